@@ -1,0 +1,43 @@
+package driver
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"time"
+)
+
+// Config is what every client can do; the engine fills it whole, drivers apply no defaults of their own to these.
+type Config struct {
+	// BootstrapServers are host:port, at least one.
+	BootstrapServers []string
+	// GroupID is Kafka's group.id.
+	GroupID string
+	// ClientID is Kafka's client.id.
+	ClientID string
+	// InstanceID is Kafka's group.instance.id (static membership), empty = dynamic.
+	InstanceID string
+	// Rack is Kafka's client.rack (fetch from the nearest replica), empty = none.
+	Rack string
+	// Topics are the names to subscribe to. A name that begins with "^" is a regular expression, as in librdkafka.
+	Topics []string
+	// ReadUncommitted sees records of open and aborted transactions too; the default is read_committed.
+	ReadUncommitted bool
+	// SessionTimeout, HeartbeatInterval and MaxPollInterval are Kafka's session.timeout.ms, heartbeat.interval.ms and
+	// max.poll.interval.ms (as rebalance timeout where the client has no poll interval).
+	SessionTimeout, HeartbeatInterval, MaxPollInterval time.Duration
+	// MetadataMaxAge bounds how long a new partition or a new topic of a pattern goes unnoticed.
+	MetadataMaxAge time.Duration
+	// FetchMaxWait and FetchMinBytes are Kafka's fetch.max.wait.ms and fetch.min.bytes.
+	FetchMaxWait  time.Duration
+	FetchMinBytes int
+	// FetchMaxBytes bounds one fetch response; FetchMaxPartitionBytes one partition's part of it. A single larger record
+	// still arrives.
+	FetchMaxBytes, FetchMaxPartitionBytes int
+	// BufferBytes bounds what the client itself may hold of fetched records, in bytes.
+	BufferBytes int
+	// Dialer opens connections, nil = the client's own.
+	Dialer func(ctx context.Context, network, address string) (net.Conn, error)
+	// Logger receives the client's own log; never nil.
+	Logger *slog.Logger
+}

@@ -1,0 +1,107 @@
+package driver
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Kind classes a client's error by what the engine does about it.
+type Kind uint8
+
+const (
+	// KindOther is worth a log line and no more.
+	KindOther Kind = iota
+	// KindUnavailable: no broker, or not the one needed, can be reached; the client goes on trying.
+	KindUnavailable
+	// KindAuthentication: TLS or SASL failed, on either side.
+	KindAuthentication
+	// KindAuthorization: the cluster, group or topic refuses this principal.
+	KindAuthorization
+	// KindOffsetOutOfRange: Error.TopicPartition has no record at Error.Offset. The partition is held until it is
+	// started again.
+	KindOffsetOutOfRange
+	// KindUnknownTopic: Error.TopicPartition.Topic does not exist (any more).
+	KindUnknownTopic
+	// KindTopicRecreated: the topic was deleted and made again: its offsets begin anew. Its partitions are held until
+	// they are started again.
+	KindTopicRecreated
+	// KindMaxPollExceeded: the client was not polled for MaxPollInterval and left the group.
+	KindMaxPollExceeded
+	// KindFenced: another member with the same group.instance.id took this one's place.
+	KindFenced
+	// KindGroupProtocol: the group's other members speak another rebalance protocol, or none in common.
+	KindGroupProtocol
+	// KindStaleMember: the group moved on (illegal generation, unknown member, rebalance in progress): a commit came
+	// too late.
+	KindStaleMember
+	// KindInvalidConfig: the broker or the client refuses a setting.
+	KindInvalidConfig
+)
+
+var kindNames = [...]string{
+	"other", "unavailable", "authentication", "authorization", "offset out of range", "unknown topic", "topic recreated",
+	"max poll interval exceeded", "fenced", "group protocol", "stale member", "invalid configuration",
+}
+
+// String returns the kind in words.
+func (k Kind) String() string {
+	if int(k) < len(kindNames) {
+		return kindNames[k]
+	}
+	return fmt.Sprintf("Kind(%d)", uint8(k))
+}
+
+// Error is what a client had to say, classed.
+type Error struct {
+	Kind Kind
+	// TopicPartition is set where the error is about one; Topic alone where it is about a topic.
+	TopicPartition TopicPartition
+	// Offset is the offset that was asked for, with KindOffsetOutOfRange; else -1.
+	Offset int64
+	// Err is the client's own error.
+	Err error
+}
+
+// Error says the kind, where it happened and what the client said.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Kind.String())
+	if e.TopicPartition.Topic != "" {
+		fmt.Fprintf(&b, " on %s", e.TopicPartition)
+	}
+	if e.Kind == KindOffsetOutOfRange {
+		fmt.Fprintf(&b, " at offset %d", e.Offset)
+	}
+	if e.Err != nil {
+		fmt.Fprintf(&b, ": %v", e.Err)
+	}
+	return b.String()
+}
+
+// Unwrap returns the client's own error.
+func (e *Error) Unwrap() error { return e.Err }
+
+// CommitError names the partitions of a commit that the broker did not accept; the others it did.
+type CommitError struct {
+	// Partitions holds an error for each refused partition.
+	Partitions map[TopicPartition]*Error
+}
+
+// Error names each partition with its error.
+func (e *CommitError) Error() string {
+	var b strings.Builder
+	b.WriteString("commit refused")
+	for tp, err := range e.Partitions {
+		fmt.Fprintf(&b, "; %s: %v", tp, err)
+	}
+	return b.String()
+}
+
+// Unwrap returns the partitions' errors.
+func (e *CommitError) Unwrap() []error {
+	errs := make([]error, 0, len(e.Partitions))
+	for _, err := range e.Partitions {
+		errs = append(errs, err)
+	}
+	return errs
+}
