@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
@@ -226,7 +227,12 @@ func starts(list []driver.TopicPartition, offset int64, epoch uint64) []driver.S
 
 func produce(t testing.TB, servers []string, records ...*kgo.Record) {
 	t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(servers...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	produceWith(t, []kgo.Opt{kgo.SeedBrokers(servers...)}, records...)
+}
+
+func produceWith(t testing.TB, opts []kgo.Opt, records ...*kgo.Record) {
+	t.Helper()
+	cl, err := kgo.NewClient(append(opts, kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,4 +258,16 @@ func ctx(t testing.TB) context.Context {
 
 func tp(topic string, partition int32) driver.TopicPartition {
 	return driver.TopicPartition{Topic: topic, Partition: partition}
+}
+
+func grow(t testing.TB, c *kfake.Cluster, topic string, total int) {
+	t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	if _, err := kadm.NewClient(cl).UpdatePartitions(t.Context(), total, topic); err != nil {
+		t.Fatal(err)
+	}
 }

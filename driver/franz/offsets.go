@@ -95,8 +95,11 @@ func (c *consumer) listRound(
 	}
 	for _, shard := range c.client.RequestSharded(ctx, req) {
 		if shard.Err != nil {
-			if ctx.Err() != nil {
-				return nil, fmt.Errorf("list offsets: %w", ctx.Err())
+			if err := ctx.Err(); err != nil {
+				return nil, fmt.Errorf("list offsets: %w", err)
+			}
+			if c.life.Err() != nil {
+				return nil, fmt.Errorf("list offsets: %w", ErrClosed)
 			}
 			asked, ok := shard.Req.(*kmsg.ListOffsetsRequest)
 			if !ok {
