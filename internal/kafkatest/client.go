@@ -203,15 +203,19 @@ func (c *Client) eventually(tb testing.TB, what string, f func(context.Context) 
 func poll(ctx context.Context, f func(context.Context) error) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
+	var last error
 	for {
 		err := f(ctx)
 		if err == nil {
 			return nil
 		}
+		if last == nil || ctx.Err() == nil { // the end of ctx says nothing about f
+			last = err
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%w: last: %w", ctx.Err(), err)
+			return fmt.Errorf("%w: last: %w", ctx.Err(), last)
 		}
 	}
 }

@@ -36,8 +36,8 @@ func Heap(size string) Option { return func(c *config) { c.heap = size } }
 // beside the plain one. The certificates are in [Cluster.PKI]. KRaft only.
 func Secure() Option { return func(c *config) { c.secure = true } }
 
-// ACLs turns the StandardAuthorizer on: whoever is not ANONYMOUS (the plain
-// listener's user, with all rights) may do nothing until an ACL allows it, see
+// ACLs turns the StandardAuthorizer on: whoever is not ANONYMOUS (the user of
+// the [Plaintext] and [TLS] listeners, with all rights) may do nothing until an ACL allows it, see
 // [Cluster.AllowRead]. It implies [Secure].
 func ACLs() Option {
 	return func(c *config) { c.secure, c.acls = true, true }
