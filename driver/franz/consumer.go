@@ -54,6 +54,7 @@ func open(o options, cfg driver.Config, listener driver.Listener) (*consumer, er
 	}
 	c := &consumer{cfg: cfg, listener: listener, subscription: sub}
 	c.life, c.endLife = context.WithCancel(context.Background())
+	c.gate.holder = poller // no Listener call before the first Poll: by then the caller has what Open returned
 	c.assigned.init()
 	c.report.init(c.waker.wake)
 	c.topics.init()

@@ -24,6 +24,7 @@ func (c *consumer) take(fetches kgo.Fetches, into *driver.Fetch) {
 		for j := range fetches[i].Topics {
 			t := &fetches[i].Topics[j]
 			parts := c.assigned.parts[t.Topic]
+			c.topics.saw(t.Topic, t.TopicID)
 			for k := range t.Partitions {
 				fp := &t.Partitions[k]
 				p := parts[fp.Partition]

@@ -39,6 +39,15 @@ func (w *watcher) ask(topic string, id [16]byte) {
 	}
 }
 
+// saw notes the id under which the client reads a topic.
+func (w *watcher) saw(topic string, id [16]byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, known := w.ids[topic]; !known && id != ([16]byte{}) {
+		w.ids[topic] = id
+	}
+}
+
 const (
 	// watchSoon is the time between two looks while a topic is missing or in doubt.
 	watchSoon = time.Second
