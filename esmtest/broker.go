@@ -34,6 +34,7 @@ type BrokerOption func(*brokerOptions)
 type brokerOptions struct {
 	fetchRecords int
 	fetchRuns    int
+	reuseLoad    int
 	onCommit     func(CommitInfo)
 }
 

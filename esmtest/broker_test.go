@@ -536,9 +536,10 @@ func TestLag(t *testing.T) {
 }
 
 func BenchmarkPoll(b *testing.B) {
-	for _, n := range []int{100, 1000, 10000} {
-		b.Run(fmt.Sprintf("run=%d", n), func(b *testing.B) {
-			broker := esmtest.NewBroker(b, esmtest.FetchRecords(n), esmtest.FetchRuns(1))
+	for _, c := range []struct{ n, reuse int }{{1000, 0}, {10000, 0}, {1000, 4}, {1000, 64}, {10000, 4}} {
+		n := c.n
+		b.Run(fmt.Sprintf("run=%d/reuse=%d", n, c.reuse), func(b *testing.B) {
+			broker := esmtest.NewBroker(b, esmtest.FetchRecords(n), esmtest.FetchRuns(1), esmtest.ReuseLoad(c.reuse))
 			broker.Load("orders", 8, 1<<50, esmtest.Record{Value: make([]byte, 100)})
 			l := &starter{}
 			c, err := broker.Driver().Open(driver.Config{GroupID: "g", Topics: []string{"orders"}}, l)
