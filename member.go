@@ -20,7 +20,7 @@ type core struct {
 	hooks    hookList
 	counters counters
 	budget   budget
-	settings atomic.Pointer[settings]
+	current  atomic.Pointer[settings]
 	// functionName, uuid and bootstrap are the mapping's, as invocations show them.
 	functionName, uuid, bootstrap string
 	invocations                   atomic.Uint64
@@ -58,7 +58,7 @@ type member struct {
 
 // loopState is owned by the loop goroutine.
 type loopState struct {
-	settings *settings // the core's, as last seen
+	settings *settings // the core's current ones, as last seen
 	parts    map[TopicPartition]*partition
 	pool     pool
 	retry    queue // by the time of the next try
@@ -83,7 +83,9 @@ type loopState struct {
 	lookupAfter   time.Time
 	lookupErrors  int
 	topicIDs      map[string][16]byte
-	nextSample    time.Time
+	// anew are partitions of topics that were made again and have not begun again yet.
+	anew       map[TopicPartition]struct{}
+	nextSample time.Time
 
 	revocation *revocation
 	stop       stopState
@@ -138,7 +140,7 @@ func newMember(c *core) *member {
 	}
 	m.free <- new(delivery)
 	m.free <- new(delivery)
-	s := c.settings.Load()
+	s := c.current.Load()
 	m.loopState = loopState{
 		settings:     s,
 		parts:        make(map[TopicPartition]*partition),
@@ -147,6 +149,7 @@ func newMember(c *core) *member {
 		workers:      c.opts.workers,
 		rng:          rand.New(rand.NewPCG(c.opts.seed, c.opts.seed^0x9e3779b97f4a7c15)),
 		topicIDs:     make(map[string][16]byte),
+		anew:         make(map[TopicPartition]struct{}),
 		budgetPaused: make(map[*partition]struct{}),
 		breaker:      breaker{CircuitBreaker: c.opts.breaker, enabled: c.opts.breaker.Failures > 0, failing: make(map[TopicPartition]struct{})},
 	}
@@ -223,7 +226,7 @@ func (m *member) pollLoop(ctx, background context.Context) error {
 // prepare does what is per record, on the poll goroutine, so that the loop need not: filter and measure.
 func (m *member) prepare(d *delivery) {
 	d.sizes, d.read, d.wrong = d.sizes[:0], d.read[:0], d.wrong[:0]
-	filter := m.core.settings.Load().filter
+	filter := m.current.Load().filter
 	for i := range d.Runs {
 		run := &d.Runs[i]
 		read, wrong := len(run.Records), 0

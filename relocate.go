@@ -24,7 +24,7 @@ func (m *member) answered(now time.Time, l lookup) {
 			continue
 		}
 		switch l.kind {
-		case lookupStart, lookupRecreate:
+		case lookupStart:
 			p.initial = f.initial
 			m.launch(now, p, f)
 		case lookupMove:
@@ -68,6 +68,7 @@ func (m *member) launch(now time.Time, p *partition, f *startAnswer) {
 	if p.phase != starting {
 		return
 	}
+	delete(m.anew, p.TopicPartition)
 	p.phase = running
 	p.committed = f.committed
 	p.leaderEpoch = f.leaderEpoch
@@ -138,8 +139,9 @@ func (m *member) recreated(topic string) {
 			olds = append(olds, p)
 		}
 	}
-	l := lookup{kind: lookupRecreate}
+	l := lookup{kind: lookupStart}
 	for _, old := range olds {
+		m.anew[old.TopicPartition] = struct{}{}
 		m.remove(old)
 		l.parts = append(l.parts, m.admit(old.TopicPartition))
 		m.hooks.offsetsLost(OffsetsLostInfo{TopicPartition: old.TopicPartition, From: old.next, To: 0, Why: "topic recreated"})

@@ -14,6 +14,7 @@ type lookup struct {
 	kind  lookupKind
 	parts []*partition // only read by the loop; the goroutine uses names
 	names []TopicPartition
+	anew  []bool // the partition's topic was made again: its commit means nothing
 	start startPolicy
 	known map[string][16]byte // topic ids as known, read by the goroutine only
 	from  int64               // lookupMove: the offset that does not exist
@@ -27,10 +28,9 @@ type lookup struct {
 type lookupKind uint8
 
 const (
-	lookupStart    lookupKind = iota + 1 // where newly assigned partitions begin
-	lookupMove                           // where to go on from a position that does not exist
-	lookupRecreate                       // where a topic that was made again begins
-	lookupEnds                           // the ends of the logs, for the lag
+	lookupStart lookupKind = iota + 1 // where newly assigned partitions begin
+	lookupMove                        // where to go on from a position that does not exist
+	lookupEnds                        // the ends of the logs, for the lag
 )
 
 // startPolicy is StartingPosition.
@@ -101,6 +101,8 @@ func (m *member) advanceLookups(now time.Time) {
 		if p.alive && p.phase != draining {
 			living = append(living, p)
 			l.names = append(l.names, p.TopicPartition)
+			_, anew := m.anew[p.TopicPartition]
+			l.anew = append(l.anew, anew)
 		}
 	}
 	if l.parts = living; len(living) == 0 {
@@ -120,8 +122,6 @@ func (m *member) resolve(ctx context.Context, l *lookup) {
 		l.err = m.resolveStart(ctx, l)
 	case lookupMove:
 		l.err = m.resolveMove(ctx, l)
-	case lookupRecreate:
-		l.err = m.resolveRecreated(ctx, l)
 	case lookupEnds:
 		l.err = m.resolveEnds(ctx, l)
 	}
@@ -243,6 +243,10 @@ func (m *member) resolveStart(ctx context.Context, l *lookup) error {
 		if f.initial = n; n <= 0 {
 			f.initial = sizes[tp.Topic]
 		}
+		if l.anew[i] {
+			at[i], f.initial = driver.AtEarliest, sizes[tp.Topic]
+			continue
+		}
 		if c, ok := commits[tp]; ok {
 			f.offset, f.leaderEpoch, f.committed, f.err = c.Offset, c.LeaderEpoch, c.Offset, c.Err
 			continue
@@ -253,21 +257,6 @@ func (m *member) resolveStart(ctx context.Context, l *lookup) error {
 		} else if n < 0 || n > 0 && tp.Partition >= n {
 			at[i] = driver.AtEarliest
 		}
-	}
-	return m.beginAt(ctx, l, at)
-}
-
-// resolveRecreated begins a topic that was made again at its beginning, over any commit of the old one.
-func (m *member) resolveRecreated(ctx context.Context, l *lookup) error {
-	ids, sizes, err := m.describe(ctx, l.names)
-	if err != nil {
-		return err
-	}
-	l.ids = ids
-	at := make([]driver.OffsetAt, len(l.names))
-	for i, tp := range l.names {
-		at[i] = driver.AtEarliest
-		l.found[i] = startAnswer{committed: -1, leaderEpoch: -1, initial: sizes[tp.Topic]}
 	}
 	return m.beginAt(ctx, l, at)
 }
