@@ -120,6 +120,7 @@ func unflatten(list []driver.TopicPartition) map[string][]int32 {
 func (c *consumer) onAssigned(_ context.Context, client *kgo.Client, m map[string][]int32) {
 	c.rebalances.Add(1)
 	c.report.clear(groupCondition)
+	c.report.clear(pollCondition)
 	list := flatten(m)
 	if len(list) == 0 {
 		if c.rebalances.Load() == 1 { // the group's first answer: none for this member

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -15,102 +16,129 @@ import (
 var (
 	errNotOwned  = errors.New("this member does not own the partition")
 	errRecreated = errors.New("the topic was deleted and made again, and the partition has not been started since")
-	// errNoneLeft stops a commit of which no partition is left to send.
-	errNoneLeft = errors.New("nothing left to commit")
+	// errSettled keeps kgo from sending a commit that was sent, or of which nothing is left.
+	errSettled = errors.New("the commit is settled")
 )
 
 // Commit commits positions for the group, as the member and of the generation that this consumer is then. kgo holds
-// commits back while the group rebalances and keeps them in order; the partitions that this member no longer owns
-// when the request leaves are refused here.
+// commits back while the group rebalances, keeps them in order and knows the topics' ids; partitions that this member no
+// longer owns when the request leaves are refused here.
+//
+// The request itself is sent from kgo's hook before it, and kgo's own stopped: when the coordinator no longer knows the
+// member, kgo would join anew with the partitions that it had, as if nothing had happened to them meanwhile.
 func (c *consumer) Commit(ctx context.Context, commits []driver.Commit) error {
 	if len(commits) == 0 {
 		return nil
 	}
-	refused := map[driver.TopicPartition]*driver.Error{}
 	offsets := map[string]map[int32]kgo.EpochOffset{}
-	metadata := make(map[driver.TopicPartition]string, len(commits))
 	for _, m := range commits {
 		if offsets[m.Topic] == nil {
 			offsets[m.Topic] = map[int32]kgo.EpochOffset{}
 		}
 		offsets[m.Topic][m.Partition] = kgo.EpochOffset{Epoch: m.LeaderEpoch, Offset: m.Offset}
-		metadata[m.TopicPartition] = m.Metadata
 	}
-	prepare := func(req *kmsg.OffsetCommitRequest) error {
-		c.assigned.mu.Lock()
-		defer c.assigned.mu.Unlock()
-		topics := req.Topics[:0]
-		for _, t := range req.Topics {
-			kept := t.Partitions[:0]
-			for _, p := range t.Partitions {
-				tp := driver.TopicPartition{Topic: t.Topic, Partition: p.Partition}
-				switch own := c.assigned.get(tp); {
-				case own == nil:
-					refused[tp] = &driver.Error{Kind: driver.KindStaleMember, TopicPartition: tp, Offset: -1, Err: errNotOwned}
-				case own.recreated:
-					refused[tp] = &driver.Error{Kind: driver.KindTopicRecreated, TopicPartition: tp, Offset: -1, Err: errRecreated}
-				default:
-					text := metadata[tp]
-					p.Metadata = &text
-					kept = append(kept, p)
+	refused, err := call(ctx, c, func() (map[driver.TopicPartition]*driver.Error, error) {
+		r := refusals{}
+		send := func(req *kmsg.OffsetCommitRequest) error {
+			if err := c.prepareCommit(req, commits, r); err != nil {
+				return err
+			}
+			if slices.ContainsFunc(req.Topics, func(t kmsg.OffsetCommitRequestTopic) bool { return t.TopicID == [16]byte{} }) {
+				return nil // kgo alone can keep the request to a version that names topics
+			}
+			resp, err := req.RequestWith(ctx, c.client)
+			if err != nil {
+				return err
+			}
+			r.note(req, resp)
+			return errSettled
+		}
+		var failed error
+		c.client.CommitOffsetsSync(kgo.PreCommitFnContext(ctx, send), offsets,
+			func(_ *kgo.Client, req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
+				if err == nil {
+					r.note(req, resp)
+				} else if !errors.Is(err, errSettled) {
+					failed = err
 				}
-			}
-			if t.Partitions = kept; len(kept) > 0 {
-				topics = append(topics, t)
-			}
-		}
-		if req.Topics = topics; len(topics) == 0 {
-			return errNoneLeft
-		}
-		return nil
-	}
-	var failed error
-	answered := func(_ *kgo.Client, req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
-		if err != nil {
-			failed = err
-			return
-		}
-		names := map[[16]byte]string{}
-		for _, t := range req.Topics {
-			names[t.TopicID] = t.Topic
-		}
-		for _, t := range resp.Topics {
-			name := t.Topic
-			if name == "" {
-				name = names[t.TopicID] // from version 10 on a topic has its id alone
-			}
-			for _, p := range t.Partitions {
-				if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-					e := c.classify(err)
-					if errors.Is(err, kerr.UnknownTopicID) {
-						e.Kind = driver.KindTopicRecreated // kgo commits under the id that the records were read under
-					}
-					e.TopicPartition = driver.TopicPartition{Topic: name, Partition: p.Partition}
-					refused[e.TopicPartition] = e
-				}
-			}
-		}
-	}
-
-	done := make(chan struct{})
-	if !c.goTask(func() {
-		defer close(done)
-		// kgo waits for an earlier commit whatever becomes of this one's context: hence the goroutine.
-		c.client.CommitOffsetsSync(kgo.PreCommitFnContext(ctx, prepare), offsets, answered)
-	}) {
-		return fmt.Errorf("commit: %w", ErrClosed)
-	}
-	select {
-	case <-done:
-	case <-ctx.Done():
-		return fmt.Errorf("commit: no answer in time: %w", ctx.Err())
-	}
-	if failed != nil && !errors.Is(failed, errNoneLeft) {
-		e := c.classify(failed)
-		return fmt.Errorf("commit: %w", e)
-	}
-	if len(refused) > 0 {
+			})
+		return r, failed
+	})
+	switch {
+	case errors.Is(err, ErrClosed), err != nil && ctx.Err() != nil:
+		return fmt.Errorf("commit: %w", err)
+	case err != nil:
+		return fmt.Errorf("commit: %w", c.classify(err))
+	case len(refused) > 0:
 		return &driver.CommitError{Partitions: refused}
+	}
+	return nil
+}
+
+// refusals are the partitions of a commit that were not accepted.
+type refusals map[driver.TopicPartition]*driver.Error
+
+func (r refusals) add(tp driver.TopicPartition, kind driver.Kind, err error) {
+	r[tp] = &driver.Error{Kind: kind, TopicPartition: tp, Offset: -1, Err: err}
+}
+
+// note adds what the coordinator refused.
+func (r refusals) note(req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse) {
+	names := map[[16]byte]string{}
+	for _, t := range req.Topics {
+		names[t.TopicID] = t.Topic
+	}
+	for _, t := range resp.Topics {
+		name := t.Topic
+		if name == "" {
+			name = names[t.TopicID] // from version 10 on a topic has its id alone
+		}
+		for _, p := range t.Partitions {
+			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+				kind := kindOf(err)
+				if errors.Is(err, kerr.UnknownTopicID) {
+					kind = driver.KindTopicRecreated // kgo commits under the id that the records were read under
+				}
+				r.add(driver.TopicPartition{Topic: name, Partition: p.Partition}, kind, err)
+			}
+		}
+	}
+}
+
+// prepareCommit takes out of kgo's request what this member may not commit, and adds the metadata. The error is
+// errSettled when nothing is left to send.
+func (c *consumer) prepareCommit(req *kmsg.OffsetCommitRequest, commits []driver.Commit, r refusals) error {
+	metadata := make(map[driver.TopicPartition]string, len(commits))
+	for _, m := range commits {
+		metadata[m.TopicPartition] = m.Metadata
+		r.add(m.TopicPartition, driver.KindTopicRecreated, errRecreated) // so it is where kgo leaves one out
+	}
+	topics := req.Topics
+	req.Topics = nil
+	c.assigned.mu.Lock()
+	defer c.assigned.mu.Unlock()
+	for _, t := range topics {
+		parts := t.Partitions
+		t.Partitions = nil
+		for _, p := range parts {
+			tp := driver.TopicPartition{Topic: t.Topic, Partition: p.Partition}
+			switch own := c.assigned.get(tp); {
+			case own == nil:
+				r.add(tp, driver.KindStaleMember, errNotOwned)
+			case own.recreated: // refused already
+			default:
+				delete(r, tp)
+				text := metadata[tp]
+				p.Metadata = &text
+				t.Partitions = append(t.Partitions, p)
+			}
+		}
+		if len(t.Partitions) > 0 {
+			req.Topics = append(req.Topics, t)
+		}
+	}
+	if len(req.Topics) == 0 {
+		return errSettled
 	}
 	return nil
 }
@@ -132,7 +160,7 @@ func (c *consumer) Committed(ctx context.Context, partitions []driver.TopicParti
 	req.RequireStable = true
 	req.Groups = []kmsg.OffsetFetchRequestGroup{group}
 
-	answers, err := c.fetchCommitted(ctx, req)
+	answers, err := call(ctx, c, func() (map[driver.TopicPartition]driver.Committed, error) { return c.fetchCommitted(ctx, req) })
 	if err != nil {
 		return nil, fmt.Errorf("read the commits of group %q: %w", c.cfg.GroupID, c.classify(err))
 	}

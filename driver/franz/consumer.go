@@ -30,6 +30,7 @@ type consumer struct {
 	closed  atomic.Bool
 
 	gate       gate
+	polls      polls
 	waker      waker
 	assigned   assignment
 	report     reporter
@@ -62,7 +63,11 @@ func open(o options, cfg driver.Config, listener driver.Listener) (*consumer, er
 		c.endLife()
 		return nil, configError(err)
 	}
+	c.polls.begin(false)
 	c.goTask(c.watch)
+	if cfg.MaxPollInterval > 0 {
+		c.goTask(c.watchPolls)
+	}
 	return c, nil
 }
 
@@ -81,6 +86,8 @@ const (
 // Poll waits for records and for what else there is to report.
 func (c *consumer) Poll(ctx context.Context, into *driver.Fetch) error {
 	into.Reset()
+	c.polls.begin(true)
+	defer c.polls.begin(false)
 	ctx, cancel := context.WithTimeout(ctx, pollLimit)
 	defer cancel()
 	for {
@@ -177,6 +184,35 @@ func (c *consumer) goTask(f func()) bool {
 		c.tasks.Go(f)
 	}
 	return !c.ended
+}
+
+// call runs f, which asks a broker, and stops waiting for it when ctx ends: kgo looks at a context between its attempts,
+// and not while it dials or holds requests back.
+func call[T any](ctx context.Context, c *consumer, f func() (T, error)) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	var zero T
+	done := make(chan answer, 1)
+	if !c.goTask(func() {
+		value, err := f()
+		done <- answer{value, err}
+	}) {
+		return zero, ErrClosed
+	}
+	select {
+	case a := <-done:
+		if a.err != nil && c.life.Err() != nil {
+			return zero, ErrClosed
+		}
+		if a.err != nil && ctx.Err() != nil {
+			return zero, ctx.Err()
+		}
+		return a.value, a.err
+	case <-ctx.Done():
+		return zero, ctx.Err()
+	}
 }
 
 func (c *consumer) endTasks() {

@@ -18,8 +18,7 @@
 // # Limits of the client
 //
 // Empty batches that compaction leaves behind move the client's position without a word to its user: Run.Next follows
-// at the next record or transaction marker. kgo has no poll interval: MaxPollInterval is the rebalance timeout, and
-// KindMaxPollExceeded does not occur.
+// at the next record or transaction marker.
 package franz
 
 import (

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/esm-go/esm/driver"
@@ -93,14 +94,18 @@ func (c *consumer) listRound(
 			delete(round, tp)
 		}
 	}
-	for _, shard := range c.client.RequestSharded(ctx, req) {
+	shards, err := call(ctx, c, func() ([]kgo.ResponseShard, error) {
+		shards := c.client.RequestSharded(ctx, req)
+		if c.life.Err() != nil {
+			return nil, ErrClosed
+		}
+		return shards, ctx.Err()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list offsets: %w", err)
+	}
+	for _, shard := range shards {
 		if shard.Err != nil {
-			if err := ctx.Err(); err != nil {
-				return nil, fmt.Errorf("list offsets: %w", err)
-			}
-			if c.life.Err() != nil {
-				return nil, fmt.Errorf("list offsets: %w", ErrClosed)
-			}
 			asked, ok := shard.Req.(*kmsg.ListOffsetsRequest)
 			if !ok {
 				return nil, fmt.Errorf("list offsets: %w", c.classify(shard.Err))

@@ -27,6 +27,7 @@ type reporter struct {
 const (
 	clientCondition = "client"
 	groupCondition  = "group"
+	pollCondition   = "poll"
 )
 
 func topicCondition(topic string) string                 { return "topic/" + topic }

@@ -1,0 +1,85 @@
+package franz
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/esm-go/esm/driver"
+)
+
+// polls knows when the consumer was last polled. kgo heartbeats for as long as the process lives, so that a caller that
+// is stuck would keep its partitions for ever: Kafka's max.poll.interval.ms is kept here.
+type polls struct {
+	mu    sync.Mutex
+	in    bool // a Poll runs
+	since time.Time
+	told  bool
+}
+
+// begin notes the start (in) or the end of a Poll.
+func (p *polls) begin(in bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.in, p.since = in, time.Now()
+	p.told = p.told && !in
+}
+
+// left returns how long the caller may still stay away; exceeded is true once for each time that it stayed too long.
+func (p *polls) left(limit time.Duration) (left time.Duration, exceeded bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.in || p.told {
+		return limit, false
+	}
+	if left = limit - time.Since(p.since); left > 0 {
+		return left, false
+	}
+	p.told = true
+	return limit, true
+}
+
+// watchPolls leaves the group in the name of a member that is not polled. The member hears of it at its next heartbeat:
+// its partitions are lost, and it joins again when it is polled.
+func (c *consumer) watchPolls() {
+	limit := c.cfg.MaxPollInterval
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for {
+		select {
+		case <-c.life.Done():
+			return
+		case <-timer.C:
+		}
+		left, exceeded := c.polls.left(limit)
+		timer.Reset(left)
+		if id, _ := c.client.GroupMetadata(); exceeded && id != "" && !c.closed.Load() {
+			c.report.raise(pollCondition, &driver.Error{
+				Kind:   driver.KindMaxPollExceeded,
+				Offset: -1,
+				Err:    fmt.Errorf("not polled for %v: the member left the group", limit),
+			})
+			c.expel(id)
+		}
+	}
+}
+
+// expel takes a member out of the group.
+func (c *consumer) expel(id string) {
+	ctx, cancel := context.WithTimeout(c.life, c.cfg.MaxPollInterval)
+	defer cancel()
+	member := kmsg.NewLeaveGroupRequestMember()
+	member.MemberID = id
+	if c.cfg.InstanceID != "" {
+		member.InstanceID = &c.cfg.InstanceID
+	}
+	req := kmsg.NewPtrLeaveGroupRequest()
+	req.Group, req.MemberID = c.cfg.GroupID, id
+	req.Members = append(req.Members, member)
+	if _, err := req.RequestWith(ctx, c.client); err != nil && c.cfg.Logger != nil {
+		c.cfg.Logger.Warn("franz: the group was not left, although the member is not polled", "error", err)
+	}
+}
