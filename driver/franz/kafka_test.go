@@ -114,11 +114,13 @@ func TestKafkaTopicMadeAgain(t *testing.T) {
 	m.until(t, "read", func() bool { return m.next[both[0]] == 10 && m.next[both[1]] == 10 })
 	c.DeleteTopic(t, topic)
 	c.CreateTopic(t, topic, 2)
-	c.ProduceN(t, topic, 6, func(i int) *kgo.Record { return kafkatest.At(int32(i%2), &kgo.Record{Value: []byte("new")}) })
+	for p := range int32(2) { // through a client that does not know the old topic
+		produce(t, c.Bootstrap(), values(topic, p, 100, 3)...)
+	}
 	m.until(t, "reported", func() bool { return m.has(driver.KindTopicRecreated) == 1 })
 	m.consumer.Start(starts(both, 0, 2))
 	m.until(t, "the new topic read", func() bool { return m.next[both[0]] == 3 && m.next[both[1]] == 3 })
-	if rs := m.records[both[0]]; string(rs[len(rs)-1].Value) != "new" {
+	if rs := m.records[both[0]]; string(rs[len(rs)-1].Value) != "v102" {
 		t.Errorf("got %q", rs[len(rs)-1].Value)
 	}
 }
