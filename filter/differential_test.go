@@ -17,7 +17,9 @@ func compareOnce(t *testing.T, c chooser, scratch *Scratch, counts *[3]int) {
 	genPattern, genValue := genPattern, genValue
 	if onArrays {
 		genPattern = genArrayPattern
-		genValue = func(c chooser) []byte { return []byte(`{"m":` + genArrayEvent(c, 5) + `,"z":` + genArrayEvent(c, 3) + `}`) }
+		genValue = func(c chooser) []byte {
+			return []byte(`{"m":` + genArrayEvent(c, 5) + `,"z":` + genArrayEvent(c, 3) + `}`)
+		}
 	}
 	patterns := []string{genPattern(c)}
 	for c.choose(3) == 1 && len(patterns) < DefaultMaxFilters {

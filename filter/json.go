@@ -17,7 +17,7 @@ type tree struct {
 	kind kind
 	lit  literal
 	off  int    // byte offset in the pattern
-	end  int    // offset behind an array
+	end  int    // offset behind the value; not set for objects
 	str  []byte // a string's decoded text, or a number's spelling
 	keys []treeKey
 	kids []tree // elements, or values in the order of keys
@@ -28,15 +28,16 @@ type treeKey struct {
 	off  int
 }
 
-// patternReader parses one pattern.
-type patternReader struct {
-	b []byte
-	i int
+// treeReader parses a pattern, or a value that is to be explained.
+type treeReader struct {
+	b     []byte
+	i     int
+	depth int // how deep objects and arrays may nest
 }
 
 // parseTree reads the whole pattern.
 func parseTree(pattern string) (tree, *PatternError) {
-	r := patternReader{b: []byte(pattern)}
+	r := treeReader{b: []byte(pattern), depth: MaxPatternDepth}
 	t, err := r.value(0)
 	if err != nil {
 		return t, err
@@ -47,24 +48,24 @@ func parseTree(pattern string) (tree, *PatternError) {
 	return t, nil
 }
 
-func (r *patternReader) space() { r.i = skipSpaces(r.b, r.i) }
+func (r *treeReader) space() { r.i = skipSpaces(r.b, r.i) }
 
 // next passes over white space and returns the byte that follows, 0 at the end.
-func (r *patternReader) next() byte {
+func (r *treeReader) next() byte {
 	if r.space(); r.i < len(r.b) {
 		return r.b[r.i]
 	}
 	return 0
 }
 
-func (r *patternReader) value(depth int) (tree, *PatternError) {
+func (r *treeReader) value(depth int) (tree, *PatternError) {
 	t := tree{}
 	c := r.next()
 	t.off = r.i
 	switch {
 	case c == '{' || c == '[':
-		if depth == MaxPatternDepth {
-			return t, refuse(r.i, "the pattern is nested deeper than %d levels", MaxPatternDepth)
+		if depth == r.depth {
+			return t, refuse(r.i, "the pattern is nested deeper than %d levels", r.depth)
 		}
 		r.i++
 		if c == '{' {
@@ -74,7 +75,7 @@ func (r *patternReader) value(depth int) (tree, *PatternError) {
 	case c == '"':
 		t.kind = kindString
 		s, err := r.string()
-		t.str = s
+		t.str, t.end = s, r.i
 		return t, err
 	case c == '-' || c >= '0' && c <= '9':
 		t.kind = kindNumber
@@ -83,7 +84,7 @@ func (r *patternReader) value(depth int) (tree, *PatternError) {
 			return t, refuse(r.i, "not a JSON number")
 		}
 		t.str = r.b[r.i:end]
-		r.i = end
+		r.i, t.end = end, end
 		return t, nil
 	case c == 0 && r.i >= len(r.b):
 		return t, refuse(r.i, "the pattern ends where a value should stand")
@@ -94,11 +95,11 @@ func (r *patternReader) value(depth int) (tree, *PatternError) {
 		return t, refuse(r.i, "not JSON: expected a value, found %q", c)
 	}
 	t.lit = lit
-	r.i = end
+	r.i, t.end = end, end
 	return t, nil
 }
 
-func (r *patternReader) string() ([]byte, *PatternError) {
+func (r *treeReader) string() ([]byte, *PatternError) {
 	end, escaped := scanString(r.b, r.i+1)
 	if end < 0 {
 		return nil, refuse(r.i, "not JSON: this string is not closed, or holds a bad escape, a control character or bytes that are not UTF-8")
@@ -111,7 +112,7 @@ func (r *patternReader) string() ([]byte, *PatternError) {
 	return s, nil
 }
 
-func (r *patternReader) object(t tree, depth int) (tree, *PatternError) {
+func (r *treeReader) object(t tree, depth int) (tree, *PatternError) {
 	t.kind = kindObject
 	if r.next() == '}' {
 		r.i++
@@ -142,7 +143,7 @@ func (r *patternReader) object(t tree, depth int) (tree, *PatternError) {
 	}
 }
 
-func (r *patternReader) array(t tree, depth int) (tree, *PatternError) {
+func (r *treeReader) array(t tree, depth int) (tree, *PatternError) {
 	t.kind = kindArray
 	if r.next() == ']' {
 		r.i++
@@ -162,7 +163,7 @@ func (r *patternReader) array(t tree, depth int) (tree, *PatternError) {
 }
 
 // more reads the comma before a further member, or the closing byte.
-func (r *patternReader) more(closing byte) (done bool, err *PatternError) {
+func (r *treeReader) more(closing byte) (done bool, err *PatternError) {
 	switch r.next() {
 	case ',':
 		r.i++

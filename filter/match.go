@@ -17,10 +17,12 @@ type Scratch struct {
 	hitInside, seenInside []uint64 // leaves inside
 	rows                  []uint64 // the memory of the four
 
-	tape      tape // the leaves inside, in the event's order
-	nest      int  // objects and arrays around the current value
-	elements  int  // of these, how many are elements of arrays
-	irregular bool // one path was reached in two ways within one element (duplicate or dotted keys)
+	tape      tape     // the leaves inside, in the event's order
+	nest      int      // objects and arrays around the current value
+	elements  int      // of these, how many are elements of arrays
+	irregular bool     // a path was reached in two ways within one object (duplicate or dotted keys)
+	objects   uint64   // objects read so far, over all values
+	reached   []uint64 // by node: the last object from which it was reached
 	text      []byte
 	join      joiner
 }
@@ -70,6 +72,7 @@ func (m *Scratch) reset(s *Set, value []byte) {
 			m.rows = make([]uint64, 4*s.words)
 		}
 		m.rows = m.rows[:4*s.words]
+		m.reached = slices.Grow(m.reached[:0], len(s.spans))[:len(s.spans)]
 		w := s.words
 		m.hit, m.seen, m.hitInside, m.seenInside = m.rows[:w], m.rows[w:2*w], m.rows[2*w:3*w], m.rows[3*w:]
 	}
@@ -223,7 +226,8 @@ func (m *Scratch) object(i int, n *node) int {
 	if i < len(b) && b[i] == '}' {
 		return i + 1
 	}
-	var reached uint64 // kids, by the low bits of their ids
+	m.objects++
+	object := m.objects
 	for {
 		if i >= len(b) || b[i] != '"' {
 			return -1
@@ -244,9 +248,8 @@ func (m *Scratch) object(i int, n *node) int {
 		if to, dotted := n.lookup(key); to == nil {
 			i = skip(b, i, m.nest)
 		} else {
-			bit := uint64(1) << (to.id & 63)
-			m.irregular = m.irregular || dotted || reached&bit != 0
-			reached |= bit
+			m.irregular = m.irregular || dotted || m.reached[to.id] == object
+			m.reached[to.id] = object
 			i = m.value(i, to)
 		}
 		if i < 0 {
