@@ -1,0 +1,248 @@
+package kafkatest
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Cluster is a running Apache Kafka. Its methods fail the test that they are
+// given. Safe for concurrent use, but a node must not be stopped and started by
+// two tests at once.
+type Cluster struct {
+	*Client
+	cfg   config
+	rel   release
+	java  string
+	jars  string
+	root  string
+	id    string // the cluster id that KRaft was formatted with
+	pki   *PKI
+	nodes []*node
+	zk    *zookeeper
+}
+
+const (
+	startTimeout = 2 * time.Minute
+	stopTimeout  = 45 * time.Second
+	clashRetries = 3
+)
+
+// Start runs a cluster for one test or benchmark and ends it with it. Where the
+// test has failed, the brokers' last lines are in its output. See the package
+// documentation for when it skips and when it fails.
+func Start(tb testing.TB, opts ...Option) *Cluster {
+	tb.Helper()
+	version := admit(tb)
+	c, err := launch(version, tb.TempDir(), opts)
+	if err != nil {
+		tb.Fatalf("kafkatest: %v", err)
+	}
+	tb.Cleanup(c.end)
+	c.logOnFailure(tb)
+	return c
+}
+
+// launch starts a cluster in the folder root, again where a port that was free
+// a moment ago no longer is.
+func launch(version, root string, opts []Option) (*Cluster, error) {
+	cfg, rel, err := newConfig(version, opts)
+	if err != nil {
+		return nil, err
+	}
+	java, err := findJava()
+	if err != nil {
+		return nil, err
+	}
+	jars, err := jarsDir(context.Background(), cfg.version, rel)
+	if err != nil {
+		return nil, err
+	}
+	for try := 1; ; try++ {
+		c := &Cluster{cfg: cfg, rel: rel, java: java, jars: jars, root: filepath.Join(root, fmt.Sprintf("try-%d", try))}
+		ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+		err := c.launch(ctx)
+		cancel()
+		if err == nil {
+			return c, nil
+		}
+		err = fmt.Errorf("start Apache Kafka %s: %w\n%s", cfg.version, err, c.Log())
+		clash := c.clashed()
+		c.end()
+		if !clash || try == clashRetries {
+			return nil, err
+		}
+	}
+}
+
+func (c *Cluster) launch(ctx context.Context) error {
+	if err := c.prepare(ctx); err != nil {
+		return err
+	}
+	for _, n := range c.nodes {
+		if err := n.start(c.java, c.brokerArgs(n)); err != nil {
+			return err
+		}
+	}
+	seeds := make([]string, len(c.nodes))
+	for i, n := range c.nodes {
+		seeds[i] = n.addr(Plaintext)
+		if err := n.waitPort(ctx); err != nil {
+			return err
+		}
+	}
+	client, err := newClient(seeds, len(c.nodes))
+	if err != nil {
+		return err
+	}
+	c.Client = client
+	return c.waitReady(ctx, len(c.nodes))
+}
+
+// prepare makes everything that the brokers read, and starts ZooKeeper where
+// they need one.
+func (c *Cluster) prepare(ctx context.Context) error {
+	if err := os.MkdirAll(c.root, 0o755); err != nil {
+		return err
+	}
+	for id := 1; id <= c.cfg.nodes; id++ {
+		n, err := newNode(c.root, id, c.cfg.listeners(c.rel))
+		if err != nil {
+			return err
+		}
+		c.nodes = append(c.nodes, n)
+	}
+	_, logging := c.rel.logging("")
+	if err := os.WriteFile(c.path("log.properties"), []byte(logging), 0o600); err != nil {
+		return err
+	}
+	if c.cfg.secure {
+		if err := c.writeCertificates(); err != nil {
+			return err
+		}
+	}
+	if c.rel.zookeeper {
+		if err := c.startZooKeeper(ctx); err != nil {
+			return err
+		}
+	}
+	for _, n := range c.nodes {
+		if err := n.write("server.properties", c.properties(n)); err != nil {
+			return err
+		}
+	}
+	if c.rel.zookeeper {
+		return nil
+	}
+	return c.format(ctx)
+}
+
+func (c *Cluster) writeCertificates() error {
+	pki, err := newPKI()
+	if err != nil {
+		return err
+	}
+	c.pki = pki
+	cert, key, err := pki.issue("broker")
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		os.WriteFile(c.path("broker.pem"), append(key, cert...), 0o600),
+		os.WriteFile(c.path("ca.pem"), pki.CA(), 0o600),
+	)
+}
+
+// format prepares each node's log.dirs, side by side: each run costs a second
+// and a half.
+func (c *Cluster) format(ctx context.Context) error {
+	c.id = newClusterID()
+	errs := make([]error, len(c.nodes))
+	var wg sync.WaitGroup
+	for i, n := range c.nodes {
+		wg.Go(func() {
+			args := []string{"kafka.tools.StorageTool", "format", "-t", c.id, "-c", n.dir("server.properties")}
+			for _, u := range c.cfg.users {
+				for _, m := range []string{"SCRAM-SHA-256", "SCRAM-SHA-512"} {
+					args = append(args, "--add-scram", fmt.Sprintf("%s=[name=%s,password=%s]", m, u.name, u.password))
+				}
+			}
+			if out, err := run(ctx, c.java, c.javaArgs("256m", args...)...); err != nil {
+				errs[i] = fmt.Errorf("format node %d: %w\n%s", n.id, err, out)
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// newClusterID returns a uuid in Kafka's base64 form. It never begins with a
+// dash: the format tool would read an option.
+func newClusterID() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails
+	id[0] &= 0x7f           // the dash is character 62 of 64
+	return base64.RawURLEncoding.EncodeToString(id[:])
+}
+
+// waitReady waits until the cluster answers for itself: so many brokers, a
+// controller, a group coordinator, and our cluster id rather than that of someone who took our port.
+func (c *Cluster) waitReady(ctx context.Context, brokers int) error {
+	return poll(ctx, func(ctx context.Context) error {
+		m, err := c.adm.BrokerMetadata(ctx)
+		switch {
+		case err != nil:
+			return err
+		case c.id != "" && m.Cluster != c.id:
+			return fmt.Errorf("another cluster, %s, answers on our port", m.Cluster)
+		case m.Controller < 0:
+			return errors.New("no controller")
+		case len(m.Brokers) < brokers:
+			return fmt.Errorf("%d of %d brokers are there", len(m.Brokers), brokers)
+		}
+		// The first question for a group makes Kafka create the topic of the
+		// offsets. Asked here, no test waits for it or trips over it.
+		return c.adm.FindGroupCoordinators(ctx, "kafkatest").Error()
+	})
+}
+
+// end kills what runs. Nothing that a test's cluster holds is worth a clean
+// stop.
+func (c *Cluster) end() {
+	if c.Client != nil {
+		c.close()
+	}
+	for _, n := range c.nodes {
+		n.kill()
+	}
+	if c.zk != nil {
+		c.zk.node.kill()
+	}
+}
+
+func (c *Cluster) clashed() bool {
+	for _, n := range c.nodes {
+		if n.clashed() {
+			return true
+		}
+	}
+	return c.zk != nil && c.zk.node.clashed()
+}
+
+func (c *Cluster) path(name string) string { return filepath.Join(c.root, name) }
+
+func (c *Cluster) javaArgs(heap string, args ...string) []string {
+	logging, _ := c.rel.logging(c.path("log.properties"))
+	return append([]string{"-Xmx" + heap, "-XX:+UseSerialGC", logging, "-cp", filepath.Join(c.jars, "*")}, args...)
+}
+
+func (c *Cluster) brokerArgs(n *node) []string {
+	return c.javaArgs(c.cfg.heap, "kafka.Kafka", n.dir("server.properties"))
+}

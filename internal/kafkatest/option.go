@@ -1,0 +1,92 @@
+package kafkatest
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Option shapes a cluster of [Start] or [Pool.Cluster].
+type Option func(*config)
+
+type user struct{ name, password string }
+
+type config struct {
+	version    string
+	nodes      int
+	heap       string
+	secure     bool
+	acls       bool
+	users      []user
+	properties map[string]string
+}
+
+// Version asks for an Apache Kafka version, whatever the environment says:
+// 4.3.0, 4.2.1, 4.1.1, 4.0.0, 3.9.1 (KRaft), 2.8.2 or 0.10.2.2 (ZooKeeper).
+func Version(v string) Option { return func(c *config) { c.version = v } }
+
+// Nodes asks for n brokers, each a controller too; default 1. They have the
+// node ids 1 to n, and topics are replicated to all of them.
+func Nodes(n int) Option { return func(c *config) { c.nodes = n } }
+
+// Heap sets each broker's -Xmx; default 1g, 512m where there are several.
+func Heap(size string) Option { return func(c *config) { c.heap = size } }
+
+// Secure opens the listeners [TLS], [MTLS], [SASLSSL] and [SASLPlaintext]
+// beside the plain one. The certificates are in [Cluster.PKI]. KRaft only.
+func Secure() Option { return func(c *config) { c.secure = true } }
+
+// ACLs turns the StandardAuthorizer on: whoever is not ANONYMOUS (the user of
+// the [Plaintext] and [TLS] listeners, with all rights) may do nothing until an ACL allows it, see
+// [Cluster.AllowRead]. It implies [Secure].
+func ACLs() Option {
+	return func(c *config) { c.secure, c.acls = true, true }
+}
+
+// User adds a user that PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 know. It
+// implies [Secure].
+func User(name, password string) Option {
+	return func(c *config) {
+		c.secure = true
+		c.users = append(c.users, user{name, password})
+	}
+}
+
+// Property sets one line of every broker's server.properties.
+func Property(key, value string) Option {
+	return func(c *config) { c.properties[key] = value }
+}
+
+func newConfig(version string, opts []Option) (config, release, error) {
+	c := config{version: version, nodes: 1, properties: map[string]string{}}
+	for _, o := range opts {
+		o(&c)
+	}
+	if c.heap == "" {
+		c.heap = "1g"
+		if c.nodes > 1 {
+			c.heap = "512m"
+		}
+	}
+	r, err := lookupRelease(c.version)
+	switch {
+	case err != nil:
+		return c, r, err
+	case c.nodes < 1:
+		return c, r, fmt.Errorf("Nodes(%d): want 1 or more", c.nodes)
+	case c.secure && r.zookeeper:
+		return c, r, fmt.Errorf("version %s runs with ZooKeeper, where Secure, ACLs and User are not offered", c.version)
+	}
+	return c, r, nil
+}
+
+// key is equal for equal configurations.
+func (c config) key() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %d %s %t %t %q", c.version, c.nodes, c.heap, c.secure, c.acls, c.users)
+	for _, k := range slices.Sorted(maps.Keys(c.properties)) {
+		fmt.Fprintf(&b, " %q=%q", k, c.properties[k])
+	}
+	return b.String()
+}
