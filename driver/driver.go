@@ -11,13 +11,18 @@
 //   - A partition that the group assigned to this member is held: it delivers nothing until Start names the
 //     offset to begin at. Nothing is ever committed or stored by the client itself, and no reset policy of the
 //     client's applies: where a position does not exist, an *Error of KindOffsetOutOfRange says so, once.
-//   - Listener calls come one at a time. While one runs, Poll returns nothing (the client may be inside it).
+//   - Listener calls come one at a time, and only while Poll or Close runs (on whichever goroutine): none before the
+//     first Poll, none between a Poll that answered something and the next. While one runs, Poll returns nothing. Assigned
+//     is also called, with no partitions, when the group's first answer gives this member none.
 //     When Revoked or Lost returns, no later Poll answers a run of those partitions until they are assigned and
 //     started again.
 //   - Poll and Close are called from one goroutine (the poll goroutine), never at the same time. Start, Pause and
 //     Resume may be called from any goroutine, also from inside a Listener call; they never wait for the network.
 //     Commit, Committed, ListOffsets and Topics wait for the network, at most until their context ends; they may be
 //     called from any goroutine, several at a time, also while Poll or a Listener call runs.
+//   - Poll answers nothing and no error when its context ends; after Close it answers an error. A call whose context ends
+//     returns an error that is the context's, by errors.Is. A commit by a member that the group dropped is refused whole,
+//     with KindStaleMember.
 //   - No call panics or blocks for ever after Close.
 package driver
 

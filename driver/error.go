@@ -54,7 +54,7 @@ func (k Kind) String() string {
 // Error is what a client had to say, classed.
 type Error struct {
 	Kind Kind
-	// TopicPartition is set where the error is about one; Topic alone where it is about a topic.
+	// TopicPartition is set where the error is about one; Partition is -1 where it is about a whole topic.
 	TopicPartition TopicPartition
 	// Offset is the offset that was asked for, with KindOffsetOutOfRange; else -1.
 	Offset int64
@@ -67,7 +67,11 @@ func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Kind.String())
 	if e.TopicPartition.Topic != "" {
-		fmt.Fprintf(&b, " on %s", e.TopicPartition)
+		if e.TopicPartition.Partition < 0 {
+			fmt.Fprintf(&b, " on %s", e.TopicPartition.Topic)
+		} else {
+			fmt.Fprintf(&b, " on %s", e.TopicPartition)
+		}
 	}
 	if e.Kind == KindOffsetOutOfRange {
 		fmt.Fprintf(&b, " at offset %d", e.Offset)

@@ -1,0 +1,182 @@
+package esm
+
+import (
+	"time"
+
+	"github.com/esm-go/esm/event"
+)
+
+// change takes in a Listener call of the driver and sees to it that it is answered: at once, but for a revocation,
+// which waits for the partitions' work.
+func (m *member) change(now time.Time, msg message) {
+	m.counters.rebalances.Add(1)
+	switch msg.kind {
+	case assigned:
+		m.assign(now, msg.parts)
+		close(msg.answered)
+	case lost:
+		m.lose(now, msg.parts)
+		close(msg.answered)
+	case revoked:
+		m.revoke(now, msg.parts, msg.answered)
+	}
+}
+
+// assign takes partitions in. They are held by the driver until their start is found.
+func (m *member) assign(now time.Time, tps []TopicPartition) {
+	m.lostSince.Store(0)
+	for _, tp := range tps {
+		if old := m.parts[tp]; old != nil {
+			m.remove(old)
+		}
+		m.admit(tp)
+	}
+	if len(tps) > 0 {
+		m.lookUp(lookup{kind: lookupStart, parts: m.pick(tps)})
+		m.log.Info("partitions assigned", "partitions", len(tps), "of", len(m.parts))
+	} else {
+		m.announce()
+	}
+	m.hooks.assigned(AssignmentInfo{Partitions: tps})
+}
+
+// admit makes the state of a partition.
+func (m *member) admit(tp TopicPartition) *partition {
+	p := &partition{
+		TopicPartition: tp,
+		key:            event.PartitionKey(tp.Topic, tp.Partition),
+		overhead:       event.PartitionSize(tp.Topic, tp.Partition),
+		alive:          true,
+		next:           -1, committed: -1, end: -1, leaderEpoch: -1,
+	}
+	m.parts[tp] = p
+	m.budget.partitions.Add(1)
+	if why := m.standing(); why != 0 {
+		m.pause(p, why)
+	}
+	return p
+}
+
+func (m *member) pick(tps []TopicPartition) []*partition {
+	parts := make([]*partition, 0, len(tps))
+	for _, tp := range tps {
+		if p := m.parts[tp]; p != nil {
+			parts = append(parts, p)
+		}
+	}
+	return parts
+}
+
+// remove ends a partition's life here. What is in flight for it goes on, but means nothing any more; when nothing of
+// its batch is ours any longer, its context ends.
+func (m *member) remove(p *partition) {
+	m.unqueue(p)
+	m.release(p, p.held())
+	delete(m.budgetPaused, p)
+	p.alive = false
+	delete(m.parts, p.TopicPartition)
+	m.budget.partitions.Add(-1)
+	if inv := p.inflight; inv != nil {
+		m.ghosts[p.TopicPartition]++
+		if inv.living--; inv.living == 0 {
+			inv.abort(ErrPartitionsGone)
+		}
+	}
+}
+
+// exorcise takes in that an invocation of an assignment that is over has ended: the partition's present life here, if
+// it has one, need not wait any longer.
+func (m *member) exorcise(now time.Time, gone *partition) {
+	tp := gone.TopicPartition
+	if m.ghosts[tp]--; m.ghosts[tp] > 0 {
+		return
+	}
+	delete(m.ghosts, tp)
+	if p := m.parts[tp]; p != nil {
+		m.settle(p, now)
+	}
+}
+
+// lose drops partitions that another member may own already: no commit, no waiting.
+func (m *member) lose(now time.Time, tps []TopicPartition) {
+	parts := m.pick(tps)
+	info := AssignmentInfo{Partitions: tps}
+	for _, p := range parts {
+		if p.inflight != nil {
+			info.InFlight++
+		}
+		m.remove(p)
+	}
+	if len(m.parts) == 0 {
+		m.lostSince.Store(now.UnixNano())
+	}
+	m.log.Warn("partitions lost", "partitions", len(parts), "inFlight", info.InFlight)
+	m.hooks.lost(info)
+}
+
+// revocation is a Listener.Revoked that waits for its partitions' work. There is one at most.
+type revocation struct {
+	tps      []TopicPartition
+	parts    []*partition
+	deadline time.Time // for the handlers
+	settle   time.Time // for the commit behind them; zero until they are done
+	answered chan struct{}
+}
+
+// revoke begins to drain partitions. The others go on meanwhile.
+func (m *member) revoke(now time.Time, tps []TopicPartition, answered chan struct{}) {
+	r := &revocation{tps: tps, parts: m.pick(tps), deadline: now.Add(m.opts.revokeTimeout), answered: answered}
+	for _, p := range r.parts {
+		m.unqueue(p)
+		if p.phase == running {
+			p.phase = draining
+		}
+		m.markDirty(p)
+	}
+	m.revocation = r
+}
+
+// advanceRevocation answers a revocation when its work is done and committed, or its time is up.
+func (m *member) advanceRevocation(now time.Time) {
+	r := m.revocation
+	if r == nil {
+		return
+	}
+	if r.settle.IsZero() {
+		busy := 0
+		for _, p := range r.parts {
+			if p.alive && p.inflight != nil {
+				busy++
+			}
+		}
+		if busy > 0 && now.Before(r.deadline) && m.stop.phase < settling {
+			m.at(r.deadline)
+			return
+		}
+		r.settle = now.Add(min(m.opts.revokeTimeout, finalCommitTimeout))
+	}
+	if now.Before(r.settle) && m.stop.phase < closing {
+		for _, p := range r.parts {
+			if p.alive && p.dirty() || m.committing != nil && m.committing.has(p) {
+				m.at(r.settle)
+				return
+			}
+		}
+	} else if m.committing != nil {
+		m.counters.abandonedCommits.Add(1)
+	}
+	info := AssignmentInfo{Partitions: r.tps}
+	for _, p := range r.parts {
+		if !p.alive {
+			continue
+		}
+		if p.inflight != nil {
+			info.InFlight++
+		}
+		m.remove(p)
+	}
+	m.revocation = nil
+	close(r.answered)
+	m.log.Info("partitions revoked", "partitions", len(r.parts), "inFlight", info.InFlight)
+	m.hooks.revoked(info)
+}

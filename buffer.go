@@ -1,0 +1,147 @@
+package esm
+
+import (
+	"time"
+	"unsafe"
+
+	"github.com/esm-go/esm/event"
+)
+
+// chunk is a run of records that waits in a buffer.
+type chunk struct {
+	records     []event.KafkaRecord
+	arrived     time.Time
+	leaderEpoch int32
+	// size is the records' encoded size, held the memory that they keep alive.
+	size, held int
+}
+
+// buffer holds the records of one partition that are received and not yet in a batch, as the runs in which they came.
+// It is passive and knows no clock.
+type buffer struct {
+	chunks []chunk
+	head   int // of chunks; what is before it was taken
+	count  int // records
+	size   int // encoded bytes
+	held   int // bytes of memory
+}
+
+// add appends a run, whose encoded size is size.
+func (b *buffer) add(c chunk) {
+	if len(c.records) == 0 {
+		return
+	}
+	b.count += len(c.records)
+	b.size += c.size
+	b.held += c.held
+	if b.head == len(b.chunks) {
+		b.chunks, b.head = b.chunks[:0], 0
+	} else if last := &b.chunks[len(b.chunks)-1]; adjacent(last.records, c.records) && last.leaderEpoch == c.leaderEpoch {
+		// A driver that goes on in the same slab lets two runs be one without copying. The joined run keeps the older
+		// arrival: a window never gets longer by it.
+		last.records = last.records[:len(last.records)+len(c.records)]
+		last.size += c.size
+		last.held += c.held
+		return
+	}
+	if b.head > 16 && b.head*2 > len(b.chunks) {
+		n := copy(b.chunks, b.chunks[b.head:])
+		clear(b.chunks[n:])
+		b.chunks, b.head = b.chunks[:n], 0
+	}
+	b.chunks = append(b.chunks, c)
+}
+
+// adjacent reports whether y begins in memory where x ends, within x's own array.
+func adjacent(x, y []event.KafkaRecord) bool {
+	if len(x) == 0 || cap(x)-len(x) < len(y) {
+		return false
+	}
+	return &x[:len(x)+1][len(x)] == unsafe.SliceData(y)
+}
+
+// first returns the oldest record, nil when there is none.
+func (b *buffer) first() *event.KafkaRecord {
+	if b.head == len(b.chunks) {
+		return nil
+	}
+	return &b.chunks[b.head].records[0]
+}
+
+// arrived returns when the oldest record came.
+func (b *buffer) arrived() time.Time { return b.chunks[b.head].arrived }
+
+// take removes up to n records from the front whose encoded sizes sum up to at most room, and returns them as one
+// slice. With force it returns at least one record, whatever its size. Records are copied only where the slice spans
+// runs.
+func (b *buffer) take(n, room int, force bool) unit {
+	var u unit
+	whole, part := b.head, 0 // chunks that go whole, and how many records of the one behind them
+	partSize, taken := 0, 0
+	for ; whole < len(b.chunks) && taken < n; whole++ {
+		c := &b.chunks[whole]
+		if k := len(c.records); k <= n-taken && u.size+c.size <= room {
+			taken += k
+			u.size += c.size
+			u.leaderEpoch = c.leaderEpoch
+			continue
+		}
+		part, partSize = fit(c.records[:min(n-taken, len(c.records))], room-u.size)
+		if part == 0 && taken == 0 && force {
+			part, partSize = 1, event.Size(&c.records[0])
+		}
+		if part > 0 {
+			taken += part
+			u.size += partSize
+			u.leaderEpoch = c.leaderEpoch
+		}
+		break
+	}
+	if taken == 0 {
+		return unit{}
+	}
+	if c := &b.chunks[b.head]; taken <= len(c.records) {
+		u.records = c.records[:taken:taken]
+	} else {
+		u.records = make([]event.KafkaRecord, 0, taken)
+		for i := b.head; i < whole; i++ {
+			u.records = append(u.records, b.chunks[i].records...)
+		}
+		if part > 0 {
+			u.records = append(u.records, b.chunks[whole].records[:part]...)
+		}
+	}
+	for ; b.head < whole; b.head++ {
+		u.held += b.chunks[b.head].held
+		b.chunks[b.head] = chunk{}
+	}
+	if part > 0 {
+		c := &b.chunks[whole]
+		if part == len(c.records) { // forced, and alone
+			u.held += c.held
+			*c = chunk{}
+			b.head++
+		} else {
+			// What a part keeps alive is not to be known exactly; its share is fair, and the shares sum up.
+			held := int(int64(c.held) * int64(part) / int64(len(c.records)))
+			u.held += held
+			c.records, c.size, c.held = c.records[part:], c.size-partSize, c.held-held
+		}
+	}
+	b.count -= taken
+	b.size -= u.size
+	b.held -= u.held
+	return u
+}
+
+// fit returns how many of the records, from the front, encode to at most room bytes, and their size.
+func fit(records []event.KafkaRecord, room int) (n, size int) {
+	for i := range records {
+		s := event.Size(&records[i])
+		if size+s > room {
+			return i, size
+		}
+		size += s
+	}
+	return len(records), size
+}

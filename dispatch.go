@@ -1,0 +1,302 @@
+package esm
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+	"time"
+
+	"github.com/esm-go/esm/event"
+)
+
+// invocation is one call of the handler.
+type invocation struct {
+	Invocation
+	parts   []part
+	ctx     context.Context
+	cancel  context.CancelFunc
+	abort   context.CancelCauseFunc
+	started time.Time
+	took    time.Duration
+	err     error
+	// living counts the parts whose partition is still this member's.
+	living int
+}
+
+// part is one partition's records in a batch.
+type part struct {
+	p       *partition
+	records []event.KafkaRecord
+}
+
+// ranges gives the offsets of a batch by partition.
+func ranges(parts []part) map[string]OffsetRange {
+	r := make(map[string]OffsetRange, len(parts))
+	for _, p := range parts {
+		r[p.p.key] = OffsetRange{p.records[0].Offset, p.records[len(p.records)-1].Offset}
+	}
+	return r
+}
+
+// limit is the number of invocations that may run at a time.
+func (m *member) limit() int {
+	if m.workers > 0 {
+		return m.workers
+	}
+	return max(len(m.parts), 1)
+}
+
+// dispatch begins every invocation that is due, as far as there are workers: oldest first, be it a new batch or a part
+// that failed and has waited.
+func (m *member) dispatch(now time.Time) {
+	if m.stop.phase != working || m.paused {
+		return
+	}
+	for len(m.flying) < m.limit() {
+		if !m.breaker.allows(now, len(m.flying)) {
+			m.at(m.breaker.until)
+			return
+		}
+		again := m.retry.head()
+		if again != nil && again.place.at.After(now) {
+			m.at(again.place.at)
+			again = nil
+		}
+		fresh := m.pool.due(now, m.settings.limits)
+		switch {
+		case again != nil && (!fresh || !m.pool.head().place.at.Before(again.place.at)):
+			m.invokeAgain(now, again)
+		case fresh:
+			m.invokeFresh(now)
+		default:
+			if t, ok := m.pool.deadline(m.settings.limits); ok {
+				m.at(t)
+			}
+			return
+		}
+	}
+}
+
+// invokeAgain tries a partition's head unit once more.
+func (m *member) invokeAgain(now time.Time, p *partition) {
+	m.retry.remove(p)
+	if u := &p.work[0]; len(u.records) > m.settings.size { // BatchSize was made smaller meanwhile
+		a, b := u.split(m.settings.size)
+		p.work = append([]unit{a, b}, p.work[1:]...)
+	}
+	if !m.expire(now, p) {
+		return
+	}
+	u := &p.work[0]
+	m.invoke(now, []part{{p, u.records}}, u.size+p.overhead+m.settings.envelope)
+}
+
+// invokeFresh fills and begins a new batch.
+func (m *member) invokeFresh(now time.Time) {
+	parts, _, size := m.pool.take(m.settings.limits, nil)
+	if m.settings.maxAge > 0 {
+		all := parts
+		parts = parts[:0]
+		for _, p := range all {
+			before := p.p.work[0].size
+			if m.expire(now, p.p) {
+				size -= before - p.p.work[0].size
+				parts = append(parts, part{p.p, p.p.work[0].records})
+			} else {
+				size -= before + p.p.overhead
+			}
+		}
+	}
+	if len(parts) > 0 {
+		m.invoke(now, parts, size)
+	}
+}
+
+// expire drops the records of a partition's head unit that are too old; false when none is left.
+func (m *member) expire(now time.Time, p *partition) bool {
+	if m.settings.maxAge <= 0 {
+		return true
+	}
+	u := &p.work[0]
+	gone := u.dropExpired(now, m.settings.maxAge)
+	if len(gone) == 0 {
+		return true
+	}
+	m.drop(p, gone, DropRecordAge, u.attempts)
+	m.markDirty(p)
+	if len(u.records) > 0 {
+		return true
+	}
+	held := u.held
+	p.popWork()
+	m.release(p, held)
+	if len(p.work) == 0 {
+		p.failures, p.lastErr, p.firstFailure = 0, nil, time.Time{}
+	}
+	m.settle(p, now)
+	return false
+}
+
+// drop gives records up: counted, logged by their coordinates, told to the hook.
+func (m *member) drop(p *partition, records []event.KafkaRecord, why DropReason, attempts int) {
+	m.counters.dropped.Add(int64(len(records)))
+	m.log.Error("records dropped", "reason", why.String(), "partition", p.key, "first", records[0].Offset,
+		"last", records[len(records)-1].Offset, "records", len(records), "attempts", attempts, "err", p.lastErr)
+	m.hooks.drop(DropInfo{TopicPartition: p.TopicPartition, Records: records, Reason: why, Attempts: attempts, Err: p.lastErr})
+}
+
+// invoke begins one invocation.
+func (m *member) invoke(now time.Time, parts []part, size int) {
+	inv := &invocation{parts: parts, started: now, living: len(parts)}
+	inv.ID = m.invocations.Add(1)
+	inv.FunctionName, inv.UUID, inv.Bytes, inv.Attempt = m.functionName, m.uuid, size, 1
+	records := make(map[string][]event.KafkaRecord, len(parts))
+	for _, p := range parts {
+		p.p.inflight = inv
+		records[p.p.key] = p.records
+		inv.Records += len(p.records)
+	}
+	if u := &parts[0].p.work[0]; len(parts) == 1 && !u.firstFailure.IsZero() {
+		inv.Attempt, inv.FirstFailure = max(u.attempts, parts[0].p.failures)+1, u.firstFailure
+	}
+	ctx, abort := context.WithCancelCause(m.handlers)
+	inv.abort, inv.cancel = abort, func() { abort(nil) }
+	if d := m.opts.invocationTimeout; d > 0 {
+		inv.Deadline = now.Add(d)
+		timed, cancel := context.WithDeadlineCause(ctx, inv.Deadline, ErrInvocationTimeout)
+		ctx, inv.cancel = timed, func() { cancel(); abort(nil) }
+	}
+	inv.ctx = context.WithValue(ctx, invocationKey{}, &inv.Invocation)
+	m.flying[inv] = struct{}{}
+	m.counters.invoked.Add(int64(inv.Records))
+	e := KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.bootstrap, Records: records}
+	go m.call(inv, e) // awaited by the loop through done, or named by a *StuckError
+}
+
+// call runs on the invocation's goroutine. What must happen in the end happens deferred, since a handler can end the
+// goroutine with runtime.Goexit (as t.FailNow does).
+func (m *member) call(inv *invocation, e KafkaEvent) {
+	inv.err = errGoexit
+	defer func() {
+		inv.took = time.Since(inv.started)
+		if len(m.hooks) > 0 {
+			m.hooks.batchEnd(inv.ctx, func() BatchEndInfo { return BatchEndInfo{inv.info(), inv.took, inv.err} })
+		}
+		inv.cancel()
+		select {
+		case m.done <- inv:
+		case <-m.closed:
+		}
+	}()
+	if len(m.hooks) > 0 {
+		m.hooks.batchBegin(inv.ctx, inv.info)
+	}
+	inv.err = guard(inv.ctx, m.handler, e)
+}
+
+func (inv *invocation) info() BatchInfo {
+	return BatchInfo{Invocation: inv.ID, Records: inv.Records, Bytes: inv.Bytes, Attempt: inv.Attempt, Partitions: ranges(inv.parts)}
+}
+
+// guard calls the handler and turns a panic into an error.
+func guard(ctx context.Context, h Handler, e KafkaEvent) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return h(ctx, e)
+}
+
+// errGoexit is the outcome of a handler that ended its goroutine.
+var errGoexit = errors.New("esm: the handler ended its goroutine (runtime.Goexit, or FailNow of a test)")
+
+// finish takes in the end of an invocation.
+func (m *member) finish(now time.Time, inv *invocation) {
+	delete(m.flying, inv)
+	v := classify(inv.err)
+	pol := m.settings.retry
+	var items [][]int
+	if v.partial {
+		known := false
+		if pol.partial {
+			items, known = itemsIn(inv.parts, v.items)
+		}
+		v.partial = known // an unknown item, or partial responses not asked for: the whole batch failed
+	}
+	m.count(now, inv, v)
+	for i, part := range inv.parts {
+		p := part.p
+		if !p.alive {
+			m.exorcise(now, p)
+			continue
+		}
+		p.inflight = nil
+		u := p.work[0]
+		var mine []int
+		if v.partial {
+			mine = items[i]
+		}
+		if v.outcome != succeeded && (!v.partial || len(mine) > 0) {
+			p.lastErr = inv.err
+		}
+		next, gone, why := pol.apply(u, v.outcome, v.partial, mine, now)
+		if why != 0 {
+			m.drop(p, gone, why, u.attempts+1)
+		}
+		held := u.held
+		for k := range next {
+			held -= next[k].held
+		}
+		p.popWork(next...)
+		if len(next) == 0 {
+			p.leaderEpoch = u.leaderEpoch
+			p.failures, p.firstFailure, p.lastErr = 0, time.Time{}, nil
+		}
+		m.release(p, held)
+		m.markDirty(p)
+		if p.phase != running {
+			continue
+		}
+		if len(next) == 0 {
+			m.settle(p, now)
+			continue
+		}
+		p.failures++
+		if p.failures == 1 {
+			p.firstFailure = now
+		}
+		after := m.opts.backoff.after(p.failures, m.rng)
+		m.retry.add(p, now.Add(after))
+		info := RetryInfo{TopicPartition: p.TopicPartition, First: next[0].first(), Last: next[len(next)-1].last(),
+			Attempts: next[0].attempts, Failures: p.failures, After: after, Err: inv.err}
+		for k := range next {
+			info.Records += len(next[k].records)
+		}
+		m.log.Warn("batch failed, trying again", "retry", info, "err", inv.err)
+		m.hooks.retry(info)
+	}
+}
+
+// count keeps the counters, the circuit and the last result of an invocation.
+func (m *member) count(now time.Time, inv *invocation, v verdict) {
+	m.counters.invokes.Add(1)
+	if v.outcome == succeeded {
+		if m.breaker.succeeded() {
+			m.log.Info("circuit closed")
+			m.resumeAll(pausedByBreaker)
+		}
+		m.setResult(resultOK)
+		return
+	}
+	m.counters.invokeErrors.Add(1)
+	m.counters.failed.Add(int64(inv.Records))
+	if v.outcome == throttled {
+		m.counters.throttles.Add(1)
+	}
+	m.setResult(resultFunctionFailed)
+	if m.breaker.failed(now, inv.parts, len(m.parts)) {
+		m.log.Warn("circuit opened: the handler fails on every partition", "failures", m.breaker.streak, "cooldown", m.breaker.Cooldown)
+		m.pauseAll(pausedByBreaker)
+	}
+}

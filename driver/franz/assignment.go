@@ -1,0 +1,233 @@
+package franz
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/esm-go/esm/driver"
+)
+
+// partition is what the consumer knows of a partition that it owns.
+type partition struct {
+	driver.TopicPartition
+	// start is the last Start, where started is set.
+	start   driver.Start
+	started bool
+	// placed: the client has a cursor for the partition, so that a Start must move it. Before that, adjustOffsets
+	// hands the client what start says.
+	placed bool
+	// moving: the client has not been told of start yet.
+	moving bool
+	// live: the cursor follows a start; what it reads is delivered under epoch. Not set, the partition is held.
+	live  bool
+	epoch uint64
+	// next is the offset behind the last delivered run, the start's offset before the first.
+	next int64
+	// paused is the caller's wish.
+	paused bool
+	// suspended: an error keeps the partition from being fetched until then, zero for none.
+	suspended time.Time
+	// fetchPaused: the partition is in the client's own set of paused ones.
+	fetchPaused bool
+	// recreated: the topic was made again; what is known of the old one may not be committed.
+	recreated bool
+}
+
+// assignment is the set of partitions that this member owns, and what of it the client has yet to be told. Any
+// goroutine may read and mark; the poll goroutine alone tells the client, in apply.
+type assignment struct {
+	mu    sync.Mutex
+	parts map[string]map[int32]*partition
+	dirty map[*partition]struct{}
+	// changed is closed at each Start, for adjustOffsets, which waits for it.
+	changed chan struct{}
+}
+
+func (a *assignment) init() {
+	a.parts = map[string]map[int32]*partition{}
+	a.dirty = map[*partition]struct{}{}
+	a.changed = make(chan struct{})
+}
+
+// get returns nil for a partition that is not owned. The lock must be held.
+func (a *assignment) get(tp driver.TopicPartition) *partition { return a.parts[tp.Topic][tp.Partition] }
+
+// add takes a partition in, held; false when it was owned already, which happens when the client forgot a topic and
+// found it again: then only its cursor is new.
+func (a *assignment) add(tp driver.TopicPartition) bool {
+	p := a.get(tp)
+	if p != nil {
+		p.placed, p.live, p.fetchPaused = false, false, true
+		return false
+	}
+	if a.parts[tp.Topic] == nil {
+		a.parts[tp.Topic] = map[int32]*partition{}
+	}
+	a.parts[tp.Topic][tp.Partition] = &partition{TopicPartition: tp, next: -1, fetchPaused: true}
+	return true
+}
+
+func (a *assignment) remove(tp driver.TopicPartition) {
+	if p := a.get(tp); p != nil {
+		delete(a.dirty, p)
+		delete(a.parts[tp.Topic], tp.Partition)
+		if len(a.parts[tp.Topic]) == 0 {
+			delete(a.parts, tp.Topic)
+		}
+	}
+}
+
+// hold stops deliveries until the next Start.
+func (a *assignment) hold(p *partition) {
+	p.live, p.started, p.moving = false, false, false
+	a.dirty[p] = struct{}{}
+}
+
+// owned filters and flattens kgo's map, in order.
+func (a *assignment) owned(m map[string][]int32) []driver.TopicPartition {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.DeleteFunc(flatten(m), func(tp driver.TopicPartition) bool { return a.get(tp) == nil })
+}
+
+func flatten(m map[string][]int32) []driver.TopicPartition {
+	var list []driver.TopicPartition
+	for topic, partitions := range m {
+		for _, p := range partitions {
+			list = append(list, driver.TopicPartition{Topic: topic, Partition: p})
+		}
+	}
+	slices.SortFunc(list, func(a, b driver.TopicPartition) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+	return list
+}
+
+func unflatten(list []driver.TopicPartition) map[string][]int32 {
+	m := map[string][]int32{}
+	for _, tp := range list {
+		m[tp.Topic] = append(m[tp.Topic], tp.Partition)
+	}
+	return m
+}
+
+// onAssigned is kgo's callback; it runs at the end of every rebalance, also when nothing is new.
+func (c *consumer) onAssigned(_ context.Context, client *kgo.Client, m map[string][]int32) {
+	c.rebalances.Add(1)
+	c.report.clear(groupCondition)
+	list := flatten(m)
+	if len(list) == 0 {
+		return
+	}
+	// The client asks for committed offsets when this callback returns; paused first, it cannot fetch a held partition.
+	client.PauseFetchPartitions(m)
+	c.gate.enterCall(c.waker.wake)
+	defer c.gate.leaveCall()
+	c.assigned.mu.Lock()
+	list = slices.DeleteFunc(list, func(tp driver.TopicPartition) bool { return !c.assigned.add(tp) })
+	c.assigned.mu.Unlock()
+	if len(list) > 0 {
+		c.listener.Assigned(list)
+	}
+}
+
+// onRevoked is kgo's callback for partitions that go to another member, and for all when the group is left.
+func (c *consumer) onRevoked(_ context.Context, client *kgo.Client, m map[string][]int32) {
+	list := c.assigned.owned(m)
+	if len(list) == 0 {
+		return
+	}
+	c.gate.enterCall(c.waker.wake)
+	defer c.gate.leaveCall()
+	c.listener.Revoked(list)
+	c.forget(client, list)
+}
+
+// onLost is kgo's callback for partitions that are another member's already.
+func (c *consumer) onLost(_ context.Context, client *kgo.Client, m map[string][]int32) {
+	list := c.assigned.owned(m)
+	if len(list) == 0 {
+		return
+	}
+	c.gate.enterCall(c.waker.wake)
+	defer c.gate.leaveCall()
+	c.forget(client, list) // before the call: nothing of theirs can be committed any more
+	c.listener.Lost(list)
+}
+
+// forget ends the ownership of partitions, and their pauses with it.
+func (c *consumer) forget(client *kgo.Client, list []driver.TopicPartition) {
+	c.assigned.mu.Lock()
+	for _, tp := range list {
+		c.assigned.remove(tp)
+		c.report.clear(partitionCondition(tp))
+	}
+	c.assigned.mu.Unlock()
+	client.ResumeFetchPartitions(unflatten(list))
+}
+
+// startsWithin is how long the client waits for the Starts of newly assigned partitions before it takes them as held.
+// A Start that comes in time is the position that the client begins with; a later one moves a cursor, for which kgo
+// drops the fetches of all partitions and begins them anew.
+const startsWithin = 200 * time.Millisecond
+
+// adjustOffsets is kgo's question where to begin, asked between onAssigned and the first fetch.
+func (c *consumer) adjustOffsets(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	a := &c.assigned
+	timer := time.NewTimer(startsWithin)
+	defer timer.Stop()
+	for waiting := true; waiting; {
+		a.mu.Lock()
+		missing := false
+		for topic, partitions := range offsets {
+			for n := range partitions {
+				p := a.parts[topic][n]
+				missing = missing || p != nil && !p.started
+			}
+		}
+		changed := a.changed
+		a.mu.Unlock()
+		if !missing {
+			break
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			waiting = false
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for topic, partitions := range offsets {
+		for n, committed := range partitions {
+			p := a.parts[topic][n]
+			if p == nil {
+				delete(partitions, n)
+				continue
+			}
+			p.placed = true
+			at := kgo.NewOffset().At(0) // any offset would do: the partition is paused until it is started
+			if p.started {
+				p.live, p.moving, p.epoch, p.next = true, false, p.start.Epoch, p.start.Offset
+				at = at.At(p.start.Offset)
+				if committed.EpochOffset().Offset == p.start.Offset {
+					// With the commit's leader epoch, which kgo has only where the broker can check it, the client
+					// notices a log that was cut and grew again while nobody looked.
+					at = at.WithEpoch(committed.EpochOffset().Epoch)
+				}
+				a.dirty[p] = struct{}{}
+			}
+			partitions[n] = at
+		}
+	}
+	c.waker.wake()
+	return offsets, nil
+}

@@ -1,0 +1,237 @@
+package franz
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/esm-go/esm/driver"
+)
+
+// ErrClosed is in the error of every call after Close.
+var ErrClosed = errors.New("franz: the consumer is closed")
+
+// consumer is one group member. The poll goroutine, the caller of Poll and Close, alone takes records from the client
+// and changes its pauses and positions; kgo's group goroutine runs the Listener, taking turns through gate.
+type consumer struct {
+	cfg          driver.Config
+	listener     driver.Listener
+	subscription subscription
+	client       *kgo.Client
+
+	// life ends when Close gives up or is done: every request of the client ends with it.
+	life    context.Context
+	endLife context.CancelFunc
+	closed  atomic.Bool
+
+	gate       gate
+	waker      waker
+	assigned   assignment
+	report     reporter
+	rebalances atomic.Int64
+	fatal      atomic.Pointer[driver.Error]
+
+	topics watcher
+
+	// tasks counts goroutines other than kgo's own; none begins after ended is set.
+	tasksMu sync.Mutex
+	tasks   sync.WaitGroup
+	ended   bool
+}
+
+func open(o options, cfg driver.Config, listener driver.Listener) (*consumer, error) {
+	if err := refuseOwned(o.kgo); err != nil {
+		return nil, configError(err)
+	}
+	sub, err := newSubscription(cfg.Topics)
+	if err != nil {
+		return nil, configError(err)
+	}
+	c := &consumer{cfg: cfg, listener: listener, subscription: sub}
+	c.life, c.endLife = context.WithCancel(context.Background())
+	c.gate.holder = poller // no Listener call before the first Poll: by then the caller has what Open returned
+	c.assigned.init()
+	c.report.init(c.waker.wake)
+	c.topics.init()
+	if c.client, err = kgo.NewClient(c.clientOpts(o.kgo)...); err != nil {
+		c.endLife()
+		return nil, configError(err)
+	}
+	c.goTask(c.watch)
+	return c, nil
+}
+
+func configError(err error) error {
+	return &driver.Error{Kind: driver.KindInvalidConfig, Offset: -1, Err: err}
+}
+
+const (
+	// pollLimit is how long a Poll waits, by contract.
+	pollLimit = time.Second
+	// maxPollRecords bounds one Poll, so that the memory of the converted records is a small part of what the client
+	// holds, and stays in the processor's cache until the receiver looks at it.
+	maxPollRecords = 1 << 14
+)
+
+// Poll waits for records and for what else there is to report.
+func (c *consumer) Poll(ctx context.Context, into *driver.Fetch) error {
+	into.Reset()
+	// The caller has handed on what the last Poll answered: a Listener call may run.
+	c.gate.leavePoll()
+	ctx, cancel := context.WithTimeout(ctx, pollLimit)
+	defer cancel()
+	for {
+		if err := c.broken(); err != nil {
+			return err
+		}
+		if !c.gate.enterPoll(ctx) {
+			return nil
+		}
+		c.take(c.await(ctx), into)
+		into.Errors = c.report.drain(into.Errors)
+		if len(into.Runs)+len(into.Errors) > 0 {
+			return nil // the turn ends when the caller comes back
+		}
+		c.gate.leavePoll()
+		if ctx.Err() != nil {
+			return c.broken()
+		}
+	}
+}
+
+// await returns what the client has, waiting until ctx ends or there is a reason not to wait.
+func (c *consumer) await(ctx context.Context) kgo.Fetches {
+	again := c.apply()
+	if fetches := c.client.PollRecords(nil, maxPollRecords); len(fetches) > 0 { //nolint:staticcheck // nil: do not wait
+		return fetches
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if !c.waker.arm(cancel) {
+		return nil
+	}
+	defer c.waker.disarm()
+	if c.gate.callWaits() || c.report.pending() {
+		return nil
+	}
+	if again > 0 {
+		timer := time.AfterFunc(again, cancel)
+		defer timer.Stop()
+	}
+	return c.client.PollRecords(ctx, maxPollRecords)
+}
+
+// broken returns the error of a consumer that is of no further use.
+func (c *consumer) broken() error {
+	if err := c.fatal.Load(); err != nil {
+		return err
+	}
+	if c.closed.Load() {
+		return &driver.Error{Kind: driver.KindOther, Offset: -1, Err: ErrClosed}
+	}
+	return nil
+}
+
+// Member says how the consumer stands in its group.
+func (c *consumer) Member() driver.Member {
+	id, generation := c.client.GroupMetadata()
+	return driver.Member{ID: id, Generation: generation, Rebalances: c.rebalances.Load()}
+}
+
+// Close leaves the group and frees the client.
+func (c *consumer) Close(ctx context.Context) error {
+	if c.closed.Swap(true) {
+		return nil
+	}
+	c.gate.leavePoll()
+	done := make(chan error, 1)
+	go func() {
+		// What this goroutine waits for ends when life does, but for a Listener call, which is the engine's own.
+		leave, cancel := withMargin(ctx)
+		defer cancel()
+		err := c.client.LeaveGroupContext(leave)
+		if err != nil {
+			c.endLife() // no more requests: the client closes without waiting for a broker
+		}
+		c.client.Close()
+		c.endTasks()
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			return fmt.Errorf("franz: closed without leaving the group, which gives the partitions away after the session timeout: %w", err)
+		}
+		return nil
+	case <-ctx.Done():
+		c.endLife()
+		return fmt.Errorf("franz: left behind at Close: a Listener call or the client: %w", ctx.Err())
+	}
+}
+
+// goTask runs f in a goroutine that Close waits for; false after that.
+func (c *consumer) goTask(f func()) bool {
+	c.tasksMu.Lock()
+	defer c.tasksMu.Unlock()
+	if !c.ended {
+		c.tasks.Go(f)
+	}
+	return !c.ended
+}
+
+func (c *consumer) endTasks() {
+	c.endLife()
+	c.tasksMu.Lock()
+	c.ended = true
+	c.tasksMu.Unlock()
+	c.tasks.Wait()
+}
+
+// withMargin returns a context that ends a little before ctx does, so that there is time to take the client down.
+func withMargin(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	left := time.Until(deadline)
+	return context.WithTimeout(ctx, left-min(left/4, 500*time.Millisecond))
+}
+
+// waker interrupts the poll goroutine while it waits for the client.
+type waker struct {
+	mu     sync.Mutex
+	woken  bool
+	cancel context.CancelFunc
+}
+
+func (w *waker) wake() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.woken = true
+	if w.cancel != nil {
+		w.cancel()
+	}
+}
+
+// arm has cancel called at the next wake; false when there was one since the last arm.
+func (w *waker) arm(cancel context.CancelFunc) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.woken {
+		w.woken = false
+		return false
+	}
+	w.cancel = cancel
+	return true
+}
+
+func (w *waker) disarm() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cancel = nil
+}

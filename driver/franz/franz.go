@@ -1,0 +1,75 @@
+// Package franz drives esm with github.com/twmb/franz-go, a Kafka client in pure Go: no cgo, no C library, and no cost
+// a record but the conversion into event.KafkaRecord.
+//
+// # How the client is held
+//
+// A consumer is one kgo.Client that consumes as a group member. kgo joins, heartbeats, fetches and discovers; what to
+// read and when is decided here:
+//
+//   - A newly assigned partition is paused in the client before the client learns of a position for it. A Start that
+//     comes soon after the assignment is what the client begins with; a later one moves the client's cursor. Until then
+//     nothing is fetched, and whatever the client holds of the partition is dropped.
+//   - The client never resets a position and never commits by itself.
+//   - Callbacks of the group run one at a time, and never between the return of a Poll and the next call of Poll (or
+//     Close): the caller has then handed on what it was given.
+//   - Records keep referring to the client's fetch buffer: Key and Value are slices of it. A receiver that keeps few
+//     records of a run for long copies them, or they keep the whole fetched batch (without compression: the whole fetch
+//     response) alive; Run.Bytes counts the run's own share of it.
+//
+// # Limits of the client
+//
+// Empty batches that compaction leaves behind move the client's position without a word to its user: Run.Next follows
+// at the next record or transaction marker. kgo has no poll interval: MaxPollInterval is the rebalance timeout, and
+// KindMaxPollExceeded does not occur.
+package franz
+
+import (
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/esm-go/esm/driver"
+)
+
+// Option changes a driver made by Driver.
+type Option interface{ apply(*options) }
+
+type optionFunc func(*options)
+
+func (f optionFunc) apply(o *options) { f(o) }
+
+type options struct {
+	kgo []kgo.Opt
+}
+
+// WithOpts hands options to kgo.NewClient, after the driver's defaults and before the options that the library owns.
+// An option that the library owns, because it belongs to driver.Config or to the driver's contract, is refused by name
+// when a consumer is opened.
+func WithOpts(opts ...kgo.Opt) Option {
+	return optionFunc(func(o *options) { o.kgo = append(o.kgo, opts...) })
+}
+
+// Driver returns a driver over franz-go.
+func Driver(opts ...Option) driver.Driver {
+	d := &franz{}
+	for _, opt := range opts {
+		opt.apply(&d.options)
+	}
+	d.options.kgo = slices.Clip(d.options.kgo)
+	return d
+}
+
+type franz struct{ options options }
+
+// Name returns "franz".
+func (*franz) Name() string { return "franz" }
+
+// Features says what franz-go can do beyond the contract.
+func (*franz) Features() driver.Features {
+	return driver.Features{TopicIDs: true, VirtualNetwork: true, Network: true}
+}
+
+// Open makes a group member. The error names an option that kgo refuses or that the library owns.
+func (d *franz) Open(cfg driver.Config, listener driver.Listener) (driver.Consumer, error) {
+	return open(d.options, cfg, listener)
+}

@@ -1,0 +1,146 @@
+package franz
+
+import (
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/esm-go/esm/driver"
+)
+
+// Start begins or moves partitions. It does not wait: the poll goroutine tells the client.
+func (c *consumer) Start(starts []driver.Start) {
+	c.mark(func(a *assignment) {
+		for _, s := range starts {
+			p := a.get(s.TopicPartition)
+			if p == nil {
+				continue
+			}
+			p.start, p.started, p.moving = s, true, true
+			p.recreated, p.suspended = false, time.Time{}
+			a.dirty[p] = struct{}{}
+			c.report.clear(partitionCondition(s.TopicPartition))
+		}
+		close(a.changed)
+		a.changed = make(chan struct{})
+	})
+}
+
+// Pause stops fetching of partitions. What the client holds of them is dropped and read again after Resume.
+func (c *consumer) Pause(list []driver.TopicPartition) { c.setPaused(list, true) }
+
+// Resume goes on with partitions where their last returned run ended.
+func (c *consumer) Resume(list []driver.TopicPartition) { c.setPaused(list, false) }
+
+func (c *consumer) setPaused(list []driver.TopicPartition, paused bool) {
+	c.mark(func(a *assignment) {
+		for _, tp := range list {
+			if p := a.get(tp); p != nil && p.paused != paused {
+				p.paused = paused
+				a.dirty[p] = struct{}{}
+			}
+		}
+	})
+}
+
+// mark changes the assignment and has the poll goroutine look at it.
+func (c *consumer) mark(change func(*assignment)) {
+	c.assigned.mu.Lock()
+	change(&c.assigned)
+	c.assigned.mu.Unlock()
+	c.waker.wake()
+}
+
+// soon is when a move is tried again for which the client was not ready.
+const soon = 2 * time.Millisecond
+
+// apply tells the client what changed in the assignment. It returns how long to wait at most before it is called
+// again, 0 for no need. Only the poll goroutine calls it, so that no record is taken between a position's change in
+// the client and its being noted here.
+func (c *consumer) apply() (again time.Duration) {
+	a := &c.assigned
+	a.mu.Lock()
+	if len(a.dirty) == 0 {
+		a.mu.Unlock()
+		return 0
+	}
+	var moving []*partition
+	for p := range a.dirty {
+		if p.moving && p.placed {
+			moving = append(moving, p)
+		}
+	}
+	a.mu.Unlock()
+	if len(moving) > 0 && !c.move(moving) {
+		again = soon
+	}
+
+	now := time.Now()
+	var pause, resume []driver.TopicPartition
+	a.mu.Lock()
+	for p := range a.dirty {
+		if wait := p.suspended.Sub(now); !p.suspended.IsZero() && wait > 0 {
+			again = shorter(again, wait)
+		} else {
+			p.suspended = time.Time{}
+		}
+		if pausing := !p.started || !p.live || p.paused || !p.suspended.IsZero(); pausing != p.fetchPaused {
+			p.fetchPaused = pausing
+			if pausing {
+				pause = append(pause, p.TopicPartition)
+			} else {
+				resume = append(resume, p.TopicPartition)
+			}
+		}
+		if p.suspended.IsZero() && !(p.moving && p.placed) {
+			delete(a.dirty, p)
+		}
+	}
+	a.mu.Unlock()
+	if len(pause) > 0 {
+		c.client.PauseFetchPartitions(unflatten(pause))
+	}
+	if len(resume) > 0 {
+		c.client.ResumeFetchPartitions(unflatten(resume))
+	}
+	return again
+}
+
+// move sets the client's cursors to the partitions' starts; false when some have to be tried again. kgo passes over
+// partitions that it has no committed offset noted for, which it does only after adjustOffsets has returned.
+func (c *consumer) move(list []*partition) (all bool) {
+	known := c.client.CommittedOffsets()
+	offsets := map[string]map[int32]kgo.EpochOffset{}
+	told := make(map[*partition]driver.Start, len(list))
+	c.assigned.mu.Lock()
+	for _, p := range list {
+		if _, ok := known[p.Topic][p.Partition]; !ok {
+			continue
+		}
+		if offsets[p.Topic] == nil {
+			offsets[p.Topic] = map[int32]kgo.EpochOffset{}
+		}
+		offsets[p.Topic][p.Partition] = kgo.EpochOffset{Epoch: p.start.LeaderEpoch, Offset: p.start.Offset}
+		told[p] = p.start
+	}
+	c.assigned.mu.Unlock()
+
+	c.client.SetOffsets(offsets) // drops everything that the client holds
+
+	c.assigned.mu.Lock()
+	defer c.assigned.mu.Unlock()
+	all = len(told) == len(list)
+	for p, start := range told {
+		p.live, p.epoch, p.next = true, start.Epoch, start.Offset
+		p.moving = p.start != start
+		all = all && !p.moving
+	}
+	return all
+}
+
+func shorter(a, b time.Duration) time.Duration {
+	if a == 0 || b < a {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,199 @@
+package franz
+
+import (
+	"context"
+	"errors"
+	"time"
+	"unsafe"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/event"
+)
+
+// take turns what the client returned into runs and reports.
+func (c *consumer) take(fetches kgo.Fetches, into *driver.Fetch) {
+	if len(fetches) == 0 {
+		return
+	}
+	c.assigned.mu.Lock()
+	defer c.assigned.mu.Unlock()
+	for i := range fetches {
+		for j := range fetches[i].Topics {
+			t := &fetches[i].Topics[j]
+			parts := c.assigned.parts[t.Topic]
+			c.topics.saw(t.Topic, t.TopicID)
+			for k := range t.Partitions {
+				fp := &t.Partitions[k]
+				p := parts[fp.Partition]
+				if p != nil && p.live && len(fp.Records) > 0 {
+					c.deliver(p, fp, into)
+				}
+				if fp.Err != nil {
+					c.partitionError(t, fp, p)
+				}
+			}
+		}
+	}
+}
+
+// partitionError looks at an error that came instead of records. The assignment's lock is held.
+func (c *consumer) partitionError(t *kgo.FetchTopic, fp *kgo.FetchPartition, p *partition) {
+	err := fp.Err
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, kgo.ErrClientClosed) {
+		return // the end of a wait
+	}
+	if t.Topic == "" {
+		condition := clientCondition
+		if _, ok := errors.AsType[*kgo.ErrGroupSession](err); ok {
+			condition = groupCondition
+		}
+		c.report.raise(condition, c.classify(err))
+		return
+	}
+	if p == nil || !p.started {
+		if p == nil && fp.Partition < 0 { // about the topic as a whole
+			e := c.classify(err)
+			e.TopicPartition.Topic = t.Topic
+			c.report.raise(topicCondition(t.Topic), e)
+		} else if p != nil && !p.placed { // the client could not read the group's commit: it will not begin
+			c.raisePartition(p, err)
+		}
+		return // held: what the client says of it is known
+	}
+	loss, isLoss := errors.AsType[*kgo.ErrDataLoss](err)
+	tooLarge, isTooLarge := errors.AsType[*kgo.ErrDecompressTooLarge](err)
+	switch {
+	case isLoss:
+		c.assigned.hold(p)
+		c.report.raise(partitionCondition(p.TopicPartition), &driver.Error{
+			Kind: driver.KindOffsetOutOfRange, TopicPartition: p.TopicPartition, Offset: loss.ConsumedTo, Err: err,
+		})
+	case errors.Is(err, kerr.OffsetOutOfRange):
+		c.assigned.hold(p)
+		c.report.raise(partitionCondition(p.TopicPartition), &driver.Error{
+			Kind: driver.KindOffsetOutOfRange, TopicPartition: p.TopicPartition, Offset: p.next, Err: err,
+		})
+	case isTooLarge:
+		p.next = tooLarge.Offset
+		c.assigned.hold(p) // the client fetches it no more until it is moved
+		c.raisePartition(p, err)
+	case errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.InconsistentTopicID), errors.Is(err, kerr.UnknownTopicOrPartition):
+		c.suspend(p)
+		c.topics.ask(t.Topic, t.TopicID)
+	default:
+		// kgo asks again at once for as long as it gets an error.
+		c.suspend(p)
+		c.raisePartition(p, err)
+	}
+}
+
+func (c *consumer) raisePartition(p *partition, err error) {
+	e := c.classify(err)
+	e.TopicPartition = p.TopicPartition
+	c.report.raise(partitionCondition(p.TopicPartition), e)
+}
+
+// suspendFor is how long a partition whose fetch failed is left alone.
+const suspendFor = time.Second
+
+func (c *consumer) suspend(p *partition) {
+	p.suspended = time.Now().Add(suspendFor)
+	c.assigned.dirty[p] = struct{}{}
+}
+
+const (
+	recordSize = int(unsafe.Sizeof(event.KafkaRecord{}))
+	headerSize = int(unsafe.Sizeof(event.Header{}))
+	// wireOverhead is about what a record takes in a batch beside its key, value and headers.
+	wireOverhead = 10
+)
+
+// deliver appends the runs of one fetched partition. The assignment's lock is held.
+//
+// The loop is the whole cost of a record in this driver. It writes each record once, into one allocation for the
+// partition; keys and values stay where the client has them.
+func (c *consumer) deliver(p *partition, fp *kgo.FetchPartition, into *driver.Fetch) {
+	records := fp.Records
+	for len(records) > 0 && records[0].Offset < p.next {
+		records = records[1:] // never backwards
+	}
+	if len(records) == 0 {
+		p.moving = p.started && p.placed // the cursor is not where it was set: set it again
+		c.assigned.dirty[p] = struct{}{}
+		return
+	}
+	end := fp.HighWatermark
+	if !c.cfg.ReadUncommitted && fp.LastStableOffset >= 0 {
+		end = fp.LastStableOffset
+	}
+	if c.report.standing() {
+		c.report.clear(partitionCondition(p.TopicPartition))
+	}
+	slab := make([]event.KafkaRecord, len(records))
+	var headers []event.Header
+	n, first, bytes := 0, 0, 0
+	epoch := records[0].LeaderEpoch
+	flush := func(next int64) {
+		into.Runs = append(into.Runs, driver.Run{
+			TopicPartition: p.TopicPartition,
+			Epoch:          p.epoch,
+			LeaderEpoch:    epoch,
+			Records:        slab[first:n:n],
+			Bytes:          bytes + (n-first)*(recordSize+wireOverhead),
+			Next:           next,
+			End:            end,
+		})
+		first, bytes = n, 0
+	}
+	topic, number := p.Topic, p.Partition
+	for i, r := range records {
+		if r.LeaderEpoch != epoch {
+			flush(records[i-1].Offset + 1)
+			epoch = r.LeaderEpoch
+		}
+		if r.Attrs.IsControl() {
+			continue
+		}
+		out := &slab[n]
+		n++
+		out.Topic = topic
+		out.Partition = number
+		out.Offset = r.Offset
+		switch r.Attrs.TimestampType() {
+		case 0:
+			out.Timestamp = r.Timestamp.UnixMilli()
+		case 1:
+			out.TimestampType = event.LogAppendTime
+			out.Timestamp = r.Timestamp.UnixMilli()
+		default:
+			out.TimestampType = event.NoTimestampType
+			out.Timestamp = -1
+		}
+		out.Key = r.Key
+		out.Value = r.Value
+		bytes += len(r.Key) + len(r.Value)
+		if len(r.Headers) > 0 {
+			var size int
+			out.Headers, headers, size = convertHeaders(r.Headers, headers)
+			bytes += size
+		}
+	}
+	p.next = records[len(records)-1].Offset + 1
+	flush(p.next)
+}
+
+// convertHeaders carves a record's headers out of a slab that records share.
+func convertHeaders(in []kgo.RecordHeader, slab []event.Header) (out, rest []event.Header, size int) {
+	if len(slab) < len(in) {
+		slab = make([]event.Header, max(len(in), 64))
+	}
+	out, rest = slab[:len(in):len(in)], slab[len(in):]
+	for i, h := range in {
+		out[i] = event.Header(h)
+		size += len(h.Key) + len(h.Value) + headerSize
+	}
+	return out, rest, size
+}

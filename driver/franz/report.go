@@ -1,0 +1,151 @@
+package franz
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/esm-go/esm/driver"
+)
+
+// reporter keeps what is to be reported until Poll takes it, each condition once until it changes or heals.
+type reporter struct {
+	mu     sync.Mutex
+	queue  []*driver.Error
+	open   map[string]string
+	opened atomic.Int32 // len(open), to be asked without the lock
+	wake   func()
+}
+
+const (
+	clientCondition = "client"
+	groupCondition  = "group"
+)
+
+func topicCondition(topic string) string                 { return "topic/" + topic }
+func partitionCondition(tp driver.TopicPartition) string { return "partition/" + tp.String() }
+func brokerCondition(meta kgo.BrokerMetadata) string {
+	return "broker/" + net.JoinHostPort(meta.Host, strconv.Itoa(int(meta.Port)))
+}
+
+func (r *reporter) init(wake func()) {
+	r.open = map[string]string{}
+	r.wake = wake
+}
+
+// raise reports err unless condition stands already and says the same.
+func (r *reporter) raise(condition string, err *driver.Error) {
+	// Texts of network errors hold the local port, which is another one each time.
+	says := err.Kind.String()
+	if e, ok := errors.AsType[*kerr.Error](err.Err); ok {
+		says += e.Message
+	} else if err.Kind == driver.KindOther {
+		says += err.Err.Error()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.open[condition] == says {
+		return
+	}
+	r.open[condition] = says
+	r.opened.Store(int32(len(r.open)))
+	r.queue = append(r.queue, err)
+	r.wake()
+}
+
+// clear ends a condition: if it comes back it is reported again.
+func (r *reporter) clear(condition string) {
+	if !r.standing() {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.open, condition)
+	r.opened.Store(int32(len(r.open)))
+}
+
+// standing says whether there is any condition.
+func (r *reporter) standing() bool { return r.opened.Load() > 0 }
+
+func (r *reporter) pending() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.queue) > 0
+}
+
+func (r *reporter) drain(into []*driver.Error) []*driver.Error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	into = append(into, r.queue...)
+	clear(r.queue)
+	r.queue = r.queue[:0]
+	return into
+}
+
+// hooks hears from kgo what it does not say through fetches.
+type hooks struct {
+	c *consumer
+	// connected holds the brokers that a connection to once worked.
+	connected sync.Map
+}
+
+var (
+	_ kgo.HookBrokerConnect    = (*hooks)(nil)
+	_ kgo.HookBrokerRead       = (*hooks)(nil)
+	_ kgo.HookGroupManageError = (*hooks)(nil)
+)
+
+// OnBrokerConnect hears of each connection, when it is authenticated or has failed.
+func (h *hooks) OnBrokerConnect(meta kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
+	condition := brokerCondition(meta)
+	switch {
+	case err == nil:
+		h.connected.Store(condition, true)
+		h.c.report.clear(condition)
+	case errors.Is(err, context.Canceled), errors.Is(err, kgo.ErrClientClosed):
+	default:
+		e := h.c.classify(err)
+		if _, hungUp := errors.AsType[*kgo.ErrFirstReadEOF](err); hungUp {
+			if _, ok := h.connected.Load(condition); ok {
+				e.Kind = driver.KindUnavailable // it knows us: it is going down
+			}
+		}
+		if e.Kind == driver.KindOther {
+			e.Kind = driver.KindUnavailable
+		}
+		h.c.report.raise(condition, e)
+	}
+}
+
+// OnBrokerRead hears of each response. A broker that answers no more is unavailable; a connection that ends is not
+// news: brokers close idle ones, and a broker that went away refuses the next.
+func (h *hooks) OnBrokerRead(meta kgo.BrokerMetadata, _ int16, _ int, _, _ time.Duration, err error) {
+	if err == nil {
+		h.c.report.clear(brokerCondition(meta))
+		return
+	}
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() && h.c.life.Err() == nil {
+		h.c.report.raise(brokerCondition(meta), h.c.classify(err))
+	}
+	if isTLS(err) { // TLS 1.3: a broker refuses a client's certificate after the handshake
+		h.c.report.raise(brokerCondition(meta), h.c.classify(err))
+	}
+}
+
+// OnGroupManageError hears of the end of a group session before kgo tries again.
+func (h *hooks) OnGroupManageError(err error) {
+	if !errors.Is(err, kerr.FencedInstanceID) {
+		return // reported through the fetches
+	}
+	// Another member has this one's name: to try again would fence that one in turn.
+	h.c.fatal.CompareAndSwap(nil, h.c.classify(err))
+	h.c.client.LeaveGroupContext(nil) //nolint:errcheck,staticcheck // nil: do not wait, which would wait for ourselves
+	h.c.waker.wake()
+}

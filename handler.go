@@ -1,0 +1,58 @@
+package esm
+
+import (
+	"context"
+	"time"
+
+	"github.com/esm-go/esm/event"
+)
+
+// The event's types live in package event, where the drivers can reach them.
+type (
+	// KafkaEvent is one batch of records: Lambda's event for self-managed Apache Kafka.
+	KafkaEvent = event.KafkaEvent
+	// KafkaRecord is one record of an event.
+	KafkaRecord = event.KafkaRecord
+	// Header is one header of a record.
+	Header = event.Header
+	// ItemID names a record in a partial batch response.
+	ItemID = event.ItemID
+)
+
+// Handler handles one batch. Nil means that every record of it is done; see Permanent, Throttled and ItemFailures for
+// what else it can say. Any other error, and a panic, means that the batch failed.
+//
+// Several invocations run at the same time, never two for one partition. The context outlives the context of Run by
+// the stop timeout, so that a stop does not cut work short; it ends with the cause ErrStopping, ErrInvocationTimeout
+// or ErrPartitionsGone. InvocationFromContext gives the batch's facts.
+type Handler func(ctx context.Context, event KafkaEvent) error
+
+// Middleware wraps a Handler. WithMiddleware applies the first one outermost.
+type Middleware func(Handler) Handler
+
+// Invocation is what a handler can learn about the batch at hand.
+type Invocation struct {
+	// ID is unique in this process, for logs.
+	ID uint64
+	// FunctionName and UUID are the mapping's.
+	FunctionName, UUID string
+	// Attempt is 1 for the first try of the batch's head record, and counts up with its retries.
+	Attempt int
+	// FirstFailure is when the batch's head record failed first; zero on the first attempt.
+	FirstFailure time.Time
+	// Deadline is when the context ends by WithInvocationTimeout; zero without one.
+	Deadline time.Time
+	// Records and Bytes are the number of records of the batch and the size of its JSON.
+	Records, Bytes int
+}
+
+type invocationKey struct{}
+
+// InvocationFromContext returns the facts of the invocation that ctx belongs to; false when ctx is not of a handler.
+func InvocationFromContext(ctx context.Context) (Invocation, bool) {
+	inv, ok := ctx.Value(invocationKey{}).(*Invocation)
+	if !ok {
+		return Invocation{}, false
+	}
+	return *inv, true
+}

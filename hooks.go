@@ -1,0 +1,221 @@
+package esm
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/esm-go/esm/driver"
+)
+
+// TopicPartition names a partition.
+type TopicPartition = driver.TopicPartition
+
+// Hooks are called as things happen. Every field may be nil. BatchBegin and BatchEnd run on the goroutine of the
+// invocation, several at a time; all others run one at a time on the loop that owns the mapping's state, which waits:
+// they must be quick, must not block, and must not call Update, Pause, Resume or Status of the Runner.
+type Hooks struct {
+	// BatchBegin is called before the handler, with the handler's context.
+	BatchBegin func(context.Context, BatchInfo)
+	// BatchEnd is called after the handler.
+	BatchEnd func(context.Context, BatchEndInfo)
+	// Retry is called when a failed part of a batch is set down to be tried again.
+	Retry func(RetryInfo)
+	// Drop is called when records are given up: by a limit of the mapping, or Permanent.
+	Drop func(DropInfo)
+	// Filtered is called with the number of records that FilterCriteria took out of a fetch.
+	Filtered func(FilteredInfo)
+	// Commit is called after each commit, successful or not.
+	Commit func(CommitInfo)
+	// Assigned, Revoked and Lost tell of the group's assignment. Revoked comes when the partitions are drained and given
+	// up, Lost when they were taken without asking.
+	Assigned, Revoked, Lost func(AssignmentInfo)
+	// OffsetsLost is called when reading has to go on elsewhere than it stood: see OffsetsLostInfo.
+	OffsetsLost func(OffsetsLostInfo)
+	// StateChange is called when the mapping's state changes. It runs on the goroutine that caused it.
+	StateChange func(StateInfo)
+	// Error is called with what the event source has to say: connections, authentication, topics.
+	Error func(ErrorInfo)
+}
+
+// BatchInfo describes a batch.
+type BatchInfo struct {
+	// Invocation is the id in the handler's context.
+	Invocation uint64
+	// Records and Bytes are the number of records and the size of the event's JSON.
+	Records, Bytes int
+	// Attempt is 1 for the first try.
+	Attempt int
+	// Partitions gives each "topic-partition" with its first and last offset.
+	Partitions map[string]OffsetRange
+}
+
+// BatchEndInfo describes a batch that was handled.
+type BatchEndInfo struct {
+	BatchInfo
+	Duration time.Duration
+	// Err is what the handler returned, a *PanicError when it panicked.
+	Err error
+}
+
+// RetryInfo describes a part of a batch that is tried again.
+type RetryInfo struct {
+	TopicPartition
+	First, Last int64
+	Records     int
+	// Attempts counts the tries that count for MaximumRetryAttempts, Failures those of the partition in a row.
+	Attempts, Failures int
+	// After is the pause before the next try.
+	After time.Duration
+	Err   error
+}
+
+// DropReason says why records were given up.
+type DropReason uint8
+
+const (
+	// DropRetriesExhausted: MaximumRetryAttempts was reached.
+	DropRetriesExhausted DropReason = iota + 1
+	// DropRecordAge: older than MaximumRecordAgeInSeconds.
+	DropRecordAge
+	// DropPermanent: the handler said Permanent.
+	DropPermanent
+)
+
+// String gives Lambda's condition where it has one: RetryAttemptsExhausted, RecordAgeExceeded; else PermanentError.
+func (r DropReason) String() string {
+	switch r {
+	case DropRetriesExhausted:
+		return "RetryAttemptsExhausted"
+	case DropRecordAge:
+		return "RecordAgeExceeded"
+	case DropPermanent:
+		return "PermanentError"
+	}
+	return "none"
+}
+
+// DropInfo describes records of one partition that were given up.
+type DropInfo struct {
+	TopicPartition
+	// Records are those given up, in offset order. They belong to the hook.
+	Records []KafkaRecord
+	Reason  DropReason
+	// Attempts counts the tries that they had.
+	Attempts int
+	// Err is the handler's last error, nil for records that expired before their first try.
+	Err error
+}
+
+// FilteredInfo counts what FilterCriteria took out of one run of records.
+type FilteredInfo struct {
+	TopicPartition
+	// Records is how many did not match; WrongKind how many of those were JSON where a string was asked for, or the
+	// reverse, or not UTF-8.
+	Records, WrongKind int
+}
+
+// CommitInfo describes one commit.
+type CommitInfo struct {
+	// Offsets are the positions sent.
+	Offsets map[TopicPartition]int64
+	// Duration is how long the broker took.
+	Duration time.Duration
+	Err      error
+}
+
+// AssignmentInfo describes a change of the assignment.
+type AssignmentInfo struct {
+	Partitions []TopicPartition
+	// InFlight counts the partitions of it whose handler was still running when they went.
+	InFlight int
+}
+
+// OffsetsLostInfo describes a position that does not exist any more.
+type OffsetsLostInfo struct {
+	TopicPartition
+	// From is where reading should have gone on, To where it does.
+	From, To int64
+	// Lost is how many offsets lie between, when retention or DeleteRecords took them; 0 otherwise. Compaction and
+	// transaction markers make it larger than the number of records.
+	Lost int64
+	// Why says what happened: "retention", "truncation" or "topic recreated".
+	Why string
+}
+
+// StateInfo describes a change of state.
+type StateInfo struct {
+	From, To State
+	Reason   string
+}
+
+// ErrorInfo is something that the event source said.
+type ErrorInfo struct {
+	// Op says what was being done: "poll", "commit", "start".
+	Op  string
+	Err error
+	// LastProcessingResult is the mapping's text for it.
+	LastProcessingResult string
+}
+
+// LogValue makes a retry a group of a log line.
+func (i RetryInfo) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("partition", i.TopicPartition.String()), slog.Int64("first", i.First),
+		slog.Int64("last", i.Last), slog.Int("records", i.Records), slog.Int("attempts", i.Attempts),
+		slog.Duration("after", i.After))
+}
+
+// hookList calls each of several Hooks.
+type hookList []Hooks
+
+// tell calls one field of every Hooks that has it.
+func tell[T any](l hookList, field func(*Hooks) func(T), info T) {
+	for i := range l {
+		if f := field(&l[i]); f != nil {
+			f(info)
+		}
+	}
+}
+
+func (l hookList) batchBegin(ctx context.Context, info func() BatchInfo) {
+	for i := range l {
+		if f := l[i].BatchBegin; f != nil {
+			f(ctx, info())
+		}
+	}
+}
+
+func (l hookList) batchEnd(ctx context.Context, info func() BatchEndInfo) {
+	for i := range l {
+		if f := l[i].BatchEnd; f != nil {
+			f(ctx, info())
+		}
+	}
+}
+
+func (l hookList) retry(i RetryInfo) {
+	tell(l, func(h *Hooks) func(RetryInfo) { return h.Retry }, i)
+}
+func (l hookList) drop(i DropInfo) { tell(l, func(h *Hooks) func(DropInfo) { return h.Drop }, i) }
+func (l hookList) filtered(i FilteredInfo) {
+	tell(l, func(h *Hooks) func(FilteredInfo) { return h.Filtered }, i)
+}
+func (l hookList) commit(i CommitInfo) {
+	tell(l, func(h *Hooks) func(CommitInfo) { return h.Commit }, i)
+}
+func (l hookList) assigned(i AssignmentInfo) {
+	tell(l, func(h *Hooks) func(AssignmentInfo) { return h.Assigned }, i)
+}
+func (l hookList) revoked(i AssignmentInfo) {
+	tell(l, func(h *Hooks) func(AssignmentInfo) { return h.Revoked }, i)
+}
+func (l hookList) lost(i AssignmentInfo) {
+	tell(l, func(h *Hooks) func(AssignmentInfo) { return h.Lost }, i)
+}
+func (l hookList) offsetsLost(i OffsetsLostInfo) {
+	tell(l, func(h *Hooks) func(OffsetsLostInfo) { return h.OffsetsLost }, i)
+}
+func (l hookList) stateChange(i StateInfo) {
+	tell(l, func(h *Hooks) func(StateInfo) { return h.StateChange }, i)
+}
+func (l hookList) error(i ErrorInfo) { tell(l, func(h *Hooks) func(ErrorInfo) { return h.Error }, i) }

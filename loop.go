@@ -1,0 +1,382 @@
+package esm
+
+import (
+	"context"
+	"time"
+
+	"github.com/esm-go/esm/driver"
+)
+
+const (
+	// stopGrace is how long handlers have to heed the end of their context before they are left behind.
+	stopGrace = 5 * time.Second
+	// commitTimeout bounds one commit, lookupTimeout one round of looking up offsets, closeTimeout leaving the group.
+	commitTimeout = 15 * time.Second
+	lookupTimeout = 30 * time.Second
+	closeTimeout  = 10 * time.Second
+	// finalCommitTimeout bounds the commit of a revocation or a stop, after the work is drained.
+	finalCommitTimeout = 5 * time.Second
+)
+
+// stopState is how far a stop has come. The phases are in order; each ends by itself or by its deadline.
+type stopState struct {
+	phase       stopPhase
+	deadline    time.Time
+	stopPolling context.CancelFunc
+	fatal       error
+	stuck       StuckError
+}
+
+type stopPhase uint8
+
+const (
+	working    stopPhase = iota
+	finishing            // handlers run to their end, nothing new begins
+	cancelling           // their contexts have ended
+	settling             // the last commit
+	closing              // the client leaves the group
+	stopped
+)
+
+// loop owns the member's state. It waits for nothing but its channels.
+func (m *member) loop(ctx context.Context) error {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	end := ctx.Done()
+	m.nextSample = time.Now().Add(m.opts.lagInterval)
+	for {
+		now := time.Now()
+		m.advance(now)
+		if m.stop.phase == stopped {
+			break
+		}
+		if m.wake.IsZero() {
+			timer.Stop()
+		} else {
+			timer.Reset(m.wake.Sub(now))
+		}
+		m.busySince.Store(0)
+		select {
+		case msg := <-m.in:
+			m.begin()
+			if msg.delivery != nil {
+				m.deliver(time.Now(), msg.delivery)
+				m.free <- msg.delivery
+			} else {
+				m.change(time.Now(), msg)
+			}
+		case inv := <-m.done:
+			m.begin()
+			m.finish(time.Now(), inv)
+		case result := <-m.acks:
+			m.begin()
+			m.committed(time.Now(), result)
+		case answer := <-m.answers:
+			m.begin()
+			m.answered(time.Now(), answer)
+		case f := <-m.control:
+			m.begin()
+			f()
+		case err := <-m.polled:
+			m.begin()
+			m.pollEnded(err)
+		case <-end:
+			m.begin()
+			end = nil
+			m.beginStop(time.Now())
+		case <-timer.C:
+			m.begin()
+		}
+	}
+	err := m.stop.fatal
+	if len(m.stop.stuck.Handlers)+len(m.stop.stuck.Calls) > 0 {
+		stuck := m.stop.stuck
+		if err == nil {
+			return &stuck
+		}
+		stuck.Calls = append(stuck.Calls, StuckCall{Op: "poll", Since: time.Now(), Err: err})
+		return &stuck
+	}
+	return err
+}
+
+func (m *member) begin() { m.busySince.Store(time.Now().UnixNano()) }
+
+// at notes a time at which the loop has to look again.
+func (m *member) at(t time.Time) {
+	if m.wake.IsZero() || t.Before(m.wake) {
+		m.wake = t
+	}
+}
+
+// advance does everything that may be done now, and finds the next deadline.
+func (m *member) advance(now time.Time) {
+	m.wake = time.Time{}
+	m.dispatch(now)
+	m.advanceRevocation(now)
+	m.advanceCommit(now)
+	m.advanceLookups(now)
+	m.advanceStop(now)
+	m.flush()
+}
+
+// flush hands the collected changes to the client.
+func (m *member) flush() {
+	if len(m.toStart) > 0 {
+		m.consumer.Start(m.toStart)
+		m.toStart = m.toStart[:0]
+	}
+	if len(m.toPause) > 0 {
+		m.consumer.Pause(m.toPause)
+		m.toPause = m.toPause[:0]
+	}
+	if len(m.toResume) > 0 {
+		m.consumer.Resume(m.toResume)
+		m.toResume = m.toResume[:0]
+	}
+}
+
+// deliver takes in what a Poll brought.
+func (m *member) deliver(now time.Time, d *delivery) {
+	for i := range d.Runs {
+		run := &d.Runs[i]
+		p := m.parts[run.TopicPartition]
+		if p == nil || p.phase != running || run.Epoch != p.epoch {
+			continue // of an assignment or a start that is over; it will come again where it belongs
+		}
+		m.counters.polled.Add(int64(d.read[i]))
+		if out := d.read[i] - len(run.Records); out > 0 {
+			m.counters.filtered.Add(int64(out))
+			m.counters.wrongKind.Add(int64(d.wrong[i]))
+			m.hooks.filtered(FilteredInfo{TopicPartition: p.TopicPartition, Records: out, WrongKind: d.wrong[i]})
+		}
+		p.next = run.Next
+		if run.End >= 0 {
+			p.end, p.endAt = run.End, now
+		}
+		if n := len(run.Records); n > 0 {
+			held := max(run.Bytes, 0)
+			p.buf.add(chunk{records: run.Records, arrived: now, leaderEpoch: run.LeaderEpoch, size: d.sizes[i], held: held})
+			m.budget.used.Add(int64(held))
+			if m.pool.holds(p) {
+				m.pool.grown(n, d.sizes[i])
+			} else {
+				m.settle(p, now)
+			}
+			if m.budget.full(p.held()) {
+				m.pause(p, pausedByBudget)
+				m.budgetPaused[p] = struct{}{}
+			}
+		} else {
+			p.leaderEpoch = max(p.leaderEpoch, run.LeaderEpoch)
+		}
+		m.markDirty(p)
+	}
+	for _, err := range d.Errors {
+		m.sourceError(now, err)
+	}
+}
+
+// settle puts an idle partition where it waits: for its next try, or in the pool.
+func (m *member) settle(p *partition, now time.Time) {
+	if p.phase != running || p.inflight != nil || p.place.q != nil || m.ghosts[p.TopicPartition] > 0 {
+		return
+	}
+	switch {
+	case len(p.work) > 0:
+		m.retry.add(p, now)
+	case p.buf.count > 0:
+		m.pool.add(p)
+	}
+}
+
+// unqueue takes a partition out of where it waits.
+func (m *member) unqueue(p *partition) {
+	switch {
+	case p.place.q == nil:
+	case m.pool.holds(p):
+		m.pool.remove(p)
+	default:
+		p.place.q.remove(p)
+	}
+}
+
+// release gives memory of a partition back to the budget, and lets paused partitions be fetched again: this one when it
+// is well below its share, all of them when the whole is well below the bound.
+func (m *member) release(p *partition, held int) {
+	if held == 0 {
+		return
+	}
+	m.budget.used.Add(-int64(held))
+	if len(m.budgetPaused) == 0 {
+		return
+	}
+	if m.budget.ample() {
+		for q := range m.budgetPaused {
+			m.resume(q, pausedByBudget)
+		}
+		clear(m.budgetPaused)
+		return
+	}
+	if _, paused := m.budgetPaused[p]; paused && p.held() <= m.budget.share()/2 {
+		delete(m.budgetPaused, p)
+		m.resume(p, pausedByBudget)
+	}
+}
+
+func (m *member) pause(p *partition, why pauseReason) {
+	if p.pauses == 0 {
+		m.toPause = append(m.toPause, p.TopicPartition)
+	}
+	p.pauses |= why
+}
+
+func (m *member) resume(p *partition, why pauseReason) {
+	if p.pauses == 0 {
+		return
+	}
+	if p.pauses &^= why; p.pauses == 0 {
+		m.toResume = append(m.toResume, p.TopicPartition)
+	}
+}
+
+func (m *member) pauseAll(why pauseReason) {
+	for _, p := range m.parts {
+		m.pause(p, why)
+	}
+}
+
+func (m *member) resumeAll(why pauseReason) {
+	for _, p := range m.parts {
+		m.resume(p, why)
+	}
+}
+
+// standing is the set of reasons for which every partition is paused.
+func (m *member) standing() pauseReason {
+	var r pauseReason
+	if m.paused {
+		r |= pausedByUser
+	}
+	if m.breaker.open {
+		r |= pausedByBreaker
+	}
+	return r
+}
+
+// sourceError takes in what the client had to say.
+func (m *member) sourceError(now time.Time, err *driver.Error) {
+	m.counters.pollErrors.Add(1)
+	result := m.problem(err)
+	m.hooks.error(ErrorInfo{Op: "poll", Err: err, LastProcessingResult: result})
+	switch err.Kind {
+	case driver.KindOffsetOutOfRange:
+		m.log.Warn("position does not exist", "partition", err.TopicPartition.String(), "offset", err.Offset)
+		m.relocate(err.TopicPartition, err.Offset)
+	case driver.KindTopicRecreated:
+		m.log.Warn("topic was deleted and made again: beginning at its beginning", "topic", err.TopicPartition.Topic)
+		m.recreated(err.TopicPartition.Topic)
+	default:
+		m.log.Warn("event source", "kind", err.Kind.String(), "err", err, "LastProcessingResult", result)
+	}
+}
+
+// fail begins a stop with the client's last word.
+func (m *member) fail(err error) {
+	if m.stop.fatal == nil {
+		m.stop.fatal = &SourceError{Op: "poll", Err: err}
+	}
+	m.log.Error("the client failed for good", "err", err)
+	m.problemText(err)
+	m.beginStop(time.Now())
+}
+
+// beginStop ends the intake.
+func (m *member) beginStop(now time.Time) {
+	if m.stop.phase != working {
+		return
+	}
+	m.stop.phase = finishing
+	m.stop.deadline = now.Add(m.opts.stopTimeout)
+	m.log.Info("stopping", "inFlight", len(m.flying))
+	for _, p := range m.parts {
+		m.pause(p, pausedByUser)
+	}
+}
+
+// advanceStop moves a stop on as far as it goes.
+func (m *member) advanceStop(now time.Time) {
+	s := &m.stop
+	for {
+		due := !now.Before(s.deadline)
+		switch s.phase {
+		case finishing:
+			if len(m.flying) > 0 {
+				if !due {
+					m.at(s.deadline)
+					return
+				}
+				m.cancelHandlers(ErrStopping)
+				s.phase, s.deadline = cancelling, now.Add(stopGrace)
+				continue
+			}
+			s.phase, s.deadline = settling, now.Add(finalCommitTimeout)
+		case cancelling:
+			if len(m.flying) > 0 {
+				if !due {
+					m.at(s.deadline)
+					return
+				}
+				for inv := range m.flying {
+					m.abandon(inv)
+				}
+			}
+			s.phase, s.deadline = settling, now.Add(finalCommitTimeout)
+		case settling:
+			if (m.committing != nil || m.anyDirty()) && !due {
+				m.at(s.deadline)
+				return
+			}
+			if m.committing != nil {
+				m.counters.abandonedCommits.Add(1)
+			}
+			s.phase, s.deadline = closing, now.Add(closeTimeout+time.Second)
+			s.stopPolling()
+		case closing:
+			if !due {
+				m.at(s.deadline)
+				return
+			}
+			s.stuck.Calls = append(s.stuck.Calls, StuckCall{Op: "close", Since: now.Add(-closeTimeout)})
+			s.phase = stopped
+		default:
+			return
+		}
+	}
+}
+
+// abandon leaves an invocation behind: what it does later means nothing.
+func (m *member) abandon(inv *invocation) {
+	h := StuckHandler{Partitions: ranges(inv.parts), Since: inv.started}
+	m.stop.stuck.Handlers = append(m.stop.stuck.Handlers, h)
+	m.log.Error("a handler ignores the end of its context and is left behind", "partitions", h.Partitions, "since", h.Since)
+	delete(m.flying, inv)
+}
+
+// pollEnded takes in the end of the poll goroutine: the client is closed.
+func (m *member) pollEnded(err error) {
+	if err != nil {
+		m.stop.stuck.Calls = append(m.stop.stuck.Calls, StuckCall{Op: "close", Since: m.stop.deadline.Add(-closeTimeout), Err: err})
+	}
+	m.stop.phase = stopped
+}
+
+// anyDirty reports whether a partition has something to commit.
+func (m *member) anyDirty() bool {
+	for _, p := range m.parts {
+		if p.dirty() {
+			return true
+		}
+	}
+	return false
+}

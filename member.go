@@ -1,0 +1,274 @@
+package esm
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/event"
+)
+
+// core is what the members of one mapping share.
+type core struct {
+	opts     *options
+	handler  Handler
+	log      *slog.Logger
+	hooks    hookList
+	counters counters
+	budget   budget
+	current  atomic.Pointer[settings]
+	// functionName, uuid and bootstrap are the mapping's, as invocations show them.
+	functionName, uuid, bootstrap string
+	invocations                   atomic.Uint64
+	// result is the LastProcessingResult.
+	result atomic.Pointer[string]
+}
+
+// member is one member of the consumer group: a client, the goroutine that polls it, the loop that owns all state, a
+// goroutine for commits and one for looking up offsets, and the invocations. run starts and awaits them all.
+type member struct {
+	*core
+	consumer driver.Consumer
+
+	in      chan message       // from the poll goroutine and the driver's Listener calls, in order
+	free    chan *delivery     // deliveries for the poll goroutine to fill
+	done    chan *invocation   // invocations that ended
+	control chan func()        // runs on the loop
+	commits chan commitRequest // to the commit goroutine
+	acks    chan commitResult
+	lookups chan lookup // to the lookup goroutine
+	answers chan lookup
+	polled  chan error // the poll goroutine's end
+	closed  chan struct{}
+
+	// ready is closed when the first assignment is started.
+	ready     chan struct{}
+	readyOnce sync.Once
+
+	// For Healthy, read from other goroutines: when the last Poll returned, since when the loop is busy (0 = it waits),
+	// since when commits fail, and since when the group has taken everything away; Unix nanoseconds.
+	lastPoll, busySince, commitFailing, lostSince atomic.Int64
+
+	loopState
+}
+
+// loopState is owned by the loop goroutine.
+type loopState struct {
+	settings *settings // the core's current ones, as last seen
+	parts    map[TopicPartition]*partition
+	pool     pool
+	retry    queue // by the time of the next try
+	flying   map[*invocation]struct{}
+	// ghosts counts, for a partition, invocations of an assignment that has ended: the new one waits for them, so that
+	// order holds within this process.
+	ghosts  map[TopicPartition]int
+	workers int // most invocations at a time; 0 = as many as partitions
+	paused  bool
+	breaker breaker
+	epochs  uint64
+	rng     *rand.Rand
+
+	// dirty are the partitions whose position may have moved; committing the request under way.
+	dirty        []*partition
+	committing   *commitRequest
+	commitAfter  time.Time // not before, after an error
+	commitErrors int
+
+	queuedLookups []lookup
+	lookupBusy    *lookup
+	lookupAfter   time.Time
+	lookupErrors  int
+	topicIDs      map[string][16]byte
+	// anew are partitions of topics that were made again and have not begun again yet.
+	anew       map[TopicPartition]struct{}
+	nextSample time.Time
+
+	revocation *revocation
+	stop       stopState
+
+	toPause, toResume []TopicPartition
+	toStart           []driver.Start
+	budgetPaused      map[*partition]struct{}
+
+	handlers       context.Context
+	cancelHandlers context.CancelCauseFunc
+	wake           time.Time // the earliest deadline found by advance
+}
+
+// message is what reaches the loop from the client's side: a delivery, or a Listener call with its answer channel.
+type message struct {
+	delivery *delivery
+	kind     assignmentChange
+	parts    []TopicPartition
+	answered chan struct{}
+}
+
+type assignmentChange uint8
+
+const (
+	assigned assignmentChange = iota + 1
+	revoked
+	lost
+)
+
+// delivery is a fetch with what the poll goroutine worked out about it.
+type delivery struct {
+	driver.Fetch
+	sizes []int // of each run, encoded
+	read  []int // records of each run, before the filter
+	wrong []int // of those, filtered for their kind
+}
+
+func newMember(c *core) *member {
+	m := &member{
+		core:    c,
+		in:      make(chan message),
+		free:    make(chan *delivery, 2),
+		done:    make(chan *invocation),
+		control: make(chan func()),
+		commits: make(chan commitRequest, 1),
+		acks:    make(chan commitResult, 1),
+		lookups: make(chan lookup, 1),
+		answers: make(chan lookup, 1),
+		polled:  make(chan error, 1),
+		closed:  make(chan struct{}),
+		ready:   make(chan struct{}),
+	}
+	m.free <- new(delivery)
+	m.free <- new(delivery)
+	s := c.current.Load()
+	m.loopState = loopState{
+		settings:     s,
+		parts:        make(map[TopicPartition]*partition),
+		flying:       make(map[*invocation]struct{}),
+		ghosts:       make(map[TopicPartition]int),
+		workers:      c.opts.workers,
+		rng:          rand.New(rand.NewPCG(c.opts.seed, c.opts.seed^0x9e3779b97f4a7c15)),
+		topicIDs:     make(map[string][16]byte),
+		anew:         make(map[TopicPartition]struct{}),
+		budgetPaused: make(map[*partition]struct{}),
+		breaker:      breaker{CircuitBreaker: c.opts.breaker, enabled: c.opts.breaker.Failures > 0, failing: make(map[TopicPartition]struct{})},
+	}
+	return m
+}
+
+// run joins the group and works until ctx ends or the client fails for good. It returns when every goroutine that it
+// started has returned, or with a *StuckError.
+func (m *member) run(ctx context.Context, cfg driver.Config) error {
+	consumer, err := m.opts.driver.Open(cfg, listener{m})
+	if err != nil {
+		close(m.closed)
+		return &SourceError{Op: "open the " + m.opts.driver.Name() + " client: check the client options", Err: err}
+	}
+	m.consumer = consumer
+	m.lastPoll.Store(time.Now().UnixNano())
+
+	// Everything below outlives ctx: a stop drains, commits and closes first.
+	background := context.WithoutCancel(ctx)
+	m.handlers, m.cancelHandlers = context.WithCancelCause(background)
+	pollCtx, stopPolling := context.WithCancel(background)
+	ioCtx, stopIO := context.WithCancel(background)
+	m.stop.stopPolling = stopPolling
+
+	var io sync.WaitGroup
+	io.Go(func() { m.commitLoop(ioCtx) })
+	io.Go(func() { m.lookupLoop(ioCtx) })
+	go func() { m.polled <- m.pollLoop(pollCtx, background) }() // awaited by the loop, with a bound
+
+	err = m.loop(ctx)
+	close(m.closed)
+	stopPolling()
+	stopIO()
+	m.cancelHandlers(ErrStopping)
+	io.Wait()
+	return err
+}
+
+// pollLoop is the poll goroutine: the only one that calls Poll and Close.
+func (m *member) pollLoop(ctx, background context.Context) error {
+	var fatal error
+	for ctx.Err() == nil && fatal == nil {
+		var d *delivery
+		select {
+		case d = <-m.free:
+		case <-ctx.Done():
+			continue
+		}
+		fatal = m.consumer.Poll(ctx, &d.Fetch)
+		m.lastPoll.Store(time.Now().UnixNano())
+		if len(d.Runs) == 0 && len(d.Errors) == 0 {
+			m.free <- d
+			continue
+		}
+		m.prepare(d)
+		select {
+		case m.in <- message{delivery: d}:
+		case <-m.closed:
+		}
+	}
+	if fatal != nil {
+		select {
+		case m.control <- func() { m.fail(fatal) }:
+		case <-m.closed:
+		}
+		// The client is of no further use, but it is ours to close, when the loop says so.
+		<-ctx.Done()
+	}
+	closeCtx, cancel := context.WithTimeout(background, closeTimeout)
+	defer cancel()
+	return m.consumer.Close(closeCtx)
+}
+
+// prepare does what is per record, on the poll goroutine, so that the loop need not: filter and measure.
+func (m *member) prepare(d *delivery) {
+	d.sizes, d.read, d.wrong = d.sizes[:0], d.read[:0], d.wrong[:0]
+	filter := m.current.Load().filter
+	for i := range d.Runs {
+		run := &d.Runs[i]
+		read, wrong := len(run.Records), 0
+		if filter != nil && read > 0 {
+			wrong = filter.apply(run)
+		}
+		size := 0
+		for k := range run.Records {
+			size += event.Size(&run.Records[k])
+		}
+		d.sizes, d.read, d.wrong = append(d.sizes, size), append(d.read, read), append(d.wrong, wrong)
+	}
+}
+
+// do runs f on the loop and waits for it; false when the loop has ended.
+func (m *member) do(f func()) bool {
+	done := make(chan struct{})
+	select {
+	case m.control <- func() { defer close(done); f() }:
+		<-done
+		return true
+	case <-m.closed:
+		return false
+	}
+}
+
+// listener hands the driver's calls to the loop and waits for its answer.
+type listener struct{ m *member }
+
+func (l listener) Assigned(parts []TopicPartition) { l.tell(assigned, parts) }
+func (l listener) Revoked(parts []TopicPartition)  { l.tell(revoked, parts) }
+func (l listener) Lost(parts []TopicPartition)     { l.tell(lost, parts) }
+
+func (l listener) tell(kind assignmentChange, parts []TopicPartition) {
+	msg := message{kind: kind, parts: parts, answered: make(chan struct{})}
+	select {
+	case l.m.in <- msg:
+	case <-l.m.closed:
+		return
+	}
+	select {
+	case <-msg.answered:
+	case <-l.m.closed:
+	}
+}

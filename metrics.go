@@ -1,0 +1,48 @@
+package esm
+
+import "sync/atomic"
+
+// Metrics are the mapping's counters since it began to run, under the names that Lambda gives them in CloudWatch, and a
+// few that Lambda lacks.
+type Metrics struct {
+	// PolledEventCount counts records read.
+	PolledEventCount int64
+	// FilteredOutEventCount counts records that FilterCriteria took out; WrongKindEventCount (ours) those of them that
+	// were of the wrong kind for every pattern.
+	FilteredOutEventCount, WrongKindEventCount int64
+	// InvokedEventCount counts records handed to the handler, again on each retry.
+	InvokedEventCount int64
+	// FailedInvokeEventCount counts records whose invocation failed, counted when it ended.
+	FailedInvokeEventCount int64
+	// DroppedEventCount counts records given up by age, retries or Permanent.
+	DroppedEventCount int64
+	// CommittedEventCount is the sum of the steps of the committed offsets.
+	CommittedEventCount int64
+	// PollingErrorCount, CommitErrorCount and InvokeErrorCount count errors; the last per batch.
+	PollingErrorCount, CommitErrorCount, InvokeErrorCount int64
+	// InvokeCount and ThrottleCount (ours) count invocations that ended, and those that said Throttled.
+	InvokeCount, ThrottleCount int64
+	// LostEventCount (ours) counts offsets that retention took before they were read.
+	LostEventCount int64
+	// AbandonedCommitCount (ours) counts commits that a revocation or a stop did not wait for any longer.
+	AbandonedCommitCount int64
+	// RebalanceCount (ours) counts changes of the assignment.
+	RebalanceCount int64
+}
+
+// counters are the living Metrics, written from several goroutines.
+type counters struct {
+	polled, filtered, wrongKind, invoked, failed, dropped, committed atomic.Int64
+	pollErrors, commitErrors, invokeErrors, invokes, throttles, lost atomic.Int64
+	abandonedCommits, rebalances                                     atomic.Int64
+}
+
+func (c *counters) snapshot() Metrics {
+	return Metrics{
+		PolledEventCount: c.polled.Load(), FilteredOutEventCount: c.filtered.Load(), WrongKindEventCount: c.wrongKind.Load(),
+		InvokedEventCount: c.invoked.Load(), FailedInvokeEventCount: c.failed.Load(), DroppedEventCount: c.dropped.Load(),
+		CommittedEventCount: c.committed.Load(), PollingErrorCount: c.pollErrors.Load(), CommitErrorCount: c.commitErrors.Load(),
+		InvokeErrorCount: c.invokeErrors.Load(), InvokeCount: c.invokes.Load(), ThrottleCount: c.throttles.Load(),
+		LostEventCount: c.lost.Load(), AbandonedCommitCount: c.abandonedCommits.Load(), RebalanceCount: c.rebalances.Load(),
+	}
+}

@@ -1,0 +1,153 @@
+package esm
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/esm-go/esm/driver"
+)
+
+// State is the mapping's state, in Lambda's words.
+type State string
+
+// The states of a mapping. Lambda's Deleting has no counterpart: a Runner that ends is Disabled.
+const (
+	// Creating: Run has begun, and the group has not assigned and started partitions yet.
+	Creating State = "Creating"
+	// Enabling: Resume, or Update with Enabled true, is taking effect.
+	Enabling State = "Enabling"
+	// Enabled: records are polled and handled.
+	Enabled State = "Enabled"
+	// Disabling: Pause, a stop, or Update with Enabled false; what is in flight is being finished.
+	Disabling State = "Disabling"
+	// Disabled: nothing is handled.
+	Disabled State = "Disabled"
+	// Updating: Update is taking effect.
+	Updating State = "Updating"
+)
+
+// StateTransitionReason values.
+const (
+	// ReasonUserInitiated is Lambda's reason for what the user did.
+	ReasonUserInitiated = "USER_INITIATED"
+	// ReasonConfigNotValid, ReasonAuthn, ReasonAuthz and ReasonFunctionConfigNotValid are Lambda's codes for a mapping that
+	// stopped by itself.
+	ReasonConfigNotValid         = "ESM_CONFIG_NOT_VALID"
+	ReasonAuthn                  = "EVENT_SOURCE_AUTHN_ERROR"
+	ReasonAuthz                  = "EVENT_SOURCE_AUTHZ_ERROR"
+	ReasonFunctionConfigNotValid = "FUNCTION_CONFIG_NOT_VALID"
+)
+
+// LastProcessingResult values, beside "PROBLEM: " and what is wrong.
+const (
+	resultNone           = "No records processed"
+	resultOK             = "OK"
+	resultFunctionFailed = "PROBLEM: Function call failed"
+	resultConnection     = "PROBLEM: Connection error. Please check your event source connection configuration."
+)
+
+// Status is a snapshot of a Runner.
+type Status struct {
+	UUID, FunctionName, ConsumerGroupID string
+	// Driver is the name of the Kafka client in use.
+	Driver                string
+	State                 State
+	StateTransitionReason string
+	LastProcessingResult  string
+	// LastModified is when the state or the mapping changed last.
+	LastModified time.Time
+	// Workers is how many invocations may run at a time, InFlight how many do.
+	Workers, InFlight int
+	// BufferedBytes is the memory of the records held, BufferLimit the budget of WithBufferBytes.
+	BufferedBytes, BufferLimit int
+	// CircuitOpen: WithCircuitBreaker has stopped the intake.
+	CircuitOpen bool
+	// OffsetLag is Lambda's metric by topic: the sum over this process's partitions of the log's end less the commit.
+	// MaxOffsetLag and SumOffsetLag are over all of them. Partitions whose lag is not known yet do not count.
+	OffsetLag                  map[string]int64
+	MaxOffsetLag, SumOffsetLag int64
+	// Partitions are those assigned to this process, by topic and number.
+	Partitions []PartitionStatus
+	Metrics    Metrics
+}
+
+// PartitionStatus is a snapshot of one partition.
+type PartitionStatus struct {
+	TopicPartition
+	// Position is the first offset that is not resolved, Committed what the group has, End the log's end as last seen; -1
+	// where they are not known.
+	Position, Committed, End int64
+	// Lag is End less Committed, never negative; -1 where it is not known.
+	Lag int64
+	// Buffered is the number of records received and not resolved.
+	Buffered int
+	// Starting: its start is being looked up. Draining: it is about to be given away.
+	Starting, Draining bool
+	// Paused says why it is not fetched, empty when it is: "paused", "buffer full", "circuit open", comma-joined.
+	Paused string
+	// InFlightSince is when the running invocation of its records began, zero when there is none.
+	InFlightSince time.Time
+	// Attempts counts failed tries of its head record in a row, FirstFailure is when they began, NextTry when the next
+	// comes, LastError what the last one said.
+	Attempts              int
+	FirstFailure, NextTry time.Time
+	LastError             error
+}
+
+// status fills in what the loop knows. It runs on the loop.
+func (m *member) status(s *Status) {
+	s.Workers += m.limit()
+	s.InFlight += len(m.flying)
+	s.CircuitOpen = m.breaker.open
+	if s.OffsetLag == nil {
+		s.OffsetLag = make(map[string]int64)
+	}
+	for _, p := range m.parts {
+		ps := PartitionStatus{
+			TopicPartition: p.TopicPartition, Position: -1, Committed: p.committed, End: p.end, Lag: -1,
+			Buffered: p.buffered(), Starting: p.phase == starting, Draining: p.phase == draining, Paused: p.pauses.String(),
+			Attempts: p.failures, FirstFailure: p.firstFailure, LastError: p.lastErr,
+		}
+		if p.phase != starting {
+			ps.Position = p.position()
+		}
+		if p.end >= 0 && p.committed >= 0 {
+			ps.Lag = max(0, p.end-p.committed)
+			s.OffsetLag[p.Topic] += ps.Lag
+			s.SumOffsetLag += ps.Lag
+			s.MaxOffsetLag = max(s.MaxOffsetLag, ps.Lag)
+		}
+		if p.inflight != nil {
+			ps.InFlightSince = p.inflight.started
+		}
+		if p.place.q == &m.retry {
+			ps.NextTry = p.place.at
+		}
+		s.Partitions = append(s.Partitions, ps)
+	}
+	slices.SortFunc(s.Partitions, func(a, b PartitionStatus) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+}
+
+// setResult keeps the LastProcessingResult.
+func (c *core) setResult(text string) {
+	if old := c.result.Load(); old == nil || *old != text {
+		c.result.Store(&text)
+	}
+}
+
+// problem turns what the client said into Lambda's text, and keeps it.
+func (c *core) problem(err *driver.Error) string {
+	text := problemOf(err)
+	c.setResult(text)
+	return text
+}
+
+// problemText is problem for an error that may wrap the client's.
+func (c *core) problemText(err error) string {
+	text := problemOf(err)
+	c.setResult(text)
+	return text
+}
