@@ -59,9 +59,10 @@ func (c *consumer) assigned(assigned []kafka.TopicPartition) error {
 	c.rebalances++
 	c.noteMember(false)
 	c.reported.joined(news)
-	if len(news) > 0 {
-		c.wishes.drop(news)
-		c.count()
+	c.wishes.drop(news)
+	c.count()
+	// That the group gives this member nothing is worth saying once: it is in the group then.
+	if first := c.rebalances == 1; first || len(news) > 0 {
 		c.listener.Assigned(news)
 	}
 	return err

@@ -27,7 +27,7 @@ func (c *consumer) Close(ctx context.Context) error {
 	default:
 	}
 	return fmt.Errorf("confluent: Close left librdkafka behind: it has not left group %q yet, %d commits unanswered, %d calls"+
-		" under way: %w", c.group, c.pending.Load(), c.gate.count(), context.Cause(ctx))
+		" under way: %w", c.group, c.pending.Load(), c.gate.count(), ctx.Err())
 }
 
 // errFatalLeft says that librdkafka's threads stay.

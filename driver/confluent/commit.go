@@ -41,6 +41,10 @@ func (c *consumer) Commit(ctx context.Context, commits []driver.Commit) error {
 		err     error
 	}
 	result, err := background(ctx, c.gate, func() outcome {
+		if c.Member().ID == "" || c.client.AssignmentLost() {
+			// librdkafka would commit without a member id, which a broker takes as long as the group is empty.
+			return outcome{err: kafka.NewError(kafka.ErrUnknownMemberID, "this member is not, or no longer, in the group", false)}
+		}
 		c.pending.Add(1)
 		defer c.pending.Add(-1)
 		committed, err := c.client.CommitOffsets(offsets)
@@ -80,7 +84,7 @@ func commitError(commits []driver.Commit, committed []kafka.TopicPartition, err 
 func background[T any](ctx context.Context, g *gate, call func() T) (T, error) {
 	var none T
 	if ctx.Err() != nil {
-		return none, context.Cause(ctx)
+		return none, ctx.Err()
 	}
 	if !g.enter() {
 		return none, errClosed
@@ -94,6 +98,6 @@ func background[T any](ctx context.Context, g *gate, call func() T) (T, error) {
 	case answer := <-result:
 		return answer, nil
 	case <-ctx.Done():
-		return none, context.Cause(ctx)
+		return none, ctx.Err()
 	}
 }

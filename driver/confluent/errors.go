@@ -71,7 +71,7 @@ func (c *consumer) classify(err kafka.Error) *driver.Error {
 	switch e.Kind {
 	case driver.KindUnknownTopic, driver.KindAuthorization:
 		if topic, ok := topicOf(err.String()); ok {
-			e.TopicPartition = driver.TopicPartition{Topic: topic}
+			e.TopicPartition = driver.TopicPartition{Topic: topic, Partition: -1}
 		}
 	case driver.KindGroupProtocol:
 		e.Err = fmt.Errorf("the members of group %q share no partition.assignment.strategy with this one's %q: give this"+

@@ -4,6 +4,7 @@ package confluent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -16,14 +17,26 @@ import (
 // requestTimeout is how long one request to the broker may take where the context ends later or never.
 const requestTimeout = 30 * time.Second
 
-// timeLeft is the time for one request.
+// timeLeft is the time that librdkafka gets for one request: a little more than the context, so that where the context
+// ends it is the context's error that the caller sees.
 func timeLeft(ctx context.Context) time.Duration {
+	const grace = time.Second
 	left := requestTimeout
 	if deadline, ok := ctx.Deadline(); ok {
 		left = min(left, time.Until(deadline))
 	}
-	// librdkafka wants at least a millisecond.
-	return max(left, time.Millisecond)
+	return max(left, 0) + grace
+}
+
+// requestError is the error of a request under the limited context: the caller's context's own where that ended.
+func requestError(ctx, limited context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case limited.Err() != nil:
+		return &driver.Error{Kind: driver.KindUnavailable, Offset: -1, Err: fmt.Errorf("no answer within %v", requestTimeout)}
+	}
+	return wrapped(err)
 }
 
 // Committed answers the group's commits. Under read_committed it waits for open transactions that commit offsets.
@@ -66,7 +79,7 @@ func committed(tp driver.TopicPartition, answers map[driver.TopicPartition]kafka
 	one, ok := answers[tp]
 	switch {
 	case !ok:
-		answer.Err = &driver.Error{Kind: driver.KindOther, TopicPartition: tp, Offset: -1, Err: fmt.Errorf("the broker did not answer")}
+		answer.Err = &driver.Error{Kind: driver.KindOther, TopicPartition: tp, Offset: -1, Err: errors.New("the broker did not answer")}
 	case one.Error != nil:
 		answer.Err = classed(tp, one.Error)
 	case one.Offset >= 0:
@@ -162,20 +175,17 @@ func (c *consumer) lookUpRound(ctx context.Context, queries []driver.OffsetQuery
 		specs[kafka.TopicPartition{Topic: &topic, Partition: queries[i].Partition}] = offsetSpec(queries[i].At)
 		index[queries[i].TopicPartition] = i
 		answers[i].Err = &driver.Error{Kind: driver.KindOther, TopicPartition: queries[i].TopicPartition, Offset: -1,
-			Err: fmt.Errorf("the broker did not answer")}
+			Err: errors.New("the broker did not answer")}
 	}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	limited, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	if err := ctx.Err(); err != nil {
-		return context.Cause(ctx)
-	}
-	result, err := c.admin.ListOffsets(ctx, specs,
-		kafka.SetAdminIsolationLevel(isolation), kafka.SetAdminRequestTimeout(timeLeft(ctx)))
-	if err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
 		return err
+	}
+	result, err := c.admin.ListOffsets(limited, specs,
+		kafka.SetAdminIsolationLevel(isolation), kafka.SetAdminRequestTimeout(timeLeft(limited)))
+	if err != nil {
+		return requestError(ctx, limited, err)
 	}
 	for tp, info := range result.ResultInfos {
 		i, ok := index[driver.TopicPartition{Topic: *tp.Topic, Partition: tp.Partition}]

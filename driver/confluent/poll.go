@@ -39,7 +39,10 @@ func (c *consumer) Poll(ctx context.Context, into *driver.Fetch) error {
 		c.searched()
 		wait := time.Duration(0)
 		if len(into.Runs) == 0 && len(into.Errors) == 0 {
-			wait = c.slice(ctx, deadline)
+			if ctx.Err() != nil {
+				return nil
+			}
+			wait = c.slice(deadline)
 		}
 		// The first wait ends with the first event; what else is queued is taken without waiting.
 		ev := c.client.Poll(int(wait.Milliseconds()))
@@ -58,17 +61,14 @@ func (c *consumer) Poll(ctx context.Context, into *driver.Fetch) error {
 			c.ends()
 			return nil
 		}
-		if ctx.Err() != nil || !time.Now().Before(deadline) {
+		if !time.Now().Before(deadline) {
 			return nil
 		}
 	}
 }
 
 // slice is how long to wait inside librdkafka.
-func (c *consumer) slice(ctx context.Context, deadline time.Time) time.Duration {
-	if ctx.Err() != nil {
-		return 0
-	}
+func (c *consumer) slice(deadline time.Time) time.Duration {
 	slice := longSlice
 	if c.unflowing > 0 || c.probe != nil || len(c.partitions) == 0 {
 		slice = shortSlice

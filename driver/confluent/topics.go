@@ -69,7 +69,7 @@ func (c *consumer) Topics(ctx context.Context, names ...string) ([]driver.Topic,
 	}
 	defer c.gate.leave()
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return nil, ctx.Err()
 	}
 	asked := slices.Compact(slices.Sorted(slices.Values(names)))
 	limited, cancel := context.WithTimeout(ctx, requestTimeout)
@@ -77,10 +77,7 @@ func (c *consumer) Topics(ctx context.Context, names ...string) ([]driver.Topic,
 	result, err := c.admin.DescribeTopics(limited, kafka.NewTopicCollectionOfTopicNames(asked),
 		kafka.SetAdminRequestTimeout(timeLeft(limited)))
 	if err != nil {
-		if limited.Err() != nil {
-			err = context.Cause(limited)
-		}
-		return nil, fmt.Errorf("confluent: describing %d topics: %w", len(asked), wrapped(err))
+		return nil, fmt.Errorf("confluent: describing %d topics: %w", len(asked), requestError(ctx, limited, err))
 	}
 	byName := make(map[string]kafka.TopicDescription, len(result.TopicDescriptions))
 	for _, description := range result.TopicDescriptions {
@@ -95,7 +92,7 @@ func (c *consumer) Topics(ctx context.Context, names ...string) ([]driver.Topic,
 
 func topicFrom(name string, descriptions map[string]kafka.TopicDescription) driver.Topic {
 	topic := driver.Topic{Name: name}
-	at := driver.TopicPartition{Topic: name}
+	at := driver.TopicPartition{Topic: name, Partition: -1}
 	description, ok := descriptions[name]
 	switch {
 	case !ok:
