@@ -58,7 +58,7 @@ func (c *consumer) partitionError(t *kgo.FetchTopic, fp *kgo.FetchPartition, p *
 	if p == nil || !p.started {
 		if p == nil && fp.Partition < 0 { // about the topic as a whole
 			e := c.classify(err)
-			e.TopicPartition.Topic = t.Topic
+			e.TopicPartition = wholeTopic(t.Topic)
 			c.report.raise(topicCondition(t.Topic), e)
 		} else if p != nil && !p.placed { // the client could not read the group's commit: it will not begin
 			c.raisePartition(p, err)
