@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"time"
 
 	"github.com/esm-go/esm/driver"
 )
@@ -163,8 +164,12 @@ func ended(k *kit, ctx context.Context, m *member, p driver.TopicPartition) {
 			return err
 		},
 	} {
+		begin := time.Now()
 		if err := call(); !errors.Is(err, ctx.Err()) || ctx.Err() == nil {
 			k.Errorf("%s whose context ends (%v): %v", name, ctx.Err(), err)
+		}
+		if d := time.Since(begin); d > 2*time.Second {
+			k.Errorf("%s returned %v after its context had ended", name, d)
 		}
 	}
 }

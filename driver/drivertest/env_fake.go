@@ -24,7 +24,7 @@ func Fake(t testing.TB) Environment {
 	g := newGate()
 	c := kafkatest.Fake(t, kfake.NumBrokers(3), kfake.ListenFn(g.listen))
 	t.Cleanup(g.thaw)
-	e := overKafka(c.Client)
+	e := overKafka(t, c.Client)
 	e.Name = "kfake"
 	e.SessionTimeout = time.Second
 	e.Background = []goleak.Option{goleak.IgnoreAnyFunction("github.com/twmb/franz-go/pkg/kfake.(*clientConn).read"),
@@ -32,7 +32,7 @@ func Fake(t testing.TB) Environment {
 	e.Compacted = func(t testing.TB, topic string) []int64 {
 		c.CreateTopic(t, topic, 1, "cleanup.policy=compact", "min.compaction.lag.ms=0")
 		// Each record is a batch of its own: a log is compacted by batches that are not the active ones.
-		for _, key := range []string{"a", "b", "a", "b", "a", "c"} {
+		for _, key := range []string{"first", "a", "b", "a", "b", "a", "last"} {
 			e.Produce(t, topic, Record{Key: []byte(key), Value: []byte(key)})
 		}
 		c.Kfake.Compact()
@@ -57,7 +57,10 @@ func Fake(t testing.TB) Environment {
 }
 
 // overKafka is what every Kafka can do, through its protocol.
-func overKafka(c *kafkatest.Client) Environment {
+func overKafka(t testing.TB, c *kafkatest.Client) Environment {
+	producer := c.Connect(t, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(16<<20),
+		kgo.ProducerLinger(0), kgo.MetadataMinAge(50*time.Millisecond), kgo.UnknownTopicRetries(-1),
+		kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond }))
 	return Environment{
 		Bootstrap: c.Bootstrap(),
 		CreateTopic: func(t testing.TB, topic string, partitions int32, configs ...string) {
@@ -66,7 +69,11 @@ func overKafka(c *kafkatest.Client) Environment {
 		},
 		Produce: func(t testing.TB, topic string, records ...Record) {
 			t.Helper()
-			c.Produce(t, kafkaRecords(topic, records)...)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			if err := producer.ProduceSync(ctx, kafkaRecords(topic, records)...).FirstErr(); err != nil {
+				t.Fatalf("produce %d records to %s: %v", len(records), topic, err)
+			}
 		},
 		Committed: func(t testing.TB, group string, p driver.TopicPartition) driver.Committed {
 			t.Helper()
@@ -76,7 +83,11 @@ func overKafka(c *kafkatest.Client) Environment {
 			t.Helper()
 			return begin(t, c, topic, records)
 		},
-		DeleteTopic:   func(t testing.TB, topic string) { c.DeleteTopic(t, topic) },
+		DeleteTopic: func(t testing.TB, topic string) {
+			c.DeleteTopic(t, topic)
+			// A topic of the same name has another id.
+			producer.PurgeTopicsFromProducing(topic)
+		},
 		AddPartitions: func(t testing.TB, topic string, total int32) { c.GrowTopic(t, topic, int(total)) },
 		DeleteRecords: func(t testing.TB, p driver.TopicPartition, before int64) {
 			c.DeleteRecords(t, p.Topic, map[int32]int64{p.Partition: before})
@@ -107,14 +118,14 @@ func overKafka(c *kafkatest.Client) Environment {
 func kafkaRecords(topic string, records []Record) []*kgo.Record {
 	out := make([]*kgo.Record, len(records))
 	for i, r := range records {
-		k := &kgo.Record{Topic: topic, Key: r.Key, Value: r.Value}
+		k := &kgo.Record{Topic: topic, Partition: r.Partition, Key: r.Key, Value: r.Value}
 		if r.Timestamp != 0 {
 			k.Timestamp = time.UnixMilli(r.Timestamp)
 		}
 		for _, h := range r.Headers {
 			k.Headers = append(k.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
 		}
-		out[i] = kafkatest.At(r.Partition, k)
+		out[i] = k
 	}
 	return out
 }
@@ -127,11 +138,7 @@ func begin(t testing.TB, c *kafkatest.Client, topic string, records []Record) fu
 	defer cancel()
 	err := cl.BeginTransaction()
 	if err == nil {
-		rs := kafkaRecords(topic, records)
-		for i := range rs {
-			rs[i].Partition = records[i].Partition
-		}
-		err = cl.ProduceSync(ctx, rs...).FirstErr()
+		err = cl.ProduceSync(ctx, kafkaRecords(topic, records)...).FirstErr()
 	}
 	if err != nil {
 		t.Fatalf("begin a transaction: %v", err)

@@ -34,11 +34,13 @@ type member struct {
 	// changed closes at the next change.
 	changed chan struct{}
 	// hold is not nil while the poll goroutine is to stay out of Poll; parked is set while it does.
-	hold   chan struct{}
-	parked bool
-	inPoll bool
-	inCall bool
-	closed bool
+	hold chan struct{}
+	// cutShort ends the Poll that runs.
+	cutShort context.CancelFunc
+	parked   bool
+	inPoll   bool
+	inCall   bool
+	closed   bool
 	seen
 }
 
@@ -233,8 +235,20 @@ func (m *member) pollLoop() {
 		if !m.mayPoll() {
 			return
 		}
+		ctx, cancel := context.WithCancel(m.pollCtx)
+		m.mu.Lock()
+		m.cutShort = cancel
+		if m.hold != nil {
+			cancel()
+		}
+		m.mu.Unlock()
 		begin := time.Now()
-		err := m.c.Poll(m.pollCtx, &fetch)
+		err := m.c.Poll(ctx, &fetch)
+		if ctx.Err() != nil {
+			// Not the driver's haste.
+			begin = begin.Add(-time.Second)
+		}
+		cancel()
 		if !m.note(&fetch, err, time.Since(begin)) {
 			return
 		}
@@ -278,7 +292,7 @@ func (m *member) note(f *driver.Fetch, err error, took time.Duration) bool {
 	if m.inCall && len(f.Runs) > 0 {
 		m.k.Errorf("%s: Poll answered while a Listener call runs", m.name)
 	}
-	if len(f.Runs)+len(f.Errors) == 0 && took < time.Millisecond && m.pollCtx.Err() == nil {
+	if len(f.Runs)+len(f.Errors) == 0 && took < time.Millisecond {
 		m.hasty++
 	}
 	for _, e := range f.Errors {
@@ -378,12 +392,15 @@ func (m *member) park() (release func()) {
 	hold := make(chan struct{})
 	m.mu.Lock()
 	m.hold = hold
+	if m.cutShort != nil {
+		m.cutShort()
+	}
 	m.mu.Unlock()
 	deadline := time.NewTimer(m.k.target.Patience)
 	defer deadline.Stop()
 	for {
 		m.mu.Lock()
-		parked, changed := m.parked, m.changed
+		parked, changed := m.parked && !m.inPoll, m.changed
 		m.mu.Unlock()
 		if parked {
 			break

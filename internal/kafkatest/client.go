@@ -149,10 +149,14 @@ func (c *Client) DeleteTopic(tb testing.TB, topic string) {
 		if err != nil {
 			return err
 		}
-		if errors.Is(m.Topics[topic].Err, kerr.UnknownTopicOrPartition) {
+		t := m.Topics[topic]
+		switch {
+		case errors.Is(t.Err, kerr.UnknownTopicOrPartition):
 			return nil
+		case t.Err != nil:
+			return t.Err
 		}
-		return fmt.Errorf("still there: %v", m.Topics[topic].Err)
+		return fmt.Errorf("still there, with %d partitions", len(t.Partitions))
 	})
 }
 

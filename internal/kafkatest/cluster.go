@@ -163,9 +163,7 @@ func (c *Cluster) writeCertificates() error {
 // format prepares each node's log.dirs, side by side: each run costs a second
 // and a half.
 func (c *Cluster) format(ctx context.Context) error {
-	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails
-	c.id = base64.RawURLEncoding.EncodeToString(id[:])
+	c.id = newClusterID()
 	errs := make([]error, len(c.nodes))
 	var wg sync.WaitGroup
 	for i, n := range c.nodes {
@@ -183,6 +181,15 @@ func (c *Cluster) format(ctx context.Context) error {
 	}
 	wg.Wait()
 	return errors.Join(errs...)
+}
+
+// newClusterID returns a uuid in Kafka's base64 form. It never begins with a
+// dash: the format tool would read an option.
+func newClusterID() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails
+	id[0] &= 0x7f           // the dash is character 62 of 64
+	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
 // waitReady waits until the cluster answers for itself: so many brokers, a

@@ -50,3 +50,11 @@ func TestConfig(t *testing.T) {
 		t.Error("different options have one key")
 	}
 }
+
+func TestClusterID(t *testing.T) {
+	for range 2000 {
+		if id := newClusterID(); len(id) != 22 || id[0] == '-' {
+			t.Fatalf("cluster id %q", id)
+		}
+	}
+}

@@ -129,7 +129,7 @@ func writeManifest(dir string) error {
 		fmt.Fprintf(&b, "%d %s\n", info.Size(), e.Name())
 	}
 	if b.Len() == 0 {
-		return errors.New("Maven ended well but left no jar")
+		return fmt.Errorf("%w: no jar after Maven ended well", errNotWhole)
 	}
 	return os.WriteFile(filepath.Join(dir, manifestName), b.Bytes(), 0o644)
 }

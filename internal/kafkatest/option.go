@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Option shapes a cluster of [Start] or [Pool.Cluster].
@@ -82,9 +83,10 @@ func newConfig(version string, opts []Option) (config, release, error) {
 
 // key is equal for equal configurations.
 func (c config) key() string {
-	s := fmt.Sprintf("%s %d %s %t %t %q", c.version, c.nodes, c.heap, c.secure, c.acls, c.users)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %d %s %t %t %q", c.version, c.nodes, c.heap, c.secure, c.acls, c.users)
 	for _, k := range slices.Sorted(maps.Keys(c.properties)) {
-		s += fmt.Sprintf(" %q=%q", k, c.properties[k])
+		fmt.Fprintf(&b, " %q=%q", k, c.properties[k])
 	}
-	return s
+	return b.String()
 }

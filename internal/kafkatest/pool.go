@@ -62,7 +62,7 @@ func (p *Pool) Cluster(tb testing.TB, opts ...Option) *Cluster {
 		tb.Fatal("kafkatest: call the pool's Main in TestMain, or its clusters outlive the tests")
 	}
 	l.once.Do(func() {
-		if l.root, l.err = os.MkdirTemp("", "esm-kafka-"); l.err == nil {
+		if l.root, l.err = os.MkdirTemp("", "esm-kafka-"); l.err == nil { //nolint:usetesting // the cluster outlives this test
 			l.c, l.err = launch(version, l.root, opts)
 		}
 	})

@@ -66,7 +66,7 @@ func (p *process) kill() {
 func (p *process) stop(d time.Duration) error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		p.kill()
-		return nil //nolint:nilerr // it has ended already, or the system has no SIGTERM
+		return nil // it has ended already, or the system has no SIGTERM
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()

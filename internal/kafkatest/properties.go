@@ -88,13 +88,14 @@ func (c *Cluster) secureProperties(p map[string]string) {
 	p["listener.name.tls.ssl.client.auth"] = "none"
 	p["listener.name.mtls.ssl.client.auth"] = "required"
 	p["sasl.enabled.mechanisms"] = "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512"
-	plain := "org.apache.kafka.common.security.plain.PlainLoginModule required"
+	var plain strings.Builder
+	plain.WriteString("org.apache.kafka.common.security.plain.PlainLoginModule required")
 	for _, u := range c.cfg.users {
-		plain += fmt.Sprintf(" user_%s=%q", u.name, u.password)
+		fmt.Fprintf(&plain, " user_%s=%q", u.name, u.password)
 	}
 	for _, l := range []string{"sasl_ssl", "sasl_plaintext"} {
 		prefix := "listener.name." + l + "."
-		p[prefix+"plain.sasl.jaas.config"] = plain + ";"
+		p[prefix+"plain.sasl.jaas.config"] = plain.String() + ";"
 		for _, m := range []string{"scram-sha-256", "scram-sha-512"} {
 			p[prefix+m+".sasl.jaas.config"] = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 		}

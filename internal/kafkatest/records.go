@@ -55,16 +55,16 @@ func (c *Client) Produce(tb testing.TB, records ...*kgo.Record) {
 	}
 }
 
-// ProduceN writes n records that make returns for 0 to n-1, without holding
-// them all, and returns when all are acknowledged. Topic is set where make
+// ProduceN writes n records, those that record returns for 0 to n-1, without holding
+// them all, and returns when all are acknowledged. Topic is set where record
 // leaves it empty.
-func (c *Client) ProduceN(tb testing.TB, topic string, n int, make func(i int) *kgo.Record) {
+func (c *Client) ProduceN(tb testing.TB, topic string, n int, record func(i int) *kgo.Record) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*callTimeout)
 	defer cancel()
 	var first kgo.FirstErrPromise
 	for i := range n {
-		r := make(i)
+		r := record(i)
 		if r.Topic == "" {
 			r.Topic = topic
 		}

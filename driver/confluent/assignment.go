@@ -1,0 +1,331 @@
+//go:build cgo
+
+package confluent
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/esm-go/esm/driver"
+)
+
+// rebalance is what confluent-kafka-go calls, inside Poll, when the group's assignment changes. It always makes the
+// (un)assign call itself: where it does not, or where the library's own call fails, the library writes to a channel
+// that nobody reads, and Poll never returns.
+//
+// A partition that comes is acknowledged with an empty list: librdkafka takes part in the group with what the group
+// gave, which it keeps apart from what it fetches. Start adds the partition to the latter.
+func (c *consumer) rebalance(_ *kafka.Consumer, event kafka.Event) error {
+	switch c.client.GetRebalanceProtocol() {
+	case "EAGER":
+		c.eager = true
+	case "COOPERATIVE":
+		c.eager = false
+	}
+	var err error
+	switch event := event.(type) {
+	case kafka.AssignedPartitions:
+		err = c.assigned(event.Partitions)
+	case kafka.RevokedPartitions:
+		err = c.revoked(event.Partitions)
+	}
+	if err != nil && !c.closing.Load() {
+		c.report(classed(driver.TopicPartition{}, err))
+	}
+	return nil
+}
+
+func (c *consumer) assigned(assigned []kafka.TopicPartition) error {
+	var err error
+	if c.eager {
+		err = c.client.Assign([]kafka.TopicPartition{})
+	} else {
+		err = c.client.IncrementalAssign([]kafka.TopicPartition{})
+	}
+	if c.closing.Load() {
+		return err
+	}
+	news := make([]driver.TopicPartition, 0, len(assigned))
+	for _, a := range assigned {
+		tp := driver.TopicPartition{Topic: *a.Topic, Partition: a.Partition}
+		if c.partitions[tp] == nil {
+			c.partitions[tp] = newPartition(tp)
+			news = append(news, tp)
+		}
+	}
+	c.rebalances++
+	c.noteMember(false)
+	c.reported.joined(news)
+	c.wishes.drop(news)
+	c.count()
+	// That the group gives this member nothing is worth saying once: it is in the group then.
+	if first := c.rebalances == 1; first || len(news) > 0 {
+		c.listener.Assigned(news)
+	}
+	return err
+}
+
+func (c *consumer) revoked(revoked []kafka.TopicPartition) error {
+	lost := c.client.AssignmentLost()
+	gone := make([]driver.TopicPartition, 0, len(revoked))
+	for _, r := range revoked {
+		tp := driver.TopicPartition{Topic: *r.Topic, Partition: r.Partition}
+		if c.partitions[tp] != nil {
+			gone = append(gone, tp)
+		}
+	}
+	if !c.closing.Load() {
+		c.rebalances++
+		c.tell(gone, lost)
+		c.forget(gone)
+	}
+	if c.eager {
+		return c.client.Unassign()
+	}
+	// Only what is in librdkafka's own assignment can be taken out; held partitions are not. The call is made in any
+	// case: it is the answer for which the group waits.
+	return c.client.IncrementalUnassign(c.fetching(revoked))
+}
+
+// tell calls the listener for partitions that go.
+func (c *consumer) tell(gone []driver.TopicPartition, lost bool) {
+	c.noteMember(lost)
+	switch {
+	case len(gone) == 0:
+	case lost:
+		c.listener.Lost(gone)
+	default:
+		c.listener.Revoked(gone)
+	}
+}
+
+// forget removes partitions, and what the running Poll has of them.
+func (c *consumer) forget(gone []driver.TopicPartition) {
+	for _, tp := range gone {
+		delete(c.partitions, tp)
+	}
+	c.last = nil
+	c.again = slices.DeleteFunc(c.again, func(s driver.Start) bool { return slices.Contains(gone, s.TopicPartition) })
+	if c.into != nil {
+		c.into.Runs = slices.DeleteFunc(c.into.Runs, func(r driver.Run) bool { return slices.Contains(gone, r.TopicPartition) })
+		// Runs moved: none can be added to by its index.
+		c.fetchSeq++
+	}
+	c.count()
+}
+
+// lose tells that every partition is lost; the revocation that follows from librdkafka finds none then.
+func (c *consumer) lose() {
+	gone := c.assignment()
+	c.tell(gone, true)
+	c.forget(gone)
+}
+
+// assignment lists what the group assigned, in order.
+func (c *consumer) assignment() []driver.TopicPartition {
+	list := make([]driver.TopicPartition, 0, len(c.partitions))
+	for tp := range c.partitions {
+		list = append(list, tp)
+	}
+	slices.SortFunc(list, compareTopicPartitions)
+	return list
+}
+
+// fetching returns those of partitions that librdkafka has in its own assignment.
+func (c *consumer) fetching(partitions []kafka.TopicPartition) []kafka.TopicPartition {
+	assignment, err := c.client.Assignment()
+	if err != nil {
+		return []kafka.TopicPartition{}
+	}
+	own := make(map[driver.TopicPartition]bool, len(assignment))
+	for _, a := range assignment {
+		own[driver.TopicPartition{Topic: *a.Topic, Partition: a.Partition}] = true
+	}
+	return slices.DeleteFunc(slices.Clone(partitions), func(p kafka.TopicPartition) bool {
+		return !own[driver.TopicPartition{Topic: *p.Topic, Partition: p.Partition}]
+	})
+}
+
+// carryOut does what Start, Pause and Resume asked for. One wish replaces the earlier ones for its partition, except
+// that a Start leaves a pause as it is.
+func (c *consumer) carryOut() {
+	list := c.wishes.take()
+	if len(list) == 0 && len(c.again) == 0 {
+		return
+	}
+	starts := c.again
+	c.again = nil
+	var pauses, resumes []kafka.TopicPartition
+	for _, w := range list {
+		p := c.partitions[w.start.TopicPartition]
+		if p == nil {
+			continue
+		}
+		switch w.kind {
+		case wishStart:
+			starts = append(starts, w.start)
+		case wishPause:
+			p.paused, p.repause = true, true
+		case wishResume:
+			p.paused, p.repause = false, true
+		}
+	}
+	c.begin(starts)
+	for _, p := range c.partitions {
+		if !p.repause || !p.running {
+			continue
+		}
+		p.repause = false
+		if p.paused {
+			pauses = append(pauses, p.at())
+		} else {
+			resumes = append(resumes, p.at())
+		}
+	}
+	// librdkafka drops what it has queued of a paused partition and fetches it again, from the record after the last
+	// one that Poll answered.
+	if len(pauses) > 0 {
+		c.note(c.client.Pause(pauses))
+	}
+	if len(resumes) > 0 {
+		c.note(c.client.Resume(resumes))
+	}
+	c.count()
+}
+
+// begin starts partitions, the last start of a partition only.
+func (c *consumer) begin(starts []driver.Start) {
+	var moved, fresh []*partition
+	wanted := make(map[*partition]driver.Start, len(starts))
+	for _, s := range starts {
+		p := c.partitions[s.TopicPartition]
+		if p == nil {
+			continue
+		}
+		if s.Offset < 0 {
+			c.report(&driver.Error{Kind: driver.KindOther, TopicPartition: s.TopicPartition, Offset: -1,
+				Err: fmt.Errorf("confluent: cannot start at offset %d: an offset is 0 or more", s.Offset)})
+			continue
+		}
+		wanted[p] = s
+	}
+	for p, s := range wanted {
+		p.start(s)
+		if p.running {
+			moved = append(moved, p)
+		} else {
+			fresh = append(fresh, p)
+		}
+	}
+	fresh = append(fresh, c.seek(moved)...)
+	if len(fresh) == 0 {
+		return
+	}
+	if c.eager {
+		c.assignEager(fresh)
+	} else {
+		c.assignMore(fresh)
+	}
+	for _, p := range fresh {
+		if !p.running {
+			c.again = append(c.again, wanted[p])
+		}
+	}
+}
+
+// seek moves running partitions and returns those that librdkafka would not move, taken out of its assignment. Moving
+// is better than out and in again: an unassign between a rebalance's event and its callback would answer it early.
+func (c *consumer) seek(moved []*partition) []*partition {
+	if len(moved) == 0 {
+		return nil
+	}
+	// Nothing is fetched for the old position after this: librdkafka drops what is queued.
+	results, err := c.client.SeekPartitions(positions(moved))
+	if err != nil {
+		c.take(moved)
+		return moved
+	}
+	var stuck []*partition
+	for i, r := range results {
+		if r.Error != nil {
+			stuck = append(stuck, moved[i])
+		} else {
+			moved[i].running = true
+		}
+	}
+	c.take(stuck)
+	return stuck
+}
+
+// take takes partitions out of librdkafka's assignment, so that they are held.
+func (c *consumer) take(out []*partition) {
+	if len(out) == 0 {
+		return
+	}
+	for _, p := range out {
+		p.running = false
+	}
+	defer c.count()
+	if c.eager {
+		c.assignEager(nil)
+		return
+	}
+	if own := c.fetching(positions(out)); len(own) > 0 {
+		c.note(c.client.IncrementalUnassign(own))
+	}
+}
+
+// assignMore adds partitions to librdkafka's assignment under the cooperative protocol.
+func (c *consumer) assignMore(fresh []*partition) {
+	err := c.client.IncrementalAssign(positions(fresh))
+	for _, p := range fresh {
+		p.running, p.repause = err == nil, true
+	}
+	c.note(err)
+}
+
+// assignEager sets librdkafka's assignment to the running partitions and the fresh ones, under the eager protocol,
+// which knows no other way. The running ones go on where they are; what librdkafka had queued of them is fetched again.
+func (c *consumer) assignEager(fresh []*partition) {
+	all := slices.Clone(fresh)
+	for _, p := range c.partitions {
+		if p.running && !slices.Contains(all, p) {
+			all = append(all, p)
+		}
+	}
+	err := c.client.Assign(positions(all))
+	for _, p := range fresh {
+		p.running = err == nil
+	}
+	for _, p := range all {
+		p.repause = true
+	}
+	c.note(err)
+}
+
+// note reports an error of a call that changes the assignment.
+func (c *consumer) note(err error) {
+	if err != nil {
+		c.report(classed(driver.TopicPartition{}, err))
+	}
+}
+
+// report puts an error into the running Poll's answer, once.
+func (c *consumer) report(e *driver.Error) {
+	if c.into != nil && c.reported.first(e, time.Now()) {
+		c.into.Errors = append(c.into.Errors, e)
+	}
+}
+
+// count keeps how many partitions do not flow.
+func (c *consumer) count() {
+	c.unflowing = 0
+	for _, p := range c.partitions {
+		if p.paused || !p.running {
+			c.unflowing++
+		}
+	}
+}

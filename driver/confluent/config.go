@@ -1,0 +1,188 @@
+//go:build cgo
+
+package confluent
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/esm-go/esm/driver"
+)
+
+// Reserved returns the librdkafka keys that WithConfig may not set, each with the reason. A key that ends in a dot
+// stands for all that begin with it.
+func Reserved() map[string]string {
+	return map[string]string{
+		"bootstrap.servers":        "the mapping's SelfManagedEventSource names the brokers",
+		"metadata.broker.list":     "the mapping's SelfManagedEventSource names the brokers",
+		"group.id":                 "the mapping's ConsumerGroupId names the group",
+		"client.id":                "the client id is an option of the runner",
+		"client.rack":              "the rack is an option of the runner",
+		"group.instance.id":        "static membership is an option of the runner",
+		"group.protocol":           "only the classic group protocol is supported",
+		"group.remote.assignor":    "only the classic group protocol is supported",
+		"isolation.level":          "the isolation level decides which offsets are looked up, too",
+		"enable.auto.commit":       "offsets are committed when their records are resolved, never by a timer",
+		"auto.commit.interval.ms":  "offsets are committed when their records are resolved, never by a timer",
+		"auto.commit.enable":       "offsets are committed when their records are resolved, never by a timer",
+		"enable.auto.offset.store": "offsets are committed when their records are resolved, not when they are read",
+		"auto.offset.reset":        "a position that does not exist is reported and decided by the engine",
+		"default.topic.config":     "it could set auto.offset.reset; set topic properties as top-level keys",
+		"enable.partition.eof":     "the end of a partition is how a position past transaction markers is known",
+		"log_level":                "the level follows the logger's",
+		"log.queue":                "the log goes to the logger",
+		"go.":                      "the consumer is polled in one way",
+	}
+}
+
+// recordOverhead is what librdkafka keeps of a small record besides its bytes: its queue element and the share of
+// the fetch response's bookkeeping, rounded up. Measured: 335 MB for 1 M queued records of 100 bytes.
+const recordOverhead = 256
+
+// fetchBackoff is fetch.queue.backoff.ms: how long librdkafka leaves a partition alone once its queue is full. Its
+// default of 1000 ms lets the queue run dry and stay dry; 2 ms costs a few wake-ups while a queue is full.
+const fetchBackoff = 2
+
+// minQueuedMessages keeps a small BufferBytes from starving the fetcher.
+const minQueuedMessages = 1000
+
+// configMap is the one place where librdkafka's properties are put together: ours, then the user's, then the ones
+// that the driver's promises rest on. Security properties belong here, between the first two.
+func configMap(config driver.Config, user map[string]any, logs *logPump) (*kafka.ConfigMap, error) {
+	if err := refuse(config, user); err != nil {
+		return nil, err
+	}
+	m := kafka.ConfigMap{
+		"partition.assignment.strategy": "cooperative-sticky",
+		"fetch.queue.backoff.ms":        fetchBackoff,
+	}
+	set := func(key string, value int) {
+		if value > 0 {
+			m[key] = value
+		}
+	}
+	duration := func(key string, d time.Duration) { set(key, int(d.Milliseconds())) }
+	duration("session.timeout.ms", config.SessionTimeout)
+	duration("heartbeat.interval.ms", config.HeartbeatInterval)
+	duration("max.poll.interval.ms", config.MaxPollInterval)
+	duration("topic.metadata.refresh.interval.ms", config.MetadataMaxAge)
+	duration("metadata.max.age.ms", config.MetadataMaxAge)
+	duration("fetch.wait.max.ms", config.FetchMaxWait)
+	set("fetch.min.bytes", config.FetchMinBytes)
+	set("fetch.max.bytes", config.FetchMaxBytes)
+	set("max.partition.fetch.bytes", config.FetchMaxPartitionBytes)
+	if config.FetchMaxBytes > 0 {
+		// librdkafka wants room for the response's own fields, and answers larger than this are refused by it.
+		const maxReceive, slack, usual = 2147483647, 1 << 20, 100_000_000
+		m["receive.message.max.bytes"] = min(max(usual, config.FetchMaxBytes+slack), maxReceive)
+	}
+	if config.BufferBytes > 0 {
+		// librdkafka stops fetching when either bound is reached, over all partitions together. It counts only the
+		// records' bytes, so the number of records must bound what it keeps beside them. Half of the budget each; the
+		// one fetch response that is under way comes on top.
+		const maxKilobytes = 2097151
+		half := config.BufferBytes / 2
+		m["queued.max.messages.kbytes"] = min(max(half/1024, 1), maxKilobytes)
+		m["queued.min.messages"] = min(max(half/recordOverhead, minQueuedMessages), 10_000_000)
+	}
+	for key, value := range user {
+		m[key] = configValue(value)
+	}
+	m["bootstrap.servers"] = strings.Join(config.BootstrapServers, ",")
+	m["group.id"] = config.GroupID
+	if config.ClientID != "" {
+		m["client.id"] = config.ClientID
+	}
+	if config.InstanceID != "" {
+		m["group.instance.id"] = config.InstanceID
+	}
+	if config.Rack != "" {
+		m["client.rack"] = config.Rack
+	}
+	m["isolation.level"] = "read_committed"
+	if config.ReadUncommitted {
+		m["isolation.level"] = "read_uncommitted"
+	}
+	m["enable.auto.commit"] = false
+	m["enable.auto.offset.store"] = false
+	m["auto.offset.reset"] = "error"
+	m["enable.partition.eof"] = true
+	m["log_level"] = logs.level()
+	m["go.logs.channel.enable"] = true
+	m["go.logs.channel"] = logs.events
+	return &m, nil
+}
+
+// refuse names everything in the configuration that cannot be.
+func refuse(config driver.Config, user map[string]any) error {
+	var errs []error
+	reserved := Reserved()
+	for key := range user {
+		name := key
+		if prefix, _, ok := strings.Cut(key, "."); ok && reserved[prefix+"."] != "" {
+			name = prefix + "."
+		}
+		// librdkafka takes topic properties with this prefix, too.
+		name = strings.TrimPrefix(name, "topic.")
+		if reason, ok := reserved[name]; ok {
+			errs = append(errs, fmt.Errorf("WithConfig may not set %q: %s", key, reason))
+		}
+	}
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	if len(config.BootstrapServers) == 0 {
+		errs = append(errs, errors.New("BootstrapServers is empty: give at least one host:port"))
+	}
+	if config.GroupID == "" {
+		errs = append(errs, errors.New("GroupID is empty: a consumer group needs a name"))
+	}
+	if config.Dialer != nil {
+		errs = append(errs, errors.New("Dialer is set, but librdkafka opens its own connections: use the franz driver"))
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return invalidConfig("bad configuration", errors.Join(errs...))
+}
+
+// configValue keeps what kafka.ConfigMap knows and spells out the rest.
+func configValue(value any) kafka.ConfigValue {
+	switch v := value.(type) {
+	case string, bool, int:
+		return v
+	case time.Duration:
+		return int(v.Milliseconds())
+	}
+	return fmt.Sprint(value)
+}
+
+func invalidConfig(what string, err error) error {
+	return &driver.Error{Kind: driver.KindInvalidConfig, Offset: -1, Err: fmt.Errorf("confluent: %s: %w", what, err)}
+}
+
+// logLevel is librdkafka's log_level (syslog's numbers) for a logger's.
+func logLevel(debug bool) int {
+	const info, all = 6, 7
+	if debug {
+		return all
+	}
+	return info
+}
+
+// slogLevel maps syslog's numbers, lower = worse, to slog's levels.
+func slogLevel(syslog int) slog.Level {
+	switch {
+	case syslog <= 3:
+		return slog.LevelError
+	case syslog == 4:
+		return slog.LevelWarn
+	case syslog <= 6:
+		return slog.LevelInfo
+	}
+	return slog.LevelDebug
+}

@@ -1,0 +1,99 @@
+//go:build cgo
+
+package confluent
+
+import (
+	"context"
+	"fmt"
+	"maps"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/esm-go/esm/driver"
+)
+
+// Option changes what Driver makes.
+type Option func(*client)
+
+// WithConfig sets librdkafka properties by name, as its CONFIGURATION.md has them: strings, integers and booleans.
+// They win over this driver's own choices (partition.assignment.strategy, queued.min.messages and so on) and over
+// the sizes and times of driver.Config. Keys on which the driver's promises rest are refused by Open, with the reason:
+// see the package's Reserved.
+func WithConfig(properties map[string]any) Option {
+	properties = maps.Clone(properties)
+	return func(c *client) {
+		if c.properties == nil {
+			c.properties = make(map[string]any, len(properties))
+		}
+		maps.Copy(c.properties, properties)
+	}
+}
+
+// Driver returns the driver over confluent-kafka-go. It is immutable and safe for concurrent use.
+func Driver(opts ...Option) driver.Driver {
+	c := &client{}
+	for _, opt := range opts {
+		opt(c)
+	}
+	return c
+}
+
+// client is the Driver.
+type client struct {
+	properties map[string]any
+}
+
+// Name returns "confluent".
+func (c *client) Name() string { return "confluent" }
+
+// Features says that topic ids are known, and that librdkafka opens its own sockets.
+func (c *client) Features() driver.Features {
+	return driver.Features{TopicIDs: true, Network: true}
+}
+
+// Open makes a group member; librdkafka connects in the background.
+func (c *client) Open(config driver.Config, listener driver.Listener) (driver.Consumer, error) {
+	logs := newLogPump(config.Logger)
+	properties, err := configMap(config, c.properties, logs)
+	if err != nil {
+		return nil, err
+	}
+	patterns, err := compileTopics(config.Topics)
+	if err != nil {
+		return nil, err
+	}
+	client, err := kafka.NewConsumer(properties)
+	if err != nil {
+		return nil, invalidConfig("librdkafka refuses the configuration", err)
+	}
+	admin, err := kafka.NewAdminClientFromConsumer(client)
+	if err != nil {
+		return nil, invalidConfig("no admin client", err)
+	}
+	consumer := &consumer{
+		client:        client,
+		admin:         admin,
+		listener:      listener,
+		logger:        config.Logger,
+		logs:          logs,
+		group:         config.GroupID,
+		topics:        patterns,
+		readCommitted: !config.ReadUncommitted,
+		partitions:    make(map[driver.TopicPartition]*partition),
+		reported:      newReported(),
+		gate:          newGate(),
+		closed:        make(chan struct{}),
+	}
+	consumer.life, consumer.end = context.WithCancel(context.Background())
+	consumer.strategy, _ = (*properties)["partition.assignment.strategy"].(string)
+	consumer.member.Store(&driver.Member{Generation: -1})
+	logs.start()
+	if err := client.SubscribeTopics(config.Topics, consumer.rebalance); err != nil {
+		// Nothing was joined, so there is no group to leave and Close has nothing to wait for.
+		consumer.end()
+		_ = client.Close()
+		logs.stop()
+		return nil, invalidConfig(fmt.Sprintf("cannot subscribe to %q", config.Topics), err)
+	}
+	return consumer, nil
+}

@@ -1,0 +1,166 @@
+//go:build cgo
+
+package confluent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/esm-go/esm/driver"
+)
+
+// errClosed is what every call answers after Close.
+var errClosed = errors.New("confluent: the consumer is closed")
+
+// kindOf classes librdkafka's error codes by what the engine does about them. The codes are those of librdkafka 2.11.
+func kindOf(err error) driver.Kind {
+	var e kafka.Error
+	if !errors.As(err, &e) {
+		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+			return driver.KindUnavailable
+		}
+		return driver.KindOther
+	}
+	switch e.Code() {
+	case kafka.ErrTransport, kafka.ErrResolve, kafka.ErrAllBrokersDown, kafka.ErrTimedOut, kafka.ErrMsgTimedOut,
+		kafka.ErrWaitCoord, kafka.ErrWaitCache, kafka.ErrDestroyBroker, kafka.ErrRequestTimedOut, kafka.ErrNetworkException,
+		kafka.ErrBrokerNotAvailable, kafka.ErrLeaderNotAvailable, kafka.ErrNotLeaderForPartition,
+		kafka.ErrReplicaNotAvailable, kafka.ErrKafkaStorageError, kafka.ErrCoordinatorNotAvailable,
+		kafka.ErrCoordinatorLoadInProgress, kafka.ErrNotCoordinator, kafka.ErrFencedLeaderEpoch, kafka.ErrUnknownLeaderEpoch,
+		kafka.ErrOffsetNotAvailable, kafka.ErrUnstableOffsetCommit, kafka.ErrNodeUpdate:
+		return driver.KindUnavailable
+	case kafka.ErrAuthentication, kafka.ErrSsl, kafka.ErrSaslAuthenticationFailed, kafka.ErrUnsupportedSaslMechanism,
+		kafka.ErrIllegalSaslState, kafka.ErrSecurityDisabled:
+		return driver.KindAuthentication
+	case kafka.ErrTopicAuthorizationFailed, kafka.ErrGroupAuthorizationFailed, kafka.ErrClusterAuthorizationFailed:
+		return driver.KindAuthorization
+	case kafka.ErrOffsetOutOfRange, kafka.ErrAutoOffsetReset, kafka.ErrLogTruncation:
+		return driver.KindOffsetOutOfRange
+	case kafka.ErrUnknownTopicOrPart, kafka.ErrUnknownTopic, kafka.ErrUnknownPartition, kafka.ErrUnknownTopicID,
+		kafka.ErrTopicException:
+		return driver.KindUnknownTopic
+	case kafka.ErrMaxPollExceeded:
+		return driver.KindMaxPollExceeded
+	case kafka.ErrFencedInstanceID, kafka.ErrFenced:
+		return driver.KindFenced
+	case kafka.ErrInconsistentGroupProtocol:
+		return driver.KindGroupProtocol
+	case kafka.ErrIllegalGeneration, kafka.ErrUnknownMemberID, kafka.ErrRebalanceInProgress, kafka.ErrAssignmentLost,
+		kafka.ErrStaleMemberEpoch, kafka.ErrFencedMemberEpoch:
+		return driver.KindStaleMember
+	case kafka.ErrInvalidArg, kafka.ErrInvalidConfig, kafka.ErrInvalidSessionTimeout, kafka.ErrInvalidGroupID,
+		kafka.ErrUnsupportedVersion:
+		return driver.KindInvalidConfig
+	}
+	return driver.KindOther
+}
+
+// classed wraps an error of librdkafka about a partition, or about none.
+func classed(tp driver.TopicPartition, err error) *driver.Error {
+	return &driver.Error{Kind: kindOf(err), TopicPartition: tp, Offset: -1, Err: err}
+}
+
+// classify makes a driver.Error of an error event.
+func (c *consumer) classify(err kafka.Error) *driver.Error {
+	e := classed(driver.TopicPartition{}, err)
+	switch e.Kind {
+	case driver.KindUnknownTopic, driver.KindAuthorization:
+		if topic, ok := topicOf(err.String()); ok {
+			e.TopicPartition = driver.TopicPartition{Topic: topic, Partition: -1}
+		}
+	case driver.KindGroupProtocol:
+		e.Err = fmt.Errorf("the members of group %q share no partition.assignment.strategy with this one's %q: give this"+
+			" one theirs with confluent.WithConfig, or stop the others: %w", c.group, c.strategy, err)
+	}
+	return e
+}
+
+// topicOf finds the topic in librdkafka's words: an error event has no field for it.
+func topicOf(text string) (string, bool) {
+	rest, ok := strings.CutPrefix(text, "Subscribed topic not available: ")
+	if !ok {
+		return "", false
+	}
+	topic, _, ok := strings.Cut(rest, ": ")
+	return topic, ok
+}
+
+// reported remembers which conditions were reported, so that each is reported once until it changes: librdkafka
+// repeats an error with every connection attempt. It belongs to the poll goroutine.
+type reported struct {
+	seen map[condition]time.Time
+	// down says that unavailability was reported and no data came since.
+	down bool
+}
+
+// condition is what makes two errors the same. The text does not count: it holds counters and times.
+type condition struct {
+	kind driver.Kind
+	tp   driver.TopicPartition
+	code kafka.ErrorCode
+}
+
+// repeatAfter is how long a condition has to be quiet before it counts as new. librdkafka repeats a lasting one
+// about every 30 s.
+const repeatAfter = time.Minute
+
+func newReported() *reported { return &reported{seen: make(map[condition]time.Time)} }
+
+// first reports whether the error is news.
+func (r *reported) first(e *driver.Error, now time.Time) bool {
+	key := condition{kind: e.Kind, tp: e.TopicPartition}
+	var ke kafka.Error
+	errors.As(e.Err, &ke)
+	switch {
+	case e.Kind == driver.KindUnavailable && ke.Code() == kafka.ErrAllBrokersDown:
+		// The summary of what went before; it is news of its own only where data came in between, from brokers that
+		// were still up.
+		news := !r.down
+		r.down = true
+		return news
+	case e.Kind == driver.KindUnavailable:
+		// One cause shows as several codes. Data from another broker says nothing about the one that failed.
+		r.down = true
+	case e.Kind == driver.KindAuthentication:
+	default:
+		key.code = ke.Code()
+	}
+	last, ok := r.seen[key]
+	r.seen[key] = now
+	return !ok || now.Sub(last) > repeatAfter
+}
+
+// data forgets what records of a topic disprove.
+func (r *reported) data(topic string) {
+	r.down = false
+	if len(r.seen) == 0 {
+		return
+	}
+	for key := range r.seen {
+		if key.kind == driver.KindAuthentication || key.tp.Topic == topic {
+			delete(r.seen, key)
+		}
+	}
+}
+
+// joined forgets what an assignment disproves.
+func (r *reported) joined(topics []driver.TopicPartition) {
+	for key := range r.seen {
+		switch key.kind {
+		case driver.KindGroupProtocol, driver.KindMaxPollExceeded, driver.KindAuthentication, driver.KindAuthorization:
+			if key.tp.Topic == "" {
+				delete(r.seen, key)
+			}
+		}
+		for _, tp := range topics {
+			if key.tp.Topic == tp.Topic {
+				delete(r.seen, key)
+			}
+		}
+	}
+}

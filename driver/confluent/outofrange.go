@@ -1,0 +1,205 @@
+//go:build cgo
+
+package confluent
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/esm-go/esm/driver"
+)
+
+// searchTimeout bounds one look at the brokers for the partition that is out of range; the next comes searchPause
+// later.
+const (
+	searchTimeout = 10 * time.Second
+	searchPause   = 500 * time.Millisecond
+)
+
+// probe is a search for the partitions whose position does not exist. librdkafka says only that there is one: it has
+// stopped fetching it, and says nothing more of it. So the log's bounds of all running partitions are looked up, with
+// one request a broker for each bound, and compared with the positions.
+type probe struct {
+	cause kafka.Error
+	// starts are the positions as they were; a partition that moved since is not judged.
+	starts  []driver.Start
+	answers chan []bounds
+	// quiet is when the next search may begin, once this one found nothing.
+	quiet time.Time
+	// more: another error came while this search was under way.
+	more bool
+}
+
+// bounds is one partition's log.
+type bounds struct {
+	earliest, end int64
+	known         bool
+}
+
+// search begins a search, or notes that another is needed.
+func (c *consumer) search(cause kafka.Error) {
+	if c.probe != nil {
+		c.probe.more = true
+		return
+	}
+	if since := time.Since(c.restarted); since < searchPause {
+		// The last search found nothing, and telling librdkafka to go on did not help: no hurry.
+		c.probe = &probe{cause: cause, quiet: time.Now().Add(searchPause - since)}
+		return
+	}
+	c.probe = c.newProbe(cause)
+}
+
+func (c *consumer) newProbe(cause kafka.Error) *probe {
+	p := &probe{cause: cause, answers: make(chan []bounds, 1)}
+	for _, tp := range c.assignment() {
+		if one := c.partitions[tp]; one.running {
+			p.starts = append(p.starts, driver.Start{TopicPartition: tp, Offset: one.next, Epoch: one.epoch})
+		}
+	}
+	if len(p.starts) == 0 || !c.gate.enter() {
+		return nil
+	}
+	go func() {
+		defer c.gate.leave()
+		ctx, cancel := context.WithTimeout(c.life, searchTimeout)
+		defer cancel()
+		p.answers <- c.bounds(ctx, p.starts)
+	}()
+	return p
+}
+
+// bounds looks the logs' bounds up, under read_uncommitted: a position between the last stable offset and the end
+// exists.
+func (c *consumer) bounds(ctx context.Context, starts []driver.Start) []bounds {
+	queries := make([]driver.OffsetQuery, 0, 2*len(starts))
+	for _, s := range starts {
+		queries = append(queries,
+			driver.OffsetQuery{TopicPartition: s.TopicPartition, At: driver.AtEarliest},
+			driver.OffsetQuery{TopicPartition: s.TopicPartition, At: driver.AtEnd})
+	}
+	list := make([]bounds, len(starts))
+	answers, err := c.lookUp(ctx, queries, kafka.IsolationLevelReadUncommitted)
+	if err != nil {
+		return list
+	}
+	for i := range list {
+		low, high := answers[2*i], answers[2*i+1]
+		list[i] = bounds{earliest: low.Offset, end: high.Offset, known: low.Err == nil && high.Err == nil}
+	}
+	return list
+}
+
+// searched takes the result of a search when it is there.
+func (c *consumer) searched() {
+	p := c.probe
+	if p == nil {
+		return
+	}
+	if !p.quiet.IsZero() {
+		if time.Now().Before(p.quiet) {
+			return
+		}
+		c.probe = c.newProbe(p.cause)
+		return
+	}
+	var found []bounds
+	select {
+	case found = <-p.answers:
+	default:
+		return
+	}
+	c.probe = nil
+	var out []*partition
+	unknown := 0
+	for i, s := range p.starts {
+		one := c.partitions[s.TopicPartition]
+		if one == nil || !one.running || one.epoch != s.Epoch {
+			continue
+		}
+		if !found[i].known {
+			unknown++
+			continue
+		}
+		// One that has moved on since is being read, so that it is none of those that stopped.
+		if one.next == s.Offset && (s.Offset < found[i].earliest || s.Offset > found[i].end) {
+			out = append(out, one)
+		}
+	}
+	if len(out) == 0 {
+		out = c.truncated(p)
+	}
+	c.hold(out, p.cause)
+	switch {
+	case p.more && len(out) > 0:
+		c.probe = c.newProbe(p.cause)
+	case len(out) == 0 && unknown > 0:
+		p.quiet = time.Now().Add(searchPause)
+		c.probe = p
+	case len(out) == 0:
+		// Every position exists now (the log grew past it, or transaction markers stood there). librdkafka must be told
+		// to go on.
+		c.restart()
+	}
+}
+
+// truncated finds the partition whose log was cut and has grown again past the position: librdkafka's words name the
+// offset then, though not the partition.
+func (c *consumer) truncated(p *probe) []*partition {
+	var out []*partition
+	text := p.cause.String()
+	if !strings.Contains(text, "epoch") {
+		return nil
+	}
+	for _, s := range p.starts {
+		one := c.partitions[s.TopicPartition]
+		if one != nil && one.running && one.epoch == s.Epoch && one.next == s.Offset && names(text, one.next) {
+			out = append(out, one)
+		}
+	}
+	return out
+}
+
+// names reports whether text holds the number n.
+func names(text string, n int64) bool {
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r < '0' || r > '9' }) {
+		if word == strconv.FormatInt(n, 10) {
+			return true
+		}
+	}
+	return false
+}
+
+// hold reports partitions as out of range and holds them.
+func (c *consumer) hold(out []*partition, cause error) {
+	for _, p := range out {
+		c.into.Errors = append(c.into.Errors, &driver.Error{
+			Kind: driver.KindOffsetOutOfRange, TopicPartition: p.tp, Offset: p.next, Err: cause,
+		})
+	}
+	c.take(out)
+}
+
+// restart gives librdkafka the position of every running partition anew.
+func (c *consumer) restart() {
+	c.restarted = time.Now()
+	var all []*partition
+	for _, p := range c.partitions {
+		if p.running {
+			all = append(all, p)
+		}
+	}
+	slices.SortFunc(all, func(a, b *partition) int { return compareTopicPartitions(a.tp, b.tp) })
+	if c.eager {
+		c.assignEager(all)
+		return
+	}
+	c.take(all)
+	c.assignMore(all)
+	c.count()
+}

@@ -1,0 +1,121 @@
+//go:build cgo
+
+package confluent
+
+import (
+	"context"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/esm-go/esm/driver"
+)
+
+const (
+	// pollFor is the longest that a Poll waits.
+	pollFor = time.Second
+	// A wait inside librdkafka cannot be ended from outside, so that it is cut into slices, between which wishes and the
+	// context are looked at. Records end a slice at once. shortSlice holds while a Start or Resume is to be expected.
+	shortSlice, longSlice = 4 * time.Millisecond, 20 * time.Millisecond
+)
+
+// Poll waits for something to report. See driver.Consumer.
+func (c *consumer) Poll(ctx context.Context, into *driver.Fetch) error {
+	into.Reset()
+	if c.closing.Load() {
+		return &driver.Error{Kind: driver.KindOther, Offset: -1, Err: errClosed}
+	}
+	if c.fatal != nil {
+		return c.fatal
+	}
+	c.into = into
+	c.fetchSeq++
+	c.fetched = fetched{}
+	defer func() { c.into = nil }()
+
+	deadline := time.Now().Add(pollFor)
+	for {
+		c.carryOut()
+		c.searched()
+		wait := time.Duration(0)
+		if len(into.Runs) == 0 && len(into.Errors) == 0 {
+			if ctx.Err() != nil {
+				return nil
+			}
+			wait = c.slice(deadline)
+		}
+		// The first wait ends with the first event; what else is queued is taken without waiting.
+		ev := c.client.Poll(int(wait.Milliseconds()))
+		for ev != nil {
+			c.handle(ev)
+			if c.fatal != nil {
+				c.lose()
+				return c.fatal
+			}
+			if c.fetched.full() {
+				break
+			}
+			ev = c.client.Poll(0)
+		}
+		if len(into.Runs) > 0 || len(into.Errors) > 0 {
+			c.ends()
+			return nil
+		}
+		if !time.Now().Before(deadline) {
+			return nil
+		}
+	}
+}
+
+// slice is how long to wait inside librdkafka.
+func (c *consumer) slice(deadline time.Time) time.Duration {
+	slice := longSlice
+	if c.unflowing > 0 || c.probe != nil || len(c.partitions) == 0 {
+		slice = shortSlice
+	}
+	return max(min(slice, time.Until(deadline)), 0)
+}
+
+// handle takes one event of librdkafka's. Rebalances are no events: they come as calls of rebalance.
+func (c *consumer) handle(ev kafka.Event) {
+	switch ev := ev.(type) {
+	case *kafka.Message:
+		if ev.TopicPartition.Error != nil {
+			c.messageError(ev)
+			return
+		}
+		c.record(ev)
+	case kafka.PartitionEOF:
+		c.endOf(ev)
+	case kafka.Error:
+		c.failure(ev)
+	}
+}
+
+// messageError takes an error that comes in the place of a record. confluent-kafka-go 2.11 sends errors as events;
+// this is for one that does not.
+func (c *consumer) messageError(m *kafka.Message) {
+	tp := driver.TopicPartition{Partition: m.TopicPartition.Partition}
+	if m.TopicPartition.Topic != nil {
+		tp.Topic = *m.TopicPartition.Topic
+	}
+	c.report(classed(tp, m.TopicPartition.Error))
+}
+
+func (c *consumer) failure(err kafka.Error) {
+	e := c.classify(err)
+	switch {
+	case err.IsFatal():
+		c.fatal = e
+		return
+	case e.Kind == driver.KindOffsetOutOfRange:
+		// It does not say which partition.
+		c.search(err)
+		return
+	case e.Kind == driver.KindMaxPollExceeded:
+		c.report(e)
+		c.lose()
+		return
+	}
+	c.report(e)
+}

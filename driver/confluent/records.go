@@ -1,0 +1,169 @@
+//go:build cgo
+
+package confluent
+
+import (
+	"unsafe"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/event"
+)
+
+const (
+	// A Poll ends at maxRecords or maxBytes: enough to spread its own cost, few enough that the engine gets to work a
+	// few milliseconds after the first record.
+	maxRecords = 2048
+	maxBytes   = 2 << 20
+
+	// A slab holds from minSlab records, for a quiet partition, to maxSlab.
+	minSlab = 16
+	maxSlab = 1024
+
+	recordSize = int(unsafe.Sizeof(event.KafkaRecord{}))
+	headerSize = int(unsafe.Sizeof(event.Header{}))
+)
+
+// fetched is how much the running Poll has.
+type fetched struct {
+	records, bytes int
+}
+
+func (f fetched) full() bool { return f.records >= maxRecords || f.bytes >= maxBytes }
+
+// record adds one record to its partition's run. It is the only code that runs for each record.
+func (c *consumer) record(m *kafka.Message) {
+	tp := &m.TopicPartition
+	p := c.last
+	if p == nil || p.tp.Partition != tp.Partition || p.tp.Topic != *tp.Topic {
+		p = c.partitions[driver.TopicPartition{Topic: *tp.Topic, Partition: tp.Partition}]
+		if p == nil || !p.running {
+			// The partition went while the record was queued.
+			return
+		}
+		c.last = p
+		c.reported.data(p.tp.Topic)
+	}
+	offset := int64(tp.Offset)
+	if offset < p.next || !p.running {
+		// librdkafka goes back to the start of a record batch, and may answer twice around a pause.
+		return
+	}
+	epoch := int32(-1)
+	if m.LeaderEpoch != nil {
+		epoch = *m.LeaderEpoch
+	}
+	run := c.runOf(p, epoch)
+	p.slab = append(p.slab, event.KafkaRecord{
+		Topic:     p.tp.Topic,
+		Partition: tp.Partition,
+		Offset:    offset,
+		Key:       m.Key,
+		Value:     m.Value,
+	})
+	r := &p.slab[len(p.slab)-1]
+	switch m.TimestampType {
+	case kafka.TimestampCreateTime:
+		r.Timestamp = m.Timestamp.UnixMilli()
+	case kafka.TimestampLogAppendTime:
+		r.TimestampType, r.Timestamp = event.LogAppendTime, m.Timestamp.UnixMilli()
+	default:
+		r.TimestampType, r.Timestamp = event.NoTimestampType, -1
+	}
+	size := recordSize + len(m.Key) + len(m.Value)
+	if len(m.Headers) > 0 {
+		r.Headers = make([]event.Header, len(m.Headers))
+		for i, h := range m.Headers {
+			r.Headers[i] = event.Header{Key: h.Key, Value: h.Value}
+			size += headerSize + len(h.Key) + len(h.Value)
+		}
+	}
+	run.Records = p.slab[p.first:]
+	run.Bytes += size
+	run.Next = offset + 1
+	if run.End >= 0 {
+		run.End = -1 // seen before this record was there
+	}
+	p.next, p.leaderEpoch = offset+1, epoch
+	c.fetched.records++
+	c.fetched.bytes += size
+}
+
+// runOf returns the run to which the next record of a partition belongs: the current one, or a new one where there
+// is none in this Poll, the leader epoch changed or the slab is full. A new run goes on in the slab, right behind the
+// records of the one before, so that the receiver can join the two by slicing.
+func (c *consumer) runOf(p *partition, leaderEpoch int32) *driver.Run {
+	full := len(p.slab) == cap(p.slab)
+	if p.seq == c.fetchSeq && !full {
+		if run := &c.into.Runs[p.run]; run.LeaderEpoch == leaderEpoch || len(run.Records) == 0 {
+			run.LeaderEpoch = leaderEpoch
+			return run
+		}
+	}
+	if full {
+		p.slab = make([]event.KafkaRecord, 0, c.nextSlab(p))
+	}
+	p.first = len(p.slab)
+	return c.newRun(p, leaderEpoch)
+}
+
+// nextSlab sizes the slab after a full one: larger where one Poll filled most of it, smaller where it took many.
+func (c *consumer) nextSlab(p *partition) int {
+	size := cap(p.slab) / 2
+	if p.seq == c.fetchSeq && len(p.slab)-p.first >= size {
+		size = 2 * cap(p.slab)
+	}
+	return min(max(size, minSlab), maxSlab)
+}
+
+func (c *consumer) newRun(p *partition, leaderEpoch int32) *driver.Run {
+	c.into.Runs = append(c.into.Runs, driver.Run{
+		TopicPartition: p.tp,
+		Epoch:          p.epoch,
+		LeaderEpoch:    leaderEpoch,
+		Next:           p.next,
+		End:            -1,
+	})
+	p.run, p.seq = len(c.into.Runs)-1, c.fetchSeq
+	return &c.into.Runs[p.run]
+}
+
+// endOf says where a partition's log ends: it is what librdkafka reports when it has read all that there is,
+// transaction markers and aborted records included.
+func (c *consumer) endOf(e kafka.PartitionEOF) {
+	p := c.partitions[driver.TopicPartition{Topic: *e.Topic, Partition: e.Partition}]
+	if p == nil || !p.running || int64(e.Offset) < p.next {
+		return
+	}
+	c.reported.data(p.tp.Topic)
+	end := int64(e.Offset)
+	if end == p.next && end == p.end {
+		return // said already
+	}
+	if p.seq != c.fetchSeq {
+		// An empty run still says where the slab goes on.
+		p.first = len(p.slab)
+		c.newRun(p, p.leaderEpoch)
+	}
+	run := &c.into.Runs[p.run]
+	run.Next, run.End = end, end
+	p.next, p.end = end, end
+}
+
+// ends fills in the end of the log where a Poll has records but did not see the end. Under read_committed that is the
+// last stable offset, which librdkafka does not tell.
+func (c *consumer) ends() {
+	if c.readCommitted {
+		return
+	}
+	for i := range c.into.Runs {
+		run := &c.into.Runs[i]
+		if run.End >= 0 {
+			continue
+		}
+		if _, high, err := c.client.GetWatermarkOffsets(run.Topic, run.Partition); err == nil && high >= run.Next {
+			run.End = high
+		}
+	}
+}
