@@ -10,6 +10,7 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/filter"
 )
 
 // core is what the members of one mapping share.
@@ -126,6 +127,8 @@ type delivery struct {
 	sizes []int // of each run, encoded
 	read  []int // records of each run, before the filter
 	wrong []int // of those, filtered for their kind
+
+	scratch filter.Scratch
 }
 
 func newMember(c *core) *member {
@@ -231,12 +234,12 @@ func (m *member) pollLoop(ctx, background context.Context) error {
 // prepare does what is per record, on the poll goroutine, so that the loop need not: filter and measure.
 func (m *member) prepare(d *delivery) {
 	d.sizes, d.read, d.wrong = d.sizes[:0], d.read[:0], d.wrong[:0]
-	filter := m.current.Load().filter
+	criteria := m.current.Load().filter
 	for i := range d.Runs {
 		run := &d.Runs[i]
 		read, wrong := len(run.Records), 0
-		if filter != nil && read > 0 {
-			wrong = filter.apply(run)
+		if criteria != nil && read > 0 {
+			wrong = criteria.apply(run, &d.scratch)
 		}
 		size := 0
 		for k := range run.Records {

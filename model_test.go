@@ -22,7 +22,8 @@ import (
 //
 //   - guarantee 1: no commit passes a record that is not resolved;
 //   - guarantee 2: when a record is invoked, every record before it in its partition is resolved or in the same batch,
-//     and no member has two invocations of one partition at a time;
+//     and no member has two invocations of one partition at a time, also when it lost the partition and got it back; while
+//     nothing but revocations in time moves partitions, no two members have either;
 //   - guarantees 1 and 3, in the end: when everything heals, every record is resolved and the group's commits reach the
 //     ends of the logs.
 
@@ -52,7 +53,7 @@ type script struct {
 
 func drawScript(t *rapid.T) script {
 	ops := []string{"produce", "produce", "produce", "gap", "compact", "wait", "wait", "wait", "revoke", "lose", "rebalance", "pause", "resume",
-		"stop", "crash", "restart", "failcommit", "hangcommit", "moveleader", "grow", "stopbroker", "failother", "heal"}
+		"stop", "crash", "restart", "failcommit", "hangcommit", "moveleader", "grow", "retention", "stopbroker", "failother", "heal"}
 	one := rapid.Custom(func(t *rapid.T) step {
 		return step{
 			op:   rapid.SampledFrom(ops).Draw(t, "op"),
@@ -90,6 +91,7 @@ type world struct {
 	busy     map[string]int                    // "member partition" → invocations
 	faults   []string
 	calm     bool // no failure any more
+	harsh    bool // partitions have moved otherwise than by a revocation in time
 	invoked  int
 	restarts int
 
@@ -130,6 +132,9 @@ func (w *world) handle(name string) Handler {
 			if w.busy[name+" "+key] > 1 {
 				w.fault("%s has two invocations of %s at a time", name, key)
 			}
+			if w.busy[key]++; w.busy[key] > 1 && !w.harsh {
+				w.fault("%s is invoked by two members at a time", key)
+			}
 			tp := TopicPartition{Topic: records[0].Topic, Partition: records[0].Partition}
 			inBatch := make(map[int64]bool)
 			for i, r := range records {
@@ -147,19 +152,24 @@ func (w *world) handle(name string) Handler {
 			all = append(all, records...)
 		}
 		var sleep time.Duration
-		fails, kind, some := false, 0, 0
+		fails, kind, some, deaf := false, 0, 0, false
 		if !w.calm {
 			if w.s.Slow > 0 && w.rng.IntN(4) == 0 {
 				sleep = time.Duration(w.rng.Int64N(int64(w.s.Slow)))
+				deaf = w.rng.IntN(2) == 0 // does not heed its context
 			}
 			fails, kind, some = w.rng.IntN(1000) < w.s.FailPerMille, w.rng.IntN(6), w.rng.IntN(len(all))
 		}
 		w.mu.Unlock()
 		var err error
 		if sleep > 0 {
+			end := ctx.Done()
+			if deaf && sleep < 6*time.Second {
+				end = nil
+			}
 			select {
 			case <-time.After(sleep):
-			case <-ctx.Done():
+			case <-end:
 				err = ctx.Err()
 			}
 		}
@@ -167,6 +177,7 @@ func (w *world) handle(name string) Handler {
 		defer w.mu.Unlock()
 		for key := range e.Records {
 			w.busy[name+" "+key]--
+			w.busy[key]--
 		}
 		if err != nil {
 			return err
@@ -241,6 +252,12 @@ func (w *world) stopMember(i int) error {
 func (w *world) do(s step) error {
 	part := int32(s.part % w.s.Partitions)
 	tp := TopicPartition{Topic: "t", Partition: part}
+	switch s.op {
+	case "lose", "crash", "hangcommit", "stopbroker", "failcommit", "failother":
+		w.mu.Lock()
+		w.harsh = true
+		w.mu.Unlock()
+	}
 	i := s.who % w.s.Members
 	switch s.op {
 	case "produce":
@@ -266,6 +283,17 @@ func (w *world) do(s step) error {
 		}
 		w.mu.Unlock()
 		w.broker.Compact("t", part, func(offset int64, _ []byte) bool { return !gone[offset] })
+	case "retention":
+		before := (w.broker.End("t", part) + int64(s.n)) / 2
+		before = min(before, w.broker.End("t", part))
+		w.mu.Lock()
+		for offset := range w.records[tp] {
+			if offset < before {
+				w.records[tp][offset] = true // gone, delivered or not
+			}
+		}
+		w.mu.Unlock()
+		w.broker.DeleteRecords("t", part, before)
 	case "wait":
 		time.Sleep(s.d)
 	case "revoke":
@@ -330,7 +358,7 @@ func (w *world) do(s step) error {
 
 // play runs a script in the bubble that it is called in.
 func play(s script) error {
-	w := &world{s: s, rng: rand.New(rand.NewPCG(s.Seed, 1)), records: make(map[TopicPartition]map[int64]bool), busy: make(map[string]int)}
+	w := &world{s: s, rng: rand.New(rand.NewPCG(s.Seed, 1)), records: make(map[TopicPartition]map[int64]bool), busy: make(map[string]int), harsh: s.Slow > time.Second}
 	w.broker = esmtest.NewBroker(nil, esmtest.FetchRecords(7), esmtest.OnCommit(w.onCommit))
 	w.broker.CreateTopic("t", int32(s.Partitions))
 	for i := range s.Partitions {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/event"
 )
 
 // settings are what the engine reads of a mapping: immutable, and replaced whole by Update.
@@ -22,8 +23,30 @@ const (
 	defaultWindow = 500 * time.Millisecond
 )
 
-// recordFilter is FilterCriteria at work.
-type recordFilter struct {
-	// apply takes out of a run what does not match, in place, and answers how many of those were of the wrong kind.
-	apply func(*driver.Run) (wrongKind int)
+// settingsOf reads a mapping that is valid.
+func settingsOf(m Mapping) *settings {
+	m = m.WithDefaults()
+	e := event.KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.bootstrap()}
+	s := &settings{
+		limits: limits{size: m.BatchSize, window: defaultWindow, payload: payloadLimit, envelope: e.EnvelopeSize()},
+		retry:  retryPolicy{maxAttempts: -1, bisect: m.BisectBatchOnFunctionError, partial: len(m.FunctionResponseTypes) > 0},
+	}
+	if w := m.MaximumBatchingWindowInSeconds; w != nil {
+		s.window = time.Duration(*w) * time.Second
+	}
+	if n := m.MaximumRetryAttempts; n != nil {
+		s.retry.maxAttempts = *n
+	}
+	if a := m.MaximumRecordAgeInSeconds; a != nil && *a > 0 {
+		s.maxAge = time.Duration(*a) * time.Second
+	}
+	switch m.StartingPosition {
+	case Latest:
+		s.start.at = driver.AtEnd
+	case AtTimestamp:
+		s.start.at = driver.OffsetAt(m.StartingPositionTimestamp.UnixMilli())
+	default:
+		s.start.at = driver.AtEarliest
+	}
+	return s
 }

@@ -1,0 +1,44 @@
+package esm
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/esm-go/esm/esmtest"
+)
+
+// BenchmarkEngine measures the engine alone, records of 100 bytes from the in-memory driver to a no-op handler: what is
+// left when Kafka costs nothing. The in-memory driver hands out slices that it made before, so that making records,
+// which is the client's work, is not measured.
+func BenchmarkEngine(b *testing.B) {
+	for _, partitions := range []int{8, 64, 1000} {
+		for _, size := range []int{1, 100, 1000, 10000} {
+			b.Run(fmt.Sprintf("partitions=%d/BatchSize=%d", partitions, size), func(b *testing.B) {
+				broker := esmtest.NewBroker(b, esmtest.FetchRecords(1000), esmtest.ReuseLoad(64))
+				each := int64(max(b.N/partitions, 1))
+				broker.Load("t", int32(partitions), each, esmtest.Record{Value: bytes.Repeat([]byte("v"), 100)})
+				total := each * int64(partitions)
+				seen := make(chan int, 64)
+				s := defaults()
+				s.size = size
+				r := newRig(b, broker, s, nil, WithLagInterval(0))
+				r.runner.handler = func(_ context.Context, e KafkaEvent) error {
+					seen <- e.Len()
+					return nil
+				}
+				b.ReportAllocs()
+				b.ResetTimer()
+				r.start()
+				for n := int64(0); n < total; {
+					n += int64(<-seen)
+				}
+				b.StopTimer()
+				if err := r.stop(); err != nil {
+					b.Fatal(err)
+				}
+			})
+		}
+	}
+}

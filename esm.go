@@ -1,0 +1,148 @@
+package esm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// New makes a Runner for a mapping. It does no I/O and starts nothing.
+//
+// Its error joins everything that is wrong: *FieldError for the mapping's parameters (they wrap ErrInvalidMapping),
+// ErrNotSupported for what this version cannot carry out, ErrNilHandler, and options out of range.
+func New(m Mapping, h Handler, opts ...Option) (*Runner, error) {
+	o := newOptions(append([]Option{defaultDriver()}, opts...))
+	var errs []error
+	if h == nil {
+		errs = append(errs, ErrNilHandler)
+	}
+	s, err := prepare(m, o)
+	if err := errors.Join(append(errs, o.err(), err)...); err != nil {
+		return nil, err
+	}
+	m = m.WithDefaults()
+	client := o.client
+	client.BootstrapServers = m.SelfManagedEventSource.Endpoints.KafkaBootstrapServers
+	client.GroupID, client.Topics = m.GroupID(), slices.Clone(m.Topics)
+	client.Logger = o.logger.With("driver", o.driver.Name())
+	r := newRunner(o, h, s, client, identity{uuid: m.UUID, functionName: m.FunctionName, bootstrap: m.bootstrap()})
+	r.mapping = m
+	r.wantPaused = m.Enabled != nil && !*m.Enabled
+	return r, nil
+}
+
+// Run makes a Runner and runs it: New, then Runner.Run.
+func Run(ctx context.Context, m Mapping, h Handler, opts ...Option) error {
+	r, err := New(m, h, opts...)
+	if err != nil {
+		return err
+	}
+	return r.Run(ctx)
+}
+
+// prepare validates a mapping and makes its settings.
+func prepare(m Mapping, o *options) (*settings, error) {
+	if err := m.Validate(); err != nil {
+		return nil, err
+	}
+	if err := unsupported(m); err != nil {
+		return nil, err
+	}
+	filter, err := compileFilter(m.FilterCriteria, o.deliverWrongKind)
+	if err != nil {
+		return nil, &FieldError{Field: "FilterCriteria", Reason: err.Error(), Err: err}
+	}
+	s := settingsOf(m)
+	s.filter = filter
+	return s, nil
+}
+
+// unsupported names the parameters that are valid and that this version cannot carry out.
+func unsupported(m Mapping) error {
+	var errs []error
+	refuse := func(field, why string) {
+		errs = append(errs, fmt.Errorf("%w: %s: %s", ErrNotSupported, field, why))
+	}
+	if d := m.DestinationConfig; d != nil && d.OnFailure != nil && d.OnFailure.Destination != "" {
+		refuse("DestinationConfig.OnFailure", "on-failure destinations are not built yet; leave it out: records that exhaust their retries are then dropped, logged and handed to Hooks.Drop")
+	}
+	for i, c := range m.SourceAccessConfigurations {
+		switch c.Type {
+		case "VPC_SUBNET", "VPC_SECURITY_GROUP": // this process is in its network already
+		default:
+			refuse(fmt.Sprintf("SourceAccessConfigurations[%d].Type", i), string(c.Type)+" is not built yet; only a PLAINTEXT listener can be reached")
+		}
+	}
+	if c := m.SelfManagedKafkaEventSourceConfig; c != nil {
+		if c.SchemaRegistryConfig != nil {
+			refuse("SelfManagedKafkaEventSourceConfig.SchemaRegistryConfig", "schema registries are not built yet; records are delivered as they are")
+		}
+		if c.ConsumptionMode == "Queue" {
+			refuse("SelfManagedKafkaEventSourceConfig.ConsumptionMode", "Queue (share groups) is not built yet; use Stream")
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Update changes the mapping of a running Runner, at once and without a restart of what did not change: BatchSize,
+// MaximumBatchingWindowInSeconds, the retry parameters and FilterCriteria hold from the next batch, or fetch, on; Enabled
+// is Pause and Resume. What AWS does not let one change either (servers, topics, group, starting position) is refused
+// with ErrImmutable, and nothing is changed then. FunctionName is kept for Status; invocations show the first one.
+func (r *Runner) Update(m Mapping) error {
+	s, err := prepare(m, r.opts)
+	if err != nil {
+		return err
+	}
+	m = m.WithDefaults()
+	unlock := r.lock()
+	old, running, ended := r.mapping, r.member, r.ended
+	if m.UUID == "" || old.UUID != m.UUID && old.GroupID() == m.GroupID() {
+		m.UUID = old.UUID
+	}
+	if err := changed(old, m); err != nil {
+		unlock()
+		return err
+	}
+	r.mapping = m
+	unlock()
+	if ended {
+		return nil
+	}
+	before := r.Status().State
+	if running != nil && before == Enabled {
+		r.setState(Updating)
+	}
+	r.current.Store(s)
+	if running != nil {
+		running.do(func() { running.settings = s })
+	}
+	r.settleState(Updating, Enabled)
+	if m.Enabled != nil && !*m.Enabled {
+		r.Pause()
+	} else {
+		r.Resume()
+	}
+	return nil
+}
+
+// changed names the immutable parameters in which two mappings differ.
+func changed(old, m Mapping) error {
+	var errs []error
+	for _, f := range []struct {
+		name string
+		same bool
+	}{
+		{"SelfManagedEventSource", slices.Equal(old.SelfManagedEventSource.Endpoints.KafkaBootstrapServers, m.SelfManagedEventSource.Endpoints.KafkaBootstrapServers)},
+		{"Topics", slices.Equal(old.Topics, m.Topics)},
+		{"SelfManagedKafkaEventSourceConfig.ConsumerGroupId", old.GroupID() == m.GroupID()},
+		{"StartingPosition", old.StartingPosition == m.StartingPosition},
+		{"StartingPositionTimestamp", old.StartingPositionTimestamp.Equal(m.StartingPositionTimestamp)},
+		{"SourceAccessConfigurations", slices.Equal(old.SourceAccessConfigurations, m.SourceAccessConfigurations)},
+	} {
+		if !f.same {
+			errs = append(errs, &FieldError{Field: f.name, Reason: "cannot be changed while the mapping runs; make a new Runner", Err: ErrImmutable})
+		}
+	}
+	return errors.Join(errs...)
+}

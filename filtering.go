@@ -1,0 +1,99 @@
+package esm
+
+import (
+	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/filter"
+)
+
+// recordFilter is FilterCriteria at work. It is immutable; each poll goroutine has its own scratch.
+type recordFilter struct {
+	set *filter.Set
+	// deliverWrongKind keeps what the filter cannot look at; see WithDeliverWrongKind.
+	deliverWrongKind bool
+}
+
+// compileFilter makes the filter of a mapping, nil when it has none.
+func compileFilter(c *FilterCriteria, deliverWrongKind bool) (*recordFilter, error) {
+	if c == nil || len(c.Filters) == 0 {
+		return nil, nil
+	}
+	patterns := make([]string, len(c.Filters))
+	for i, f := range c.Filters {
+		patterns[i] = f.Pattern
+	}
+	set, err := filter.Compile(patterns, filter.WithMaxFilters(len(patterns)))
+	if err != nil {
+		return nil, err
+	}
+	return &recordFilter{set, deliverWrongKind}, nil
+}
+
+// apply takes out of a run what does not match, in place, and answers how many of those were of the wrong kind. When
+// little is left the survivors are copied, so that a few records do not keep a whole fetch in memory.
+func (f *recordFilter) apply(run *driver.Run, scratch *filter.Scratch) (wrongKind int) {
+	kept, bytes := 0, 0
+	for i := range run.Records {
+		r := &run.Records[i]
+		switch f.set.Match(scratch, r.Value) {
+		case filter.Matched:
+		case filter.WrongKind:
+			if !f.deliverWrongKind {
+				wrongKind++
+				continue
+			}
+		default:
+			continue
+		}
+		if kept != i {
+			run.Records[kept] = *r
+		}
+		kept++
+		bytes += weight(r)
+	}
+	clear(run.Records[kept:]) // or they would keep what they point to
+	run.Records = run.Records[:kept:kept]
+	if kept > 0 && bytes < run.Bytes/4 {
+		run.Records, run.Bytes = detach(run.Records), bytes
+	} else if kept == 0 {
+		run.Records, run.Bytes = nil, 0
+	}
+	return wrongKind
+}
+
+// recordWeight is about what a record costs beside its own bytes.
+const recordWeight = 136
+
+// weight is the memory of a record that stands alone.
+func weight(r *event.KafkaRecord) int {
+	n := recordWeight + len(r.Key) + len(r.Value)
+	for i := range r.Headers {
+		n += 40 + len(r.Headers[i].Key) + len(r.Headers[i].Value)
+	}
+	return n
+}
+
+// detach copies records with all that they point to, so that nothing of the fetch that brought them stays alive.
+func detach(records []event.KafkaRecord) []event.KafkaRecord {
+	own := make([]event.KafkaRecord, len(records))
+	for i, r := range records {
+		r.Key, r.Value = clone(r.Key), clone(r.Value)
+		if r.Headers != nil {
+			headers := make([]event.Header, len(r.Headers))
+			for k, h := range r.Headers {
+				headers[k] = event.Header{Key: string([]byte(h.Key)), Value: clone(h.Value)}
+			}
+			r.Headers = headers
+		}
+		own[i] = r
+	}
+	return own
+}
+
+// clone copies bytes and keeps nil and empty apart.
+func clone(b []byte) []byte {
+	if b == nil {
+		return nil
+	}
+	return append(make([]byte, 0, len(b)), b...)
+}

@@ -1,2 +1,0 @@
-package esm
-type Mapping struct{}
