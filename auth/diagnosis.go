@@ -45,6 +45,7 @@ const (
 	CauseCredentials Cause = "sasl-credentials" // user name or password
 	CauseMechanism   Cause = "sasl-mechanism"   // not enabled on the listener
 	CauseSASLState   Cause = "sasl-state"       // SASL where the listener has none
+	CauseSASLMissing Cause = "sasl-missing"     // no SASL where the listener wants it
 
 	// The broker does not accept this client's certificate.
 	CauseClientCertificateMissing  Cause = "client-certificate-missing"
