@@ -142,7 +142,7 @@ func prf(algorithm pkix.AlgorithmIdentifier) (func() hash.Hash, *keyError) {
 	switch oid := algorithm.Algorithm.String(); oid {
 	case "", "1.2.840.113549.2.7":
 		return sha1.New, nil
-	case "1.3.6.1.5.5.8.1.1":
+	case "1.2.840.113549.2.6", "1.3.6.1.5.5.8.1.1":
 		return md5.New, nil
 	case "1.2.840.113549.2.8":
 		return sha256.New224, nil
@@ -215,6 +215,8 @@ func newEncryption(algorithm pkix.AlgorithmIdentifier) (encryption, *keyError) {
 		return gcm(32, raw)
 	case "1.3.14.3.2.7":
 		return desCBC(raw)
+	case "1.2.840.113549.3.2":
+		return rc2CBC(raw)
 	default:
 		return encryption{}, badKey(fmt.Sprintf("is encrypted with a cipher that is not supported (OID %s)", oid),
 			"encrypt it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc")
@@ -241,15 +243,37 @@ func desCBC(raw []byte) (encryption, *keyError) {
 	if rest, err := asn1.Unmarshal(raw, &iv); err != nil || len(rest) > 0 || len(iv) != des.BlockSize {
 		return encryption{}, badCipher()
 	}
-	return encryption{des.BlockSize, des.BlockSize, des.BlockSize, func(key, data []byte) ([]byte, error) {
-		block, err := des.NewCipher(key) //nolint:gosec // see the import
+	return ownCBC(des.BlockSize, iv, des.NewCipher), nil
+}
+
+// rc2Parameters are RFC 8018's RC2-CBC-Parameter. Its version stands for the
+// effective bits of the key (RFC 2268, 6).
+type rc2Parameters struct {
+	Version int
+	IV      []byte
+}
+
+func rc2CBC(raw []byte) (encryption, *keyError) {
+	var p rc2Parameters
+	rest, err := asn1.Unmarshal(raw, &p)
+	bits := map[int]int{160: 40, 120: 64, 58: 128}[p.Version]
+	if err != nil || len(rest) > 0 || len(p.IV) != rc2BlockSize || bits == 0 {
+		return encryption{}, badCipher()
+	}
+	return ownCBC(bits/8, p.IV, func(key []byte) (cipher.Block, error) { return newRC2(key, bits), nil }), nil
+}
+
+// ownCBC is CBC with a cipher that youmark/pkcs8 does not have.
+func ownCBC(keySize int, iv []byte, newBlock func([]byte) (cipher.Block, error)) encryption {
+	return encryption{keySize, len(iv), len(iv), func(key, data []byte) ([]byte, error) {
+		block, err := newBlock(key)
 		if err != nil {
 			return nil, err
 		}
 		plain := make([]byte, len(data))
 		cipher.NewCBCDecrypter(block, iv).CryptBlocks(plain, data)
 		return plain, nil
-	}}, nil
+	}}
 }
 
 // gcmParameters are RFC 5084's GCMParameters.

@@ -55,7 +55,9 @@ func newRC2(key []byte, effectiveBits int) *rc2Cipher {
 	return c
 }
 
-func (c *rc2Cipher) BlockSize() int { return 8 }
+const rc2BlockSize = 8
+
+func (c *rc2Cipher) BlockSize() int { return rc2BlockSize }
 
 // mashAfter tells after which of the 16 mixing rounds a mashing round comes.
 func mashAfter(round int) bool { return round == 4 || round == 10 }
