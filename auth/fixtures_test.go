@@ -111,10 +111,15 @@ func TestOpenSSLKeys(t *testing.T) {
 		"p521":    {"genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521"},
 		"ed25519": {"genpkey", "-algorithm", "ED25519"},
 	}
-	encryptions := [][]string{{"-v2", "aes-256-cbc"}, {"-scrypt"}, {"-v1", "PBE-SHA1-3DES"},
+	all := [][]string{{"-v2", "aes-256-cbc"}, {"-scrypt"}, {"-v1", "PBE-SHA1-3DES"},
 		{"-v2", "aes-128-cbc", "-v2prf", "hmacWithSHA512", "-iter", "100000"}}
 	for kind, args := range kinds {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel() // each openssl is a process of its own
+			encryptions := all
+			if kind != "p256" {
+				encryptions = all[:1]
+			}
 			plain := openssl(t, "", args...)
 			want, err := openKey(plain, password{})
 			if err != nil {

@@ -44,7 +44,8 @@ func parsePEM(text string) ([]pemBlock, *pemError) {
 	if strings.ContainsRune(text, '\\') {
 		text = escapedTab.ReplaceAllString(escapedBreak.ReplaceAllString(text, "\n"), "\t")
 	}
-	text = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u00a0", " ").Replace(text)
+	// Ten hyphens in a row are an END and a BEGIN without the newline between.
+	text = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u00a0", " ", "----------", "-----\n-----").Replace(text)
 	marks := boundary.FindAllStringSubmatchIndex(text, -1)
 	if len(marks) == 0 {
 		return nil, noBoundary(text)
