@@ -1,0 +1,183 @@
+package auth
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"fmt"
+)
+
+// clientCertificate reads CLIENT_CERTIFICATE_TLS_AUTH.
+func (p *secretParser) clientCertificate(c *Credentials) error {
+	text, errCertificate := p.required("certificate")
+	keyText, errKey := p.required("privateKey")
+	passText, given, errPassword := p.optional("privateKeyPassword")
+	if err := errors.Join(errCertificate, errKey, errPassword); err != nil {
+		return err
+	}
+	certificateBlocks, pemErr := parsePEM(text)
+	if pemErr != nil {
+		return p.asSecretError("certificate", pemErr)
+	}
+	certificates, pemErr := certificatesOf(certificateBlocks)
+	if pemErr != nil {
+		return p.asSecretError("certificate", pemErr)
+	}
+	for _, block := range certificateBlocks {
+		if isKeyLabel(block.label) {
+			p.warn("certificate", "holds a private key, which is not used: take it out")
+			break
+		}
+	}
+	keyBlocks, pemErr := parsePEM(keyText)
+	if pemErr != nil {
+		return p.asSecretError("privateKey", pemErr)
+	}
+	block, keyErr := keyBlock(keyBlocks)
+	if keyErr != nil {
+		return p.asSecretError("privateKey", keyErr)
+	}
+	key, unneeded, keyErr := readKey(block, password{passText, given}, defaultBounds)
+	if keyErr != nil {
+		field := "privateKey"
+		if keyErr.kind == ErrKeyPassword {
+			field = "privateKeyPassword"
+		}
+		return p.asSecretError(field, keyErr)
+	}
+	if unneeded && passText != "" {
+		p.warn("privateKeyPassword", "is not needed: the private key is not encrypted")
+	}
+	chain, err := p.chain(certificates, key)
+	if err != nil {
+		return err
+	}
+	encoded, keyErr := encodeKey(key)
+	if keyErr != nil {
+		return p.asSecretError("privateKey", keyErr)
+	}
+	if c.Protocol == ProtocolPlaintext {
+		c.Protocol = ProtocolSSL
+	}
+	c.Certificate, c.PrivateKey = encodeCertificates(chain), encoded
+	return nil
+}
+
+// chain finds the certificate of key, puts its issuers behind it, and checks
+// what can be checked before a broker does.
+func (p *secretParser) chain(all []*x509.Certificate, key crypto.Signer) ([]*x509.Certificate, error) {
+	const field = "certificate"
+	leaf := -1
+	for i, certificate := range all {
+		if !sameKey(certificate.PublicKey, key) {
+			continue
+		}
+		if leaf >= 0 {
+			return nil, p.fail(ErrCertificate, field, "two certificates fit the private key", "keep the current one")
+		}
+		leaf = i
+	}
+	if leaf < 0 {
+		return nil, p.fail(ErrKeyMismatch, "privateKey",
+			fmt.Sprintf("the private key belongs to none of the certificates (the first is %s)", certificateName(all[0])),
+			"store the key that the certificate was made with")
+	}
+	chain, rest, weak := link(all, leaf)
+	if len(rest) > 0 {
+		last := chain[len(chain)-1]
+		return nil, p.fail(ErrCertificate, field,
+			fmt.Sprintf("the chain does not link: certificate %s signed nothing before it, and %s is signed by %q",
+				certificateName(rest[0]), certificateName(last), last.Issuer.String()),
+			"store the client's certificate, then the CA that signed it, then the CA of that one")
+	}
+	for i := range chain {
+		if !bytes.Equal(chain[i].Raw, all[i].Raw) {
+			p.warn(field, "the certificates are not in order (client, then its issuer, and so on): they were sorted")
+			break
+		}
+	}
+	for _, certificate := range weak {
+		p.warn(field, "certificate %s is signed with an algorithm that is no longer trusted (%s)",
+			certificateName(certificate), certificate.SignatureAlgorithm)
+	}
+	for i, certificate := range chain {
+		problem, fatal := dates(certificate, p.now)
+		if fatal {
+			return nil, p.fail(ErrCertificate, field, problem, "store a certificate that is in date")
+		}
+		if problem != "" {
+			p.warn(field, "%s: renew it", problem)
+		}
+		if i > 0 && certificate.Version >= 3 && !certificate.IsCA {
+			return nil, p.fail(ErrCertificate, field,
+				fmt.Sprintf("certificate %s stands as an issuer and is not a CA", certificateName(certificate)), "store the CA's own certificate")
+		}
+	}
+	if problem := clientUsage(chain[0]); problem != "" {
+		return nil, p.fail(ErrCertificate, field, problem, "have the CA make one for TLS client authentication")
+	}
+	return chain, nil
+}
+
+// link orders all behind all[leaf]. rest is what signed nothing in the chain;
+// weak is what is signed in a way that Go does not check any more.
+func link(all []*x509.Certificate, leaf int) (chain, rest, weak []*x509.Certificate) {
+	chain = []*x509.Certificate{all[leaf]}
+	for i, certificate := range all {
+		if i != leaf {
+			rest = append(rest, certificate)
+		}
+	}
+	// Each certificate of the chain looks for its issuers among the rest. A
+	// cross-signed CA has two, so the search goes on behind the first one.
+	for at := 0; at < len(chain); at++ {
+		kept := rest[:0:0]
+		for _, candidate := range rest {
+			signed, isWeak := issued(candidate, chain[at])
+			if !signed {
+				kept = append(kept, candidate)
+				continue
+			}
+			if isWeak {
+				weak = append(weak, chain[at])
+			}
+			chain = append(chain, candidate)
+		}
+		rest = kept
+	}
+	return chain, rest, weak
+}
+
+// issued reports whether parent signed child. weak is true when the signature
+// is of a kind that Go refuses to check, and names alone had to do.
+func issued(parent, child *x509.Certificate) (signed, weak bool) {
+	if !bytes.Equal(parent.RawSubject, child.RawIssuer) {
+		return false, false
+	}
+	// CheckSignatureFrom would also refuse a parent that is not a CA: chain
+	// says so in better words.
+	err := parent.CheckSignature(child.SignatureAlgorithm, child.RawTBSCertificate, child.Signature)
+	var insecure x509.InsecureAlgorithmError
+	if errors.As(err, &insecure) || errors.Is(err, x509.ErrUnsupportedAlgorithm) {
+		return len(child.AuthorityKeyId) == 0 || len(parent.SubjectKeyId) == 0 ||
+			bytes.Equal(child.AuthorityKeyId, parent.SubjectKeyId), true
+	}
+	return err == nil, false
+}
+
+// clientUsage says why a broker would not take the certificate from a client.
+func clientUsage(leaf *x509.Certificate) string {
+	if leaf.KeyUsage != 0 && leaf.KeyUsage&(x509.KeyUsageDigitalSignature|x509.KeyUsageKeyAgreement) == 0 {
+		return fmt.Sprintf("certificate %s may not be used for signatures (key usage lacks digitalSignature)", certificateName(leaf))
+	}
+	if len(leaf.ExtKeyUsage) == 0 && len(leaf.UnknownExtKeyUsage) == 0 {
+		return ""
+	}
+	for _, usage := range leaf.ExtKeyUsage {
+		if usage == x509.ExtKeyUsageClientAuth || usage == x509.ExtKeyUsageAny {
+			return ""
+		}
+	}
+	return fmt.Sprintf("certificate %s is not for clients (extended key usage lacks clientAuth)", certificateName(leaf))
+}

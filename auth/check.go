@@ -1,0 +1,89 @@
+package auth
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Report is what [Check] found, fit for printing: it holds no secret value.
+type Report struct {
+	Protocol  SecurityProtocol
+	Mechanism SASLMechanism
+	// Username is the SASL user name.
+	Username string
+	// Certificates is the client's chain, leaf first; RootCAs are what brokers
+	// are checked against, none for the system's roots.
+	Certificates, RootCAs []CertificateInfo
+	// Warnings are things that work and should be looked at.
+	Warnings []Warning
+	// Version is [Credentials.Version].
+	Version string
+}
+
+// CertificateInfo is the public part of a certificate that people ask for.
+type CertificateInfo struct {
+	// Subject of a client certificate is its Kafka principal: User:<Subject>.
+	Subject, Issuer     string
+	DNSNames            []string
+	NotBefore, NotAfter time.Time
+}
+
+// Check does what [Resolve] does and reports it to people: which protocol,
+// which principal, which certificates until when, and what to look at. Errors
+// are those of Resolve; the Report's Warnings are set even then.
+func Check(ctx context.Context, secrets Secrets, configs []SourceAccessConfiguration) (*Report, error) {
+	credentials, warnings, err := Resolve(ctx, secrets, configs)
+	report := &Report{Warnings: warnings}
+	if err != nil {
+		return report, err
+	}
+	report.Protocol, report.Mechanism = credentials.protocol(), credentials.Mechanism
+	report.Username, report.Version = credentials.Username, credentials.Version
+	report.Certificates = infos(credentials.Certificate)
+	report.RootCAs = infos(credentials.RootCAs)
+	return report, nil
+}
+
+// infos describes PEM that Resolve wrote.
+func infos(pemText []byte) []CertificateInfo {
+	if len(pemText) == 0 {
+		return nil
+	}
+	certificates, err := readCertificates(string(pemText))
+	if err != nil {
+		return nil
+	}
+	all := make([]CertificateInfo, len(certificates))
+	for i, certificate := range certificates {
+		all[i] = infoOf(certificate)
+	}
+	return all
+}
+
+func infoOf(c *x509.Certificate) CertificateInfo {
+	return CertificateInfo{Subject: c.Subject.String(), Issuer: c.Issuer.String(), DNSNames: c.DNSNames,
+		NotBefore: c.NotBefore, NotAfter: c.NotAfter}
+}
+
+// String is the report as a few lines of text.
+func (r *Report) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "protocol %s", r.Protocol)
+	if r.Mechanism != "" {
+		fmt.Fprintf(&b, ", mechanism %s, user %s", r.Mechanism, r.Username)
+	}
+	b.WriteByte('\n')
+	for _, c := range r.Certificates {
+		fmt.Fprintf(&b, "client certificate %q, signed by %q, until %s\n", c.Subject, c.Issuer, stamp(c.NotAfter))
+	}
+	for _, c := range r.RootCAs {
+		fmt.Fprintf(&b, "root CA %q, until %s\n", c.Subject, stamp(c.NotAfter))
+	}
+	for _, w := range r.Warnings {
+		fmt.Fprintf(&b, "warning: %s\n", w)
+	}
+	return b.String()
+}

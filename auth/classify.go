@@ -1,0 +1,122 @@
+package auth
+
+import (
+	"errors"
+	"strings"
+)
+
+// Facts are what the caller knows of the connection that an error came from.
+// All are optional: they make a Diagnosis name more, and tell a certificate
+// that was refused from one that was never sent.
+type Facts struct {
+	// Credentials that were used, nil when not known.
+	Credentials *Credentials
+	// Topic and Group that were asked for.
+	Topic, Group string
+}
+
+// Classify says what an error of a Kafka client, of a broker, or of this
+// package means, in Lambda's words. A nil error gives the zero Diagnosis.
+//
+// It knows franz-go's errors (*kerr.Error, crypto/tls, crypto/x509, net) by
+// type and librdkafka's ([*ClientError]) by code and text; of several joined
+// errors the one that explains most counts. What it does not know gives a
+// Diagnosis whose Known is false.
+func Classify(err error) Diagnosis { return Facts{}.Classify(err) }
+
+// Classify is [Classify] with what is known of the connection.
+func (f Facts) Classify(err error) Diagnosis {
+	if err == nil {
+		return Diagnosis{}
+	}
+	best := Diagnosis{}
+	for _, one := range branches(err) {
+		if d := f.one(one); d.Cause.strength() > best.Cause.strength() {
+			best = d
+		}
+	}
+	best.Err = err
+	return best
+}
+
+// branches are the errors that errors.Join and its like hold, each a chain
+// that can be asked with errors.As. A SecretError's two are one: sentinel and
+// cause.
+func branches(err error) []error {
+	for at := err; at != nil; at = errors.Unwrap(at) {
+		if _, ok := at.(*SecretError); ok {
+			return []error{err}
+		}
+		many, ok := at.(interface{ Unwrap() []error })
+		if !ok {
+			continue
+		}
+		all := []error{err} // last resort: the whole of it
+		for _, each := range many.Unwrap() {
+			if each != nil {
+				all = append(all, branches(each)...)
+			}
+		}
+		return all
+	}
+	return []error{err}
+}
+
+// one classifies an error that stands for itself, the surest evidence first.
+func (f Facts) one(err error) Diagnosis {
+	var already Diagnosis
+	if errors.As(err, &already) {
+		return already
+	}
+	for _, try := range []func(error) Diagnosis{classifySecret, f.classifyBroker, f.classifyTLS, f.classifyClient, f.classifyNetwork} {
+		if d := try(err); d.Known() {
+			return d
+		}
+	}
+	return Diagnosis{}
+}
+
+// classifySecret is for what goes wrong before connecting.
+func classifySecret(err error) Diagnosis {
+	invalid := func(cause Cause) Diagnosis {
+		return Diagnosis{Text: TextCertificateOrKey, Code: CodeConfigNotValid, Cause: cause, Detail: ownText(err),
+			Hint: "store a certificate and its PKCS#8 key as PEM"}
+	}
+	config := func(cause Cause) Diagnosis {
+		return Diagnosis{Text: "The secret of SourceAccessConfigurations cannot be used", Code: CodeConfigNotValid,
+			Cause: cause, Detail: ownText(err)}
+	}
+	switch {
+	case errors.Is(err, ErrSourceAccess), errors.Is(err, ErrInvalidCredentials):
+		return Diagnosis{Text: "SourceAccessConfigurations is not valid", Code: CodeConfigNotValid, Cause: CauseConfiguration, Detail: ownText(err)}
+	case errors.Is(err, ErrKeyPassword):
+		return invalid(CauseKeyPassword)
+	case errors.Is(err, ErrKeyMismatch):
+		return invalid(CauseKeyMismatch)
+	case errors.Is(err, ErrPrivateKey):
+		return invalid(CausePrivateKey)
+	case errors.Is(err, ErrCertificate):
+		return invalid(CauseCertificate)
+	case errors.Is(err, ErrSecretUnavailable), errors.Is(err, ErrSecretThrottled):
+		return Diagnosis{Text: TextSecretsUnreachable, Cause: CauseSecretUnavailable, Detail: ownText(err), Retryable: true}
+	case errors.Is(err, ErrSecretNotFound), errors.Is(err, ErrSecretAccessDenied), errors.Is(err, ErrSecretKMS),
+		errors.Is(err, ErrSecretWrongRegion), errors.Is(err, ErrSecretTooLarge), errors.Is(err, ErrSecretInvalid):
+		return config(CauseSecret)
+	}
+	return Diagnosis{}
+}
+
+// ownText is the text of an error that this package made, which holds no
+// secret and names what is wrong already.
+func ownText(err error) string {
+	var secret *SecretError
+	if errors.As(err, &secret) {
+		return secret.Error()
+	}
+	return strings.ReplaceAll(err.Error(), "\n", "; ")
+}
+
+// connection is a connection error with its cause.
+func connection(cause Cause, detail, hint string) Diagnosis {
+	return Diagnosis{Text: TextConnection, Cause: cause, Detail: detail, Hint: hint, Retryable: true}
+}

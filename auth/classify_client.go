@@ -1,0 +1,210 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// librdkafka's own error codes (rdkafka.h, rd_kafka_resp_err_t).
+const (
+	rdkafkaResolve        = -193
+	rdkafkaTransport      = -195
+	rdkafkaUnknownTopic   = -188
+	rdkafkaAllBrokersDown = -187
+	rdkafkaInvalidArg     = -186
+	rdkafkaTimedOut       = -185
+	rdkafkaSSL            = -181
+	rdkafkaAuthentication = -169
+)
+
+// opensslAlert finds the alert in OpenSSL's words for one.
+var opensslAlert = regexp.MustCompile(`SSL alert number ([0-9]{1,3})`)
+
+// classifyClient is for librdkafka. One refusal comes under several codes, now
+// with the helpful sentence and now without: the words of OpenSSL, which are
+// in all of them, say more than the code.
+func (f Facts) classifyClient(err error) Diagnosis {
+	var client *ClientError
+	if !errors.As(err, &client) {
+		return Diagnosis{}
+	}
+	if client.Code > 0 {
+		return f.brokerCode(client.Code, client.Text)
+	}
+	text := client.Text
+	switch {
+	case client.Code == rdkafkaInvalidArg:
+		return f.clientConfiguration(text)
+	case client.Code == rdkafkaAllBrokersDown:
+		return connection(CauseAllBrokersDown, "no broker can be reached", "see the errors before this one")
+	case client.Code == rdkafkaAuthentication && strings.Contains(text, "mechanism handshake"):
+		return f.mechanismRefused(text)
+	case client.Code == rdkafkaAuthentication:
+		return f.saslRefused(text)
+	}
+	if d := f.opensslText(text); d.Known() {
+		return d
+	}
+	return f.clientText(client)
+}
+
+// opensslText goes by what OpenSSL says, in the forms of 1.1 and 3.
+func (f Facts) opensslText(text string) Diagnosis {
+	has := func(part string) bool { return strings.Contains(text, part) }
+	if match := opensslAlert.FindStringSubmatch(text); match != nil {
+		number, err := strconv.Atoi(match[1])
+		if err == nil {
+			if d := f.alert(number); d.Known() {
+				return d
+			}
+		}
+	}
+	switch {
+	case has("hostname mismatch"), has("IP address mismatch"):
+		return refuseServer(CauseServerName, "the broker's certificate lacks the name that was dialled", "dial the broker by a name in its certificate")
+	case has("certificate has expired"), has("certificate is not yet valid"):
+		return refuseServer(CauseServerExpired, "the broker's certificate is out of its dates", "renew it on the brokers, or correct this machine's clock")
+	case has("certificate verify failed"), has("0A000086"), has("certificate could not be verified"),
+		has("Failed to verify broker certificate"), has("Broker did not provide a certificate"):
+		// OpenSSL knows which, librdkafka does not pass it on.
+		return refuseServer(CauseServerCA, "the broker's certificate could not be verified: its CA is not trusted, "+
+			"or it lacks the name that was dialled, or it is out of its dates",
+			"check the CA in the secret of Type "+string(ServerRootCACertificate)+", then the certificate's names and dates")
+	case has("client SSL authentication might be required"):
+		return f.alert(alertCertificateRequired)
+	case has("wrong version number"), has("packet length too long"), has("http request"), has("connecting to a PLAINTEXT broker listener"):
+		return plaintextListener()
+	case has("unsupported protocol"), has("no protocols available"), has("no shared cipher"):
+		return tlsVersion()
+	}
+	return Diagnosis{}
+}
+
+// clientText goes by librdkafka's own words.
+func (f Facts) clientText(client *ClientError) Diagnosis {
+	has := func(part string) bool { return strings.Contains(client.Text, part) }
+	switch {
+	case has("SASL authentication error"):
+		// The broker hung up in the middle of SASL: old ones (before 1.0), and
+		// some proxies, answer a wrong password so.
+		d := f.saslRefused(client.Text)
+		d.Detail = "the broker closed the connection during SASL, as some do on a wrong user name or password"
+		return d
+	case has("broker might require SASL authentication"):
+		return saslMissing()
+	case has("connecting to a SSL listener?"):
+		return tlsListener()
+	case client.Code == rdkafkaResolve, has("Failed to resolve"):
+		return dns("a broker's name cannot be resolved")
+	case has("Connection refused"):
+		return refusedConnection()
+	case client.Code == rdkafkaTimedOut, has("timed out"), has("Connection timed out"):
+		return timeout()
+	case client.Code == rdkafkaUnknownTopic:
+		return f.brokerCode(brokerUnknownTopic, client.Text)
+	case client.Code == rdkafkaTransport:
+		return f.disconnected()
+	case client.Code == rdkafkaSSL:
+		return connection(CauseTLSVersion, "the TLS handshake with the broker failed", "check that the port is a TLS listener, and its ssl settings")
+	}
+	return Diagnosis{}
+}
+
+// clientConfiguration is for what a consumer is not even made with.
+func (f Facts) clientConfiguration(text string) Diagnosis {
+	invalid := func(cause Cause, detail string) Diagnosis {
+		return Diagnosis{Text: TextCertificateOrKey, Code: CodeConfigNotValid, Cause: cause, Detail: detail,
+			Hint: "check the secret with auth.Check"}
+	}
+	switch {
+	case strings.Contains(text, "key values mismatch"):
+		return invalid(CauseKeyMismatch, "the private key does not fit the certificate")
+	case strings.Contains(text, "ssl.key."):
+		return invalid(CausePrivateKey, "the client cannot read the private key")
+	case strings.Contains(text, "ssl.certificate."):
+		return invalid(CauseCertificate, "the client cannot read the certificate")
+	case strings.Contains(text, "ssl.ca."):
+		return invalid(CauseCertificate, "the client cannot read the CA certificate")
+	}
+	return Diagnosis{}
+}
+
+// classifyNetwork is for Go's network errors and franz-go's words about them.
+func (f Facts) classifyNetwork(err error) Diagnosis {
+	var lookup *net.DNSError
+	if errors.As(err, &lookup) {
+		return dns("the name " + strconv.Quote(lookup.Name) + " cannot be resolved")
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return refusedConnection()
+	}
+	// franz-go's guesses at why a broker hung up (kgo.ErrFirstReadEOF), by
+	// their words: its kinds are not exported.
+	text, encrypted, sasl := err.Error(), false, false
+	if f.Credentials != nil {
+		encrypted, sasl = f.Credentials.protocol() != ProtocolPlaintext, f.Credentials.Mechanism != ""
+	}
+	switch {
+	case strings.Contains(text, "closed the connection immediately after a dial"):
+		return plaintextListener()
+	case strings.Contains(text, "closed the connection immediately during api versions") && !encrypted:
+		return tlsListener()
+	case strings.Contains(text, "is SASL missing?") && sasl:
+		d := f.saslRefused(text)
+		d.Detail = "the broker closed the connection, as some do on a wrong user name or password"
+		return d
+	case strings.Contains(text, "is SASL missing?"):
+		return saslMissing()
+	}
+	var network net.Error
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT),
+		errors.As(err, &network) && network.Timeout():
+		return timeout()
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET),
+		errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
+		return f.disconnected()
+	case errors.As(err, &network), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return connection(CauseTimeout, "the broker cannot be reached", "check routes, security groups and firewalls")
+	}
+	return Diagnosis{}
+}
+
+func saslMissing() Diagnosis {
+	return Diagnosis{Text: TextSASL, Code: CodeAuthnError, Cause: CauseSASLMissing,
+		Detail: "the broker seems to want SASL, and none is configured",
+		Hint:   "add " + string(BasicAuth) + ", " + string(SASLSCRAM256Auth) + " or " + string(SASLSCRAM512Auth) + ", or use another listener"}
+}
+
+func tlsListener() Diagnosis {
+	return connection(CauseTLSListener, "the broker closed a connection without TLS: its listener may want TLS",
+		"add an authentication, or "+string(ServerRootCACertificate)+", or use the port of the PLAINTEXT listener")
+}
+
+func dns(detail string) Diagnosis {
+	return connection(CauseDNS, detail, "check bootstrap servers and the brokers' advertised.listeners, and DNS")
+}
+
+func refusedConnection() Diagnosis {
+	return connection(CauseRefused, "nothing listens on the broker's port", "check host and port, and that the broker runs")
+}
+
+func timeout() Diagnosis {
+	return connection(CauseTimeout, "the broker does not answer in time",
+		"check security groups, routes and firewalls; TLS spoken to a plaintext port can end so as well")
+}
+
+func (f Facts) disconnected() Diagnosis {
+	hint := "check that the port's listener has the security protocol that is used here"
+	if f.Credentials != nil && f.Credentials.Mechanism != "" {
+		hint += "; some brokers close the connection on a wrong password without a word"
+	}
+	return connection(CauseDisconnected, "the broker closed the connection", hint)
+}

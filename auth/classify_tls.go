@@ -1,0 +1,183 @@
+package auth
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+)
+
+// TLS alerts by their numbers (RFC 8446, B.2; RFC 5246, 7.2).
+const (
+	alertHandshakeFailure       = 40
+	alertBadCertificate         = 42
+	alertUnsupportedCertificate = 43
+	alertRevokedCertificate     = 44
+	alertExpiredCertificate     = 45
+	alertUnknownCertificate     = 46
+	alertUnknownCA              = 48
+	alertAccessDenied           = 49
+	alertProtocolVersion        = 70
+	alertInsufficientSecurity   = 71
+	alertUnrecognizedName       = 112
+	alertCertificateRequired    = 116
+)
+
+// goAlerts are the alerts in the words of crypto/tls, whose type for them is
+// not exported.
+func goAlerts() map[string]int {
+	return map[string]int{
+		"tls: handshake failure":              alertHandshakeFailure,
+		"tls: bad certificate":                alertBadCertificate,
+		"tls: unsupported certificate":        alertUnsupportedCertificate,
+		"tls: revoked certificate":            alertRevokedCertificate,
+		"tls: expired certificate":            alertExpiredCertificate,
+		"tls: unknown certificate":            alertUnknownCertificate,
+		"tls: unknown certificate authority":  alertUnknownCA,
+		"tls: access denied":                  alertAccessDenied,
+		"tls: protocol version not supported": alertProtocolVersion,
+		"tls: insufficient security level":    alertInsufficientSecurity,
+		"tls: unrecognized name":              alertUnrecognizedName,
+		"tls: certificate required":           alertCertificateRequired,
+	}
+}
+
+// classifyTLS is for errors of crypto/tls: what this side refused, by type, and
+// what the broker refused, by alert. On TLS 1.3 the alert about a client's
+// certificate comes with the first read, long after the handshake.
+func (f Facts) classifyTLS(err error) Diagnosis {
+	if d := classifyVerification(err); d.Known() {
+		return d
+	}
+	var record tls.RecordHeaderError
+	if errors.As(err, &record) {
+		return plaintextListener()
+	}
+	var remote *net.OpError
+	if errors.As(err, &remote) && remote.Op == "remote error" && remote.Err != nil {
+		if alert, ok := goAlerts()[remote.Err.Error()]; ok {
+			return f.alert(alert)
+		}
+	}
+	text := err.Error()
+	if strings.Contains(text, "tls: server selected unsupported protocol version") ||
+		strings.Contains(text, "tls: no supported versions") {
+		return tlsVersion()
+	}
+	return Diagnosis{}
+}
+
+// classifyVerification says why this side did not accept the broker.
+func classifyVerification(err error) Diagnosis {
+	var verification *tls.CertificateVerificationError
+	var leaf *x509.Certificate
+	if errors.As(err, &verification) && len(verification.UnverifiedCertificates) > 0 {
+		leaf = verification.UnverifiedCertificates[0]
+	}
+	var unknown x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var roots x509.SystemRootsError
+	switch {
+	case errors.As(err, &name):
+		detail := fmt.Sprintf("the broker's certificate lacks the name %.200q", name.Host)
+		if name.Certificate != nil {
+			detail += " (it has " + namesOf(name.Certificate) + ")"
+		}
+		return refuseServer(CauseServerName, detail,
+			"dial the broker by a name in its certificate (bootstrap.servers and advertised.listeners), or have it issued with that subjectAltName")
+	case errors.As(err, &unknown):
+		if unknown.Cert != nil && leaf == nil {
+			leaf = unknown.Cert
+		}
+		detail := "the broker's certificate is signed by a CA that is not trusted"
+		if leaf != nil {
+			detail = fmt.Sprintf("the broker's certificate %s is signed by %.200q, which is not trusted", certificateName(leaf), leaf.Issuer.String())
+		}
+		return refuseServer(CauseServerCA, detail,
+			"put that CA's certificate into a secret of Type "+string(ServerRootCACertificate)+", and have the broker send its intermediate certificates")
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		detail := "a certificate of the broker is out of its dates"
+		if invalid.Cert != nil {
+			detail = fmt.Sprintf("certificate %s is valid from %s to %s", certificateName(invalid.Cert),
+				stamp(invalid.Cert.NotBefore), stamp(invalid.Cert.NotAfter))
+		}
+		return refuseServer(CauseServerExpired, detail, "renew it on the brokers, or correct this machine's clock")
+	case errors.As(err, &invalid):
+		return refuseServer(CauseServerInvalid, invalid.Error(), "have the broker's certificate issued anew")
+	case errors.As(err, &roots):
+		return refuseServer(CauseServerCA, "this machine has no root certificates",
+			"install them (package ca-certificates), or configure "+string(ServerRootCACertificate))
+	case verification != nil:
+		return refuseServer(CauseServerInvalid, verification.Error(), "check the broker's certificate")
+	}
+	return Diagnosis{}
+}
+
+func refuseServer(cause Cause, detail, hint string) Diagnosis {
+	return Diagnosis{Text: TextLambdaAuthenticate, Code: CodeAuthnError, Cause: cause, Detail: detail, Hint: hint}
+}
+
+// namesOf lists the names of a certificate, a few of them.
+func namesOf(c *x509.Certificate) string {
+	names := append([]string{}, c.DNSNames...)
+	for _, ip := range c.IPAddresses {
+		names = append(names, ip.String())
+	}
+	if len(names) == 0 {
+		return "no subjectAltName at all"
+	}
+	const most = 8
+	if len(names) > most {
+		names = append(names[:most], fmt.Sprintf("%d more", len(names)-most))
+	}
+	return fmt.Sprintf("%.300s", strings.Join(names, ", "))
+}
+
+// alert is what a broker's refusal means.
+//
+// Servers do not agree on which alert says what: for a client without a
+// certificate Java sends bad_certificate on either version, Go handshake_failure
+// on TLS 1.2 and certificate_required on 1.3. And librdkafka sends none when
+// the broker's list of CAs does not hold its issuer. So those three are told
+// apart by whether a certificate was configured.
+func (f Facts) alert(number int) Diagnosis {
+	refused := func(cause Cause, detail, hint string) Diagnosis {
+		return Diagnosis{Text: TextServerAuthenticate, Code: CodeAuthnError, Cause: cause, Detail: detail, Hint: hint}
+	}
+	const sign = "use a certificate signed by a CA in the brokers' truststore, with clientAuth in its extended key usage"
+	switch number {
+	case alertBadCertificate, alertCertificateRequired, alertHandshakeFailure:
+		if f.Credentials != nil && len(f.Credentials.Certificate) > 0 {
+			return refused(CauseClientCertificateRejected, "the broker does not accept the client certificate", sign)
+		}
+		hint := "add a " + string(ClientCertificateTLSAuth) + " secret, or use a listener without ssl.client.auth=required"
+		if number == alertHandshakeFailure {
+			hint += "; if it asks for none, broker and client have no cipher suite in common"
+		}
+		return refused(CauseClientCertificateMissing, "the broker asks for a client certificate", hint)
+	case alertExpiredCertificate:
+		return refused(CauseClientCertificateExpired, "the client certificate is expired for the broker", "renew it, and check the brokers' clocks")
+	case alertRevokedCertificate:
+		return refused(CauseClientCertificateRejected, "the client certificate is revoked", "have it issued anew")
+	case alertUnknownCertificate, alertUnknownCA, alertUnsupportedCertificate, alertAccessDenied:
+		return refused(CauseClientCertificateRejected, "the broker does not trust the client certificate", sign)
+	case alertProtocolVersion, alertInsufficientSecurity:
+		return tlsVersion()
+	case alertUnrecognizedName:
+		return refuseServer(CauseServerName, "the broker does not know the name that was dialled", "dial it by a name of its own")
+	}
+	return Diagnosis{}
+}
+
+func plaintextListener() Diagnosis {
+	return connection(CausePlaintextListener, "the broker does not answer in TLS: its listener is plaintext",
+		"use the port of its SSL or SASL_SSL listener")
+}
+
+func tlsVersion() Diagnosis {
+	return connection(CauseTLSVersion, "broker and client have no version of TLS or cipher suite in common",
+		"enable TLSv1.2 or TLSv1.3 on the brokers (ssl.enabled.protocols)")
+}

@@ -1,0 +1,207 @@
+package auth
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+// SecurityProtocol is Kafka's security.protocol.
+type SecurityProtocol string
+
+// The protocols that Credentials can ask for. SASL_PLAINTEXT is left out on
+// purpose: a password never goes over a connection that is not encrypted.
+const (
+	ProtocolPlaintext SecurityProtocol = "PLAINTEXT"
+	ProtocolSSL       SecurityProtocol = "SSL"
+	ProtocolSASLSSL   SecurityProtocol = "SASL_SSL"
+)
+
+// SASLMechanism is Kafka's sasl.mechanism.
+type SASLMechanism string
+
+// The mechanisms that Credentials can ask for.
+const (
+	MechanismPlain       SASLMechanism = "PLAIN"
+	MechanismSCRAMSHA256 SASLMechanism = "SCRAM-SHA-256"
+	MechanismSCRAMSHA512 SASLMechanism = "SCRAM-SHA-512"
+)
+
+// Credentials are what a Kafka client needs to connect. The zero value means
+// PLAINTEXT without authentication. Treat Credentials as immutable: a rotation
+// makes new ones. They print without secrets in every format.
+type Credentials struct {
+	// Protocol is Kafka's security.protocol. "" means PLAINTEXT.
+	Protocol SecurityProtocol
+	// Mechanism is Kafka's sasl.mechanism, "" for none. It needs SASL_SSL.
+	Mechanism SASLMechanism
+	// Username is the SASL user name. It is printed: it names a principal.
+	Username string
+	// Password is the SASL password.
+	Password Secret
+	// RootCAs are the CA certificates that brokers are checked against, as PEM
+	// (CERTIFICATE blocks only, newline-terminated). They replace the system's
+	// roots. Empty means the system's roots. librdkafka: ssl.ca.pem.
+	RootCAs []byte
+	// Certificate is the client's chain as PEM, leaf first, each followed by
+	// its issuer. librdkafka: ssl.certificate.pem.
+	Certificate []byte
+	// PrivateKey is the key of the first certificate as unencrypted PKCS#8 PEM,
+	// marshalled anew so that every client reads it. librdkafka: ssl.key.pem.
+	PrivateKey Secret
+	// Version says which version of the secrets these are. Two Credentials
+	// that were resolved by one process through the same Secrets with the same
+	// Version hold the same values. "" when no secret was read. It is printed.
+	Version string
+}
+
+// protocol is Protocol with its default.
+func (c *Credentials) protocol() SecurityProtocol {
+	if c == nil || c.Protocol == "" {
+		return ProtocolPlaintext
+	}
+	return c.Protocol
+}
+
+// Validate reports whether the fields go together: SASL only over TLS and with
+// a user name and a password, a key and a certificate only together, nothing
+// secret on PLAINTEXT. [Resolve] returns only Credentials that pass; whoever
+// fills Credentials by hand (and every driver, before it connects) calls it.
+// The error is [ErrInvalidCredentials].
+func (c *Credentials) Validate() error {
+	invalid := func(text string) error { return fmt.Errorf("%w: %s", ErrInvalidCredentials, text) }
+	if c == nil {
+		return nil
+	}
+	switch c.protocol() {
+	case ProtocolPlaintext, ProtocolSSL:
+		if c.Mechanism != "" || c.Username != "" || !c.Password.IsZero() {
+			return invalid(fmt.Sprintf("a SASL mechanism, user name or password with Protocol %s: use %s",
+				c.protocol(), ProtocolSASLSSL))
+		}
+	case ProtocolSASLSSL:
+		switch c.Mechanism {
+		case MechanismPlain, MechanismSCRAMSHA256, MechanismSCRAMSHA512:
+		default:
+			return invalid(fmt.Sprintf("Protocol %s with Mechanism %.20q: use %s, %s or %s", ProtocolSASLSSL,
+				string(c.Mechanism), MechanismPlain, MechanismSCRAMSHA256, MechanismSCRAMSHA512))
+		}
+		if c.Username == "" || c.Password.IsZero() {
+			return invalid("Mechanism " + string(c.Mechanism) + " needs Username and Password")
+		}
+	case "SASL_PLAINTEXT":
+		return invalid("Protocol SASL_PLAINTEXT would send the password over a connection that is not encrypted: use SASL_SSL")
+	default:
+		return invalid(fmt.Sprintf("Protocol %.20q: use %s, %s or %s", string(c.Protocol),
+			ProtocolPlaintext, ProtocolSSL, ProtocolSASLSSL))
+	}
+	if (len(c.Certificate) == 0) != c.PrivateKey.IsZero() {
+		return invalid("Certificate and PrivateKey go together: give both or neither")
+	}
+	if c.protocol() == ProtocolPlaintext && (len(c.RootCAs) > 0 || len(c.Certificate) > 0) {
+		return invalid("certificates with Protocol PLAINTEXT: use SSL")
+	}
+	return nil
+}
+
+// TLSConfig builds the configuration for a Go client, nil for PLAINTEXT.
+//
+// ServerName is empty: the client sets it to the host of the broker that it
+// dials (franz-go's DialTLSConfig does). The least version is TLS 1.2. The
+// client certificate is offered to every broker that asks, whatever CAs the
+// broker says it accepts, so that a broker that does not trust it says so
+// instead of "no certificate". The caller owns the result.
+func (c *Credentials) TLSConfig() (*tls.Config, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if c.protocol() == ProtocolPlaintext {
+		return nil, nil
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if len(c.RootCAs) > 0 {
+		certificates, err := readCertificates(string(c.RootCAs))
+		if err != nil {
+			return nil, fmt.Errorf("%w: RootCAs: %w", ErrInvalidCredentials, err)
+		}
+		pool := x509.NewCertPool()
+		for _, certificate := range certificates {
+			pool.AddCert(certificate)
+		}
+		config.RootCAs = pool
+	}
+	if len(c.Certificate) > 0 {
+		pair, err := tls.X509KeyPair(c.Certificate, []byte(c.PrivateKey.Reveal()))
+		if err != nil {
+			// The text may come from the key's parser: it is not passed on.
+			return nil, fmt.Errorf("%w: Certificate and PrivateKey are not a pair of PEM that belong together",
+				ErrInvalidCredentials)
+		}
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return &pair, nil
+		}
+	}
+	return config, nil
+}
+
+// Equal reports whether both hold the same values, Version aside.
+func (c *Credentials) Equal(other *Credentials) bool {
+	a, b := c, other
+	if a == nil {
+		a = &Credentials{}
+	}
+	if b == nil {
+		b = &Credentials{}
+	}
+	return a.protocol() == b.protocol() && a.Mechanism == b.Mechanism && a.Username == b.Username &&
+		a.Password.Equal(b.Password) && a.PrivateKey.Equal(b.PrivateKey) &&
+		bytes.Equal(a.RootCAs, b.RootCAs) && bytes.Equal(a.Certificate, b.Certificate)
+}
+
+// summary is the printed form.
+type summary struct {
+	Protocol    SecurityProtocol
+	Mechanism   SASLMechanism `json:",omitempty"`
+	Username    string        `json:",omitempty"`
+	Password    Secret        `json:",omitzero"`
+	Certificate bool          `json:",omitempty"`
+	PrivateKey  Secret        `json:",omitzero"`
+	RootCAs     bool          `json:",omitempty"`
+	Version     string        `json:",omitempty"`
+}
+
+func (c Credentials) summary() summary {
+	return summary{Protocol: c.protocol(), Mechanism: c.Mechanism, Username: c.Username, Password: c.Password,
+		Certificate: len(c.Certificate) > 0, PrivateKey: c.PrivateKey, RootCAs: len(c.RootCAs) > 0, Version: c.Version}
+}
+
+// String says what the credentials are, without a secret.
+func (c Credentials) String() string {
+	text, err := json.Marshal(c.summary())
+	if err != nil {
+		return redacted
+	}
+	return string(text)
+}
+
+// GoString implements [fmt.GoStringer].
+func (c Credentials) GoString() string { return "auth.Credentials(" + c.String() + ")" }
+
+// Format implements [fmt.Formatter]: every verb gives String or GoString.
+func (c Credentials) Format(f fmt.State, verb rune) {
+	text := c.String()
+	if verb == 'v' && f.Flag('#') {
+		text = c.GoString()
+	}
+	_, _ = io.WriteString(f, text) // fmt.State keeps no error to report
+}
+
+// MarshalJSON gives the printed form. Credentials cannot be read back from it.
+func (c Credentials) MarshalJSON() ([]byte, error) { return json.Marshal(c.summary()) }
+
+// LogValue implements [slog.LogValuer].
+func (c Credentials) LogValue() slog.Value { return slog.StringValue(c.String()) }

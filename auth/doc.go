@@ -1,0 +1,31 @@
+// Package auth turns the SourceAccessConfigurations of an event source mapping
+// into credentials that a Kafka client can use, and turns what clients and
+// brokers say when they refuse them into the words that AWS Lambda uses.
+//
+// The way in is [Resolve]: it reads each secret through a [Secrets] store,
+// parses it, decrypts the private key, checks that certificate, chain and key
+// belong together and are in date, and returns [Credentials]. [Check] does the
+// same for people: it answers a [Report] that can be printed. [Classify] maps
+// an error of either Kafka client to a [Diagnosis].
+//
+// # Secrets never print
+//
+// Every secret value is a [Secret]: its String, GoString, Format, JSON, text
+// and slog forms are all "REDACTED". No error of this package quotes the value
+// of a secret, not even a single character of it.
+//
+// # What is supported
+//
+//	Type                         Meaning                       Secret (JSON)
+//	BASIC_AUTH                   SASL/PLAIN over TLS           username, password
+//	SASL_SCRAM_256_AUTH          SCRAM-SHA-256 over TLS        username, password
+//	SASL_SCRAM_512_AUTH          SCRAM-SHA-512 over TLS        username, password
+//	CLIENT_CERTIFICATE_TLS_AUTH  mutual TLS                    certificate, privateKey, privateKeyPassword
+//	SERVER_ROOT_CA_CERTIFICATE   private CA of the brokers     certificate
+//	VPC_SUBNET                   accepted, does nothing        -
+//	VPC_SECURITY_GROUP           accepted, does nothing        -
+//
+// The OAUTHBEARER_* and IAM_* types are known and refused. SASL never goes over
+// a connection that is not encrypted. No configuration at all means PLAINTEXT;
+// a root CA alone means TLS.
+package auth

@@ -1,0 +1,68 @@
+package auth
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// A wrong password with librdkafka: the summary comes first, and again last.
+func TestRecentPassword(t *testing.T) {
+	now := time.Unix(1000, 0)
+	r := NewRecent(0)
+	if _, ok := r.Strongest(now); ok {
+		t.Error("something before anything")
+	}
+	for i, code := range []int{-187, -169, -187, -195} {
+		r.Observe(now.Add(time.Duration(i)*time.Second), Classify(rdkafka(code, "x")))
+	}
+	at := now.Add(10 * time.Second)
+	if d, ok := r.Strongest(at); !ok || d.Cause != CauseCredentials {
+		t.Errorf("strongest is %q", d.Cause)
+	}
+	if d, _ := r.Strongest(now.Add(32 * time.Second)); d.Cause != CauseDisconnected {
+		t.Errorf("when the password is out of sight: %q", d.Cause)
+	}
+	if _, ok := r.Strongest(now.Add(time.Hour)); ok {
+		t.Error("something after everything")
+	}
+	r.Observe(at, Classify(rdkafka(29, "")))
+	if d, _ := r.Strongest(at); d.Cause != CauseTopicACL {
+		t.Errorf("of equals the latest: %q", d.Cause)
+	}
+	r.Reset()
+	if _, ok := r.Strongest(at); ok {
+		t.Error("something after Reset")
+	}
+}
+
+// Strongest is what a plain search through everything observed would find.
+func TestRecentProperty(t *testing.T) {
+	causes := []Cause{CauseUnknown, CauseAllBrokersDown, CauseDisconnected, CauseRefused, CauseCredentials, CauseTopicACL}
+	rapid.Check(t, func(t *rapid.T) {
+		window := time.Duration(rapid.IntRange(1, 10).Draw(t, "window")) * time.Second
+		r, now := NewRecent(window), time.Unix(0, 0)
+		var all []observation
+		for range rapid.IntRange(0, 20).Draw(t, "n") {
+			now = now.Add(time.Duration(rapid.IntRange(0, 4).Draw(t, "later")) * time.Second)
+			o := observation{now, Diagnosis{Cause: rapid.SampledFrom(causes).Draw(t, "cause")}}
+			r.Observe(o.at, o.diagnosis)
+			all = append(all, o)
+		}
+		now = now.Add(time.Duration(rapid.IntRange(0, 12).Draw(t, "end")) * time.Second)
+		var want Diagnosis
+		found := false
+		for _, o := range all {
+			if now.Sub(o.at) <= window && (!found || o.diagnosis.Cause.strength() >= want.Cause.strength()) {
+				want, found = o.diagnosis, true
+			}
+		}
+		if got, ok := r.Strongest(now); ok != found || got.Cause != want.Cause {
+			t.Fatalf("got %q %v, want %q %v", got.Cause, ok, want.Cause, found)
+		}
+		if len(r.seen) > len(causes) {
+			t.Fatalf("%d observations are kept", len(r.seen))
+		}
+	})
+}

@@ -1,0 +1,79 @@
+package auth
+
+import (
+	"crypto/subtle"
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+// redacted is what every printed form of a Secret says.
+const redacted = "REDACTED"
+
+// Secret is a value that must not be printed: a password or a private key.
+//
+// Every way that Go has to turn a value into text (fmt with any verb,
+// encoding/json, encoding/xml, slog) gives "REDACTED", or "" for the
+// zero Secret where the form allows it. Only [Secret.Reveal] gives the value.
+// A Secret is immutable and safe for concurrent use.
+type Secret struct {
+	// The value hides in a closure and not in a field: fmt calls no methods on
+	// unexported fields, so a Secret inside somebody's private struct would
+	// print its bytes with %+v, and reflecting printers follow pointers.
+	value func() string
+}
+
+// NewSecret wraps value. NewSecret("") is the zero Secret.
+func NewSecret(value string) Secret {
+	if value == "" {
+		return Secret{}
+	}
+	return Secret{value: func() string { return value }}
+}
+
+// Reveal returns the value itself. Whoever calls it answers for where it goes.
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return s.value()
+}
+
+// IsZero reports whether s holds nothing.
+func (s Secret) IsZero() bool { return s.value == nil }
+
+// Equal reports whether both hold the same value, in constant time for values
+// of the same length.
+func (s Secret) Equal(other Secret) bool {
+	return subtle.ConstantTimeCompare([]byte(s.Reveal()), []byte(other.Reveal())) == 1
+}
+
+// String implements [fmt.Stringer]: "REDACTED", or "" when there is no value.
+func (s Secret) String() string {
+	if s.IsZero() {
+		return ""
+	}
+	return redacted
+}
+
+// GoString implements [fmt.GoStringer].
+func (s Secret) GoString() string { return "auth.Secret(" + s.String() + ")" }
+
+// Format implements [fmt.Formatter], so that no verb, %x and %q included,
+// reaches the value.
+func (s Secret) Format(f fmt.State, verb rune) {
+	text := s.String()
+	if verb == 'v' && f.Flag('#') {
+		text = s.GoString()
+	}
+	_, _ = io.WriteString(f, text) // fmt.State keeps no error to report
+}
+
+// MarshalText implements [encoding.TextMarshaler].
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// MarshalJSON implements [encoding/json.Marshaler].
+func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + s.String() + `"`), nil }
+
+// LogValue implements [slog.LogValuer].
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }

@@ -1,0 +1,99 @@
+package auth
+
+// SourceAccessType is the Type of one entry of SourceAccessConfigurations:
+// AWS's SourceAccessType.
+type SourceAccessType string
+
+// The types that AWS Lambda knows for a self-managed Apache Kafka cluster
+// (AWS SDK enum SourceAccessType, without RabbitMQ's VIRTUAL_HOST).
+const (
+	// VPCSubnet and VPCSecurityGroup place Lambda's pollers in a network. This
+	// process already is in its network: both are accepted and do nothing.
+	VPCSubnet        SourceAccessType = "VPC_SUBNET"
+	VPCSecurityGroup SourceAccessType = "VPC_SECURITY_GROUP"
+
+	// BasicAuth is SASL/PLAIN over TLS. Secret: username, password.
+	BasicAuth SourceAccessType = "BASIC_AUTH"
+	// SASLSCRAM256Auth is SASL/SCRAM-SHA-256 over TLS. Secret: username, password.
+	SASLSCRAM256Auth SourceAccessType = "SASL_SCRAM_256_AUTH"
+	// SASLSCRAM512Auth is SASL/SCRAM-SHA-512 over TLS. Secret: username, password.
+	SASLSCRAM512Auth SourceAccessType = "SASL_SCRAM_512_AUTH"
+	// ClientCertificateTLSAuth is mutual TLS. Secret: certificate, privateKey
+	// and, where the key is encrypted, privateKeyPassword.
+	ClientCertificateTLSAuth SourceAccessType = "CLIENT_CERTIFICATE_TLS_AUTH"
+	// ServerRootCACertificate is the private CA that signed the brokers'
+	// certificates. Secret: certificate. Goes with any of the types above.
+	ServerRootCACertificate SourceAccessType = "SERVER_ROOT_CA_CERTIFICATE"
+
+	// OAuthBearerAuth and the four that follow configure SASL/OAUTHBEARER.
+	// They are known and refused.
+	OAuthBearerAuth           SourceAccessType = "OAUTHBEARER_AUTH"
+	OAuthBearerScope          SourceAccessType = "OAUTHBEARER_SCOPE"
+	OAuthBearerAudience       SourceAccessType = "OAUTHBEARER_AUDIENCE"
+	OAuthBearerLogicalCluster SourceAccessType = "OAUTHBEARER_LOGICAL_CLUSTER"
+	OAuthBearerIdentityPool   SourceAccessType = "OAUTHBEARER_IDENTITY_POOL"
+	// IAMAuth (AWS_MSK_IAM) and IAMOAuthBearerAuth sign with the execution
+	// role. They are known and refused.
+	IAMAuth            SourceAccessType = "IAM_AUTH"
+	IAMOAuthBearerAuth SourceAccessType = "IAM_OAUTHBEARER_AUTH"
+)
+
+// SourceAccessConfiguration is one entry of SourceAccessConfigurations:
+// AWS's SourceAccessConfiguration.
+type SourceAccessConfiguration struct {
+	// Type says what the entry is for.
+	Type SourceAccessType `json:"Type"`
+	// URI names the secret (an ARN of AWS Secrets Manager, or whatever the
+	// configured [Secrets] understand), or is the subnet or security group.
+	// AWS allows 1 to 200 characters of [ a-zA-Z0-9-/*:_+=.@].
+	URI string `json:"URI,omitempty"`
+}
+
+// kind groups the types by what may stand beside what.
+type kind int
+
+const (
+	kindUnknown kind = iota
+	kindNetwork      // VPC_*: any number
+	kindCA           // at most one
+	kindAuth         // at most one of all of them
+	kindOption       // literals that belong to an OAuth kind
+)
+
+// traits is what the validator and the resolver need to know of a type.
+type traits struct {
+	kind    kind
+	secret  bool // URI names a secret
+	refused bool // known, and not supported
+}
+
+func (t SourceAccessType) traits() traits {
+	switch t {
+	case VPCSubnet, VPCSecurityGroup:
+		return traits{kind: kindNetwork}
+	case ServerRootCACertificate:
+		return traits{kind: kindCA, secret: true}
+	case BasicAuth, SASLSCRAM256Auth, SASLSCRAM512Auth, ClientCertificateTLSAuth:
+		return traits{kind: kindAuth, secret: true}
+	case OAuthBearerAuth:
+		return traits{kind: kindAuth, secret: true, refused: true}
+	case IAMAuth, IAMOAuthBearerAuth:
+		return traits{kind: kindAuth, refused: true}
+	case OAuthBearerScope, OAuthBearerAudience, OAuthBearerLogicalCluster, OAuthBearerIdentityPool:
+		return traits{kind: kindOption, refused: true}
+	}
+	return traits{}
+}
+
+// mechanism returns the SASL mechanism of a type, "" for none.
+func (t SourceAccessType) mechanism() SASLMechanism {
+	switch t {
+	case BasicAuth:
+		return MechanismPlain
+	case SASLSCRAM256Auth:
+		return MechanismSCRAMSHA256
+	case SASLSCRAM512Auth:
+		return MechanismSCRAMSHA512
+	}
+	return ""
+}

@@ -1,0 +1,230 @@
+package auth
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Limits of the AWS API (service model, SourceAccessConfigurations).
+const (
+	maxConfigurations = 23
+	maxURILength      = 200
+)
+
+var (
+	uriPattern    = regexp.MustCompile(`^[ a-zA-Z0-9\-/*:_+=.@]*$`)
+	subnetPattern = regexp.MustCompile(`^(subnet:)?subnet-[0-9a-zA-Z]+$`)
+	groupPattern  = regexp.MustCompile(`^(security_group:)?sg-[0-9a-zA-Z]+$`)
+)
+
+// Problem is one thing that is wrong in SourceAccessConfigurations.
+type Problem struct {
+	// Index is the entry that is wrong, -1 when the list as a whole is.
+	Index int
+	// Field is "Type" or "URI", or "" for the whole list.
+	Field string
+	// Other is the entry that Index clashes with, -1 when there is none. The
+	// clash is always between the two entries' Type.
+	Other int
+	// Message says what is wrong, naming both types where two clash. It quotes
+	// no URI that is not of AWS's form: somebody may have put a password there.
+	Message string
+	// Hint says what to do.
+	Hint string
+	// AWSLimit is true when AWS alone would refuse it; this package would not
+	// mind. A strict validation reports it, a lenient one may leave it out.
+	AWSLimit bool
+}
+
+// Path is the field's name from the mapping's root, such as
+// "SourceAccessConfigurations[1].Type".
+func (p *Problem) Path() string { return entryPath(p.Index, p.Field) }
+
+// OtherPath is the path of the entry that it clashes with, "" for none.
+func (p *Problem) OtherPath() string {
+	if p.Other < 0 {
+		return ""
+	}
+	return entryPath(p.Other, "Type")
+}
+
+// Error names the field or both fields, the problem and what to do.
+func (p *Problem) Error() string {
+	where := p.Path()
+	if other := p.OtherPath(); other != "" {
+		where += " and " + other
+	}
+	text := where + ": " + p.Message
+	if p.Hint != "" {
+		text += ": " + p.Hint
+	}
+	return text
+}
+
+func entryPath(index int, field string) string {
+	path := "SourceAccessConfigurations"
+	if index >= 0 {
+		path += "[" + strconv.Itoa(index) + "]"
+	}
+	if field != "" {
+		path += "." + field
+	}
+	return path
+}
+
+// ValidateSourceAccess returns everything that is wrong with configs, in their
+// order, nil when nothing is. It reads no secret.
+//
+// Refused: an unknown Type; a type that is not supported (OAUTHBEARER_*,
+// IAM_*); more than one way to authenticate; more than one
+// SERVER_ROOT_CA_CERTIFICATE; OAUTHBEARER_* options without the type that they
+// belong to; a URI that is missing, not of AWS's form, or given where there is
+// none. More than 23 entries and a URI over 200 characters are AWS's limits
+// alone.
+func ValidateSourceAccess(configs []SourceAccessConfiguration) []*Problem {
+	var problems []*Problem
+	if len(configs) > maxConfigurations {
+		problems = append(problems, &Problem{Index: -1, Other: -1, AWSLimit: true,
+			Message: fmt.Sprintf("%d entries, AWS allows %d", len(configs), maxConfigurations),
+			Hint:    "leave out entries that are not needed"})
+	}
+	for i, config := range configs {
+		problems = append(problems, validateEntry(configs, i, config)...)
+	}
+	return problems
+}
+
+func validateEntry(configs []SourceAccessConfiguration, i int, config SourceAccessConfiguration) []*Problem {
+	what := config.Type.traits()
+	if what.kind == kindUnknown {
+		return []*Problem{unknownType(i, config.Type)}
+	}
+	var problems []*Problem
+	if clash := clashOf(configs, i); clash != nil {
+		problems = append(problems, clash)
+	}
+	if what.refused {
+		problems = append(problems, &Problem{Index: i, Field: "Type", Other: -1,
+			Message: string(config.Type) + " is not supported yet",
+			Hint: fmt.Sprintf("use %s, %s, %s or %s", BasicAuth, SASLSCRAM256Auth,
+				SASLSCRAM512Auth, ClientCertificateTLSAuth)})
+	}
+	if what.kind == kindOption {
+		if p := ownerOf(configs, i); p != nil {
+			problems = append(problems, p)
+		}
+	}
+	return append(problems, validateURI(i, config)...)
+}
+
+func unknownType(i int, t SourceAccessType) *Problem {
+	p := &Problem{Index: i, Field: "Type", Other: -1}
+	switch {
+	case t == "":
+		p.Message, p.Hint = "is missing", "for example "+string(SASLSCRAM512Auth)
+	case t == "VIRTUAL_HOST":
+		p.Message, p.Hint = "VIRTUAL_HOST belongs to RabbitMQ", "leave it out"
+	case SourceAccessType(strings.ToUpper(string(t))).traits().kind != kindUnknown:
+		p.Message = "is not in AWS's spelling"
+		p.Hint = "write it in capitals: " + strings.ToUpper(string(t))
+	default:
+		p.Message = fmt.Sprintf("%.40q is not a SourceAccessType", string(t))
+		p.Hint = "for example " + string(SASLSCRAM512Auth)
+	}
+	return p
+}
+
+// clashOf finds the first entry before i that cannot stand beside it.
+func clashOf(configs []SourceAccessConfiguration, i int) *Problem {
+	mine := configs[i].Type.traits()
+	if mine.kind != kindAuth && mine.kind != kindCA {
+		return nil
+	}
+	for j, other := range configs[:i] {
+		if other.Type.traits().kind != mine.kind {
+			continue
+		}
+		p := &Problem{Index: i, Field: "Type", Other: j}
+		switch {
+		case mine.kind == kindCA:
+			p.Message = fmt.Sprintf("%s is given twice", ServerRootCACertificate)
+			p.Hint = "put all CA certificates into one secret, one PEM block after the other"
+		case other.Type == configs[i].Type:
+			p.Message = fmt.Sprintf("%s is given twice", other.Type)
+			p.Hint = "keep one of them"
+		default:
+			p.Message = fmt.Sprintf("%s and %s are two ways to authenticate", configs[i].Type, other.Type)
+			p.Hint = "keep one of them; VPC_* and SERVER_ROOT_CA_CERTIFICATE may stand beside it"
+		}
+		return p
+	}
+	return nil
+}
+
+// ownerOf checks that an OAuth option has the type that it belongs to.
+func ownerOf(configs []SourceAccessConfiguration, i int) *Problem {
+	option := configs[i].Type
+	bearer, iam := -1, -1
+	for j, config := range configs {
+		switch config.Type {
+		case OAuthBearerAuth:
+			bearer = j
+		case IAMOAuthBearerAuth:
+			iam = j
+		}
+	}
+	switch {
+	case bearer >= 0, iam >= 0 && option == OAuthBearerAudience:
+		return nil
+	case iam >= 0:
+		return &Problem{Index: i, Field: "Type", Other: iam,
+			Message: fmt.Sprintf("%s does not go with %s", option, IAMOAuthBearerAuth),
+			Hint:    fmt.Sprintf("of the OAUTHBEARER_* options it takes %s alone", OAuthBearerAudience)}
+	default:
+		return &Problem{Index: i, Field: "Type", Other: -1,
+			Message: fmt.Sprintf("%s needs %s, which is not in the list", option, OAuthBearerAuth),
+			Hint:    "leave it out"}
+	}
+}
+
+func validateURI(i int, config SourceAccessConfiguration) []*Problem {
+	problem := func(awsLimit bool, message, hint string) []*Problem {
+		return []*Problem{{Index: i, Field: "URI", Other: -1, Message: message, Hint: hint, AWSLimit: awsLimit}}
+	}
+	uri, t := config.URI, config.Type
+	if t == IAMAuth || t == IAMOAuthBearerAuth {
+		if uri != "" {
+			return problem(false, fmt.Sprintf("%s takes no URI", t), "leave URI out")
+		}
+		return nil
+	}
+	switch {
+	case uri == "" && t.traits().secret:
+		return problem(false, fmt.Sprintf("%s needs the secret's name", t),
+			"give the ARN of the secret, or a name that your Secrets know; not the value itself")
+	case uri == "":
+		return problem(false, fmt.Sprintf("%s needs a URI", t), uriExample(t))
+	case strings.TrimSpace(uri) != uri:
+		return problem(false, "begins or ends with a space", "remove it")
+	case !uriPattern.MatchString(uri):
+		return problem(false, "holds characters that a URI here cannot have",
+			"letters, digits, spaces and -/*:_+=.@ are allowed; it must name a secret, not be one")
+	case t == VPCSubnet && !subnetPattern.MatchString(uri), t == VPCSecurityGroup && !groupPattern.MatchString(uri):
+		return problem(false, fmt.Sprintf("is not of the form that %s has", t), uriExample(t))
+	case len(uri) > maxURILength:
+		return problem(true, fmt.Sprintf("has %d characters, AWS allows %d", len(uri), maxURILength), "use a shorter name")
+	}
+	return nil
+}
+
+func uriExample(t SourceAccessType) string {
+	switch t {
+	case VPCSubnet:
+		return "for example subnet:subnet-0123456789abcdef0"
+	case VPCSecurityGroup:
+		return "for example security_group:sg-0123456789abcdef0"
+	}
+	return "give the value that your identity provider expects"
+}
