@@ -12,15 +12,14 @@ type arrivals struct {
 	before [][]int32 // [partition][second]: records that arrived before that second
 }
 
-// drawArrivals draws counts around the trace's rate until its end; after that
-// the rate of the end goes on, as far as the table reaches.
+// drawArrivals draws counts around the trace's rate for so many seconds; after
+// them nothing arrives.
 func drawArrivals(t *Trace, rng *rand.Rand, tableSeconds int) *arrivals {
 	shares := t.shares()
 	a := &arrivals{before: make([][]int32, t.Partitions)}
 	rates := make([]float64, tableSeconds)
 	for sec := range rates {
-		at := min(time.Duration(sec)*time.Second+time.Second/2, t.Duration)
-		rates[sec] = t.rate(at)
+		rates[sec] = t.rate(time.Duration(sec)*time.Second + time.Second/2)
 	}
 	var handed float64
 	for p := range a.before {

@@ -47,6 +47,12 @@ type Drain struct {
 
 	time   time.Time
 	target int // the last decision's workers
+	// A number of workers that was too few for an arrival rate stays too few until
+	// the load falls or the handler changes, whatever the estimate says meanwhile.
+	tooFew    int
+	tooFewFor float64 // records per second
+
+	crumbs int // samples in a row with half-empty batches
 }
 
 const (
@@ -123,7 +129,7 @@ func (p *Drain) estimated(s *Sample, dt float64, current int, interval time.Dura
 	p.pace.add(d.steady, dt, paceTime)
 
 	used := max(float64(s.Invocations)*s.InvocationTime.Seconds()/dt, float64(s.Busy))
-	idle := used < idleBelow*float64(current)
+	idle := used < idleBelow*float64(current) || p.starved(s, &d)
 	saturated := d.lagging >= current && !idle
 	p.overload.observe(s, dt, current, p.probeAfter(), saturated)
 
@@ -138,7 +144,7 @@ func (p *Drain) estimated(s *Sample, dt float64, current int, interval time.Dura
 	case math.Ceil(lower-slack) > float64(current):
 		want = whole(need)
 	case math.Ceil(upper) < float64(current):
-		want = whole(upper)
+		want = min(max(whole(upper), p.floor()), current)
 	}
 	pollers, fetchBound := p.fetching.decide(s, dt, &d, idle, horizon)
 	stalled := p.estimate.quiet > max(2*moment, 3*invocation)
@@ -151,6 +157,9 @@ func (p *Drain) estimated(s *Sample, dt float64, current int, interval time.Dura
 	limited = max(limited, s.Bounds.MinimumWorkers)
 	if limited > current {
 		p.overload.raise(s, current, limited, saturated)
+		if p.pace.mean/raiseAt > float64(current) {
+			p.tooFew, p.tooFewFor = current, p.arrival.mean
+		}
 	}
 
 	why := Reason{
@@ -182,6 +191,28 @@ func (p *Drain) estimated(s *Sample, dt float64, current int, interval time.Dura
 		why.Kind = Steady
 	}
 	return Capacity{Workers: limited, Pollers: pollers}, why
+}
+
+// starved reports whether invocations take half-empty batches, two samples in a
+// row, although the backlog would fill them: what is missing is fetched records,
+// and workers that are busy with crumbs are idle workers.
+func (p *Drain) starved(s *Sample, d *demand) bool {
+	deep := d.excess > p.estimate.batch*float64(4*max(d.lagging, s.Capacity.Workers))
+	if deep && s.Invocations > 0 && s.Errors == 0 && float64(s.Completed) < 0.5*p.estimate.batch*float64(s.Invocations) {
+		p.crumbs++
+	} else {
+		p.crumbs = 0
+	}
+	return p.crumbs >= 2
+}
+
+// floor is the fewest workers that a fall may leave.
+func (p *Drain) floor() int {
+	if p.tooFew == 0 || p.estimate.anew || p.arrival.mean < fallAt*p.tooFewFor {
+		p.tooFew = 0
+		return 1
+	}
+	return p.tooFew + 1
 }
 
 // slack is the fraction of a worker that the lower mark may be over before it

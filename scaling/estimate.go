@@ -9,22 +9,26 @@ import (
 //
 // An invocation of n records takes about a + b*n. The two are fitted by least
 // squares over the samples, weighted by the time that workers were busy and
-// forgotten with memory; where batches never differ in size the prior b = 0
-// holds. That prior is on the optimistic side, and on purpose: with too few
-// workers batches fill up, and full batches are exactly the data that correct
-// the estimate, while with too many nothing would ever be learned.
+// forgotten with memory; while batches do not differ in size the last b that
+// was learned holds, and 0 before that. 0 is on the optimistic side, and on
+// purpose: with too few workers batches fill up, and full batches are exactly
+// the data that correct the estimate, while with too many nothing would ever be
+// learned.
 type estimator struct {
 	weight, n, d, nn, nd float64 // sums of w, w*n, w*d, w*n*n, w*n*d
 	batch                float64 // the records of a full batch
 	last                 float64 // the latest mean invocation time, seconds
 	quiet                float64 // seconds since an invocation last returned
+	slope                float64 // b, as last learned from batches that differed
+	anew                 bool    // the last sample showed another handler than before
+	odd                  int     // samples in a row that the fit was far from
 }
 
 const (
 	// memory is the time in which an observation loses 1-1/e of its weight.
 	memory = 15.0
-	// priorWeight is how much the prior b = 0 counts, as a variance of the batch
-	// size relative to the full batch: batches that differ by less teach nothing.
+	// priorWeight is how much the prior b counts, as a deviation of the batch size
+	// relative to the full batch: batches that differ by less teach little.
 	priorWeight = 0.05
 	// failing is the share of failed invocations from which their times say
 	// nothing about those that succeed.
@@ -44,7 +48,7 @@ func (e *estimator) observe(s *Sample, dt float64) {
 		}
 		return
 	}
-	e.quiet = 0
+	e.quiet, e.anew = 0, false
 	if float64(s.Errors) >= failing*float64(s.Invocations) || s.Completed == 0 || s.InvocationTime <= 0 {
 		return
 	}
@@ -52,24 +56,65 @@ func (e *estimator) observe(s *Sample, dt float64) {
 	n := float64(s.Completed) / float64(s.Invocations)
 	e.batch = max(e.batch, n)
 	keep := math.Exp(-dt / memory)
+	if e.surprised(n, s.Invocations) {
+		e.slope *= e.last / e.of(n)
+		keep = 0 // the handler is another one than before: begin anew
+		e.anew = true
+	}
 	w := float64(s.Invocations) * e.last
 	e.weight = e.weight*keep + w
 	e.n = e.n*keep + w*n
 	e.d = e.d*keep + w*e.last
 	e.nn = e.nn*keep + w*n*n
 	e.nd = e.nd*keep + w*n*e.last
+	if _, _, variance := e.moments(); variance > 2*e.prior() {
+		e.slope = e.fit()
+	}
+}
+
+// moments are the mean batch, the mean time, and the variance of the batches.
+func (e *estimator) moments() (n, d, variance float64) {
+	n, d = e.n/e.weight, e.d/e.weight
+	return n, d, max(e.nn/e.weight-n*n, 0)
+}
+
+func (e *estimator) prior() float64 { return priorWeight * priorWeight * e.batch * e.batch }
+
+// fit is b: between 0 and what leaves nothing for a.
+func (e *estimator) fit() float64 {
+	n, d, variance := e.moments()
+	b := (e.nd/e.weight - n*d + e.prior()*e.slope) / (variance + e.prior())
+	return min(max(b, 0), d/n)
+}
+
+// surprised reports whether two samples in a row, of several invocations each,
+// took a quarter more or less than the fit says.
+func (e *estimator) surprised(n float64, invocations int64) bool {
+	if e.weight == 0 || invocations < 5 {
+		return false
+	}
+	if took := e.last / e.of(n); took > 0.8 && took < 1.25 {
+		e.odd = 0
+		return false
+	}
+	e.odd++
+	if e.odd < 2 {
+		return false
+	}
+	e.odd = 0
+	return true
 }
 
 // known reports whether anything was learned yet.
 func (e *estimator) known() bool { return e.weight > 0 }
 
 // invocation is the estimated time of an invocation with a full batch, seconds.
-func (e *estimator) invocation() float64 {
-	n, d := e.n/e.weight, e.d/e.weight
-	variance := max(e.nn/e.weight-n*n, 0) + priorWeight*priorWeight*e.batch*e.batch
-	b := (e.nd/e.weight - n*d) / variance
-	b = min(max(b, 0), d/n)
-	return d + b*max(e.batch-n, 0)
+func (e *estimator) invocation() float64 { return e.of(e.batch) }
+
+// of is the estimated time of an invocation of so many records, seconds.
+func (e *estimator) of(records float64) float64 {
+	n, d, _ := e.moments()
+	return max(d+e.fit()*(records-n), 0.01*d)
 }
 
 // rate is the records per second of one worker with full batches.

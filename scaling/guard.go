@@ -85,13 +85,15 @@ func (g *Guarded) Decide(s Sample) Decision {
 		return g.keep(from, g.standing(from, bounds), Reason{Kind: Panicked, Detail: fault}, 0)
 	}
 	to := bounds.clamp(d.Capacity())
-	switch why := d.Reason; {
+	switch {
 	case to != d.Capacity():
+		why := d.Reason
 		why.From, why.To = from, d.Capacity()
 		d.Reason = Reason{Kind: Clamped, Cause: &why, Detail: fmt.Sprintf(
 			"%d workers and %d pollers, outside %d to %d and %d to %d", d.Workers, d.Pollers,
 			bounds.MinimumWorkers, bounds.MaximumWorkers, bounds.MinimumPollers, bounds.MaximumPollers)}
 	case g.fault != "":
+		why := d.Reason
 		d.Reason = Reason{Kind: BadBounds, Cause: &why, Detail: g.fault}
 	}
 	return g.keep(from, to, d.Reason, d.Next)

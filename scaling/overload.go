@@ -36,6 +36,7 @@ const (
 	decrease      = 0.7  // as in CUBIC (RFC 9438, section 4.6)
 	cleanTry      = 5.0  // seconds a try must stay clean before the next, larger one
 	longestWait   = 30 * 60
+	raiseWatched  = 10.0 // seconds after a raise in which slower invocations are its doing
 )
 
 // observe takes a sample that covers dt seconds, with so many workers, and
@@ -84,24 +85,29 @@ func (o *overload) slowed(s *Sample, saturated bool, speed, d float64) bool {
 	if o.raised == 0 || speed == 0 || o.now < o.raisedAt+max(2, 2*d) {
 		return false
 	}
+	if o.now > o.raisedAt+raiseWatched {
+		o.raised = 0 // the rise has proved itself, or the work ran out before
+		return false
+	}
 	if !saturated {
 		return false
 	}
 	added := float64(o.target)/float64(o.raised) - 1
 	gained := float64(o.target)*speed/(float64(o.raised)*o.speed) - 1
-	slow := speed < 0.67*o.speed && gained < added/2 && s.Errors == 0
-	if !slow {
-		o.raised = 0 // the raise has proved itself
-	}
-	return slow
+	// Both must show it: shorter batches alone lower the records per second of a
+	// worker, and longer ones alone the time of an invocation.
+	return d > 1.5*o.before && speed < 0.67*o.speed && gained < added/2 && s.Errors == 0
 }
 
 // raise remembers what a worker did before a raise. Only a sample in which all
 // workers were busy with a backlog can be compared with one after it.
 func (o *overload) raise(s *Sample, from, to int, saturated bool) {
+	if o.raised > 0 { // one rise in several steps: the first is what to compare with
+		o.target, o.raisedAt = to, o.now
+		return
+	}
 	d := s.InvocationTime.Seconds()
 	if !saturated || s.Invocations == 0 || s.Completed == 0 || d <= 0 {
-		o.raised = 0
 		return
 	}
 	o.raised, o.target, o.raisedAt = from, to, o.now
@@ -143,18 +149,20 @@ func (o *overload) recover(s *Sample, workers int) {
 		o.ceiling += o.step
 		o.probeAt = o.now + cleanTry
 	}
-	if o.ceiling >= limit && o.now >= o.probeAt-cleanTry {
+	if o.ceiling >= limit {
 		*o = overload{now: o.now, served: o.served, last: o.last, wait: o.wait, kind: o.kind}
 	}
 }
 
 // limit applies the ceiling, and tells the reason when it is the one that binds.
+// While everything fails that is the reason, whatever the demand: most
+// partitions then wait in a backoff and seem to want nothing.
 func (o *overload) limit(workers int) (int, Reason, bool) {
-	if o.ceiling == 0 || float64(workers) <= o.ceiling {
+	if o.ceiling == 0 || float64(workers) <= o.ceiling && o.kind != Failing {
 		return workers, Reason{}, false
 	}
 	why := o.why
 	why.Ceiling = int(o.ceiling)
 	why.Age = time.Duration((o.now - o.since) * float64(time.Second))
-	return int(o.ceiling), why, true
+	return min(workers, int(o.ceiling)), why, true
 }

@@ -90,7 +90,7 @@ func Simulate(trace Trace, policy Policy, options Options) (*Result, error) {
 	}
 	// The arrivals have a source of their own, so that they do not depend on what
 	// the policy does.
-	w.arrivals = drawArrivals(&trace, rand.New(rand.NewPCG(options.Seed, 1)), int(w.limit)+2)
+	w.arrivals = drawArrivals(&trace, rand.New(rand.NewPCG(options.Seed, 1)), int(math.Ceil(w.end)))
 	w.policy = Guard(policy, trace.Bounds)
 	w.start()
 	w.run()

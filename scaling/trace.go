@@ -22,16 +22,16 @@ type Trace struct {
 	// Rate is the mean arrival of all partitions, in records per second. The
 	// simulator draws each partition's arrivals around it (Poisson).
 	Rate func(at time.Duration) float64
-	// Duration is how long the trace lasts at least. The simulation goes on until
-	// the load is drained.
+	// Duration is how long records arrive. The simulation goes on until the load
+	// is drained, an hour more at most.
 	Duration time.Duration
 
 	// Rises is when the load first rises and Settles when it last changed: the
 	// drain time runs from the one to when the last record from before the other
 	// is resolved.
 	Rises, Settles time.Duration
-	// Changes is the number of changes of load or of the world (up, down, breaks,
-	// heals): as many reversals are fair.
+	// Changes is the number of changes of load or of the world (it begins, rises,
+	// falls, breaks, heals): as many reversals are fair.
 	Changes int
 
 	// BatchSize is the mapping's BatchSize.

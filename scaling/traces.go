@@ -53,7 +53,7 @@ func Traces() []Trace {
 		with("failing", "500 records/s, and ten minutes in which every invocation fails", func(t *Trace) {
 			t.Rate = within(0, 0, 0, 500.0)
 			t.Fails = within(60*time.Second, 660*time.Second, true, false)
-			t.Rises, t.Settles, t.Duration, t.Changes = 60*time.Second, 660*time.Second, 900*time.Second, 2
+			t.Rises, t.Settles, t.Duration, t.Changes = 60*time.Second, 660*time.Second, 900*time.Second, 3
 		}),
 		with("one", "1 partition: 40 records/s, 150 for a minute", func(t *Trace) {
 			t.Partitions = 1
