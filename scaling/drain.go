@@ -134,9 +134,14 @@ func (p *Drain) estimated(s *Sample, dt float64, current int, interval time.Dura
 	p.overload.observe(s, dt, current, p.probeAfter(), saturated)
 
 	// The backlog's part is taken as measured, the arrivals' part averaged.
+	// A jump that has left a backlog already is no noise, and is taken whole.
 	backlog := d.catchUp - d.steady
-	lower := max(p.pace.mean/raiseAt, p.pace.mean+backlog)
-	upper := max(p.pace.highest(paceWindow)/fallAt, p.pace.mean+d.useful-d.steady)
+	if d.excess >= rate && d.steady > 1.5*p.pace.mean {
+		p.pace.mean, p.arrival.mean = d.steady, float64(d.arrived)/dt
+	}
+	noise := p.noise()
+	lower := max(p.pace.mean*(1-noise)/raiseAt, p.pace.mean+backlog)
+	upper := p.pace.highest(paceWindow)/(fallAt*(1-noise)) + d.useful - d.steady
 	need := max(p.pace.mean/aim, p.pace.mean+backlog)
 
 	want := current
@@ -157,7 +162,7 @@ func (p *Drain) estimated(s *Sample, dt float64, current int, interval time.Dura
 	limited = max(limited, s.Bounds.MinimumWorkers)
 	if limited > current {
 		p.overload.raise(s, current, limited, saturated)
-		if p.pace.mean/raiseAt > float64(current) {
+		if p.pace.mean*(1-noise)/raiseAt > float64(current) {
 			p.tooFew, p.tooFewFor = current, p.arrival.mean
 		}
 	}
@@ -206,9 +211,15 @@ func (p *Drain) starved(s *Sample, d *demand) bool {
 	return p.crumbs >= 2
 }
 
+// noise is how much the averaged arrivals stray from their mean though the load
+// is the same: independent arrivals stray by the root of their number.
+func (p *Drain) noise() float64 {
+	return min(1/math.Sqrt(max(2*paceTime*p.arrival.mean, 1)), 0.25)
+}
+
 // floor is the fewest workers that a fall may leave.
 func (p *Drain) floor() int {
-	if p.tooFew == 0 || p.estimate.anew || p.arrival.mean < fallAt*p.tooFewFor {
+	if p.tooFew == 0 || p.estimate.anew || p.arrival.mean < (fallAt-3*p.noise())*p.tooFewFor {
 		p.tooFew = 0
 		return 1
 	}
