@@ -12,8 +12,8 @@ type arrivals struct {
 	before [][]int32 // [partition][second]: records that arrived before that second
 }
 
-// drawArrivals draws counts around the trace's rate for so many seconds; after
-// them nothing arrives.
+// drawArrivals draws counts around the trace's rate for so many seconds, or
+// takes it exactly when there is no rng; after them nothing arrives.
 func drawArrivals(t *Trace, rng *rand.Rand, tableSeconds int) *arrivals {
 	shares := t.shares()
 	a := &arrivals{before: make([][]int32, t.Partitions)}
@@ -28,7 +28,13 @@ func drawArrivals(t *Trace, rng *rand.Rand, tableSeconds int) *arrivals {
 		was := math.Round(handed * float64(t.Backlog))
 		handed += shares[p]
 		row[0] = int32(math.Round(handed*float64(t.Backlog)) - was)
+		exact := 0.0
 		for sec, rate := range rates {
+			if rng == nil { // exactly the rate; partitions do not tick together
+				exact += rate * shares[p]
+				row[sec+1] = row[0] + int32(exact+float64(p)/float64(len(a.before)))
+				continue
+			}
 			row[sec+1] = row[sec] + poisson(rng, rate*shares[p])
 		}
 		a.before[p] = row

@@ -63,6 +63,7 @@ func TestDrainAnswers(t *testing.T) {
 		}},
 		{"hot", HotPartition, func(r *Result) string { return tooMany(r, 200*time.Second, 6) }},
 		{"throttled", Throttled, func(r *Result) string { return tooMany(r, 150*time.Second, 20) }},
+		{"slow", LoadFell, func(r *Result) string { return tooMany(r, 460*time.Second, 16) }},
 		{"failing", Failing, func(r *Result) string { return tooMany(r, 300*time.Second, 1) }},
 	} {
 		t.Run(c.trace, func(t *testing.T) {

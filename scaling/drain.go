@@ -52,6 +52,7 @@ type Drain struct {
 	tooFew    int
 	tooFewFor float64 // records per second
 
+	spare  int // samples in a row with workers to spare
 	crumbs int // samples in a row with half-empty batches
 }
 
@@ -65,6 +66,11 @@ const (
 	fallAt     = 0.85
 	paceTime   = 3.0
 	paceWindow = 5.0
+	// backlogFall is what the upper mark must have fallen to before workers leave
+	// while there is a backlog: its small partitions run dry and fill by turns.
+	backlogFall = 0.8
+	// fallSamples is how many samples in a row must want fewer workers.
+	fallSamples = 3
 	// idleBelow is the share of busy workers under which adding some is pointless.
 	idleBelow = 0.7
 	// hotFrom is the share of the backlog from which one partition is "hot".
@@ -140,6 +146,9 @@ func (p *Drain) estimated(s *Sample, dt float64, current int, interval time.Dura
 		p.pace.mean, p.arrival.mean = d.steady, float64(d.arrived)/dt
 	}
 	noise := p.noise()
+	if p.estimate.anew {
+		p.tooFew = 0
+	}
 	lower := max(p.pace.mean*(1-noise)/raiseAt, p.pace.mean+backlog)
 	upper := p.pace.highest(paceWindow)/(fallAt*(1-noise)) + d.useful - d.steady
 	need := max(p.pace.mean/aim, p.pace.mean+backlog)
@@ -148,8 +157,8 @@ func (p *Drain) estimated(s *Sample, dt float64, current int, interval time.Dura
 	switch {
 	case math.Ceil(lower-slack) > float64(current):
 		want = whole(need)
-	case math.Ceil(upper) < float64(current):
-		want = min(max(whole(upper), p.floor()), current)
+	case p.falls(upper, current, d.excess >= rate):
+		want = min(max(int(math.Ceil(upper)), p.floor(), 1), current)
 	}
 	pollers, fetchBound := p.fetching.decide(s, dt, &d, idle, horizon)
 	stalled := p.estimate.quiet > max(2*moment, 3*invocation)
@@ -180,7 +189,7 @@ func (p *Drain) estimated(s *Sample, dt float64, current int, interval time.Dura
 		why.Kind, why.Age = Stalled, seconds(p.estimate.quiet)
 	case fetchBound && (held || pollers != s.Capacity.Pollers):
 		why.Kind = FetchBound
-	case d.hotShare >= hotFrom && d.slowest > horizon && len(s.Partitions) > 1:
+	case d.hotShare >= hotFrom && d.hotShare*d.excess > rate*horizon/2 && d.slowest > horizon && len(s.Partitions) > 1:
 		q := &s.Partitions[d.hot]
 		why.Kind, why.Topic, why.Partition, why.Share = HotPartition, q.Topic, q.Partition, d.hotShare
 		why.DrainTime = seconds(d.slowest)
@@ -217,9 +226,20 @@ func (p *Drain) noise() float64 {
 	return min(1/math.Sqrt(max(2*paceTime*p.arrival.mean, 1)), 0.25)
 }
 
+// falls reports whether workers should leave: at once when half of them have
+// nothing to do, else when it was so for some samples in a row.
+func (p *Drain) falls(upper float64, current int, backlog bool) bool {
+	if math.Ceil(upper) >= float64(current) || backlog && upper >= backlogFall*float64(current) {
+		p.spare = 0
+		return false
+	}
+	p.spare++
+	return p.spare >= fallSamples || upper < float64(current)/2
+}
+
 // floor is the fewest workers that a fall may leave.
 func (p *Drain) floor() int {
-	if p.tooFew == 0 || p.estimate.anew || p.arrival.mean < (fallAt-3*p.noise())*p.tooFewFor {
+	if p.tooFew == 0 || p.arrival.mean < (fallAt-3*p.noise())*p.tooFewFor {
 		p.tooFew = 0
 		return 1
 	}

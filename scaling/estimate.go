@@ -56,7 +56,11 @@ func (e *estimator) observe(s *Sample, dt float64) {
 	n := float64(s.Completed) / float64(s.Invocations)
 	e.batch = max(e.batch, n)
 	keep := math.Exp(-dt / memory)
-	if e.surprised(n, s.Invocations) {
+	switch e.surprise(n, s.Invocations) {
+	case 1:
+		return // an outlier or the first of a new kind: the next sample tells
+	case 2:
+		e.odd = 0
 		e.slope *= e.last / e.of(n)
 		keep = 0 // the handler is another one than before: begin anew
 		e.anew = true
@@ -87,22 +91,19 @@ func (e *estimator) fit() float64 {
 	return min(max(b, 0), d/n)
 }
 
-// surprised reports whether two samples in a row, of several invocations each,
-// took a quarter more or less than the fit says.
-func (e *estimator) surprised(n float64, invocations int64) bool {
-	if e.weight == 0 || invocations < 5 {
-		return false
+// surprise counts the samples in a row, of several invocations each, that took a
+// quarter less or a third more than the fit says. At the second the handler is
+// another one.
+func (e *estimator) surprise(n float64, invocations int64) int {
+	if e.weight == 0 || invocations < 8 {
+		return 0
 	}
-	if took := e.last / e.of(n); took > 0.8 && took < 1.25 {
+	if took := e.last / e.of(n); took > 0.75 && took < 1.33 {
 		e.odd = 0
-		return false
+	} else {
+		e.odd++
 	}
-	e.odd++
-	if e.odd < 2 {
-		return false
-	}
-	e.odd = 0
-	return true
+	return e.odd
 }
 
 // known reports whether anything was learned yet.

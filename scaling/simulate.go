@@ -22,6 +22,9 @@ type Options struct {
 	// PollerRebalance is the same for a change of pollers. Default 3 s; negative
 	// for none.
 	PollerRebalance time.Duration
+	// Noiseless makes arrivals exactly the trace's rate, and invocations exactly
+	// their mean time.
+	Noiseless bool
 }
 
 // A Result is what came of a trace under a policy.
@@ -90,7 +93,11 @@ func Simulate(trace Trace, policy Policy, options Options) (*Result, error) {
 	}
 	// The arrivals have a source of their own, so that they do not depend on what
 	// the policy does.
-	w.arrivals = drawArrivals(&trace, rand.New(rand.NewPCG(options.Seed, 1)), int(math.Ceil(w.end)))
+	source := rand.New(rand.NewPCG(options.Seed, 1))
+	if options.Noiseless {
+		source, trace.Variation = nil, 0
+	}
+	w.arrivals = drawArrivals(&trace, source, int(math.Ceil(w.end)))
 	w.policy = Guard(policy, trace.Bounds)
 	w.start()
 	w.run()
