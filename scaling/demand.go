@@ -1,0 +1,110 @@
+package scaling
+
+// A demand is what the assigned partitions want, in workers.
+//
+// It is computed partition by partition, because a partition has at most one
+// batch in flight: it wants its arrival's and its backlog's share of a worker,
+// but never more than one. The sum answers a step load, a skewed key space and a
+// hot partition with the same formula.
+type demand struct {
+	lag      int64   // all unresolved records
+	excess   float64 // those beyond what is in flight or just arrived
+	arrived  int64   // since the last sample
+	lagging  int     // partitions with excess
+	blocked  int     // partitions in backoff
+	steady   float64 // workers to keep pace with the arrivals
+	catchUp  float64 // workers to keep pace and drain the excess in the horizon
+	useful   float64 // workers that would find work during the next moment
+	slowest  float64 // seconds until the last partition is drained, one worker each
+	hot      int     // index of the partition with the most excess, -1 for none
+	hotShare float64 // its part of the excess
+}
+
+// measure sums the demand in one pass and without allocating. rate is records
+// per second and worker, invocation the seconds of a full batch, horizon the
+// seconds in which the excess should be gone, moment those in which an idle
+// worker should find work.
+func measure(s *Sample, dt, batch, rate, invocation, horizon, moment float64) demand {
+	d := demand{hot: -1}
+	var most float64
+	inFlight := batch * inFlightShare(s)
+	for i := range s.Partitions {
+		p := &s.Partitions[i]
+		lag, arrived := max(p.Lag, 0), max(p.Arrived, 0)
+		d.lag += lag
+		d.arrived += arrived
+		if p.Blocked {
+			d.blocked++
+			continue
+		}
+		arrival := float64(arrived) / dt
+		keepPace := min(arrival/rate, 1)
+		d.steady += keepPace
+		// A batch in flight and what arrived since it left are not a backlog.
+		excess := float64(lag) - inFlight - arrival*invocation
+		if excess <= 0 {
+			d.catchUp += keepPace
+			d.useful += keepPace
+			continue
+		}
+		d.lagging++
+		d.excess += excess
+		if excess > most {
+			most, d.hot = excess, i
+		}
+		d.catchUp += min(keepPace+excess/(rate*horizon), 1)
+		d.useful += min(keepPace+excess/(rate*moment), 1)
+		if spare := rate - arrival; spare > 0 {
+			d.slowest = max(d.slowest, excess/spare)
+		} else {
+			d.slowest = forever.Seconds()
+		}
+	}
+	if d.hot >= 0 {
+		d.hotShare = most / d.excess
+	}
+	return d
+}
+
+// inFlightShare is the part of the partitions with lag that have a batch in
+// flight: their lag holds records that no further worker could take.
+func inFlightShare(s *Sample) float64 {
+	withLag := 0
+	for i := range s.Partitions {
+		if p := &s.Partitions[i]; p.Lag > 0 && !p.Blocked {
+			withLag++
+		}
+	}
+	return min(float64(s.Busy)/float64(max(withLag, 1)), 1)
+}
+
+// drainTime is the estimated time in seconds until the excess is gone with so
+// many workers: what all of them need together, or the slowest partition alone.
+func (d *demand) drainTime(workers int, rate, arrival float64) float64 {
+	if d.excess <= 0 {
+		return 0
+	}
+	spare := float64(workers)*rate - arrival
+	if spare <= 0 {
+		return forever.Seconds()
+	}
+	return max(d.excess/spare, d.slowest)
+}
+
+// Lag returns the lag of all partitions, negative ones counted as 0.
+func (s *Sample) Lag() int64 {
+	var lag int64
+	for i := range s.Partitions {
+		lag += max(s.Partitions[i].Lag, 0)
+	}
+	return lag
+}
+
+// Arrived returns the arrivals of all partitions, negative ones counted as 0.
+func (s *Sample) Arrived() int64 {
+	var arrived int64
+	for i := range s.Partitions {
+		arrived += max(s.Partitions[i].Arrived, 0)
+	}
+	return arrived
+}

@@ -1,0 +1,162 @@
+package scaling
+
+import (
+	"fmt"
+	"time"
+)
+
+const (
+	minimumNext = 100 * time.Millisecond
+	maximumNext = 5 * time.Minute
+	// staleAfter is how old a lag may be before it is no basis for a decision:
+	// the age is doubled by the time the decision takes hold.
+	staleAfter = 15 * time.Second
+	// longestStep is the most time that is believed to pass between two samples
+	// (twice the longest Next). More is a clock that jumped, or a machine that slept.
+	longestStep = 10 * time.Minute
+)
+
+// Guarded is a [Policy] that keeps another one within its bounds. Make it with
+// [Guard].
+type Guarded struct {
+	policy Policy
+	bounds Bounds
+	fault  string // what was wrong with the bounds; told until they change
+
+	// StaleAfter is how old a sample's lag may be before the last decision is
+	// kept instead. Default 15 s; 0 means the default.
+	StaleAfter time.Duration
+
+	virtual time.Time // time as the policy sees it: never backwards, never a leap
+	last    time.Time // the previous sample's Time
+	kept    Capacity  // the last decision's targets
+	decided bool
+}
+
+// Guard returns policy with everything around it that must not go wrong: the
+// bounds (capped at the assigned partitions) are always held, nonsense is
+// clamped, a panic is recovered, a clock that jumps is smoothed, negative counts
+// are read as 0, and a lag that is too old to act on keeps the last decision.
+// What it overruled is the decision's Reason: [Clamped], [Panicked], [Stale],
+// [NoPartitions] or [BadBounds].
+//
+// A nil policy is a *[Lambda]. Bad bounds do not fail: they are corrected (a
+// maximum wins over its minimum) and reported; call [Bounds.Validate] to refuse
+// them earlier.
+func Guard(policy Policy, bounds Bounds) *Guarded {
+	if policy == nil {
+		policy = &Lambda{}
+	}
+	g := &Guarded{policy: policy}
+	g.SetBounds(bounds)
+	return g
+}
+
+// SetBounds changes the bounds from the next sample on.
+func (g *Guarded) SetBounds(bounds Bounds) {
+	g.bounds, g.fault = bounds, ""
+	if err := bounds.Validate(); err != nil {
+		g.fault = err.Error()
+	}
+}
+
+// Decide asks the policy, and overrules it where it must.
+func (g *Guarded) Decide(s Sample) Decision {
+	bounds := g.bounds.resolve(len(s.Partitions))
+	age, before := s.Time.Sub(s.LagTime), g.virtual
+	s = g.clean(s, bounds)
+	from := s.Capacity
+
+	if len(s.Partitions) == 0 {
+		g.rewind(before)
+		return g.keep(from, bounds.clamp(Capacity{}), Reason{Kind: NoPartitions}, 0)
+	}
+	stale := g.StaleAfter
+	if stale <= 0 {
+		stale = staleAfter
+	}
+	if !s.LagTime.IsZero() && (age > stale || age < -stale) {
+		g.rewind(before)
+		return g.keep(from, g.standing(from, bounds), Reason{Kind: Stale, Age: max(age, -age)}, minimumNext*10)
+	}
+
+	d, fault := decide(g.policy, s)
+	if fault != "" {
+		return g.keep(from, g.standing(from, bounds), Reason{Kind: Panicked, Detail: fault}, 0)
+	}
+	to := bounds.clamp(d.Capacity())
+	switch {
+	case to != d.Capacity():
+		why := d.Reason
+		why.From, why.To = from, d.Capacity()
+		d.Reason = Reason{Kind: Clamped, Cause: &why, Detail: fmt.Sprintf(
+			"%d workers and %d pollers, outside %d to %d and %d to %d", d.Workers, d.Pollers,
+			bounds.MinimumWorkers, bounds.MaximumWorkers, bounds.MinimumPollers, bounds.MaximumPollers)}
+	case g.fault != "":
+		why := d.Reason
+		d.Reason = Reason{Kind: BadBounds, Cause: &why, Detail: g.fault}
+	}
+	return g.keep(from, to, d.Reason, d.Next)
+}
+
+// clean makes a sample that a policy can trust.
+func (g *Guarded) clean(s Sample, bounds Bounds) Sample {
+	s.Bounds = bounds
+	s.Capacity = Capacity{Workers: max(s.Capacity.Workers, 0), Pollers: max(s.Capacity.Pollers, 0)}
+	s.Completed, s.BufferedBytes = max(s.Completed, 0), max(s.BufferedBytes, 0)
+	s.Invocations, s.Throttles = max(s.Invocations, 0), max(s.Throttles, 0)
+	s.Errors = min(max(s.Errors, 0), s.Invocations)
+	s.InvocationTime, s.OldestAge = max(s.InvocationTime, 0), max(s.OldestAge, 0)
+	s.Busy, s.BatchSize = max(s.Busy, 0), max(s.BatchSize, 0)
+
+	// The policy's clock moves by what is plausible. After a leap one second
+	// passes: the counts of that sample are then too dense for a moment rather
+	// than the estimate too thin for minutes.
+	step := s.Time.Sub(g.last)
+	switch {
+	case g.last.IsZero():
+		g.virtual = s.Time
+	case step <= 0 || step > longestStep:
+		g.virtual = g.virtual.Add(time.Second)
+	default:
+		g.virtual = g.virtual.Add(step)
+	}
+	g.last = s.Time
+	s.Time = g.virtual
+	return s
+}
+
+// rewind takes back the time of a sample that the policy does not see, so that
+// the counts of the next one are spread over their own interval only.
+func (g *Guarded) rewind(before time.Time) {
+	if !before.IsZero() {
+		g.virtual = before
+	}
+}
+
+// standing is the last decision, or what runs now when there is none.
+func (g *Guarded) standing(from Capacity, bounds Bounds) Capacity {
+	if g.decided {
+		return bounds.clamp(g.kept)
+	}
+	return bounds.clamp(from)
+}
+
+func (g *Guarded) keep(from, to Capacity, why Reason, next time.Duration) Decision {
+	g.kept, g.decided = to, true
+	why.From, why.To = from, to
+	if next <= 0 {
+		next = 5 * time.Second
+	}
+	return Decision{Workers: to.Workers, Pollers: to.Pollers, Reason: why, Next: min(max(next, minimumNext), maximumNext)}
+}
+
+// decide turns a panic of the policy into a message.
+func decide(p Policy, s Sample) (d Decision, fault string) {
+	defer func() {
+		if v := recover(); v != nil {
+			fault = fmt.Sprint(v)
+		}
+	}()
+	return p.Decide(s), ""
+}

@@ -1,0 +1,168 @@
+package scaling
+
+import (
+	"math"
+	"time"
+)
+
+// An overload is the ceiling that the function's own answers put on the workers:
+// multiplicative decrease on refusals, on failures and on invocations that slow
+// down as workers rise; a slow, additive way back.
+//
+// The decrease never goes below what the function was just seen to serve, so
+// that a function with a limit of K is held at K and not at a fraction of it.
+type overload struct {
+	ceiling float64 // workers; 0 means none
+	kind    Kind
+	now     float64 // seconds since the first sample
+	since   float64 // when the ceiling was set
+	probeAt float64 // when to try more
+	wait    float64 // between tries; doubles with each that fails
+	step    float64 // of the next try
+	served  smoother
+
+	// the last raise, to see whether it helped
+	raised, target int
+	raisedAt       float64
+	before, speed  float64 // invocation time, records per busy second
+	jump           int     // samples in a row in which invocations got slower
+	last           float64 // records per busy second of the sample before
+
+	why Reason // the numbers of the last cut
+}
+
+const (
+	throttleShare = 0.01 // of the calls: less is noise
+	decrease      = 0.7  // as in CUBIC (RFC 9438, section 4.6)
+	cleanTry      = 5.0  // seconds a try must stay clean before the next, larger one
+	longestWait   = 30 * 60
+	raiseWatched  = 10.0 // seconds after a raise in which slower invocations are its doing
+)
+
+// observe takes a sample that covers dt seconds, with so many workers, and
+// reports whether the ceiling was lowered. saturated says that every worker had
+// work to do.
+func (o *overload) observe(s *Sample, dt float64, workers int, probeAfter float64, saturated bool) bool {
+	o.now += dt
+	calls := s.Invocations + s.Throttles
+	d := s.InvocationTime.Seconds()
+	o.served.add(float64(s.Invocations-s.Errors)*d/dt, dt, 0)
+	speed := 0.0
+	if s.Invocations > 0 && d > 0 {
+		speed = float64(s.Completed) / (float64(s.Invocations) * d)
+	}
+	defer func() {
+		if speed > 0 {
+			o.last = speed
+		}
+	}()
+	if speed > 0 && speed < 0.77*o.last {
+		o.jump++
+	} else {
+		o.jump = 0
+	}
+
+	switch {
+	case s.Throttles > 0 && float64(s.Throttles) > throttleShare*float64(calls):
+		served := math.Ceil(o.served.highest(10))
+		return o.cut(Throttled, s, workers, max(decrease*float64(workers), served), probeAfter)
+	case s.Invocations > 0 && float64(s.Errors) >= failing*float64(s.Invocations):
+		return o.cut(Failing, s, workers, decrease*float64(workers), probeAfter)
+	case o.slowed(s, saturated, speed, d):
+		served := math.Ceil(float64(o.target) * speed / o.speed)
+		o.why.Before, o.why.Now = seconds(o.before), s.InvocationTime
+		o.raised = 0
+		return o.cut(Slowing, s, workers, max(float64(o.target)*0.1, served), probeAfter)
+	case o.ceiling > 0 && s.Invocations > 0:
+		o.recover(s, workers)
+	}
+	return false
+}
+
+// slowed reports whether the last raise bought less than half of what it added:
+// the invocations got slower instead, so the bottleneck is behind the handler.
+func (o *overload) slowed(s *Sample, saturated bool, speed, d float64) bool {
+	if o.raised == 0 || speed == 0 || o.now < o.raisedAt+max(2, 2*d) {
+		return false
+	}
+	if o.now > o.raisedAt+raiseWatched {
+		o.raised = 0 // the rise has proved itself, or the work ran out before
+		return false
+	}
+	if !saturated {
+		return false
+	}
+	added := float64(o.target)/float64(o.raised) - 1
+	gained := float64(o.target)*speed/(float64(o.raised)*o.speed) - 1
+	// Both must show it: shorter batches alone lower the records per second of a
+	// worker, and longer ones alone the time of an invocation.
+	return d > 1.5*o.before && speed < 0.67*o.speed && gained < added/2 && s.Errors == 0
+}
+
+// raise remembers what a worker did before a raise. Only a sample in which all
+// workers were busy with a backlog can be compared with one after it.
+func (o *overload) raise(s *Sample, from, to int, saturated bool) {
+	if o.raised > 0 { // one rise in several steps: the first is what to compare with
+		o.target, o.raisedAt = to, o.now
+		return
+	}
+	d := s.InvocationTime.Seconds()
+	if !saturated || s.Invocations == 0 || s.Completed == 0 || d <= 0 {
+		return
+	}
+	o.raised, o.target, o.raisedAt = from, to, o.now
+	o.before, o.speed = d, float64(s.Completed)/(float64(s.Invocations)*d)
+}
+
+// hold reports whether a raise should wait: invocations are getting slower right
+// now, and what they settle at decides how many workers are wanted. At most
+// three samples.
+func (o *overload) hold() bool { return o.jump > 0 && o.jump <= 3 }
+
+func (o *overload) cut(kind Kind, s *Sample, workers int, ceiling, probeAfter float64) bool {
+	if o.wait == 0 || o.kind != kind {
+		o.wait = probeAfter
+	} else if o.step > 0 { // a try failed
+		o.wait = min(2*o.wait, longestWait)
+	}
+	if o.ceiling == 0 || o.kind != kind {
+		o.since = o.now
+	}
+	o.ceiling = max(min(math.Floor(ceiling), float64(workers-1)), 1)
+	o.kind, o.step, o.probeAt = kind, 0, o.now+o.wait
+	o.why.Kind = kind
+	o.why.Invocations, o.why.Errors, o.why.Throttles = s.Invocations, s.Errors, s.Throttles
+	return true
+}
+
+// recover raises the ceiling after a clean sample. A handler that failed
+// outright said nothing about concurrency, so its way back doubles from sample
+// to sample; a limit that was found is tried again by one worker only after a
+// wait, and then by more as long as it stays clean.
+func (o *overload) recover(s *Sample, workers int) {
+	limit := float64(s.Bounds.MaximumWorkers)
+	switch {
+	case o.kind == Failing:
+		o.ceiling *= 2
+	case o.now >= o.probeAt && float64(workers) >= o.ceiling:
+		o.step = max(2*o.step, 1)
+		o.ceiling += o.step
+		o.probeAt = o.now + cleanTry
+	}
+	if o.ceiling >= limit {
+		*o = overload{now: o.now, served: o.served, last: o.last, wait: o.wait, kind: o.kind}
+	}
+}
+
+// limit applies the ceiling, and tells the reason when it is the one that binds.
+// While everything fails that is the reason, whatever the demand: most
+// partitions then wait in a backoff and seem to want nothing.
+func (o *overload) limit(workers int) (int, Reason, bool) {
+	if o.ceiling == 0 || float64(workers) <= o.ceiling && o.kind != Failing {
+		return workers, Reason{}, false
+	}
+	why := o.why
+	why.Ceiling = int(o.ceiling)
+	why.Age = time.Duration((o.now - o.since) * float64(time.Second))
+	return min(workers, int(o.ceiling)), why, true
+}
