@@ -19,7 +19,7 @@ var base64Pairs = sync.OnceValue(func() *[1 << 12]uint16 {
 })
 
 // base64Len returns the length of n bytes in padded base64.
-func base64Len(n int) int { return (n + 2) / 3 * 4 }
+func base64Len(n int) int { return int(uint(n+2) / 3 * 4) }
 
 // appendBase64 appends src in the standard alphabet with padding. dst must have room for base64Len(len(src)) bytes
 // more.

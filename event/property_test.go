@@ -46,7 +46,8 @@ func TestSizesAddUp(t *testing.T) {
 			event.Records[PartitionKey(topic, partition)] = records
 			sum += PartitionSize(topic, partition)
 			for i := range records {
-				sum += Size(&records[i]) + 1
+				records[i].Topic, records[i].Partition = topic, partition
+				sum += HeadSize(topic, partition) + TailSize(&records[i]) + 1
 			}
 		}
 		if got := len(event.AppendJSON(nil)); got != sum {

@@ -30,13 +30,20 @@ const (
 	openSchemaID   = `,"schemaId":`
 )
 
-// recordFrame is what every record has: all but the topic, the numbers and the name of the timestamp's type.
-const recordFrame = len(openTopic + openPartition + openOffset + openTimestamp + openType + `"` + openHeaders + `]}`)
-
 // Size returns the exact number of bytes of the record's JSON, as KafkaRecord.AppendJSON writes it, without
-// encoding it. It takes a few nanoseconds, and more only for headers, which cost a look at each byte.
-func Size(r *KafkaRecord) int {
-	n := recordFrame + quotedLen(r.Topic) + intLen(int64(r.Partition)) + intLen(r.Offset) + intLen(r.Timestamp)
+// encoding it: HeadSize + TailSize. It takes some nanoseconds, and more only for headers, which cost a look at each
+// byte.
+func Size(r *KafkaRecord) int { return HeadSize(r.Topic, r.Partition) + TailSize(r) }
+
+// HeadSize returns the part of Size that is the same for every record of a partition, so that a reader of many can
+// find it once.
+func HeadSize(topic string, partition int32) int {
+	return len(openTopic) + quotedLen(topic) + len(openPartition) + intLen(int64(partition)) + len(openOffset)
+}
+
+// TailSize returns the part of Size that is the record's own: all but its topic and partition. It does not read those.
+func TailSize(r *KafkaRecord) int {
+	n := len(openTimestamp+openType+`"`+openHeaders+`]}`) + longIntLen(r.Offset) + millisLen(r.Timestamp)
 	if r.TimestampType == CreateTime {
 		n += len("CREATE_TIME")
 	} else {
