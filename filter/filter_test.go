@@ -209,7 +209,7 @@ func TestCompileRefuses(t *testing.T) {
 		{`{"V":{'a':[1]}}`, 10, "double quotes"},
 		{`{"V":{"a" [1]}}`, 14, "colon"},
 		{`{"V":{"a":["x]}}`, 15, "not closed"},
-		{`{"V":{"a":[01]}}`, 16, "expected a comma"},
+		{`{"V":{"a":[01]}}`, 15, "not a JSON number"},
 		{`{"V":{"a":[-]}}`, 15, "not a JSON number"},
 		{`{"V":{"a":[[1]]}}`, 15, "inside the list"},
 		{`{"V":{"a":[{}]}}`, 15, "empty object is no condition"},
