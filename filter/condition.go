@@ -105,7 +105,7 @@ type anythingBut struct {
 }
 
 func (t *test) string(s []byte) bool {
-	if t.present || t.strings.has(s) {
+	if t.present || len(t.strings.list) > 0 && t.strings.has(s) {
 		return true
 	}
 	for i := range t.others {

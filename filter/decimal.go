@@ -33,16 +33,16 @@ func parseDecimal(b []byte) decimal {
 	digits := 0
 	point := false
 	tailFrom, tailTo := 0, 0
-scan:
 	for ; i < len(b); i++ {
-		c := b[i]
-		switch {
-		case c == '.':
+		c := b[i] - '0'
+		if c > 9 {
+			if b[i] != '.' {
+				break // the exponent
+			}
 			point = true
 			continue
-		case c == 'e' || c == 'E':
-			break scan
-		case digits == 0 && c == '0':
+		}
+		if digits == 0 && c == 0 { // leading zeros
 			if point {
 				d.exp--
 			}
@@ -52,14 +52,14 @@ scan:
 			d.exp++
 		}
 		if digits < mantDigits {
-			d.mant = d.mant*10 + uint64(c-'0')
+			d.mant = d.mant*10 + uint64(c)
 			digits++
 			continue
 		}
 		if tailFrom == 0 {
 			tailFrom = i
 		}
-		if c != '0' {
+		if c != 0 {
 			tailTo = i + 1
 		}
 	}

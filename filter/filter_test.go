@@ -142,7 +142,7 @@ func TestMatch(t *testing.T) {
 		if got := set.Match(&scratch, []byte(tt.value)); got != tt.want {
 			t.Errorf("%s on %s: got %v", tt.pattern, tt.value, got)
 		}
-		if got := naiveMatch([]string{pattern}, []byte(tt.value)); got != tt.want {
+		if got := naiveCompile([]string{pattern}).match([]byte(tt.value)); got != tt.want {
 			t.Errorf("%s on %s: the naive implementation says %v", tt.pattern, tt.value, got)
 		}
 	}
@@ -209,7 +209,7 @@ func TestCompileRefuses(t *testing.T) {
 		{`{"V":{'a':[1]}}`, 10, "double quotes"},
 		{`{"V":{"a" [1]}}`, 14, "colon"},
 		{`{"V":{"a":["x]}}`, 15, "not closed"},
-		{`{"V":{"a":[01]}}`, 16, "expected a comma"},
+		{`{"V":{"a":[01]}}`, 15, "not a JSON number"},
 		{`{"V":{"a":[-]}}`, 15, "not a JSON number"},
 		{`{"V":{"a":[[1]]}}`, 15, "inside the list"},
 		{`{"V":{"a":[{}]}}`, 15, "empty object is no condition"},
@@ -347,7 +347,7 @@ func TestManyTests(t *testing.T) {
 		if got := set.Match(nil, []byte(value)); got != want {
 			t.Errorf("%.200s: got %v, want %v", value, got, want)
 		}
-		if got := naiveMatch([]string{pattern(0, 140), pattern(60, 200)}, []byte(value)); got != want {
+		if got := naiveCompile([]string{pattern(0, 140), pattern(60, 200)}).match([]byte(value)); got != want {
 			t.Errorf("%.200s: the naive implementation says %v, want %v", value, got, want)
 		}
 	}

@@ -13,9 +13,10 @@ type Scratch struct {
 
 	// Bits of tests. A leaf "inside" stands in an object or array that is an element of
 	// an array; any other one suits every choice of elements.
-	hit, seen             []uint64 // leaves that are not inside: met the test; there was one
-	hitInside, seenInside []uint64 // leaves inside
-	rows                  []uint64 // the memory of the four
+	hit, seen             []uint64 // leaves that are not inside: one met the test; there is one (tests with exists:false only)
+	hitInside, seenInside []uint64 // the same of leaves inside
+	met, may              []uint64 // tests that are met whatever elements are chosen; that can be met
+	rows                  []uint64 // the memory of the six
 
 	tape      tape     // the leaves inside, in the event's order
 	nest      int      // objects and arrays around the current value
@@ -26,6 +27,8 @@ type Scratch struct {
 	text      []byte
 	join      joiner
 }
+
+const rowCount = 6
 
 // Match says whether a record's value matches. A nil value is a tombstone and counts as
 // JSON null. With a nil scratch it makes its own, at the price of allocating.
@@ -68,13 +71,11 @@ func (m *Scratch) reset(s *Set, value []byte) {
 	m.b = value
 	if m.set != s {
 		m.set = s
-		if cap(m.rows) < 4*s.words {
-			m.rows = make([]uint64, 4*s.words)
-		}
-		m.rows = m.rows[:4*s.words]
+		m.rows = slices.Grow(m.rows[:0], rowCount*s.words)[:rowCount*s.words]
 		m.reached = slices.Grow(m.reached[:0], len(s.spans))[:len(s.spans)]
 		w := s.words
-		m.hit, m.seen, m.hitInside, m.seenInside = m.rows[:w], m.rows[w:2*w], m.rows[2*w:3*w], m.rows[3*w:]
+		row := func(i int) []uint64 { return m.rows[i*w : i*w+w] }
+		m.hit, m.seen, m.hitInside, m.seenInside, m.met, m.may = row(0), row(1), row(2), row(3), row(4), row(5)
 	}
 	clear(m.rows)
 	m.tape = m.tape[:0]
@@ -86,6 +87,10 @@ func (m *Scratch) reset(s *Set, value []byte) {
 // read the value: as JSON, as text, or both for null.
 func (s *Set) verdict(m *Scratch, json, text bool) Outcome {
 	m.b = nil // keep no record alive
+	for w, absent := range s.absent {
+		m.met[w] = m.hit[w] | absent&^(m.seen[w]|m.seenInside[w])
+		m.may[w] = m.hit[w] | m.hitInside[w] | absent
+	}
 	out := WrongKind
 	for i := range s.branches {
 		b := &s.branches[i]
@@ -100,65 +105,79 @@ func (s *Set) verdict(m *Scratch, json, text bool) Outcome {
 }
 
 // meets decides one branch. Leaves inside elements of arrays count together only if no
-// two of them stand in different elements of one array; the cases in which that cannot
-// matter are decided here.
+// two of them stand in different elements of one array; the join sees to that, once it
+// is clear that the answer hangs on it.
 func (m *Scratch) meets(b *branch) bool {
-	plain := true // met by leaves that suit every choice, and by absence of any leaf
+	plain := true
 	for w, mask := range b.mask {
-		absent := m.set.absent[w]
-		if mask&^(m.hit[w]|m.hitInside[w]|absent) != 0 {
+		if mask&^m.may[w] != 0 {
 			return false
 		}
-		plain = plain && mask&^(m.hit[w]|absent&^(m.seen[w]|m.seenInside[w])) == 0
+		plain = plain && mask&^m.met[w] == 0
 	}
-	if plain {
-		return true
-	}
-	if len(m.tape) == 0 {
-		return false
-	}
-	return m.join.solve(m, b)
+	return plain || len(m.tape) > 0 && m.join.solve(m, b)
 }
 
-// mark notes what a leaf at the path of a test means for it.
-func (m *Scratch) mark(id int32, met bool) {
-	w, bit := id>>6, uint64(1)<<(id&63)
-	if m.elements == 0 {
-		m.seen[w] |= bit
-		if met {
-			m.hit[w] |= bit
-		}
-		return
-	}
-	m.seenInside[w] |= bit
-	if m.set.absent[w]&bit != 0 {
-		m.tape = append(m.tape, token(tokenSeen, id))
-	}
-	if met {
-		m.hitInside[w] |= bit
-		m.tape = append(m.tape, token(tokenHit, id))
-	}
-}
-
+// string, number and literal try a leaf at node n.
 func (m *Scratch) string(n *node, s []byte) {
-	for _, id := range n.tests {
-		m.mark(id, m.set.tests[id].string(s))
+	if n.absent {
+		m.see(n)
 	}
-}
-
-func (m *Scratch) literal(n *node, l literal) {
 	for _, id := range n.tests {
-		m.mark(id, m.set.tests[id].literal(l))
+		if m.set.tests[id].string(s) {
+			m.meet(id)
+		}
 	}
 }
 
 func (m *Scratch) number(n *node, s []byte) {
+	if n.absent {
+		m.see(n)
+	}
 	var d decimal
 	if n.numbers {
 		d = parseDecimal(s)
 	}
 	for _, id := range n.tests {
-		m.mark(id, m.set.tests[id].number(&d))
+		if m.set.tests[id].number(&d) {
+			m.meet(id)
+		}
+	}
+}
+
+func (m *Scratch) literal(n *node, l literal) {
+	if n.absent {
+		m.see(n)
+	}
+	for _, id := range n.tests {
+		if m.set.tests[id].literal(l) {
+			m.meet(id)
+		}
+	}
+}
+
+// meet notes that a leaf meets a test.
+func (m *Scratch) meet(id int32) {
+	if m.elements == 0 {
+		m.hit[id>>6] |= 1 << (id & 63)
+		return
+	}
+	m.hitInside[id>>6] |= 1 << (id & 63)
+	m.tape = append(m.tape, token(tokenHit, id))
+}
+
+// see notes a leaf for the tests at n that have exists:false.
+func (m *Scratch) see(n *node) {
+	for _, id := range n.tests {
+		bit := uint64(1) << (id & 63)
+		switch {
+		case m.set.absent[id>>6]&bit == 0:
+		case m.elements == 0:
+			m.seen[id>>6] |= bit
+		default:
+			m.seenInside[id>>6] |= bit
+			m.tape = append(m.tape, token(tokenSeen, id))
+		}
 	}
 }
 
@@ -245,7 +264,9 @@ func (m *Scratch) object(i int, n *node) int {
 			m.text = unescape(m.text[:0], key)
 			key = m.text
 		}
-		if to, dotted := n.lookup(key); to == nil {
+		if n.lengths>>min(uint(len(key)), 63)&1 == 0 && len(key) <= n.dotted {
+			i = skip(b, i, m.nest)
+		} else if to, dotted := n.lookup(key); to == nil {
 			i = skip(b, i, m.nest)
 		} else {
 			m.irregular = m.irregular || dotted || m.reached[to.id] == object

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/big"
 	"net/netip"
 	"regexp"
@@ -272,8 +273,19 @@ func (b naiveBranch) try(paths []string, leaves []naiveLeaf, picks []naiveLeaf) 
 	return f.absent && !found && b.try(paths[1:], leaves, picks)
 }
 
-// naiveMatch answers as Set.Match should.
-func naiveMatch(patterns []string, value []byte) Outcome {
+// naiveSet is the branches of all filters.
+type naiveSet []naiveBranch
+
+func naiveCompile(patterns []string) naiveSet {
+	var out naiveSet
+	for _, p := range patterns {
+		out = append(out, naiveExpand("", decodeOrdered([]byte(p)), []naiveBranch{{}})...)
+	}
+	return out
+}
+
+// match answers as Set.Match should.
+func (s naiveSet) match(value []byte) Outcome {
 	isJSON, isText := false, value == nil
 	root := ordered{kind: 'v'}
 	trimmed := bytes.TrimLeft(value, " \t\r\n")
@@ -292,22 +304,16 @@ func naiveMatch(patterns []string, value []byte) Outcome {
 	var f flattener
 	f.walk("value", root, nil)
 	out := WrongKind
-	for _, p := range patterns {
-		for _, b := range naiveExpand("", decodeOrdered([]byte(p)), []naiveBranch{{}}) {
-			var paths []string
-			for path := range b {
-				paths = append(paths, path)
-			}
-			slices.Sort(paths)
-			wantsText := len(paths) == 1 && paths[0] == "value"
-			if wantsText && !isText || !wantsText && !isJSON {
-				continue
-			}
-			if b.try(paths, f.leaves, nil) {
-				return Matched
-			}
-			out = NotMatched
+	for _, b := range s {
+		paths := slices.Sorted(maps.Keys(b))
+		wantsText := len(paths) == 1 && paths[0] == "value"
+		if wantsText && !isText || !wantsText && !isJSON {
+			continue
 		}
+		if b.try(paths, f.leaves, nil) {
+			return Matched
+		}
+		out = NotMatched
 	}
 	return out
 }

@@ -96,17 +96,17 @@ func scanNumber(b []byte, i int) int {
 	if b[i] == '-' {
 		i++
 	}
-	switch {
-	case i >= len(b):
-		return -1
-	case b[i] == '0':
+	from := i
+	for i < len(b) && b[i]-'0' <= 9 {
 		i++
-	default:
-		if i = scanDigits(b, i); i < 0 {
-			return -1
-		}
 	}
-	if i < len(b) && b[i] == '.' {
+	if i == from || b[from] == '0' && i > from+1 {
+		return -1
+	}
+	if i >= len(b) {
+		return i
+	}
+	if b[i] == '.' {
 		if i = scanDigits(b, i+1); i < 0 {
 			return -1
 		}
@@ -180,12 +180,16 @@ value:
 	if i = skipSpace(b, i); i >= len(b) {
 		return -1
 	}
-	switch c := b[i]; c {
-	case '"':
+	switch c := b[i]; {
+	case c == '"':
 		if i, _ = scanString(b, i+1); i < 0 {
 			return -1
 		}
-	case '{', '[':
+	case c-'0' <= 9 || c == '-':
+		if i = scanNumber(b, i); i < 0 {
+			return -1
+		}
+	case c == '{' || c == '[':
 		if level == 64 {
 			if i = skip(b, i, nest+level); i < 0 {
 				return -1
@@ -207,10 +211,6 @@ value:
 		}
 		stack |= 1
 		goto key
-	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
-		if i = scanNumber(b, i); i < 0 {
-			return -1
-		}
 	default:
 		if i, _ = scanLiteral(b, i); i < 0 {
 			return -1

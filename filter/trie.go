@@ -15,6 +15,7 @@ type node struct {
 	dotted  int              // an event's key longer than this may hold two wanted keys and a dot
 	strings bool             // a test here looks at the contents of strings
 	numbers bool             // … at the value of numbers
+	absent  bool             // … has exists:false
 }
 
 // kid is a key that leads on.
@@ -85,7 +86,12 @@ func (n *node) seal(tests []test) {
 	for _, id := range n.tests {
 		t := &tests[id]
 		n.strings = n.strings || len(t.strings.list) > 0 || len(t.others) > 0
-		n.numbers = n.numbers || len(t.numbers) > 0 || len(t.others) > 0
+		n.numbers = n.numbers || len(t.numbers) > 0
+		n.absent = n.absent || t.absent
+		for i := range t.others {
+			c := &t.others[i]
+			n.numbers = n.numbers || c.op == opNumeric || c.op == opAnythingBut && len(c.but.numbers) > 0
+		}
 	}
 }
 
