@@ -28,6 +28,7 @@ func Fake(t testing.TB) Environment {
 	e.Name = "kfake"
 	e.SessionTimeout = time.Second
 	e.Background = []goleak.Option{goleak.IgnoreAnyFunction("github.com/twmb/franz-go/pkg/kfake.(*clientConn).read"),
+		goleak.IgnoreAnyFunction("github.com/twmb/franz-go/pkg/kfake.(*clientConn).read.func1"), // one a request
 		goleak.IgnoreAnyFunction("github.com/twmb/franz-go/pkg/kfake.(*clientConn).write")}
 	e.Compacted = func(t testing.TB, topic string) []int64 {
 		c.CreateTopic(t, topic, 1, "cleanup.policy=compact", "min.compaction.lag.ms=0")
