@@ -156,6 +156,9 @@ func (m *member) beginAt(ctx context.Context, l *lookup, at []driver.OffsetAt) e
 			continue
 		}
 		f.offset, f.leaderEpoch = a.Offset, -1
+		if l.anew[index[k]] {
+			continue // a client refuses commits of the old topic until the new one is started; the first commit follows at once
+		}
 		commits = append(commits, driver.Commit{TopicPartition: a.TopicPartition, Offset: a.Offset, LeaderEpoch: -1,
 			Metadata: commitMetadata(f.initial)})
 	}
@@ -166,7 +169,7 @@ func (m *member) beginAt(ctx context.Context, l *lookup, at []driver.OffsetAt) e
 		return fmt.Errorf("committing the starting positions: %w", err)
 	}
 	for _, i := range index {
-		if f := &l.found[i]; f.err == nil {
+		if f := &l.found[i]; f.err == nil && !l.anew[i] {
 			f.committed = f.offset
 		}
 	}
