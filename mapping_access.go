@@ -1,10 +1,9 @@
 package esm
 
-// SourceAccessConfiguration names one secret, or one network resource, with which to reach the cluster.
-type SourceAccessConfiguration struct {
-	Type SourceAccessType `json:"Type,omitempty"`
-	URI  string           `json:"URI,omitempty"`
-}
+import "github.com/esm-go/esm/auth"
 
-// SourceAccessType says what a SourceAccessConfiguration is.
-type SourceAccessType string
+// SourceAccessConfiguration names one secret, or one network resource, with which to reach the cluster.
+type SourceAccessConfiguration = auth.SourceAccessConfiguration
+
+// SourceAccessType says what a SourceAccessConfiguration is; package auth holds the constants.
+type SourceAccessType = auth.SourceAccessType
