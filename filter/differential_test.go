@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -28,6 +29,9 @@ func compareOnce(t *testing.T, c chooser, scratch *Scratch, counts *[3]int) {
 		patterns = append(patterns, genPattern(c))
 	}
 	set, err := Compile(patterns)
+	if err != nil && strings.Contains(err.(*InvalidPatternError).Problems[0].Reason, "combinations") {
+		return // a fuzzer finds its way to this limit
+	}
 	if err != nil {
 		t.Fatalf("a generated pattern is refused: %v\n%q", err.(*InvalidPatternError).Problems[0], patterns)
 	}

@@ -8,7 +8,8 @@ import (
 
 // chooser is where generated patterns and events get their choices from.
 type chooser interface {
-	// choose returns a number from 0 to n-1.
+	// choose returns a number from 0 to n-1. Generators make 0 the simplest choice, so that
+	// they end when a source runs dry.
 	choose(n int) int
 }
 
@@ -161,9 +162,9 @@ func genFields(c chooser, depth int) string {
 	var parts []string
 	for range 1 + c.choose(3) {
 		switch n := c.choose(10); {
-		case n == 0 && depth > 0:
+		case n == 9 && depth > 0:
 			parts = append(parts, fmt.Sprintf(`"$or":[{%s},{%s}]`, genFields(c, depth-1), genFields(c, depth-1)))
-		case n < 5 && depth > 0:
+		case n > 4 && depth > 0:
 			parts = append(parts, fmt.Sprintf(`"%s":{%s}`, genKey(c), genFields(c, depth-1)))
 		default:
 			parts = append(parts, fmt.Sprintf(`"%s":%s`, genKey(c), genConditions(c)))
