@@ -30,7 +30,9 @@ type Cluster struct {
 }
 
 const (
-	startTimeout = 2 * time.Minute
+	// A bound on hanging, not on slowness: a process that ends is seen at once,
+	// and three JVMs on a busy machine were seen to take more than 2 minutes.
+	startTimeout = 4 * time.Minute
 	stopTimeout  = 45 * time.Second
 	clashRetries = 3
 )
