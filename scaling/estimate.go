@@ -20,6 +20,7 @@ type estimator struct {
 	last                 float64 // the latest mean invocation time, seconds
 	quiet                float64 // seconds since an invocation last returned
 	slope                float64 // b, as last learned from batches that differed
+	learned              bool    // slope was learned, it is not the 0 of the start
 	anew                 bool    // the last sample showed another handler than before
 	odd                  int     // samples in a row that the fit was far from
 }
@@ -73,6 +74,7 @@ func (e *estimator) observe(s *Sample, dt float64) {
 	e.nd = e.nd*keep + w*n*e.last
 	if _, _, variance := e.moments(); variance > 2*e.prior() {
 		e.slope = e.fit()
+		e.learned = e.learned || variance > 20*e.prior() // the prior's part in it is small
 	}
 }
 
@@ -98,7 +100,14 @@ func (e *estimator) surprise(n float64, invocations int64) int {
 	if e.weight == 0 || invocations < 8 {
 		return 0
 	}
-	if took := e.last / e.of(n); took > 0.75 && took < 1.33 {
+	low, high := e.of(n), e.of(n)
+	if !e.learned {
+		// What a record costs is not known: anything from nothing to all of it
+		// would be the same handler with other batches.
+		mean, d, _ := e.moments()
+		low, high = d*min(n/mean, 1), d*max(n/mean, 1)
+	}
+	if e.last > 0.75*low && e.last < 1.33*high {
 		e.odd = 0
 	} else {
 		e.odd++
