@@ -35,7 +35,9 @@ type consumer struct {
 	assigned   assignment
 	report     reporter
 	rebalances atomic.Int64
-	fatal      atomic.Pointer[driver.Error]
+	// served: a broker has answered more than which requests it knows, so that the way of connecting is right.
+	served atomic.Bool
+	fatal  atomic.Pointer[driver.Error]
 
 	topics watcher
 

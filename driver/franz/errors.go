@@ -17,7 +17,13 @@ import (
 
 // classify wraps a client's error with its kind.
 func (c *consumer) classify(err error) *driver.Error {
-	return &driver.Error{Kind: kindOf(err), Offset: -1, Err: err}
+	kind := kindOf(err)
+	if errors.Is(err, io.EOF) && !c.served.Load() {
+		// Once a broker has served us, the same means that it is going down.
+		kind = driver.KindAuthentication
+		err = fmt.Errorf("the broker hung up on the first requests: credentials, or TLS or SASL at one end only: %w", err)
+	}
+	return &driver.Error{Kind: kind, Offset: -1, Err: err}
 }
 
 // wholeTopic is the Error.TopicPartition of what is about a topic.
@@ -72,11 +78,6 @@ func kindOf(err error) driver.Kind {
 		return brokerKinds[e.Code] // KindOther is 0
 	}
 	if isTLS(err) {
-		return driver.KindAuthentication
-	}
-	if _, ok := errors.AsType[*kgo.ErrFirstReadEOF](err); ok {
-		// The broker hung up on the first request: TLS or SASL is on at one end only, says kgo, or this broker is
-		// going down; hooks.OnBrokerConnect tells them apart.
 		return driver.KindAuthentication
 	}
 	if _, ok := errors.AsType[net.Error](err); ok || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||

@@ -103,6 +103,9 @@ func (c *consumer) clientOpts(user []kgo.Opt) []kgo.Opt {
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		// A library that reports to the broker about its process says so first; this one does not report.
 		kgo.DisableClientMetrics(),
+		// A broker that restarts hangs up on new connections too: kgo would take that for a missing password, and end
+		// the group session and whatever else is asked for.
+		kgo.AlwaysRetryEOF(),
 	}
 	opts = append(opts, user...)
 	opts = append(opts, securityOpts(cfg)...)

@@ -3,6 +3,7 @@ package franz
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"strconv"
 	"sync"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/esm-go/esm/driver"
 )
@@ -91,11 +93,7 @@ func (r *reporter) drain(into []*driver.Error) []*driver.Error {
 }
 
 // hooks hears from kgo what it does not say through fetches.
-type hooks struct {
-	c *consumer
-	// connected holds the brokers that a connection to once worked.
-	connected sync.Map
-}
+type hooks struct{ c *consumer }
 
 var (
 	_ kgo.HookBrokerConnect    = (*hooks)(nil)
@@ -105,37 +103,34 @@ var (
 
 // OnBrokerConnect hears of each connection, when it is authenticated or has failed.
 func (h *hooks) OnBrokerConnect(meta kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
-	condition := brokerCondition(meta)
 	switch {
-	case err == nil:
-		h.connected.Store(condition, true)
-		h.c.report.clear(condition)
-	case errors.Is(err, context.Canceled), errors.Is(err, kgo.ErrClientClosed):
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, kgo.ErrClientClosed):
 	default:
 		e := h.c.classify(err)
-		if _, hungUp := errors.AsType[*kgo.ErrFirstReadEOF](err); hungUp {
-			if _, ok := h.connected.Load(condition); ok {
-				e.Kind = driver.KindUnavailable // it knows us: it is going down
-			}
-		}
 		if e.Kind == driver.KindOther {
 			e.Kind = driver.KindUnavailable
 		}
-		h.c.report.raise(condition, e)
+		h.c.report.raise(brokerCondition(meta), e)
 	}
 }
 
-// OnBrokerRead hears of each response. A broker that answers no more is unavailable; a connection that ends is not
-// news: brokers close idle ones, and a broker that went away refuses the next.
-func (h *hooks) OnBrokerRead(meta kgo.BrokerMetadata, _ int16, _ int, _, _ time.Duration, err error) {
+// OnBrokerRead hears of each response. A broker that answers no more is unavailable, and one that hangs up on the first
+// request wants TLS or SASL; that another connection ends is not news: brokers close idle ones, and a broker that went
+// away refuses the next.
+func (h *hooks) OnBrokerRead(meta kgo.BrokerMetadata, key int16, _ int, _, _ time.Duration, err error) {
 	if err == nil {
-		h.c.report.clear(brokerCondition(meta))
+		switch kmsg.Key(key) {
+		case kmsg.ApiVersions, kmsg.SASLHandshake, kmsg.SASLAuthenticate: // answered to anybody
+		default:
+			h.c.served.Store(true)
+			h.c.report.clear(brokerCondition(meta))
+		}
 		return
 	}
-	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() && h.c.life.Err() == nil {
-		h.c.report.raise(brokerCondition(meta), h.c.classify(err))
-	}
-	if isTLS(err) { // TLS 1.3: a broker refuses a client's certificate after the handshake
+	hungUp := errors.Is(err, io.EOF) && !h.c.served.Load()
+	e, isNet := errors.AsType[net.Error](err)
+	if (hungUp || isNet && e.Timeout() || isTLS(err)) && h.c.life.Err() == nil {
+		// TLS 1.3: a broker refuses a client's certificate after the handshake.
 		h.c.report.raise(brokerCondition(meta), h.c.classify(err))
 	}
 }
