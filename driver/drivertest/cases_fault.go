@@ -18,7 +18,7 @@ var faultCases = []testCase{
 		m.waitOwns(p)
 		k.commit(m, p, 1)
 		k.env.MoveCoordinator(k, k.group)
-		k.commit(m, p, 2)
+		k.commitInTheEnd(m, p, 2)
 		k.committed(p, 2)
 		k.produce(topic, 0, 2)
 		m.waitRecords(p, 2)
@@ -58,8 +58,7 @@ var faultCases = []testCase{
 			r := s.part(p).records
 			return len(r) > 0 && r[len(r)-1].Offset == 9
 		})
-		m.wait("a commit", func(s *seen) bool { return s.part(p).owned })
-		k.commit(m, p, 10)
+		k.commitInTheEnd(m, p, 10)
 		k.committed(p, 10)
 		m.look(func(s *seen) {
 			if n := s.errors(driver.KindUnavailable, ""); n > 10 {

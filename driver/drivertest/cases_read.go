@@ -131,7 +131,7 @@ var readCases = []testCase{
 		big := bytes.Repeat([]byte("0123456789abcdef"), 5<<20/16)
 		k.env.Produce(k, topic, Record{Value: []byte("before")}, Record{Value: big}, Record{Value: []byte("after")})
 		small := config(func(c *driver.Config) {
-			c.FetchMaxPartitionBytes, c.FetchMaxBytes, c.BufferBytes = 64<<10, 128<<10, 1<<20
+			c.FetchMaxPartitionBytes, c.FetchMaxBytes, c.BufferBytes = 64<<10, 1<<20, 1<<20
 		})
 		records := k.open(topic, small).waitRecords(tp(topic, 0), 3)
 		if !bytes.Equal(records[1].Value, big) {

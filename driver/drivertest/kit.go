@@ -2,6 +2,7 @@ package drivertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -113,6 +114,29 @@ func (k *kit) commit(m *member, tp driver.TopicPartition, offset int64) {
 	k.Helper()
 	if err := m.c.Commit(k.ctx(), []driver.Commit{{TopicPartition: tp, Offset: offset, LeaderEpoch: -1}}); err != nil {
 		k.Fatalf("commit %v@%d: %v", tp, offset, err)
+	}
+}
+
+// commitInTheEnd commits again while the broker is away or the group is busy, as the engine does.
+func (k *kit) commitInTheEnd(m *member, tp driver.TopicPartition, offset int64) {
+	k.Helper()
+	ctx := k.ctx()
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for {
+		err := m.c.Commit(ctx, []driver.Commit{{TopicPartition: tp, Offset: offset, LeaderEpoch: -1}})
+		var e *driver.Error
+		if err == nil {
+			return
+		}
+		if !errors.As(err, &e) || e.Kind != driver.KindUnavailable && e.Kind != driver.KindStaleMember {
+			k.Fatalf("commit %v@%d: %v, which is nothing that heals", tp, offset, err)
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			k.Fatalf("commit %v@%d: still %v", tp, offset, err)
+		}
 	}
 }
 
