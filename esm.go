@@ -49,6 +49,9 @@ func prepare(m Mapping, o *options) (*settings, error) {
 	if err := unsupported(m); err != nil {
 		return nil, err
 	}
+	if o.secrets == nil && needsSecrets(m) {
+		return nil, &FieldError{Field: "SourceAccessConfigurations", Reason: "names secrets: say with esm.WithSecrets where they are read, such as auth/secretsmanager for AWS, or auth.NewFiles"}
+	}
 	filter, err := compileFilter(m.FilterCriteria, o.deliverWrongKind)
 	if err != nil {
 		return nil, &FieldError{Field: "FilterCriteria", Reason: err.Error(), Err: err}
@@ -66,13 +69,6 @@ func unsupported(m Mapping) error {
 	}
 	if d := m.DestinationConfig; d != nil && d.OnFailure != nil && d.OnFailure.Destination != "" {
 		refuse("DestinationConfig.OnFailure", "on-failure destinations are not built yet; leave it out: records that exhaust their retries are then dropped, logged and handed to Hooks.Drop")
-	}
-	for i, c := range m.SourceAccessConfigurations {
-		switch c.Type {
-		case "VPC_SUBNET", "VPC_SECURITY_GROUP": // this process is in its network already
-		default:
-			refuse(fmt.Sprintf("SourceAccessConfigurations[%d].Type", i), string(c.Type)+" is not built yet; only a PLAINTEXT listener can be reached")
-		}
 	}
 	if c := m.SelfManagedKafkaEventSourceConfig; c != nil {
 		if c.SchemaRegistryConfig != nil {

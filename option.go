@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
 )
 
@@ -37,6 +38,7 @@ type options struct {
 	lagInterval       time.Duration
 	commitInterval    time.Duration
 	deliverWrongKind  bool
+	secrets           auth.Secrets
 	client            driver.Config
 	errs              []error
 }
@@ -219,6 +221,10 @@ func WithCommitInterval(d time.Duration) Option {
 func WithDeliverWrongKind() Option {
 	return optionFunc(func(o *options) { o.deliverWrongKind = true })
 }
+
+// WithSecrets sets where the secrets that SourceAccessConfigurations name are read: auth/secretsmanager for AWS, or
+// auth.NewFiles, auth.NewEnv, auth.NewStatic, and auth.Prefixes to mix them. Needed when the mapping names secrets.
+func WithSecrets(s auth.Secrets) Option { return optionFunc(func(o *options) { o.secrets = s }) }
 
 // WithClientID sets Kafka's client.id; default "esm@" and the host's name.
 func WithClientID(id string) Option { return optionFunc(func(o *options) { o.client.ClientID = id }) }

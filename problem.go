@@ -3,11 +3,15 @@ package esm
 import (
 	"errors"
 
+	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
 )
 
-// problemOf gives the LastProcessingResult for what the client said.
+// problemOf gives the LastProcessingResult for what the client, the broker or a secret store said.
 func problemOf(err error) string {
+	if d := auth.Classify(err); d.Text != "" {
+		return "PROBLEM: " + d.Text
+	}
 	var e *driver.Error
 	if !errors.As(err, &e) {
 		return "PROBLEM: " + err.Error()
@@ -16,9 +20,9 @@ func problemOf(err error) string {
 	case driver.KindUnavailable, driver.KindUnknownTopic:
 		return resultConnection
 	case driver.KindAuthentication:
-		return "PROBLEM: SASL authentication failed."
+		return "PROBLEM: " + auth.TextSASL
 	case driver.KindAuthorization:
-		return "PROBLEM: Cluster failed to authorize Lambda."
+		return "PROBLEM: " + auth.TextClusterAuthorize
 	}
 	return "PROBLEM: " + e.Error()
 }

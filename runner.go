@@ -30,6 +30,7 @@ type Runner struct {
 	reason       string
 	lastModified time.Time
 	last         Status // of the loop, when it ended
+	faultCode    string // why it stopped by itself
 }
 
 // identity is how a mapping is named.
@@ -70,6 +71,17 @@ func (r *Runner) Run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	credentials, err := r.resolveCredentials(ctx)
+	if err != nil {
+		stopped := ctx.Err() != nil
+		cancel(nil)
+		r.end(nil)
+		if stopped {
+			return nil
+		}
+		return err
+	}
+	r.client.Credentials = credentials
 	m := newMember(r.core)
 	m.quiet = func() { r.settleState(Disabling, Disabled) }
 	unlock := r.lock()
@@ -223,6 +235,9 @@ func (r *Runner) changeState(from, to State) {
 		return
 	}
 	r.state, r.reason, r.lastModified = to, ReasonUserInitiated, time.Now()
+	if r.faultCode != "" {
+		r.reason = r.faultCode
+	}
 	info := StateInfo{From: old, To: to, Reason: r.reason}
 	unlock()
 	r.log.Info("state", "from", string(info.From), "to", string(info.To))

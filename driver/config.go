@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net"
 	"time"
+
+	"github.com/esm-go/esm/auth"
 )
 
 // Config is what every client can do; the engine fills it whole, drivers apply no defaults of their own to these.
@@ -36,6 +38,9 @@ type Config struct {
 	FetchMaxBytes, FetchMaxPartitionBytes int
 	// BufferBytes bounds what the client itself may hold of fetched records, in bytes.
 	BufferBytes int
+	// Credentials say how to connect: nil and the zero value mean PLAINTEXT. SASL never goes over a connection that is not
+	// encrypted, whatever else is configured.
+	Credentials *auth.Credentials
 	// Dialer opens connections, nil = the client's own.
 	Dialer func(ctx context.Context, network, address string) (net.Conn, error)
 	// Logger receives the client's own log; never nil.

@@ -35,6 +35,9 @@ func Reserved() map[string]string {
 		"auto.offset.reset":        "a position that does not exist is reported and decided by the engine",
 		"default.topic.config":     "it could set auto.offset.reset; set topic properties as top-level keys",
 		"enable.partition.eof":     "the end of a partition is how a position past transaction markers is known",
+		"security.protocol":        "the mapping's SourceAccessConfigurations say how to connect",
+		"sasl.":                    "the mapping's SourceAccessConfigurations say how to connect",
+		"ssl.":                     "the mapping's SourceAccessConfigurations say how to connect",
 		"log_level":                "the level follows the logger's",
 		"log.queue":                "the log goes to the logger",
 		"go.":                      "the consumer is polled in one way",
@@ -53,7 +56,7 @@ const fetchBackoff = 2
 const minQueuedMessages = 1000
 
 // configMap is the one place where librdkafka's properties are put together: ours, then the user's, then the ones
-// that the driver's promises rest on. Security properties belong here, between the first two.
+// that the driver's promises rest on.
 func configMap(config driver.Config, user map[string]any, logs *logPump) (*kafka.ConfigMap, error) {
 	if err := refuse(config, user); err != nil {
 		return nil, err
@@ -108,6 +111,9 @@ func configMap(config driver.Config, user map[string]any, logs *logPump) (*kafka
 	m["isolation.level"] = "read_committed"
 	if config.ReadUncommitted {
 		m["isolation.level"] = "read_uncommitted"
+	}
+	if err := secure(m, config.Credentials); err != nil {
+		return nil, err
 	}
 	m["enable.auto.commit"] = false
 	m["enable.auto.offset.store"] = false

@@ -11,6 +11,7 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
+	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
 )
 
@@ -62,7 +63,24 @@ func kindOf(err error) driver.Kind {
 
 // classed wraps an error of librdkafka about a partition, or about none.
 func classed(tp driver.TopicPartition, err error) *driver.Error {
-	return &driver.Error{Kind: kindOf(err), TopicPartition: tp, Offset: -1, Err: err}
+	return &driver.Error{Kind: kindOf(err), TopicPartition: tp, Offset: -1, Err: explain(err)}
+}
+
+// explained is an error of librdkafka with what auth.Classify reads, which must not need cgo.
+type explained struct {
+	error
+	client auth.ClientError
+}
+
+func (e *explained) Unwrap() []error { return []error{e.error, &e.client} }
+
+// explain makes an error of librdkafka's readable for auth.Classify.
+func explain(err error) error {
+	var e kafka.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	return &explained{err, auth.ClientError{Code: int(e.Code()), Name: e.Code().String(), Text: e.Error()}}
 }
 
 // classify makes a driver.Error of an error event.

@@ -23,6 +23,7 @@ type consumer struct {
 	listener     driver.Listener
 	subscription subscription
 	client       *kgo.Client
+	security     security
 
 	// life ends when Close gives up or is done: every request of the client ends with it.
 	life    context.Context
@@ -56,6 +57,9 @@ func open(o options, cfg driver.Config, listener driver.Listener) (*consumer, er
 		return nil, configError(err)
 	}
 	c := &consumer{cfg: cfg, listener: listener, subscription: sub}
+	if err := c.security.set(cfg.Credentials); err != nil {
+		return nil, configError(err)
+	}
 	c.life, c.endLife = context.WithCancel(context.Background())
 	c.gate.init()
 	c.assigned.init()

@@ -18,6 +18,9 @@ import (
 var owned = map[string]string{
 	"SeedBrokers":            "BootstrapServers",
 	"ClientID":               "ClientID",
+	"SASL":                   "Credentials",
+	"DialTLSConfig":          "Credentials",
+	"DialTLS":                "Credentials",
 	"ConsumerGroup":          "GroupID",
 	"InstanceID":             "InstanceID",
 	"Rack":                   "Rack",
@@ -108,7 +111,10 @@ func (c *consumer) clientOpts(user []kgo.Opt) []kgo.Opt {
 		kgo.AlwaysRetryEOF(),
 	}
 	opts = append(opts, user...)
-	opts = append(opts, securityOpts(cfg)...)
+	if cfg.Dialer != nil {
+		opts = append(opts, kgo.Dialer(cfg.Dialer))
+	}
+	opts = append(opts, c.security.options(cfg.Dialer)...)
 	opts = append(opts,
 		kgo.WithContext(c.life),
 		kgo.WithLogger(newLogger(cfg.Logger)),
@@ -169,15 +175,6 @@ func (c *consumer) clientOpts(user []kgo.Opt) []kgo.Opt {
 		// kgo's ceiling.
 		kgo.BrokerMaxReadBytes(1<<30),
 	)
-}
-
-// securityOpts is the one place where what connects a client comes in: the dialer, and TLS and SASL with it.
-func securityOpts(cfg *driver.Config) []kgo.Opt {
-	var opts []kgo.Opt
-	if cfg.Dialer != nil {
-		opts = append(opts, kgo.Dialer(cfg.Dialer))
-	}
-	return opts
 }
 
 func isolation(cfg *driver.Config) kgo.IsolationLevel {

@@ -1,0 +1,62 @@
+package esm
+
+import (
+	"context"
+	"time"
+
+	"github.com/esm-go/esm/auth"
+)
+
+// needsSecrets reports whether a mapping names a secret.
+func needsSecrets(m Mapping) bool {
+	for _, c := range m.SourceAccessConfigurations {
+		if c.Type != auth.VPCSubnet && c.Type != auth.VPCSecurityGroup {
+			return true
+		}
+	}
+	return false
+}
+
+// resolveCredentials reads the mapping's secrets. What may heal, such as a store that cannot be reached, is tried
+// again until ctx ends; what will not, such as a key that does not fit its certificate, is returned.
+func (r *Runner) resolveCredentials(ctx context.Context) (*auth.Credentials, error) {
+	if !needsSecrets(r.mapping) {
+		return nil, nil
+	}
+	for n := 1; ; n++ {
+		c, warnings, err := auth.Resolve(ctx, r.opts.secrets, r.mapping.SourceAccessConfigurations)
+		if err == nil {
+			for _, w := range warnings {
+				r.log.Warn("credentials", "warning", w.String())
+			}
+			return c, nil
+		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		d := auth.Classify(err)
+		result := r.problemText(err)
+		r.hooks.error(ErrorInfo{Op: "credentials", Err: err, LastProcessingResult: result})
+		if !d.Retryable {
+			r.fault(d.Code)
+			return nil, &SourceError{Op: "read the credentials that SourceAccessConfigurations name", Err: err}
+		}
+		after := backoff{time.Second, time.Minute}.after(n, nil)
+		r.log.Warn("reading the credentials failed, trying again", "err", err, "after", after)
+		select {
+		case <-time.After(after):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// fault keeps Lambda's code for why the mapping stopped by itself.
+func (r *Runner) fault(code auth.Code) {
+	if code == "" {
+		return
+	}
+	unlock := r.lock()
+	defer unlock()
+	r.faultCode = string(code)
+}
