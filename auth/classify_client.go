@@ -164,6 +164,7 @@ func (f Facts) classifyNetwork(err error) Diagnosis {
 		return saslMissing()
 	}
 	var network net.Error
+	var operation *net.OpError
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT),
 		errors.As(err, &network) && network.Timeout():
@@ -171,8 +172,10 @@ func (f Facts) classifyNetwork(err error) Diagnosis {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET),
 		errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
 		return f.disconnected()
-	case errors.As(err, &network), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+	case errors.As(err, &operation) && operation.Op == "dial":
 		return connection(CauseTimeout, "the broker cannot be reached", "check routes, security groups and firewalls")
+	case operation != nil && operation.Op == "remote error":
+		return connection(CauseDisconnected, "the broker ended the TLS connection with an alert", "see the broker's log")
 	}
 	return Diagnosis{}
 }

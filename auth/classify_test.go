@@ -121,6 +121,7 @@ func TestClassifyGo(t *testing.T) {
 		"context deadline":   {fmt.Errorf("ping: %w", context.DeadlineExceeded), nil, CauseTimeout, "", ""},
 		"cancelled":          {context.Canceled, nil, CauseUnknown, "", ""},
 		"no route":           {dial(os.NewSyscallError("connect", syscall.EHOSTUNREACH)), nil, CauseTimeout, "", "reached"},
+		"alert":              {&net.OpError{Op: "remote error", Err: errors.New("tls: internal error")}, nil, CauseDisconnected, "", "alert"},
 		"EOF":                {io.EOF, nil, CauseDisconnected, "", ""},
 		"reset":              {&net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)}, nil, CauseDisconnected, "", ""},
 		"plaintext listener": {firstRead("broker closed the connection immediately after a dial, which often happens if the client is using TLS when the broker is not expecting it: is TLS misconfigured on the client or the broker?"), withoutOne, CausePlaintextListener, "", ""},

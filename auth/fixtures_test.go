@@ -246,4 +246,3 @@ func TestRC2(t *testing.T) {
 		}
 	}
 }
-

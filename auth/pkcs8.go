@@ -19,10 +19,10 @@ type costBounds struct {
 	scryptWork   int // N·r·p
 }
 
-// defaultBounds leave room far above what is in use: OWASP asks for 1.3 million
+// defaultBounds leave room above what is in use: OWASP asks for 1.3 million
 // rounds of PBKDF2-HMAC-SHA1, OpenSSL's scrypt takes 16 MiB. At the bounds a
 // decryption takes some seconds.
-var defaultBounds = costBounds{iterations: 5_000_000, scryptMemory: 256 << 20, scryptWork: 1 << 22}
+var defaultBounds = costBounds{iterations: 2_000_000, scryptMemory: 256 << 20, scryptWork: 1 << 22}
 
 // maxSalt bounds salts. PKCS#5 asks for 8 bytes at least, and nobody takes more
 // than a few dozen.

@@ -220,7 +220,9 @@ func TestResolveSaysAll(t *testing.T) {
 func TestVersion(t *testing.T) {
 	values := map[string]string{"login": `{"username":"a","password":"b"}`, "ca": secretJSON(map[string]any{"certificate": issue(nil, "ca", asCA).pem()})}
 	versions := map[string]string{"login": "1", "ca": "1"}
-	store := SecretsFunc(func(_ context.Context, uri string) ([]byte, string, error) { return []byte(values[uri]), versions[uri], nil })
+	store := SecretsFunc(func(_ context.Context, uri string) ([]byte, string, error) {
+		return []byte(values[uri]), versions[uri], nil
+	})
 	resolve := func() *Credentials {
 		c, _, err := Resolve(context.Background(), store, []SourceAccessConfiguration{{BasicAuth, "login"}, {ServerRootCACertificate, "ca"}})
 		if err != nil {

@@ -9,7 +9,9 @@ import (
 const arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:kafka-AbCdEf"
 
 func TestValidateSourceAccess(t *testing.T) {
-	e := func(t SourceAccessType, uri string) SourceAccessConfiguration { return SourceAccessConfiguration{t, uri} }
+	e := func(t SourceAccessType, uri string) SourceAccessConfiguration {
+		return SourceAccessConfiguration{t, uri}
+	}
 	many := make([]SourceAccessConfiguration, 24)
 	for i := range many {
 		many[i] = e(VPCSubnet, "subnet:subnet-1")

@@ -136,7 +136,9 @@ func TestSecretStringAndBinary(t *testing.T) {
 
 // Each refusal is told apart, names the secret, and says what to do.
 func TestErrors(t *testing.T) {
-	fail := func(status int, kind, message string) answer { return answer{status: status, kind: kind, message: message} }
+	fail := func(status int, kind, message string) answer {
+		return answer{status: status, kind: kind, message: message}
+	}
 	texts := map[string]string{}
 	for name, c := range map[string]struct {
 		answer answer
