@@ -6,11 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
-// Close leaves the group. librdkafka's own Close waits for the coordinator's answer to a pending commit, minutes when it
-// is away, and for ever after a fatal error; so it runs in a goroutine that is left behind when ctx ends. What is left
-// behind ends by itself as soon as librdkafka lets it, except after a fatal error.
+// Close leaves the group. librdkafka's own Close waits for the coordinator's answer to a pending commit, when it is away
+// until the session would have ended, and for ever after a fatal error; so it runs in a goroutine that is left behind
+// when ctx ends. What is left behind ends by itself as soon as librdkafka lets it, except after a fatal error.
 func (c *consumer) Close(ctx context.Context) error {
 	c.closeOnce.Do(func() {
 		c.closing.Store(true)
@@ -26,8 +27,8 @@ func (c *consumer) Close(ctx context.Context) error {
 		return c.left
 	default:
 	}
-	return fmt.Errorf("confluent: Close left librdkafka behind: it has not left group %q yet, %d commits unanswered, %d calls"+
-		" under way: %w", c.group, c.pending.Load(), c.gate.count(), ctx.Err())
+	return fmt.Errorf("confluent: Close left librdkafka behind: it has not left group %q yet, commits unanswered: %d, calls"+
+		" under way: %d: %w", c.group, c.commits.count(), c.gate.count(), ctx.Err())
 }
 
 // errFatalLeft says that librdkafka's threads stay.
@@ -41,12 +42,26 @@ func (c *consumer) shutDown() {
 	c.forget(gone)
 	c.end()
 	<-c.gate.close()
+	commits := c.commits.close()
 	if c.fatal != nil {
 		c.left = fmt.Errorf("%w: %w", errFatalLeft, c.fatal)
 		return
 	}
+	// A commit that no coordinator answers is given up by librdkafka only when it is being closed. One that is about to
+	// be answered gets the time for it.
+	grace := time.NewTimer(commitGrace)
+	defer grace.Stop()
+	select {
+	case <-commits:
+	case <-grace.C:
+	}
 	if err := c.client.Close(); err != nil {
 		c.left = fmt.Errorf("confluent: closing librdkafka: %w", err)
 	}
+	<-commits
 	c.logs.stop()
 }
+
+// commitGrace is how long Close waits for commits before it makes librdkafka give them up, which takes a session
+// timeout more.
+const commitGrace = 500 * time.Millisecond

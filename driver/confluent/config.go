@@ -49,6 +49,10 @@ const recordOverhead = 256
 // default of 1000 ms lets the queue run dry and stay dry; 2 ms costs a few wake-ups while a queue is full.
 const fetchBackoff = 2
 
+// socketTimeout is how long a broker may take for an answer. librdkafka's default of a minute is also how long a commit
+// to a coordinator that just died is kept, and a Close with it.
+const socketTimeout = 10 * time.Second
+
 // minQueuedMessages keeps a small BufferBytes from starving the fetcher.
 const minQueuedMessages = 1000
 
@@ -74,6 +78,7 @@ func configMap(config driver.Config, user map[string]any, logs *logPump) (*kafka
 	duration("topic.metadata.refresh.interval.ms", config.MetadataMaxAge)
 	duration("metadata.max.age.ms", config.MetadataMaxAge)
 	duration("fetch.wait.max.ms", config.FetchMaxWait)
+	duration("socket.timeout.ms", max(socketTimeout, config.FetchMaxWait+socketTimeout/2))
 	set("fetch.min.bytes", config.FetchMinBytes)
 	set("fetch.max.bytes", config.FetchMaxBytes)
 	set("max.partition.fetch.bytes", config.FetchMaxPartitionBytes)
