@@ -117,6 +117,10 @@ func (m *member) advance(now time.Time) {
 	m.advanceCommit(now)
 	m.advanceLookups(now)
 	m.advanceStop(now)
+	if m.paused && !m.toldQuiet && len(m.flying) == 0 && m.quiet != nil {
+		m.toldQuiet = true
+		m.quiet()
+	}
 	m.flush()
 }
 

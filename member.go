@@ -53,6 +53,9 @@ type member struct {
 	// since when commits fail, and since when the group has taken everything away; Unix nanoseconds.
 	lastPoll, busySince, commitFailing, lostSince atomic.Int64
 
+	// quiet is called on the loop when a pause has taken effect: nothing is in flight any more.
+	quiet func()
+
 	loopState
 }
 
@@ -68,9 +71,11 @@ type loopState struct {
 	ghosts  map[TopicPartition]int
 	workers int // most invocations at a time; 0 = as many as partitions
 	paused  bool
-	breaker breaker
-	epochs  uint64
-	rng     *rand.Rand
+	// toldQuiet: quiet was called for this pause.
+	toldQuiet bool
+	breaker   breaker
+	epochs    uint64
+	rng       *rand.Rand
 
 	// dirty are the partitions whose position may have moved; committing the request under way.
 	dirty        []*partition

@@ -83,8 +83,10 @@ type consumer struct {
 	// unknown are the subscribed topics that were reported missing.
 	unknown map[string]bool
 	reports []*driver.Error
-	down    bool
-	fatal   error
+	// answered is set when the group has told this consumer what it is to own.
+	answered bool
+	down     bool
+	fatal    error
 	// closed is set when Close begins, left when it is done.
 	closed, left bool
 	// seenGroup and seenTopics are what this consumer has looked at of group.changes and Broker.topicChanges.

@@ -132,7 +132,9 @@ func (c *consumer) step(into *driver.Fetch) step {
 			}}
 		}
 		c.seenGroup = g.changes
-		if coming := c.coming(); len(coming) > 0 {
+		// The group's first answer is told even if it is empty.
+		if coming := c.coming(); len(coming) > 0 || !c.answered {
+			c.answered = true
 			for _, tp := range coming {
 				g.owner[tp] = m
 				h := &held{TopicPartition: tp, topic: b.topics[tp.Topic]}

@@ -122,6 +122,11 @@ func (c *consumer) onAssigned(_ context.Context, client *kgo.Client, m map[strin
 	c.report.clear(groupCondition)
 	list := flatten(m)
 	if len(list) == 0 {
+		if c.rebalances.Load() == 1 { // the group's first answer: none for this member
+			c.gate.enterCall(c.waker.wake)
+			defer c.gate.leaveCall()
+			c.listener.Assigned(nil)
+		}
 		return
 	}
 	// The client asks for committed offsets when this callback returns; paused first, it cannot fetch a held partition.

@@ -54,7 +54,7 @@ func open(o options, cfg driver.Config, listener driver.Listener) (*consumer, er
 	}
 	c := &consumer{cfg: cfg, listener: listener, subscription: sub}
 	c.life, c.endLife = context.WithCancel(context.Background())
-	c.gate.holder = poller // no Listener call before the first Poll: by then the caller has what Open returned
+	c.gate.init()
 	c.assigned.init()
 	c.report.init(c.waker.wake)
 	c.topics.init()
@@ -81,23 +81,18 @@ const (
 // Poll waits for records and for what else there is to report.
 func (c *consumer) Poll(ctx context.Context, into *driver.Fetch) error {
 	into.Reset()
-	// The caller has handed on what the last Poll answered: a Listener call may run.
-	c.gate.leavePoll()
 	ctx, cancel := context.WithTimeout(ctx, pollLimit)
 	defer cancel()
 	for {
 		if err := c.broken(); err != nil {
 			return err
 		}
-		if !c.gate.enterPoll(ctx) {
-			return nil
-		}
+		c.gate.giveWay()
 		c.take(c.await(ctx), into)
 		into.Errors = c.report.drain(into.Errors)
 		if len(into.Runs)+len(into.Errors) > 0 {
-			return nil // the turn ends when the caller comes back
+			return nil
 		}
-		c.gate.leavePoll()
 		if ctx.Err() != nil {
 			return c.broken()
 		}
@@ -148,7 +143,7 @@ func (c *consumer) Close(ctx context.Context) error {
 	if c.closed.Swap(true) {
 		return nil
 	}
-	c.gate.leavePoll()
+	c.gate.openForGood()
 	done := make(chan error, 1)
 	go func() {
 		// What this goroutine waits for ends when life does, but for a Listener call, which is the engine's own.

@@ -20,6 +20,11 @@ func (c *consumer) classify(err error) *driver.Error {
 	return &driver.Error{Kind: kindOf(err), Offset: -1, Err: err}
 }
 
+// wholeTopic is the Error.TopicPartition of what is about a topic.
+func wholeTopic(topic string) driver.TopicPartition {
+	return driver.TopicPartition{Topic: topic, Partition: -1}
+}
+
 // brokerKinds classes the codes that a broker answers.
 var brokerKinds = map[int16]driver.Kind{
 	kerr.OffsetOutOfRange.Code:           driver.KindOffsetOutOfRange,

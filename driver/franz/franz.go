@@ -10,8 +10,7 @@
 //     comes soon after the assignment is what the client begins with; a later one moves the client's cursor. Until then
 //     nothing is fetched, and whatever the client holds of the partition is dropped.
 //   - The client never resets a position and never commits by itself.
-//   - Callbacks of the group run one at a time, and never between the return of a Poll and the next call of Poll (or
-//     Close): the caller has then handed on what it was given.
+//   - Listener calls run one at a time, and only inside Poll and Close, which wait for them.
 //   - Records keep referring to the client's fetch buffer: Key and Value are slices of it. A receiver that keeps few
 //     records of a run for long copies them, or they keep the whole fetched batch (without compression: the whole fetch
 //     response) alive; Run.Bytes counts the run's own share of it.

@@ -1,99 +1,65 @@
 package franz
 
-import (
-	"context"
-	"sync"
-)
+import "sync"
 
-// gate lets either the poll goroutine or a Listener call be inside, never both. The poll goroutine is inside while it
-// asks the client and until its caller comes back for more; a Listener call that waits has the next turn.
+// gate keeps Listener calls inside Poll and Close: they run one at a time, and only while the poll goroutine waits for
+// them. The poll goroutine gives way at the start of each Poll, when its caller has handed on what the last one
+// answered, and whenever a call interrupts its wait for records.
 //
-// kgo's BlockRebalanceOnPoll does the same for kgo itself, but then PollRecords waits for a callback whatever becomes
-// of its context.
+// kgo's BlockRebalanceOnPoll would let callbacks run between two Polls too.
 type gate struct {
 	mu      sync.Mutex
-	holder  holder
-	waiting int           // Listener calls that wait
-	changed chan struct{} // closed at the next change; nil when nobody waits
+	changed sync.Cond
+	open    bool // the poll goroutine waits, or is no more
+	waiting int  // calls that wait
+	running bool // a call runs
 }
 
-type holder uint8
+func (g *gate) init() { g.changed.L = &g.mu }
 
-const (
-	nobody holder = iota
-	poller
-	listenerCall
-)
-
-// enterPoll waits for the turn of the poll goroutine; false when ctx ended first.
-func (g *gate) enterPoll(ctx context.Context) bool {
-	for {
-		g.mu.Lock()
-		if g.holder == poller || g.holder == nobody && g.waiting == 0 {
-			g.holder = poller
-			g.mu.Unlock()
-			return true
-		}
-		changed := g.wait()
-		g.mu.Unlock()
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return false
-		}
-	}
-}
-
-// leavePoll ends the turn of the poll goroutine, if it has it.
-func (g *gate) leavePoll() {
+// giveWay runs the calls that wait; it returns when none is left.
+func (g *gate) giveWay() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.holder == poller {
-		g.holder = nobody
-		g.wake()
+	for g.waiting > 0 || g.running {
+		g.open = true
+		g.changed.Broadcast()
+		g.changed.Wait()
 	}
+	g.open = false
 }
 
-// callWaits says whether a Listener call waits for the poll goroutine.
+// openForGood lets every call run from now on: nobody polls any more.
+func (g *gate) openForGood() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.open = true
+	g.changed.Broadcast()
+}
+
+// callWaits says whether there is a reason to give way.
 func (g *gate) callWaits() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.waiting > 0
 }
 
-// enterCall waits for the turn of a Listener call; interrupt ends what the poll goroutine waits for.
+// enterCall waits until a Listener call may run; interrupt ends what the poll goroutine waits for.
 func (g *gate) enterCall(interrupt func()) {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.waiting++
-	for g.holder != nobody {
-		changed := g.wait()
-		g.mu.Unlock()
-		interrupt()
-		<-changed
-		g.mu.Lock()
+	interrupt()
+	for !g.open || g.running {
+		g.changed.Wait()
 	}
 	g.waiting--
-	g.holder = listenerCall
-	g.mu.Unlock()
+	g.running = true
 }
 
 func (g *gate) leaveCall() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.holder = nobody
-	g.wake()
-}
-
-func (g *gate) wait() <-chan struct{} {
-	if g.changed == nil {
-		g.changed = make(chan struct{})
-	}
-	return g.changed
-}
-
-func (g *gate) wake() {
-	if g.changed != nil {
-		close(g.changed)
-		g.changed = nil
-	}
+	g.running = false
+	g.changed.Broadcast()
 }

@@ -110,6 +110,7 @@ func (c *consumer) clientOpts(user []kgo.Opt) []kgo.Opt {
 		kgo.WithContext(c.life),
 		kgo.WithLogger(newLogger(cfg.Logger)),
 		kgo.WithHooks(&hooks{c: c}),
+		kgo.WithPools(new(recordPool)),
 
 		kgo.SeedBrokers(cfg.BootstrapServers...),
 		kgo.ConsumerGroup(cfg.GroupID),

@@ -30,6 +30,8 @@ func (c *consumer) take(fetches kgo.Fetches, into *driver.Fetch) {
 				p := parts[fp.Partition]
 				if p != nil && p.live && len(fp.Records) > 0 {
 					c.deliver(p, fp, into)
+				} else {
+					recycle(fp.Records)
 				}
 				if fp.Err != nil {
 					c.partitionError(t, fp, p)
@@ -56,7 +58,7 @@ func (c *consumer) partitionError(t *kgo.FetchTopic, fp *kgo.FetchPartition, p *
 	if p == nil || !p.started {
 		if p == nil && fp.Partition < 0 { // about the topic as a whole
 			e := c.classify(err)
-			e.TopicPartition.Topic = t.Topic
+			e.TopicPartition = wholeTopic(t.Topic)
 			c.report.raise(topicCondition(t.Topic), e)
 		} else if p != nil && !p.placed { // the client could not read the group's commit: it will not begin
 			c.raisePartition(p, err)
@@ -111,14 +113,22 @@ const (
 	wireOverhead = 10
 )
 
+// recycle gives kgo's records back to recordPool.
+func recycle(records []*kgo.Record) {
+	for _, r := range records {
+		r.Recycle()
+	}
+}
+
 // deliver appends the runs of one fetched partition. The assignment's lock is held.
 //
 // The loop is the whole cost of a record in this driver. It writes each record once, into one allocation for the
-// partition; keys and values stay where the client has them.
+// partition, and gives kgo's own back while it is in the cache; keys and values stay where the client has them.
 func (c *consumer) deliver(p *partition, fp *kgo.FetchPartition, into *driver.Fetch) {
 	records := fp.Records
-	for len(records) > 0 && records[0].Offset < p.next {
-		records = records[1:] // never backwards
+	for len(records) > 0 && records[0].Offset < p.next { // never backwards
+		records[0].Recycle()
+		records = records[1:]
 	}
 	if len(records) == 0 {
 		p.moving = p.started && p.placed // the cursor is not where it was set: set it again
@@ -149,12 +159,14 @@ func (c *consumer) deliver(p *partition, fp *kgo.FetchPartition, into *driver.Fe
 		first, bytes = n, 0
 	}
 	topic, number := p.Topic, p.Partition
-	for i, r := range records {
+	for _, r := range records {
 		if r.LeaderEpoch != epoch {
-			flush(records[i-1].Offset + 1)
+			flush(p.next)
 			epoch = r.LeaderEpoch
 		}
+		p.next = r.Offset + 1
 		if r.Attrs.IsControl() {
+			r.Recycle()
 			continue
 		}
 		out := &slab[n]
@@ -180,8 +192,8 @@ func (c *consumer) deliver(p *partition, fp *kgo.FetchPartition, into *driver.Fe
 			out.Headers, headers, size = convertHeaders(r.Headers, headers)
 			bytes += size
 		}
+		r.Recycle()
 	}
-	p.next = records[len(records)-1].Offset + 1
 	flush(p.next)
 }
 

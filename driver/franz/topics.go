@@ -32,7 +32,7 @@ func (c *consumer) Topics(ctx context.Context, names ...string) ([]driver.Topic,
 	for _, name := range c.subscription.names {
 		if !slices.ContainsFunc(topics, func(t driver.Topic) bool { return t.Name == name }) {
 			e := c.classify(kerr.UnknownTopicOrPartition)
-			e.TopicPartition.Topic = name
+			e.TopicPartition = wholeTopic(name)
 			topics = append(topics, driver.Topic{Name: name, Err: e})
 		}
 	}
@@ -62,7 +62,7 @@ func (c *consumer) describe(ctx context.Context, names []string) (topics []drive
 		d := driver.Topic{Name: *t.Topic, ID: t.TopicID, Partitions: int32(len(t.Partitions))}
 		if err := kerr.ErrorForCode(t.ErrorCode); err != nil {
 			e := c.classify(err)
-			e.TopicPartition.Topic = d.Name
+			e.TopicPartition = wholeTopic(d.Name)
 			d = driver.Topic{Name: d.Name, Err: e}
 		}
 		topics = append(topics, d)

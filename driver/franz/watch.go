@@ -162,7 +162,7 @@ func (c *consumer) recreated(t driver.Topic, was [16]byte) {
 	c.report.clear(topicCondition(t.Name))
 	c.report.raise(topicCondition(t.Name), &driver.Error{
 		Kind:           driver.KindTopicRecreated,
-		TopicPartition: driver.TopicPartition{Topic: t.Name},
+		TopicPartition: wholeTopic(t.Name),
 		Offset:         -1,
 		Err:            &RecreatedError{Topic: t.Name, Was: was, Is: t.ID},
 	})

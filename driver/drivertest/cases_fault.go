@@ -1,0 +1,213 @@
+package drivertest
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/esm-go/esm/driver"
+)
+
+var faultCases = []testCase{
+	{name: "faults/coordinator moves", needs: []needs{needMoveCoordinator}, run: func(k *kit) {
+		topic := k.topic(1)
+		p := tp(topic, 0)
+		m := k.open(topic)
+		m.waitOwns(p)
+		k.commit(m, p, 1)
+		k.env.MoveCoordinator(k, k.group)
+		k.commitInTheEnd(m, p, 2)
+		k.committed(p, 2)
+		k.produce(topic, 0, 2)
+		m.waitRecords(p, 2)
+	}},
+	{name: "faults/leader moves", needs: []needs{needMoveLeader}, run: func(k *kit) {
+		topic := k.topic(1)
+		p := tp(topic, 0)
+		m := k.open(topic)
+		for i := range 3 {
+			k.produce(topic, 0, 10)
+			m.waitRecords(p, 10*(i+1))
+			k.env.MoveLeader(k, p)
+		}
+		k.produce(topic, 0, 10)
+		for i, r := range m.waitRecords(p, 40) {
+			if r.Offset != int64(i) {
+				k.Fatalf("record %d has offset %d", i, r.Offset)
+			}
+		}
+		answers, err := m.c.ListOffsets(k.ctx(), []driver.OffsetQuery{{TopicPartition: p, At: driver.AtEnd}})
+		if err != nil || len(answers) != 1 || answers[0].Err != nil || answers[0].Offset != 40 {
+			k.Errorf("AtEnd after the moves: %+v, %v", answers, err)
+		}
+	}},
+	{name: "faults/broker restarts", needs: []needs{needStop}, run: func(k *kit) {
+		topic := k.topic(1)
+		p := tp(topic, 0)
+		k.produce(topic, 0, 5)
+		m := k.open(topic)
+		m.waitRecords(p, 5)
+		k.commit(m, p, 2)
+		k.env.Stop(k)
+		m.wait("the report", func(s *seen) bool { return s.errors(driver.KindUnavailable, "") > 0 })
+		k.env.Start(k)
+		k.produce(topic, 0, 5)
+		m.wait("the records of after, read once or again from a new assignment", func(s *seen) bool {
+			r := s.part(p).records
+			return len(r) > 0 && r[len(r)-1].Offset == 9
+		})
+		k.commitInTheEnd(m, p, 10)
+		k.committed(p, 10)
+		m.look(func(s *seen) {
+			if n := s.errors(driver.KindUnavailable, ""); n > 10 {
+				k.Errorf("one outage was reported %d times", n)
+			}
+		})
+	}},
+	{name: "faults/unreachable at first", needs: []needs{needStop}, run: func(k *kit) {
+		topic := k.topic(1)
+		k.produce(topic, 0, 2)
+		k.env.Stop(k)
+		m := k.open(topic)
+		m.wait("the report", func(s *seen) bool { return s.errors(driver.KindUnavailable, "") > 0 })
+		k.env.Start(k)
+		m.waitRecords(tp(topic, 0), 2)
+	}},
+	{name: "faults/calls end with their context", needs: []needs{needFreeze}, run: func(k *kit) {
+		topic := k.topic(1)
+		p := tp(topic, 0)
+		m := k.open(topic)
+		m.waitOwns(p)
+		k.env.Freeze(k)
+		ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+		defer cancel()
+		ended(k, ctx, m, p)
+		k.env.Thaw(k)
+		k.produce(topic, 0, 1)
+		m.wait("the record after the thaw", func(s *seen) bool { return len(s.part(p).records) > 0 })
+	}},
+}
+
+var closeCases = []testCase{
+	{name: "close/the broker hangs", needs: []needs{needFreeze}, run: func(k *kit) {
+		topic := k.topic(1)
+		m := k.open(topic)
+		m.waitOwns(tp(topic, 0))
+		k.env.Freeze(k)
+		ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+		defer cancel()
+		begin := time.Now()
+		err := m.close(ctx)
+		if d := time.Since(begin); d > 2500*time.Millisecond {
+			k.Errorf("Close with a deadline of 500ms took %v (%v)", d, err)
+		}
+		m.look(func(s *seen) {
+			if s.count("revoked", tp(topic, 0)) != 1 {
+				k.Errorf("Close told %v, want its partition revoked", s.calls)
+			}
+		})
+		k.env.Thaw(k)
+	}},
+	{name: "close/a pending commit against a hanging broker", needs: []needs{needFreeze}, run: func(k *kit) {
+		topic := k.topic(1)
+		p := tp(topic, 0)
+		m := k.open(topic)
+		m.waitOwns(p)
+		k.env.Freeze(k)
+		ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+		defer cancel()
+		pending := make(chan error, 1)
+		go func() {
+			pending <- m.c.Commit(ctx, []driver.Commit{{TopicPartition: p, Offset: 1, LeaderEpoch: -1}})
+		}()
+		begin := time.Now()
+		_ = m.close(ctx)
+		if d := time.Since(begin); d > 2500*time.Millisecond {
+			k.Errorf("Close with a deadline of 500ms took %v", d)
+		}
+		if err := <-pending; err == nil {
+			k.Error("a commit to a hanging broker succeeded")
+		}
+		k.env.Thaw(k)
+	}},
+	{name: "close/Listener does not return", run: func(k *kit) {
+		topic := k.topic(1)
+		proceed := make(chan struct{})
+		m := k.open(topic, onRevoked(func(*member, []driver.TopicPartition) { <-proceed }))
+		m.waitOwns(tp(topic, 0))
+		ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+		defer cancel()
+		begin := time.Now()
+		if err := m.close(ctx); err == nil {
+			k.Error("Close left a Listener call behind and says nothing")
+		}
+		if d := time.Since(begin); d > 2500*time.Millisecond {
+			k.Errorf("Close with a deadline of 200ms took %v", d)
+		}
+		close(proceed)
+		m.wait("the Listener call", func(s *seen) bool { return !s.part(tp(topic, 0)).owned })
+	}},
+	{name: "close/calls after it", run: func(k *kit) {
+		topic := k.topic(1)
+		p := tp(topic, 0)
+		m := k.open(topic)
+		m.waitOwns(p)
+		if err := m.close(k.ctx()); err != nil {
+			k.Errorf("Close: %v", err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), k.target.Patience)
+		defer cancel()
+		begin := time.Now()
+		var fetch driver.Fetch
+		var e *driver.Error
+		if err := m.c.Poll(ctx, &fetch); !errors.As(err, &e) || len(fetch.Runs) != 0 {
+			k.Errorf("Poll after Close: %v with %d runs, want a *driver.Error", err, len(fetch.Runs))
+		}
+		if err := m.c.Commit(ctx, []driver.Commit{{TopicPartition: p, Offset: 1, LeaderEpoch: -1}}); err == nil {
+			k.Error("Commit after Close succeeded")
+		}
+		if _, err := m.c.Committed(ctx, []driver.TopicPartition{p}); err == nil {
+			k.Error("Committed after Close succeeded")
+		}
+		if _, err := m.c.ListOffsets(ctx, []driver.OffsetQuery{{TopicPartition: p, At: driver.AtEnd}}); err == nil {
+			k.Error("ListOffsets after Close succeeded")
+		}
+		if _, err := m.c.Topics(ctx); err == nil {
+			k.Error("Topics after Close succeeded")
+		}
+		m.c.Start([]driver.Start{{TopicPartition: p, LeaderEpoch: -1}})
+		m.c.Pause([]driver.TopicPartition{p})
+		m.c.Resume([]driver.TopicPartition{p})
+		_ = m.c.Member()
+		if err := m.c.Close(ctx); err != nil && !errors.As(err, &e) {
+			k.Errorf("a second Close: %v", err)
+		}
+		if d := time.Since(begin); d > 5*time.Second {
+			k.Errorf("calls after Close took %v", d)
+		}
+		k.committed(p, -1)
+	}},
+	{name: "close/at once", run: func(k *kit) {
+		m := k.open(k.topic(1))
+		if err := m.close(k.ctx()); err != nil {
+			k.Errorf("Close right after Open: %v", err)
+		}
+	}},
+	{name: "close/no goroutine left", run: func(k *kit) {
+		topic := k.topic(2)
+		k.produce(topic, 0, 5)
+		before := goleak.IgnoreCurrent()
+		a := k.open(topic)
+		a.waitRecords(tp(topic, 0), 5)
+		b := k.open(topic, other)
+		b.wait("one partition", func(s *seen) bool { return s.owned() == 1 })
+		k.commit(a, tp(topic, 0), 1)
+		_ = a.close(k.ctx())
+		_ = b.close(k.ctx())
+		if err := goleak.Find(append(k.env.Background, before)...); err != nil {
+			k.Errorf("after Close: %v", err)
+		}
+	}},
+}

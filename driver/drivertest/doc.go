@@ -1,0 +1,18 @@
+// Package drivertest is the contract of package driver as tests: every driver passes the same cases, on every broker
+// that it is meant for.
+//
+//	func TestFake(t *testing.T) {
+//		drivertest.Run(t, drivertest.Target{
+//			Driver:      func(drivertest.Environment) driver.Driver { return franz.Driver() },
+//			Environment: drivertest.Fake,
+//		})
+//	}
+//
+// An [Environment] is a broker together with what can be done to it. What an environment or a driver cannot do skips
+// the cases that need it, each by name and with the reason.
+//
+// Beside what a case is about, each consumer of each case is watched for the rules that always hold: Listener calls
+// come one at a time, and only while Poll or Close runs; no run while one is under way; no run of a partition that is
+// not assigned and started; offsets rise and Next is past the last; no two members own a partition at once; and no
+// Poll spins.
+package drivertest

@@ -1,0 +1,85 @@
+package esmtest_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/driver/drivertest"
+	"github.com/esm-go/esm/esmtest"
+)
+
+func TestConformance(t *testing.T) {
+	// The environment of the case that runs: cases run one after the other.
+	var broker *esmtest.Broker
+	drivertest.Run(t, drivertest.Target{
+		Environment: func(tb testing.TB) drivertest.Environment {
+			broker = esmtest.NewBroker(tb)
+			return memory(broker)
+		},
+		Driver: func(drivertest.Environment) driver.Driver { return broker.Driver() },
+	})
+}
+
+// memory is the suite's view of a Broker.
+func memory(b *esmtest.Broker) drivertest.Environment {
+	records := func(rs []drivertest.Record) []esmtest.Record {
+		out := make([]esmtest.Record, len(rs))
+		for i, r := range rs {
+			out[i] = esmtest.Record{Partition: r.Partition, Key: r.Key, Value: r.Value, Headers: r.Headers}
+			if r.Timestamp != 0 {
+				out[i].Timestamp = time.UnixMilli(r.Timestamp)
+			}
+		}
+		return out
+	}
+	var thaw []func()
+	return drivertest.Environment{
+		Name:           "memory",
+		Bootstrap:      []string{"memory:9092"},
+		SessionTimeout: time.Second,
+		CreateTopic: func(_ testing.TB, topic string, partitions int32, _ ...string) {
+			b.CreateTopic(topic, partitions)
+		},
+		Produce: func(_ testing.TB, topic string, rs ...drivertest.Record) { b.Produce(topic, records(rs)...) },
+		Committed: func(_ testing.TB, group string, tp driver.TopicPartition) driver.Committed {
+			return b.Committed(group, tp.Topic, tp.Partition)
+		},
+		Begin: func(_ testing.TB, topic string, rs ...drivertest.Record) func(bool) {
+			tx := b.Begin()
+			tx.Produce(topic, records(rs)...)
+			return func(commit bool) {
+				if commit {
+					tx.Commit()
+				} else {
+					tx.Abort()
+				}
+			}
+		},
+		Compacted: func(_ testing.TB, topic string) []int64 {
+			b.Produce(topic, esmtest.Values("0", "1", "2", "3", "4", "5")...)
+			b.Compact(topic, 0, func(offset int64, _ []byte) bool { return offset == 1 || offset == 4 })
+			return []int64{1, 4}
+		},
+		DeleteTopic:   func(_ testing.TB, topic string) { b.DeleteTopic(topic) },
+		AddPartitions: func(_ testing.TB, topic string, total int32) { b.CreateTopic(topic, total) },
+		DeleteRecords: func(_ testing.TB, tp driver.TopicPartition, before int64) {
+			b.DeleteRecords(tp.Topic, tp.Partition, before)
+		},
+		Kick:       func(_ testing.TB, _ string, m driver.Member) { b.Lose(m.ID) },
+		MoveLeader: func(_ testing.TB, tp driver.TopicPartition) { b.MoveLeader(tp.Topic, tp.Partition) },
+		Stop:       func(testing.TB) { b.Stop() },
+		Start:      func(testing.TB) { b.Start() },
+		Freeze: func(testing.TB) {
+			for _, op := range []esmtest.Op{esmtest.OpPoll, esmtest.OpCommit, esmtest.OpCommitted, esmtest.OpListOffsets, esmtest.OpTopics, esmtest.OpClose} {
+				thaw = append(thaw, b.Hang(op))
+			}
+		},
+		Thaw: func(testing.TB) {
+			for _, release := range thaw {
+				release()
+			}
+			thaw = nil
+		},
+	}
+}

@@ -1,0 +1,6 @@
+package filter
+
+// CompileEvent compiles patterns over whole events: any root key, no "value".
+func CompileEvent(patterns []string, opts ...Option) (*Set, error) {
+	return Compile(patterns, append(opts, func(o *options) { o.root = "" })...)
+}

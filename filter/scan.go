@@ -1,0 +1,296 @@
+package filter
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"unicode/utf8"
+)
+
+// The scanner reads JSON as RFC 8259 has it, and nothing wider. Its functions take an
+// index and return the one behind what they read, or -1 for bytes that are not JSON.
+
+const (
+	lowBits  = 0x0101010101010101
+	highBits = 0x8080808080808080
+)
+
+// stringStops marks, by its high bit, each byte of w that ends a plain run inside a
+// JSON string: a quote, a backslash or a control byte. Only the lowest mark is exact:
+// a borrow may set marks above it.
+func stringStops(w uint64) uint64 {
+	quote := (w ^ lowBits*'"') - lowBits
+	slash := (w ^ lowBits*'\\') - lowBits
+	control := w - lowBits*0x20
+	return (quote | slash | control) &^ w & highBits
+}
+
+// scanString reads a string from the byte behind its opening quote and returns the
+// index behind the closing one. The contents are b[i:end-1]; escaped tells whether
+// they hold a backslash.
+func scanString(b []byte, i int) (end int, escaped bool) {
+	start := i
+	var seen uint64 // all bytes passed over, ORed: are any not ASCII?
+	for {
+		var c byte
+		if i+8 <= len(b) {
+			w := binary.LittleEndian.Uint64(b[i:])
+			stops := stringStops(w)
+			if stops == 0 {
+				seen |= w
+				i += 8
+				continue
+			}
+			first := bits.TrailingZeros64(stops) &^ 7
+			seen |= w & (1<<first - 1)
+			i += first >> 3
+			c = b[i]
+		} else if i < len(b) {
+			c = b[i]
+			if c >= 0x20 && c != '"' && c != '\\' {
+				seen |= uint64(c)
+				i++
+				continue
+			}
+		}
+		switch c {
+		case '"':
+			if seen&highBits != 0 && !utf8.Valid(b[start:i]) {
+				return -1, false
+			}
+			return i + 1, escaped
+		case '\\':
+			escaped = true
+			if i = scanEscape(b, i+1); i < 0 {
+				return -1, false
+			}
+		default: // a control byte, or the end of the input
+			return -1, false
+		}
+	}
+}
+
+// scanEscape reads what follows a backslash.
+func scanEscape(b []byte, i int) int {
+	if i >= len(b) {
+		return -1
+	}
+	switch b[i] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return i + 1
+	case 'u':
+		if i+5 > len(b) {
+			return -1
+		}
+		for _, c := range b[i+1 : i+5] {
+			if unhex(c) < 0 {
+				return -1
+			}
+		}
+		return i + 5
+	}
+	return -1
+}
+
+// scanNumber reads a number from its first byte, '-' or a digit.
+func scanNumber(b []byte, i int) int {
+	if b[i] == '-' {
+		i++
+	}
+	switch {
+	case i >= len(b):
+		return -1
+	case b[i] == '0':
+		i++
+	default:
+		if i = scanDigits(b, i); i < 0 {
+			return -1
+		}
+	}
+	if i < len(b) && b[i] == '.' {
+		if i = scanDigits(b, i+1); i < 0 {
+			return -1
+		}
+	}
+	if i < len(b) && b[i]|0x20 == 'e' {
+		i++
+		if i < len(b) && (b[i] == '+' || b[i] == '-') {
+			i++
+		}
+		return scanDigits(b, i)
+	}
+	return i
+}
+
+// scanDigits reads one digit or more.
+func scanDigits(b []byte, i int) int {
+	from := i
+	for i < len(b) && b[i]-'0' <= 9 {
+		i++
+	}
+	if i == from {
+		return -1
+	}
+	return i
+}
+
+// literal is one of JSON's three words.
+type literal uint8
+
+const (
+	litNull literal = 1 << iota
+	litTrue
+	litFalse
+)
+
+// scanLiteral reads true, false or null from its first byte.
+func scanLiteral(b []byte, i int) (int, literal) {
+	rest := b[i:]
+	switch {
+	case len(rest) >= 4 && string(rest[:4]) == "null":
+		return i + 4, litNull
+	case len(rest) >= 4 && string(rest[:4]) == "true":
+		return i + 4, litTrue
+	case len(rest) >= 5 && string(rest[:5]) == "false":
+		return i + 5, litFalse
+	}
+	return -1, 0
+}
+
+// skipSpace is small enough to be inlined; compact JSON never leaves its first line.
+func skipSpace(b []byte, i int) int {
+	if i < len(b) && b[i] > ' ' {
+		return i
+	}
+	return skipSpaces(b, i)
+}
+
+func skipSpaces(b []byte, i int) int {
+	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\t' || b[i] == '\r') {
+		i++
+	}
+	return i
+}
+
+// skip reads one whole value that no pattern asks about. nest is the number of objects
+// and arrays around it. Up to 64 levels are kept in the bits of one word (1 = object).
+func skip(b []byte, i, nest int) int {
+	var stack uint64
+	level := 0
+value:
+	if i = skipSpace(b, i); i >= len(b) {
+		return -1
+	}
+	switch c := b[i]; c {
+	case '"':
+		if i, _ = scanString(b, i+1); i < 0 {
+			return -1
+		}
+	case '{', '[':
+		if level == 64 {
+			if i = skip(b, i, nest+level); i < 0 {
+				return -1
+			}
+			goto after
+		}
+		if nest+level >= MaxDepth {
+			return -1
+		}
+		i = skipSpace(b, i+1)
+		if i < len(b) && b[i] == c+2 { // '}' and ']' stand two behind their openers
+			i++
+			goto after
+		}
+		level++
+		stack <<= 1
+		if c == '[' {
+			goto value
+		}
+		stack |= 1
+		goto key
+	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+		if i = scanNumber(b, i); i < 0 {
+			return -1
+		}
+	default:
+		if i, _ = scanLiteral(b, i); i < 0 {
+			return -1
+		}
+	}
+after:
+	if level == 0 {
+		return i
+	}
+	if i = skipSpace(b, i); i >= len(b) {
+		return -1
+	}
+	if b[i] == ',' {
+		i++
+		if stack&1 == 0 {
+			goto value
+		}
+		i = skipSpace(b, i)
+		goto key
+	}
+	if b[i] != ']'+byte(stack&1)*2*16 { // ']' is 0x5d, '}' is 0x7d
+		return -1
+	}
+	i++
+	stack >>= 1
+	level--
+	goto after
+key:
+	if i >= len(b) || b[i] != '"' {
+		return -1
+	}
+	if i, _ = scanString(b, i+1); i < 0 {
+		return -1
+	}
+	if i = skipSpace(b, i); i >= len(b) || b[i] != ':' {
+		return -1
+	}
+	i++
+	goto value
+}
+
+// unescape appends the contents of a valid JSON string to dst, decoded. As in
+// encoding/json, half a surrogate pair becomes U+FFFD.
+func unescape(dst, s []byte) []byte {
+	for i := 0; i < len(s); {
+		if s[i] != '\\' {
+			dst = append(dst, s[i])
+			i++
+			continue
+		}
+		c := s[i+1]
+		i += 2
+		switch c {
+		case 'b':
+			c = '\b'
+		case 'f':
+			c = '\f'
+		case 'n':
+			c = '\n'
+		case 'r':
+			c = '\r'
+		case 't':
+			c = '\t'
+		case 'u':
+			r := hex4(s[i:])
+			i += 4
+			if r>>10 == 0xd800>>10 && i+6 <= len(s) && s[i] == '\\' && s[i+1] == 'u' {
+				if low := hex4(s[i+2:]); low>>10 == 0xdc00>>10 {
+					r = 0x10000 + (r&0x3ff)<<10 + low&0x3ff
+					i += 6
+				}
+			}
+			dst = utf8.AppendRune(dst, r) // writes U+FFFD for a lone surrogate
+			continue
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+func hex4(s []byte) rune {
+	return rune(unhex(s[0])<<12 | unhex(s[1])<<8 | unhex(s[2])<<4 | unhex(s[3]))
+}

@@ -1,0 +1,414 @@
+package esm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/esmtest"
+)
+
+// The model test runs several members of one group through random scripts in virtual time, and holds these against
+// every commit that the broker accepts and every invocation that begins:
+//
+//   - guarantee 1: no commit passes a record that is not resolved;
+//   - guarantee 2: when a record is invoked, every record before it in its partition is resolved or in the same batch,
+//     and no member has two invocations of one partition at a time;
+//   - guarantees 1 and 3, in the end: when everything heals, every record is resolved and the group's commits reach the
+//     ends of the logs.
+
+// step is one line of a script.
+type step struct {
+	op        string
+	who, part int
+	n         int
+	d         time.Duration
+}
+
+func (s step) String() string {
+	return fmt.Sprintf("%s who=%d part=%d n=%d d=%v", s.op, s.who, s.part, s.n, s.d)
+}
+
+// script is all that chance decides.
+type script struct {
+	Partitions, Members int
+	Seed                uint64
+	Batch               int
+	Window              time.Duration
+	Retry               retryPolicy
+	FailPerMille        int
+	Slow                time.Duration
+	Steps               []step
+}
+
+func drawScript(t *rapid.T) script {
+	ops := []string{"produce", "produce", "produce", "gap", "compact", "wait", "wait", "wait", "revoke", "lose", "rebalance", "pause", "resume",
+		"stop", "crash", "restart", "failcommit", "hangcommit", "moveleader", "grow", "stopbroker", "failother", "heal"}
+	one := rapid.Custom(func(t *rapid.T) step {
+		return step{
+			op:   rapid.SampledFrom(ops).Draw(t, "op"),
+			who:  rapid.IntRange(0, 2).Draw(t, "who"),
+			part: rapid.IntRange(0, 3).Draw(t, "part"),
+			n:    rapid.IntRange(1, 40).Draw(t, "n"),
+			d:    time.Duration(rapid.IntRange(1, 4000).Draw(t, "ms")) * time.Millisecond,
+		}
+	})
+	return script{
+		Partitions:   rapid.IntRange(1, 4).Draw(t, "partitions"),
+		Members:      rapid.IntRange(1, 3).Draw(t, "members"),
+		Seed:         rapid.Uint64().Draw(t, "seed"),
+		Batch:        rapid.SampledFrom([]int{1, 3, 10, 50}).Draw(t, "batch"),
+		Window:       rapid.SampledFrom([]time.Duration{0, 100 * time.Millisecond, 2 * time.Second}).Draw(t, "window"),
+		FailPerMille: rapid.SampledFrom([]int{0, 100, 500}).Draw(t, "fail"),
+		Slow:         rapid.SampledFrom([]time.Duration{0, 300 * time.Millisecond, 20 * time.Second}).Draw(t, "slow"),
+		Retry: retryPolicy{
+			maxAttempts: rapid.SampledFrom([]int{-1, 0, 2}).Draw(t, "attempts"),
+			bisect:      rapid.Bool().Draw(t, "bisect"),
+			partial:     rapid.Bool().Draw(t, "partial"),
+		},
+		Steps: rapid.SliceOfN(one, 5, 60).Draw(t, "steps"),
+	}
+}
+
+// world is the state of one run of a script.
+type world struct {
+	s      script
+	broker *esmtest.Broker
+
+	mu       sync.Mutex
+	rng      *rand.Rand
+	records  map[TopicPartition]map[int64]bool // existing record → resolved
+	busy     map[string]int                    // "member partition" → invocations
+	faults   []string
+	calm     bool // no failure any more
+	invoked  int
+	restarts int
+
+	members []*modelMember
+}
+
+type modelMember struct {
+	name   string
+	runner *Runner
+	cancel context.CancelFunc
+	done   chan error
+}
+
+func (w *world) fault(format string, args ...any) {
+	if len(w.faults) < 5 {
+		w.faults = append(w.faults, fmt.Sprintf(format, args...))
+	}
+}
+
+func (w *world) onCommit(c esmtest.CommitInfo) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for offset, resolved := range w.records[c.TopicPartition] {
+		if !resolved && offset < c.Offset {
+			w.fault("%s committed %s at %d, past the unresolved %d", c.Member, c.TopicPartition, c.Offset, offset)
+		}
+	}
+}
+
+// handle is the handler of every member.
+func (w *world) handle(name string) Handler {
+	return func(ctx context.Context, e KafkaEvent) error {
+		w.mu.Lock()
+		w.invoked++
+		var all []KafkaRecord
+		for key, records := range e.Records {
+			w.busy[name+" "+key]++
+			if w.busy[name+" "+key] > 1 {
+				w.fault("%s has two invocations of %s at a time", name, key)
+			}
+			tp := TopicPartition{Topic: records[0].Topic, Partition: records[0].Partition}
+			inBatch := make(map[int64]bool)
+			for i, r := range records {
+				if i > 0 && r.Offset <= records[i-1].Offset {
+					w.fault("%s: offset %d behind %d in one batch", key, r.Offset, records[i-1].Offset)
+				}
+				inBatch[r.Offset] = true
+			}
+			last := records[len(records)-1].Offset
+			for offset, resolved := range w.records[tp] {
+				if !resolved && offset < last && !inBatch[offset] {
+					w.fault("%s invoked %s up to %d before %d was resolved", name, key, last, offset)
+				}
+			}
+			all = append(all, records...)
+		}
+		var sleep time.Duration
+		fails, kind, some := false, 0, 0
+		if !w.calm {
+			if w.s.Slow > 0 && w.rng.IntN(4) == 0 {
+				sleep = time.Duration(w.rng.Int64N(int64(w.s.Slow)))
+			}
+			fails, kind, some = w.rng.IntN(1000) < w.s.FailPerMille, w.rng.IntN(6), w.rng.IntN(len(all))
+		}
+		w.mu.Unlock()
+		var err error
+		if sleep > 0 {
+			select {
+			case <-time.After(sleep):
+			case <-ctx.Done():
+				err = ctx.Err()
+			}
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for key := range e.Records {
+			w.busy[name+" "+key]--
+		}
+		if err != nil {
+			return err
+		}
+		if !fails {
+			w.resolve(all)
+			return nil
+		}
+		switch {
+		case kind == 0 && w.s.Retry.partial:
+			for i := range all {
+				if i != some {
+					w.resolve(all[i : i+1])
+				}
+			}
+			return fmt.Errorf("one of them: %w", ItemFailures(all[some].ItemID()))
+		case kind == 1:
+			return Throttled(errors.New("slow down"))
+		case kind == 2:
+			panic("model")
+		case kind == 3 && w.s.Retry.maxAttempts >= 0:
+			return Permanent(errors.New("never"))
+		}
+		return errors.New("model")
+	}
+}
+
+func (w *world) resolve(records []KafkaRecord) {
+	for _, r := range records {
+		w.records[TopicPartition{Topic: r.Topic, Partition: r.Partition}][r.Offset] = true
+	}
+}
+
+func (w *world) startMember(i int) {
+	w.restarts++
+	name := fmt.Sprintf("m%d.%d", i, w.restarts)
+	s := defaults()
+	s.size, s.window, s.retry = w.s.Batch, w.s.Window, w.s.Retry
+	rig := newRig(nil, w.broker, s, w.handle(name), WithClientID(name), WithSeed(w.s.Seed), WithStopTimeout(2*time.Second),
+		WithRevokeTimeout(3*time.Second), WithBufferBytes(1<<20), WithMetadataMaxAge(5*time.Second),
+		WithHooks(Hooks{Drop: func(d DropInfo) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.resolve(d.Records)
+		}}))
+	m := &modelMember{name: name, runner: rig.runner, done: make(chan error, 1)}
+	ctx, cancel := context.WithCancel(context.Background())
+	m.cancel = cancel
+	go func() { m.done <- m.runner.Run(ctx) }()
+	w.members[i] = m
+}
+
+func (w *world) memberID(name string) string {
+	for _, m := range w.broker.Members("g") {
+		if m.ClientID == name {
+			return m.ID
+		}
+	}
+	return ""
+}
+
+func (w *world) stopMember(i int) error {
+	m := w.members[i]
+	if m == nil {
+		return nil
+	}
+	w.members[i] = nil
+	m.cancel()
+	return <-m.done
+}
+
+func (w *world) do(s step) error {
+	part := int32(s.part % w.s.Partitions)
+	tp := TopicPartition{Topic: "t", Partition: part}
+	i := s.who % w.s.Members
+	switch s.op {
+	case "produce":
+		w.mu.Lock()
+		next := w.broker.End("t", part)
+		for k := range s.n {
+			w.records[tp][next+int64(k)] = false
+		}
+		w.mu.Unlock()
+		for k := range s.n {
+			w.broker.Produce("t", esmtest.Record{Partition: part, Key: []byte{byte(k)}, Value: []byte("x")})
+		}
+	case "gap":
+		w.broker.Gap("t", part, int64(s.n))
+	case "compact":
+		w.mu.Lock()
+		gone := make(map[int64]bool)
+		for offset := range w.records[tp] {
+			if offset%7 == int64(s.n%7) {
+				gone[offset] = true
+				w.records[tp][offset] = true // delivered or not, both are right
+			}
+		}
+		w.mu.Unlock()
+		w.broker.Compact("t", part, func(offset int64, _ []byte) bool { return !gone[offset] })
+	case "wait":
+		time.Sleep(s.d)
+	case "revoke":
+		w.broker.Revoke(tp)
+	case "lose":
+		if m := w.members[i]; m != nil {
+			if id := w.memberID(m.name); id != "" {
+				w.broker.Lose(id)
+			}
+		}
+	case "rebalance":
+		w.broker.Rebalance("g")
+	case "pause":
+		if m := w.members[i]; m != nil {
+			m.runner.Pause()
+		}
+	case "resume":
+		if m := w.members[i]; m != nil {
+			m.runner.Resume()
+		}
+	case "stop":
+		return w.stopMember(i)
+	case "crash": // the group drops it, so nothing that it still does counts
+		if m := w.members[i]; m != nil {
+			if id := w.memberID(m.name); id != "" {
+				w.broker.Lose(id)
+			}
+			return w.stopMember(i)
+		}
+	case "restart":
+		if w.members[i] == nil {
+			w.startMember(i)
+		}
+	case "failcommit":
+		w.broker.Fail(esmtest.OpCommit, s.n%4+1, &driver.Error{Kind: driver.KindUnavailable, Err: errors.New("script")})
+	case "hangcommit":
+		release := w.broker.Hang(esmtest.OpCommit)
+		time.Sleep(s.d)
+		release()
+	case "moveleader":
+		w.broker.MoveLeader("t", part)
+	case "grow":
+		if w.s.Partitions < 6 {
+			w.mu.Lock()
+			w.records[TopicPartition{Topic: "t", Partition: int32(w.s.Partitions)}] = make(map[int64]bool)
+			w.mu.Unlock()
+			w.s.Partitions++
+			w.broker.CreateTopic("t", int32(w.s.Partitions))
+		}
+	case "stopbroker":
+		w.broker.Stop()
+		time.Sleep(s.d)
+		w.broker.Start()
+	case "failother":
+		w.broker.Fail([]esmtest.Op{esmtest.OpCommitted, esmtest.OpListOffsets, esmtest.OpTopics}[s.n%3], s.n%3+1,
+			&driver.Error{Kind: driver.KindUnavailable, Err: errors.New("script")})
+	case "heal":
+		w.broker.Heal()
+	}
+	return nil
+}
+
+// play runs a script in the bubble that it is called in.
+func play(s script) error {
+	w := &world{s: s, rng: rand.New(rand.NewPCG(s.Seed, 1)), records: make(map[TopicPartition]map[int64]bool), busy: make(map[string]int)}
+	w.broker = esmtest.NewBroker(nil, esmtest.FetchRecords(7), esmtest.OnCommit(w.onCommit))
+	w.broker.CreateTopic("t", int32(s.Partitions))
+	for i := range s.Partitions {
+		w.records[TopicPartition{Topic: "t", Partition: int32(i)}] = make(map[int64]bool)
+	}
+	w.members = make([]*modelMember, s.Members)
+	for i := range s.Members {
+		w.startMember(i)
+	}
+	check := func(what string) error {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if len(w.faults) > 0 {
+			return fmt.Errorf("after %s: %s", what, strings.Join(w.faults, "; "))
+		}
+		return nil
+	}
+	var failed error
+	for n, st := range s.Steps {
+		err := w.do(st)
+		synctest.Wait()
+		if err == nil {
+			err = check(fmt.Sprintf("step %d (%v)", n, st))
+		}
+		if err != nil && failed == nil {
+			failed = err
+			break
+		}
+	}
+	// Everything heals.
+	w.mu.Lock()
+	w.calm = true
+	w.mu.Unlock()
+	w.broker.Heal()
+	for i, m := range w.members {
+		if m == nil {
+			w.startMember(i)
+		} else {
+			m.runner.Resume()
+		}
+	}
+	time.Sleep(10 * time.Minute)
+	synctest.Wait()
+	var status []Status
+	for _, m := range w.members {
+		status = append(status, m.runner.Status())
+	}
+	for i := range w.members {
+		if err := w.stopMember(i); err != nil && failed == nil {
+			failed = fmt.Errorf("stopping: %w", err)
+		}
+	}
+	if failed != nil {
+		return failed
+	}
+	if err := check("the end"); err != nil {
+		return err
+	}
+	for tp, records := range w.records {
+		for offset, resolved := range records {
+			if !resolved {
+				return fmt.Errorf("%s[%d] was never resolved; status %+v", tp, offset, status)
+			}
+		}
+		if c, end := w.broker.Committed("g", tp.Topic, tp.Partition), w.broker.End(tp.Topic, tp.Partition); c.Offset != end {
+			return fmt.Errorf("%s is committed at %d, not at its end %d; status %+v", tp, c.Offset, end, status)
+		}
+	}
+	return nil
+}
+
+func TestModel(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		s := drawScript(rt)
+		var err error
+		synctest.Test(t, func(*testing.T) { err = play(s) })
+		if err != nil {
+			rt.Fatalf("%v", err)
+		}
+	})
+}

@@ -1,0 +1,293 @@
+package esm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/esm-go/esm/driver"
+)
+
+// Runner runs one mapping. Make it with New, run it once with Run; all its methods are safe for concurrent use.
+type Runner struct {
+	*core
+	mapping Mapping
+	client  driver.Config
+	started atomic.Bool
+	ready   chan struct{}
+	resumed chan struct{} // a Resume for a Run that waits for it; buffered
+
+	// mu guards what follows. It is never held while waiting for the loop.
+	mu           sync.Mutex
+	member       *member // nil before Run has opened the client
+	wantPaused   bool
+	isReady      bool
+	ended        bool
+	state        State
+	reason       string
+	lastModified time.Time
+	last         Status // of the loop, when it ended
+}
+
+// identity is how a mapping is named.
+type identity struct{ uuid, functionName, bootstrap string }
+
+// newRunner puts a Runner together; New has validated everything.
+func newRunner(o *options, h Handler, s *settings, client driver.Config, id identity) *Runner {
+	for i := len(o.middleware) - 1; i >= 0; i-- {
+		h = o.middleware[i](h)
+	}
+	c := &core{opts: o, handler: h, log: o.logger, hooks: o.hooks, uuid: id.uuid, functionName: id.functionName, bootstrap: id.bootstrap}
+	c.current.Store(s)
+	c.budget.limit = o.bufferBytes
+	c.setResult(resultNone)
+	return &Runner{core: c, client: client, ready: make(chan struct{}), resumed: make(chan struct{}, 1)}
+}
+
+func (r *Runner) lock() func() {
+	r.mu.Lock()
+	return r.mu.Unlock
+}
+
+// Run polls the topics and invokes the handler until ctx ends, then stops: it finishes what is in flight, within the
+// stop timeout, commits, leaves the group and returns nil. It returns once every goroutine that it started has
+// returned; else a *StuckError names what had to be left behind. A client that fails for good, and a start that
+// WithStartTimeout ends, is a *SourceError. A broker that cannot be reached is not an error: Run goes on trying, and
+// Status, Healthy, the hooks and the log say so.
+//
+// A second call returns ErrAlreadyRun.
+func (r *Runner) Run(ctx context.Context) error {
+	if !r.started.CompareAndSwap(false, true) {
+		return ErrAlreadyRun
+	}
+	r.setState(Creating)
+	if !r.awaitEnabled(ctx) {
+		r.end(nil)
+		return nil
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	m := newMember(r.core)
+	m.quiet = func() { r.settleState(Disabling, Disabled) }
+	unlock := r.lock()
+	r.member = m
+	m.paused = r.wantPaused
+	unlock()
+	r.log.Info("event source mapping starts", "UUID", r.uuid, "FunctionName", r.functionName, "ConsumerGroupId", r.client.GroupID,
+		"Topics", r.client.Topics, "bootstrap", r.bootstrap, "driver", r.opts.driver.Name())
+	result := make(chan error, 1)
+	go func() { result <- m.run(ctx, r.client) }() // awaited below
+	var tooLate <-chan time.Time
+	if d := r.opts.startTimeout; d > 0 {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		tooLate = timer.C
+	}
+	ready := m.ready
+	for {
+		select {
+		case <-ready:
+			ready, tooLate = nil, nil
+			r.becomeReady()
+		case <-tooLate:
+			tooLate = nil
+			cancel(ErrNotReady)
+		case err := <-result:
+			r.end(m)
+			if err == nil && errors.Is(context.Cause(ctx), ErrNotReady) {
+				err = &SourceError{Op: "start", Err: fmt.Errorf("%w (%v): %s", ErrNotReady, r.opts.startTimeout, *r.result.Load())}
+			}
+			r.log.Info("event source mapping ended", "err", err)
+			return err
+		}
+	}
+}
+
+// awaitEnabled waits while the mapping is disabled; false when ctx ends first.
+func (r *Runner) awaitEnabled(ctx context.Context) bool {
+	for {
+		unlock := r.lock()
+		paused := r.wantPaused
+		unlock()
+		if ctx.Err() != nil {
+			return false
+		}
+		if !paused {
+			r.settleState(Disabled, Enabling)
+			return true
+		}
+		r.setState(Disabled)
+		select {
+		case <-r.resumed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+func (r *Runner) becomeReady() {
+	unlock := r.lock()
+	r.isReady = true
+	paused := r.wantPaused
+	unlock()
+	if !paused {
+		r.setState(Enabled)
+	}
+	close(r.ready)
+}
+
+// end keeps the loop's last word, and the final state.
+func (r *Runner) end(m *member) {
+	var last Status
+	if m != nil {
+		m.status(&last) // the loop has ended: its state is ours
+	}
+	unlock := r.lock()
+	r.ended, r.last = true, last
+	unlock()
+	r.setState(Disabled)
+}
+
+// Ready is closed when the group's first assignment is started: from then on every record produced is seen, under
+// StartingPosition LATEST too. When Run ends before that it is never closed.
+func (r *Runner) Ready() <-chan struct{} { return r.ready }
+
+// Pause stops the intake, as Enabled = false does on Lambda, without leaving the group: what is in flight is finished,
+// nothing new is invoked or fetched. It returns at once; the state goes from Disabling to Disabled.
+func (r *Runner) Pause() {
+	unlock := r.lock()
+	changed := !r.wantPaused && !r.ended
+	r.wantPaused = true
+	m, running := r.member, r.started.Load()
+	unlock()
+	if !changed || !running {
+		return
+	}
+	r.setState(Disabling)
+	if m != nil {
+		m.do(func() { m.setPaused(true) })
+	}
+}
+
+// Resume ends a Pause.
+func (r *Runner) Resume() {
+	unlock := r.lock()
+	changed := r.wantPaused && !r.ended
+	r.wantPaused = false
+	m, ready := r.member, r.isReady
+	unlock()
+	if !changed {
+		return
+	}
+	select {
+	case r.resumed <- struct{}{}:
+	default:
+	}
+	if m == nil {
+		return
+	}
+	r.setState(Enabling)
+	m.do(func() { m.setPaused(false) })
+	if ready {
+		r.settleState(Enabling, Enabled)
+	}
+}
+
+// setPaused runs on the loop.
+func (m *member) setPaused(paused bool) {
+	if m.paused == paused || m.stop.phase != working {
+		return
+	}
+	m.paused, m.toldQuiet = paused, false
+	if paused {
+		m.pauseAll(pausedByUser)
+	} else {
+		m.resumeAll(pausedByUser)
+	}
+}
+
+// setState changes the state and tells the hooks.
+func (r *Runner) setState(to State) { r.changeState("", to) }
+
+// settleState changes the state only from a given one.
+func (r *Runner) settleState(from, to State) { r.changeState(from, to) }
+
+func (r *Runner) changeState(from, to State) {
+	unlock := r.lock()
+	old := r.state
+	if old == to || from != "" && old != from {
+		unlock()
+		return
+	}
+	r.state, r.reason, r.lastModified = to, ReasonUserInitiated, time.Now()
+	info := StateInfo{From: old, To: to, Reason: r.reason}
+	unlock()
+	r.log.Info("state", "from", string(info.From), "to", string(info.To))
+	r.hooks.stateChange(info)
+}
+
+// Status returns a snapshot. Do not call it from a hook that runs on the loop.
+func (r *Runner) Status() Status {
+	unlock := r.lock()
+	m, last, ended := r.member, r.last, r.ended
+	unlock()
+	s := Status{}
+	if ended {
+		s = last
+	} else if m != nil && !m.do(func() { m.status(&s) }) {
+		// The loop has ended since; what Run keeps of it is there in a moment, and says no more than this.
+		s = Status{}
+	}
+	unlock = r.lock()
+	s.State, s.StateTransitionReason, s.LastModified = r.state, r.reason, r.lastModified
+	unlock()
+	s.UUID, s.FunctionName, s.ConsumerGroupID, s.Driver = r.uuid, r.functionName, r.client.GroupID, r.opts.driver.Name()
+	s.LastProcessingResult = *r.result.Load()
+	s.BufferedBytes, s.BufferLimit = int(r.budget.used.Load()), r.budget.limit
+	s.Metrics = r.counters.snapshot()
+	return s
+}
+
+// Metrics returns the counters alone; it asks nobody and is cheap.
+func (r *Runner) Metrics() Metrics { return r.counters.snapshot() }
+
+// Healthy reports whether the mapping works, for liveness and readiness probes: nil, or an error that wraps
+// ErrUnhealthy and says what is wrong. Before Run and while the mapping is disabled it is nil; a handler that fails is
+// not a reason, nor is a short loss of the broker.
+//
+//   - The loop has been busy with one thing for 30 s: a hook blocks.
+//   - The client has not returned from a poll for 30 s.
+//   - Commits have failed for a minute.
+//   - The group took everything away a minute ago and has given nothing back.
+//   - Run has ended with the context still alive, or ended at all.
+func (r *Runner) Healthy() error {
+	unlock := r.lock()
+	m, ended := r.member, r.ended
+	unlock()
+	if ended {
+		return fmt.Errorf("%w: Run has ended", ErrUnhealthy)
+	}
+	if m == nil {
+		return nil
+	}
+	now := time.Now()
+	for _, check := range []struct {
+		since time.Duration
+		at    int64
+		what  string
+	}{
+		{30 * time.Second, m.busySince.Load(), "the loop has been busy with one thing: does a hook block?"},
+		{30*time.Second + r.opts.revokeTimeout, m.lastPoll.Load(), "the Kafka client has not returned from a poll"},
+		{time.Minute, m.commitFailing.Load(), "commits fail"},
+		{time.Minute, m.lostSince.Load(), "the group took every partition away and has given none back"},
+	} {
+		if check.at != 0 && now.Sub(time.Unix(0, check.at)) > check.since {
+			return fmt.Errorf("%w: %s since %s; last result: %s", ErrUnhealthy, check.what,
+				time.Unix(0, check.at).Format(time.RFC3339), *r.result.Load())
+		}
+	}
+	return nil
+}

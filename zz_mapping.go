@@ -1,0 +1,2 @@
+package esm
+type Mapping struct{}
