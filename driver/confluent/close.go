@@ -6,12 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 )
 
-// Close leaves the group. librdkafka's own Close waits for the coordinator's answer to a pending commit, when it is away
-// until the session would have ended, and for ever after a fatal error; so it runs in a goroutine that is left behind
-// when ctx ends. What is left behind ends by itself as soon as librdkafka lets it, except after a fatal error.
+// Close leaves the group. What is slow about it runs in a goroutine that is left behind when ctx ends, because librdkafka
+// can be waited for only: a commit whose coordinator is away is tried again until one is back, however long that takes,
+// and Close after it. What is left behind ends then; only after a fatal error it does not.
 func (c *consumer) Close(ctx context.Context) error {
 	c.closeOnce.Do(func() {
 		c.closing.Store(true)
@@ -47,21 +46,10 @@ func (c *consumer) shutDown() {
 		c.left = fmt.Errorf("%w: %w", errFatalLeft, c.fatal)
 		return
 	}
-	// A commit that no coordinator answers is given up by librdkafka only when it is being closed. One that is about to
-	// be answered gets the time for it.
-	grace := time.NewTimer(commitGrace)
-	defer grace.Stop()
-	select {
-	case <-commits:
-	case <-grace.C:
-	}
+	// librdkafka frees its handle at the end of Close, with no regard for calls that are inside it.
+	<-commits
 	if err := c.client.Close(); err != nil {
 		c.left = fmt.Errorf("confluent: closing librdkafka: %w", err)
 	}
-	<-commits
 	c.logs.stop()
 }
-
-// commitGrace is how long Close waits for commits before it makes librdkafka give them up, which takes a session
-// timeout more.
-const commitGrace = 500 * time.Millisecond

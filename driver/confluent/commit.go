@@ -12,7 +12,8 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// Commit commits positions. librdkafka's call waits for as long as the coordinator is away, without a timeout, so that
+// Commit commits positions. librdkafka's call waits for as long as the coordinator is away (a request that timed out
+// before it was sent is tried again without end), so that
 // it runs in a goroutine of its own. When ctx ends first, the call is left to itself and its outcome is not known: it may
 // still arrive. Close says how many there are.
 func (c *consumer) Commit(ctx context.Context, commits []driver.Commit) error {

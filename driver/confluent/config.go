@@ -49,9 +49,9 @@ const recordOverhead = 256
 // default of 1000 ms lets the queue run dry and stay dry; 2 ms costs a few wake-ups while a queue is full.
 const fetchBackoff = 2
 
-// socketTimeout is how long a broker may take for an answer. librdkafka's default of a minute is also how long a commit
-// to a coordinator that just died is kept, and a Close with it.
-const socketTimeout = 10 * time.Second
+// socketTimeout is how long a broker may take for an answer before its connection counts as broken: the Java client's
+// request.timeout.ms. librdkafka's default is twice that.
+const socketTimeout = 30 * time.Second
 
 // minQueuedMessages keeps a small BufferBytes from starving the fetcher.
 const minQueuedMessages = 1000

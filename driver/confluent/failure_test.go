@@ -6,10 +6,12 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/esm-go/esm/driver"
@@ -63,11 +65,18 @@ func TestUnreachable(t *testing.T) {
 	m.mu.Unlock()
 }
 
-// TestCommitAndCloseWithoutBroker takes the broker away: librdkafka keeps a commit then until the session ends, and
-// Close with it.
+// TestCommitAndCloseWithoutBroker takes the broker away: librdkafka keeps a commit until there is a coordinator again.
 func TestCommitAndCloseWithoutBroker(t *testing.T) {
 	t.Parallel()
-	fake := kafkatest.Fake(t)
+	_, port, err := net.SplitHostPort(nobody(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fake := kafkatest.Fake(t, kfake.Ports(number))
 	b := &broker{t: t, Client: fake.Client, session: 2 * time.Second}
 	topic := b.NewTopic(t, 1)
 	m := join(t, b.config(topic, topic), from(0))
@@ -75,7 +84,7 @@ func TestCommitAndCloseWithoutBroker(t *testing.T) {
 	fake.Kfake.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	err := m.consumer.Commit(ctx, []driver.Commit{{TopicPartition: tp(topic, 0), Offset: 1}})
+	err = m.consumer.Commit(ctx, []driver.Commit{{TopicPartition: tp(topic, 0), Offset: 1}})
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Commit: %v", err)
 	}
@@ -91,7 +100,9 @@ func TestCommitAndCloseWithoutBroker(t *testing.T) {
 	if took := time.Since(before); took > 5*time.Second {
 		t.Errorf("Close took %v", took)
 	}
-	// What was left behind ends by itself: leave, in the cleanup, waits for it.
+	// With a broker the rest of Close ends: leave, in the cleanup, waits for it.
+	kafkatest.Fake(t, kfake.Ports(number))
+	m.leave()
 }
 
 // TestFenced takes a static member's place.

@@ -177,7 +177,7 @@ func (m *member) untilCount(tp driver.TopicPartition, n int) {
 func (m *member) leave() {
 	m.stop()
 	<-m.done
-	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	if err := m.consumer.Close(ctx); err != nil {
 		m.mu.Lock()
