@@ -8,9 +8,9 @@ import (
 	"fmt"
 )
 
-// Close leaves the group. librdkafka's own Close waits for the coordinator's answer to a pending commit, minutes when it
-// is away, and for ever after a fatal error; so it runs in a goroutine that is left behind when ctx ends. What is left
-// behind ends by itself as soon as librdkafka lets it, except after a fatal error.
+// Close leaves the group. What is slow about it runs in a goroutine that is left behind when ctx ends, because librdkafka
+// can be waited for only: a commit whose coordinator is away is tried again until one is back, however long that takes,
+// and Close after it. What is left behind ends then; only after a fatal error it does not.
 func (c *consumer) Close(ctx context.Context) error {
 	c.closeOnce.Do(func() {
 		c.closing.Store(true)
@@ -26,8 +26,8 @@ func (c *consumer) Close(ctx context.Context) error {
 		return c.left
 	default:
 	}
-	return fmt.Errorf("confluent: Close left librdkafka behind: it has not left group %q yet, %d commits unanswered, %d calls"+
-		" under way: %w", c.group, c.pending.Load(), c.gate.count(), ctx.Err())
+	return fmt.Errorf("confluent: Close left librdkafka behind: it has not left group %q yet, commits unanswered: %d, calls"+
+		" under way: %d: %w", c.group, c.commits.count(), c.gate.count(), ctx.Err())
 }
 
 // errFatalLeft says that librdkafka's threads stay.
@@ -41,10 +41,13 @@ func (c *consumer) shutDown() {
 	c.forget(gone)
 	c.end()
 	<-c.gate.close()
+	commits := c.commits.close()
 	if c.fatal != nil {
 		c.left = fmt.Errorf("%w: %w", errFatalLeft, c.fatal)
 		return
 	}
+	// librdkafka frees its handle at the end of Close, with no regard for calls that are inside it.
+	<-commits
 	if err := c.client.Close(); err != nil {
 		c.left = fmt.Errorf("confluent: closing librdkafka: %w", err)
 	}

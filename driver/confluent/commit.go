@@ -12,9 +12,10 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// Commit commits positions. librdkafka's call waits for as long as the coordinator is away, without a timeout, so that
-// it runs in a goroutine of its own; when ctx ends first, the call is left to itself, counted, and its outcome is not
-// known: it may still arrive. Close waits for it.
+// Commit commits positions. librdkafka's call waits for as long as the coordinator is away (a request that timed out
+// before it was sent is tried again without end), so that
+// it runs in a goroutine of its own. When ctx ends first, the call is left to itself and its outcome is not known: it may
+// still arrive. Close says how many there are.
 func (c *consumer) Commit(ctx context.Context, commits []driver.Commit) error {
 	if len(commits) == 0 {
 		return nil
@@ -40,13 +41,11 @@ func (c *consumer) Commit(ctx context.Context, commits []driver.Commit) error {
 		offsets []kafka.TopicPartition
 		err     error
 	}
-	result, err := background(ctx, c.gate, func() outcome {
+	result, err := background(ctx, c.commits, func() outcome {
 		if c.Member().ID == "" || c.client.AssignmentLost() {
 			// librdkafka would commit without a member id, which a broker takes as long as the group is empty.
 			return outcome{err: kafka.NewError(kafka.ErrUnknownMemberID, "this member is not, or no longer, in the group", false)}
 		}
-		c.pending.Add(1)
-		defer c.pending.Add(-1)
 		committed, err := c.client.CommitOffsets(offsets)
 		return outcome{committed, err}
 	})

@@ -52,6 +52,10 @@ const recordOverhead = 256
 // default of 1000 ms lets the queue run dry and stay dry; 2 ms costs a few wake-ups while a queue is full.
 const fetchBackoff = 2
 
+// socketTimeout is how long a broker may take for an answer before its connection counts as broken: the Java client's
+// request.timeout.ms. librdkafka's default is twice that.
+const socketTimeout = 30 * time.Second
+
 // minQueuedMessages keeps a small BufferBytes from starving the fetcher.
 const minQueuedMessages = 1000
 
@@ -77,6 +81,7 @@ func configMap(config driver.Config, user map[string]any, logs *logPump) (*kafka
 	duration("topic.metadata.refresh.interval.ms", config.MetadataMaxAge)
 	duration("metadata.max.age.ms", config.MetadataMaxAge)
 	duration("fetch.wait.max.ms", config.FetchMaxWait)
+	duration("socket.timeout.ms", max(socketTimeout, config.FetchMaxWait+socketTimeout/2))
 	set("fetch.min.bytes", config.FetchMinBytes)
 	set("fetch.max.bytes", config.FetchMaxBytes)
 	set("max.partition.fetch.bytes", config.FetchMaxPartitionBytes)

@@ -50,8 +50,8 @@ type consumer struct {
 
 	wishes  wishes
 	member  atomic.Pointer[driver.Member]
-	gate    *gate
-	pending atomic.Int64 // commits that librdkafka has not answered
+	gate    *gate // the calls that end by themselves
+	commits *gate // the commits that librdkafka has not answered
 
 	closing   atomic.Bool // Close was called: Poll and new listener calls are over
 	closeOnce sync.Once

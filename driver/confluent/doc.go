@@ -16,7 +16,8 @@
 // # What librdkafka cannot do
 //
 // Config.Dialer is refused: librdkafka opens its own sockets. Under read_committed the end of the log is known
-// only at the end (Run.End is -1 on the way there): librdkafka keeps the last stable offset to itself. After a fatal
-// error (another member took the same group.instance.id) librdkafka cannot be closed: Close says so and leaves its
+// only at the end (Run.End is -1 on the way there): librdkafka keeps the last stable offset to itself. A commit
+// is tried until a coordinator answers, and librdkafka can be closed only then: Close leaves it behind when its context
+// ends first. After a fatal error (another member took the same group.instance.id) librdkafka cannot be closed: Close says so and leaves its
 // threads behind.
 package confluent

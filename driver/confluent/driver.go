@@ -82,6 +82,7 @@ func (c *client) Open(config driver.Config, listener driver.Listener) (driver.Co
 		partitions:    make(map[driver.TopicPartition]*partition),
 		reported:      newReported(),
 		gate:          newGate(),
+		commits:       newGate(),
 		closed:        make(chan struct{}),
 	}
 	consumer.life, consumer.end = context.WithCancel(context.Background())

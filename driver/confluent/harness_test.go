@@ -10,69 +10,40 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// broker is an in-process Kafka with a client to look at it from outside.
+// broker is a Kafka, the in-process one or Apache Kafka itself.
 type broker struct {
+	*kafkatest.Client
 	t       testing.TB
-	cluster *kfake.Cluster
-	client  *kgo.Client
-	admin   *kadm.Client
+	session time.Duration // the shortest session that it accepts
 }
 
 func newBroker(t testing.TB, opts ...kfake.Opt) *broker {
-	t.Helper()
-	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1),
-		kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0"})}, opts...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cluster.Close)
-	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	return &broker{t: t, cluster: cluster, client: client, admin: kadm.NewClient(client)}
-}
-
-func (b *broker) topic(name string, partitions int32) {
-	b.t.Helper()
-	if _, err := b.admin.CreateTopic(b.t.Context(), partitions, 1, nil, name); err != nil {
-		b.t.Fatal(err)
-	}
+	return &broker{Client: kafkatest.Fake(t, opts...).Client, t: t, session: 2 * time.Second}
 }
 
 // produce writes n records "v0", "v1" … to a partition.
 func (b *broker) produce(topic string, partition int32, n int) {
 	b.t.Helper()
-	records := make([]*kgo.Record, n)
-	for i := range records {
-		records[i] = &kgo.Record{Topic: topic, Partition: partition, Value: fmt.Appendf(nil, "v%d", i)}
-	}
-	b.produceRecords(records...)
-}
-
-func (b *broker) produceRecords(records ...*kgo.Record) {
-	b.t.Helper()
-	if err := b.client.ProduceSync(b.t.Context(), records...).FirstErr(); err != nil {
-		b.t.Fatal(err)
-	}
+	b.ProduceN(b.t, topic, n, func(i int) *kgo.Record {
+		return kafkatest.At(partition, &kgo.Record{Value: fmt.Appendf(nil, "v%d", i)})
+	})
 }
 
 func (b *broker) config(group string, topics ...string) driver.Config {
 	return driver.Config{
-		BootstrapServers:       b.cluster.ListenAddrs(),
+		BootstrapServers:       b.Bootstrap(),
 		GroupID:                group,
 		ClientID:               "test",
 		Topics:                 topics,
-		SessionTimeout:         6 * time.Second,
+		SessionTimeout:         b.session,
 		HeartbeatInterval:      200 * time.Millisecond,
 		MaxPollInterval:        30 * time.Second,
 		MetadataMaxAge:         time.Second,
@@ -105,11 +76,6 @@ type member struct {
 
 	stop context.CancelFunc
 	done chan struct{}
-}
-
-func (b *broker) join(config driver.Config, opts ...Option) *member {
-	b.t.Helper()
-	return join(b.t, config, nil, opts...)
 }
 
 // join opens a member that starts what it is assigned where onAssign says, at 0 when onAssign is nil.
@@ -211,7 +177,7 @@ func (m *member) untilCount(tp driver.TopicPartition, n int) {
 func (m *member) leave() {
 	m.stop()
 	<-m.done
-	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	if err := m.consumer.Close(ctx); err != nil {
 		m.mu.Lock()
