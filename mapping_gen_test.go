@@ -28,7 +28,7 @@ func genMapping() *rapid.Generator[Mapping] {
 		}
 		m.SelfManagedEventSource.Endpoints.KafkaBootstrapServers = some(t, text)
 		access := rapid.Custom(func(t *rapid.T) SourceAccessConfiguration {
-			return SourceAccessConfiguration{SourceAccessType(rapid.SampledFrom([]string{"", "BASIC_AUTH", "IAM_AUTH", "x"}).Draw(t, "type")), text.Draw(t, "uri")}
+			return SourceAccessConfiguration{Type: SourceAccessType(rapid.SampledFrom([]string{"", "BASIC_AUTH", "IAM_AUTH", "x"}).Draw(t, "type")), URI: text.Draw(t, "uri")}
 		})
 		m.SourceAccessConfigurations = some(t, access)
 		if rapid.Bool().Draw(t, "timestamp") {

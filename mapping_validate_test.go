@@ -163,7 +163,7 @@ func limitCases() []limitCase {
 		{"OAUTHBEARER_SCOPE", "a b", ".URI", "", ""},
 	} {
 		add("SourceAccessConfigurations[0]"+s.part, s.kind+" "+s.uri, func(m *Mapping) {
-			m.SourceAccessConfigurations = []SourceAccessConfiguration{{SourceAccessType(s.kind), s.uri}}
+			m.SourceAccessConfigurations = []SourceAccessConfiguration{{Type: SourceAccessType(s.kind), URI: s.uri}}
 		}, s.loose, s.strict)
 	}
 
@@ -255,13 +255,17 @@ func limitCases() []limitCase {
 		{".SchemaRegistryURI", "1 to 10000", func(c *SchemaRegistryConfig) { c.SchemaRegistryURI = "https://" + strings.Repeat("r", 9_993) }},
 		{".EventRecordFormat", "JSON or SOURCE", func(c *SchemaRegistryConfig) { c.EventRecordFormat = "AVRO" }},
 		{".AccessConfigs", "more than two", func(c *SchemaRegistryConfig) {
-			c.AccessConfigs = slices.Repeat([]SourceAccessConfiguration{{"BASIC_AUTH", "a"}}, 3)
+			c.AccessConfigs = slices.Repeat([]SourceAccessConfiguration{{Type: "BASIC_AUTH", URI: "a"}}, 3)
 		}},
 		{".AccessConfigs", "Glue", func(c *SchemaRegistryConfig) {
-			c.SchemaRegistryURI, c.AccessConfigs = "arn:aws:glue:r", []SourceAccessConfiguration{{"BASIC_AUTH", "a"}}
+			c.SchemaRegistryURI, c.AccessConfigs = "arn:aws:glue:r", []SourceAccessConfiguration{{Type: "BASIC_AUTH", URI: "a"}}
 		}},
-		{".AccessConfigs[0].Type", "BASIC_AUTH or", func(c *SchemaRegistryConfig) { c.AccessConfigs = []SourceAccessConfiguration{{"IAM_AUTH", "a"}} }},
-		{".AccessConfigs[0].URI", "is missing", func(c *SchemaRegistryConfig) { c.AccessConfigs = []SourceAccessConfiguration{{"BASIC_AUTH", ""}} }},
+		{".AccessConfigs[0].Type", "BASIC_AUTH or", func(c *SchemaRegistryConfig) {
+			c.AccessConfigs = []SourceAccessConfiguration{{Type: "IAM_AUTH", URI: "a"}}
+		}},
+		{".AccessConfigs[0].URI", "is missing", func(c *SchemaRegistryConfig) {
+			c.AccessConfigs = []SourceAccessConfiguration{{Type: "BASIC_AUTH", URI: ""}}
+		}},
 		{".SchemaValidationConfigs[0].Attribute", "KEY or VALUE", func(c *SchemaRegistryConfig) { c.SchemaValidationConfigs = []SchemaValidationConfig{{"HEADERS"}} }},
 		{".SchemaValidationConfigs[1].Attribute", "twice", func(c *SchemaRegistryConfig) { c.SchemaValidationConfigs = []SchemaValidationConfig{{"KEY"}, {"KEY"}} }},
 	} {
@@ -357,12 +361,12 @@ func TestValidateShowsNoSecret(t *testing.T) {
 	m := validMapping()
 	m.SelfManagedEventSource.Endpoints.KafkaBootstrapServers = []string{"SASL_SSL://me:" + password + "@broker:9092", "me:" + password + "@broker:9092"}
 	m.SourceAccessConfigurations = []SourceAccessConfiguration{
-		{"BASIC_AUTH", `{"username":"me","password":"` + password + `"}`}, {"IAM_AUTH", password},
-		{"BASIC_AUTH", password + strings.Repeat("x", 300)},
+		{Type: "BASIC_AUTH", URI: `{"username":"me","password":"` + password + `"}`}, {Type: "IAM_AUTH", URI: password},
+		{Type: "BASIC_AUTH", URI: password + strings.Repeat("x", 300)},
 	}
 	m.SelfManagedKafkaEventSourceConfig = &SelfManagedKafkaEventSourceConfig{SchemaRegistryConfig: &SchemaRegistryConfig{
 		SchemaRegistryURI: "https://me:" + password + "@registry", EventRecordFormat: "JSON",
-		AccessConfigs: []SourceAccessConfiguration{{"BASIC_AUTH", `"` + password + `"`}},
+		AccessConfigs: []SourceAccessConfiguration{{Type: "BASIC_AUTH", URI: `"` + password + `"`}},
 	}}
 	for _, err := range []error{m.Validate(), m.ValidateStrict()} {
 		if n := len(fieldErrors(t, err)); n < 6 {
