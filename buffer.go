@@ -88,7 +88,7 @@ func (b *buffer) take(n, room int, force bool) unit {
 		}
 		part, partSize = fit(c.records[:min(n-taken, len(c.records))], room-u.size)
 		if part == 0 && taken == 0 && force {
-			part, partSize = 1, event.Size(&c.records[0])
+			part, partSize = 1, encodedSize(c.records[:1])
 		}
 		if part > 0 {
 			taken += part
@@ -134,10 +134,27 @@ func (b *buffer) take(n, room int, force bool) unit {
 	return u
 }
 
-// fit returns how many of the records, from the front, encode to at most room bytes, and their size.
-func fit(records []event.KafkaRecord, room int) (n, size int) {
+// encodedSize is what records of one partition add to an event's JSON, each with the comma before or behind it.
+func encodedSize(records []event.KafkaRecord) (size int) {
+	if len(records) == 0 {
+		return 0
+	}
+	head := event.HeadSize(records[0].Topic, records[0].Partition) + 1
 	for i := range records {
-		s := event.Size(&records[i])
+		size += head + event.TailSize(&records[i])
+	}
+	return size
+}
+
+// fit returns how many of the records, all of one partition, encode to at most room bytes, from the front, and their
+// size.
+func fit(records []event.KafkaRecord, room int) (n, size int) {
+	if len(records) == 0 {
+		return 0, 0
+	}
+	head := event.HeadSize(records[0].Topic, records[0].Partition) + 1
+	for i := range records {
+		s := head + event.TailSize(&records[i])
 		if size+s > room {
 			return i, size
 		}

@@ -150,17 +150,17 @@ func limitCases() []limitCase {
 	for _, n := range []struct {
 		n      int
 		strict string
-	}{{23, ""}, {24, "23 elements"}} {
+	}{{23, ""}, {24, "AWS allows 23"}} {
 		add("SourceAccessConfigurations", fmt.Sprint(n.n), func(m *Mapping) {
-			m.SourceAccessConfigurations = slices.Repeat([]SourceAccessConfiguration{{Type: "VPC_SUBNET", URI: "subnet:s"}}, n.n)
+			m.SourceAccessConfigurations = slices.Repeat([]SourceAccessConfiguration{{Type: "VPC_SUBNET", URI: "subnet:subnet-0123456789abcdef0"}}, n.n)
 		}, "", n.strict)
 	}
 	for _, s := range []struct{ kind, uri, part, loose, strict string }{
-		{"", "a", ".Type", "is missing", "is missing"}, {"VIRTUAL_HOST", "a", ".Type", "not a SourceAccessType", "not a SourceAccessType"},
-		{"BASIC_AUTH", "", ".URI", "is missing", "is missing"}, {"BASIC_AUTH", "p{ss", ".URI", "do not write it", "do not write it"},
-		{"BASIC_AUTH", strings.Repeat("u", 200), ".URI", "", ""}, {"BASIC_AUTH", strings.Repeat("u", 201), ".URI", "", "200 characters"},
-		{"IAM_AUTH", "", ".URI", "", ""}, {"IAM_AUTH", "a", ".URI", "has no URI", "has no URI"},
-		{"OAUTHBEARER_SCOPE", "a b", ".URI", "", ""},
+		{"", "a", ".Type", "is missing", "is missing"}, {"VIRTUAL_HOST", "a", ".Type", "belongs to RabbitMQ", "belongs to RabbitMQ"},
+		{"BASIC_AUTH", "", ".URI", "needs the secret's name", "needs the secret's name"}, {"BASIC_AUTH", "p{ss", ".URI", "not be one", "not be one"},
+		{"BASIC_AUTH", strings.Repeat("u", 200), ".URI", "", ""}, {"BASIC_AUTH", strings.Repeat("u", 201), ".URI", "", "AWS allows 200"},
+		{"IAM_AUTH", "", ".Type", "not supported yet", "not supported yet"}, {"IAM_AUTH", "a", ".URI", "takes no URI", "takes no URI"},
+		{"OAUTHBEARER_SCOPE", "a b", ".Type", "not supported yet", "not supported yet"},
 	} {
 		add("SourceAccessConfigurations[0]"+s.part, s.kind+" "+s.uri, func(m *Mapping) {
 			m.SourceAccessConfigurations = []SourceAccessConfiguration{{Type: SourceAccessType(s.kind), URI: s.uri}}
@@ -340,7 +340,7 @@ func TestValidMapping(t *testing.T) {
 func TestValidateReportsEverything(t *testing.T) {
 	m := Mapping{
 		BatchSize: -5, UUID: "x", StartingPosition: AtTimestamp, MaximumRetryAttempts: new(-7), Topics: []string{"a", "a", "b c"},
-		FilterCriteria: &FilterCriteria{[]Filter{{"x"}, {"{}"}, {"y"}}},
+		FilterCriteria: &FilterCriteria{[]Filter{{"x"}, {`{"value":["a"]}`}, {"y"}}},
 	}
 	var got []string
 	for _, e := range fieldErrors(t, m.Validate()) {

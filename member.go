@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
-	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/filter"
 )
 
@@ -241,11 +240,7 @@ func (m *member) prepare(d *delivery) {
 		if criteria != nil && read > 0 {
 			wrong = criteria.apply(run, &d.scratch)
 		}
-		size := 0
-		for k := range run.Records {
-			size += event.Size(&run.Records[k])
-		}
-		d.sizes, d.read, d.wrong = append(d.sizes, size), append(d.read, read), append(d.wrong, wrong)
+		d.sizes, d.read, d.wrong = append(d.sizes, encodedSize(run.Records)), append(d.read, read), append(d.wrong, wrong)
 	}
 }
 

@@ -29,10 +29,7 @@ func (u *unit) last() int64 { return u.records[len(u.records)-1].Offset }
 func (u *unit) split(i int) (a, b unit) {
 	a, b = *u, *u
 	a.records, b.records = u.records[:i:i], u.records[i:]
-	a.size = 0
-	for k := range a.records {
-		a.size += event.Size(&a.records[k])
-	}
+	a.size = encodedSize(a.records)
 	a.held = int(int64(u.held) * int64(i) / int64(len(u.records)))
 	b.size, b.held = u.size-a.size, u.held-a.held
 	return a, b
@@ -45,12 +42,10 @@ func (u *unit) keep(indexes []int) {
 		return
 	}
 	records := make([]event.KafkaRecord, len(indexes))
-	u.size = 0
 	for k, i := range indexes {
 		records[k] = u.records[i]
-		u.size += event.Size(&records[k])
 	}
-	u.records = records
+	u.records, u.size = records, encodedSize(records)
 }
 
 // dropExpired takes out the records older than maxAge, by their timestamps, and returns them. A record without a
