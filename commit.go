@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,12 +19,7 @@ type commitRequest struct {
 }
 
 func (r *commitRequest) has(p *partition) bool {
-	for _, q := range r.parts {
-		if p == q {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(r.parts, p)
 }
 
 // commitResult is its answer.

@@ -45,7 +45,7 @@ func defaults() *settings {
 // newRig makes a Runner on the broker that has not run yet. The handler's events are recorded before it is called.
 func newRig(t testing.TB, b *esmtest.Broker, s *settings, h Handler, opts ...Option) *rig {
 	r := &rig{t: t, broker: b, done: make(chan error, 1)}
-	o := newOptions(append([]Option{WithDriver(b.Driver()), WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))), WithSeed(1)}, opts...))
+	o := newOptions(append([]Option{WithDriver(b.Driver()), WithLogger(slog.New(slog.DiscardHandler)), WithSeed(1)}, opts...))
 	if err := o.err(); err != nil {
 		t.Fatal(err)
 	}

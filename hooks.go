@@ -160,7 +160,7 @@ type ErrorInfo struct {
 
 // LogValue makes a retry a group of a log line.
 func (i RetryInfo) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("partition", i.TopicPartition.String()), slog.Int64("first", i.First),
+	return slog.GroupValue(slog.String("partition", i.String()), slog.Int64("first", i.First),
 		slog.Int64("last", i.Last), slog.Int("records", i.Records), slog.Int("attempts", i.Attempts),
 		slog.Duration("after", i.After))
 }

@@ -177,7 +177,7 @@ func (m *member) deliver(now time.Time, d *delivery) {
 		m.markDirty(p)
 	}
 	for _, err := range d.Errors {
-		m.sourceError(now, err)
+		m.sourceError(err)
 	}
 }
 
@@ -269,7 +269,7 @@ func (m *member) standing() pauseReason {
 }
 
 // sourceError takes in what the client had to say.
-func (m *member) sourceError(now time.Time, err *driver.Error) {
+func (m *member) sourceError(err *driver.Error) {
 	m.counters.pollErrors.Add(1)
 	result := m.problem(err)
 	m.hooks.error(ErrorInfo{Op: "poll", Err: err, LastProcessingResult: result})

@@ -40,8 +40,7 @@ func patternReason(pattern string, strict bool) string {
 	if err == nil {
 		return ""
 	}
-	var p *filter.PatternError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*filter.PatternError](err); ok {
 		return fmt.Sprintf("At byte %d: %s", p.Offset, p.Reason)
 	}
 	return err.Error()

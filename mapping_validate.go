@@ -159,7 +159,7 @@ func (m Mapping) checkRetries(c *checker) {
 		c.between("MaximumRecordAgeInSeconds", *n, 60, 604_800, "-1 is without limit")
 	}
 	if len(m.FunctionResponseTypes) > 1 {
-		c.refuse("FunctionResponseTypes", len(m.FunctionResponseTypes), "has more than one element; the only one there is is ReportBatchItemFailures")
+		c.refuse("FunctionResponseTypes", len(m.FunctionResponseTypes), "has more than one element; the only one there is ReportBatchItemFailures")
 	}
 	for i, t := range m.FunctionResponseTypes {
 		c.oneOf(fmt.Sprintf("FunctionResponseTypes[%d]", i), string(t), string(ReportBatchItemFailures))

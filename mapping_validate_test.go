@@ -33,7 +33,8 @@ func fieldErrors(t *testing.T, err error) []*FieldError {
 	}
 	var fields []*FieldError
 	for _, err := range joined.Unwrap() {
-		field, ok := err.(*FieldError)
+		field := &FieldError{}
+		ok := errors.As(err, &field)
 		if !ok || !errors.Is(err, ErrInvalidMapping) {
 			t.Fatalf("%v is not a *FieldError", err)
 		}

@@ -28,7 +28,7 @@ func (m *member) answered(now time.Time, l lookup) {
 			p.initial = f.initial
 			m.launch(now, p, f)
 		case lookupMove:
-			m.move(now, p, l.from, f)
+			m.move(p, l.from, f)
 		case lookupEnds:
 			p.end, p.endAt = f.offset, now
 		}
@@ -108,7 +108,7 @@ func (m *member) relocate(tp TopicPartition, from int64) {
 
 // move goes on at the offset found: the log's start when retention passed the position, its end when the log is
 // shorter than the position. What was received before stays and is handled.
-func (m *member) move(now time.Time, p *partition, from int64, f *startAnswer) {
+func (m *member) move(p *partition, from int64, f *startAnswer) {
 	p.moving = false
 	if p.phase != running {
 		return

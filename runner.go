@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,8 +39,8 @@ type identity struct{ uuid, functionName, bootstrap string }
 
 // newRunner puts a Runner together; New has validated everything.
 func newRunner(o *options, h Handler, s *settings, client driver.Config, id identity) *Runner {
-	for i := len(o.middleware) - 1; i >= 0; i-- {
-		h = o.middleware[i](h)
+	for _, v := range slices.Backward(o.middleware) {
+		h = v(h)
 	}
 	c := &core{opts: o, handler: h, log: o.logger, hooks: o.hooks, uuid: id.uuid, functionName: id.functionName, bootstrap: id.bootstrap}
 	c.current.Store(s)

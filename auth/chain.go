@@ -41,7 +41,7 @@ func (p *secretParser) clientCertificate(c *Credentials) error {
 	key, unneeded, keyErr := readKey(block, password{passText, given}, defaultBounds)
 	if keyErr != nil {
 		field := "privateKey"
-		if keyErr.kind == ErrKeyPassword {
+		if errors.Is(keyErr.kind, ErrKeyPassword) {
 			field = "privateKeyPassword"
 		}
 		return p.asSecretError(field, keyErr)

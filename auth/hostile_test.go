@@ -12,7 +12,7 @@ import (
 
 func oidOf(dotted string) asn1.ObjectIdentifier {
 	var oid asn1.ObjectIdentifier
-	for _, part := range strings.Split(dotted, ".") {
+	for part := range strings.SplitSeq(dotted, ".") {
 		n, _ := new(big.Int).SetString(part, 10)
 		oid = append(oid, int(n.Int64()))
 	}

@@ -134,8 +134,7 @@ func knownField(name string) bool {
 }
 
 func errorOffset(err error, decoder *json.Decoder) int64 {
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return syntax.Offset
 	}
 	return decoder.InputOffset()
