@@ -161,7 +161,7 @@ func (p *Drain) estimated(s *Sample, dt float64, current int, interval time.Dura
 		want = min(max(int(math.Ceil(upper)), p.floor(), 1), current)
 	}
 	pollers, fetchBound := p.fetching.decide(s, dt, &d, idle, horizon)
-	stalled := p.estimate.quiet > max(2*moment, 3*invocation)
+	stalled := p.estimate.quiet > max(interval.Seconds()/2, 3*invocation)
 	held := false
 	if want > current && (idle || stalled || p.overload.hold()) {
 		want, held = current, true
