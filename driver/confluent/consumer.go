@@ -44,7 +44,8 @@ type consumer struct {
 	reported   *reported
 	again      []driver.Start // starts that librdkafka refused, for the next Poll
 	probe      *probe         // the search for the partition that is out of range
-	restarted  time.Time      // when the last such search found nothing
+	watch      *watch
+	restarted  time.Time // when the last such search found nothing
 	fatal      *driver.Error
 	rebalances int64
 

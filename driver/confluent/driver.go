@@ -80,6 +80,7 @@ func (c *client) Open(config driver.Config, listener driver.Listener) (driver.Co
 		topics:        patterns,
 		readCommitted: !config.ReadUncommitted,
 		partitions:    make(map[driver.TopicPartition]*partition),
+		watch:         newWatch(config.MetadataMaxAge),
 		reported:      newReported(),
 		gate:          newGate(),
 		commits:       newGate(),
