@@ -355,14 +355,18 @@ type seen func() string
 
 func (s seen) String() string { return s() }
 
-// fill writes n records "v<from>" … to a partition.
+// fill writes n records "v0", "v1" … to a partition, with a producer that knows the topic as it is now.
 func (e *env) fill(t testing.TB, topic string, partition int32, n int) {
 	t.Helper()
+	producer := e.Connect(t, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))
+	defer producer.Close()
 	records := make([]*kgo.Record, n)
 	for i := range records {
-		records[i] = kafkatest.At(partition, &kgo.Record{Topic: topic, Value: fmt.Appendf(nil, "v%d", i)})
+		records[i] = &kgo.Record{Topic: topic, Partition: partition, Value: fmt.Appendf(nil, "v%d", i)}
 	}
-	e.Produce(t, records...)
+	if err := producer.ProduceSync(context.Background(), records...).FirstErr(); err != nil {
+		t.Fatalf("produce to %s-%d: %v", topic, partition, err)
+	}
 }
 
 // fillAll writes n records to each of a topic's partitions.

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -122,7 +123,7 @@ func TestATopicThatIsMissingAtTheStart(t *testing.T) {
 	onFake(t, func(t *testing.T, e *env) {
 		p := e.run(t, e.mapping("t"), nil)
 		p.until("the error", func() bool { return p.failed(driver.KindUnknownTopic) })
-		if r := p.runner.Status().LastProcessingResult; r != "PROBLEM: Connection error. Please check your event source connection configuration." {
+		if r := p.runner.Status().LastProcessingResult; !strings.HasPrefix(r, "PROBLEM: Connection error.") {
 			t.Errorf("LastProcessingResult %q", r)
 		}
 		e.CreateTopic(t, "t", 2)
@@ -143,12 +144,7 @@ func TestATopicDeletedAndMadeAgain(t *testing.T) {
 				e.DeleteTopic(t, "t")
 				p.until("the error", func() bool { return p.failed(driver.KindUnknownTopic) })
 				e.CreateTopic(t, "t", 1)
-				again := e.Connect(t) // a producer that knows no other
-				for range 5 {
-					if err := again.ProduceSync(t.Context(), &kgo.Record{Topic: "t", Value: []byte("new")}).FirstErr(); err != nil {
-						t.Fatal(err)
-					}
-				}
+				e.fill(t, "t", 0, 5)
 				e.committed(t, "t", map[int32]int64{0: 5}, p)
 				p.endClean()
 				wantOffsets(t, offsets("t", p), map[int32][]int64{0: append(span(0, 10), span(0, 5)...)})
