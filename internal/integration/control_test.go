@@ -77,22 +77,25 @@ func TestUpdateOfARunningMapping(t *testing.T) {
 		if s := p.runner.Status().State; s != esm.Enabled {
 			t.Errorf("state %s after Update, want Enabled", s)
 		}
-		p.endClean()
-		wantOffsets(t, offsets("t", p), map[int32][]int64{0: append(span(0, 10), 10, 110)})
 		if n := p.runner.Metrics().RebalanceCount; n != rebalances {
 			t.Errorf("Update made %d rebalances", n-rebalances)
 		}
+		p.endClean()
+		wantOffsets(t, offsets("t", p), map[int32][]int64{0: append(span(0, 10), 10, 110)})
 	})
 }
 
 func TestASecondProcessTakesOverWithoutRepeats(t *testing.T) {
 	onFake(t, func(t *testing.T, e *env) {
 		e.CreateTopic(t, "t", 4)
-		e.fillAll(t, "t", 4, 200)
+		const n = 2000
+		e.fillAll(t, "t", 4, n)
+		joined := make(chan struct{}) // until then a batch takes its time
 		slow := func(context.Context, esm.KafkaEvent) error {
-			tick := time.NewTimer(20 * time.Millisecond)
-			defer tick.Stop()
-			<-tick.C
+			select {
+			case <-joined:
+			case <-time.After(20 * time.Millisecond):
+			}
 			return nil
 		}
 		m := e.mapping("t")
@@ -101,11 +104,12 @@ func TestASecondProcessTakesOverWithoutRepeats(t *testing.T) {
 		a.until("some records", func() bool { return a.count() >= 40 })
 		b := e.run(t, m, slow)
 		both(a, b)
-		e.committed(t, "t", map[int32]int64{0: 200, 1: 200, 2: 200, 3: 200}, a, b)
+		close(joined)
+		e.committed(t, "t", map[int32]int64{0: n, 1: n, 2: n, 3: n}, a, b)
 		a.endClean()
 		b.endClean()
 		got := offsets("t", a, b)
-		want := map[int32][]int64{0: span(0, 200), 1: span(0, 200), 2: span(0, 200), 3: span(0, 200)}
+		want := map[int32][]int64{0: span(0, n), 1: span(0, n), 2: span(0, n), 3: span(0, n)}
 		wantOffsets(t, got, want)
 		if len(b.records) != 2 {
 			t.Errorf("the second process handled %d partitions, want 2", len(b.records))
@@ -117,7 +121,7 @@ func TestAStaticMemberComesBackWithoutARebalance(t *testing.T) {
 	onFake(t, func(t *testing.T, e *env) {
 		e.CreateTopic(t, "t", 4)
 		e.fillAll(t, "t", 4, 10)
-		session := esm.WithSessionTimeout(30 * time.Second)
+		session := esm.WithSessionTimeout(4 * time.Second)
 		a := e.run(t, e.mapping("t"), nil, session, esm.WithGroupInstanceID("a"))
 		b := e.run(t, e.mapping("t"), nil, session, esm.WithGroupInstanceID("b"))
 		both(a, b)
