@@ -157,7 +157,7 @@ func (m *member) invoke(now time.Time, parts []part, size int) {
 		inv.Records += len(p.records)
 	}
 	if u := &parts[0].p.work[0]; len(parts) == 1 && !u.firstFailure.IsZero() {
-		inv.Attempt, inv.FirstFailure = max(u.attempts, parts[0].p.failures)+1, u.firstFailure
+		inv.Attempt, inv.FirstFailure = u.tries+1, u.firstFailure
 	}
 	ctx, abort := context.WithCancelCause(m.handlers)
 	inv.abort, inv.cancel = abort, func() { abort(nil) }
@@ -222,7 +222,11 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		if pol.partial {
 			items, known = itemsIn(inv.parts, v.items)
 		}
-		v.partial = known // an unknown item, or partial responses not asked for: the whole batch failed
+		if v.partial = known; !known && v.outcome == permanent {
+			// An unknown item, or partial responses not asked for: the whole batch failed. Nothing said that all of it is
+			// beyond mending, so none of it is dropped.
+			v.outcome = failed
+		}
 	}
 	m.count(now, inv, v)
 	for i, part := range inv.parts {

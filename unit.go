@@ -14,8 +14,9 @@ type unit struct {
 	leaderEpoch int32
 	// size is the records' encoded size, held the memory that they keep alive.
 	size, held int
-	// attempts counts the failed invocations that count for MaximumRetryAttempts.
+	// attempts counts the failed invocations that count for MaximumRetryAttempts, tries all of them.
 	attempts     int
+	tries        int
 	firstFailure time.Time
 }
 
@@ -119,6 +120,7 @@ func (pol retryPolicy) apply(u unit, out outcome, partial bool, items []int, now
 	if u.firstFailure.IsZero() {
 		u.firstFailure = now
 	}
+	u.tries++
 	switch {
 	case out == permanent:
 		return nil, u.records, DropPermanent
