@@ -12,8 +12,8 @@ type chunk struct {
 	records     []event.KafkaRecord
 	arrived     time.Time
 	leaderEpoch int32
-	// size is the records' encoded size, held the memory that they keep alive.
-	size, held int
+	// size is the records' encoded size, largest that of the largest, held the memory that they keep alive.
+	size, largest, held int
 }
 
 // buffer holds the records of one partition that are received and not yet in a batch, as the runs in which they came.
@@ -41,6 +41,7 @@ func (b *buffer) add(c chunk) {
 		// arrival: a window never gets longer by it.
 		last.records = last.records[:len(last.records)+len(c.records)]
 		last.size += c.size
+		last.largest = max(last.largest, c.largest)
 		last.held += c.held
 		return
 	}
@@ -73,22 +74,38 @@ func (b *buffer) arrived() time.Time { return b.chunks[b.head].arrived }
 
 // take removes up to n records from the front whose encoded sizes sum up to at most room, and returns them as one
 // slice. With force it returns at least one record, whatever its size. Records are copied only where the slice spans
-// runs.
+// runs, and measured only where room is short: as long as so many of the run's largest record fit, so do they. What is
+// not measured is given its share of its run's size.
 func (b *buffer) take(n, room int, force bool) unit {
 	var u unit
 	whole, part := b.head, 0 // chunks that go whole, and how many records of the one behind them
 	partSize, taken := 0, 0
 	for ; whole < len(b.chunks) && taken < n; whole++ {
 		c := &b.chunks[whole]
-		if k := len(c.records); k <= n-taken && u.size+c.size <= room {
+		k := min(n-taken, len(c.records))
+		most := k * c.largest
+		switch {
+		case k == len(c.records) && most <= room:
 			taken += k
 			u.size += c.size
 			u.leaderEpoch = c.leaderEpoch
+			room -= most
 			continue
-		}
-		part, partSize = fit(c.records[:min(n-taken, len(c.records))], room-u.size)
-		if part == 0 && taken == 0 && force {
-			part, partSize = 1, encodedSize(c.records[:1])
+		case most <= room:
+			part, partSize = k, int(int64(c.size)*int64(k)/int64(len(c.records)))
+		default:
+			// Near the limit every record counts.
+			if part, partSize = fit(c.records[:k], room); part == 0 && taken == 0 && force {
+				part, partSize = 1, encodedSize(c.records[:1])
+			}
+			if part == len(c.records) {
+				taken += part
+				u.size += c.size
+				u.leaderEpoch = c.leaderEpoch
+				room -= partSize
+				part = 0
+				continue
+			}
 		}
 		if part > 0 {
 			taken += part
@@ -117,16 +134,10 @@ func (b *buffer) take(n, room int, force bool) unit {
 	}
 	if part > 0 {
 		c := &b.chunks[whole]
-		if part == len(c.records) { // forced, and alone
-			u.held += c.held
-			*c = chunk{}
-			b.head++
-		} else {
-			// What a part keeps alive is not to be known exactly; its share is fair, and the shares sum up.
-			held := int(int64(c.held) * int64(part) / int64(len(c.records)))
-			u.held += held
-			c.records, c.size, c.held = c.records[part:], c.size-partSize, c.held-held
-		}
+		// What a part keeps alive is not to be known exactly; its share is fair, and the shares sum up.
+		held := int(int64(c.held) * int64(part) / int64(len(c.records)))
+		u.held += held
+		c.records, c.size, c.held = c.records[part:], c.size-partSize, c.held-held
 	}
 	b.count -= taken
 	b.size -= u.size
@@ -135,14 +146,8 @@ func (b *buffer) take(n, room int, force bool) unit {
 }
 
 // encodedSize is what records of one partition add to an event's JSON, each with the comma before or behind it.
-func encodedSize(records []event.KafkaRecord) (size int) {
-	if len(records) == 0 {
-		return 0
-	}
-	head := event.HeadSize(records[0].Topic, records[0].Partition) + 1
-	for i := range records {
-		size += head + event.TailSize(&records[i])
-	}
+func encodedSize(records []event.KafkaRecord) int {
+	size, _ := event.RunSize(records)
 	return size
 }
 

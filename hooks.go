@@ -42,7 +42,7 @@ type Hooks struct {
 type BatchInfo struct {
 	// Invocation is the id in the handler's context.
 	Invocation uint64
-	// Records and Bytes are the number of records and the size of the event's JSON.
+	// Records is the number of records, Bytes about the size of the event's JSON (KafkaEvent.Size is exact).
 	Records, Bytes int
 	// Attempt is 1 for the first try.
 	Attempt int

@@ -160,7 +160,7 @@ func (m *member) deliver(now time.Time, d *delivery) {
 		}
 		if n := len(run.Records); n > 0 {
 			held := max(run.Bytes, 0)
-			p.buf.add(chunk{records: run.Records, arrived: now, leaderEpoch: run.LeaderEpoch, size: d.sizes[i], held: held})
+			p.buf.add(chunk{records: run.Records, arrived: now, leaderEpoch: run.LeaderEpoch, size: d.sizes[i], largest: d.largest[i], held: held})
 			m.budget.used.Add(int64(held))
 			if m.pool.holds(p) {
 				m.pool.grown(n, d.sizes[i])

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/filter"
 )
 
@@ -123,9 +124,10 @@ const (
 // delivery is a fetch with what the poll goroutine worked out about it.
 type delivery struct {
 	driver.Fetch
-	sizes []int // of each run, encoded
-	read  []int // records of each run, before the filter
-	wrong []int // of those, filtered for their kind
+	sizes   []int // of each run, encoded
+	largest []int // of each run's largest record, encoded
+	read    []int // records of each run, before the filter
+	wrong   []int // of those, filtered for their kind
 
 	scratch filter.Scratch
 }
@@ -232,7 +234,7 @@ func (m *member) pollLoop(ctx, background context.Context) error {
 
 // prepare does what is per record, on the poll goroutine, so that the loop need not: filter and measure.
 func (m *member) prepare(d *delivery) {
-	d.sizes, d.read, d.wrong = d.sizes[:0], d.read[:0], d.wrong[:0]
+	d.sizes, d.largest, d.read, d.wrong = d.sizes[:0], d.largest[:0], d.read[:0], d.wrong[:0]
 	criteria := m.current.Load().filter
 	for i := range d.Runs {
 		run := &d.Runs[i]
@@ -240,7 +242,9 @@ func (m *member) prepare(d *delivery) {
 		if criteria != nil && read > 0 {
 			wrong = criteria.apply(run, &d.scratch)
 		}
-		d.sizes, d.read, d.wrong = append(d.sizes, encodedSize(run.Records)), append(d.read, read), append(d.wrong, wrong)
+		total, largest := event.RunSize(run.Records)
+		d.sizes, d.largest = append(d.sizes, total), append(d.largest, largest)
+		d.read, d.wrong = append(d.read, read), append(d.wrong, wrong)
 	}
 }
 
