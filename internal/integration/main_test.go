@@ -36,7 +36,7 @@ func onFake(t *testing.T, test func(t *testing.T, e *env)) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			fake := kafkatest.Fake(t)
-			test(t, &env{Client: fake.Client, fake: fake, driver: d})
+			test(t, &env{Client: fake.Client, fake: fake, driver: d, group: "orders"})
 		})
 	}
 }
