@@ -152,8 +152,8 @@ func TestKafkaAtTimestampBeginsAtTheRecord(t *testing.T) {
 	onKafka(t, func(t *testing.T, e *env) {
 		topic := e.NewTopic(t, 3)
 		start := time.Now().Add(-time.Hour).Truncate(time.Second)
-		for i := range 2000 {
-			e.ProduceN(t, topic, 2, func(p int) *kgo.Record {
+		for p := range 2 {
+			e.ProduceN(t, topic, 2000, func(i int) *kgo.Record {
 				return kafkatest.At(int32(p), &kgo.Record{Value: []byte("v"), Timestamp: start.Add(time.Duration(i-1000*p) * time.Second)})
 			})
 		}

@@ -58,7 +58,7 @@ func (e *env) options() []esm.Option {
 	}
 	if e.fake != nil {
 		// Heartbeats go at a third of it, and it is they that tell of a rebalance.
-		opts = append(opts, esm.WithSessionTimeout(1500*time.Millisecond), esm.WithLagInterval(200*time.Millisecond))
+		opts = append(opts, esm.WithSessionTimeout(3*time.Second), esm.WithLagInterval(200*time.Millisecond))
 	}
 	return opts
 }
