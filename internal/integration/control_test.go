@@ -121,15 +121,14 @@ func TestAStaticMemberComesBackWithoutARebalance(t *testing.T) {
 	onFake(t, func(t *testing.T, e *env) {
 		e.CreateTopic(t, "t", 4)
 		e.fillAll(t, "t", 4, 10)
-		session := esm.WithSessionTimeout(4 * time.Second)
-		a := e.run(t, e.mapping("t"), nil, session, esm.WithGroupInstanceID("a"))
-		b := e.run(t, e.mapping("t"), nil, session, esm.WithGroupInstanceID("b"))
+		a := e.run(t, e.mapping("t"), nil, esm.WithGroupInstanceID("a"))
+		b := e.run(t, e.mapping("t"), nil, esm.WithGroupInstanceID("b"))
 		both(a, b)
 		e.committed(t, "t", map[int32]int64{0: 10, 1: 10, 2: 10, 3: 10}, a, b)
 		before := b.runner.Metrics().RebalanceCount
 		a.endClean()
 		e.fillAll(t, "t", 4, 5)
-		again := e.run(t, e.mapping("t"), nil, session, esm.WithGroupInstanceID("a"))
+		again := e.run(t, e.mapping("t"), nil, esm.WithGroupInstanceID("a"))
 		e.committed(t, "t", map[int32]int64{0: 15, 1: 15, 2: 15, 3: 15}, again, b)
 		if n := b.runner.Metrics().RebalanceCount; n != before {
 			t.Errorf("the other member saw %d rebalances", n-before)

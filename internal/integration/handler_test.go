@@ -132,7 +132,7 @@ func TestAHandlerThatWaitsForItsContext(t *testing.T) {
 		if err := <-cause; !errors.Is(err, esm.ErrStopping) {
 			t.Errorf("its context ended with %v, want ErrStopping", err)
 		}
-		if c := e.Committed(t, group, "t"); c[0] != 0 {
+		if c := e.Committed(t, e.group, "t"); c[0] != 0 {
 			t.Errorf("committed %v, nothing was handled", c)
 		}
 		again := e.run(t, e.mapping("t"), nil)

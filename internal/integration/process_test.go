@@ -19,16 +19,15 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-const group = "orders"
-
 // patience bounds every wait: far more than is needed, on a busy machine too.
-const patience = 40 * time.Second
+const patience = 60 * time.Second
 
 // env is a broker and the driver to reach it with.
 type env struct {
 	*kafkatest.Client
 	fake   *kafkatest.FakeCluster // nil on Apache Kafka
 	driver driver.Driver
+	group  string
 }
 
 // mapping is a mapping of these topics that begins at the beginning and sends what is there at once.
@@ -36,7 +35,7 @@ func (e *env) mapping(topics ...string) esm.Mapping {
 	return esm.Mapping{
 		FunctionName:                      "f",
 		SelfManagedEventSource:            esm.SelfManagedEventSource{Endpoints: esm.Endpoints{KafkaBootstrapServers: e.Bootstrap()}},
-		SelfManagedKafkaEventSourceConfig: &esm.SelfManagedKafkaEventSourceConfig{ConsumerGroupId: group},
+		SelfManagedKafkaEventSourceConfig: &esm.SelfManagedKafkaEventSourceConfig{ConsumerGroupId: e.group},
 		Topics:                            topics,
 		BatchSize:                         100,
 		MaximumBatchingWindowInSeconds:    new(int),
@@ -59,7 +58,7 @@ func (e *env) options() []esm.Option {
 	}
 	if e.fake != nil {
 		// Heartbeats go at a third of it, and it is they that tell of a rebalance.
-		opts = append(opts, esm.WithSessionTimeout(1500*time.Millisecond), esm.WithLagInterval(200*time.Millisecond))
+		opts = append(opts, esm.WithSessionTimeout(3*time.Second), esm.WithLagInterval(200*time.Millisecond))
 	}
 	return opts
 }
@@ -345,7 +344,7 @@ func (e *env) committed(t testing.TB, topic string, want map[int32]int64, ps ...
 		also = append(also, p)
 	}
 	eventually(t, "commits", func() bool {
-		last = e.Committed(t, group, topic)
+		last = e.Committed(t, e.group, topic)
 		return maps.Equal(last, want)
 	}, also...)
 }

@@ -55,7 +55,7 @@ func TestStopCommitsWhatIsHandled(t *testing.T) {
 		close(leave)
 		p.endClean()
 		wantOffsets(t, offsets("t", p), map[int32][]int64{0: span(0, 200)})
-		if c := e.Committed(t, group, "t"); c[0] != 200 {
+		if c := e.Committed(t, e.group, "t"); c[0] != 200 {
 			t.Errorf("committed %v, want 200: what was in flight was finished", c)
 		}
 	})

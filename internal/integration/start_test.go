@@ -89,7 +89,7 @@ func TestACommitWinsOverStartingPosition(t *testing.T) {
 			onFake(t, func(t *testing.T, e *env) {
 				e.CreateTopic(t, "t", 1)
 				e.fill(t, "t", 0, 10)
-				e.Commit(t, group, "t", map[int32]int64{0: 4})
+				e.Commit(t, e.group, "t", map[int32]int64{0: 4})
 				p := e.run(t, from(e.mapping("t"), at, time.Now().Add(-time.Minute)), nil)
 				e.committed(t, "t", map[int32]int64{0: 10}, p)
 				p.endClean()
@@ -103,7 +103,7 @@ func TestRetentionPassedTheCommit(t *testing.T) {
 	onFake(t, func(t *testing.T, e *env) {
 		e.CreateTopic(t, "t", 1)
 		e.fill(t, "t", 0, 20)
-		e.Commit(t, group, "t", map[int32]int64{0: 3})
+		e.Commit(t, e.group, "t", map[int32]int64{0: 3})
 		e.DeleteRecords(t, "t", map[int32]int64{0: 10})
 		p := e.run(t, from(e.mapping("t"), esm.Latest, time.Time{}), nil)
 		e.committed(t, "t", map[int32]int64{0: 20}, p)
