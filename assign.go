@@ -25,6 +25,7 @@ func (m *member) change(now time.Time, msg message) {
 // assign takes partitions in. They are held by the driver until their start is found.
 func (m *member) assign(tps []TopicPartition) {
 	m.lostSince.Store(0)
+	m.diagnosis.healed()
 	for _, tp := range tps {
 		if old := m.parts[tp]; old != nil {
 			m.remove(old)

@@ -116,9 +116,9 @@ func (m *member) committed(now time.Time, r commitResult) {
 		m.commitFailing.CompareAndSwap(0, now.UnixNano())
 		m.commitAfter = now.Add(backoff{100 * time.Millisecond, 5 * time.Second}.after(m.commitErrors, m.rng))
 		m.counters.commitErrors.Add(1)
-		result := m.problemText(r.err)
+		info := m.problem("commit", r.err)
 		m.log.Warn("commit failed, trying again", "err", r.err, "after", m.commitAfter.Sub(now))
-		m.hooks.error(ErrorInfo{Op: "commit", Err: r.err, LastProcessingResult: result})
+		m.hooks.error(info)
 	}
 	m.hooks.commit(info)
 }

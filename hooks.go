@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
 )
 
@@ -151,11 +152,14 @@ type StateInfo struct {
 
 // ErrorInfo is something that the event source said.
 type ErrorInfo struct {
-	// Op says what was being done: "poll", "commit", "start".
+	// Op says what was being done: "poll", "commit", "start", "credentials".
 	Op  string
 	Err error
 	// LastProcessingResult is the mapping's text for it.
 	LastProcessingResult string
+	// Diagnosis says what it means, zero where that is not known. A connection error that follows from a stronger cause
+	// of the last 30 s, such as a wrong password, has the Diagnosis of that cause.
+	Diagnosis auth.Diagnosis
 }
 
 // LogValue makes a retry a group of a log line.

@@ -271,8 +271,8 @@ func (m *member) standing() pauseReason {
 // sourceError takes in what the client had to say.
 func (m *member) sourceError(err *driver.Error) {
 	m.counters.pollErrors.Add(1)
-	result := m.problem(err)
-	m.hooks.error(ErrorInfo{Op: "poll", Err: err, LastProcessingResult: result})
+	info := m.problem("poll", err)
+	m.hooks.error(info)
 	switch err.Kind {
 	case driver.KindOffsetOutOfRange:
 		m.log.Warn("position does not exist", "partition", err.TopicPartition.String(), "offset", err.Offset)
@@ -281,7 +281,8 @@ func (m *member) sourceError(err *driver.Error) {
 		m.log.Warn("topic was deleted and made again: beginning at its beginning", "topic", err.TopicPartition.Topic)
 		m.recreated(err.TopicPartition.Topic)
 	default:
-		m.log.Warn("event source", "kind", err.Kind.String(), "err", err, "LastProcessingResult", result)
+		m.log.Warn("event source", "kind", err.Kind.String(), "err", err, "LastProcessingResult", info.LastProcessingResult,
+			"cause", string(info.Diagnosis.Cause), "detail", info.Diagnosis.Detail, "hint", info.Diagnosis.Hint)
 	}
 }
 
@@ -291,7 +292,7 @@ func (m *member) fail(err error) {
 		m.stop.fatal = &SourceError{Op: "poll", Err: err}
 	}
 	m.log.Error("the client failed for good", "err", err)
-	m.problemText(err)
+	m.problem("poll", err)
 	m.beginStop(time.Now())
 }
 

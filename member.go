@@ -25,6 +25,7 @@ type core struct {
 	// functionName, uuid and bootstrap are the mapping's, as invocations show them.
 	functionName, uuid, bootstrap string
 	invocations                   atomic.Uint64
+	diagnosis                     diagnosis
 	// result is the LastProcessingResult.
 	result atomic.Pointer[string]
 }

@@ -79,6 +79,7 @@ func (c *client) Open(config driver.Config, listener driver.Listener) (driver.Co
 		group:         config.GroupID,
 		topics:        patterns,
 		readCommitted: !config.ReadUncommitted,
+		credentials:   config.Credentials,
 		partitions:    make(map[driver.TopicPartition]*partition),
 		watch:         newWatch(config.MetadataMaxAge),
 		reported:      newReported(),

@@ -119,7 +119,7 @@ func (c *consumer) ReplaceCredentials(next *auth.Credentials) error {
 	now := c.security.current.Load().credentials
 	if next == nil || next.Protocol != now.Protocol || next.Mechanism != now.Mechanism {
 		return &driver.Error{Kind: driver.KindInvalidConfig, Offset: -1,
-			Err: fmt.Errorf("credentials change in place only within one protocol and mechanism: %s %s stays", now.Protocol, now.Mechanism)}
+			Err: fmt.Errorf("%w: the protocol and the mechanism stay %s %s", driver.ErrNotInPlace, now.Protocol, now.Mechanism)}
 	}
 	return c.security.set(next)
 }
