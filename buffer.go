@@ -88,7 +88,7 @@ func (b *buffer) take(n, room int, force bool) unit {
 		}
 		part, partSize = fit(c.records[:min(n-taken, len(c.records))], room-u.size)
 		if part == 0 && taken == 0 && force {
-			part, partSize = 1, event.Size(&c.records[0])
+			part, partSize = 1, recordSize(&c.records[0])
 		}
 		if part > 0 {
 			taken += part
@@ -137,7 +137,7 @@ func (b *buffer) take(n, room int, force bool) unit {
 // fit returns how many of the records, from the front, encode to at most room bytes, and their size.
 func fit(records []event.KafkaRecord, room int) (n, size int) {
 	for i := range records {
-		s := event.Size(&records[i])
+		s := recordSize(&records[i])
 		if size+s > room {
 			return i, size
 		}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
-	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/filter"
 )
 
@@ -243,7 +242,7 @@ func (m *member) prepare(d *delivery) {
 		}
 		size := 0
 		for k := range run.Records {
-			size += event.Size(&run.Records[k])
+			size += recordSize(&run.Records[k])
 		}
 		d.sizes, d.read, d.wrong = append(d.sizes, size), append(d.read, read), append(d.wrong, wrong)
 	}
