@@ -74,45 +74,34 @@ func (b *buffer) arrived() time.Time { return b.chunks[b.head].arrived }
 
 // take removes up to n records from the front whose encoded sizes sum up to at most room, and returns them as one
 // slice. With force it returns at least one record, whatever its size. Records are copied only where the slice spans
-// runs, and measured only where room is short: as long as so many of the run's largest record fit, so do they. What is
-// not measured is given its share of its run's size.
+// runs, and measured only where room is short: when so many of the largest records fit, so do these, and each part of a
+// run is then given its share of the run's size.
 func (b *buffer) take(n, room int, force bool) unit {
 	var u unit
-	whole, part := b.head, 0 // chunks that go whole, and how many records of the one behind them
-	partSize, taken := 0, 0
-	for ; whole < len(b.chunks) && taken < n; whole++ {
+	ample := b.most(n) <= room
+	whole, part, partSize, taken := b.head, 0, 0, 0 // chunks before whole go, and part of the records of that one
+	for whole < len(b.chunks) && taken < n {
 		c := &b.chunks[whole]
-		k := min(n-taken, len(c.records))
-		most := k * c.largest
+		k, size := min(n-taken, len(c.records)), c.size
 		switch {
-		case k == len(c.records) && most <= room:
-			taken += k
-			u.size += c.size
-			u.leaderEpoch = c.leaderEpoch
-			room -= most
-			continue
-		case most <= room:
-			part, partSize = k, int(int64(c.size)*int64(k)/int64(len(c.records)))
-		default:
-			// Near the limit every record counts.
-			if part, partSize = fit(c.records[:k], room); part == 0 && taken == 0 && force {
-				part, partSize = 1, encodedSize(c.records[:1])
+		case !ample:
+			if k, size = fit(c.records[:k], room-u.size); k == 0 && taken == 0 && force {
+				k, size = 1, encodedSize(c.records[:1])
 			}
-			if part == len(c.records) {
-				taken += part
-				u.size += c.size
-				u.leaderEpoch = c.leaderEpoch
-				room -= partSize
-				part = 0
-				continue
-			}
+		case k < len(c.records):
+			size = int(int64(c.size) * int64(k) / int64(len(c.records)))
 		}
-		if part > 0 {
-			taken += part
-			u.size += partSize
-			u.leaderEpoch = c.leaderEpoch
+		if k == 0 {
+			break
 		}
-		break
+		taken += k
+		u.size += size
+		u.leaderEpoch = c.leaderEpoch
+		if k < len(c.records) {
+			part, partSize = k, min(size, c.size)
+			break
+		}
+		whole++
 	}
 	if taken == 0 {
 		return unit{}
@@ -129,20 +118,33 @@ func (b *buffer) take(n, room int, force bool) unit {
 		}
 	}
 	for ; b.head < whole; b.head++ {
-		u.held += b.chunks[b.head].held
-		b.chunks[b.head] = chunk{}
+		c := &b.chunks[b.head]
+		u.held += c.held
+		b.size -= c.size
+		*c = chunk{}
 	}
 	if part > 0 {
 		c := &b.chunks[whole]
 		// What a part keeps alive is not to be known exactly; its share is fair, and the shares sum up.
 		held := int(int64(c.held) * int64(part) / int64(len(c.records)))
 		u.held += held
+		b.size -= partSize
 		c.records, c.size, c.held = c.records[part:], c.size-partSize, c.held-held
 	}
 	b.count -= taken
-	b.size -= u.size
 	b.held -= u.held
 	return u
+}
+
+// most is a size that the first n records do not exceed.
+func (b *buffer) most(n int) (size int) {
+	for i := b.head; i < len(b.chunks) && n > 0; i++ {
+		c := &b.chunks[i]
+		k := min(n, len(c.records))
+		size += k * c.largest
+		n -= k
+	}
+	return size
 }
 
 // encodedSize is what records of one partition add to an event's JSON, each with the comma before or behind it.
