@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl"
@@ -15,6 +16,9 @@ import (
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
 )
+
+// setupTimeout bounds connecting and shaking hands: the default of Kafka's socket.connection.setup.timeout.ms.
+const setupTimeout = 10 * time.Second
 
 // security holds the credentials in force. Every new connection reads them anew, so that they change in place: living
 // connections stay, and the broker's own re-authentication or the next connection uses the new ones.
@@ -64,6 +68,9 @@ func (s *security) dialTLS(ctx context.Context, dial func(context.Context, strin
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
+	// A listener that does not speak TLS may wait for more, for ever.
+	ctx, cancel := context.WithTimeout(ctx, setupTimeout)
+	defer cancel()
 	conn, err := dial(ctx, network, address)
 	if err != nil {
 		return nil, err
