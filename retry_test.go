@@ -195,7 +195,8 @@ func TestRetryRules(t *testing.T) {
 				}
 				var dropped int64
 				for _, d := range c.drops {
-					dropped += int64(len(strings.Fields(d[:strings.Index(d, "]")])))
+					offsets, _, _ := strings.Cut(d, "]")
+					dropped += int64(len(strings.Fields(offsets)))
 				}
 				if m := r.runner.Metrics(); m.DroppedEventCount != dropped || m.InvokeCount != int64(len(c.calls)) {
 					t.Errorf("metrics %+v, want %d dropped and %d invocations", m, dropped, len(c.calls))

@@ -185,8 +185,8 @@ func encodeKey(key crypto.Signer) (Secret, *keyError) {
 
 // sameKey reports whether key is the one of a certificate's public key.
 func sameKey(public any, key crypto.Signer) bool {
-	comparable, ok := public.(interface{ Equal(crypto.PublicKey) bool })
-	return ok && comparable.Equal(key.Public())
+	own, ok := public.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && own.Equal(key.Public())
 }
 
 // asSecretError names secret and field in whatever PEM or key errors there are.

@@ -90,7 +90,8 @@ func (p *Drain) Decide(s Sample) Decision {
 	p.estimate.observe(&s, dt)
 
 	interval := orDefault(p.Interval, time.Second)
-	why, to := Reason{}, Capacity{Workers: current, Pollers: from.Pollers}
+	to := Capacity{Workers: current, Pollers: from.Pollers}
+	var why Reason
 	if p.estimate.known() {
 		to, why = p.estimated(&s, dt, current, interval)
 	} else {

@@ -45,11 +45,11 @@ func drawSample(t *rapid.T, at time.Time) Sample {
 // Whatever is measured, the decision is within the bounds, its numbers are
 // finite, and no policy needs its guard to get there.
 func TestBoundsAlwaysHold(t *testing.T) {
-	for name, make := range policies {
+	for name, policy := range policies {
 		t.Run(name, func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				bounds := drawBounds(t)
-				g := Guard(make(), bounds)
+				g := Guard(policy(), bounds)
 				at := t0
 				for range rapid.IntRange(1, 12).Draw(t, "samples") {
 					at = at.Add(time.Duration(rapid.Int64Range(-int64(time.Hour), int64(3*time.Minute)).Draw(t, "step")))

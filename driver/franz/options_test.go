@@ -59,7 +59,7 @@ func TestOwnedOptionsAreRefused(t *testing.T) {
 		"BlockRebalanceOnPoll":        kgo.BlockRebalanceOnPoll(),
 		"KeepControlRecords":          kgo.KeepControlRecords(),
 		"KeepRetryableFetchErrors":    kgo.KeepRetryableFetchErrors(),
-		"RequireStableFetchOffsets":   kgo.RequireStableFetchOffsets(),
+		"RequireStableFetchOffsets":   kgo.RequireStableFetchOffsets(), //nolint:staticcheck // deprecated, and refused as long as it exists
 		"GroupProtocol":               kgo.GroupProtocol("x"),
 		"ServerSideBalancer":          kgo.ServerSideBalancer(),
 		"ShareGroup":                  kgo.ShareGroup("x"),
