@@ -130,7 +130,7 @@ func TestPoolProperty(t *testing.T) {
 		now := time.Unix(1000, 0)
 		flying := make(map[*partition]bool)
 		take := func() {
-			taken, count, size := pool.take(l, nil)
+			taken, count, size := pool.take(l)
 			records := make(map[string][]KafkaRecord)
 			n := 0
 			for _, part := range taken {
@@ -249,7 +249,7 @@ func TestPoolKeepsWorkersBusy(t *testing.T) {
 			pool.add(p)
 		}
 		for w := range workers {
-			if _, count, _ := pool.take(l, nil); count != l.size {
+			if _, count, _ := pool.take(l); count != l.size {
 				t.Fatalf("worker %d of %d got %d records, want a full batch of %d", w+1, workers, count, l.size)
 			}
 		}
@@ -516,7 +516,7 @@ func TestPositionProperty(t *testing.T) {
 				p.buf.add(chunk{records: records, size: sizeOf(records), largest: largestOf(records)})
 			case len(p.work) == 0 && p.buf.count > 0:
 				pool.add(p)
-				pool.take(limits{size: 4, payload: 1 << 20}, nil)
+				pool.take(limits{size: 4, payload: 1 << 20})
 			case len(p.work) > 0:
 				pol := retryPolicy{maxAttempts: 1, bisect: true}
 				u := p.work[0]
