@@ -270,6 +270,9 @@ func TestBackoffBetweenTries(t *testing.T) {
 		r := newRig(t, b, defaults(), func(context.Context, KafkaEvent) error { return errors.New("boom") },
 			WithRetryBackoff(time.Second, 4*time.Second)).start()
 		time.Sleep(time.Minute)
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
 		if len(r.at) < 8 {
 			t.Fatalf("only %d tries", len(r.at))
 		}
@@ -283,9 +286,6 @@ func TestBackoffBetweenTries(t *testing.T) {
 			if inv.Attempt != i+1 || !inv.FirstFailure.Equal(r.at[0]) {
 				t.Errorf("try %d says attempt %d, first failure %v", i+1, inv.Attempt, inv.FirstFailure)
 			}
-		}
-		if err := r.stop(); err != nil {
-			t.Error(err)
 		}
 	})
 }
