@@ -98,6 +98,7 @@ func TestDeliversAndCommits(t *testing.T) {
 		b.Produce("t", numbered(250)...)
 		r := newRig(t, b, defaults(), nil).start()
 		time.Sleep(2 * time.Second)
+		synctest.Wait()
 		got := 0
 		for _, e := range r.events() {
 			for _, rec := range e.Records["t-0"] {
@@ -132,8 +133,10 @@ func TestWindow(t *testing.T) {
 		begin := time.Now()
 		b.Produce("t", esmtest.Record{Value: []byte("a")})
 		time.Sleep(time.Second)
+		synctest.Wait()
 		b.Produce("t", esmtest.Record{Partition: 1, Value: []byte("b")})
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		if len(r.events()) != 1 || r.events()[0].Len() != 2 {
 			t.Fatalf("want one batch of both partitions, got %v", r.events())
 		}
@@ -164,6 +167,7 @@ func TestPoisonPartitionStopsAlone(t *testing.T) {
 			return nil
 		}).start()
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		if c := b.Committed("g", "t", 1); c.Offset != 10 {
 			t.Errorf("the healthy partition is committed at %d, want 10", c.Offset)
 		}
