@@ -90,6 +90,8 @@ type loopState struct {
 	lookupAfter   time.Time
 	lookupErrors  int
 	topicIDs      map[string][16]byte
+	// firstIDs are the ids under which this member saw the topics first, topicIDs those of now.
+	firstIDs map[string][16]byte
 	// anew are partitions of topics that were made again and have not begun again yet.
 	anew       map[TopicPartition]struct{}
 	nextSample time.Time
@@ -158,6 +160,7 @@ func newMember(c *core) *member {
 		ghosts:       make(map[TopicPartition]int),
 		workers:      c.opts.workers,
 		rng:          rand.New(rand.NewPCG(c.opts.seed, c.opts.seed^0x9e3779b97f4a7c15)),
+		firstIDs:     make(map[string][16]byte),
 		topicIDs:     make(map[string][16]byte),
 		anew:         make(map[TopicPartition]struct{}),
 		budgetPaused: make(map[*partition]struct{}),

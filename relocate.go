@@ -40,6 +40,9 @@ func (m *member) answered(now time.Time, l lookup) {
 		old := m.topicIDs[topic]
 		if l.err == nil {
 			m.topicIDs[topic] = id
+			if _, seen := m.firstIDs[topic]; !seen {
+				m.firstIDs[topic] = id
+			}
 		}
 		if l.kind == lookupEnds && old != ([16]byte{}) && id != ([16]byte{}) && old != id {
 			m.recreated(topic)
@@ -132,7 +135,6 @@ func (m *member) move(p *partition, from int64, f *startAnswer) {
 // recreated begins anew with a topic that was deleted and made again: what is known of it, and what is in flight,
 // belongs to another log.
 func (m *member) recreated(topic string) {
-	delete(m.topicIDs, topic)
 	var olds []*partition
 	for tp, p := range m.parts {
 		if tp.Topic == topic && p.phase != draining {

@@ -16,7 +16,7 @@ type lookup struct {
 	names []TopicPartition
 	anew  []bool // the partition's topic was made again: its commit means nothing
 	start startPolicy
-	known map[string][16]byte // topic ids as known, read by the goroutine only
+	known map[string][16]byte // topic ids as first seen, read by the goroutine only
 	from  int64               // lookupMove: the offset that does not exist
 	began time.Time
 
@@ -109,7 +109,7 @@ func (m *member) advanceLookups(now time.Time) {
 		m.at(now)
 		return
 	}
-	l.start, l.known, l.began = m.settings.start, maps.Clone(m.topicIDs), now
+	l.start, l.known, l.began = m.settings.start, maps.Clone(m.firstIDs), now
 	m.lookupBusy = &l
 	m.lookups <- l // never waits: one at most is under way, and the channel holds one
 }
