@@ -12,7 +12,7 @@ func (m *member) change(now time.Time, msg message) {
 	m.counters.rebalances.Add(1)
 	switch msg.kind {
 	case assigned:
-		m.assign(now, msg.parts)
+		m.assign(msg.parts)
 		close(msg.answered)
 	case lost:
 		m.lose(now, msg.parts)
@@ -23,8 +23,9 @@ func (m *member) change(now time.Time, msg message) {
 }
 
 // assign takes partitions in. They are held by the driver until their start is found.
-func (m *member) assign(now time.Time, tps []TopicPartition) {
+func (m *member) assign(tps []TopicPartition) {
 	m.lostSince.Store(0)
+	m.diagnosis.healed()
 	for _, tp := range tps {
 		if old := m.parts[tp]; old != nil {
 			m.remove(old)

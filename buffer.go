@@ -12,8 +12,8 @@ type chunk struct {
 	records     []event.KafkaRecord
 	arrived     time.Time
 	leaderEpoch int32
-	// size is the records' encoded size, held the memory that they keep alive.
-	size, held int
+	// size is the records' encoded size, largest that of the largest, held the memory that they keep alive.
+	size, largest, held int
 }
 
 // buffer holds the records of one partition that are received and not yet in a batch, as the runs in which they came.
@@ -41,6 +41,7 @@ func (b *buffer) add(c chunk) {
 		// arrival: a window never gets longer by it.
 		last.records = last.records[:len(last.records)+len(c.records)]
 		last.size += c.size
+		last.largest = max(last.largest, c.largest)
 		last.held += c.held
 		return
 	}
@@ -73,29 +74,34 @@ func (b *buffer) arrived() time.Time { return b.chunks[b.head].arrived }
 
 // take removes up to n records from the front whose encoded sizes sum up to at most room, and returns them as one
 // slice. With force it returns at least one record, whatever its size. Records are copied only where the slice spans
-// runs.
+// runs, and measured only where room is short: when so many of the largest records fit, so do these, and each part of a
+// run is then given its share of the run's size.
 func (b *buffer) take(n, room int, force bool) unit {
 	var u unit
-	whole, part := b.head, 0 // chunks that go whole, and how many records of the one behind them
-	partSize, taken := 0, 0
-	for ; whole < len(b.chunks) && taken < n; whole++ {
+	ample := b.most(n) <= room
+	whole, part, partSize, taken := b.head, 0, 0, 0 // chunks before whole go, and part of the records of that one
+	for whole < len(b.chunks) && taken < n {
 		c := &b.chunks[whole]
-		if k := len(c.records); k <= n-taken && u.size+c.size <= room {
-			taken += k
-			u.size += c.size
-			u.leaderEpoch = c.leaderEpoch
-			continue
+		k, size := min(n-taken, len(c.records)), c.size
+		switch {
+		case !ample:
+			if k, size = fit(c.records[:k], room-u.size); k == 0 && taken == 0 && force {
+				k, size = 1, encodedSize(c.records[:1])
+			}
+		case k < len(c.records):
+			size = int(int64(c.size) * int64(k) / int64(len(c.records)))
 		}
-		part, partSize = fit(c.records[:min(n-taken, len(c.records))], room-u.size)
-		if part == 0 && taken == 0 && force {
-			part, partSize = 1, recordSize(&c.records[0])
+		if k == 0 {
+			break
 		}
-		if part > 0 {
-			taken += part
-			u.size += partSize
-			u.leaderEpoch = c.leaderEpoch
+		taken += k
+		u.size += size
+		u.leaderEpoch = c.leaderEpoch
+		if k < len(c.records) {
+			part, partSize = k, min(size, c.size)
+			break
 		}
-		break
+		whole++
 	}
 	if taken == 0 {
 		return unit{}
@@ -112,32 +118,50 @@ func (b *buffer) take(n, room int, force bool) unit {
 		}
 	}
 	for ; b.head < whole; b.head++ {
-		u.held += b.chunks[b.head].held
-		b.chunks[b.head] = chunk{}
+		c := &b.chunks[b.head]
+		u.held += c.held
+		b.size -= c.size
+		*c = chunk{}
 	}
 	if part > 0 {
 		c := &b.chunks[whole]
-		if part == len(c.records) { // forced, and alone
-			u.held += c.held
-			*c = chunk{}
-			b.head++
-		} else {
-			// What a part keeps alive is not to be known exactly; its share is fair, and the shares sum up.
-			held := int(int64(c.held) * int64(part) / int64(len(c.records)))
-			u.held += held
-			c.records, c.size, c.held = c.records[part:], c.size-partSize, c.held-held
-		}
+		// What a part keeps alive is not to be known exactly; its share is fair, and the shares sum up.
+		held := int(int64(c.held) * int64(part) / int64(len(c.records)))
+		u.held += held
+		b.size -= partSize
+		c.records, c.size, c.held = c.records[part:], c.size-partSize, c.held-held
 	}
 	b.count -= taken
-	b.size -= u.size
 	b.held -= u.held
 	return u
 }
 
-// fit returns how many of the records, from the front, encode to at most room bytes, and their size.
+// most is a size that the first n records do not exceed.
+func (b *buffer) most(n int) (size int) {
+	for i := b.head; i < len(b.chunks) && n > 0; i++ {
+		c := &b.chunks[i]
+		k := min(n, len(c.records))
+		size += k * c.largest
+		n -= k
+	}
+	return size
+}
+
+// encodedSize is what records of one partition add to an event's JSON, each with the comma before or behind it.
+func encodedSize(records []event.KafkaRecord) int {
+	size, _ := event.RunSize(records)
+	return size
+}
+
+// fit returns how many of the records, all of one partition, encode to at most room bytes, from the front, and their
+// size.
 func fit(records []event.KafkaRecord, room int) (n, size int) {
+	if len(records) == 0 {
+		return 0, 0
+	}
+	head := event.HeadSize(records[0].Topic, records[0].Partition) + 1
 	for i := range records {
-		s := recordSize(&records[i])
+		s := head + event.TailSize(&records[i])
 		if size+s > room {
 			return i, size
 		}

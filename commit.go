@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,12 +19,7 @@ type commitRequest struct {
 }
 
 func (r *commitRequest) has(p *partition) bool {
-	for _, q := range r.parts {
-		if p == q {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(r.parts, p)
 }
 
 // commitResult is its answer.
@@ -120,9 +116,9 @@ func (m *member) committed(now time.Time, r commitResult) {
 		m.commitFailing.CompareAndSwap(0, now.UnixNano())
 		m.commitAfter = now.Add(backoff{100 * time.Millisecond, 5 * time.Second}.after(m.commitErrors, m.rng))
 		m.counters.commitErrors.Add(1)
-		result := m.problemText(r.err)
+		info := m.problem("commit", r.err)
 		m.log.Warn("commit failed, trying again", "err", r.err, "after", m.commitAfter.Sub(now))
-		m.hooks.error(ErrorInfo{Op: "commit", Err: r.err, LastProcessingResult: result})
+		m.hooks.error(info)
 	}
 	m.hooks.commit(info)
 }

@@ -7,9 +7,9 @@ import (
 	"github.com/esm-go/esm/auth"
 )
 
-// needsSecrets reports whether a mapping names a secret.
-func needsSecrets(m Mapping) bool {
-	for _, c := range m.SourceAccessConfigurations {
+// needsSecrets reports whether configs name a secret.
+func needsSecrets(configs []auth.SourceAccessConfiguration) bool {
+	for _, c := range configs {
 		if c.Type != auth.VPCSubnet && c.Type != auth.VPCSecurityGroup {
 			return true
 		}
@@ -17,14 +17,21 @@ func needsSecrets(m Mapping) bool {
 	return false
 }
 
+// sourceAccess are the mapping's SourceAccessConfigurations, which Update does not change.
+func (r *Runner) sourceAccess() []auth.SourceAccessConfiguration {
+	unlock := r.lock()
+	defer unlock()
+	return r.mapping.SourceAccessConfigurations
+}
+
 // resolveCredentials reads the mapping's secrets. What may heal, such as a store that cannot be reached, is tried
 // again until ctx ends; what will not, such as a key that does not fit its certificate, is returned.
 func (r *Runner) resolveCredentials(ctx context.Context) (*auth.Credentials, error) {
-	if !needsSecrets(r.mapping) {
+	if !needsSecrets(r.sourceAccess()) {
 		return nil, nil
 	}
 	for n := 1; ; n++ {
-		c, warnings, err := auth.Resolve(ctx, r.opts.secrets, r.mapping.SourceAccessConfigurations)
+		c, warnings, err := auth.Resolve(ctx, r.opts.secrets, r.sourceAccess())
 		if err == nil {
 			for _, w := range warnings {
 				r.log.Warn("credentials", "warning", w.String())
@@ -34,11 +41,10 @@ func (r *Runner) resolveCredentials(ctx context.Context) (*auth.Credentials, err
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		d := auth.Classify(err)
-		result := r.problemText(err)
-		r.hooks.error(ErrorInfo{Op: "credentials", Err: err, LastProcessingResult: result})
-		if !d.Retryable {
-			r.fault(d.Code)
+		info := r.problem("credentials", err)
+		r.hooks.error(info)
+		if !info.Diagnosis.Retryable {
+			r.fault(info.Diagnosis.Code)
 			return nil, &SourceError{Op: "read the credentials that SourceAccessConfigurations name", Err: err}
 		}
 		after := backoff{time.Second, time.Minute}.after(n, nil)

@@ -93,7 +93,7 @@ func (m *member) invokeAgain(now time.Time, p *partition) {
 
 // invokeFresh fills and begins a new batch.
 func (m *member) invokeFresh(now time.Time) {
-	parts, _, size := m.pool.take(m.settings.limits, nil)
+	parts, _, size := m.pool.take(m.settings.limits)
 	if m.settings.maxAge > 0 {
 		all := parts
 		parts = parts[:0]

@@ -1,13 +1,27 @@
+//go:build unix
+
 package esm
 
 import (
 	"bytes"
 	"context"
 	"fmt"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/esm-go/esm/esmtest"
 )
+
+// cpuTime is what this process has used of the processors, which a busy machine disturbs less than the wall clock.
+func cpuTime(b *testing.B) time.Duration {
+	b.Helper()
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+}
 
 // BenchmarkEngine measures the engine alone, records of 100 bytes from the in-memory driver to a no-op handler: what is
 // left when Kafka costs nothing. The in-memory driver hands out slices that it made before, so that making records,
@@ -16,7 +30,7 @@ func BenchmarkEngine(b *testing.B) {
 	for _, partitions := range []int{8, 64, 1000} {
 		for _, size := range []int{1, 100, 1000, 10000} {
 			b.Run(fmt.Sprintf("partitions=%d/BatchSize=%d", partitions, size), func(b *testing.B) {
-				broker := esmtest.NewBroker(b, esmtest.FetchRecords(1000), esmtest.ReuseLoad(64))
+				broker := esmtest.NewBroker(b, esmtest.FetchRecords(1000), esmtest.ReuseLoad(max(512/partitions, 8)))
 				each := int64(max(b.N/partitions, 1))
 				broker.Load("t", int32(partitions), each, esmtest.Record{Value: bytes.Repeat([]byte("v"), 100)})
 				total := each * int64(partitions)
@@ -29,12 +43,14 @@ func BenchmarkEngine(b *testing.B) {
 					return nil
 				}
 				b.ReportAllocs()
+				before := cpuTime(b)
 				b.ResetTimer()
 				r.start()
 				for n := int64(0); n < total; {
 					n += int64(<-seen)
 				}
 				b.StopTimer()
+				b.ReportMetric(float64(cpuTime(b)-before)/float64(total), "cpu-ns/record")
 				if err := r.stop(); err != nil {
 					b.Fatal(err)
 				}

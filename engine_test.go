@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"testing"
@@ -45,7 +44,7 @@ func defaults() *settings {
 // newRig makes a Runner on the broker that has not run yet. The handler's events are recorded before it is called.
 func newRig(t testing.TB, b *esmtest.Broker, s *settings, h Handler, opts ...Option) *rig {
 	r := &rig{t: t, broker: b, done: make(chan error, 1)}
-	o := newOptions(append([]Option{WithDriver(b.Driver()), WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))), WithSeed(1)}, opts...))
+	o := newOptions(append([]Option{WithDriver(b.Driver()), WithLogger(slog.New(slog.DiscardHandler)), WithSeed(1)}, opts...))
 	if err := o.err(); err != nil {
 		t.Fatal(err)
 	}
@@ -99,6 +98,7 @@ func TestDeliversAndCommits(t *testing.T) {
 		b.Produce("t", numbered(250)...)
 		r := newRig(t, b, defaults(), nil).start()
 		time.Sleep(2 * time.Second)
+		synctest.Wait()
 		got := 0
 		for _, e := range r.events() {
 			for _, rec := range e.Records["t-0"] {
@@ -133,8 +133,10 @@ func TestWindow(t *testing.T) {
 		begin := time.Now()
 		b.Produce("t", esmtest.Record{Value: []byte("a")})
 		time.Sleep(time.Second)
+		synctest.Wait()
 		b.Produce("t", esmtest.Record{Partition: 1, Value: []byte("b")})
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		if len(r.events()) != 1 || r.events()[0].Len() != 2 {
 			t.Fatalf("want one batch of both partitions, got %v", r.events())
 		}
@@ -165,6 +167,7 @@ func TestPoisonPartitionStopsAlone(t *testing.T) {
 			return nil
 		}).start()
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		if c := b.Committed("g", "t", 1); c.Offset != 10 {
 			t.Errorf("the healthy partition is committed at %d, want 10", c.Offset)
 		}

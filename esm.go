@@ -49,7 +49,7 @@ func prepare(m Mapping, o *options) (*settings, error) {
 	if err := unsupported(m); err != nil {
 		return nil, err
 	}
-	if o.secrets == nil && needsSecrets(m) {
+	if o.secrets == nil && needsSecrets(m.SourceAccessConfigurations) {
 		return nil, &FieldError{Field: "SourceAccessConfigurations", Reason: "names secrets: say with esm.WithSecrets where they are read, such as auth/secretsmanager for AWS, or auth.NewFiles"}
 	}
 	filter, err := compileFilter(m.FilterCriteria, o.deliverWrongKind)

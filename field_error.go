@@ -3,36 +3,54 @@ package esm
 import (
 	"errors"
 	"fmt"
+	"strconv"
+	"unicode/utf8"
 )
 
 // ErrInvalidMapping is wrapped by every *FieldError.
 var ErrInvalidMapping = errors.New("esm: invalid mapping")
 
-// FieldError says what is wrong with one parameter of a mapping.
+// FieldError is one thing that is wrong in a Mapping.
 type FieldError struct {
-	// Field is the parameter's path under AWS's names, such as "FilterCriteria.Filters[0].Pattern".
+	// Field is the path to the parameter, in AWS's names, such as "Topics[1]" or
+	// "SelfManagedKafkaEventSourceConfig.ConsumerGroupId".
 	Field string
-	// Value is what was given, nil where it was missing. It is never a secret: a mapping holds none.
+	// Value is what was given, nil where nothing was, or where what was given might be a password in the wrong place.
 	Value any
-	// Reason says what is allowed, in AWS's words where those are known.
+	// Reason says what is wrong, what is allowed and what to do, in AWS's words first where they are known.
 	Reason string
-	// Err is the error beneath, nil for none.
+	// Err is the cause, nil where there is none.
 	Err error
 }
 
-// Error names the field, the value and what is allowed.
+// Error names the field, the value and the reason.
 func (e *FieldError) Error() string {
-	if e.Value == nil {
-		return fmt.Sprintf("esm: %s: %s", e.Field, e.Reason)
+	text := "esm: " + e.Field
+	switch v := e.Value.(type) {
+	case nil:
+	case string:
+		text += " = " + shorten(v)
+	default:
+		text += " = " + fmt.Sprint(v)
 	}
-	if s, ok := e.Value.(string); ok {
-		return fmt.Sprintf("esm: %s = %q: %s", e.Field, s, e.Reason)
-	}
-	return fmt.Sprintf("esm: %s = %v: %s", e.Field, e.Value, e.Reason)
+	return text + ": " + e.Reason
 }
 
-// Unwrap returns the error beneath.
-func (e *FieldError) Unwrap() error { return e.Err }
+// shorten quotes a value, without the end of a long one.
+func shorten(s string) string {
+	const most = 80
+	if len(s) <= most {
+		return strconv.Quote(s)
+	}
+	cut := most
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return strconv.Quote(s[:cut]) + "… (" + strconv.Itoa(len(s)) + " bytes)"
+}
 
-// Is reports that every FieldError is an ErrInvalidMapping.
+// Is tells that every FieldError is an ErrInvalidMapping.
 func (e *FieldError) Is(target error) bool { return target == ErrInvalidMapping }
+
+// Unwrap returns the cause, which may be nil.
+func (e *FieldError) Unwrap() error { return e.Err }

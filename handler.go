@@ -42,7 +42,7 @@ type Invocation struct {
 	FirstFailure time.Time
 	// Deadline is when the context ends by WithInvocationTimeout; zero without one.
 	Deadline time.Time
-	// Records and Bytes are the number of records of the batch and the size of its JSON.
+	// Records is the number of records of the batch, Bytes about the size of its JSON (KafkaEvent.Size is exact).
 	Records, Bytes int
 }
 

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
 )
 
@@ -42,7 +43,7 @@ type Hooks struct {
 type BatchInfo struct {
 	// Invocation is the id in the handler's context.
 	Invocation uint64
-	// Records and Bytes are the number of records and the size of the event's JSON.
+	// Records is the number of records, Bytes about the size of the event's JSON (KafkaEvent.Size is exact).
 	Records, Bytes int
 	// Attempt is 1 for the first try.
 	Attempt int
@@ -151,16 +152,19 @@ type StateInfo struct {
 
 // ErrorInfo is something that the event source said.
 type ErrorInfo struct {
-	// Op says what was being done: "poll", "commit", "start".
+	// Op says what was being done: "poll", "commit", "start", "credentials".
 	Op  string
 	Err error
 	// LastProcessingResult is the mapping's text for it.
 	LastProcessingResult string
+	// Diagnosis says what it means, zero where that is not known. A connection error that follows from a stronger cause
+	// of the last 30 s, such as a wrong password, has the Diagnosis of that cause.
+	Diagnosis auth.Diagnosis
 }
 
 // LogValue makes a retry a group of a log line.
 func (i RetryInfo) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("partition", i.TopicPartition.String()), slog.Int64("first", i.First),
+	return slog.GroupValue(slog.String("partition", i.String()), slog.Int64("first", i.First),
 		slog.Int64("last", i.Last), slog.Int("records", i.Records), slog.Int("attempts", i.Attempts),
 		slog.Duration("after", i.After))
 }

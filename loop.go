@@ -160,7 +160,7 @@ func (m *member) deliver(now time.Time, d *delivery) {
 		}
 		if n := len(run.Records); n > 0 {
 			held := max(run.Bytes, 0)
-			p.buf.add(chunk{records: run.Records, arrived: now, leaderEpoch: run.LeaderEpoch, size: d.sizes[i], held: held})
+			p.buf.add(chunk{records: run.Records, arrived: now, leaderEpoch: run.LeaderEpoch, size: d.sizes[i], largest: d.largest[i], held: held})
 			m.budget.used.Add(int64(held))
 			if m.pool.holds(p) {
 				m.pool.grown(n, d.sizes[i])
@@ -177,7 +177,7 @@ func (m *member) deliver(now time.Time, d *delivery) {
 		m.markDirty(p)
 	}
 	for _, err := range d.Errors {
-		m.sourceError(now, err)
+		m.sourceError(err)
 	}
 }
 
@@ -269,10 +269,10 @@ func (m *member) standing() pauseReason {
 }
 
 // sourceError takes in what the client had to say.
-func (m *member) sourceError(now time.Time, err *driver.Error) {
+func (m *member) sourceError(err *driver.Error) {
 	m.counters.pollErrors.Add(1)
-	result := m.problem(err)
-	m.hooks.error(ErrorInfo{Op: "poll", Err: err, LastProcessingResult: result})
+	info := m.problem("poll", err)
+	m.hooks.error(info)
 	switch err.Kind {
 	case driver.KindOffsetOutOfRange:
 		m.log.Warn("position does not exist", "partition", err.TopicPartition.String(), "offset", err.Offset)
@@ -281,7 +281,8 @@ func (m *member) sourceError(now time.Time, err *driver.Error) {
 		m.log.Warn("topic was deleted and made again: beginning at its beginning", "topic", err.TopicPartition.Topic)
 		m.recreated(err.TopicPartition.Topic)
 	default:
-		m.log.Warn("event source", "kind", err.Kind.String(), "err", err, "LastProcessingResult", result)
+		m.log.Warn("event source", "kind", err.Kind.String(), "err", err, "LastProcessingResult", info.LastProcessingResult,
+			"cause", string(info.Diagnosis.Cause), "detail", info.Diagnosis.Detail, "hint", info.Diagnosis.Hint)
 	}
 }
 
@@ -291,7 +292,7 @@ func (m *member) fail(err error) {
 		m.stop.fatal = &SourceError{Op: "poll", Err: err}
 	}
 	m.log.Error("the client failed for good", "err", err)
-	m.problemText(err)
+	m.problem("poll", err)
 	m.beginStop(time.Now())
 }
 

@@ -74,7 +74,7 @@ type Endpoints struct {
 // SelfManagedKafkaEventSourceConfig holds the consumer group's settings.
 type SelfManagedKafkaEventSourceConfig struct {
 	// ConsumerGroupId is Kafka's group.id, 1 to 200 characters; unset = the mapping's UUID.
-	ConsumerGroupId string `json:"ConsumerGroupId,omitempty"` //nolint:revive // AWS's spelling
+	ConsumerGroupId string `json:"ConsumerGroupId,omitempty"`
 	// ConsumptionMode is Stream (the default) or Queue.
 	ConsumptionMode string `json:"ConsumptionMode,omitempty"`
 	// SchemaRegistryConfig names a schema registry.

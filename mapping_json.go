@@ -5,119 +5,98 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
-	"strconv"
-	"time"
+	"reflect"
+	"strings"
 )
 
-// ParseMapping reads the JSON of CreateEventSourceMapping, as `aws lambda create-event-source-mapping
-// --cli-input-json` takes it, or what get-event-source-mapping prints. A field that neither knows is an error that names
-// it: a typo must not become a default. It does not validate; see Mapping.Validate.
+// ParseMapping reads a mapping from the JSON of CreateEventSourceMapping: what
+// "aws lambda create-event-source-mapping --cli-input-json" takes, with UUID beside it. It takes the document that
+// get-event-source-mapping prints too, and passes over what only responses have: State, FunctionArn, LastModified and
+// so on. StartingPositionTimestamp is a number of seconds since the Unix epoch, with a fraction or without, or a text
+// in RFC 3339, as the AWS CLI prints it.
+//
+// A name that no parameter of self-managed Kafka has is an error that says where it stands; json.Unmarshal into a
+// Mapping passes over such names, and matches names without regard to case. What ParseMapping returns is not
+// validated: New does that, or Mapping.Validate. Its error wraps ErrInvalidMapping; the mapping is zero then.
 func ParseMapping(data []byte) (Mapping, error) {
 	var m Mapping
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	var doc document
-	doc.fields = (*fields)(&m)
-	if err := dec.Decode(&doc); err != nil {
-		return Mapping{}, &FieldError{Field: "mapping", Reason: "is not the JSON of a CreateEventSourceMapping: " + err.Error(), Err: err}
+	if err := json.Unmarshal(data, &m); err != nil {
+		return Mapping{}, errors.Join(unknownFields(data), documentError(err))
 	}
-	if dec.More() {
-		return Mapping{}, &FieldError{Field: "mapping", Reason: "has text after its closing brace"}
+	if err := unknownFields(data); err != nil {
+		return Mapping{}, err
 	}
-	return m, doc.finish(&m)
+	return m, nil
 }
 
-// fields is Mapping without its methods, so that encoding/json reads its fields.
-type fields Mapping
+// plainMapping is Mapping without its methods.
+type plainMapping Mapping
 
-// document is a mapping's JSON: its fields, the timestamp in AWS's form, and what only AWS's answers have.
-type document struct {
-	*fields
-	StartingPositionTimestamp *epoch `json:"StartingPositionTimestamp,omitempty"`
-
-	answer
+// mappingDocument is the JSON of a Mapping.
+type mappingDocument struct {
+	plainMapping
+	StartingPositionTimestamp *epochSeconds `json:"StartingPositionTimestamp,omitempty"`
 }
 
-// answer holds the fields that get-event-source-mapping prints beside the request's; they are read and passed over,
-// but for State.
-type answer struct {
-	State                 State           `json:"State,omitempty"`
-	StateTransitionReason json.RawMessage `json:"StateTransitionReason,omitempty"`
-	LastProcessingResult  json.RawMessage `json:"LastProcessingResult,omitempty"`
-	LastModified          json.RawMessage `json:"LastModified,omitempty"`
-	FunctionArn           string          `json:"FunctionArn,omitempty"`
-	EventSourceMappingArn json.RawMessage `json:"EventSourceMappingArn,omitempty"`
-	FilterCriteriaError   json.RawMessage `json:"FilterCriteriaError,omitempty"`
-	ResponseMetadata      json.RawMessage `json:"ResponseMetadata,omitempty"`
-}
-
-// finish moves what stands in another form into the mapping.
-func (d *document) finish(m *Mapping) error {
-	if d.StartingPositionTimestamp != nil {
-		m.StartingPositionTimestamp = time.Time(*d.StartingPositionTimestamp)
-	}
-	if m.FunctionName == "" {
-		m.FunctionName = d.FunctionArn
-	}
-	if m.Enabled == nil && (d.State == Disabled || d.State == Disabling) {
-		m.Enabled = new(false)
-	}
-	return nil
-}
-
-// UnmarshalJSON reads the JSON of CreateEventSourceMapping, unknown fields passed over; ParseMapping is strict.
-func (m *Mapping) UnmarshalJSON(data []byte) error {
-	var read Mapping
-	doc := document{fields: (*fields)(&read)}
-	if err := json.Unmarshal(data, &doc); err != nil {
-		return err
-	}
-	if err := doc.finish(&read); err != nil {
-		return err
-	}
-	*m = read
-	return nil
-}
-
-// MarshalJSON prints the JSON of CreateEventSourceMapping; unset fields are left out.
+// MarshalJSON returns the mapping as the JSON of CreateEventSourceMapping, without what is unset.
 func (m Mapping) MarshalJSON() ([]byte, error) {
-	doc := struct {
-		*fields
-		StartingPositionTimestamp *epoch `json:"StartingPositionTimestamp,omitempty"`
-	}{fields: (*fields)(&m)}
+	document := mappingDocument{plainMapping: plainMapping(m)}
 	if !m.StartingPositionTimestamp.IsZero() {
-		doc.StartingPositionTimestamp = (*epoch)(&m.StartingPositionTimestamp)
+		document.StartingPositionTimestamp = &epochSeconds{m.StartingPositionTimestamp}
 	}
-	return json.Marshal(doc)
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false) // filter patterns have < and > in them
+	if err := encoder.Encode(document); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }
 
-// epoch is a time in AWS's JSON: seconds since the Unix epoch, a number with a fraction where there is one. RFC 3339
-// text is read too, as the aws command prints it.
-type epoch time.Time
-
-// MarshalJSON prints milliseconds at most, as AWS does.
-func (e epoch) MarshalJSON() ([]byte, error) {
-	ms := time.Time(e).UnixMilli()
-	return strconv.AppendFloat(nil, float64(ms)/1000, 'f', -1, 64), nil
-}
-
-func (e *epoch) UnmarshalJSON(data []byte) error {
-	if len(data) > 0 && data[0] == '"' {
-		var t time.Time
-		if err := json.Unmarshal(data, &t); err != nil {
-			return fmt.Errorf("StartingPositionTimestamp: want epoch seconds or RFC 3339: %w", err)
-		}
-		*e = epoch(t.UTC())
-		return nil
+// UnmarshalJSON reads the JSON of CreateEventSourceMapping; see ParseMapping, which refuses unknown names. As with
+// any struct, what the document does not name is left as it is, and so is everything when there is an error.
+func (m *Mapping) UnmarshalJSON(data []byte) error {
+	document := mappingDocument{plainMapping: plainMapping(*m)}
+	if err := json.Unmarshal(data, &document); err != nil {
+		return documentError(err)
 	}
-	seconds, err := strconv.ParseFloat(string(data), 64)
-	if err != nil {
-		return fmt.Errorf("StartingPositionTimestamp: want epoch seconds: %w", err)
+	*m = Mapping(document.plainMapping)
+	if t := document.StartingPositionTimestamp; t != nil {
+		m.StartingPositionTimestamp = t.Time
 	}
-	if math.Abs(seconds) > 1e11 {
-		return errors.New("StartingPositionTimestamp: out of range: is it in milliseconds? AWS takes seconds")
-	}
-	*e = epoch(time.UnixMilli(int64(math.Round(seconds * 1000))).UTC())
 	return nil
+}
+
+// documentError says of an error of encoding/json which field it is about.
+func documentError(err error) error {
+	var wrongType *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
+	switch {
+	case errors.Is(err, ErrInvalidMapping):
+		return err
+	case errors.As(err, &wrongType):
+		field := strings.TrimPrefix(wrongType.Field, "plainMapping.")
+		if field == "" {
+			field = "the mapping"
+		}
+		return &FieldError{Field: field, Reason: fmt.Sprintf("found a %s, want %s", wrongType.Value, wantedJSON(wrongType.Type)), Err: err}
+	case errors.As(err, &syntax):
+		return fmt.Errorf("%w: the document is not JSON, at byte %d: %w", ErrInvalidMapping, syntax.Offset, err)
+	}
+	return fmt.Errorf("%w: %w", ErrInvalidMapping, err)
+}
+
+// wantedJSON names what JSON a Go type reads from.
+func wantedJSON(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int:
+		return "a whole number"
+	case reflect.String:
+		return "a string"
+	case reflect.Slice:
+		return "an array"
+	}
+	return "an object"
 }

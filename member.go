@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/filter"
 )
 
@@ -24,6 +25,7 @@ type core struct {
 	// functionName, uuid and bootstrap are the mapping's, as invocations show them.
 	functionName, uuid, bootstrap string
 	invocations                   atomic.Uint64
+	diagnosis                     diagnosis
 	// result is the LastProcessingResult.
 	result atomic.Pointer[string]
 }
@@ -123,9 +125,10 @@ const (
 // delivery is a fetch with what the poll goroutine worked out about it.
 type delivery struct {
 	driver.Fetch
-	sizes []int // of each run, encoded
-	read  []int // records of each run, before the filter
-	wrong []int // of those, filtered for their kind
+	sizes   []int // of each run, encoded
+	largest []int // of each run's largest record, encoded
+	read    []int // records of each run, before the filter
+	wrong   []int // of those, filtered for their kind
 
 	scratch filter.Scratch
 }
@@ -232,7 +235,7 @@ func (m *member) pollLoop(ctx, background context.Context) error {
 
 // prepare does what is per record, on the poll goroutine, so that the loop need not: filter and measure.
 func (m *member) prepare(d *delivery) {
-	d.sizes, d.read, d.wrong = d.sizes[:0], d.read[:0], d.wrong[:0]
+	d.sizes, d.largest, d.read, d.wrong = d.sizes[:0], d.largest[:0], d.read[:0], d.wrong[:0]
 	criteria := m.current.Load().filter
 	for i := range d.Runs {
 		run := &d.Runs[i]
@@ -240,11 +243,9 @@ func (m *member) prepare(d *delivery) {
 		if criteria != nil && read > 0 {
 			wrong = criteria.apply(run, &d.scratch)
 		}
-		size := 0
-		for k := range run.Records {
-			size += recordSize(&run.Records[k])
-		}
-		d.sizes, d.read, d.wrong = append(d.sizes, size), append(d.read, read), append(d.wrong, wrong)
+		total, largest := event.RunSize(run.Records)
+		d.sizes, d.largest = append(d.sizes, total), append(d.largest, largest)
+		d.read, d.wrong = append(d.read, read), append(d.wrong, wrong)
 	}
 }
 

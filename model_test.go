@@ -105,7 +105,7 @@ type modelMember struct {
 	done   chan error
 }
 
-func (w *world) fault(format string, args ...any) {
+func (w *world) faultf(format string, args ...any) {
 	if len(w.faults) < 5 {
 		w.faults = append(w.faults, fmt.Sprintf(format, args...))
 	}
@@ -116,7 +116,7 @@ func (w *world) onCommit(c esmtest.CommitInfo) {
 	defer w.mu.Unlock()
 	for offset, resolved := range w.records[c.TopicPartition] {
 		if !resolved && offset < c.Offset {
-			w.fault("%s committed %s at %d, past the unresolved %d", c.Member, c.TopicPartition, c.Offset, offset)
+			w.faultf("%s committed %s at %d, past the unresolved %d", c.Member, c.TopicPartition, c.Offset, offset)
 		}
 	}
 }
@@ -130,23 +130,23 @@ func (w *world) handle(name string) Handler {
 		for key, records := range e.Records {
 			w.busy[name+" "+key]++
 			if w.busy[name+" "+key] > 1 {
-				w.fault("%s has two invocations of %s at a time", name, key)
+				w.faultf("%s has two invocations of %s at a time", name, key)
 			}
 			if w.busy[key]++; w.busy[key] > 1 && !w.harsh {
-				w.fault("%s is invoked by two members at a time", key)
+				w.faultf("%s is invoked by two members at a time", key)
 			}
 			tp := TopicPartition{Topic: records[0].Topic, Partition: records[0].Partition}
 			inBatch := make(map[int64]bool)
 			for i, r := range records {
 				if i > 0 && r.Offset <= records[i-1].Offset {
-					w.fault("%s: offset %d behind %d in one batch", key, r.Offset, records[i-1].Offset)
+					w.faultf("%s: offset %d behind %d in one batch", key, r.Offset, records[i-1].Offset)
 				}
 				inBatch[r.Offset] = true
 			}
 			last := records[len(records)-1].Offset
 			for offset, resolved := range w.records[tp] {
 				if !resolved && offset < last && !inBatch[offset] {
-					w.fault("%s invoked %s up to %d before %d was resolved", name, key, last, offset)
+					w.faultf("%s invoked %s up to %d before %d was resolved", name, key, last, offset)
 				}
 			}
 			all = append(all, records...)
@@ -383,7 +383,7 @@ func play(s script) error {
 		if err == nil {
 			err = check(fmt.Sprintf("step %d (%v)", n, st))
 		}
-		if err != nil && failed == nil {
+		if err != nil {
 			failed = err
 			break
 		}

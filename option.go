@@ -39,6 +39,7 @@ type options struct {
 	commitInterval    time.Duration
 	deliverWrongKind  bool
 	secrets           auth.Secrets
+	secretsRefresh    time.Duration
 	client            driver.Config
 	errs              []error
 }
@@ -53,6 +54,8 @@ func newOptions(opts []Option) *options {
 		backoff:       backoff{100 * time.Millisecond, 30 * time.Second},
 		seed:          uint64(time.Now().UnixNano()),
 		lagInterval:   time.Minute,
+
+		secretsRefresh: 5 * time.Minute,
 		client: driver.Config{
 			ClientID:               "esm@" + hostname,
 			SessionTimeout:         45 * time.Second,
@@ -225,6 +228,15 @@ func WithDeliverWrongKind() Option {
 // WithSecrets sets where the secrets that SourceAccessConfigurations name are read: auth/secretsmanager for AWS, or
 // auth.NewFiles, auth.NewEnv, auth.NewStatic, and auth.Prefixes to mix them. Needed when the mapping names secrets.
 func WithSecrets(s auth.Secrets) Option { return optionFunc(func(o *options) { o.secrets = s }) }
+
+// WithSecretsRefresh sets how often the secrets are read again, to follow a rotation with no restart; default 5 minutes,
+// 0 = never. Whatever it is, unless 0, they are also read when brokers refuse the credentials in use, at most every 10 s.
+func WithSecretsRefresh(d time.Duration) Option {
+	return optionFunc(func(o *options) {
+		o.check(d >= 0, "WithSecretsRefresh", d, "0 (never) or more")
+		o.secretsRefresh = d
+	})
+}
 
 // WithClientID sets Kafka's client.id; default "esm@" and the host's name.
 func WithClientID(id string) Option { return optionFunc(func(o *options) { o.client.ClientID = id }) }

@@ -62,7 +62,7 @@ func (b *pool) deadline(l limits) (time.Time, bool) {
 // take fills one batch: from the partition whose head record is oldest until it is empty, then from the next, so that a
 // batch spans no more partitions than it needs. The partitions taken from leave the pool, and what was taken becomes
 // their work.
-func (b *pool) take(l limits, parts []part) (taken []part, count, size int) {
+func (b *pool) take(l limits) (parts []part, count, size int) {
 	size = l.envelope
 	for count < l.size {
 		p := b.head()

@@ -2,14 +2,97 @@ package esm
 
 import (
 	"errors"
+	"sync"
+	"time"
 
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
 )
 
-// problemOf gives the LastProcessingResult for what the client, the broker or a secret store said.
-func problemOf(err error) string {
-	if d := auth.Classify(err); d.Text != "" {
+// diagnosis is what is wrong with the event source, by the strongest recent cause: after a wrong password clients speak
+// of brokers that are down, before and after they name the reason. Safe for concurrent use.
+type diagnosis struct {
+	mu     sync.Mutex
+	recent *auth.Recent
+	facts  auth.Facts
+	last   auth.Diagnosis
+	// refused holds a word when the brokers refused the credentials.
+	refused chan struct{}
+}
+
+func (d *diagnosis) init() {
+	d.recent = auth.NewRecent(auth.DefaultRecentWindow)
+	d.refused = make(chan struct{}, 1)
+}
+
+// use forgets what was wrong: other credentials are in force from now on.
+func (d *diagnosis) use(c *auth.Credentials, group string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.recent.Reset()
+	d.last = auth.Diagnosis{}
+	d.facts = auth.Facts{Credentials: c, Group: group}
+}
+
+// healed forgets what was wrong: the event source works.
+func (d *diagnosis) healed() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.recent.Reset()
+	d.last = auth.Diagnosis{}
+}
+
+// observe says what err means: what it says itself where that is no connection error, else the strongest recent cause.
+func (d *diagnosis) observe(err error, now time.Time) auth.Diagnosis {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	facts := d.facts
+	var e *driver.Error
+	if errors.As(err, &e) {
+		facts.Topic = e.TopicPartition.Topic
+	}
+	found := facts.Classify(err)
+	if !found.Known() {
+		if e == nil || e.Kind != driver.KindUnavailable && e.Kind != driver.KindAuthentication {
+			return found
+		}
+	} else {
+		d.recent.Observe(now, found)
+	}
+	if found.Code == auth.CodeAuthnError {
+		select {
+		case d.refused <- struct{}{}:
+		default:
+		}
+	}
+	if strongest, ok := d.recent.Strongest(now); ok && found.Code == "" {
+		found = strongest
+	}
+	d.last = found
+	return found
+}
+
+// of is the diagnosis that a LastProcessingResult tells, zero when it tells none.
+func (d *diagnosis) of(result string) auth.Diagnosis {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.last.Known() || problemText(d.last, nil) != result {
+		return auth.Diagnosis{}
+	}
+	return d.last
+}
+
+// problem turns what the client, the broker or a secret store said into Lambda's text, and keeps it.
+func (c *core) problem(op string, err error) ErrorInfo {
+	d := c.diagnosis.observe(err, time.Now())
+	text := problemText(d, err)
+	c.setResult(text)
+	return ErrorInfo{Op: op, Err: err, LastProcessingResult: text, Diagnosis: d}
+}
+
+// problemText gives the LastProcessingResult for a diagnosis of err.
+func problemText(d auth.Diagnosis, err error) string {
+	if d.Text != "" {
 		return "PROBLEM: " + d.Text
 	}
 	var e *driver.Error

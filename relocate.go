@@ -55,9 +55,9 @@ func (m *member) answered(now time.Time, l lookup) {
 	m.lookupErrors++
 	m.lookupAfter = now.Add(backoff{100 * time.Millisecond, 5 * time.Second}.after(m.lookupErrors, m.rng))
 	m.counters.pollErrors.Add(1)
-	result := m.problemText(failure)
+	info := m.problem("start", failure)
 	m.log.Warn("looking up offsets failed, trying again", "partitions", len(again), "err", failure, "after", m.lookupAfter.Sub(now))
-	m.hooks.error(ErrorInfo{Op: "start", Err: failure, LastProcessingResult: result})
+	m.hooks.error(info)
 	if len(again) > 0 {
 		m.lookUp(lookup{kind: l.kind, parts: again, from: l.from})
 	}

@@ -195,7 +195,8 @@ func TestRetryRules(t *testing.T) {
 				}
 				var dropped int64
 				for _, d := range c.drops {
-					dropped += int64(len(strings.Fields(d[:strings.Index(d, "]")])))
+					offsets, _, _ := strings.Cut(d, "]")
+					dropped += int64(len(strings.Fields(offsets)))
 				}
 				if m := r.runner.Metrics(); m.DroppedEventCount != dropped || m.InvokeCount != int64(len(c.calls)) {
 					t.Errorf("metrics %+v, want %d dropped and %d invocations", m, dropped, len(c.calls))
@@ -219,6 +220,7 @@ func TestRetryKeepsOrder(t *testing.T) {
 			return nil
 		}).start()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		wantLines(t, "invocations", r.briefs(), "t-0[0 1 2 3]", "t-0[0 1]", "t-0[0]", "t-0[1]", "t-0[1]", "t-0[2 3]", "t-0[4 5]")
 		if err := r.stop(); err != nil {
 			t.Error(err)
@@ -244,6 +246,7 @@ func TestMixedBatchIsSplit(t *testing.T) {
 			return nil
 		}, dropsInto(&drops)).start()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		got := r.briefs()
 		if got[0] != "t-0[0] t-1[0] t-2[0]" {
 			t.Errorf("first %s", got[0])
@@ -269,6 +272,10 @@ func TestBackoffBetweenTries(t *testing.T) {
 		r := newRig(t, b, defaults(), func(context.Context, KafkaEvent) error { return errors.New("boom") },
 			WithRetryBackoff(time.Second, 4*time.Second)).start()
 		time.Sleep(time.Minute)
+		synctest.Wait()
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
 		if len(r.at) < 8 {
 			t.Fatalf("only %d tries", len(r.at))
 		}
@@ -282,9 +289,6 @@ func TestBackoffBetweenTries(t *testing.T) {
 			if inv.Attempt != i+1 || !inv.FirstFailure.Equal(r.at[0]) {
 				t.Errorf("try %d says attempt %d, first failure %v", i+1, inv.Attempt, inv.FirstFailure)
 			}
-		}
-		if err := r.stop(); err != nil {
-			t.Error(err)
 		}
 	})
 }
@@ -303,6 +307,7 @@ func TestAttemptOfHalves(t *testing.T) {
 			return nil
 		}).start()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		var got []string
 		for i, e := range r.events() {
 			got = append(got, fmt.Sprintf("%s attempt %d again %t", brief(e), r.infos[i].Attempt, !r.infos[i].FirstFailure.IsZero()))
@@ -328,6 +333,7 @@ func TestRecordAge(t *testing.T) {
 		var drops []string
 		r := newRig(t, b, s, func(_ context.Context, e KafkaEvent) error { return errors.New("boom") }, dropsInto(&drops)).start()
 		time.Sleep(10 * time.Minute)
+		synctest.Wait()
 		if err := r.stop(); err != nil {
 			t.Error(err)
 		}

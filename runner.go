@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
 )
 
@@ -31,6 +33,7 @@ type Runner struct {
 	lastModified time.Time
 	last         Status // of the loop, when it ended
 	faultCode    string // why it stopped by itself
+	credentials  CredentialsStatus
 }
 
 // identity is how a mapping is named.
@@ -38,13 +41,14 @@ type identity struct{ uuid, functionName, bootstrap string }
 
 // newRunner puts a Runner together; New has validated everything.
 func newRunner(o *options, h Handler, s *settings, client driver.Config, id identity) *Runner {
-	for i := len(o.middleware) - 1; i >= 0; i-- {
-		h = o.middleware[i](h)
+	for _, v := range slices.Backward(o.middleware) {
+		h = v(h)
 	}
 	c := &core{opts: o, handler: h, log: o.logger, hooks: o.hooks, uuid: id.uuid, functionName: id.functionName, bootstrap: id.bootstrap}
 	c.current.Store(s)
 	c.budget.limit = o.bufferBytes
 	c.setResult(resultNone)
+	c.diagnosis.init()
 	return &Runner{core: c, client: client, ready: make(chan struct{}), resumed: make(chan struct{}, 1)}
 }
 
@@ -82,38 +86,81 @@ func (r *Runner) Run(ctx context.Context) error {
 		return err
 	}
 	r.client.Credentials = credentials
-	m := newMember(r.core)
-	m.quiet = func() { r.settleState(Disabling, Disabled) }
-	unlock := r.lock()
-	r.member = m
-	m.paused = r.wantPaused
-	unlock()
+	r.inForce(credentials, false)
 	r.log.Info("event source mapping starts", "UUID", r.uuid, "FunctionName", r.functionName, "ConsumerGroupId", r.client.GroupID,
 		"Topics", r.client.Topics, "bootstrap", r.bootstrap, "driver", r.opts.driver.Name())
-	result := make(chan error, 1)
-	go func() { result <- m.run(ctx, r.client) }() // awaited below
+	replace := make(chan *auth.Credentials)
+	if credentials != nil && r.opts.secretsRefresh > 0 {
+		var watcher sync.WaitGroup
+		watcher.Go(func() { r.watchSecrets(ctx, r.client, replace) })
+		defer watcher.Wait()
+		defer cancel(nil)
+	}
 	var tooLate <-chan time.Time
 	if d := r.opts.startTimeout; d > 0 {
 		timer := time.NewTimer(d)
 		defer timer.Stop()
 		tooLate = timer.C
 	}
+	return r.runMembers(ctx, cancel, tooLate, replace)
+}
+
+// runMembers runs one member after the other: the next when credentials come that the client of the last cannot take.
+func (r *Runner) runMembers(ctx context.Context, cancel context.CancelCauseFunc, tooLate <-chan time.Time, replace <-chan *auth.Credentials) error {
+	var left []error // what members that were replaced had to leave behind
+	for {
+		next, again, err := r.runMember(ctx, cancel, &tooLate, replace)
+		var stuck *StuckError
+		if !again || ctx.Err() != nil || err != nil && !errors.As(err, &stuck) {
+			if err == nil && errors.Is(context.Cause(ctx), ErrNotReady) {
+				err = &SourceError{Op: "start", Err: fmt.Errorf("%w (%v): %s", ErrNotReady, r.opts.startTimeout, *r.result.Load())}
+			}
+			if len(left) > 0 {
+				err = errors.Join(append(left, err)...)
+			}
+			unlock := r.lock()
+			m := r.member
+			unlock()
+			r.end(m)
+			r.log.Info("event source mapping ended", "err", err)
+			return err
+		}
+		if err != nil {
+			left = append(left, err)
+		}
+		r.client.Credentials = next
+		r.inForce(next, true)
+	}
+}
+
+// runMember runs a member until ctx ends, it fails, or it is to be replaced (again) by one with other credentials: it
+// then finishes what is in flight, commits and leaves the group before the next one joins.
+func (r *Runner) runMember(ctx context.Context, cancel context.CancelCauseFunc, tooLate *<-chan time.Time, replace <-chan *auth.Credentials) (next *auth.Credentials, again bool, err error) {
+	m := newMember(r.core)
+	m.quiet = func() { r.settleState(Disabling, Disabled) }
+	unlock := r.lock()
+	r.member = m
+	m.paused = r.wantPaused
+	unlock()
+	memberCtx, leave := context.WithCancel(ctx)
+	defer leave()
+	result := make(chan error, 1)
+	go func() { result <- m.run(memberCtx, r.client) }() // awaited below
 	ready := m.ready
 	for {
 		select {
 		case <-ready:
-			ready, tooLate = nil, nil
+			ready, *tooLate = nil, nil
 			r.becomeReady()
-		case <-tooLate:
-			tooLate = nil
+		case <-*tooLate:
+			*tooLate = nil
 			cancel(ErrNotReady)
-		case err := <-result:
-			r.end(m)
-			if err == nil && errors.Is(context.Cause(ctx), ErrNotReady) {
-				err = &SourceError{Op: "start", Err: fmt.Errorf("%w (%v): %s", ErrNotReady, r.opts.startTimeout, *r.result.Load())}
-			}
-			r.log.Info("event source mapping ended", "err", err)
-			return err
+		case next = <-replace:
+			again, replace = true, nil
+			r.log.Info("the member is replaced by one with the new credentials")
+			leave()
+		case err = <-result:
+			return next, again, err
 		}
 	}
 }
@@ -142,9 +189,13 @@ func (r *Runner) awaitEnabled(ctx context.Context) bool {
 
 func (r *Runner) becomeReady() {
 	unlock := r.lock()
+	again := r.isReady
 	r.isReady = true
 	paused := r.wantPaused
 	unlock()
+	if again {
+		return // of a member that took another one's place
+	}
 	if !paused {
 		r.setState(Enabled)
 	}
@@ -257,10 +308,14 @@ func (r *Runner) Status() Status {
 		s = Status{}
 	}
 	unlock = r.lock()
-	s.State, s.StateTransitionReason, s.LastModified = r.state, r.reason, r.lastModified
+	s.State, s.StateTransitionReason, s.LastModified, s.Credentials = r.state, r.reason, r.lastModified, r.credentials
 	unlock()
 	s.UUID, s.FunctionName, s.ConsumerGroupID, s.Driver = r.uuid, r.functionName, r.client.GroupID, r.opts.driver.Name()
 	s.LastProcessingResult = *r.result.Load()
+	s.Diagnosis = r.diagnosis.of(s.LastProcessingResult)
+	if s.State == Creating && s.Diagnosis.Code != "" {
+		s.StateTransitionReason = string(s.Diagnosis.Code)
+	}
 	s.BufferedBytes, s.BufferLimit = int(r.budget.used.Load()), r.budget.limit
 	s.Metrics = r.counters.snapshot()
 	return s

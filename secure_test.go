@@ -136,6 +136,7 @@ func TestSecureConnections(t *testing.T) {
 			{"unknown CA", []auth.SourceAccessConfiguration{{Type: auth.SASLSCRAM512Auth, URI: "login"}}, false, "PROBLEM: Lambda failed to authenticate server"},
 		} {
 			t.Run(name+"/"+tc.name, func(t *testing.T) {
+				t.Parallel()
 				config := &tls.Config{Certificates: []tls.Certificate{server}, ClientCAs: pool}
 				opts := []kfake.Opt{kfake.NumBrokers(1), kfake.SeedTopics(1, "orders")}
 				client := []kgo.Opt{kgo.DialTLSConfig(&tls.Config{RootCAs: pool})}

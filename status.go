@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/auth"
 )
 
 // State is the mapping's state, in Lambda's words.
@@ -55,6 +55,11 @@ type Status struct {
 	State                 State
 	StateTransitionReason string
 	LastProcessingResult  string
+	// Diagnosis says what is beneath a LastProcessingResult that tells of the event source: which ACL is missing, which name
+	// the certificate lacks. Until the first assignment its Code is the StateTransitionReason.
+	Diagnosis auth.Diagnosis
+	// Credentials says which are in use.
+	Credentials CredentialsStatus
 	// LastModified is when the state or the mapping changed last.
 	LastModified time.Time
 	// Workers is how many invocations may run at a time, InFlight how many do.
@@ -70,6 +75,18 @@ type Status struct {
 	// Partitions are those assigned to this process, by topic and number.
 	Partitions []PartitionStatus
 	Metrics    Metrics
+}
+
+// CredentialsStatus says which credentials a Runner uses, without a secret.
+type CredentialsStatus struct {
+	// InUse describes them; empty for none.
+	InUse string
+	// Since is when they were put in force, Rotations how often others have taken the place of the first ones.
+	Since     time.Time
+	Rotations int
+	// Err is why the secret as it now stands is not used: it cannot be read, or the brokers refused it when it was tried;
+	// the credentials before it stay in use. It is nil when the newest are in use.
+	Err error
 }
 
 // PartitionStatus is a snapshot of one partition.
@@ -136,18 +153,4 @@ func (c *core) setResult(text string) {
 	if old := c.result.Load(); old == nil || *old != text {
 		c.result.Store(&text)
 	}
-}
-
-// problem turns what the client said into Lambda's text, and keeps it.
-func (c *core) problem(err *driver.Error) string {
-	text := problemOf(err)
-	c.setResult(text)
-	return text
-}
-
-// problemText is problem for an error that may wrap the client's.
-func (c *core) problemText(err error) string {
-	text := problemOf(err)
-	c.setResult(text)
-	return text
 }

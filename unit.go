@@ -26,18 +26,11 @@ func (u *unit) first() int64 { return u.records[0].Offset }
 // last returns the offset of the unit's last record.
 func (u *unit) last() int64 { return u.records[len(u.records)-1].Offset }
 
-// recordSize is what a record adds to the JSON of a batch: its own and a comma. The engine counts in nothing else; see
-// event.EnvelopeSize for how the sizes add up.
-func recordSize(r *event.KafkaRecord) int { return event.Size(r) + 1 }
-
 // split cuts the unit before its i-th record; both parts keep its history.
 func (u *unit) split(i int) (a, b unit) {
 	a, b = *u, *u
 	a.records, b.records = u.records[:i:i], u.records[i:]
-	a.size = 0
-	for k := range a.records {
-		a.size += recordSize(&a.records[k])
-	}
+	a.size = encodedSize(a.records)
 	a.held = int(int64(u.held) * int64(i) / int64(len(u.records)))
 	b.size, b.held = u.size-a.size, u.held-a.held
 	return a, b
@@ -50,12 +43,10 @@ func (u *unit) keep(indexes []int) {
 		return
 	}
 	records := make([]event.KafkaRecord, len(indexes))
-	u.size = 0
 	for k, i := range indexes {
 		records[k] = u.records[i]
-		u.size += recordSize(&records[k])
 	}
-	u.records = records
+	u.records, u.size = records, encodedSize(records)
 }
 
 // dropExpired takes out the records older than maxAge, by their timestamps, and returns them. A record without a

@@ -33,7 +33,7 @@ func classify(err error) verdict {
 }
 
 func read(err error) verdict {
-	switch e := err.(type) {
+	switch e := err.(type) { //nolint:errorlint // each level of wrapping is looked at in its turn
 	case *permanentError:
 		v := read(e.err)
 		v.outcome = permanent
@@ -48,7 +48,7 @@ func read(err error) verdict {
 		// What a handler panicked with is not what it returned.
 		return verdict{outcome: failed}
 	}
-	switch e := err.(type) {
+	switch e := err.(type) { //nolint:errorlint // the same
 	case interface{ Unwrap() error }:
 		if inner := e.Unwrap(); inner != nil {
 			return read(inner)

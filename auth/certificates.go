@@ -137,17 +137,17 @@ func (p *secretParser) rootCAs(c *Credentials) error {
 			alive++
 		}
 		if problem != "" {
-			p.warn(field, "%s: renew it", problem)
+			p.warnf(field, "%s: renew it", problem)
 		}
 		if fatal {
 			dead = problem
 		}
 		selfIssued := bytes.Equal(certificate.RawSubject, certificate.RawIssuer)
 		if !selfIssued {
-			p.warn(field, "certificate %s is not a root: it is signed by %q, and OpenSSL clients want that one too",
+			p.warnf(field, "certificate %s is not a root: it is signed by %q, and OpenSSL clients want that one too",
 				certificateName(certificate), certificate.Issuer.String())
 		} else if certificate.Version >= 3 && !certificate.IsCA {
-			p.warn(field, "certificate %s is not marked as a CA: it trusts that one server alone", certificateName(certificate))
+			p.warnf(field, "certificate %s is not marked as a CA: it trusts that one server alone", certificateName(certificate))
 		}
 	}
 	if alive == 0 {

@@ -26,7 +26,7 @@ func (p *secretParser) clientCertificate(c *Credentials) error {
 	}
 	for _, block := range certificateBlocks {
 		if isKeyLabel(block.label) {
-			p.warn("certificate", "holds a private key, which is not used: take it out")
+			p.warnf("certificate", "holds a private key, which is not used: take it out")
 			break
 		}
 	}
@@ -41,13 +41,13 @@ func (p *secretParser) clientCertificate(c *Credentials) error {
 	key, unneeded, keyErr := readKey(block, password{passText, given}, defaultBounds)
 	if keyErr != nil {
 		field := "privateKey"
-		if keyErr.kind == ErrKeyPassword {
+		if errors.Is(keyErr.kind, ErrKeyPassword) {
 			field = "privateKeyPassword"
 		}
 		return p.asSecretError(field, keyErr)
 	}
 	if unneeded && passText != "" {
-		p.warn("privateKeyPassword", "is not needed: the private key is not encrypted")
+		p.warnf("privateKeyPassword", "is not needed: the private key is not encrypted")
 	}
 	chain, err := p.chain(certificates, key)
 	if err != nil {
@@ -93,12 +93,12 @@ func (p *secretParser) chain(all []*x509.Certificate, key crypto.Signer) ([]*x50
 	}
 	for i := range chain {
 		if !bytes.Equal(chain[i].Raw, all[i].Raw) {
-			p.warn(field, "the certificates are not in order (client, then its issuer, and so on): they were sorted")
+			p.warnf(field, "the certificates are not in order (client, then its issuer, and so on): they were sorted")
 			break
 		}
 	}
 	for _, certificate := range weak {
-		p.warn(field, "certificate %s is signed with an algorithm that is no longer trusted (%s)",
+		p.warnf(field, "certificate %s is signed with an algorithm that is no longer trusted (%s)",
 			certificateName(certificate), certificate.SignatureAlgorithm)
 	}
 	for i, certificate := range chain {
@@ -107,7 +107,7 @@ func (p *secretParser) chain(all []*x509.Certificate, key crypto.Signer) ([]*x50
 			return nil, p.fail(ErrCertificate, field, problem, "store a certificate that is in date")
 		}
 		if problem != "" {
-			p.warn(field, "%s: renew it", problem)
+			p.warnf(field, "%s: renew it", problem)
 		}
 		if i > 0 && certificate.Version >= 3 && !certificate.IsCA {
 			return nil, p.fail(ErrCertificate, field,

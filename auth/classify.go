@@ -44,7 +44,8 @@ func (f Facts) Classify(err error) Diagnosis {
 // cause.
 func branches(err error) []error {
 	for at := err; at != nil; at = errors.Unwrap(at) {
-		if _, ok := at.(*SecretError); ok {
+		secretError := &SecretError{}
+		if errors.As(at, &secretError) {
 			return []error{err}
 		}
 		many, ok := at.(interface{ Unwrap() []error })
@@ -64,8 +65,7 @@ func branches(err error) []error {
 
 // one classifies an error that stands for itself, the surest evidence first.
 func (f Facts) one(err error) Diagnosis {
-	var already Diagnosis
-	if errors.As(err, &already) {
+	if already, ok := errors.AsType[Diagnosis](err); ok {
 		return already
 	}
 	for _, try := range []func(error) Diagnosis{classifySecret, f.classifyBroker, f.classifyTLS, f.classifyClient, f.classifyNetwork} {
@@ -109,8 +109,7 @@ func classifySecret(err error) Diagnosis {
 // ownText is the text of an error that this package made, which holds no
 // secret and names what is wrong already.
 func ownText(err error) string {
-	var secret *SecretError
-	if errors.As(err, &secret) {
+	if secret, ok := errors.AsType[*SecretError](err); ok {
 		return secret.Error()
 	}
 	return strings.ReplaceAll(err.Error(), "\n", "; ")

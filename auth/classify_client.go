@@ -138,8 +138,7 @@ func (f Facts) clientConfiguration(text string) Diagnosis {
 
 // classifyNetwork is for Go's network errors and franz-go's words about them.
 func (f Facts) classifyNetwork(err error) Diagnosis {
-	var lookup *net.DNSError
-	if errors.As(err, &lookup) {
+	if lookup, ok := errors.AsType[*net.DNSError](err); ok {
 		return dns("the name " + strconv.Quote(lookup.Name) + " cannot be resolved")
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) {

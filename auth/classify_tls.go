@@ -51,8 +51,7 @@ func (f Facts) classifyTLS(err error) Diagnosis {
 	if d := classifyVerification(err); d.Known() {
 		return d
 	}
-	var record tls.RecordHeaderError
-	if errors.As(err, &record) {
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return plaintextListener()
 	}
 	var remote *net.OpError

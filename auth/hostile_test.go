@@ -12,7 +12,7 @@ import (
 
 func oidOf(dotted string) asn1.ObjectIdentifier {
 	var oid asn1.ObjectIdentifier
-	for _, part := range strings.Split(dotted, ".") {
+	for part := range strings.SplitSeq(dotted, ".") {
 		n, _ := new(big.Int).SetString(part, 10)
 		oid = append(oid, int(n.Int64()))
 	}
@@ -108,7 +108,7 @@ type pbkdf2Shape struct {
 // Forms of keys that are not taken, each with what to do.
 func TestKeyForms(t *testing.T) {
 	ec := fixture(t, "openssl/plain.pem")
-	relabel := func(text, from, to string) string { return strings.ReplaceAll(text, from, to) }
+	relabel := strings.ReplaceAll
 	huge := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: must(asn1.Marshal([][]byte{make([]byte, 20000)}))}))
 	for name, c := range map[string]struct{ text, want string }{
 		"old encryption": {"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----", "topk8"},

@@ -34,7 +34,7 @@ func (e *keyError) Error() string {
 }
 
 func (e *keyError) Unwrap() []error {
-	if e.kind == ErrKeyPassword {
+	if errors.Is(e.kind, ErrKeyPassword) {
 		return []error{ErrKeyPassword, ErrPrivateKey}
 	}
 	return []error{ErrPrivateKey}
@@ -185,18 +185,16 @@ func encodeKey(key crypto.Signer) (Secret, *keyError) {
 
 // sameKey reports whether key is the one of a certificate's public key.
 func sameKey(public any, key crypto.Signer) bool {
-	comparable, ok := public.(interface{ Equal(crypto.PublicKey) bool })
-	return ok && comparable.Equal(key.Public())
+	own, ok := public.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && own.Equal(key.Public())
 }
 
 // asSecretError names secret and field in whatever PEM or key errors there are.
 func (p *secretParser) asSecretError(field string, err error) error {
-	var key *keyError
-	if errors.As(err, &key) {
+	if key, ok := errors.AsType[*keyError](err); ok {
 		return p.fail(key.kind, field, key.problem, key.hint)
 	}
-	var inPEM *pemError
-	if errors.As(err, &inPEM) {
+	if inPEM, ok := errors.AsType[*pemError](err); ok {
 		kind := ErrCertificate
 		if field == "privateKey" {
 			kind = ErrPrivateKey

@@ -53,8 +53,8 @@ func walk(v reflect.Value, depth int) string {
 		return walk(v.Elem(), depth+1)
 	case reflect.Struct:
 		var b strings.Builder
-		for i := range v.NumField() {
-			b.WriteString(walk(v.Field(i), depth+1) + " ")
+		for _, field := range v.Fields() {
+			b.WriteString(walk(field, depth+1) + " ")
 		}
 		return b.String()
 	case reflect.Map:

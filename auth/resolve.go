@@ -74,8 +74,7 @@ func fetch(ctx context.Context, secrets Secrets, config SourceAccessConfiguratio
 	}
 	value, version, err := secrets.Secret(ctx, config.URI)
 	if err != nil {
-		var known *SecretError
-		if errors.As(err, &known) {
+		if known, ok := errors.AsType[*SecretError](err); ok {
 			named := *known
 			named.URI, named.Type = config.URI, config.Type
 			return nil, "", &named

@@ -24,7 +24,7 @@ func (p *secretParser) fail(kind error, field, problem, hint string) *SecretErro
 	return &SecretError{URI: p.config.URI, Type: p.config.Type, Field: field, Kind: kind, Problem: problem, Hint: hint}
 }
 
-func (p *secretParser) warn(field, format string, args ...any) {
+func (p *secretParser) warnf(field, format string, args ...any) {
 	p.warnings = append(p.warnings, Warning{URI: p.config.URI, Type: p.config.Type, Field: field,
 		Message: fmt.Sprintf(format, args...)})
 }
@@ -56,7 +56,7 @@ func (p *secretParser) login(c *Credentials) error {
 			return p.fail(ErrSecretInvalid, field.name, "holds a zero byte", "SASL cannot carry it: choose another value")
 		}
 		if strings.TrimSpace(field.value) != field.value {
-			p.warn(field.name, "begins or ends with white space: if that is not meant, remove it")
+			p.warnf(field.name, "begins or ends with white space: if that is not meant, remove it")
 		}
 	}
 	c.Protocol, c.Mechanism = ProtocolSASLSSL, p.config.Type.mechanism()
@@ -134,8 +134,7 @@ func knownField(name string) bool {
 }
 
 func errorOffset(err error, decoder *json.Decoder) int64 {
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return syntax.Offset
 	}
 	return decoder.InputOffset()

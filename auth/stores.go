@@ -45,8 +45,8 @@ func (f *Files) read(uri string) ([]byte, error) {
 		return nil, &SecretError{URI: uri, Kind: kind, Problem: problem, Hint: hint}
 	}
 	path := strings.TrimPrefix(uri, "file:")
-	if strings.HasPrefix(path, "//") {
-		path = strings.TrimPrefix(path, "//") // file:///run/x is file:/run/x
+	if after, ok := strings.CutPrefix(path, "//"); ok {
+		path = after // file:///run/x is file:/run/x
 	}
 	stat, open := os.Stat, os.Open
 	if f.directory != "" {
@@ -92,8 +92,7 @@ func (f *Files) read(uri string) ([]byte, error) {
 
 // pathCause strips the path, which the error names already.
 func pathCause(err error) string {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		return pathErr.Err.Error()
 	}
 	return err.Error()

@@ -28,7 +28,9 @@ package driver
 
 import (
 	"context"
+	"errors"
 
+	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/event"
 )
 
@@ -191,6 +193,24 @@ type Member struct {
 	// Rebalances counts the rebalances that this member saw.
 	Rebalances int64
 }
+
+// Prober is implemented by Drivers that can try a Config's credentials.
+type Prober interface {
+	// Probe connects anew, authenticates and asks for metadata, outside of any group. It returns nil when a broker
+	// answered, else an *Error, by the end of ctx at the latest.
+	Probe(ctx context.Context, config Config) error
+}
+
+// CredentialsReplacer is implemented by Consumers whose credentials can change with no rebalance.
+type CredentialsReplacer interface {
+	// ReplaceCredentials has every authentication from now on use other credentials; living connections stay. It does not
+	// wait for the network, and may be called from any goroutine. The error wraps ErrNotInPlace when this client needs a
+	// new member for this change.
+	ReplaceCredentials(*auth.Credentials) error
+}
+
+// ErrNotInPlace is wrapped by ReplaceCredentials for a change that only a new member can make.
+var ErrNotInPlace = errors.New("these credentials cannot change on a living client")
 
 // Consumer is one member of a consumer group.
 type Consumer interface {

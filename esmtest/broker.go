@@ -86,7 +86,7 @@ func NewBroker(tb testing.TB, opts ...BrokerOption) *Broker {
 // errorf fails the test for a call that makes no sense. The caller must not hold mu.
 func (b *Broker) errorf(format string, args ...any) {
 	if b.tb == nil {
-		panic("esmtest: " + fmt.Sprintf(format, args...))
+		panic("esmtest: " + fmt.Sprintf(format, args...)) //nolint:forbidigo // documented: a nil testing.TB leaves no test to fail
 	}
 	b.tb.Helper()
 	b.tb.Errorf("esmtest: "+format, args...)

@@ -60,10 +60,10 @@ func open(t *testing.T, b *esmtest.Broker, change func(*driver.Config)) *app {
 	return a
 }
 
-func (a *app) note(format string, args ...any) { a.log = append(a.log, fmt.Sprintf(format, args...)) }
+func (a *app) notef(format string, args ...any) { a.log = append(a.log, fmt.Sprintf(format, args...)) }
 
 func (a *app) Assigned(tps []driver.TopicPartition) {
-	a.note("assigned %v", tps)
+	a.notef("assigned %v", tps)
 	if a.from == nil {
 		return
 	}
@@ -75,30 +75,30 @@ func (a *app) Assigned(tps []driver.TopicPartition) {
 }
 
 func (a *app) Revoked(tps []driver.TopicPartition) {
-	a.note("revoked %v", tps)
+	a.notef("revoked %v", tps)
 	if a.onRevoked != nil {
 		a.onRevoked(tps)
 	}
 }
 
-func (a *app) Lost(tps []driver.TopicPartition) { a.note("lost %v", tps) }
+func (a *app) Lost(tps []driver.TopicPartition) { a.notef("lost %v", tps) }
 
 // poll polls once and notes runs and errors.
 func (a *app) poll() {
 	a.t.Helper()
 	if err := a.c.Poll(context.Background(), &a.fetch); err != nil {
-		a.note("end: %v", err)
+		a.notef("end: %v", err)
 		return
 	}
 	for _, e := range a.fetch.Errors {
-		a.note("%s: %v at %d", e.TopicPartition.Topic, e.Kind, e.Offset)
+		a.notef("%s: %v at %d", e.TopicPartition.Topic, e.Kind, e.Offset)
 	}
 	for _, r := range a.fetch.Runs {
 		values := make([]string, 0, len(r.Records))
 		for _, k := range r.Records {
 			values = append(values, fmt.Sprintf("%d=%s", k.Offset, k.Value))
 		}
-		a.note("%v@%d [%s] next %d end %d", r.TopicPartition, r.Epoch, strings.Join(values, " "), r.Next, r.End)
+		a.notef("%v@%d [%s] next %d end %d", r.TopicPartition, r.Epoch, strings.Join(values, " "), r.Next, r.End)
 	}
 }
 

@@ -30,8 +30,7 @@ func ExampleCompile() {
 func ExampleCompile_invalid() {
 	_, err := filter.Compile([]string{`{"value":{"status":[{"PREFIX":"N"}]}}`})
 	fmt.Println(err)
-	var problem *filter.PatternError
-	if errors.As(err, &problem) {
+	if problem, ok := errors.AsType[*filter.PatternError](err); ok {
 		fmt.Println(problem)
 	}
 	// Output:

@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -44,7 +45,7 @@ func Explain(pattern string, value []byte, opts ...Option) (*Explanation, error)
 	var scratch Scratch
 	e := &Explanation{Outcome: set.Match(&scratch, value)}
 	leaves := leafCollector{leaves: map[string][]explainedLeaf{}, containers: map[string]bool{}}
-	isJSON, isText := e.read(value, set, &leaves)
+	isJSON, isText := e.read(value, &leaves)
 	for i := range set.branches {
 		b := &set.branches[i]
 		a := Alternative{Outcome: WrongKind}
@@ -82,7 +83,7 @@ func Explain(pattern string, value []byte, opts ...Option) (*Explanation, error)
 }
 
 // read collects the value's leaves and says which branches can read it.
-func (e *Explanation) read(value []byte, set *Set, leaves *leafCollector) (isJSON, isText bool) {
+func (e *Explanation) read(value []byte, leaves *leafCollector) (isJSON, isText bool) {
 	root := valueKey
 	if value == nil {
 		e.Kind = "null (tombstone)"
@@ -201,7 +202,7 @@ func (l *explainedLeaf) hint(t *test) string {
 			return "the value is a string, the pattern wants the word without quotes"
 		}
 		for _, s := range t.strings.list {
-			if strings.EqualFold(string(s), string(l.tree.str)) {
+			if bytes.EqualFold(s, l.tree.str) {
 				return "the letters' case differs; {\"equals-ignore-case\": …} would pass over that"
 			}
 		}

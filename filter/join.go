@@ -85,10 +85,7 @@ func (j *joiner) open() int {
 // element reads tokens up to the element's end (outermost: the tape's) into the family
 // at base, the last one in the arena.
 func (j *joiner) element(base int, outermost bool) {
-	for {
-		if j.pos == len(j.tape) {
-			break
-		}
+	for j.pos < len(j.tape) {
 		t := j.tape[j.pos]
 		if t&(1<<tokenBits-1) == tokenEnd {
 			j.pos++
@@ -207,7 +204,7 @@ func (j *joiner) close(base int, span span) {
 	j.arena = j.arena[:end]
 }
 
-// picks reports whether the state at at meets anything.
+// picks reports whether a state meets anything; at is where it begins.
 func (j *joiner) picks(at int) bool {
 	for _, met := range j.arena[at : at+j.width] {
 		if met != 0 {
@@ -279,7 +276,7 @@ func (j *joiner) combine(base, with int) {
 	j.arena = j.arena[:base+stride+n]
 }
 
-// insert adds the state at at to the family at base that ends at end, and returns its
+// insert adds a state (at is where it begins) to the family at base that ends at end, and returns its
 // new end. A state no better than another is dropped; an exact family drops only
 // equals, since there a choice may need a state that picks less.
 func (j *joiner) insert(base, end, at int) int {

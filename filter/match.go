@@ -341,7 +341,7 @@ func (m *Scratch) array(i int, n *node) int {
 	return i + 1
 }
 
-// closeElement ends the element that the tape has from from on. It takes it off again
+// closeElement ends the tape's last element, whose tokens begin at from. It takes it off again
 // when it says nothing, or just what the element before it says (at last), which makes
 // it one choice more of the same. It returns the place of the last element kept.
 func (m *Scratch) closeElement(from, last int) int {

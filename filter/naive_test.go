@@ -85,9 +85,7 @@ func (f *flattener) walk(path string, o ordered, in map[int]int) {
 				continue
 			}
 			inner := map[int]int{id: i}
-			for a, e := range in {
-				inner[a] = e
-			}
+			maps.Copy(inner, in)
 			f.walk(path, k, inner)
 		}
 	}
@@ -122,9 +120,7 @@ func naiveExpand(prefix string, o ordered, branches []naiveBranch) []naiveBranch
 				var copies []naiveBranch
 				for _, b := range branches {
 					c := naiveBranch{}
-					for p, f := range b {
-						c[p] = f
-					}
+					maps.Copy(c, b)
 					copies = append(copies, c)
 				}
 				out = append(out, naiveExpand(prefix, alt, copies)...)

@@ -98,11 +98,11 @@ func TestSpellingOfTheEventIsIrrelevant(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := rapidChooser{t}
 		onArrays := rapid.Bool().Draw(t, "on arrays")
-		pattern, value := genPattern(c), ""
+		var pattern, value string
 		if onArrays {
 			pattern, value = genArrayPattern(c), `{"m":`+genArrayEvent(c, 4)+`}`
 		} else {
-			value = genEvent(c, 4)
+			pattern, value = genPattern(c), genEvent(c, 4)
 		}
 		if value[0] != '{' && value[0] != '[' {
 			return

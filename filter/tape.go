@@ -11,7 +11,9 @@ const (
 	tokenArray          // an array begins at the node; its own scalars belong to what is around it
 	tokenElement        // an object or array that is its element begins
 	tokenEnd            // the latest array or element ends
-	tokenBits    = 3
 )
+
+// tokenBits is how many bits of a token tell its kind; the others are its node.
+const tokenBits = 3
 
 func token(kind int, of int32) uint32 { return uint32(of)<<tokenBits | uint32(kind) }

@@ -90,7 +90,8 @@ func (p *Drain) Decide(s Sample) Decision {
 	p.estimate.observe(&s, dt)
 
 	interval := orDefault(p.Interval, time.Second)
-	why, to := Reason{}, Capacity{Workers: current, Pollers: from.Pollers}
+	to := Capacity{Workers: current, Pollers: from.Pollers}
+	var why Reason
 	if p.estimate.known() {
 		to, why = p.estimated(&s, dt, current, interval)
 	} else {
@@ -161,7 +162,7 @@ func (p *Drain) estimated(s *Sample, dt float64, current int, interval time.Dura
 		want = min(max(int(math.Ceil(upper)), p.floor(), 1), current)
 	}
 	pollers, fetchBound := p.fetching.decide(s, dt, &d, idle, horizon)
-	stalled := p.estimate.quiet > max(2*moment, 3*invocation)
+	stalled := p.estimate.quiet > max(interval.Seconds()/2, 3*invocation)
 	held := false
 	if want > current && (idle || stalled || p.overload.hold()) {
 		want, held = current, true

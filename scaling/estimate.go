@@ -22,6 +22,10 @@ type estimator struct {
 	slope                float64 // b, as last learned from batches that differed
 	learned              bool    // slope was learned, it is not the 0 of the start
 	anew                 bool    // the last sample showed another handler than before
+	calm                 int     // samples in a row in which nothing else changed
+	base                 float64 // mean invocation time of the last calm samples
+	workers              int     // of the last sample
+	arrival              float64 // of the last sample, records per second
 	odd                  int     // samples in a row that the fit was far from
 }
 
@@ -31,6 +35,8 @@ const (
 	// priorWeight is how much the prior b counts, as a deviation of the batch size
 	// relative to the full batch: batches that differ by less teach little.
 	priorWeight = 0.05
+	// calmSamples is how many calm samples, see settle, there must have been.
+	calmSamples = 15
 	// failing is the share of failed invocations from which their times say
 	// nothing about those that succeed.
 	failing = 0.5
@@ -57,12 +63,19 @@ func (e *estimator) observe(s *Sample, dt float64) {
 	n := float64(s.Completed) / float64(s.Invocations)
 	e.batch = max(e.batch, n)
 	keep := math.Exp(-dt / memory)
-	switch e.surprise(n, s.Invocations) {
+	odd := e.surprise(n, s.Invocations)
+	e.settle(s, dt)
+	switch odd {
 	case 1:
 		return // an outlier or the first of a new kind: the next sample tells
 	case 2:
 		e.odd = 0
-		e.slope *= e.last / e.of(n)
+		if e.calm >= calmSamples {
+			e.slope *= e.last / e.base
+			e.calm = 0
+		} else {
+			e.slope *= e.last / e.of(n)
+		}
 		keep = 0 // the handler is another one than before: begin anew
 		e.anew = true
 	}
@@ -72,7 +85,7 @@ func (e *estimator) observe(s *Sample, dt float64) {
 	e.d = e.d*keep + w*e.last
 	e.nn = e.nn*keep + w*n*n
 	e.nd = e.nd*keep + w*n*e.last
-	if _, _, variance := e.moments(); variance > 2*e.prior() {
+	if _, _, variance := e.moments(); variance > 2*e.prior() && e.calm < calmSamples {
 		e.slope = e.fit()
 		e.learned = e.learned || variance > 20*e.prior() // the prior's part in it is small
 	}
@@ -89,8 +102,33 @@ func (e *estimator) prior() float64 { return priorWeight * priorWeight * e.batch
 // fit is b: between 0 and what leaves nothing for a.
 func (e *estimator) fit() float64 {
 	n, d, variance := e.moments()
+	if e.calm >= calmSamples {
+		return min(e.slope, d/n) // batches that follow from their time teach nothing, see settle
+	}
 	b := (e.nd/e.weight - n*d + e.prior()*e.slope) / (variance + e.prior())
 	return min(max(b, 0), d/n)
+}
+
+// settle counts the samples in a row in which neither the workers nor the
+// arrivals changed and there was no backlog. Then a batch holds what arrives
+// while its worker is busy: its size follows from its time, not the time from
+// its size, and another time can only mean another handler.
+func (e *estimator) settle(s *Sample, dt float64) {
+	arrival := float64(s.Arrived()) / dt
+	calm := float64(s.Lag()) <= 2.5*e.batch*float64(s.Capacity.Workers)
+	same := s.Capacity.Workers == e.workers && arrival > 0.75*e.arrival && arrival < 1.33*e.arrival
+	if calm && same {
+		e.calm++
+	} else {
+		e.calm = 0
+	}
+	switch {
+	case e.calm == 0:
+		e.base = e.last
+	case e.odd == 0:
+		e.base += (e.last - e.base) * 0.3 // follows what drifts; a handler changes at once
+	}
+	e.workers, e.arrival = s.Capacity.Workers, arrival
 }
 
 // surprise counts the samples in a row, of several invocations each, that took a
@@ -101,7 +139,10 @@ func (e *estimator) surprise(n float64, invocations int64) int {
 		return 0
 	}
 	low, high := e.of(n), e.of(n)
-	if !e.learned {
+	switch {
+	case e.calm >= calmSamples:
+		low, high = e.base/1.2, e.base*1.2 // batches swing a little by themselves
+	case !e.learned:
 		// What a record costs is not known: anything from nothing to all of it
 		// would be the same handler with other batches.
 		mean, d, _ := e.moments()

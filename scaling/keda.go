@@ -65,7 +65,8 @@ func (p *KEDA) Decide(s Sample) Decision {
 			kept = append(kept, w)
 		}
 	}
-	p.wishes = append(kept, wish{s.Time, want})
+	kept = append(kept, wish{s.Time, want})
+	p.wishes = kept
 	why := Reason{Kind: Steady, Lag: lag, Need: float64(lag) / float64(threshold)}
 	switch {
 	case want > p.replicas:

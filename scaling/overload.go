@@ -40,9 +40,8 @@ const (
 )
 
 // observe takes a sample that covers dt seconds, with so many workers, and
-// reports whether the ceiling was lowered. saturated says that every worker had
-// work to do.
-func (o *overload) observe(s *Sample, dt float64, workers int, probeAfter float64, saturated bool) bool {
+// lowers or raises the ceiling. saturated says that every worker had work to do.
+func (o *overload) observe(s *Sample, dt float64, workers int, probeAfter float64, saturated bool) {
 	o.now += dt
 	calls := s.Invocations + s.Throttles
 	d := s.InvocationTime.Seconds()
@@ -65,18 +64,17 @@ func (o *overload) observe(s *Sample, dt float64, workers int, probeAfter float6
 	switch {
 	case s.Throttles > 0 && float64(s.Throttles) > throttleShare*float64(calls):
 		served := math.Ceil(o.served.highest(10))
-		return o.cut(Throttled, s, workers, max(decrease*float64(workers), served), probeAfter)
+		o.cut(Throttled, s, workers, max(decrease*float64(workers), served), probeAfter)
 	case s.Invocations > 0 && float64(s.Errors) >= failing*float64(s.Invocations):
-		return o.cut(Failing, s, workers, decrease*float64(workers), probeAfter)
+		o.cut(Failing, s, workers, decrease*float64(workers), probeAfter)
 	case o.slowed(s, saturated, speed, d):
 		served := math.Ceil(float64(o.target) * speed / o.speed)
 		o.why.Before, o.why.Now = seconds(o.before), s.InvocationTime
 		o.raised = 0
-		return o.cut(Slowing, s, workers, max(float64(o.target)*0.1, served), probeAfter)
+		o.cut(Slowing, s, workers, max(float64(o.target)*0.1, served), probeAfter)
 	case o.ceiling > 0 && s.Invocations > 0:
 		o.recover(s, workers)
 	}
-	return false
 }
 
 // slowed reports whether the last raise bought less than half of what it added:
@@ -119,7 +117,7 @@ func (o *overload) raise(s *Sample, from, to int, saturated bool) {
 // three samples.
 func (o *overload) hold() bool { return o.jump > 0 && o.jump <= 3 }
 
-func (o *overload) cut(kind Kind, s *Sample, workers int, ceiling, probeAfter float64) bool {
+func (o *overload) cut(kind Kind, s *Sample, workers int, ceiling, probeAfter float64) {
 	if o.wait == 0 || o.kind != kind {
 		o.wait = probeAfter
 	} else if o.step > 0 { // a try failed
@@ -132,7 +130,6 @@ func (o *overload) cut(kind Kind, s *Sample, workers int, ceiling, probeAfter fl
 	o.kind, o.step, o.probeAt = kind, 0, o.now+o.wait
 	o.why.Kind = kind
 	o.why.Invocations, o.why.Errors, o.why.Throttles = s.Invocations, s.Errors, s.Throttles
-	return true
 }
 
 // recover raises the ceiling after a clean sample. A handler that failed

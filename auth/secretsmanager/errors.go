@@ -61,7 +61,7 @@ func explain(uri, region string, err error) error {
 	default:
 		return other(e, code, err)
 	}
-	if e.Kind == auth.ErrSecretInvalid || e.Kind == auth.ErrSecretAccessDenied {
+	if errors.Is(e.Kind, auth.ErrSecretInvalid) || errors.Is(e.Kind, auth.ErrSecretAccessDenied) {
 		if strings.Contains(message, "region") && strings.Contains(message, "scoped") {
 			return wrongRegion(e, region)
 		}
@@ -89,9 +89,8 @@ func wrongRegion(e *auth.SecretError, region string) error {
 
 // other goes by the status of the answer.
 func other(e *auth.SecretError, code string, err error) error {
-	var response *awshttp.ResponseError
 	status := 0
-	if errors.As(err, &response) {
+	if response, ok := errors.AsType[*awshttp.ResponseError](err); ok {
 		status = response.HTTPStatusCode()
 	}
 	switch {
@@ -131,8 +130,7 @@ func unanswered(e *auth.SecretError, region string, err error) error {
 type cause struct{ err error }
 
 func (c cause) Error() string {
-	var api smithy.APIError
-	if errors.As(c.err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](c.err); ok {
 		return api.ErrorCode() + ": " + api.ErrorMessage()
 	}
 	return c.err.Error()

@@ -60,6 +60,7 @@ func (c *consumer) assigned(assigned []kafka.TopicPartition) error {
 	c.noteMember(false)
 	c.reported.joined(news)
 	c.wishes.drop(news)
+	c.watch.soon()
 	c.count()
 	// That the group gives this member nothing is worth saying once: it is in the group then.
 	if first := c.rebalances == 1; first || len(news) > 0 {
@@ -107,6 +108,7 @@ func (c *consumer) forget(gone []driver.TopicPartition) {
 	for _, tp := range gone {
 		delete(c.partitions, tp)
 	}
+	c.forgetTopics()
 	c.last = nil
 	c.again = slices.DeleteFunc(c.again, func(s driver.Start) bool { return slices.Contains(gone, s.TopicPartition) })
 	if c.into != nil {

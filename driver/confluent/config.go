@@ -153,7 +153,7 @@ func refuse(config driver.Config, user map[string]any) error {
 		errs = append(errs, errors.New("GroupID is empty: a consumer group needs a name"))
 	}
 	if config.Dialer != nil {
-		errs = append(errs, errors.New("Dialer is set, but librdkafka opens its own connections: use the franz driver"))
+		errs = append(errs, errors.New("Dialer is set, but librdkafka opens its own connections: use the franz driver")) //nolint:staticcheck // Dialer is a field's name
 	}
 	if len(errs) == 0 {
 		return nil

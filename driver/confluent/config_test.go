@@ -90,7 +90,7 @@ func TestLogPump(t *testing.T) {
 	var out bytes.Buffer
 	pump := newLogPump(slog.New(slog.NewTextHandler(&out, nil)))
 	pump.start()
-	for level := 0; level <= 7; level++ {
+	for level := range 8 {
 		pump.events <- kafka.LogEvent{Name: "n", Tag: "TAG", Message: "m", Level: level}
 	}
 	pump.stop()

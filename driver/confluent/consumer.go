@@ -14,6 +14,7 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
+	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
 )
 
@@ -31,7 +32,8 @@ type consumer struct {
 	strategy      string
 	topics        topicSet
 	readCommitted bool
-	life          context.Context // ends with Close
+	credentials   *auth.Credentials // of Open; user name and password may have changed since
+	life          context.Context   // ends with Close
 	end           context.CancelFunc
 
 	partitions map[driver.TopicPartition]*partition // what the group assigned
@@ -44,7 +46,8 @@ type consumer struct {
 	reported   *reported
 	again      []driver.Start // starts that librdkafka refused, for the next Poll
 	probe      *probe         // the search for the partition that is out of range
-	restarted  time.Time      // when the last such search found nothing
+	watch      *watch
+	restarted  time.Time // when the last such search found nothing
 	fatal      *driver.Error
 	rebalances int64
 

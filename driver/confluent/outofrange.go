@@ -43,6 +43,7 @@ type bounds struct {
 
 // search begins a search, or notes that another is needed.
 func (c *consumer) search(cause kafka.Error) {
+	c.watch.soon() // a topic made again is the other reason for a position that is not there
 	if c.probe != nil {
 		c.probe.more = true
 		return

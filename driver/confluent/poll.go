@@ -37,6 +37,7 @@ func (c *consumer) Poll(ctx context.Context, into *driver.Fetch) error {
 	for {
 		c.carryOut()
 		c.searched()
+		c.watched()
 		wait := time.Duration(0)
 		if len(into.Runs) == 0 && len(into.Errors) == 0 {
 			if ctx.Err() != nil {

@@ -138,7 +138,7 @@ func (c *consumer) endOf(e kafka.PartitionEOF) {
 	}
 	c.reported.data(p.tp.Topic)
 	end := int64(e.Offset)
-	if end == p.next && end == p.end {
+	if p.next == end && p.end == end {
 		return // said already
 	}
 	if p.seq != c.fetchSeq {

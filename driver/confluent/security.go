@@ -3,9 +3,14 @@
 package confluent
 
 import (
+	"bytes"
+	"context"
+	"time"
+
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"github.com/esm-go/esm/auth"
+	"github.com/esm-go/esm/driver"
 )
 
 // secure sets what connects: after the user's own properties, so that none of those can take the encryption off.
@@ -39,4 +44,65 @@ func secure(m kafka.ConfigMap, c *auth.Credentials) error {
 		m["sasl.password"] = c.Password.Reveal()
 	}
 	return nil
+}
+
+// ReplaceCredentials has the next authentication use another user name and password. librdkafka cannot change
+// certificates of a living client.
+func (c *consumer) ReplaceCredentials(next *auth.Credentials) error {
+	now := c.credentials
+	if now == nil || next == nil || next.Mechanism == "" || next.Protocol != now.Protocol || next.Mechanism != now.Mechanism ||
+		!bytes.Equal(next.RootCAs, now.RootCAs) || !bytes.Equal(next.Certificate, now.Certificate) || !next.PrivateKey.Equal(now.PrivateKey) {
+		return &driver.Error{Kind: driver.KindInvalidConfig, Offset: -1, Err: driver.ErrNotInPlace}
+	}
+	if err := next.Validate(); err != nil {
+		return invalidConfig("bad credentials", err)
+	}
+	if !c.gate.enter() {
+		return errClosed
+	}
+	defer c.gate.leave()
+	if err := c.client.SetSaslCredentials(next.Username, next.Password.Reveal()); err != nil {
+		return classed(driver.TopicPartition{}, err)
+	}
+	return nil
+}
+
+// probeStep is the most that one wait inside librdkafka lasts while a probe listens for the reason of a failure.
+const probeStep = 250 * time.Millisecond
+
+// Probe tries the config's credentials with a client of its own, which joins no group.
+func (c *client) Probe(ctx context.Context, config driver.Config) error {
+	logs := newLogPump(config.Logger)
+	properties, err := configMap(config, c.properties, logs)
+	if err != nil {
+		return err
+	}
+	client, err := kafka.NewConsumer(properties)
+	if err != nil {
+		return invalidConfig("librdkafka refuses the configuration", err)
+	}
+	logs.start()
+	defer func() {
+		_ = client.Close() // it never joined: there is nothing to leave
+		logs.stop()
+	}()
+	var reason *driver.Error
+	for {
+		_, err := client.GetMetadata(nil, false, int(probeStep.Milliseconds()))
+		if err == nil {
+			return nil
+		}
+		if reason == nil {
+			reason = classed(driver.TopicPartition{}, err)
+		}
+		// The reason comes as an event, and it does not end the wait for the metadata.
+		for ev := client.Poll(0); ev != nil; ev = client.Poll(0) {
+			if e, ok := ev.(kafka.Error); ok && reason.Kind != driver.KindAuthentication {
+				reason = classed(driver.TopicPartition{}, e)
+			}
+		}
+		if reason.Kind == driver.KindAuthentication || ctx.Err() != nil {
+			return reason
+		}
+	}
 }

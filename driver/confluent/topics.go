@@ -68,6 +68,11 @@ func (c *consumer) Topics(ctx context.Context, names ...string) ([]driver.Topic,
 		return nil, errClosed
 	}
 	defer c.gate.leave()
+	return c.describe(ctx, names)
+}
+
+// describe asks a broker about topics. The caller is inside the gate.
+func (c *consumer) describe(ctx context.Context, names []string) ([]driver.Topic, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}

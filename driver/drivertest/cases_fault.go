@@ -83,7 +83,7 @@ var faultCases = []testCase{
 		k.env.Freeze(k)
 		ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 		defer cancel()
-		ended(k, ctx, m, p)
+		ended(ctx, k, m, p)
 		k.env.Thaw(k)
 		k.produce(topic, 0, 1)
 		m.wait("the record after the thaw", func(s *seen) bool { return len(s.part(p).records) > 0 })

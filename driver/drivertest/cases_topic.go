@@ -140,12 +140,12 @@ var topicCases = []testCase{
 		m.waitOwns(tp(topic, 0))
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
-		ended(k, ctx, m, tp(topic, 0))
+		ended(ctx, k, m, tp(topic, 0))
 	}},
 }
 
 // ended checks that every call that waits answers the end of its context.
-func ended(k *kit, ctx context.Context, m *member, p driver.TopicPartition) {
+func ended(ctx context.Context, k *kit, m *member, p driver.TopicPartition) {
 	k.Helper()
 	for name, call := range map[string]func() error{
 		"Commit": func() error {

@@ -87,12 +87,12 @@ func (k *kit) open(topic string, opts ...option) *member {
 	for _, o := range opts {
 		o(&cfg, m)
 	}
-	make := k.target.Driver
+	newDriver := k.target.Driver
 	if m.other {
-		make = k.target.Other
+		newDriver = k.target.Other
 	}
 	m.name, m.cfg = cfg.ClientID, cfg
-	c, err := make(k.env).Open(cfg, m)
+	c, err := newDriver(k.env).Open(cfg, m)
 	if err != nil {
 		k.Fatalf("Open: %v", err)
 	}

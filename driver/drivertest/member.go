@@ -283,8 +283,7 @@ func (m *member) note(f *driver.Fetch, err error, took time.Duration) bool {
 	m.inPoll = false
 	if err != nil {
 		m.seen.end = err
-		var e *driver.Error
-		if !errors.As(err, &e) {
+		if _, ok := errors.AsType[*driver.Error](err); !ok {
 			m.k.Errorf("%s: Poll's error %v wraps no *driver.Error", m.name, err)
 		}
 		return false

@@ -77,7 +77,7 @@ func BenchmarkPoll(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		defer opened.Close(context.Background()) //nolint:errcheck // nothing to learn
+		defer opened.Close(context.Background())
 		var fetch driver.Fetch
 		read := func() (n int, sum int64) {
 			if err := opened.Poll(b.Context(), &fetch); err != nil {

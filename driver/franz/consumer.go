@@ -38,7 +38,9 @@ type consumer struct {
 	rebalances atomic.Int64
 	// served: a broker has answered more than which requests it knows, so that the way of connecting is right.
 	served atomic.Bool
-	fatal  atomic.Pointer[driver.Error]
+	// saslHangUps counts the connections in a row that brokers ended in the middle of SASL.
+	saslHangUps atomic.Int32
+	fatal       atomic.Pointer[driver.Error]
 
 	topics watcher
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"syscall"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -17,13 +18,28 @@ import (
 
 // classify wraps a client's error with its kind.
 func (c *consumer) classify(err error) *driver.Error {
+	if hungUp(err) && c.refusedUs() {
+		err = fmt.Errorf("%w: the broker hung up on the user name or the password: %w", kerr.SaslAuthenticationFailed, err)
+	}
 	kind := kindOf(err)
-	if errors.Is(err, io.EOF) && !c.served.Load() {
+	if errors.Is(err, io.EOF) && !c.served.Load() && kind != driver.KindAuthentication {
 		// Once a broker has served us, the same means that it is going down.
 		kind = driver.KindAuthentication
 		err = fmt.Errorf("the broker hung up on the first requests: credentials, or TLS or SASL at one end only: %w", err)
 	}
 	return &driver.Error{Kind: kind, Offset: -1, Err: err}
+}
+
+// hungUp says whether the other side ended a connection.
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
+}
+
+// refusedUs says whether brokers hang up on SASL, as those before Kafka 1.0 and some others do on a wrong password. One
+// that goes down does so as well, but hardly several times running, and not before any has served us.
+func (c *consumer) refusedUs() bool {
+	n := c.saslHangUps.Load()
+	return n > 2 || n > 0 && !c.served.Load()
 }
 
 // wholeTopic is the Error.TopicPartition of what is about a topic.

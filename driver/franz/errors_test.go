@@ -16,9 +16,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
-	"github.com/twmb/franz-go/pkg/sasl/plain"
 
+	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/internal/kafkatest"
 )
 
 func TestKindOf(t *testing.T) {
@@ -49,9 +50,24 @@ func TestKindOf(t *testing.T) {
 
 // A broker that wants what the client does not give, or the reverse, shows as an error of authentication, once.
 func TestAuthenticationErrors(t *testing.T) {
+	pki := kafkatest.NewPKI(t)
+	certificate, key := pki.Issue(t, "localhost")
+	pair, err := tls.X509KeyPair(certificate, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secured := func(t *testing.T) *kfake.Cluster {
+		return cluster(t, kfake.SeedTopics(1, "t"), kfake.EnableSASL(), kfake.Superuser("PLAIN", "alice", "right"),
+			kfake.TLS(&tls.Config{Certificates: []tls.Certificate{pair}}))
+	}
+	with := func(c *kfake.Cluster, password string) driver.Config {
+		cfg := config(c.ListenAddrs(), "g", "t")
+		cfg.Credentials = &auth.Credentials{Protocol: auth.ProtocolSASLSSL, Mechanism: auth.MechanismPlain, Username: "alice",
+			Password: auth.NewSecret(password), RootCAs: pki.CA()}
+		return cfg
+	}
 	t.Run("wrong password", func(t *testing.T) {
-		c := cluster(t, kfake.SeedTopics(1, "t"), kfake.EnableSASL(), kfake.Superuser("PLAIN", "alice", "right"))
-		m := join(t, config(c.ListenAddrs(), "g", "t"), nil, WithOpts(kgo.SASL(plain.Auth{User: "alice", Pass: "wrong"}.AsMechanism())))
+		m := join(t, with(secured(t), "wrong"), nil)
 		m.until(t, "reported", func() bool { return m.has(driver.KindAuthentication) == 1 })
 	})
 	t.Run("no password", func(t *testing.T) {
@@ -60,8 +76,7 @@ func TestAuthenticationErrors(t *testing.T) {
 		m.until(t, "reported", func() bool { return m.has(driver.KindAuthentication) == 1 })
 	})
 	t.Run("the right password", func(t *testing.T) {
-		c := cluster(t, kfake.SeedTopics(1, "t"), kfake.EnableSASL(), kfake.Superuser("PLAIN", "alice", "right"))
-		m := join(t, config(c.ListenAddrs(), "g", "t"), nil, WithOpts(kgo.SASL(plain.Auth{User: "alice", Pass: "right"}.AsMechanism())))
+		m := join(t, with(secured(t), "right"), nil)
 		m.until(t, "assigned", func() bool { return len(m.owned) == 1 })
 		if len(m.errs) != 0 {
 			t.Errorf("errors %v", m.errs)
@@ -69,7 +84,9 @@ func TestAuthenticationErrors(t *testing.T) {
 	})
 	t.Run("TLS to a plain broker", func(t *testing.T) {
 		c := cluster(t, kfake.SeedTopics(1, "t"))
-		m := join(t, config(c.ListenAddrs(), "g", "t"), nil, WithOpts(kgo.DialTLSConfig(&tls.Config{InsecureSkipVerify: true})))
+		cfg := config(c.ListenAddrs(), "g", "t")
+		cfg.Credentials = &auth.Credentials{Protocol: auth.ProtocolSSL, RootCAs: pki.CA()}
+		m := join(t, cfg, nil)
 		m.until(t, "reported", func() bool { return m.has(driver.KindAuthentication)+m.has(driver.KindUnavailable) == 1 })
 	})
 }

@@ -2,6 +2,7 @@ package franz
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
 
 	"github.com/esm-go/esm/driver"
 )
@@ -35,6 +37,9 @@ func TestOwnedOptionsAreRefused(t *testing.T) {
 		"FetchMaxBytes":          kgo.FetchMaxBytes(1),
 		"FetchMaxPartitionBytes": kgo.FetchMaxPartitionBytes(1),
 		"Dialer":                 kgo.Dialer((&net.Dialer{}).DialContext),
+		"SASL":                   kgo.SASL(plain.Auth{}.AsMechanism()),
+		"DialTLS":                kgo.DialTLS(),
+		"DialTLSConfig":          kgo.DialTLSConfig(new(tls.Config)),
 		"WithLogger":             kgo.WithLogger(logger{slog.Default()}),
 
 		"ConsumePartitions":           kgo.ConsumePartitions(nil),
@@ -54,7 +59,7 @@ func TestOwnedOptionsAreRefused(t *testing.T) {
 		"BlockRebalanceOnPoll":        kgo.BlockRebalanceOnPoll(),
 		"KeepControlRecords":          kgo.KeepControlRecords(),
 		"KeepRetryableFetchErrors":    kgo.KeepRetryableFetchErrors(),
-		"RequireStableFetchOffsets":   kgo.RequireStableFetchOffsets(),
+		"RequireStableFetchOffsets":   kgo.RequireStableFetchOffsets(), //nolint:staticcheck // deprecated, and refused as long as it exists
 		"GroupProtocol":               kgo.GroupProtocol("x"),
 		"ServerSideBalancer":          kgo.ServerSideBalancer(),
 		"ShareGroup":                  kgo.ShareGroup("x"),

@@ -92,7 +92,7 @@ func (c *consumer) apply() (again time.Duration) {
 				resume = append(resume, p.TopicPartition)
 			}
 		}
-		if p.suspended.IsZero() && !(p.moving && p.placed) {
+		if p.suspended.IsZero() && (!p.moving || !p.placed) {
 			delete(a.dirty, p)
 		}
 	}

@@ -118,18 +118,27 @@ func (h *hooks) OnBrokerConnect(meta kgo.BrokerMetadata, _ time.Duration, _ net.
 // request wants TLS or SASL; that another connection ends is not news: brokers close idle ones, and a broker that went
 // away refuses the next.
 func (h *hooks) OnBrokerRead(meta kgo.BrokerMetadata, key int16, _ int, _, _ time.Duration, err error) {
+	if kmsg.Key(key) == kmsg.SASLAuthenticate {
+		if err != nil && hungUp(err) {
+			h.c.saslHangUps.Add(1)
+		}
+		return // the connection's end is reported by OnBrokerConnect
+	}
 	if err == nil {
 		switch kmsg.Key(key) {
-		case kmsg.ApiVersions, kmsg.SASLHandshake, kmsg.SASLAuthenticate: // answered to anybody
+		case kmsg.ApiVersions, kmsg.SASLHandshake: // answered to anybody
 		default:
 			h.c.served.Store(true)
+			if h.c.saslHangUps.Load() > 0 { // read before written: all connections share it
+				h.c.saslHangUps.Store(0)
+			}
 			h.c.report.clear(brokerCondition(meta))
 		}
 		return
 	}
-	hungUp := errors.Is(err, io.EOF) && !h.c.served.Load()
+	refused := errors.Is(err, io.EOF) && !h.c.served.Load()
 	e, isNet := errors.AsType[net.Error](err)
-	if (hungUp || isNet && e.Timeout() || isTLS(err)) && h.c.life.Err() == nil {
+	if (refused || isNet && e.Timeout() || isTLS(err)) && h.c.life.Err() == nil {
 		// TLS 1.3: a broker refuses a client's certificate after the handshake.
 		h.c.report.raise(brokerCondition(meta), h.c.classify(err))
 	}

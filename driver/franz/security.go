@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl"
@@ -15,6 +16,9 @@ import (
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
 )
+
+// setupTimeout bounds connecting and shaking hands: the default of Kafka's socket.connection.setup.timeout.ms.
+const setupTimeout = 10 * time.Second
 
 // security holds the credentials in force. Every new connection reads them anew, so that they change in place: living
 // connections stay, and the broker's own re-authentication or the next connection uses the new ones.
@@ -64,6 +68,9 @@ func (s *security) dialTLS(ctx context.Context, dial func(context.Context, strin
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
+	// A listener that does not speak TLS may wait for more, for ever.
+	ctx, cancel := context.WithTimeout(ctx, setupTimeout)
+	defer cancel()
 	conn, err := dial(ctx, network, address)
 	if err != nil {
 		return nil, err
@@ -112,7 +119,7 @@ func (c *consumer) ReplaceCredentials(next *auth.Credentials) error {
 	now := c.security.current.Load().credentials
 	if next == nil || next.Protocol != now.Protocol || next.Mechanism != now.Mechanism {
 		return &driver.Error{Kind: driver.KindInvalidConfig, Offset: -1,
-			Err: fmt.Errorf("credentials change in place only within one protocol and mechanism: %s %s stays", now.Protocol, now.Mechanism)}
+			Err: fmt.Errorf("%w: the protocol and the mechanism stay %s %s", driver.ErrNotInPlace, now.Protocol, now.Mechanism)}
 	}
 	return c.security.set(next)
 }

@@ -45,7 +45,7 @@ func (c *consumer) describe(ctx context.Context, names []string) (topics []drive
 	req := kmsg.NewPtrMetadataRequest()
 	for _, name := range names {
 		t := kmsg.NewMetadataRequestTopic()
-		t.Topic = kmsg.StringPtr(name)
+		t.Topic = new(name)
 		req.Topics = append(req.Topics, t)
 	}
 	if len(names) == 0 {

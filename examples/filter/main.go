@@ -115,8 +115,7 @@ func readPatterns(name string) ([]string, error) {
 func show(patterns []string, opts []filter.Option, in io.Reader, out io.Writer, explain bool) error {
 	set, err := filter.Compile(patterns, opts...)
 	if err != nil {
-		var invalid *filter.InvalidPatternError
-		if errors.As(err, &invalid) {
+		if invalid, ok := errors.AsType[*filter.InvalidPatternError](err); ok {
 			return fmt.Errorf("%w\n%w", err, errors.Join(invalid.Unwrap()...))
 		}
 		return err

@@ -8,6 +8,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -89,9 +90,5 @@ func draw(dir string, row scaling.Row) error {
 	if err != nil {
 		return err
 	}
-	if err := scaling.WriteChart(f, row.Policy, row.Result); err != nil {
-		f.Close()
-		return err
-	}
-	return f.Close()
+	return errors.Join(scaling.WriteChart(f, row.Policy, row.Result), f.Close())
 }

@@ -1,0 +1,134 @@
+package integration
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/esm-go/esm"
+)
+
+// childEnv makes the test binary one consumer; its value is a child as JSON.
+const childEnv = "ESM_INTEGRATION_CONSUMER"
+
+// child is a consumer in a process of its own. Its handler appends a line "partition offset" for each record to a file,
+// a batch at a time.
+type child struct {
+	Driver  string
+	Mapping esm.Mapping
+	File    string
+}
+
+// consume is the child's main: it runs the mapping until SIGTERM.
+func consume(settings string) int {
+	var c child
+	err := json.Unmarshal([]byte(settings), &c)
+	if err == nil {
+		err = c.run()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "consumer:", err)
+		return 1
+	}
+	return 0
+}
+
+func (c child) run() (err error) {
+	out, err := os.OpenFile(c.File, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = firstError(err, out.Close()) }()
+	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer cancel()
+	handler := func(_ context.Context, event esm.KafkaEvent) error {
+		var lines []byte
+		for _, records := range event.Records {
+			for i := range records {
+				lines = strconv.AppendInt(lines, int64(records[i].Partition), 10)
+				lines = append(lines, ' ')
+				lines = strconv.AppendInt(lines, records[i].Offset, 10)
+				lines = append(lines, '\n')
+			}
+		}
+		_, err := out.Write(lines)
+		return err
+	}
+	return esm.Run(ctx, c.Mapping, handler, esm.WithDriver(drivers[c.Driver]), esm.WithSessionTimeout(6*time.Second),
+		esm.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))))
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start starts the child. The test ends it at the latest.
+func (c child) start(t testing.TB) *exec.Cmd {
+	t.Helper()
+	settings, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(os.Args[0]) //nolint:gosec // this test binary itself
+	cmd.Env = append(os.Environ(), childEnv+"="+string(settings))
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if cmd.ProcessState == nil {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+		}
+	})
+	return cmd
+}
+
+// size is how much the child has written.
+func (c child) size() int64 {
+	info, err := os.Stat(c.File)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// read returns the offsets that the child has written, by partition, in order.
+func (c child) read(t testing.TB) map[int32][]int64 {
+	t.Helper()
+	data, err := os.ReadFile(c.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[int32][]int64{}
+	for line := range strings.Lines(string(data)) {
+		partition, offset, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		p, err1 := strconv.ParseInt(partition, 10, 32)
+		o, err2 := strconv.ParseInt(offset, 10, 64)
+		if err := firstError(err1, err2); err != nil {
+			t.Fatalf("line %q of the consumer: %v", line, err)
+		}
+		got[int32(p)] = append(got[int32(p)], o)
+	}
+	return got
+}
+
+// isRun reports whether offsets go up one by one.
+func isRun(s []int64) bool {
+	return len(s) == 0 || slices.Equal(s, span(s[0], s[0]+int64(len(s))))
+}

@@ -1,0 +1,141 @@
+package esm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/esm-go/esm/auth"
+	"github.com/esm-go/esm/driver"
+)
+
+const (
+	// refusedInterval is the least time between two looks at the secrets for which a refusal is the reason.
+	refusedInterval = 10 * time.Second
+	// probeTimeout bounds one trial of new credentials.
+	probeTimeout = 20 * time.Second
+	// probeAgain is the time to the next trial of credentials that did not work: a rotation often changes the secret
+	// before the brokers know of it.
+	probeAgain = 15 * time.Second
+)
+
+// inForce notes the credentials that are used from now on.
+func (r *Runner) inForce(c *auth.Credentials, rotated bool) {
+	r.diagnosis.use(c, r.client.GroupID)
+	unlock := r.lock()
+	defer unlock()
+	r.credentials.Since, r.credentials.Err = time.Now(), nil
+	if c != nil {
+		r.credentials.InUse = c.String()
+	}
+	if rotated {
+		r.credentials.Rotations++
+	}
+}
+
+// watchSecrets reads the secrets again at the interval, and at once when brokers refuse the credentials, until ctx ends.
+// It has the member in use take what is new, or Run replace it.
+func (r *Runner) watchSecrets(ctx context.Context, client driver.Config, replace chan<- *auth.Credentials) {
+	interval := r.opts.secretsRefresh
+	timer := time.NewTimer(interval)
+	defer timer.Stop()
+	var last time.Time
+	refused := r.diagnosis.refused
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-refused:
+			// The word is there, and its time comes: no further one counts until then.
+			if wait := time.Until(last.Add(min(refusedInterval, interval))); wait > 0 {
+				refused = nil
+				timer.Reset(wait)
+				continue
+			}
+		case <-timer.C:
+		}
+		refused = r.diagnosis.refused
+		last = time.Now()
+		after := interval
+		switch settled, err := r.rotate(ctx, &client, replace); {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			after = min(interval, probeAgain)
+			r.keep(err)
+		case settled:
+			unlock := r.lock()
+			r.credentials.Err = nil
+			unlock()
+		}
+		timer.Reset(after)
+	}
+}
+
+// keep says why the credentials in use stay.
+func (r *Runner) keep(err error) {
+	unlock := r.lock()
+	r.credentials.Err = err
+	unlock()
+	d := auth.Classify(err)
+	r.log.Warn("the credentials stay: what the secret now holds cannot be used", "err", err, "hint", d.Hint)
+	r.hooks.error(ErrorInfo{Op: "rotate credentials", Err: err, LastProcessingResult: *r.result.Load(), Diagnosis: d})
+}
+
+// rotate reads the secrets and, when they changed, tries them and puts them in force. settled is true when the newest
+// are in use.
+func (r *Runner) rotate(ctx context.Context, client *driver.Config, replace chan<- *auth.Credentials) (settled bool, err error) {
+	next, warnings, err := auth.Resolve(ctx, r.opts.secrets, r.sourceAccess())
+	if err != nil {
+		return false, err
+	}
+	if next.Equal(client.Credentials) {
+		return true, nil
+	}
+	for _, w := range warnings {
+		r.log.Warn("credentials", "warning", w.String())
+	}
+	trial := *client
+	trial.Credentials = next
+	if p, ok := r.opts.driver.(driver.Prober); ok {
+		probeCtx, cancel := context.WithTimeout(ctx, probeTimeout)
+		err := p.Probe(probeCtx, trial)
+		cancel()
+		if err != nil {
+			return false, fmt.Errorf("the brokers do not take the new credentials: %w", err)
+		}
+	}
+	switch err := r.replaceInPlace(next); {
+	case err == nil:
+		r.inForce(next, true)
+	case errors.Is(err, driver.ErrNotInPlace):
+		select {
+		case replace <- next:
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		}
+	default:
+		return false, err
+	}
+	client.Credentials = next
+	r.log.Info("credentials rotated", "credentials", next.String())
+	return true, nil
+}
+
+// replaceInPlace has the living member use other credentials.
+func (r *Runner) replaceInPlace(next *auth.Credentials) error {
+	unlock := r.lock()
+	m := r.member
+	unlock()
+	err := driver.ErrNotInPlace
+	if m == nil {
+		return err
+	}
+	m.do(func() {
+		if replacer, ok := m.consumer.(driver.CredentialsReplacer); ok {
+			err = replacer.ReplaceCredentials(next)
+		}
+	})
+	return err
+}
