@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
-	"github.com/esm-go/esm/esmtest"
+	"github.com/esm-go/esm/internal/membroker"
 )
 
 // inBubble runs a test in virtual time.
@@ -59,7 +59,7 @@ func TestStartingPosition(t *testing.T) {
 		{"the group's commit at 0 is a commit", driver.AtEnd, 1, "[1 2 3 4]"},
 	} {
 		inBubble(t, c.name, func(t *testing.T) {
-			b := esmtest.NewBroker(t)
+			b := membroker.NewBroker(t)
 			records := numbered(4)
 			for i := range records {
 				records[i].Timestamp = begin.Add(time.Duration(i) * time.Second)
@@ -68,7 +68,7 @@ func TestStartingPosition(t *testing.T) {
 			b.DeleteRecords("t", 0, 1)
 			b.SetCommitted("g", "t", 0, c.committed, "")
 			r := newRig(t, b, startingAt(c.at), nil).start()
-			b.Produce("t", esmtest.Record{Value: []byte("live")})
+			b.Produce("t", membroker.Record{Value: []byte("live")})
 			time.Sleep(5 * time.Second)
 			if got := r.seen(0); got != c.want {
 				t.Errorf("handled %s, want %s", got, c.want)
@@ -80,7 +80,7 @@ func TestStartingPosition(t *testing.T) {
 
 func TestStartIsCommittedFirst(t *testing.T) {
 	inBubble(t, "before the first delivery", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 2)
 		b.Produce("t", numbered(3)...)
 		r := newRig(t, b, startingAt(driver.AtEnd), nil).start()
@@ -92,9 +92,9 @@ func TestStartIsCommittedFirst(t *testing.T) {
 		r.mustStop()
 	})
 	inBubble(t, "a commit that fails keeps the partition held", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(3)...)
-		b.Fail(esmtest.OpCommit, 3, &driver.Error{Kind: driver.KindUnavailable, Offset: -1, Err: errors.New("no coordinator")})
+		b.Fail(membroker.OpCommit, 3, &driver.Error{Kind: driver.KindUnavailable, Offset: -1, Err: errors.New("no coordinator")})
 		var errs []ErrorInfo
 		var failures int
 		r := newRig(t, b, defaults(), func(context.Context, KafkaEvent) error {
@@ -108,7 +108,7 @@ func TestStartIsCommittedFirst(t *testing.T) {
 		r.mustStop()
 	})
 	inBubble(t, "a member that ends before its first record loses nothing under LATEST", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(3)...)
 		r := newRig(t, b, startingAt(driver.AtEnd), nil).start()
 		r.mustStop()
@@ -126,10 +126,10 @@ func TestStartIsCommittedFirst(t *testing.T) {
 // from then on is handled once, what was there before never.
 func TestLatestAcrossMembers(t *testing.T) {
 	inBubble(t, "two members", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 4)
 		for p := range int32(4) {
-			b.Produce("t", esmtest.Record{Partition: p}, esmtest.Record{Partition: p})
+			b.Produce("t", membroker.Record{Partition: p}, membroker.Record{Partition: p})
 		}
 		x := newRig(t, b, startingAt(driver.AtEnd), nil)
 		y := newRig(t, b, startingAt(driver.AtEnd), nil)
@@ -137,7 +137,7 @@ func TestLatestAcrossMembers(t *testing.T) {
 		y.start()
 		for range 5 {
 			for p := range int32(4) {
-				b.Produce("t", esmtest.Record{Partition: p})
+				b.Produce("t", membroker.Record{Partition: p})
 			}
 			b.Revoke()
 			time.Sleep(3 * time.Second)
@@ -163,11 +163,11 @@ func TestLatestAcrossMembers(t *testing.T) {
 		y.mustStop()
 	})
 	inBubble(t, "a partition added later begins at its beginning", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(3)...)
 		r := newRig(t, b, startingAt(driver.AtEnd), nil, WithMetadataMaxAge(time.Minute)).start()
 		b.CreateTopic("t", 2)
-		b.Produce("t", esmtest.Record{Partition: 1}, esmtest.Record{Partition: 1})
+		b.Produce("t", membroker.Record{Partition: 1}, membroker.Record{Partition: 1})
 		time.Sleep(3 * time.Minute)
 		if got := r.seen(1); got != "[0 1]" || r.seen(0) != "[]" {
 			t.Errorf("handled %s of the new partition, want [0 1]; and %s of the old one", got, r.seen(0))
@@ -175,7 +175,7 @@ func TestLatestAcrossMembers(t *testing.T) {
 		r.mustStop()
 	})
 	inBubble(t, "commits that expired let StartingPosition apply again", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 1)
 		r := newRig(t, b, startingAt(driver.AtEnd), nil).start()
 		b.Produce("t", numbered(2)...)
@@ -201,7 +201,7 @@ func offsetsLostInto(s *[]string) Option {
 
 func TestOutOfRange(t *testing.T) {
 	inBubble(t, "retention took records before they were read", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(10)...)
 		b.DeleteRecords("t", 0, 6)
 		b.SetCommitted("g", "t", 0, 2, "")
@@ -218,7 +218,7 @@ func TestOutOfRange(t *testing.T) {
 		r.mustStop()
 	})
 	inBubble(t, "the log was cut below the commit: go on at its end", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(5)...)
 		b.SetCommitted("g", "t", 0, 9, "")
 		var lost []string
@@ -238,7 +238,7 @@ func TestOutOfRange(t *testing.T) {
 		var past []string
 		handled := make(map[string]bool)
 		now := []string{"v0", "v1", "n2", "n3"} // what the log holds after the cut
-		b := esmtest.NewBroker(t, esmtest.OnCommit(func(i esmtest.CommitInfo) {
+		b := membroker.NewBroker(t, membroker.OnCommit(func(i membroker.CommitInfo) {
 			mu.Lock()
 			defer mu.Unlock()
 			for o, v := range now {
@@ -260,7 +260,7 @@ func TestOutOfRange(t *testing.T) {
 		time.Sleep(5 * time.Second) // v0 is in flight, v1 to v4 wait
 		b.Truncate("t", 0, 2)
 		time.Sleep(2 * time.Second)
-		b.Produce("t", esmtest.Values("n2", "n3")...)
+		b.Produce("t", membroker.Values("n2", "n3")...)
 		mu.Lock()
 		cut = true
 		mu.Unlock()
@@ -277,7 +277,7 @@ func TestOutOfRange(t *testing.T) {
 		}
 	})
 	inBubble(t, "a topic deleted and made again begins at its beginning", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(5)...)
 		var lost []string
 		r := newRig(t, b, startingAt(driver.AtEnd), nil, offsetsLostInto(&lost)).start()

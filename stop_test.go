@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/esm-go/esm/esmtest"
+	"github.com/esm-go/esm/internal/membroker"
 )
 
 // obedient sleeps as long as it may: until d has passed, or its context ends.
@@ -25,7 +25,7 @@ func obedient(ctx context.Context, d time.Duration) error {
 // Guarantee 4: after a stop, what was handled is committed and nothing runs any more, or Run returns a *StuckError.
 func TestGuarantee4Stop(t *testing.T) {
 	inBubble(t, "a stop waits for what is in flight, commits it, and begins nothing", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(3)...)
 		s := defaults()
 		s.size = 1
@@ -44,7 +44,7 @@ func TestGuarantee4Stop(t *testing.T) {
 		}
 	})
 	inBubble(t, "the handler's context ends with ErrStopping after the stop timeout, exactly", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(1)...)
 		var cause error
 		var ended time.Time
@@ -64,7 +64,7 @@ func TestGuarantee4Stop(t *testing.T) {
 		}
 	})
 	inBubble(t, "a handler that ignores its context is named, and what it does later is never committed", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 2)
 		b.Produce("t", numbered(3)...)
 		release := make(chan struct{})
@@ -98,10 +98,10 @@ func TestGuarantee4Stop(t *testing.T) {
 		}
 	})
 	inBubble(t, "a client that does not close is named", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 1)
 		r := newRig(t, b, defaults(), nil).start()
-		release := b.Hang(esmtest.OpClose)
+		release := b.Hang(membroker.OpClose)
 		defer release()
 		err := r.stop()
 		var stuck *StuckError
@@ -110,11 +110,11 @@ func TestGuarantee4Stop(t *testing.T) {
 		}
 	})
 	inBubble(t, "a commit that hangs does not hold the stop for ever", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(1)...)
 		r := newRig(t, b, defaults(), func(ctx context.Context, _ KafkaEvent) error { return obedient(ctx, 5*time.Second) }).start()
 		time.Sleep(time.Second)
-		release := b.Hang(esmtest.OpCommit)
+		release := b.Hang(membroker.OpCommit)
 		begin := time.Now()
 		_ = r.stop()
 		if d := time.Since(begin); d > 30*time.Second {
@@ -129,7 +129,7 @@ func TestGuarantee4Stop(t *testing.T) {
 
 func TestInvocationTimeout(t *testing.T) {
 	inBubble(t, "it ends the context with its cause, and the batch is tried again", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(1)...)
 		var causes []error
 		r := newRig(t, b, defaults(), func(ctx context.Context, _ KafkaEvent) error {
@@ -153,7 +153,7 @@ func TestInvocationTimeout(t *testing.T) {
 
 func TestHandlerEnds(t *testing.T) {
 	inBubble(t, "a panic is an error with its stack, and retried", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(1)...)
 		boom := errors.New("boom")
 		var ends []error
@@ -175,7 +175,7 @@ func TestHandlerEnds(t *testing.T) {
 		r.mustStop()
 	})
 	inBubble(t, "Goexit is a failure, and retried", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(1)...)
 		n := 0
 		r := newRig(t, b, defaults(), func(context.Context, KafkaEvent) error {
@@ -191,7 +191,7 @@ func TestHandlerEnds(t *testing.T) {
 		r.mustStop()
 	})
 	inBubble(t, "a second Run is refused", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 1)
 		r := newRig(t, b, defaults(), nil).start()
 		if err := r.runner.Run(context.Background()); !errors.Is(err, ErrAlreadyRun) {
@@ -211,7 +211,7 @@ func TestHandlerEnds(t *testing.T) {
 
 func TestRevoke(t *testing.T) {
 	inBubble(t, "it waits for the handler and its commit, the rest goes on", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 2)
 		s := defaults()
 		s.window = 0
@@ -235,7 +235,7 @@ func TestRevoke(t *testing.T) {
 		time.Sleep(time.Second)
 		b.Revoke(TopicPartition{Topic: "t"})
 		time.Sleep(time.Second)
-		b.Produce("t", esmtest.Record{Partition: 1})
+		b.Produce("t", membroker.Record{Partition: 1})
 		time.Sleep(time.Minute)
 		if !at.Equal(ended) || len(revoked) != 1 || revoked[0].InFlight != 0 {
 			t.Errorf("revoked at %v, the handler ended at %v: %+v", at, ended, revoked)
@@ -250,7 +250,7 @@ func TestRevoke(t *testing.T) {
 	})
 	inBubble(t, "it is bounded, and a late handler is not committed", func(t *testing.T) {
 		var commits []int64
-		b := esmtest.NewBroker(t, esmtest.OnCommit(func(i esmtest.CommitInfo) { commits = append(commits, i.Offset) }))
+		b := membroker.NewBroker(t, membroker.OnCommit(func(i membroker.CommitInfo) { commits = append(commits, i.Offset) }))
 		b.CreateTopic("t", 1)
 		b.Produce("t", numbered(1)...)
 		var revokedAt, ended time.Time
@@ -290,7 +290,7 @@ func TestRevoke(t *testing.T) {
 		r.mustStop()
 	})
 	inBubble(t, "lost cancels at once and commits nothing", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(1)...)
 		var causes []error
 		var lost []AssignmentInfo
