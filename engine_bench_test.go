@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/esm-go/esm/esmtest"
+	"github.com/esm-go/esm/internal/membroker"
 )
 
 // cpuTime is what this process has used of the processors, which a busy machine disturbs less than the wall clock.
@@ -30,9 +30,9 @@ func BenchmarkEngine(b *testing.B) {
 	for _, partitions := range []int{8, 64, 1000} {
 		for _, size := range []int{1, 100, 1000, 10000} {
 			b.Run(fmt.Sprintf("partitions=%d/BatchSize=%d", partitions, size), func(b *testing.B) {
-				broker := esmtest.NewBroker(b, esmtest.FetchRecords(1000), esmtest.ReuseLoad(max(512/partitions, 8)))
+				broker := membroker.NewBroker(b, membroker.FetchRecords(1000), membroker.ReuseLoad(max(512/partitions, 8)))
 				each := int64(max(b.N/partitions, 1))
-				broker.Load("t", int32(partitions), each, esmtest.Record{Value: bytes.Repeat([]byte("v"), 100)})
+				broker.Load("t", int32(partitions), each, membroker.Record{Value: bytes.Repeat([]byte("v"), 100)})
 				total := each * int64(partitions)
 				seen := make(chan int, 64)
 				s := defaults()

@@ -13,7 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/esm-go/esm/driver"
-	"github.com/esm-go/esm/esmtest"
+	"github.com/esm-go/esm/internal/membroker"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // rig runs the engine on an in-memory broker, inside a bubble.
 type rig struct {
 	t      testing.TB
-	broker *esmtest.Broker
+	broker *membroker.Broker
 	runner *Runner
 	cancel context.CancelFunc
 	done   chan error
@@ -42,7 +42,7 @@ func defaults() *settings {
 }
 
 // newRig makes a Runner on the broker that has not run yet. The handler's events are recorded before it is called.
-func newRig(t testing.TB, b *esmtest.Broker, s *settings, h Handler, opts ...Option) *rig {
+func newRig(t testing.TB, b *membroker.Broker, s *settings, h Handler, opts ...Option) *rig {
 	r := &rig{t: t, broker: b, done: make(chan error, 1)}
 	o := newOptions(append([]Option{WithDriver(b.Driver()), WithLogger(slog.New(slog.DiscardHandler)), WithSeed(1)}, opts...))
 	if err := o.err(); err != nil {
@@ -83,8 +83,8 @@ func (r *rig) events() []KafkaEvent {
 	return append([]KafkaEvent(nil), r.calls...)
 }
 
-func numbered(n int) []esmtest.Record {
-	records := make([]esmtest.Record, n)
+func numbered(n int) []membroker.Record {
+	records := make([]membroker.Record, n)
 	for i := range records {
 		records[i].Value = fmt.Appendf(nil, "v%d", i)
 	}
@@ -93,7 +93,7 @@ func numbered(n int) []esmtest.Record {
 
 func TestDeliversAndCommits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 1)
 		b.Produce("t", numbered(250)...)
 		r := newRig(t, b, defaults(), nil).start()
@@ -125,16 +125,16 @@ func TestDeliversAndCommits(t *testing.T) {
 
 func TestWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 2)
 		s := defaults()
 		s.window = 3 * time.Second
 		r := newRig(t, b, s, nil).start()
 		begin := time.Now()
-		b.Produce("t", esmtest.Record{Value: []byte("a")})
+		b.Produce("t", membroker.Record{Value: []byte("a")})
 		time.Sleep(time.Second)
 		synctest.Wait()
-		b.Produce("t", esmtest.Record{Partition: 1, Value: []byte("b")})
+		b.Produce("t", membroker.Record{Partition: 1, Value: []byte("b")})
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		if len(r.events()) != 1 || r.events()[0].Len() != 2 {
@@ -151,10 +151,10 @@ func TestWindow(t *testing.T) {
 
 func TestPoisonPartitionStopsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 2)
 		for i := range 20 {
-			b.Produce("t", esmtest.Record{Partition: int32(i % 2), Value: []byte{byte(i)}})
+			b.Produce("t", membroker.Record{Partition: int32(i % 2), Value: []byte{byte(i)}})
 		}
 		s := defaults()
 		bad := errors.New("poison")

@@ -14,7 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/esm-go/esm/driver"
-	"github.com/esm-go/esm/esmtest"
+	"github.com/esm-go/esm/internal/membroker"
 )
 
 // The model test runs several members of one group through random scripts in virtual time, and holds these against
@@ -83,7 +83,7 @@ func drawScript(t *rapid.T) script {
 // world is the state of one run of a script.
 type world struct {
 	s      script
-	broker *esmtest.Broker
+	broker *membroker.Broker
 
 	mu       sync.Mutex
 	rng      *rand.Rand
@@ -111,7 +111,7 @@ func (w *world) faultf(format string, args ...any) {
 	}
 }
 
-func (w *world) onCommit(c esmtest.CommitInfo) {
+func (w *world) onCommit(c membroker.CommitInfo) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for offset, resolved := range w.records[c.TopicPartition] {
@@ -268,7 +268,7 @@ func (w *world) do(s step) error {
 		}
 		w.mu.Unlock()
 		for k := range s.n {
-			w.broker.Produce("t", esmtest.Record{Partition: part, Key: []byte{byte(k)}, Value: []byte("x")})
+			w.broker.Produce("t", membroker.Record{Partition: part, Key: []byte{byte(k)}, Value: []byte("x")})
 		}
 	case "gap":
 		w.broker.Gap("t", part, int64(s.n))
@@ -328,9 +328,9 @@ func (w *world) do(s step) error {
 			w.startMember(i)
 		}
 	case "failcommit":
-		w.broker.Fail(esmtest.OpCommit, s.n%4+1, &driver.Error{Kind: driver.KindUnavailable, Err: errors.New("script")})
+		w.broker.Fail(membroker.OpCommit, s.n%4+1, &driver.Error{Kind: driver.KindUnavailable, Err: errors.New("script")})
 	case "hangcommit":
-		release := w.broker.Hang(esmtest.OpCommit)
+		release := w.broker.Hang(membroker.OpCommit)
 		time.Sleep(s.d)
 		release()
 	case "moveleader":
@@ -348,7 +348,7 @@ func (w *world) do(s step) error {
 		time.Sleep(s.d)
 		w.broker.Start()
 	case "failother":
-		w.broker.Fail([]esmtest.Op{esmtest.OpCommitted, esmtest.OpListOffsets, esmtest.OpTopics}[s.n%3], s.n%3+1,
+		w.broker.Fail([]membroker.Op{membroker.OpCommitted, membroker.OpListOffsets, membroker.OpTopics}[s.n%3], s.n%3+1,
 			&driver.Error{Kind: driver.KindUnavailable, Err: errors.New("script")})
 	case "heal":
 		w.broker.Heal()
@@ -359,7 +359,7 @@ func (w *world) do(s step) error {
 // play runs a script in the bubble that it is called in.
 func play(s script) error {
 	w := &world{s: s, rng: rand.New(rand.NewPCG(s.Seed, 1)), records: make(map[TopicPartition]map[int64]bool), busy: make(map[string]int), harsh: s.Slow > time.Second}
-	w.broker = esmtest.NewBroker(nil, esmtest.FetchRecords(7), esmtest.OnCommit(w.onCommit))
+	w.broker = membroker.NewBroker(nil, membroker.FetchRecords(7), membroker.OnCommit(w.onCommit))
 	w.broker.CreateTopic("t", int32(s.Partitions))
 	for i := range s.Partitions {
 		w.records[TopicPartition{Topic: "t", Partition: int32(i)}] = make(map[int64]bool)

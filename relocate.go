@@ -28,7 +28,7 @@ func (m *member) answered(now time.Time, l lookup) {
 			p.initial = f.initial
 			m.launch(now, p, f)
 		case lookupMove:
-			m.move(p, l.from, f)
+			m.move(now, p, l.from, f)
 		case lookupEnds:
 			p.end, p.endAt = f.offset, now
 		}
@@ -109,9 +109,9 @@ func (m *member) relocate(tp TopicPartition, from int64) {
 	m.lookUp(lookup{kind: lookupMove, parts: []*partition{p}, from: from})
 }
 
-// move goes on at the offset found: the log's start when retention passed the position, its end when the log is
-// shorter than the position. What was received before stays and is handled.
-func (m *member) move(p *partition, from int64, f *startAnswer) {
+// move goes on at the offset found: the log's start when retention passed the position, and what was received before
+// stays and is handled; its end when the log is shorter than the position.
+func (m *member) move(now time.Time, p *partition, from int64, f *startAnswer) {
 	p.moving = false
 	if p.phase != running {
 		return
@@ -124,12 +124,30 @@ func (m *member) move(p *partition, from int64, f *startAnswer) {
 	case f.offset < from:
 		info.Why = "truncation"
 	}
-	m.startAt(p, f.offset, -1)
+	if f.offset < from {
+		// Records that were received and are not resolved may have been cut off, and others may take their offsets: no
+		// commit may pass those. So the partition begins anew, at its first unresolved record that is still there.
+		at := min(p.position(), f.offset)
+		committed, initial := p.committed, p.initial
+		p = m.renew(p)
+		p.initial = initial
+		m.launch(now, p, &startAnswer{offset: at, leaderEpoch: -1, committed: committed})
+	} else {
+		m.startAt(p, f.offset, -1)
+	}
 	m.markDirty(p)
 	if info.Why != "" {
 		m.log.Error("offsets lost", "why", info.Why, "partition", p.key, "from", from, "to", f.offset, "lost", info.Lost)
 		m.hooks.offsetsLost(info)
 	}
+}
+
+// renew ends a partition's life here and begins another within the same assignment. The client keeps its pauses, so what
+// the old life alone was paused for ends with it.
+func (m *member) renew(p *partition) *partition {
+	m.resume(p, pausedByBudget)
+	m.remove(p)
+	return m.admit(p.TopicPartition)
 }
 
 // recreated begins anew with a topic that was deleted and made again: what is known of it, and what is in flight,
@@ -144,8 +162,7 @@ func (m *member) recreated(topic string) {
 	l := lookup{kind: lookupStart}
 	for _, old := range olds {
 		m.anew[old.TopicPartition] = struct{}{}
-		m.remove(old)
-		l.parts = append(l.parts, m.admit(old.TopicPartition))
+		l.parts = append(l.parts, m.renew(old))
 		m.hooks.offsetsLost(OffsetsLostInfo{TopicPartition: old.TopicPartition, From: old.next, To: 0, Why: "topic recreated"})
 	}
 	if len(l.parts) > 0 {

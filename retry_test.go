@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/esm-go/esm/esmtest"
+	"github.com/esm-go/esm/internal/membroker"
 )
 
 // brief writes an event as its partitions and offsets: "t-0[1 2] t-1[0]".
@@ -174,7 +174,7 @@ func TestRetryRules(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := esmtest.NewBroker(t)
+				b := membroker.NewBroker(t)
 				b.Produce("t", numbered(4)...)
 				s := defaults()
 				s.retry = c.policy
@@ -209,7 +209,7 @@ func TestRetryRules(t *testing.T) {
 // What waits behind a failed batch of its partition waits until that is resolved, also behind the parts of it.
 func TestRetryKeepsOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(6)...)
 		s := defaults()
 		s.size, s.retry = 4, retryPolicy{maxAttempts: 1, bisect: true}
@@ -231,10 +231,10 @@ func TestRetryKeepsOrder(t *testing.T) {
 // Every part of a mixed batch that failed has its own attempts and its own pause.
 func TestMixedBatchIsSplit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 3)
 		for i := range int32(3) {
-			b.Produce("t", esmtest.Record{Partition: i, Value: []byte("v")})
+			b.Produce("t", membroker.Record{Partition: i, Value: []byte("v")})
 		}
 		s := defaults()
 		s.retry.maxAttempts = 2
@@ -267,7 +267,7 @@ func TestMixedBatchIsSplit(t *testing.T) {
 
 func TestBackoffBetweenTries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(1)...)
 		r := newRig(t, b, defaults(), func(context.Context, KafkaEvent) error { return errors.New("boom") },
 			WithRetryBackoff(time.Second, 4*time.Second)).start()
@@ -296,7 +296,7 @@ func TestBackoffBetweenTries(t *testing.T) {
 // The attempt number belongs to the head record: halves of a failed batch were tried before, both of them.
 func TestAttemptOfHalves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(2)...)
 		s := defaults()
 		s.retry.bisect = true
@@ -321,13 +321,13 @@ func TestAttemptOfHalves(t *testing.T) {
 
 func TestRecordAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		now := time.Now()
 		b.Produce("t",
-			esmtest.Record{Value: []byte("old"), Timestamp: now.Add(-2 * time.Minute)},
-			esmtest.Record{Value: []byte("new")},
-			esmtest.Record{Value: []byte("old too"), Timestamp: now.Add(-90 * time.Second)},
-			esmtest.Record{Value: []byte("younger"), Timestamp: now.Add(30 * time.Second)})
+			membroker.Record{Value: []byte("old"), Timestamp: now.Add(-2 * time.Minute)},
+			membroker.Record{Value: []byte("new")},
+			membroker.Record{Value: []byte("old too"), Timestamp: now.Add(-90 * time.Second)},
+			membroker.Record{Value: []byte("younger"), Timestamp: now.Add(30 * time.Second)})
 		s := defaults()
 		s.maxAge = time.Minute
 		var drops []string

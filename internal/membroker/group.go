@@ -1,4 +1,4 @@
-package esmtest
+package membroker
 
 import (
 	"fmt"

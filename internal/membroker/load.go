@@ -1,4 +1,4 @@
-package esmtest
+package membroker
 
 import (
 	"math"
@@ -37,7 +37,7 @@ func (b *Broker) Load(topic string, partitions int32, records int64, record Reco
 		for i, p := range t.partitions {
 			r := record
 			r.Partition = int32(i)
-			l := &load{record: r.record(topic), slab: make([]event.KafkaRecord, b.opts.fetchRecords)}
+			l := &load{record: r.KafkaRecord(topic), slab: make([]event.KafkaRecord, b.opts.fetchRecords)}
 			l.size = sizeOf(&l.record)
 			for j := range l.slab {
 				l.slab[j] = l.record

@@ -1,4 +1,4 @@
-package esmtest
+package membroker
 
 import (
 	"time"
@@ -30,8 +30,8 @@ func Values(values ...string) []Record {
 	return records
 }
 
-// record copies r into Kafka's form: what the producer does to its slices later does not reach the log.
-func (r Record) record(topic string) event.KafkaRecord {
+// KafkaRecord copies r into Kafka's form: what the producer does to its slices later does not reach the log.
+func (r Record) KafkaRecord(topic string) event.KafkaRecord {
 	k := event.KafkaRecord{
 		Topic: topic, Partition: r.Partition, TimestampType: r.TimestampType,
 		Key: clone(r.Key), Value: clone(r.Value),
@@ -74,7 +74,7 @@ func (b *Broker) produce(topic string, tx *Tx, records []Record) {
 			break
 		}
 		p := t.partitions[r.Partition]
-		p.append(r.record(topic), tx)
+		p.append(r.KafkaRecord(topic), tx)
 		if tx != nil {
 			tx.touched[p] = true
 		}

@@ -1,4 +1,4 @@
-package esmtest_test
+package membroker_test
 
 import (
 	"testing"
@@ -6,15 +6,15 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/driver/drivertest"
-	"github.com/esm-go/esm/esmtest"
+	"github.com/esm-go/esm/internal/membroker"
 )
 
 func TestConformance(t *testing.T) {
 	// The environment of the case that runs: cases run one after the other.
-	var broker *esmtest.Broker
+	var broker *membroker.Broker
 	drivertest.Run(t, drivertest.Target{
 		Environment: func(tb testing.TB) drivertest.Environment {
-			broker = esmtest.NewBroker(tb)
+			broker = membroker.NewBroker(tb)
 			return memory(broker)
 		},
 		Driver: func(drivertest.Environment) driver.Driver { return broker.Driver() },
@@ -22,11 +22,11 @@ func TestConformance(t *testing.T) {
 }
 
 // memory is the suite's view of a Broker.
-func memory(b *esmtest.Broker) drivertest.Environment {
-	records := func(rs []drivertest.Record) []esmtest.Record {
-		out := make([]esmtest.Record, len(rs))
+func memory(b *membroker.Broker) drivertest.Environment {
+	records := func(rs []drivertest.Record) []membroker.Record {
+		out := make([]membroker.Record, len(rs))
 		for i, r := range rs {
-			out[i] = esmtest.Record{Partition: r.Partition, Key: r.Key, Value: r.Value, Headers: r.Headers}
+			out[i] = membroker.Record{Partition: r.Partition, Key: r.Key, Value: r.Value, Headers: r.Headers}
 			if r.Timestamp != 0 {
 				out[i].Timestamp = time.UnixMilli(r.Timestamp)
 			}
@@ -57,7 +57,7 @@ func memory(b *esmtest.Broker) drivertest.Environment {
 			}
 		},
 		Compacted: func(_ testing.TB, topic string) []int64 {
-			b.Produce(topic, esmtest.Values("0", "1", "2", "3", "4", "5")...)
+			b.Produce(topic, membroker.Values("0", "1", "2", "3", "4", "5")...)
 			b.Compact(topic, 0, func(offset int64, _ []byte) bool { return offset == 1 || offset == 4 })
 			return []int64{1, 4}
 		},
@@ -71,7 +71,7 @@ func memory(b *esmtest.Broker) drivertest.Environment {
 		Stop:       func(testing.TB) { b.Stop() },
 		Start:      func(testing.TB) { b.Start() },
 		Freeze: func(testing.TB) {
-			for _, op := range []esmtest.Op{esmtest.OpPoll, esmtest.OpCommit, esmtest.OpCommitted, esmtest.OpListOffsets, esmtest.OpTopics, esmtest.OpClose} {
+			for _, op := range []membroker.Op{membroker.OpPoll, membroker.OpCommit, membroker.OpCommitted, membroker.OpListOffsets, membroker.OpTopics, membroker.OpClose} {
 				thaw = append(thaw, b.Hang(op))
 			}
 		},

@@ -1,4 +1,4 @@
-package esmtest_test
+package membroker_test
 
 import (
 	"context"
@@ -14,8 +14,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/esm-go/esm/driver"
-	"github.com/esm-go/esm/esmtest"
 	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/membroker"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -37,7 +37,7 @@ type app struct {
 	onRevoked func([]driver.TopicPartition)
 }
 
-func open(t *testing.T, b *esmtest.Broker, change func(*driver.Config)) *app {
+func open(t *testing.T, b *membroker.Broker, change func(*driver.Config)) *app {
 	t.Helper()
 	a := &app{t: t, from: func(driver.TopicPartition) int64 { return 0 }}
 	cfg := driver.Config{
@@ -119,8 +119,8 @@ func tps(topic string, partitions ...int32) []driver.TopicPartition {
 	return out
 }
 
-func values(partition int32, vs ...string) []esmtest.Record {
-	records := esmtest.Values(vs...)
+func values(partition int32, vs ...string) []membroker.Record {
+	records := membroker.Values(vs...)
 	for i := range records {
 		records[i].Partition = partition
 	}
@@ -129,7 +129,7 @@ func values(partition int32, vs ...string) []esmtest.Record {
 
 func TestConsume(t *testing.T) {
 	inBubble(t, "records in order, runs as long as asked for", func(t *testing.T) {
-		b := esmtest.NewBroker(t, esmtest.FetchRecords(2))
+		b := membroker.NewBroker(t, membroker.FetchRecords(2))
 		b.CreateTopic("orders", 2)
 		b.Produce("orders", values(0, "a", "b", "c")...)
 		b.Produce("orders", values(1, "x")...)
@@ -142,7 +142,7 @@ func TestConsume(t *testing.T) {
 		a.want()
 	})
 	inBubble(t, "partitions take turns", func(t *testing.T) {
-		b := esmtest.NewBroker(t, esmtest.FetchRecords(1), esmtest.FetchRuns(1))
+		b := membroker.NewBroker(t, membroker.FetchRecords(1), membroker.FetchRuns(1))
 		b.CreateTopic("orders", 2)
 		b.Produce("orders", append(values(0, "a", "b"), values(1, "x", "y")...)...)
 		a := open(t, b, nil)
@@ -153,7 +153,7 @@ func TestConsume(t *testing.T) {
 			"orders-0@1 [1=b] next 2 end 2", "orders-1@1 [1=y] next 2 end 2")
 	})
 	inBubble(t, "a Poll that waits hears of a new record at once, and ends after a second", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.CreateTopic("orders", 1)
 		a := open(t, b, nil)
 		begin := time.Now()
@@ -163,7 +163,7 @@ func TestConsume(t *testing.T) {
 			t.Errorf("an idle Poll took %v, want 1s", d)
 		}
 		begin = time.Now()
-		time.AfterFunc(300*time.Millisecond, func() { b.Produce("orders", esmtest.Values("a")...) })
+		time.AfterFunc(300*time.Millisecond, func() { b.Produce("orders", membroker.Values("a")...) })
 		a.poll()
 		a.want("orders-0@1 [0=a] next 1 end 1")
 		if d := time.Since(begin); d != 300*time.Millisecond {
@@ -171,8 +171,8 @@ func TestConsume(t *testing.T) {
 		}
 	})
 	inBubble(t, "pause, resume, move", func(t *testing.T) {
-		b := esmtest.NewBroker(t, esmtest.FetchRecords(1))
-		b.Produce("orders", esmtest.Values("a", "b", "c")...)
+		b := membroker.NewBroker(t, membroker.FetchRecords(1))
+		b.Produce("orders", membroker.Values("a", "b", "c")...)
 		a := open(t, b, nil)
 		a.poll()
 		a.want("assigned [orders-0]", "orders-0@1 [0=a] next 1 end 3")
@@ -187,8 +187,8 @@ func TestConsume(t *testing.T) {
 		a.want("orders-0@7 [2=c] next 3 end 3")
 	})
 	inBubble(t, "what a reader does to its records does not reach the log", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
-		b.Produce("orders", esmtest.Record{Key: []byte("k"), Value: []byte("v"),
+		b := membroker.NewBroker(t)
+		b.Produce("orders", membroker.Record{Key: []byte("k"), Value: []byte("v"),
 			Headers: []event.Header{{Key: "h", Value: []byte("1")}, {Key: "h"}}})
 		a := open(t, b, nil)
 		for range 2 {
@@ -205,8 +205,8 @@ func TestConsume(t *testing.T) {
 
 func TestGaps(t *testing.T) {
 	inBubble(t, "markers and compaction", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
-		b.Produce("orders", esmtest.Values("a", "b", "c")...)
+		b := membroker.NewBroker(t)
+		b.Produce("orders", membroker.Values("a", "b", "c")...)
 		b.Compact("orders", 0, func(offset int64, _ []byte) bool { return offset != 1 })
 		b.Gap("orders", 0, 2)
 		a := open(t, b, nil)
@@ -217,10 +217,10 @@ func TestGaps(t *testing.T) {
 		a.want("orders-0@1 [] next 6 end 6")
 	})
 	inBubble(t, "transactions", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		tx := b.Begin()
-		tx.Produce("orders", esmtest.Values("a")...)
-		b.Produce("orders", esmtest.Values("b")...)
+		tx.Produce("orders", membroker.Values("a")...)
+		b.Produce("orders", membroker.Values("b")...)
 		a := open(t, b, nil)
 		dirty := open(t, b, func(c *driver.Config) { c.GroupID, c.ReadUncommitted = "dirty", true })
 		a.poll()
@@ -231,14 +231,14 @@ func TestGaps(t *testing.T) {
 		a.poll()
 		a.want("orders-0@1 [1=b] next 3 end 3")
 		tx = b.Begin()
-		tx.Produce("orders", esmtest.Values("c")...)
+		tx.Produce("orders", membroker.Values("c")...)
 		tx.Commit()
 		a.poll()
 		a.want("orders-0@1 [3=c] next 5 end 5")
 	})
 	inBubble(t, "out of range, both ways, once", func(t *testing.T) {
-		b := esmtest.NewBroker(t, esmtest.FetchRecords(1))
-		b.Produce("orders", esmtest.Values("a", "b", "c", "d")...)
+		b := membroker.NewBroker(t, membroker.FetchRecords(1))
+		b.Produce("orders", membroker.Values("a", "b", "c", "d")...)
 		a := open(t, b, nil)
 		a.poll()
 		b.DeleteRecords("orders", 0, 2)
@@ -256,7 +256,7 @@ func TestGaps(t *testing.T) {
 
 func TestGroup(t *testing.T) {
 	inBubble(t, "two members share, one leaves", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.CreateTopic("orders", 4)
 		a := open(t, b, nil)
 		a.poll()
@@ -279,7 +279,7 @@ func TestGroup(t *testing.T) {
 		}
 	})
 	inBubble(t, "a partition does not move while Revoked runs", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.CreateTopic("orders", 2)
 		a := open(t, b, nil)
 		a.poll()
@@ -306,7 +306,7 @@ func TestGroup(t *testing.T) {
 		a.onRevoked = nil
 	})
 	inBubble(t, "a member that does not poll is dropped, and comes back", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.CreateTopic("orders", 1)
 		a := open(t, b, nil)
 		z := open(t, b, func(c *driver.Config) { c.MaxPollInterval = 0 })
@@ -326,7 +326,7 @@ func TestGroup(t *testing.T) {
 		}
 	})
 	inBubble(t, "lost without the member's knowledge", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.CreateTopic("orders", 1)
 		a := open(t, b, nil)
 		a.poll()
@@ -335,7 +335,7 @@ func TestGroup(t *testing.T) {
 		a.want("assigned [orders-0]", "lost [orders-0]", "assigned [orders-0]")
 	})
 	inBubble(t, "revoke moves, or bounces off a lone member", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.CreateTopic("orders", 1)
 		a := open(t, b, nil)
 		a.poll()
@@ -352,7 +352,7 @@ func TestGroup(t *testing.T) {
 		z.want("assigned [orders-0]")
 	})
 	inBubble(t, "a static member comes back to what it had", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.CreateTopic("orders", 2)
 		static := func(c *driver.Config) { c.InstanceID = "i" }
 		a := open(t, b, static)
@@ -376,7 +376,7 @@ func TestGroup(t *testing.T) {
 		z.want("assigned [orders-0]")
 	})
 	inBubble(t, "topics come, grow and go", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		pattern := func(c *driver.Config) {
 			c.Topics, c.MetadataMaxAge = []string{"^ord.*", "bills"}, 5*time.Second
 		}
@@ -401,14 +401,14 @@ func TestGroup(t *testing.T) {
 		a.want("orders: unknown topic at -1", "revoked [orders-0 orders-1]")
 	})
 	inBubble(t, "deleted and made again", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
-		b.Produce("orders", esmtest.Values("a", "b")...)
+		b := membroker.NewBroker(t)
+		b.Produce("orders", membroker.Values("a", "b")...)
 		a := open(t, b, nil)
 		a.poll()
 		a.want("assigned [orders-0]", "orders-0@1 [0=a 1=b] next 2 end 2")
 		was, _ := a.c.Topics(t.Context())
 		b.RecreateTopic("orders")
-		b.Produce("orders", esmtest.Values("c", "d", "e")...)
+		b.Produce("orders", membroker.Values("c", "d", "e")...)
 		a.poll()
 		a.poll()
 		a.want("orders: topic recreated at -1")
@@ -425,11 +425,11 @@ func TestGroup(t *testing.T) {
 func TestFaults(t *testing.T) {
 	orders := tps("orders", 0)[0]
 	inBubble(t, "scripted errors", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.CreateTopic("orders", 1)
 		a := open(t, b, nil)
 		boom := errors.New("boom")
-		b.Fail(esmtest.OpCommit, 2, boom)
+		b.Fail(membroker.OpCommit, 2, boom)
 		for i := range 3 {
 			err := a.c.Commit(t.Context(), []driver.Commit{{TopicPartition: orders, Offset: 5, Metadata: "m", LeaderEpoch: 3}})
 			if got, want := errors.Is(err, boom), i < 2; got != want {
@@ -443,16 +443,16 @@ func TestFaults(t *testing.T) {
 		a.poll()
 		a.poll()
 		a.want("assigned [orders-0]", ": authorization at -1")
-		b.Fail(esmtest.OpPoll, 1, boom)
+		b.Fail(membroker.OpPoll, 1, boom)
 		a.poll()
 		a.want("end: other: boom")
 	})
 	inBubble(t, "a commit that hangs is carried out late", func(t *testing.T) {
 		var seen []int64
-		b := esmtest.NewBroker(t, esmtest.OnCommit(func(i esmtest.CommitInfo) { seen = append(seen, i.Offset) }))
+		b := membroker.NewBroker(t, membroker.OnCommit(func(i membroker.CommitInfo) { seen = append(seen, i.Offset) }))
 		b.CreateTopic("orders", 1)
 		a := open(t, b, nil)
-		release := b.Hang(esmtest.OpCommit)
+		release := b.Hang(membroker.OpCommit)
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		begin := time.Now()
@@ -467,8 +467,8 @@ func TestFaults(t *testing.T) {
 		}
 	})
 	inBubble(t, "stopped and started", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
-		b.Produce("orders", esmtest.Values("a")...)
+		b := membroker.NewBroker(t)
+		b.Produce("orders", membroker.Values("a")...)
 		b.Stop()
 		a := open(t, b, nil)
 		a.poll()
@@ -482,14 +482,14 @@ func TestFaults(t *testing.T) {
 		a.want("assigned [orders-0]", "orders-0@1 [0=a] next 1 end 1")
 	})
 	inBubble(t, "Close has a deadline; the session ends the membership", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.CreateTopic("orders", 1)
 		a := open(t, b, nil)
 		z := open(t, b, nil)
 		a.poll()
 		z.poll()
 		z.want("assigned []")
-		b.Hang(esmtest.OpClose)
+		b.Hang(membroker.OpClose)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if err := a.c.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
@@ -503,10 +503,10 @@ func TestFaults(t *testing.T) {
 		b.Heal()
 	})
 	inBubble(t, "slow answers", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.CreateTopic("orders", 1)
 		a := open(t, b, nil)
-		b.Delay(esmtest.OpListOffsets, 2*time.Second)
+		b.Delay(membroker.OpListOffsets, 2*time.Second)
 		begin := time.Now()
 		if _, err := a.c.ListOffsets(t.Context(), []driver.OffsetQuery{{TopicPartition: orders, At: driver.AtEnd}}); err != nil {
 			t.Error(err)
@@ -514,7 +514,7 @@ func TestFaults(t *testing.T) {
 		if d := time.Since(begin); d != 2*time.Second {
 			t.Errorf("took %v", d)
 		}
-		if n := b.Calls(esmtest.OpListOffsets); n != 1 {
+		if n := b.Calls(membroker.OpListOffsets); n != 1 {
 			t.Errorf("%d calls", n)
 		}
 	})
@@ -522,7 +522,7 @@ func TestFaults(t *testing.T) {
 
 func TestLag(t *testing.T) {
 	inBubble(t, "lag", func(t *testing.T) {
-		b := esmtest.NewBroker(t)
+		b := membroker.NewBroker(t)
 		b.CreateTopic("orders", 2)
 		b.Produce("orders", append(values(0, "a", "b"), values(1, "c")...)...)
 		a := open(t, b, nil)
@@ -543,8 +543,8 @@ func BenchmarkPoll(b *testing.B) {
 	for _, c := range []struct{ n, reuse int }{{1000, 0}, {10000, 0}, {1000, 4}, {1000, 64}, {10000, 4}} {
 		n := c.n
 		b.Run(fmt.Sprintf("run=%d/reuse=%d", n, c.reuse), func(b *testing.B) {
-			broker := esmtest.NewBroker(b, esmtest.FetchRecords(n), esmtest.FetchRuns(1), esmtest.ReuseLoad(c.reuse))
-			broker.Load("orders", 8, 1<<50, esmtest.Record{Value: make([]byte, 100)})
+			broker := membroker.NewBroker(b, membroker.FetchRecords(n), membroker.FetchRuns(1), membroker.ReuseLoad(c.reuse))
+			broker.Load("orders", 8, 1<<50, membroker.Record{Value: make([]byte, 100)})
 			l := &starter{}
 			c, err := broker.Driver().Open(driver.Config{GroupID: "g", Topics: []string{"orders"}}, l)
 			if err != nil {
