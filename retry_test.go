@@ -185,6 +185,7 @@ func TestRetryRules(t *testing.T) {
 					return c.handler(call, e)
 				}, dropsInto(&drops)).start()
 				time.Sleep(10 * time.Minute)
+				synctest.Wait()
 				if err := r.stop(); err != nil {
 					t.Error(err)
 				}

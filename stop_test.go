@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/esm-go/esm/internal/membroker"
@@ -31,6 +32,7 @@ func TestGuarantee4Stop(t *testing.T) {
 		s.size = 1
 		r := newRig(t, b, s, func(ctx context.Context, _ KafkaEvent) error { return obedient(ctx, 20*time.Second) }).start()
 		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		begin := time.Now()
 		r.mustStop()
 		if d := time.Since(begin); d < 14*time.Second || d > 16*time.Second {
@@ -54,6 +56,7 @@ func TestGuarantee4Stop(t *testing.T) {
 			return cause
 		}, WithStopTimeout(7*time.Second)).start()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		begin := time.Now()
 		r.mustStop()
 		if d := ended.Sub(begin); d != 7*time.Second || !errors.Is(cause, ErrStopping) {
@@ -75,6 +78,7 @@ func TestGuarantee4Stop(t *testing.T) {
 			return nil
 		}, WithStopTimeout(10*time.Second)).start()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		begin := time.Now()
 		err := r.stop()
 		if d := time.Since(begin); d != 15*time.Second {
@@ -93,6 +97,7 @@ func TestGuarantee4Stop(t *testing.T) {
 		close(release)
 		<-returned
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if k := b.Committed("g", "t", 0).Offset; k != 0 {
 			t.Errorf("a late handler was committed: %d", k)
 		}
@@ -114,6 +119,7 @@ func TestGuarantee4Stop(t *testing.T) {
 		b.Produce("t", numbered(1)...)
 		r := newRig(t, b, defaults(), func(ctx context.Context, _ KafkaEvent) error { return obedient(ctx, 5*time.Second) }).start()
 		time.Sleep(time.Second)
+		synctest.Wait()
 		release := b.Hang(membroker.OpCommit)
 		begin := time.Now()
 		_ = r.stop()
@@ -141,6 +147,7 @@ func TestInvocationTimeout(t *testing.T) {
 			return nil
 		}, WithInvocationTimeout(9*time.Second)).start()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if len(causes) != 2 || !errors.Is(causes[0], ErrInvocationTimeout) {
 			t.Errorf("causes %v", causes)
 		}
@@ -165,6 +172,7 @@ func TestHandlerEnds(t *testing.T) {
 			return nil
 		}, WithHooks(Hooks{BatchEnd: func(_ context.Context, i BatchEndInfo) { ends = append(ends, i.Err) }})).start()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		var p *PanicError
 		if len(ends) != 2 || !errors.As(ends[0], &p) || !errors.Is(ends[0], boom) || !strings.Contains(string(p.Stack), "stop_test.go") || ends[1] != nil {
 			t.Errorf("ends %v", ends)
@@ -185,6 +193,7 @@ func TestHandlerEnds(t *testing.T) {
 			return nil
 		}).start()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if len(r.events()) != 2 || b.Committed("g", "t", 0).Offset != 1 {
 			t.Errorf("%d invocations, committed %d", len(r.events()), b.Committed("g", "t", 0).Offset)
 		}
@@ -233,10 +242,13 @@ func TestRevoke(t *testing.T) {
 		}})).start()
 		b.Produce("t", numbered(1)...)
 		time.Sleep(time.Second)
+		synctest.Wait()
 		b.Revoke(TopicPartition{Topic: "t"})
 		time.Sleep(time.Second)
+		synctest.Wait()
 		b.Produce("t", membroker.Record{Partition: 1})
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if !at.Equal(ended) || len(revoked) != 1 || revoked[0].InFlight != 0 {
 			t.Errorf("revoked at %v, the handler ended at %v: %+v", at, ended, revoked)
 		}
@@ -260,6 +272,7 @@ func TestRevoke(t *testing.T) {
 		r := newRig(t, b, defaults(), func(ctx context.Context, _ KafkaEvent) error {
 			if calls++; calls == 1 {
 				time.Sleep(30 * time.Second)
+				synctest.Wait()
 				ended, cause = time.Now(), context.Cause(ctx)
 			} else if ended.IsZero() {
 				t.Error("the partition was invoked again while its old handler ran in this process")
@@ -271,9 +284,11 @@ func TestRevoke(t *testing.T) {
 			}
 		}})).start()
 		time.Sleep(time.Second)
+		synctest.Wait()
 		begin := time.Now()
 		b.Revoke()
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		if d := revokedAt.Sub(begin); d < 4*time.Second || d > 6*time.Second || inFlight != 1 {
 			t.Errorf("revoked after %v with %d in flight, want 4s and 1", d, inFlight)
 		}
@@ -281,6 +296,7 @@ func TestRevoke(t *testing.T) {
 			t.Errorf("commits %v before the handler ended", commits)
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if !errors.Is(cause, ErrPartitionsGone) {
 			t.Errorf("the handler's context ended with %v", cause)
 		}
@@ -299,9 +315,11 @@ func TestRevoke(t *testing.T) {
 			return nil
 		}, WithHooks(Hooks{Lost: func(i AssignmentInfo) { lost = append(lost, i) }})).start()
 		time.Sleep(time.Second)
+		synctest.Wait()
 		begin := time.Now()
 		b.Lose()
 		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		if len(causes) != 1 || !errors.Is(causes[0], ErrPartitionsGone) || time.Since(begin) > 6*time.Second || b.Committed("g", "t", 0).Offset != 0 {
 			t.Errorf("causes %v, committed %d", causes, b.Committed("g", "t", 0).Offset)
 		}
@@ -309,6 +327,7 @@ func TestRevoke(t *testing.T) {
 			t.Errorf("lost %+v", lost)
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if k := b.Committed("g", "t", 0).Offset; k != 1 {
 			t.Errorf("committed %d in the end, want 1", k)
 		}
