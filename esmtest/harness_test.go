@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -56,8 +57,8 @@ func (j *journal) run(f func(tb testing.TB)) []string {
 		}()
 		f(j)
 	}()
-	for i := len(j.cleanups) - 1; i >= 0; i-- {
-		j.cleanups[i]()
+	for _, v := range slices.Backward(j.cleanups) {
+		v()
 	}
 	return j.failures
 }
