@@ -101,6 +101,8 @@ func (r *Runner) Update(m Mapping) error {
 		return err
 	}
 	r.mapping = m
+	// Under the same lock as Run hands the settings to its loop: whichever comes second sees the other.
+	r.current.Store(s)
 	unlock()
 	if ended {
 		return nil
@@ -109,9 +111,8 @@ func (r *Runner) Update(m Mapping) error {
 	if running != nil && before == Enabled {
 		r.setState(Updating)
 	}
-	r.current.Store(s)
 	if running != nil {
-		running.do(func() { running.settings = s })
+		running.do(func() { running.settings = running.current.Load() })
 	}
 	r.settleState(Updating, Enabled)
 	if m.Enabled != nil && !*m.Enabled {

@@ -140,6 +140,7 @@ func (r *Runner) runMember(ctx context.Context, cancel context.CancelCauseFunc, 
 	m.quiet = func() { r.settleState(Disabling, Disabled) }
 	unlock := r.lock()
 	r.member = m
+	m.settings = r.current.Load()
 	m.paused = r.wantPaused
 	unlock()
 	memberCtx, leave := context.WithCancel(ctx)
