@@ -22,6 +22,60 @@ var pow10 = [mantDigits + 1]uint64{
 	1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
 }
 
+// scanDecimal is scanNumber and parseDecimal in one pass over the numbers that are usual: up to 19 digits and no
+// exponent. It returns the index behind the number, or -1.
+func scanDecimal(b []byte, i int, d *decimal) int {
+	start := i
+	if b[i] == '-' {
+		i++
+	}
+	from := i
+	var mant uint64
+	for i < len(b) && b[i]-'0' <= 9 && i-from < mantDigits {
+		mant = mant*10 + uint64(b[i]-'0')
+		i++
+	}
+	digits := i - from
+	if digits == 0 || digits > 1 && b[from] == '0' {
+		return -1
+	}
+	if mant == 0 {
+		digits = 0
+	}
+	exp := digits
+	if i < len(b) && b[i] == '.' {
+		i++
+		from = i
+		for i < len(b) && b[i]-'0' <= 9 && digits < mantDigits {
+			if mant = mant*10 + uint64(b[i]-'0'); mant == 0 {
+				exp--
+			} else {
+				digits++
+			}
+			i++
+		}
+		if i == from {
+			return scanLongDecimal(b, start, d)
+		}
+	}
+	if i < len(b) && (b[i]-'0' <= 9 || b[i]|0x20 == 'e' || b[i] == '.') {
+		return scanLongDecimal(b, start, d)
+	}
+	if mant != 0 {
+		d.mant, d.exp, d.neg = mant*pow10[mantDigits-digits], int64(exp), b[start] == '-'
+	}
+	return i
+}
+
+// scanLongDecimal is scanDecimal for every other number.
+func scanLongDecimal(b []byte, i int, d *decimal) int {
+	end := scanNumber(b, i)
+	if end >= 0 {
+		*d = parseDecimal(b[i:end])
+	}
+	return end
+}
+
 // parseDecimal reads b, which must be a valid JSON number.
 func parseDecimal(b []byte) decimal {
 	var d decimal

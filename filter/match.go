@@ -1,6 +1,8 @@
 package filter
 
 import (
+	"encoding/binary"
+	"math/bits"
 	"slices"
 	"unicode/utf8"
 )
@@ -130,16 +132,12 @@ func (m *Scratch) string(n *node, s []byte) {
 	}
 }
 
-func (m *Scratch) number(n *node, s []byte) {
+func (m *Scratch) number(n *node, d *decimal) {
 	if n.absent {
 		m.see(n)
 	}
-	var d decimal
-	if n.numbers {
-		d = parseDecimal(s)
-	}
 	for _, id := range n.tests {
-		if m.set.tests[id].number(&d) {
+		if m.set.tests[id].number(d) {
 			m.meet(id)
 		}
 	}
@@ -225,9 +223,13 @@ func (m *Scratch) leaf(i int, n *node) int {
 		m.string(n, s)
 		return end
 	case c == '-' || c-'0' <= 9:
-		end := scanNumber(b, i)
-		if end >= 0 && len(n.tests) > 0 {
-			m.number(n, b[i:end])
+		if len(n.tests) == 0 {
+			return scanNumber(b, i)
+		}
+		var d decimal
+		end := scanDecimal(b, i, &d)
+		if end >= 0 {
+			m.number(n, &d)
 		}
 		return end
 	}
@@ -251,22 +253,15 @@ func (m *Scratch) object(i int, n *node) int {
 		if i >= len(b) || b[i] != '"' {
 			return -1
 		}
-		end, escaped := scanString(b, i+1)
+		end, to, dotted := m.key(i+1, n)
 		if end < 0 {
 			return -1
 		}
-		key := b[i+1 : end-1]
 		if i = skipSpace(b, end); i >= len(b) || b[i] != ':' {
 			return -1
 		}
 		i = skipSpace(b, i+1)
-		if escaped {
-			m.text = unescape(m.text[:0], key)
-			key = m.text
-		}
-		if n.lengths>>min(uint(len(key)), 63)&1 == 0 && len(key) <= n.dotted {
-			i = skip(b, i, m.nest)
-		} else if to, dotted := n.lookup(key); to == nil {
+		if to == nil {
 			i = skip(b, i, m.nest)
 		} else {
 			m.irregular = m.irregular || dotted || m.reached[to.id] == object
@@ -287,6 +282,39 @@ func (m *Scratch) object(i int, n *node) int {
 		}
 		i = skipSpace(b, i+1)
 	}
+}
+
+// key reads an object's key from behind its quote and finds where it leads from n, nil for nowhere. The usual key, plain
+// and shorter than a word, is found and compared in one word.
+func (m *Scratch) key(i int, n *node) (end int, to *node, dotted bool) {
+	b := m.b
+	if n.words && i+8 <= len(b) {
+		w := binary.LittleEndian.Uint64(b[i:])
+		if stops := stringStops(w); stops != 0 {
+			bit := bits.TrailingZeros64(stops) &^ 7
+			w &= 1<<bit - 1
+			if size := bit >> 3; b[i+size] == '"' && w&highBits == 0 {
+				if n.lengths>>size&1 != 0 {
+					to = n.short(w, size)
+				}
+				return i + size + 1, to, false
+			}
+		}
+	}
+	end, escaped := scanString(b, i)
+	if end < 0 {
+		return -1, nil, false
+	}
+	key := b[i : end-1]
+	if escaped {
+		m.text = unescape(m.text[:0], key)
+		key = m.text
+	}
+	if n.lengths>>min(uint(len(key)), 63)&1 == 0 && len(key) <= n.dotted {
+		return end, nil, false
+	}
+	to, dotted = n.lookup(key)
+	return end, to, dotted
 }
 
 // array reads an array from behind its bracket. Its elements stand at the array's own

@@ -2,6 +2,7 @@ package filter
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strings"
 )
 
@@ -12,6 +13,7 @@ type node struct {
 	kids    []kid
 	index   map[string]*node // when there are many kids
 	lengths uint64           // bit min(len, 63) for each kid's key
+	words   bool             // keys of less than eight bytes can be looked up by their word
 	dotted  int              // an event's key longer than this may hold two wanted keys and a dot
 	strings bool             // a test here looks at the contents of strings
 	numbers bool             // … at the value of numbers
@@ -21,6 +23,7 @@ type node struct {
 // kid is a key that leads on.
 type kid struct {
 	key  string
+	word uint64 // a key of less than eight bytes, the first byte lowest
 	node *node
 }
 
@@ -45,7 +48,7 @@ func (n *node) insert(path, root string, test int32, spans *[]span) {
 		if next == nil {
 			next = &node{id: int32(len(*spans))}
 			*spans = append(*spans, span{})
-			n.kids = append(n.kids, kid{key, next})
+			n.kids = append(n.kids, kid{key, word(key), next})
 		}
 		n = next
 		if !more {
@@ -66,6 +69,26 @@ func (n *node) find(key []byte) *node {
 	return nil
 }
 
+// short looks up a key of less than eight bytes.
+func (n *node) short(w uint64, size int) *node {
+	for i := range n.kids {
+		if k := &n.kids[i]; k.word == w && len(k.key) == size {
+			return k.node
+		}
+	}
+	return nil
+}
+
+// word packs a key of less than eight bytes; longer ones have none.
+func word(key string) uint64 {
+	if len(key) >= 8 {
+		return 0
+	}
+	var b [8]byte
+	copy(b[:], key)
+	return binary.LittleEndian.Uint64(b[:])
+}
+
 // seal precomputes what looking up needs, once the trie is whole.
 func (n *node) seal(tests []test) {
 	const never = int(^uint(0) >> 1)
@@ -83,6 +106,7 @@ func (n *node) seal(tests []test) {
 			n.index[k.key] = k.node
 		}
 	}
+	n.words = n.index == nil && n.dotted >= 8
 	for _, id := range n.tests {
 		t := &tests[id]
 		n.strings = n.strings || len(t.strings.list) > 0 || len(t.others) > 0
