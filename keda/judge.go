@@ -43,6 +43,8 @@ func (j *judge) decide(r *reading) answer {
 	// A group whose commits move is at work, and one that has not placed its start
 	// needs a member that does: with no replica nobody would ever read.
 	a.active = sum.lag > 0 || sum.arrived > 0 || sum.done > 0 || sum.unplaced > 0
+	// After a start nothing has moved yet: whoever is there is taken to be needed.
+	a.active = a.active || sum.first && sum.members > 0
 	if !a.active {
 		a.replicas = j.cfg.minReplicas
 	}

@@ -14,8 +14,8 @@ import (
 //   - Saturated: a partition whose lag was over a batch at two readings in a row,
 //     with the same owner, kept a worker busy all the time. What such workers got
 //     done in the last few intervals is what a worker does.
-//   - Otherwise a worker does at least what was done, over the partitions that had
-//     lag when they were looked at: no more workers than that can have been busy.
+//   - Otherwise a worker does about what was done, over the partitions that had lag
+//     before or after: hardly more workers than that were busy.
 //
 // Errors, throttles and the time of an invocation cannot be seen from outside and
 // stay 0; an invocation here means a full batch. A meter is pure and is used by
@@ -41,6 +41,9 @@ const (
 	// that come every few seconds fall into one interval or the next.
 	measuredOver = 3
 	boundOver    = 6
+	// longestGap is the most time between two readings that are compared. Brokers
+	// that were away for longer leave a heap that would look like a burst.
+	longestGap = 9 * time.Minute
 	// keepsUp is the share of its workers that a group is taken to use at most
 	// while no partition is behind by more than a batch.
 	keepsUp = 0.8
@@ -57,11 +60,16 @@ type summary struct {
 	unplaced int // partitions without a commit that wait for their first member
 	failed   int // partitions that could not be read
 	members  int
+	first    bool // nothing is known yet of what moves
 }
 
 // observe makes the sample of a reading.
 func (m *meter) observe(r *reading) (scaling.Sample, summary) {
-	sum := summary{members: len(r.members)}
+	sum := summary{members: len(r.members), first: m.last == nil}
+	if m.last != nil && r.at.Sub(m.last.at) > longestGap {
+		// What came and went meanwhile says nothing about now.
+		m.last, m.before, m.owners = nil, nil, nil
+	}
 	perMember := float64(m.cfg.workersPerReplica) / float64(m.cfg.membersPerReplica)
 	sample := scaling.Sample{
 		Time: r.at, LagTime: r.at, BatchSize: m.cfg.batchSize,
@@ -137,10 +145,11 @@ func (m *meter) learn(r *reading, sample *scaling.Sample, now map[topicPartition
 				continue
 			}
 			byAll += done[tp]
-			if p.lag() > 0 {
+			was, seen := m.before[tp]
+			if p.lag() > 0 || seen && was.lag() > 0 {
 				lagging++
 			}
-			if was, seen := m.before[tp]; seen && was.lag() > batch && p.lag() > batch {
+			if seen && was.lag() > batch && p.lag() > batch {
 				full++
 				byFull += done[tp]
 			}

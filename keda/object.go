@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc/status"
+
 	"github.com/esm-go/esm/auth"
 )
 
@@ -178,7 +180,7 @@ func (o *object) wait(ctx context.Context, ok func(state) bool) (state, error) {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return s, ctx.Err()
+			return s, status.FromContextError(ctx.Err()).Err()
 		}
 	}
 }

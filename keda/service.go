@@ -127,6 +127,9 @@ func (s state) current(now time.Time, maxAge time.Duration) (*answer, error) {
 // statusOf gives an error its gRPC code. What is not known is a broker's trouble:
 // Unavailable, worth trying again.
 func statusOf(err error) error {
+	if _, ok := status.FromError(err); ok {
+		return err // of the caller's own context
+	}
 	code := codes.Unavailable
 	if invalid, ok := errors.AsType[*InvalidMetadataError](err); ok {
 		st := status.New(codes.InvalidArgument, err.Error())
@@ -143,11 +146,8 @@ func statusOf(err error) error {
 	if _, ok := errors.AsType[*secretsError](err); ok {
 		code = codes.FailedPrecondition
 	}
-	switch {
-	case errors.Is(err, errTooMany):
+	if errors.Is(err, errTooMany) {
 		code = codes.ResourceExhausted
-	case errors.Is(err, context.Canceled):
-		code = codes.Canceled
 	}
 	return status.Error(code, err.Error())
 }
