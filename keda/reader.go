@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // startsEvery is how often the beginnings of the logs are looked up: they move
@@ -69,9 +70,9 @@ func (r *reader) read(ctx context.Context, now time.Time) (*reading, error) {
 	}
 	out := &reading{at: now}
 	for _, topic := range topics {
-		for _, p := range topic.Partitions {
+		for _, p := range topic.partitions {
 			out.partitions = append(out.partitions, position{
-				topicPartition: topicPartition{p.Topic, p.Partition}, id: topic.ID, committed: -1,
+				topicPartition: topicPartition{topic.name, p}, id: topic.id, committed: -1,
 			})
 		}
 	}
@@ -89,33 +90,54 @@ func (r *reader) read(ctx context.Context, now time.Time) (*reading, error) {
 		return nil, err
 	}
 	for _, topic := range topics {
-		r.ids[topic.Topic] = topic.ID
+		r.ids[topic.name] = topic.id
 	}
 	return out, nil
 }
 
+// A topicInfo is a topic as the brokers describe it.
+type topicInfo struct {
+	name       string
+	id         [16]byte
+	partitions []int32
+}
+
 // topics looks up the partitions of the topics. Those that do not exist are left
-// out, as long as others do.
-func (r *reader) topics(ctx context.Context) ([]kadm.TopicDetail, error) {
-	names := r.cfg.topics
-	if len(r.cfg.patterns) > 0 {
-		names = nil // all of them
+// out, as long as others do. It asks for itself, since kadm may answer from what
+// the client remembers, and a topic that was made again must not go unnoticed.
+func (r *reader) topics(ctx context.Context) ([]topicInfo, error) {
+	req := kmsg.NewPtrMetadataRequest() // no list of topics: all of them
+	if len(r.cfg.patterns) == 0 {
+		for _, name := range r.cfg.topics {
+			topic := kmsg.NewMetadataRequestTopic()
+			topic.Topic = &name
+			req.Topics = append(req.Topics, topic)
+		}
 	}
-	details, err := r.admin.ListTopics(ctx, names...)
+	resp, err := req.RequestWith(ctx, r.client)
 	if err != nil {
 		return nil, fmt.Errorf("look up the topics: %w", err)
 	}
-	var topics []kadm.TopicDetail
+	var topics []topicInfo
 	problems := []error{errNoTopics}
-	for _, topic := range details.Sorted() {
-		if names == nil && !slices.Contains(r.cfg.topics, topic.Topic) && !r.matches(topic.Topic) {
+	missing := slices.Clone(r.cfg.topics)
+	for _, t := range resp.Topics {
+		if t.Topic == nil || !slices.Contains(r.cfg.topics, *t.Topic) && !r.matches(*t.Topic) {
 			continue
 		}
-		if topic.Err != nil {
-			problems = append(problems, fmt.Errorf("topic %s: %w", topic.Topic, topic.Err))
+		missing = slices.DeleteFunc(missing, func(name string) bool { return name == *t.Topic })
+		if err := kerr.ErrorForCode(t.ErrorCode); err != nil {
+			problems = append(problems, fmt.Errorf("topic %s: %w", *t.Topic, err))
 			continue
+		}
+		topic := topicInfo{name: *t.Topic, id: t.TopicID}
+		for _, p := range t.Partitions {
+			topic.partitions = append(topic.partitions, p.Partition)
 		}
 		topics = append(topics, topic)
+	}
+	for _, name := range missing {
+		problems = append(problems, fmt.Errorf("topic %s: %w", name, kerr.UnknownTopicOrPartition))
 	}
 	if len(topics) == 0 {
 		return nil, errors.Join(problems...)
@@ -149,17 +171,17 @@ func (r *reader) commits(ctx context.Context) (kadm.OffsetResponses, error) {
 // never read; a partition that was added later begins at its beginning, and so
 // does one beside commits that others than the engine wrote, or one of a topic
 // that was made again.
-func (r *reader) begin(out *reading, topics []kadm.TopicDetail, commits kadm.OffsetResponses) {
+func (r *reader) begin(out *reading, topics []topicInfo, commits kadm.OffsetResponses) {
 	initial := map[string]int32{}
 	for _, topic := range topics {
-		for _, c := range commits[topic.Topic] {
+		for _, c := range commits[topic.name] {
 			if c.Err != nil || c.At < 0 {
 				continue
 			}
 			if n := initialPartitions(c.Metadata); n > 0 {
-				initial[topic.Topic] = max(initial[topic.Topic], n)
-			} else if initial[topic.Topic] == 0 {
-				initial[topic.Topic] = -1
+				initial[topic.name] = max(initial[topic.name], n)
+			} else if initial[topic.name] == 0 {
+				initial[topic.name] = -1
 			}
 		}
 	}
