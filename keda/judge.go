@@ -13,6 +13,7 @@ type answer struct {
 	active   bool
 	reason   scaling.Reason
 	summary  summary
+	missed   string // topics that could not be read
 }
 
 // A judge turns readings into answers: meter, policy, replicas. It is pure and is
@@ -39,7 +40,7 @@ func (j *judge) decide(r *reading) answer {
 	j.policy.SetBounds(bounds)
 	d := j.policy.Decide(sample)
 	j.workers = d.Workers
-	a := answer{at: r.at, replicas: j.cfg.replicas(d.Workers), reason: d.Reason, summary: sum}
+	a := answer{at: r.at, replicas: j.cfg.replicas(d.Workers), reason: d.Reason, summary: sum, missed: r.missed}
 	// A group whose commits move is at work, and one that has not placed its start
 	// needs a member that does: with no replica nobody would ever read.
 	a.active = sum.lag > 0 || sum.arrived > 0 || sum.done > 0 || sum.unplaced > 0

@@ -55,12 +55,15 @@ func (r *reader) drop() {
 	}
 }
 
-// errNoTopics is wrapped with what is wrong with each topic.
-var errNoTopics = errors.New("no topic can be read")
+// errNoTopics is wrapped with what is wrong with each topic, or with errNoMatch.
+var (
+	errNoTopics = errors.New("no topic can be read")
+	errNoMatch  = errors.New("no topic's name matches")
+)
 
 // read asks the brokers.
 func (r *reader) read(ctx context.Context, now time.Time) (*reading, error) {
-	topics, err := r.topics(ctx)
+	topics, missed, err := r.topics(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +71,7 @@ func (r *reader) read(ctx context.Context, now time.Time) (*reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &reading{at: now}
+	out := &reading{at: now, missed: missed}
 	for _, topic := range topics {
 		for _, p := range topic.partitions {
 			out.partitions = append(out.partitions, position{
@@ -105,7 +108,7 @@ type topicInfo struct {
 // topics looks up the partitions of the topics. Those that do not exist are left
 // out, as long as others do. It asks for itself, since kadm may answer from what
 // the client remembers, and a topic that was made again must not go unnoticed.
-func (r *reader) topics(ctx context.Context) ([]topicInfo, error) {
+func (r *reader) topics(ctx context.Context) (topics []topicInfo, missed string, err error) {
 	req := kmsg.NewPtrMetadataRequest() // no list of topics: all of them
 	if len(r.cfg.patterns) == 0 {
 		for _, name := range r.cfg.topics {
@@ -116,10 +119,9 @@ func (r *reader) topics(ctx context.Context) ([]topicInfo, error) {
 	}
 	resp, err := req.RequestWith(ctx, r.client)
 	if err != nil {
-		return nil, fmt.Errorf("look up the topics: %w", err)
+		return nil, "", fmt.Errorf("look up the topics: %w", err)
 	}
-	var topics []topicInfo
-	problems := []error{errNoTopics}
+	var problems []error
 	missing := slices.Clone(r.cfg.topics)
 	for _, t := range resp.Topics {
 		if t.Topic == nil || !slices.Contains(r.cfg.topics, *t.Topic) && !r.matches(*t.Topic) {
@@ -140,9 +142,12 @@ func (r *reader) topics(ctx context.Context) ([]topicInfo, error) {
 		problems = append(problems, fmt.Errorf("topic %s: %w", name, kerr.UnknownTopicOrPartition))
 	}
 	if len(topics) == 0 {
-		return nil, errors.Join(problems...)
+		return nil, "", fmt.Errorf("%w: %w", errNoTopics, cmp.Or(errors.Join(problems...), errNoMatch))
 	}
-	return topics, nil
+	if len(problems) > 0 {
+		missed = errors.Join(problems...).Error()
+	}
+	return topics, missed, nil
 }
 
 func (r *reader) matches(topic string) bool {

@@ -3,6 +3,7 @@ package keda
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -214,7 +215,8 @@ func TestMembersOfEitherProtocol(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t, Options{}, kfake.SeedTopics(4, "t")).connect()
 			for range 2 {
-				r.newClient(append(c.opts, kgo.ConsumerGroup("g"), kgo.ConsumeTopics("t"), kgo.DisableAutoCommit())...)
+				r.newClient(append(c.opts, kgo.ConsumerGroup("g"), kgo.ConsumeTopics("t"), kgo.DisableAutoCommit(),
+					kgo.HeartbeatInterval(50*time.Millisecond), kgo.SessionTimeout(2*time.Second), kgo.RebalanceTimeout(5*time.Second))...)
 			}
 			if _, err := r.kafka.WaitGroupStable(r.context, "g", 2); err != nil {
 				t.Fatal(err)

@@ -15,6 +15,8 @@ type reading struct {
 	members    []member
 	// settled is false while the group rebalances: assignments mean nothing then.
 	settled bool
+	// missed says which topics could not be read while others could.
+	missed string
 }
 
 // A position is one partition's.
