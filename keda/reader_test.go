@@ -213,7 +213,8 @@ func TestMembersOfEitherProtocol(t *testing.T) {
 		{"KIP-848", []kgo.Opt{kgo.ServerSideBalancer()}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := newRig(t, Options{}, kfake.SeedTopics(4, "t")).connect()
+			r := newRig(t, Options{}, kfake.SeedTopics(4, "t"),
+				kfake.BrokerConfigs(map[string]string{"group.consumer.heartbeat.interval.ms": "50"})).connect()
 			for range 2 {
 				r.newClient(append(c.opts, kgo.ConsumerGroup("g"), kgo.ConsumeTopics("t"), kgo.DisableAutoCommit(),
 					kgo.HeartbeatInterval(50*time.Millisecond), kgo.SessionTimeout(2*time.Second), kgo.RebalanceTimeout(5*time.Second))...)
@@ -225,20 +226,20 @@ func TestMembersOfEitherProtocol(t *testing.T) {
 			r.check(err)
 			reader := newReader(cfg)
 			reader.use(r.newClient())
-			for range 2 {
+			// A cooperative rebalance has two rounds: the group settles some time.
+			for seen := map[topicPartition]bool{}; len(seen) < 4; {
+				clear(seen)
 				got, err := reader.read(r.context, epoch)
 				r.check(err)
-				seen := map[topicPartition]bool{}
 				for _, m := range got.members {
 					for _, tp := range m.partitions {
-						seen[tp] = true
+						if got.settled && len(got.members) == 2 && len(m.partitions) == 2 {
+							seen[tp] = true
+						}
 					}
 				}
-				if len(got.members) != 2 || !got.settled || len(seen) != 4 {
-					t.Fatalf("members %+v, settled %v", got.members, got.settled)
-				}
 			}
-			if (reader.consumer) != (len(c.opts) > 0) {
+			if reader.consumer != (len(c.opts) > 0) {
 				t.Errorf("consumer is %v", reader.consumer)
 			}
 		})

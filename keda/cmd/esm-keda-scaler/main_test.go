@@ -210,3 +210,21 @@ func TestSecretsStayInTheirNamespace(t *testing.T) {
 		t.Error("secrets without any flag")
 	}
 }
+
+// TestExampleFlags reads the arguments in the example deployment.
+func TestExampleFlags(t *testing.T) {
+	text, err := os.ReadFile("../../deploy/scaler.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var args []string
+	for line := range strings.Lines(string(text)) {
+		if arg, ok := strings.CutPrefix(strings.TrimSpace(line), "- -"); ok {
+			args = append(args, "-"+arg)
+		}
+	}
+	s, err := parseFlags(args, io.Discard)
+	if err != nil || len(args) == 0 || s.secretsDir == "" {
+		t.Errorf("the arguments %q: %v", args, err)
+	}
+}
