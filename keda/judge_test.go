@@ -125,3 +125,73 @@ func TestLongGapIsNoBurst(t *testing.T) {
 		t.Errorf("%+v", s.Partitions[0])
 	}
 }
+
+// TestWhatIsNoWork: a topic that was made again, a partition that just came to a
+// member, and a start that was just placed say nothing about what workers do.
+func TestWhatIsNoWork(t *testing.T) {
+	tp := topicPartition{"t", 0}
+	at := func(i int, id string, p position) *reading {
+		p.topicPartition = tp
+		return &reading{
+			at: epoch.Add(time.Duration(i) * 10 * time.Second), settled: true, partitions: []position{p},
+			members: []member{{id: id, partitions: []topicPartition{tp}}},
+		}
+	}
+	m := meter{cfg: mustParse(t, nil)}
+	m.observe(at(0, "a", position{id: [16]byte{1}, committed: 1000, end: 9000}))
+	if s, sum := m.observe(at(1, "a", position{id: [16]byte{2}, committed: 5000, end: 90000})); s.Arrived() != 0 || sum.done != 0 {
+		t.Errorf("made again: %d arrived, %d done", s.Arrived(), sum.done)
+	}
+	m = meter{cfg: mustParse(t, nil)}
+	m.observe(at(0, "a", position{committed: 1000, end: 9000}))
+	if s, sum := m.observe(at(1, "b", position{committed: 2000, end: 9000})); m.rate != 0 || s.Busy != 0 || sum.done != 1000 {
+		t.Errorf("came to another member: rate %v, %d busy, %d done", m.rate, s.Busy, sum.done)
+	}
+	m = meter{cfg: mustParse(t, nil)}
+	m.observe(at(0, "a", position{committed: -1, unplaced: true, start: 1000, end: 1000}))
+	if _, sum := m.observe(at(1, "a", position{committed: 4000, end: 9000})); sum.done != 0 {
+		t.Errorf("placed the start: %d done", sum.done)
+	}
+}
+
+// TestFirstBurstDoubles: a group that has only ever idled shows little of what a
+// worker can do, and a burst must not be taken for a hundred workers' work.
+func TestFirstBurstDoubles(t *testing.T) {
+	w := newWorld(mustParse(t, map[string]string{"minReplicas": "1", "maxReplicas": "100"}), 128)
+	w.arrival = between(10*time.Minute, 10*time.Minute+10*time.Second, 3000, 1)
+	w.replicas = []*replica{{id: "first", ready: epoch}}
+	w.run(15 * time.Minute)
+	if before := w.answers[59].replicas; before != 1 {
+		t.Errorf("%d replicas for one record a second", before)
+	}
+	if first := w.answers[61].replicas; first > 2 {
+		t.Errorf("%d replicas at once after the burst: %s", first, w.answers[61].reason)
+	}
+	for i, a := range w.answers {
+		if a.replicas > 12 { // 30,000 records in a minute are 5 workers' work
+			t.Fatalf("answer %d is %d replicas: %s", i, a.replicas, a.reason)
+		}
+	}
+	if last := w.lags[len(w.lags)-1]; last > 200 {
+		t.Errorf("lag %.0f in the end", last)
+	}
+}
+
+// TestFirstReadingKeepsMembers: right after a start nothing has moved yet, which
+// must not look like a group that has nothing to do.
+func TestFirstReadingKeepsMembers(t *testing.T) {
+	j := newJudge(mustParse(t, nil))
+	r := &reading{
+		at: epoch, settled: true, members: []member{{id: "a"}, {id: "b"}},
+		partitions: []position{
+			{topicPartition: topicPartition{"t", 0}, committed: 9, end: 9}, {topicPartition: topicPartition{"t", 1}, committed: 9, end: 9},
+		},
+	}
+	if a := j.decide(r); !a.active || a.replicas != 2 {
+		t.Errorf("%d replicas, active %v, want the 2 that are there", a.replicas, a.active)
+	}
+	r.at = r.at.Add(10 * time.Second)
+	if a := j.decide(r); a.active || a.replicas != 0 {
+		t.Errorf("%d replicas, active %v, of a group at rest", a.replicas, a.active)
+	}
+}

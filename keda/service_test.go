@@ -1,6 +1,7 @@
 package keda
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -185,7 +186,18 @@ func TestIdleObjectsAreEvicted(t *testing.T) {
 	if r.object(ref) != o {
 		t.Fatal("evicted although it was asked for")
 	}
-	var err error
+	ctx, cancel := context.WithCancel(r.context)
+	stream, err := r.keda.StreamIsActive(ctx, ref)
+	r.check(err)
+	_, err = stream.Recv()
+	r.check(err)
+	for range 4 { // nobody asks, but a stream is open
+		was := o.now().readings
+		r.clock.advance(50 * time.Second)
+		_, err := o.wait(r.context, func(s state) bool { return s.readings > was })
+		r.check(err)
+	}
+	cancel()
 	for err == nil { // the loop ends by itself
 		was := o.now().readings
 		r.clock.advance(30 * time.Second)

@@ -36,13 +36,18 @@ type replica struct {
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func newWorld(cfg *config, partitions int) *world {
-	return &world{
+	w := &world{
 		judge: newJudge(cfg), now: epoch,
 		ends: make([]float64, partitions), commits: make([]float64, partitions), handled: make([]float64, partitions),
 		start: 20 * time.Second, perRecord: 10 * time.Millisecond,
 		share: func(int) float64 { return 1 / float64(partitions) },
 		hpa:   hpa{tolerance: 0.1, window: 300 * time.Second},
 	}
+	for p := range w.ends { // so that they do not all get their next record at once
+		part := float64(p) / float64(partitions)
+		w.ends[p], w.commits[p], w.handled[p] = part, part, part
+	}
+	return w
 }
 
 // run passes so much time, a tenth of a second at a time.
