@@ -1,0 +1,151 @@
+package keda
+
+import (
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Fields returns the names of all metadata fields, the required ones first. Each
+// may also be given as its name with "FromEnv", which KEDA fills from the
+// environment of the target's container.
+func Fields() []string { return slices.Clone(fieldNames) }
+
+var fieldNames = []string{
+	"bootstrapServers", "consumerGroup", "topics",
+	"policy", "drainTime", "within", "stepUp", "stepDown", "downAfter",
+	"workersPerReplica", "membersPerReplica", "batchSize", "minReplicas", "maxReplicas",
+	"startingPosition", "startingPositionTimestamp", "isolationLevel", "interval", "maxAge",
+	"sourceAccessType", "sourceAccessURI", "serverRootCACertificate",
+}
+
+// kedaFields are KEDA's own: it passes them on with the others.
+var kedaFields = []string{"scalerAddress", "enableTLS", "unsafeSsl", "caCert", "tlsClientCert", "tlsClientKey"}
+
+// guarded are fields whose value is never quoted: a password may stand there by mistake.
+var guarded = []string{"sourceAccessURI", "serverRootCACertificate"}
+
+// fields reads metadata and gathers what is wrong with it.
+type fields struct {
+	given map[string]string
+	bad   []*FieldError
+	twice []string // names that were refused for being given twice
+}
+
+// lookup returns a field's value, and the name under which it was given.
+func (f *fields) lookup(name string) (value, as string, ok bool) {
+	value, direct := f.given[name]
+	other, fromEnv := f.given[name+"FromEnv"]
+	switch {
+	case direct && fromEnv:
+		// What is wrong with the value itself is told by whoever looks it up.
+		if !slices.Contains(f.twice, name) {
+			f.twice = append(f.twice, name)
+			f.refuse(name, "", "is given twice, also as "+name+"FromEnv", "one of them")
+		}
+	case fromEnv:
+		return strings.TrimSpace(other), name + "FromEnv", true
+	}
+	return strings.TrimSpace(value), name, direct
+}
+
+func (f *fields) refuse(as, value, problem, allowed string) {
+	if strings.HasSuffix(as, "FromEnv") || slices.Contains(guarded, as) {
+		value = ""
+	}
+	f.bad = append(f.bad, &FieldError{Field: as, Value: value, Problem: problem, Allowed: allowed})
+}
+
+// unknown refuses what is none of the fields: it would be a typing error without effect.
+func (f *fields) unknown() {
+	for _, name := range slices.Sorted(maps.Keys(f.given)) {
+		plain := strings.TrimSuffix(name, "FromEnv")
+		if slices.Contains(fieldNames, plain) || slices.Contains(kedaFields, name) {
+			continue
+		}
+		f.refuse(name, "", "is not a field of this scaler", "one of "+strings.Join(fieldNames, ", "))
+	}
+}
+
+// text is a field that must be there, and not empty.
+func (f *fields) text(name, allowed string) (value, as string) {
+	value, as, _ = f.lookup(name)
+	if value == "" {
+		f.refuse(as, "", "is missing", allowed)
+	}
+	return value, as
+}
+
+func (f *fields) choice(name, fallback string, choices ...string) string {
+	value, as, ok := f.lookup(name)
+	if !ok {
+		return fallback
+	}
+	if !slices.Contains(choices, value) {
+		f.refuse(as, value, "is none of the choices", strings.Join(choices, " or "))
+		return fallback
+	}
+	return value
+}
+
+func (f *fields) integer(name string, fallback, least, most int) int {
+	value, as, ok := f.lookup(name)
+	if !ok {
+		return fallback
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < least || n > most {
+		f.refuse(as, value, "is not a number in range", strconv.Itoa(least)+" to "+strconv.Itoa(most))
+		return fallback
+	}
+	return n
+}
+
+// number is a fraction; both ends are out of range.
+func (f *fields) number(name string, fallback, above, below float64) float64 {
+	value, as, ok := f.lookup(name)
+	if !ok {
+		return fallback
+	}
+	x, err := strconv.ParseFloat(value, 64)
+	if err != nil || math.IsNaN(x) || x <= above || x >= below {
+		f.refuse(as, value, "is not a number in range",
+			"more than "+strconv.FormatFloat(above, 'g', -1, 64)+" and less than "+strconv.FormatFloat(below, 'g', -1, 64))
+		return fallback
+	}
+	return x
+}
+
+// duration is Go's form, or a number of seconds as KEDA writes them.
+func (f *fields) duration(name string, fallback, least, most time.Duration) time.Duration {
+	value, as, ok := f.lookup(name)
+	if !ok {
+		return fallback
+	}
+	d, err := time.ParseDuration(value)
+	if n, plain := strconv.ParseInt(value, 10, 32); plain == nil {
+		d, err = time.Duration(n)*time.Second, nil
+	}
+	if err != nil || d < least || d > most {
+		f.refuse(as, value, "is not a duration in range", least.String()+" to "+most.String()+", such as 90s, 2m or 90")
+		return fallback
+	}
+	return d
+}
+
+// list is separated by commas.
+func (f *fields) list(name, allowed string) (items []string, as string) {
+	value, as := f.text(name, allowed)
+	for item := range strings.SplitSeq(value, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	if value != "" && len(items) == 0 {
+		f.refuse(as, value, "names nothing", allowed)
+	}
+	return items, as
+}

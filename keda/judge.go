@@ -1,0 +1,53 @@
+package keda
+
+import (
+	"time"
+
+	"github.com/esm-go/esm/scaling"
+)
+
+// An answer is what KEDA is told, with what it was taken from.
+type answer struct {
+	at       time.Time // of the reading
+	replicas int
+	active   bool
+	reason   scaling.Reason
+	summary  summary
+	missed   string // topics that could not be read
+}
+
+// A judge turns readings into answers: meter, policy, replicas. It is pure and is
+// used by one goroutine.
+type judge struct {
+	cfg     *config
+	meter   meter
+	policy  *scaling.Guarded
+	workers int // the last decision
+}
+
+func newJudge(cfg *config) *judge {
+	return &judge{cfg: cfg, meter: meter{cfg: cfg}, policy: cfg.newPolicy()}
+}
+
+func (j *judge) decide(r *reading) answer {
+	sample, sum := j.meter.observe(r)
+	bounds := j.cfg.bounds()
+	if !j.meter.exact {
+		// What a worker does is not measured yet: at most double what runs.
+		probe := max(2*max(sample.Capacity.Workers, j.cfg.workersPerReplica), j.workers)
+		bounds.MaximumWorkers = max(min(bounds.MaximumWorkers, probe), bounds.MinimumWorkers)
+	}
+	j.policy.SetBounds(bounds)
+	d := j.policy.Decide(sample)
+	j.workers = d.Workers
+	a := answer{at: r.at, replicas: j.cfg.replicas(d.Workers), reason: d.Reason, summary: sum, missed: r.missed}
+	// A group whose commits move is at work, and one that has not placed its start
+	// needs a member that does: with no replica nobody would ever read.
+	a.active = sum.lag > 0 || sum.arrived > 0 || sum.done > 0 || sum.unplaced > 0
+	// After a start nothing has moved yet: whoever is there is taken to be needed.
+	a.active = a.active || sum.first && sum.members > 0
+	if !a.active {
+		a.replicas = j.cfg.minReplicas
+	}
+	return a
+}

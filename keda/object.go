@@ -1,0 +1,195 @@
+package keda
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/status"
+
+	"github.com/esm-go/esm/auth"
+)
+
+// readTimeout bounds one reading, credentials and connecting included.
+const readTimeout = 10 * time.Second
+
+// An object is one ScaledObject's trigger: its loop, and the last answer. The
+// loop is started and awaited by the Server.
+type object struct {
+	cfg     *config
+	secrets auth.Secrets
+	clock   clock
+	log     *slog.Logger
+
+	// The loop's own.
+	judge  *judge
+	reader *reader
+
+	mu      sync.Mutex // never held while waiting
+	state   state
+	changed chan struct{} // closed when state changes
+	asked   time.Time     // when somebody last asked
+	streams int           // that are open
+	ended   error         // why there is no loop any more
+}
+
+// state is what the loop found out.
+type state struct {
+	readings int     // tries so far, failed ones included
+	answer   *answer // the last good one, nil: none yet
+	failure  error   // why the last try failed, nil: it did not
+}
+
+func newObject(cfg *config, secrets auth.Secrets, clock clock, log *slog.Logger) *object {
+	return &object{
+		cfg: cfg, secrets: secrets, clock: clock, log: log, judge: newJudge(cfg), reader: newReader(cfg),
+		changed: make(chan struct{}), asked: clock.now(),
+	}
+}
+
+// run reads and decides until ctx ends or idle says that nobody asks any more.
+func (o *object) run(ctx context.Context, idle func() bool) {
+	o.log.Info("following a ScaledObject", "consumerGroup", o.cfg.consumerGroup, "policy", o.cfg.policy)
+	defer func() {
+		o.reader.drop()
+		o.log.Info("no longer following a ScaledObject")
+	}()
+	for {
+		// The wait begins with the reading: a slow broker does not stretch the interval.
+		next, stop := o.clock.after(o.cfg.interval)
+		o.evaluate(ctx)
+		select {
+		case <-next:
+		case <-ctx.Done():
+			stop()
+			o.end(errClosed)
+			return
+		}
+		if idle() {
+			return
+		}
+	}
+}
+
+// evaluate makes one reading and publishes what follows.
+func (o *object) evaluate(ctx context.Context) {
+	reading, err := o.read(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		// A new client, with the credentials as they are by then.
+		o.reader.drop()
+	}
+	was := o.now()
+	next := state{readings: was.readings + 1, answer: was.answer, failure: err}
+	if err == nil {
+		a := o.judge.decide(reading)
+		next.answer = &a
+	}
+	o.tell(was, next)
+	o.publish(next)
+}
+
+func (o *object) read(ctx context.Context) (*reading, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	if o.reader.client == nil {
+		credentials, err := o.cfg.credentials(ctx, o.secrets)
+		if err != nil {
+			return nil, err
+		}
+		client, err := newClient(o.cfg, credentials)
+		if err != nil {
+			return nil, err
+		}
+		o.reader.use(client)
+	}
+	return o.reader.read(ctx, o.clock.now())
+}
+
+// tell logs what changed.
+func (o *object) tell(was, now state) {
+	switch {
+	case now.failure != nil && (was.failure == nil || was.failure.Error() != now.failure.Error()):
+		o.log.Warn("reading the group failed, keeping the last answer", "err", now.failure)
+	case now.failure == nil && was.failure != nil:
+		o.log.Info("reading the group works again")
+	}
+	if now.failure == nil && now.answer.missed != "" && (was.answer == nil || was.answer.missed != now.answer.missed) {
+		o.log.Warn("going on without some topics", "err", now.answer.missed)
+	}
+	if a := now.answer; now.failure == nil && (was.answer == nil || was.answer.replicas != a.replicas || was.answer.active != a.active) {
+		o.log.Info("decided", "replicas", a.replicas, "active", a.active, "lag", a.summary.lag,
+			"members", a.summary.members, "unreadable", a.summary.failed, "reason", a.reason.String())
+	}
+}
+
+func (o *object) now() state {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.state
+}
+
+func (o *object) publish(s state) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.state = s
+	close(o.changed)
+	o.changed = make(chan struct{})
+}
+
+// end tells whoever waits that nothing will come any more.
+func (o *object) end(why error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ended = why
+	close(o.changed)
+	o.changed = make(chan struct{})
+}
+
+// touch says that somebody asks; +1 and -1 open and close a stream.
+func (o *object) touch(streams int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.asked = o.clock.now()
+	o.streams += streams
+}
+
+// idleFor is how long nobody has asked.
+func (o *object) idleFor() time.Duration {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.streams > 0 {
+		return 0
+	}
+	return o.clock.now().Sub(o.asked)
+}
+
+// wait returns the state as soon as ok accepts it.
+func (o *object) wait(ctx context.Context, ok func(state) bool) (state, error) {
+	for {
+		o.mu.Lock()
+		s, changed, ended := o.state, o.changed, o.ended
+		o.mu.Unlock()
+		switch {
+		case ended != nil:
+			return s, ended
+		case ok(s):
+			return s, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return s, status.FromContextError(ctx.Err()).Err()
+		}
+	}
+}
+
+// errClosed is what calls get while the Server closes.
+var errClosed = errors.New("the scaler is stopping")
+
+// errEvicted is what a call gets that meets a loop just as it ends; the caller asks again.
+var errEvicted = errors.New("nobody asked for this ScaledObject")
