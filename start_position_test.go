@@ -69,8 +69,7 @@ func TestStartingPosition(t *testing.T) {
 			b.SetCommitted("g", "t", 0, c.committed, "")
 			r := newRig(t, b, startingAt(c.at), nil).start()
 			b.Produce("t", membroker.Record{Value: []byte("live")})
-			time.Sleep(5 * time.Second)
-			synctest.Wait()
+			pass(5 * time.Second)
 			if got := r.seen(0); got != c.want {
 				t.Errorf("handled %s, want %s", got, c.want)
 			}
@@ -102,8 +101,7 @@ func TestStartIsCommittedFirst(t *testing.T) {
 			failures = len(errs)
 			return nil
 		}, WithHooks(Hooks{Error: func(i ErrorInfo) { errs = append(errs, i) }})).start()
-		time.Sleep(5 * time.Second)
-		synctest.Wait()
+		pass(5 * time.Second)
 		if failures != 3 || len(r.events()) != 1 || errs[0].Op != "start" || errs[0].LastProcessingResult != resultConnection {
 			t.Errorf("%d failed commits came before the first delivery, want 3: %+v", failures, errs)
 		}
@@ -116,8 +114,7 @@ func TestStartIsCommittedFirst(t *testing.T) {
 		r.mustStop()
 		b.Produce("t", numbered(2)...)
 		r = newRig(t, b, startingAt(driver.AtEnd), nil).start()
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		pass(2 * time.Second)
 		if got := r.seen(0); got != "[3 4]" {
 			t.Errorf("handled %s, want [3 4]", got)
 		}
@@ -143,8 +140,7 @@ func TestLatestAcrossMembers(t *testing.T) {
 				b.Produce("t", membroker.Record{Partition: p})
 			}
 			b.Revoke()
-			time.Sleep(3 * time.Second)
-			synctest.Wait()
+			pass(3 * time.Second)
 		}
 		for p := range int32(4) {
 			got := make(map[int64]int)
@@ -172,8 +168,7 @@ func TestLatestAcrossMembers(t *testing.T) {
 		r := newRig(t, b, startingAt(driver.AtEnd), nil, WithMetadataMaxAge(time.Minute)).start()
 		b.CreateTopic("t", 2)
 		b.Produce("t", membroker.Record{Partition: 1}, membroker.Record{Partition: 1})
-		time.Sleep(3 * time.Minute)
-		synctest.Wait()
+		pass(3 * time.Minute)
 		if got := r.seen(1); got != "[0 1]" || r.seen(0) != "[]" {
 			t.Errorf("handled %s of the new partition, want [0 1]; and %s of the old one", got, r.seen(0))
 		}
@@ -184,15 +179,13 @@ func TestLatestAcrossMembers(t *testing.T) {
 		b.CreateTopic("t", 1)
 		r := newRig(t, b, startingAt(driver.AtEnd), nil).start()
 		b.Produce("t", numbered(2)...)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		pass(2 * time.Second)
 		r.mustStop()
 		b.SetCommitted("g", "t", 0, -1, "")
 		b.Produce("t", numbered(2)...)
 		r = newRig(t, b, startingAt(driver.AtEnd), nil).start()
 		b.Produce("t", numbered(1)...)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		pass(2 * time.Second)
 		if got := r.seen(0); got != "[4]" {
 			t.Errorf("handled %s, want [4]", got)
 		}
@@ -214,8 +207,7 @@ func TestOutOfRange(t *testing.T) {
 		b.SetCommitted("g", "t", 0, 2, "")
 		var lost []string
 		r := newRig(t, b, defaults(), nil, offsetsLostInto(&lost)).start()
-		time.Sleep(3 * time.Second)
-		synctest.Wait()
+		pass(3 * time.Second)
 		wantLines(t, "lost", lost, "t-0 retention 2→6 lost 4")
 		if got := r.seen(0); got != "[6 7 8 9]" {
 			t.Errorf("handled %s", got)
@@ -231,11 +223,9 @@ func TestOutOfRange(t *testing.T) {
 		b.SetCommitted("g", "t", 0, 9, "")
 		var lost []string
 		r := newRig(t, b, defaults(), nil, offsetsLostInto(&lost)).start()
-		time.Sleep(3 * time.Second)
-		synctest.Wait()
+		pass(3 * time.Second)
 		b.Produce("t", numbered(1)...)
-		time.Sleep(3 * time.Second)
-		synctest.Wait()
+		pass(3 * time.Second)
 		wantLines(t, "lost", lost, "t-0 truncation 9→5 lost 0")
 		if got := r.seen(0); got != "[5]" || b.Committed("g", "t", 0).Offset != 6 {
 			t.Errorf("handled %s, committed %d; want [5] and 6", got, b.Committed("g", "t", 0).Offset)
@@ -262,22 +252,19 @@ func TestOutOfRange(t *testing.T) {
 		s.size = 1
 		r := newRig(t, b, s, func(_ context.Context, e KafkaEvent) error {
 			time.Sleep(10 * time.Second)
-			synctest.Wait()
 			mu.Lock()
 			defer mu.Unlock()
 			handled[string(e.Records["t-0"][0].Value)] = true
 			return nil
 		}).start()
-		time.Sleep(5 * time.Second) // v0 is in flight, v1 to v4 wait
+		pass(5 * time.Second) // v0 is in flight, v1 to v4 wait
 		b.Truncate("t", 0, 2)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		pass(2 * time.Second)
 		b.Produce("t", membroker.Values("n2", "n3")...)
 		mu.Lock()
 		cut = true
 		mu.Unlock()
-		time.Sleep(3 * time.Minute)
-		synctest.Wait()
+		pass(3 * time.Minute)
 		r.mustStop()
 		wantLines(t, "commits", past)
 		for _, v := range now {
@@ -294,12 +281,10 @@ func TestOutOfRange(t *testing.T) {
 		b.Produce("t", numbered(5)...)
 		var lost []string
 		r := newRig(t, b, startingAt(driver.AtEnd), nil, offsetsLostInto(&lost)).start()
-		time.Sleep(3 * time.Second)
-		synctest.Wait()
+		pass(3 * time.Second)
 		b.RecreateTopic("t")
 		b.Produce("t", numbered(3)...)
-		time.Sleep(3 * time.Minute)
-		synctest.Wait()
+		pass(3 * time.Minute)
 		if got := r.seen(0); got != "[0 1 2]" || b.Committed("g", "t", 0).Offset != 3 {
 			t.Errorf("handled %s, committed %d; want [0 1 2] and 3", got, b.Committed("g", "t", 0).Offset)
 		}
