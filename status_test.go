@@ -62,6 +62,10 @@ func TestPartitionStatus(t *testing.T) {
 		if want = (PartitionStatus{TopicPartition: TopicPartition{Topic: "t", Partition: 2}, End: -1, Lag: -1}); idle != want {
 			t.Errorf("the idle partition:\n%+v, want\n%+v", idle, want)
 		}
+		if got, want := fmt.Sprintf("%v", failing), "t-1 position 0 committed 0 end 4 lag 4 buffered 4, 1 failures since "+
+			failed.Format(time.RFC3339)+": bad"; got != want {
+			t.Errorf("it prints as %q, want %q", got, want)
+		}
 		pass(25 * time.Second)
 		if p := r.runner.Status().Partitions[1]; p.Attempts < 2 || !p.FirstFailure.Equal(failed) || !p.NextTry.After(failing.NextTry) {
 			t.Errorf("after the second try: %+v", p)
