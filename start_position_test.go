@@ -91,6 +91,20 @@ func TestStartIsCommittedFirst(t *testing.T) {
 		}
 		r.mustStop()
 	})
+	inBubble(t, "what it says of the group is in every later commit too", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 2)
+		r := newRig(t, b, defaults(), nil).start()
+		b.Produce("t", numbered(3)...)
+		pass(2 * time.Second)
+		b.Revoke()
+		b.Produce("t", numbered(1)...)
+		pass(5 * time.Second)
+		r.mustStop()
+		if k := b.Committed("g", "t", 0); k.Offset != 4 || k.Metadata != "esm/1 partitions=2" {
+			t.Errorf("the commit in the end: %+v", k)
+		}
+	})
 	inBubble(t, "a commit that fails keeps the partition held", func(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(3)...)
@@ -174,6 +188,43 @@ func TestLatestAcrossMembers(t *testing.T) {
 		}
 		r.mustStop()
 	})
+	inBubble(t, "partitions added one after the other, started by different members", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 2)
+		// The group began with two partitions; the third has its start from a member that saw four.
+		b.SetCommitted("g", "t", 0, 0, "esm/1 partitions=2")
+		b.SetCommitted("g", "t", 1, 0, "esm/1 partitions=2")
+		b.CreateTopic("t", 3)
+		b.Produce("t", membroker.Record{Partition: 2}, membroker.Record{Partition: 2})
+		x := newRig(t, b, startingAt(driver.AtEnd), nil).start()
+		pass(2 * time.Second)
+		if k := b.Committed("g", "t", 2); k.Offset != 2 || k.Metadata != "esm/1 partitions=2" {
+			t.Errorf("the third partition: %+v, want the number that the group began with", k)
+		}
+		x.mustStop()
+		b.CreateTopic("t", 4)
+		b.Produce("t", membroker.Record{Partition: 3})
+		y := newRig(t, b, startingAt(driver.AtEnd), nil).start()
+		pass(2 * time.Second)
+		if got := x.seen(2) + y.seen(3); got != "[0 1][0]" {
+			t.Errorf("handled %s", got)
+		}
+		y.mustStop()
+	})
+	inBubble(t, "a group that another consumer began: a partition without a commit begins at its beginning", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 2)
+		for p := range int32(2) {
+			b.Produce("t", membroker.Record{Partition: p}, membroker.Record{Partition: p})
+		}
+		b.SetCommitted("g", "t", 0, 1, "of another client")
+		r := newRig(t, b, startingAt(driver.AtEnd), nil).start()
+		pass(2 * time.Second)
+		if got := r.seen(0) + r.seen(1); got != "[1][0 1]" {
+			t.Errorf("handled %s, want [1][0 1]", got)
+		}
+		r.mustStop()
+	})
 	inBubble(t, "commits that expired let StartingPosition apply again", func(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 1)
@@ -190,6 +241,30 @@ func TestLatestAcrossMembers(t *testing.T) {
 			t.Errorf("handled %s, want [4]", got)
 		}
 		r.mustStop()
+	})
+}
+
+// A topic that is made again while a member runs has its start committed at once, not with its first record: whoever
+// reads it next would go on at the commit of the old one.
+func TestRecreatedTopicIsCommittedAtOnce(t *testing.T) {
+	inBubble(t, "the next member loses nothing", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.Produce("t", numbered(5)...)
+		x := newRig(t, b, defaults(), nil).start()
+		pass(3 * time.Second)
+		b.RecreateTopic("t")
+		pass(3 * time.Minute)
+		if k := b.Committed("g", "t", 0).Offset; k != 0 {
+			t.Errorf("committed %d, want the start of the new topic", k)
+		}
+		x.mustStop()
+		b.Produce("t", numbered(8)...)
+		y := newRig(t, b, defaults(), nil).start()
+		pass(3 * time.Second)
+		if got := y.seen(0); got != "[0 1 2 3 4 5 6 7]" {
+			t.Errorf("handled %s, want all of the new topic", got)
+		}
+		y.mustStop()
 	})
 }
 
