@@ -6,12 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/internal/membroker"
 )
@@ -225,9 +229,7 @@ func TestReady(t *testing.T) {
 		b.Stop()
 		r := newMapped(t, b, memoryMapping(), nil).launch()
 		pass(time.Minute)
-		b.Start()
-		r.cancel()
-		_ = r.stop()
+		_ = r.stop() // it may have to leave the client behind
 		if isClosed(r.runner.Ready()) {
 			t.Error("closed")
 		}
@@ -281,7 +283,8 @@ func goroutine() string {
 	return string(name)
 }
 
-// Hooks says: those of a batch run on the invocation's goroutine, all others one at a time on the loop.
+// Hooks says: those of a batch run on the invocation's goroutine, StateChange on that which caused it, all others one at
+// a time on the loop.
 func TestHookGoroutines(t *testing.T) {
 	inBubble(t, "as documented", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -294,6 +297,7 @@ func TestHookGoroutines(t *testing.T) {
 			loop[goroutine()] = append(loop[goroutine()], hook)
 		}
 		var invocations []string
+		states := make(map[State]string)
 		m := memoryMapping()
 		m.MaximumRetryAttempts = new(1)
 		m.FilterCriteria = &FilterCriteria{Filters: []Filter{{Pattern: `{"value":[{"anything-but":["v1"]}]}`}}}
@@ -322,7 +326,14 @@ func TestHookGoroutines(t *testing.T) {
 			Lost:        func(AssignmentInfo) { on("lost") },
 			OffsetsLost: func(OffsetsLostInfo) { on("offsets lost") },
 			Error:       func(ErrorInfo) { on("error") },
+			StateChange: func(i StateInfo) {
+				mu.Lock()
+				defer mu.Unlock()
+				states[i.To] = goroutine()
+			},
 		})).start()
+		r.runner.Pause()
+		r.runner.Resume()
 		pass(time.Minute)
 		b.Truncate("t", 0, 2)
 		pass(time.Minute)
@@ -333,6 +344,9 @@ func TestHookGoroutines(t *testing.T) {
 		r.mustStop()
 		mu.Lock()
 		defer mu.Unlock()
+		if me := goroutine(); states[Disabling] != me || states[Enabling] != me || states[Creating] == me {
+			t.Errorf("state changes ran on %v, Pause and Resume on %s", states, me)
+		}
 		if len(loop) != 1 {
 			t.Errorf("hooks ran on %d goroutines: %v", len(loop), loop)
 		}
@@ -430,4 +444,56 @@ func TestUpdateAndTheStates(t *testing.T) {
 		}
 		wantLines(t, "states", states, "Creating", "Enabled", "Updating", "Enabled", "Disabled")
 	})
+}
+
+func TestStateTransitionReason(t *testing.T) {
+	login := []SourceAccessConfiguration{{Type: auth.SASLSCRAM512Auth, URI: "login"}}
+	inBubble(t, "a secret that holds no credentials ends Run, and the state says why", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		m := memoryMapping()
+		m.SourceAccessConfigurations = login
+		var changes []StateInfo
+		r := newMapped(t, b, m, nil, WithSecrets(auth.NewStatic(map[string]string{"login": `{"user":"alice"}`})),
+			WithHooks(Hooks{StateChange: func(i StateInfo) { changes = append(changes, i) }}))
+		err := r.runner.Run(t.Context())
+		var source *SourceError
+		if !errors.As(err, &source) || !strings.HasPrefix(source.Op, "read the credentials") {
+			t.Errorf("Run: %v", err)
+		}
+		s := r.runner.Status()
+		if s.State != Disabled || s.StateTransitionReason != ReasonConfigNotValid || !strings.HasPrefix(s.LastProcessingResult, "PROBLEM: ") {
+			t.Errorf("%s because of %s: %s", s.State, s.StateTransitionReason, s.LastProcessingResult)
+		}
+		want := []StateInfo{{To: Creating, Reason: ReasonUserInitiated}, {From: Creating, To: Disabled, Reason: ReasonConfigNotValid}}
+		if !slices.Equal(changes, want) {
+			t.Errorf("changes %+v, want %+v", changes, want)
+		}
+	})
+	for _, c := range []struct {
+		kind   driver.Kind
+		err    error
+		reason string
+	}{
+		{driver.KindAuthentication, kerr.SaslAuthenticationFailed, ReasonAuthn},
+		{driver.KindAuthorization, kerr.GroupAuthorizationFailed, ReasonAuthz},
+	} {
+		inBubble(t, "while the mapping is being created: "+c.reason, func(t *testing.T) {
+			b := membroker.NewBroker(t)
+			b.CreateTopic("t", 1)
+			release := b.Hang(membroker.OpCommitted)
+			r := newMapped(t, b, memoryMapping(), nil).launch()
+			b.Report("", &driver.Error{Kind: c.kind, Offset: -1, Err: c.err})
+			pass(5 * time.Second)
+			if s := r.runner.Status(); s.State != Creating || s.StateTransitionReason != c.reason {
+				t.Errorf("%s because of %s: %s, %+v", s.State, s.StateTransitionReason, s.LastProcessingResult, s.Diagnosis)
+			}
+			release()
+			pass(5 * time.Second)
+			if s := r.runner.Status(); s.State != Enabled || s.StateTransitionReason != ReasonUserInitiated {
+				t.Errorf("then %s because of %s", s.State, s.StateTransitionReason)
+			}
+			r.mustStop()
+		})
+	}
 }
