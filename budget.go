@@ -7,7 +7,11 @@ import "sync/atomic"
 //
 // While less than half of it is in use every partition may fill up. Above that, a partition that holds more than its
 // fair share of the other half is paused, so that a partition which is stuck never takes the room of those that are
-// not, and the whole never grows over the budget by more than what one poll brings.
+// not.
+//
+// The bound: the budget, and two runs of each partition. Half of the budget is in use when partitions begin to be held
+// to their shares, which sum up to the other half; one run takes a partition over its share, and another may be on its
+// way already while the loop says pause.
 type budget struct {
 	limit      int
 	used       atomic.Int64

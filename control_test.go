@@ -64,19 +64,19 @@ func TestPauseResume(t *testing.T) {
 		m := memoryMapping()
 		m.BatchSize = 1
 		r := newMapped(t, b, m, func(context.Context, KafkaEvent) error { time.Sleep(10 * time.Second); return nil }, statesInto(&states)).start()
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		r.runner.Pause()
 		r.runner.Pause() // twice is once
 		if s := r.runner.Status(); s.State != Disabling || s.StateTransitionReason != ReasonUserInitiated {
 			t.Errorf("state %s, %s", s.State, s.StateTransitionReason)
 		}
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		s := r.runner.Status()
 		if s.State != Disabled || s.InFlight != 0 || len(r.events()) != 1 || s.Partitions[0].Paused != "paused" || s.Partitions[0].Committed != 1 {
 			t.Errorf("paused: %+v after %d invocations", s, len(r.events()))
 		}
 		r.runner.Resume()
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if s := r.runner.Status(); s.State != Enabled || b.Committed("", "t", 0).Offset != 2 || s.Metrics.RebalanceCount > 2 {
 			t.Errorf("resumed: %+v", s)
 		}
@@ -87,16 +87,16 @@ func TestPauseResume(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(1)...)
 		r := newMapped(t, b, memoryMapping(), nil).start()
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		r.runner.Pause()
 		b.Revoke()
 		b.Produce("t", numbered(1)...)
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if n := len(r.events()); n != 1 {
 			t.Errorf("%d invocations while paused, want the one before", n)
 		}
 		r.runner.Resume()
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if got := r.seen(0); got != "[0 1]" {
 			t.Errorf("handled %s", got)
 		}
@@ -108,7 +108,7 @@ func TestPauseResume(t *testing.T) {
 		m := memoryMapping()
 		m.Enabled = new(false)
 		r := newMapped(t, b, m, nil).launch()
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		if s := r.runner.Status(); s.State != Disabled || b.Calls(membroker.OpPoll) != 0 {
 			t.Errorf("state %s after %d polls", s.State, b.Calls(membroker.OpPoll))
 		}
@@ -117,7 +117,7 @@ func TestPauseResume(t *testing.T) {
 		}
 		r.runner.Resume()
 		<-r.runner.Ready()
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		if got := r.seen(0); got != "[0]" {
 			t.Errorf("handled %s", got)
 		}
@@ -144,19 +144,19 @@ func TestUpdate(t *testing.T) {
 			return nil
 		}).start()
 		b.Produce("t", numbered(4)...)
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		m.BatchSize, m.MaximumRetryAttempts = 2, new(1)
 		if err := r.runner.Update(m); err != nil {
 			t.Fatal(err)
 		}
 		b.Produce("t", numbered(6)...)
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		wantLines(t, "invocations", r.briefs(), "t-0[0 1 2 3]", "t-0[4 5]", "t-0[6 7]", "t-0[8 9]", "t-0[8 9]")
 		m.Enabled = new(false)
 		if err := r.runner.Update(m); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Second)
+		pass(time.Second)
 		if s := r.runner.Status(); s.State != Disabled {
 			t.Errorf("after Enabled false: %s", s.State)
 		}
@@ -199,27 +199,28 @@ func TestCircuitBreaker(t *testing.T) {
 		for p := range int32(3) {
 			b.Produce("t", membroker.Record{Partition: p})
 		}
-		broken := true
+		var broken atomic.Bool
+		broken.Store(true)
 		s := defaults()
 		s.size = 1
 		r := newRig(t, b, s, func(context.Context, KafkaEvent) error {
-			if broken {
+			if broken.Load() {
 				return errors.New("down")
 			}
 			return nil
 		}, WithCircuitBreaker(CircuitBreaker{Failures: 6, Cooldown: time.Minute}), WithRetryBackoff(time.Second, time.Second)).start()
-		time.Sleep(30 * time.Second)
+		pass(30 * time.Second)
 		opened := len(r.events())
 		st := r.runner.Status()
 		if !st.CircuitOpen || opened < 6 || opened > 8 || st.Partitions[0].Paused != "circuit open" {
 			t.Errorf("after %d failures: open %t, %+v", opened, st.CircuitOpen, st.Partitions)
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if n := len(r.events()) - opened; n != 1 {
 			t.Errorf("%d invocations after one cooldown, want 1", n)
 		}
-		broken = false
-		time.Sleep(2 * time.Minute)
+		broken.Store(false)
+		pass(2 * time.Minute)
 		st = r.runner.Status()
 		if st.CircuitOpen || b.Lag("g") != 0 || st.Partitions[0].Paused != "" {
 			t.Errorf("healed: open %t, lag %d", st.CircuitOpen, b.Lag("g"))
@@ -232,7 +233,7 @@ func TestCircuitBreaker(t *testing.T) {
 		b.Produce("t", numbered(1)...)
 		r := newRig(t, b, defaults(), func(context.Context, KafkaEvent) error { return errors.New("poison") },
 			WithCircuitBreaker(CircuitBreaker{Failures: 2, Cooldown: time.Minute}), WithRetryBackoff(time.Second, time.Second)).start()
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if s := r.runner.Status(); s.CircuitOpen || len(r.events()) < 30 {
 			t.Errorf("open %t after %d failures of one partition", s.CircuitOpen, len(r.events()))
 		}
@@ -271,9 +272,9 @@ func TestHooks(t *testing.T) {
 			Error:    func(i ErrorInfo) { note("error %s %s", i.Op, i.LastProcessingResult) },
 		})).start()
 		b.Produce("t", numbered(2)...)
-		time.Sleep(20 * time.Second)
+		pass(20 * time.Second)
 		b.Report("g", &driver.Error{Kind: driver.KindUnavailable, Offset: -1, Err: errors.New("gone")})
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		r.mustStop()
 		wantLines(t, "hooks", lines,
 			"assigned [t-0]",
@@ -301,7 +302,7 @@ func TestHooks(t *testing.T) {
 			return WithHooks(Hooks{BatchEnd: func(context.Context, BatchEndInfo) { lines = append(lines, name) }})
 		}
 		r := newRig(t, b, defaults(), nil, hook("first hook"), WithMiddleware(wrap("outer"), wrap("inner")), hook("second hook")).start()
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		r.mustStop()
 		wantLines(t, "calls", lines, "outer", "inner", "first hook", "second hook")
 	})
@@ -332,7 +333,7 @@ func TestHealthy(t *testing.T) {
 			if err := r.runner.Healthy(); err != nil {
 				t.Errorf("at once: %v", err)
 			}
-			time.Sleep(c.after)
+			pass(c.after)
 			err := r.runner.Healthy()
 			if c.want == "" && err != nil || c.want != "" && (!errors.Is(err, ErrUnhealthy) || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("after %v: %v", c.after, err)
@@ -350,13 +351,13 @@ func TestHealthy(t *testing.T) {
 		d := &stuckDriver{Driver: b.Driver(), release: make(chan struct{})}
 		r := newRig(t, b, defaults(), nil, WithDriver(d)).start()
 		d.stuck.Store(true)
-		time.Sleep(50 * time.Second)
+		pass(50 * time.Second)
 		if err := r.runner.Healthy(); !errors.Is(err, ErrUnhealthy) || !strings.Contains(err.Error(), "has not returned from a poll") {
 			t.Errorf("Healthy: %v", err)
 		}
 		d.stuck.Store(false)
 		close(d.release)
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		if err := r.runner.Healthy(); err != nil {
 			t.Errorf("after it: %v", err)
 		}
@@ -368,12 +369,12 @@ func TestHealthy(t *testing.T) {
 		release := make(chan struct{})
 		r := newRig(t, b, defaults(), nil, WithHooks(Hooks{Commit: func(CommitInfo) { <-release }})).start()
 		b.Produce("t", numbered(1)...)
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if err := r.runner.Healthy(); !errors.Is(err, ErrUnhealthy) || !strings.Contains(err.Error(), "does a hook block") {
 			t.Errorf("Healthy: %v", err)
 		}
 		close(release)
-		time.Sleep(time.Second)
+		pass(time.Second)
 		if err := r.runner.Healthy(); err != nil {
 			t.Errorf("after it: %v", err)
 		}

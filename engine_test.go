@@ -72,6 +72,12 @@ func (r *rig) start() *rig {
 	return r
 }
 
+// pass lets virtual time go by, and what it set off come to rest: what goroutines of the bubble wrote may be read then.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 func (r *rig) stop() error {
 	r.cancel()
 	return <-r.done
@@ -97,8 +103,7 @@ func TestDeliversAndCommits(t *testing.T) {
 		b.CreateTopic("t", 1)
 		b.Produce("t", numbered(250)...)
 		r := newRig(t, b, defaults(), nil).start()
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		pass(2 * time.Second)
 		got := 0
 		for _, e := range r.events() {
 			for _, rec := range e.Records["t-0"] {
@@ -132,11 +137,9 @@ func TestWindow(t *testing.T) {
 		r := newRig(t, b, s, nil).start()
 		begin := time.Now()
 		b.Produce("t", membroker.Record{Value: []byte("a")})
-		time.Sleep(time.Second)
-		synctest.Wait()
+		pass(time.Second)
 		b.Produce("t", membroker.Record{Partition: 1, Value: []byte("b")})
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
+		pass(10 * time.Second)
 		if len(r.events()) != 1 || r.events()[0].Len() != 2 {
 			t.Fatalf("want one batch of both partitions, got %v", r.events())
 		}
@@ -166,8 +169,7 @@ func TestPoisonPartitionStopsAlone(t *testing.T) {
 			}
 			return nil
 		}).start()
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
+		pass(10 * time.Second)
 		if c := b.Committed("g", "t", 1); c.Offset != 10 {
 			t.Errorf("the healthy partition is committed at %d, want 10", c.Offset)
 		}

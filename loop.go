@@ -114,6 +114,7 @@ func (m *member) advance(now time.Time) {
 	m.wake = time.Time{}
 	m.dispatch(now)
 	m.advanceRevocation(now)
+	m.flush() // a client may refuse the commit of a start that it does not know
 	m.advanceCommit(now)
 	m.advanceLookups(now)
 	m.advanceStop(now)

@@ -139,7 +139,7 @@ func limitCases() []limitCase {
 	both("Topics", "none", func(m *Mapping) { m.Topics = nil }, "at least one topic")
 	add("Topics", "two", func(m *Mapping) { m.Topics = []string{"aa", "bb"} }, "", "exactly one topic")
 	for _, s := range []struct{ topic, loose, strict string }{
-		{"AWSKafkaTopic", "", ""}, {"a.b_c-1", "", ""}, {"", "is empty", "is empty"}, {"a b", "letters", "letters"}, {"é", "letters", "letters"},
+		{"AWSKafkaTopic", "", ""}, {"a.b_c-1", "", ""}, {"", "is empty", "is empty"}, {"a b", "letters", "letters"}, {"é", "letters", "letters"}, {"a\xff", "letters", "letters"},
 		{"a", "", "two characters"}, {".a", "", "no dot"}, {".", "no name of a topic", "no name of a topic"}, {"..", "no name of a topic", "no name of a topic"},
 		{strings.Repeat("t", 249), "", ""}, {strings.Repeat("t", 250), "249 characters", "249 characters"},
 		{"^orders\\..*", "", "no topics by regular expression"}, {"^orders(", "no regular expression", "no regular expression"},

@@ -24,6 +24,9 @@ import (
 //   - guarantee 2: when a record is invoked, every record before it in its partition is resolved or in the same batch,
 //     and no member has two invocations of one partition at a time, also when it lost the partition and got it back; while
 //     nothing but revocations in time moves partitions, no two members have either;
+//   - a failed batch waits out its pause before it is invoked again;
+//   - under LATEST, what was there before the group began is never invoked, whoever starts which partition when, and what
+//     is produced once it has begun is, on partitions that are added later too;
 //   - guarantees 1 and 3, in the end: when everything heals, every record is resolved and the group's commits reach the
 //     ends of the logs.
 
@@ -48,22 +51,35 @@ type script struct {
 	Retry               retryPolicy
 	FailPerMille        int
 	Slow                time.Duration
-	Steps               []step
+	// Old is how many records each partition holds before a group begins under LATEST, whose first steps are Begin; -1 is
+	// TRIM_HORIZON.
+	Old   int
+	Begin []step
+	Steps []step
 }
 
 func drawScript(t *rapid.T) script {
 	ops := []string{"produce", "produce", "produce", "gap", "compact", "wait", "wait", "wait", "revoke", "lose", "rebalance", "pause", "resume",
 		"stop", "crash", "restart", "failcommit", "hangcommit", "moveleader", "grow", "retention", "stopbroker", "failother", "heal"}
-	one := rapid.Custom(func(t *rapid.T) step {
-		return step{
-			op:   rapid.SampledFrom(ops).Draw(t, "op"),
-			who:  rapid.IntRange(0, 2).Draw(t, "who"),
-			part: rapid.IntRange(0, 3).Draw(t, "part"),
-			n:    rapid.IntRange(1, 40).Draw(t, "n"),
-			d:    time.Duration(rapid.IntRange(1, 4000).Draw(t, "ms")) * time.Millisecond,
-		}
-	})
+	oneOf := func(ops []string) *rapid.Generator[step] {
+		return rapid.Custom(func(t *rapid.T) step {
+			return step{
+				op:   rapid.SampledFrom(ops).Draw(t, "op"),
+				who:  rapid.IntRange(0, 2).Draw(t, "who"),
+				part: rapid.IntRange(0, 3).Draw(t, "part"),
+				n:    rapid.IntRange(1, 40).Draw(t, "n"),
+				d:    time.Duration(rapid.IntRange(1, 4000).Draw(t, "ms")) * time.Millisecond,
+			}
+		})
+	}
+	old, begin := -1, []step(nil)
+	if rapid.Bool().Draw(t, "latest") {
+		old = rapid.IntRange(0, 5).Draw(t, "old")
+		begin = rapid.SliceOfN(oneOf([]string{"produce", "produce", "wait", "wait", "revoke", "lose", "rebalance", "crash", "restart", "failcommit",
+			"failother", "failother"}), 0, 12).Draw(t, "begin")
+	}
 	return script{
+		Old: old, Begin: begin,
 		Partitions:   rapid.IntRange(1, 4).Draw(t, "partitions"),
 		Members:      rapid.IntRange(1, 3).Draw(t, "members"),
 		Seed:         rapid.Uint64().Draw(t, "seed"),
@@ -76,7 +92,7 @@ func drawScript(t *rapid.T) script {
 			bisect:      rapid.Bool().Draw(t, "bisect"),
 			partial:     rapid.Bool().Draw(t, "partial"),
 		},
-		Steps: rapid.SliceOfN(one, 5, 60).Draw(t, "steps"),
+		Steps: rapid.SliceOfN(oneOf(ops), 5, 60).Draw(t, "steps"),
 	}
 }
 
@@ -88,6 +104,9 @@ type world struct {
 	mu       sync.Mutex
 	rng      *rand.Rand
 	records  map[TopicPartition]map[int64]bool // existing record → resolved
+	old      map[TopicPartition]int64          // what was there before the group began under LATEST
+	begun    bool                              // every partition has its start: what is produced is to be handled
+	resting  map[string]time.Time              // "member partition" → the end of the pause before the next try
 	busy     map[string]int                    // "member partition" → invocations
 	faults   []string
 	calm     bool // no failure any more
@@ -135,7 +154,13 @@ func (w *world) handle(name string) Handler {
 			if w.busy[key]++; w.busy[key] > 1 && !w.harsh {
 				w.faultf("%s is invoked by two members at a time", key)
 			}
+			if until := w.resting[name+" "+key]; time.Now().Before(until) {
+				w.faultf("%s invoked %s %v before its pause was over", name, key, time.Until(until))
+			}
 			tp := TopicPartition{Topic: records[0].Topic, Partition: records[0].Partition}
+			if first := records[0].Offset; first < w.old[tp] {
+				w.faultf("%s invoked %s at %d, which was there before the group began", name, key, first)
+			}
 			inBatch := make(map[int64]bool)
 			for i, r := range records {
 				if i > 0 && r.Offset <= records[i-1].Offset {
@@ -216,13 +241,33 @@ func (w *world) startMember(i int) {
 	name := fmt.Sprintf("m%d.%d", i, w.restarts)
 	s := defaults()
 	s.size, s.window, s.retry = w.s.Batch, w.s.Window, w.s.Retry
+	if w.s.Old >= 0 {
+		s.start.at = driver.AtEnd
+	}
 	rig := newRig(nil, w.broker, s, w.handle(name), WithClientID(name), WithSeed(w.s.Seed), WithStopTimeout(2*time.Second),
 		WithRevokeTimeout(3*time.Second), WithBufferBytes(1<<20), WithMetadataMaxAge(5*time.Second),
-		WithHooks(Hooks{Drop: func(d DropInfo) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.resolve(d.Records)
-		}}))
+		WithHooks(Hooks{
+			Drop: func(d DropInfo) {
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				w.resolve(d.Records)
+			},
+			Retry: func(i RetryInfo) {
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				if i.After < 50*time.Millisecond || i.After > 30*time.Second {
+					w.faultf("%s pauses %s for %v", name, i.TopicPartition, i.After)
+				}
+				w.resting[name+" "+i.TopicPartition.String()] = time.Now().Add(i.After)
+			},
+			Assigned: func(i AssignmentInfo) { // a partition that comes back comes without its past
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				for _, tp := range i.Partitions {
+					delete(w.resting, name+" "+tp.String())
+				}
+			},
+		}))
 	m := &modelMember{name: name, runner: rig.runner, done: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
 	m.cancel = cancel
@@ -264,7 +309,7 @@ func (w *world) do(s step) error {
 		w.mu.Lock()
 		next := w.broker.End("t", part)
 		for k := range s.n {
-			w.records[tp][next+int64(k)] = false
+			w.records[tp][next+int64(k)] = !w.begun // before its start is found, either is right
 		}
 		w.mu.Unlock()
 		for k := range s.n {
@@ -356,13 +401,39 @@ func (w *world) do(s step) error {
 	return nil
 }
 
+// begin lets a group under LATEST find all of its starts.
+func (w *world) begin() error {
+	w.broker.Heal()
+	for i, m := range w.members {
+		if m == nil {
+			w.startMember(i)
+		}
+	}
+	pass(2 * time.Minute)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for tp := range w.records {
+		if k := w.broker.Committed("g", tp.Topic, tp.Partition).Offset; k < w.old[tp] {
+			return fmt.Errorf("%s is committed at %d after two minutes; %d records were there before", tp, k, w.old[tp])
+		}
+	}
+	w.begun = true
+	return nil
+}
+
 // play runs a script in the bubble that it is called in.
 func play(s script) error {
-	w := &world{s: s, rng: rand.New(rand.NewPCG(s.Seed, 1)), records: make(map[TopicPartition]map[int64]bool), busy: make(map[string]int), harsh: s.Slow > time.Second}
+	w := &world{s: s, rng: rand.New(rand.NewPCG(s.Seed, 1)), records: make(map[TopicPartition]map[int64]bool), busy: make(map[string]int), harsh: s.Slow > time.Second,
+		old: make(map[TopicPartition]int64), resting: make(map[string]time.Time), begun: s.Old < 0}
 	w.broker = membroker.NewBroker(nil, membroker.FetchRecords(7), membroker.OnCommit(w.onCommit))
 	w.broker.CreateTopic("t", int32(s.Partitions))
 	for i := range s.Partitions {
-		w.records[TopicPartition{Topic: "t", Partition: int32(i)}] = make(map[int64]bool)
+		tp := TopicPartition{Topic: "t", Partition: int32(i)}
+		w.records[tp] = make(map[int64]bool)
+		for range s.Old {
+			w.broker.Produce("t", membroker.Record{Partition: tp.Partition, Value: []byte("old")})
+		}
+		w.old[tp] = w.broker.End("t", tp.Partition)
 	}
 	w.members = make([]*modelMember, s.Members)
 	for i := range s.Members {
@@ -376,17 +447,25 @@ func play(s script) error {
 		}
 		return nil
 	}
-	var failed error
-	for n, st := range s.Steps {
-		err := w.do(st)
-		synctest.Wait()
-		if err == nil {
-			err = check(fmt.Sprintf("step %d (%v)", n, st))
+	steps := func(steps []step) error {
+		for n, st := range steps {
+			err := w.do(st)
+			synctest.Wait()
+			if err == nil {
+				err = check(fmt.Sprintf("step %d (%v)", n, st))
+			}
+			if err != nil {
+				return err
+			}
 		}
-		if err != nil {
-			failed = err
-			break
-		}
+		return nil
+	}
+	failed := steps(s.Begin)
+	if !w.begun && failed == nil {
+		failed = w.begin()
+	}
+	if failed == nil {
+		failed = steps(s.Steps)
 	}
 	// Everything heals.
 	w.mu.Lock()

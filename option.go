@@ -165,7 +165,8 @@ func WithStartTimeout(d time.Duration) Option {
 }
 
 // WithBufferBytes sets the memory for records received and not resolved, over all partitions; default 64 MiB, at least
-// 1 MiB. The Kafka client holds up to as much again of what it fetches ahead.
+// 1 MiB. It can be passed by two fetches of each partition: one that takes a partition over its share, and one that was
+// under way meanwhile. The Kafka client holds up to as much again of what it fetches ahead.
 func WithBufferBytes(n int) Option {
 	return optionFunc(func(o *options) {
 		o.check(n >= 1<<20, "WithBufferBytes", n, "at least 1 MiB (1048576)")

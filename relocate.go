@@ -76,6 +76,7 @@ func (m *member) launch(now time.Time, p *partition, f *startAnswer) {
 	p.committed = f.committed
 	p.leaderEpoch = f.leaderEpoch
 	m.startAt(p, f.offset, f.leaderEpoch)
+	m.markDirty(p) // where the start could not be committed before it was known to the client
 	m.settle(p, now)
 }
 

@@ -184,8 +184,7 @@ func TestRetryRules(t *testing.T) {
 					call++
 					return c.handler(call, e)
 				}, dropsInto(&drops)).start()
-				time.Sleep(10 * time.Minute)
-				synctest.Wait()
+				pass(10 * time.Minute)
 				if err := r.stop(); err != nil {
 					t.Error(err)
 				}
@@ -220,8 +219,7 @@ func TestRetryKeepsOrder(t *testing.T) {
 			}
 			return nil
 		}).start()
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		pass(time.Minute)
 		wantLines(t, "invocations", r.briefs(), "t-0[0 1 2 3]", "t-0[0 1]", "t-0[0]", "t-0[1]", "t-0[1]", "t-0[2 3]", "t-0[4 5]")
 		if err := r.stop(); err != nil {
 			t.Error(err)
@@ -246,8 +244,7 @@ func TestMixedBatchIsSplit(t *testing.T) {
 			}
 			return nil
 		}, dropsInto(&drops)).start()
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		pass(time.Minute)
 		got := r.briefs()
 		if got[0] != "t-0[0] t-1[0] t-2[0]" {
 			t.Errorf("first %s", got[0])
@@ -272,8 +269,7 @@ func TestBackoffBetweenTries(t *testing.T) {
 		b.Produce("t", numbered(1)...)
 		r := newRig(t, b, defaults(), func(context.Context, KafkaEvent) error { return errors.New("boom") },
 			WithRetryBackoff(time.Second, 4*time.Second)).start()
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		pass(time.Minute)
 		if err := r.stop(); err != nil {
 			t.Error(err)
 		}
@@ -307,8 +303,7 @@ func TestAttemptOfHalves(t *testing.T) {
 			}
 			return nil
 		}).start()
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		pass(time.Minute)
 		var got []string
 		for i, e := range r.events() {
 			got = append(got, fmt.Sprintf("%s attempt %d again %t", brief(e), r.infos[i].Attempt, !r.infos[i].FirstFailure.IsZero()))
@@ -333,8 +328,7 @@ func TestRecordAge(t *testing.T) {
 		s.maxAge = time.Minute
 		var drops []string
 		r := newRig(t, b, s, func(_ context.Context, e KafkaEvent) error { return errors.New("boom") }, dropsInto(&drops)).start()
-		time.Sleep(10 * time.Minute)
-		synctest.Wait()
+		pass(10 * time.Minute)
 		if err := r.stop(); err != nil {
 			t.Error(err)
 		}

@@ -69,8 +69,7 @@ func TestStartingPosition(t *testing.T) {
 			b.SetCommitted("g", "t", 0, c.committed, "")
 			r := newRig(t, b, startingAt(c.at), nil).start()
 			b.Produce("t", membroker.Record{Value: []byte("live")})
-			time.Sleep(5 * time.Second)
-			synctest.Wait()
+			pass(5 * time.Second)
 			if got := r.seen(0); got != c.want {
 				t.Errorf("handled %s, want %s", got, c.want)
 			}
@@ -92,6 +91,20 @@ func TestStartIsCommittedFirst(t *testing.T) {
 		}
 		r.mustStop()
 	})
+	inBubble(t, "what it says of the group is in every later commit too", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 2)
+		r := newRig(t, b, defaults(), nil).start()
+		b.Produce("t", numbered(3)...)
+		pass(2 * time.Second)
+		b.Revoke()
+		b.Produce("t", numbered(1)...)
+		pass(5 * time.Second)
+		r.mustStop()
+		if k := b.Committed("g", "t", 0); k.Offset != 4 || k.Metadata != "esm/1 partitions=2" {
+			t.Errorf("the commit in the end: %+v", k)
+		}
+	})
 	inBubble(t, "a commit that fails keeps the partition held", func(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(3)...)
@@ -102,8 +115,7 @@ func TestStartIsCommittedFirst(t *testing.T) {
 			failures = len(errs)
 			return nil
 		}, WithHooks(Hooks{Error: func(i ErrorInfo) { errs = append(errs, i) }})).start()
-		time.Sleep(5 * time.Second)
-		synctest.Wait()
+		pass(5 * time.Second)
 		if failures != 3 || len(r.events()) != 1 || errs[0].Op != "start" || errs[0].LastProcessingResult != resultConnection {
 			t.Errorf("%d failed commits came before the first delivery, want 3: %+v", failures, errs)
 		}
@@ -116,8 +128,7 @@ func TestStartIsCommittedFirst(t *testing.T) {
 		r.mustStop()
 		b.Produce("t", numbered(2)...)
 		r = newRig(t, b, startingAt(driver.AtEnd), nil).start()
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		pass(2 * time.Second)
 		if got := r.seen(0); got != "[3 4]" {
 			t.Errorf("handled %s, want [3 4]", got)
 		}
@@ -143,8 +154,7 @@ func TestLatestAcrossMembers(t *testing.T) {
 				b.Produce("t", membroker.Record{Partition: p})
 			}
 			b.Revoke()
-			time.Sleep(3 * time.Second)
-			synctest.Wait()
+			pass(3 * time.Second)
 		}
 		for p := range int32(4) {
 			got := make(map[int64]int)
@@ -172,10 +182,46 @@ func TestLatestAcrossMembers(t *testing.T) {
 		r := newRig(t, b, startingAt(driver.AtEnd), nil, WithMetadataMaxAge(time.Minute)).start()
 		b.CreateTopic("t", 2)
 		b.Produce("t", membroker.Record{Partition: 1}, membroker.Record{Partition: 1})
-		time.Sleep(3 * time.Minute)
-		synctest.Wait()
+		pass(3 * time.Minute)
 		if got := r.seen(1); got != "[0 1]" || r.seen(0) != "[]" {
 			t.Errorf("handled %s of the new partition, want [0 1]; and %s of the old one", got, r.seen(0))
+		}
+		r.mustStop()
+	})
+	inBubble(t, "partitions added one after the other, started by different members", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 2)
+		// The group began with two partitions; the third has its start from a member that saw four.
+		b.SetCommitted("g", "t", 0, 0, "esm/1 partitions=2")
+		b.SetCommitted("g", "t", 1, 0, "esm/1 partitions=2")
+		b.CreateTopic("t", 3)
+		b.Produce("t", membroker.Record{Partition: 2}, membroker.Record{Partition: 2})
+		x := newRig(t, b, startingAt(driver.AtEnd), nil).start()
+		pass(2 * time.Second)
+		if k := b.Committed("g", "t", 2); k.Offset != 2 || k.Metadata != "esm/1 partitions=2" {
+			t.Errorf("the third partition: %+v, want the number that the group began with", k)
+		}
+		x.mustStop()
+		b.CreateTopic("t", 4)
+		b.Produce("t", membroker.Record{Partition: 3})
+		y := newRig(t, b, startingAt(driver.AtEnd), nil).start()
+		pass(2 * time.Second)
+		if got := x.seen(2) + y.seen(3); got != "[0 1][0]" {
+			t.Errorf("handled %s", got)
+		}
+		y.mustStop()
+	})
+	inBubble(t, "a group that another consumer began: a partition without a commit begins at its beginning", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 2)
+		for p := range int32(2) {
+			b.Produce("t", membroker.Record{Partition: p}, membroker.Record{Partition: p})
+		}
+		b.SetCommitted("g", "t", 0, 1, "of another client")
+		r := newRig(t, b, startingAt(driver.AtEnd), nil).start()
+		pass(2 * time.Second)
+		if got := r.seen(0) + r.seen(1); got != "[1][0 1]" {
+			t.Errorf("handled %s, want [1][0 1]", got)
 		}
 		r.mustStop()
 	})
@@ -184,19 +230,41 @@ func TestLatestAcrossMembers(t *testing.T) {
 		b.CreateTopic("t", 1)
 		r := newRig(t, b, startingAt(driver.AtEnd), nil).start()
 		b.Produce("t", numbered(2)...)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		pass(2 * time.Second)
 		r.mustStop()
 		b.SetCommitted("g", "t", 0, -1, "")
 		b.Produce("t", numbered(2)...)
 		r = newRig(t, b, startingAt(driver.AtEnd), nil).start()
 		b.Produce("t", numbered(1)...)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		pass(2 * time.Second)
 		if got := r.seen(0); got != "[4]" {
 			t.Errorf("handled %s, want [4]", got)
 		}
 		r.mustStop()
+	})
+}
+
+// A topic that is made again while a member runs has its start committed at once, not with its first record: whoever
+// reads it next would go on at the commit of the old one.
+func TestRecreatedTopicIsCommittedAtOnce(t *testing.T) {
+	inBubble(t, "the next member loses nothing", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.Produce("t", numbered(5)...)
+		x := newRig(t, b, defaults(), nil).start()
+		pass(3 * time.Second)
+		b.RecreateTopic("t")
+		pass(3 * time.Minute)
+		if k := b.Committed("g", "t", 0).Offset; k != 0 {
+			t.Errorf("committed %d, want the start of the new topic", k)
+		}
+		x.mustStop()
+		b.Produce("t", numbered(8)...)
+		y := newRig(t, b, defaults(), nil).start()
+		pass(3 * time.Second)
+		if got := y.seen(0); got != "[0 1 2 3 4 5 6 7]" {
+			t.Errorf("handled %s, want all of the new topic", got)
+		}
+		y.mustStop()
 	})
 }
 
@@ -214,8 +282,7 @@ func TestOutOfRange(t *testing.T) {
 		b.SetCommitted("g", "t", 0, 2, "")
 		var lost []string
 		r := newRig(t, b, defaults(), nil, offsetsLostInto(&lost)).start()
-		time.Sleep(3 * time.Second)
-		synctest.Wait()
+		pass(3 * time.Second)
 		wantLines(t, "lost", lost, "t-0 retention 2→6 lost 4")
 		if got := r.seen(0); got != "[6 7 8 9]" {
 			t.Errorf("handled %s", got)
@@ -231,11 +298,9 @@ func TestOutOfRange(t *testing.T) {
 		b.SetCommitted("g", "t", 0, 9, "")
 		var lost []string
 		r := newRig(t, b, defaults(), nil, offsetsLostInto(&lost)).start()
-		time.Sleep(3 * time.Second)
-		synctest.Wait()
+		pass(3 * time.Second)
 		b.Produce("t", numbered(1)...)
-		time.Sleep(3 * time.Second)
-		synctest.Wait()
+		pass(3 * time.Second)
 		wantLines(t, "lost", lost, "t-0 truncation 9→5 lost 0")
 		if got := r.seen(0); got != "[5]" || b.Committed("g", "t", 0).Offset != 6 {
 			t.Errorf("handled %s, committed %d; want [5] and 6", got, b.Committed("g", "t", 0).Offset)
@@ -262,22 +327,19 @@ func TestOutOfRange(t *testing.T) {
 		s.size = 1
 		r := newRig(t, b, s, func(_ context.Context, e KafkaEvent) error {
 			time.Sleep(10 * time.Second)
-			synctest.Wait()
 			mu.Lock()
 			defer mu.Unlock()
 			handled[string(e.Records["t-0"][0].Value)] = true
 			return nil
 		}).start()
-		time.Sleep(5 * time.Second) // v0 is in flight, v1 to v4 wait
+		pass(5 * time.Second) // v0 is in flight, v1 to v4 wait
 		b.Truncate("t", 0, 2)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		pass(2 * time.Second)
 		b.Produce("t", membroker.Values("n2", "n3")...)
 		mu.Lock()
 		cut = true
 		mu.Unlock()
-		time.Sleep(3 * time.Minute)
-		synctest.Wait()
+		pass(3 * time.Minute)
 		r.mustStop()
 		wantLines(t, "commits", past)
 		for _, v := range now {
@@ -294,12 +356,10 @@ func TestOutOfRange(t *testing.T) {
 		b.Produce("t", numbered(5)...)
 		var lost []string
 		r := newRig(t, b, startingAt(driver.AtEnd), nil, offsetsLostInto(&lost)).start()
-		time.Sleep(3 * time.Second)
-		synctest.Wait()
+		pass(3 * time.Second)
 		b.RecreateTopic("t")
 		b.Produce("t", numbered(3)...)
-		time.Sleep(3 * time.Minute)
-		synctest.Wait()
+		pass(3 * time.Minute)
 		if got := r.seen(0); got != "[0 1 2]" || b.Committed("g", "t", 0).Offset != 3 {
 			t.Errorf("handled %s, committed %d; want [0 1 2] and 3", got, b.Committed("g", "t", 0).Offset)
 		}

@@ -2,6 +2,7 @@ package esm
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -110,6 +111,26 @@ type PartitionStatus struct {
 	Attempts              int
 	FirstFailure, NextTry time.Time
 	LastError             error
+}
+
+// String says how the partition stands; without it, %v of a Status would show its name alone.
+func (p PartitionStatus) String() string {
+	s := fmt.Sprintf("%s position %d committed %d end %d lag %d buffered %d", p.TopicPartition, p.Position, p.Committed, p.End, p.Lag, p.Buffered)
+	for _, x := range []struct {
+		is   bool
+		word string
+	}{{p.Starting, "starting"}, {p.Draining, "draining"}, {!p.InFlightSince.IsZero(), "in flight"}} {
+		if x.is {
+			s += ", " + x.word
+		}
+	}
+	if p.Paused != "" {
+		s += ", not fetched: " + p.Paused
+	}
+	if p.Attempts > 0 {
+		s += fmt.Sprintf(", %d failures since %s: %v", p.Attempts, p.FirstFailure.Format(time.RFC3339), p.LastError)
+	}
+	return s
 }
 
 // status fills in what the loop knows. It runs on the loop.

@@ -62,6 +62,7 @@ func TestOddRecordsArriveAsTheyAre(t *testing.T) {
 			{Key: []byte("empty value"), Value: []byte{}},
 			{Key: []byte{}, Value: []byte("empty key")},
 			{Value: []byte("a header without a value"), Headers: []kgo.RecordHeader{{Key: "nil"}, {Key: "", Value: []byte{}}}},
+			{Value: []byte("a header that is not UTF-8"), Headers: []kgo.RecordHeader{{Key: "\xff\xc3\x28", Value: []byte("\xfe\x80")}}},
 		}
 		for _, r := range sent {
 			r.Topic, r.Timestamp = "t", stamp

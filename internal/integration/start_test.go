@@ -153,6 +153,23 @@ func TestATopicDeletedAndMadeAgain(t *testing.T) {
 	}
 }
 
+func TestATopicDeletedForGood(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) {
+		e.CreateTopic(t, "t", 1)
+		e.CreateTopic(t, "u", 1)
+		p := e.run(t, e.mapping("t", "u"), nil).ready()
+		e.fill(t, "t", 0, 10)
+		e.committed(t, "t", map[int32]int64{0: 10}, p)
+		e.DeleteTopic(t, "t")
+		p.until("the error", func() bool { return p.failed(driver.KindUnknownTopic) })
+		e.fill(t, "u", 0, 20)
+		e.committed(t, "u", map[int32]int64{0: 20}, p)
+		p.endClean()
+		wantOffsets(t, offsets("t", p), map[int32][]int64{0: span(0, 10)})
+		wantOffsets(t, offsets("u", p), map[int32][]int64{0: span(0, 20)})
+	})
+}
+
 func TestATopicOfAPatternThatAppearsLater(t *testing.T) {
 	onFake(t, func(t *testing.T, e *env) {
 		e.CreateTopic(t, "orders-a", 1)
