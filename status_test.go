@@ -246,7 +246,7 @@ func isClosed(c <-chan struct{}) bool {
 }
 
 func TestHealthyTellsOfALostGroup(t *testing.T) {
-	inBubble(t, "after a minute, until partitions come back", func(t *testing.T) {
+	inBubble(t, "after a minute, until it is in the group again", func(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 1)
 		x := newMapped(t, b, memoryMapping(), nil).start()
@@ -265,13 +265,21 @@ func TestHealthyTellsOfALostGroup(t *testing.T) {
 		if n := len(y.runner.Status().Partitions); n != 1 {
 			t.Fatalf("the other member owns %d partitions", n)
 		}
-		want("half a minute after the loss", x, false)
 		pass(time.Minute)
-		want("a minute and a half after the loss", x, true)
+		want("back in the group, with nothing left for it", x, false)
 		want("the other one", y, false)
 		y.mustStop()
 		pass(5 * time.Second)
-		want("with the partition back", x, false)
+		// A loss with no word from the group afterwards.
+		from := listener{x.runner.member}
+		from.Lost([]TopicPartition{{Topic: "t"}})
+		pass(30 * time.Second)
+		want("half a minute after a loss", x, false)
+		pass(time.Minute)
+		want("a minute and a half after a loss", x, true)
+		from.Assigned(nil)
+		pass(0)
+		want("in the group again", x, false)
 		x.mustStop()
 	})
 }

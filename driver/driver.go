@@ -53,6 +53,9 @@ type Features struct {
 	ReplaceCredentials bool
 	// VirtualNetwork: the client takes Config.Dialer, and runs in a testing/synctest bubble.
 	VirtualNetwork bool
+	// SharedMemory: keys and values are pieces of what the client fetched, so that a record keeps all of that in memory
+	// until it is copied.
+	SharedMemory bool
 	// Network: a real client of a real broker (false for the in-memory one).
 	Network bool
 }
@@ -70,7 +73,8 @@ func (tp TopicPartition) String() string { return event.PartitionKey(tp.Topic, t
 // methods are called. A driver calls Assigned with the partitions that are new, Revoked and Lost with those that go,
 // for the eager and the cooperative protocol alike.
 type Listener interface {
-	// Assigned names partitions that this member now owns. They are held until they are started.
+	// Assigned names partitions that this member now owns. They are held until they are started. A member that joins,
+	// or comes back after a loss, is told even when the group gives it nothing: it is in the group then.
 	Assigned([]TopicPartition)
 	// Revoked names partitions that the group is about to give away. It returns when their work is drained and
 	// committed, or after the engine's own bound. The member still owns them while it runs.

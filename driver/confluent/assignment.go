@@ -62,8 +62,10 @@ func (c *consumer) assigned(assigned []kafka.TopicPartition) error {
 	c.wishes.drop(news)
 	c.watch.soon()
 	c.count()
-	// That the group gives this member nothing is worth saying once: it is in the group then.
-	if first := c.rebalances == 1; first || len(news) > 0 {
+	// That the group gives this member nothing is worth saying when it comes in: it is in the group then.
+	joined := c.rebalances == 1 || c.out
+	c.out = false
+	if joined || len(news) > 0 {
 		c.listener.Assigned(news)
 	}
 	return err
@@ -97,6 +99,7 @@ func (c *consumer) tell(gone []driver.TopicPartition, lost bool) {
 	switch {
 	case len(gone) == 0:
 	case lost:
+		c.out = true
 		c.listener.Lost(gone)
 	default:
 		c.listener.Revoked(gone)

@@ -50,6 +50,7 @@ type consumer struct {
 	restarted  time.Time // when the last such search found nothing
 	fatal      *driver.Error
 	rebalances int64
+	out        bool // the group has gone on without this member, which has not joined again yet
 
 	wishes  wishes
 	member  atomic.Pointer[driver.Member]

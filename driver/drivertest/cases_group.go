@@ -3,6 +3,7 @@ package drivertest
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/esm-go/esm/driver"
@@ -144,6 +145,9 @@ var groupCases = []testCase{
 		release()
 		a.wait("the loss", func(s *seen) bool { return s.count("lost", p) == 1 })
 		a.wait("the reason", func(s *seen) bool { return s.errors(driver.KindMaxPollExceeded, "") > 0 })
+		a.wait("its place in the group, with nothing to own", func(s *seen) bool {
+			return slices.Contains(s.calls, "assigned nothing") || s.owns(p)
+		})
 	}},
 	{name: "group/commits", run: func(k *kit) {
 		topic := k.topic(3)

@@ -122,8 +122,9 @@ func (c *consumer) onAssigned(_ context.Context, client *kgo.Client, m map[strin
 	c.report.clear(groupCondition)
 	c.report.clear(pollCondition)
 	list := flatten(m)
+	out := c.out.Swap(false)
 	if len(list) == 0 {
-		if c.rebalances.Load() == 1 { // the group's first answer: none for this member
+		if out || c.rebalances.Load() == 1 { // the group's first answer: none for this member
 			c.gate.enterCall(c.waker.wake)
 			defer c.gate.leaveCall()
 			c.listener.Assigned(nil)
@@ -137,6 +138,7 @@ func (c *consumer) onAssigned(_ context.Context, client *kgo.Client, m map[strin
 	c.assigned.mu.Lock()
 	list = slices.DeleteFunc(list, func(tp driver.TopicPartition) bool { return !c.assigned.add(tp) })
 	c.assigned.mu.Unlock()
+	c.resize(client)
 	if len(list) > 0 {
 		c.listener.Assigned(list)
 	}
@@ -162,6 +164,7 @@ func (c *consumer) onLost(_ context.Context, client *kgo.Client, m map[string][]
 	}
 	c.gate.enterCall(c.waker.wake)
 	defer c.gate.leaveCall()
+	c.out.Store(true)
 	c.forget(client, list) // before the call: nothing of theirs can be committed any more
 	c.listener.Lost(list)
 }
@@ -175,6 +178,18 @@ func (c *consumer) forget(client *kgo.Client, list []driver.TopicPartition) {
 	}
 	c.assigned.mu.Unlock()
 	client.ResumeFetchPartitions(unflatten(list))
+	c.resize(client)
+}
+
+// resize fits the fetches to the brokers and partitions of now.
+func (c *consumer) resize(client *kgo.Client) {
+	c.assigned.mu.Lock()
+	partitions := 0
+	for _, parts := range c.assigned.parts {
+		partitions += len(parts)
+	}
+	c.assigned.mu.Unlock()
+	client.UpdateFetchMaxBytes(c.fetchSizes(int(c.brokers.Load()), partitions))
 }
 
 // startsWithin is how long the client waits for the Starts of newly assigned partitions before it takes them as held.

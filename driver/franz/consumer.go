@@ -36,6 +36,10 @@ type consumer struct {
 	assigned   assignment
 	report     reporter
 	rebalances atomic.Int64
+	// out: the group has gone on without this member, which has not joined again yet.
+	out atomic.Bool
+	// brokers is the cluster's size as last seen.
+	brokers atomic.Int32
 	// served: a broker has answered more than which requests it knows, so that the way of connecting is right.
 	served atomic.Bool
 	// saslHangUps counts the connections in a row that brokers ended in the middle of SASL.

@@ -92,7 +92,8 @@ func (c *consumer) look() (settled bool) {
 	if err != nil {
 		return false // the connection's own condition is reported
 	}
-	c.client.UpdateFetchMaxBytes(c.fetchSizes(brokers))
+	c.brokers.Store(int32(brokers))
+	c.resize(c.client)
 	settled = true
 	for _, t := range topics {
 		condition := topicCondition(t.Name)

@@ -320,7 +320,7 @@ func TestGroup(t *testing.T) {
 			t.Errorf("a late commit: %v, want it refused as stale", err)
 		}
 		a.poll()
-		a.want("assigned [orders-0]", "lost [orders-0]", ": max poll interval exceeded at -1")
+		a.want("assigned [orders-0]", "lost [orders-0]", "assigned []", ": max poll interval exceeded at -1")
 		if id := a.c.Member().ID; id != "c-3" {
 			t.Errorf("member id %q after it joined again", id)
 		}

@@ -19,7 +19,7 @@ type memory struct{ b *Broker }
 
 func (memory) Name() string { return "memory" }
 
-func (memory) Features() driver.Features { return driver.Features{TopicIDs: true} }
+func (memory) Features() driver.Features { return driver.Features{TopicIDs: true, SharedMemory: true} }
 
 // Open joins the group at once: of two consumers that are opened one after the other, each is assigned its half in its
 // first Poll.
@@ -83,7 +83,7 @@ type consumer struct {
 	// unknown are the subscribed topics that were reported missing.
 	unknown map[string]bool
 	reports []*driver.Error
-	// answered is set when the group has told this consumer what it is to own.
+	// answered is set when the group has told this consumer what it is to own, since it joined or was lost.
 	answered bool
 	down     bool
 	fatal    error

@@ -161,7 +161,7 @@ func (c *consumer) stepLost() step {
 		for _, h := range c.held {
 			h.going = true
 		}
-		return step{tell: c.listener.Lost, about: gone, after: func() { c.forget(gone) }}
+		return step{tell: c.listener.Lost, about: gone, after: func() { c.answered = false; c.forget(gone) }}
 	}
 	if c.fatal != nil {
 		return step{err: c.fatal}
