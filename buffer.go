@@ -14,6 +14,10 @@ type chunk struct {
 	leaderEpoch int32
 	// size is the records' encoded size, largest that of the largest, held the memory that they keep alive.
 	size, largest, held int
+	// own: nothing else is kept alive, the records are copies.
+	own bool
+	// rough: size is what shares left over, not a sum.
+	rough bool
 }
 
 // buffer holds the records of one partition that are received and not yet in a batch, as the runs in which they came.
@@ -43,6 +47,7 @@ func (b *buffer) add(c chunk) {
 		last.size += c.size
 		last.largest = max(last.largest, c.largest)
 		last.held += c.held
+		last.rough = last.rough || c.rough
 		return
 	}
 	if b.head > 16 && b.head*2 > len(b.chunks) {
@@ -74,8 +79,8 @@ func (b *buffer) arrived() time.Time { return b.chunks[b.head].arrived }
 
 // take removes up to n records from the front whose encoded sizes sum up to at most room, and returns them as one
 // slice. With force it returns at least one record, whatever its size. Records are copied only where the slice spans
-// runs, and measured only where room is short: when so many of the largest records fit, so do these, and each part of a
-// run is then given its share of the run's size.
+// runs, and measured only where room is short, or at the end of a run that was taken in parts: when so many of the largest
+// records fit, so do these, and each part of a run is then given its share of the run's size.
 func (b *buffer) take(n, room int, force bool) unit {
 	var u unit
 	ample := b.most(n) <= room
@@ -88,6 +93,8 @@ func (b *buffer) take(n, room int, force bool) unit {
 			if k, size = fit(c.records[:k], room-u.size); k == 0 && taken == 0 && force {
 				k, size = 1, encodedSize(c.records[:1])
 			}
+		case k == len(c.records) && c.rough:
+			size = encodedSize(c.records) // others may still join the batch: what is left for them is exact
 		case k < len(c.records):
 			size = int(int64(c.size) * int64(k) / int64(len(c.records)))
 		}
@@ -97,6 +104,7 @@ func (b *buffer) take(n, room int, force bool) unit {
 		taken += k
 		u.size += size
 		u.leaderEpoch = c.leaderEpoch
+		u.own = c.own && (taken == k || u.own)
 		if k < len(c.records) {
 			part, partSize = k, min(size, c.size)
 			break
@@ -129,7 +137,7 @@ func (b *buffer) take(n, room int, force bool) unit {
 		held := int(int64(c.held) * int64(part) / int64(len(c.records)))
 		u.held += held
 		b.size -= partSize
-		c.records, c.size, c.held = c.records[part:], c.size-partSize, c.held-held
+		c.records, c.size, c.held, c.rough = c.records[part:], c.size-partSize, c.held-held, true
 	}
 	b.count -= taken
 	b.held -= u.held

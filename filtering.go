@@ -2,7 +2,6 @@ package esm
 
 import (
 	"github.com/esm-go/esm/driver"
-	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/filter"
 )
 
@@ -54,46 +53,9 @@ func (f *recordFilter) apply(run *driver.Run, scratch *filter.Scratch) (wrongKin
 	clear(run.Records[kept:]) // or they would keep what they point to
 	run.Records = run.Records[:kept:kept]
 	if kept > 0 && bytes < run.Bytes/4 {
-		run.Records, run.Bytes = detach(run.Records), bytes
+		run.Records, run.Bytes = detach(run.Records)
 	} else if kept == 0 {
 		run.Records, run.Bytes = nil, 0
 	}
 	return wrongKind
-}
-
-// recordWeight is about what a record costs beside its own bytes.
-const recordWeight = 136
-
-// weight is the memory of a record that stands alone.
-func weight(r *event.KafkaRecord) int {
-	n := recordWeight + len(r.Key) + len(r.Value)
-	for i := range r.Headers {
-		n += 40 + len(r.Headers[i].Key) + len(r.Headers[i].Value)
-	}
-	return n
-}
-
-// detach copies records with all that they point to, so that nothing of the fetch that brought them stays alive.
-func detach(records []event.KafkaRecord) []event.KafkaRecord {
-	own := make([]event.KafkaRecord, len(records))
-	for i, r := range records {
-		r.Key, r.Value = clone(r.Key), clone(r.Value)
-		if r.Headers != nil {
-			headers := make([]event.Header, len(r.Headers))
-			for k, h := range r.Headers {
-				headers[k] = event.Header{Key: string([]byte(h.Key)), Value: clone(h.Value)}
-			}
-			r.Headers = headers
-		}
-		own[i] = r
-	}
-	return own
-}
-
-// clone copies bytes and keeps nil and empty apart.
-func clone(b []byte) []byte {
-	if b == nil {
-		return nil
-	}
-	return append(make([]byte, 0, len(b)), b...)
 }

@@ -117,6 +117,7 @@ func (m *member) advance(now time.Time) {
 	m.flush() // a client may refuse the commit of a start that it does not know
 	m.advanceCommit(now)
 	m.advanceLookups(now)
+	m.advanceAge(now)
 	m.advanceStop(now)
 	if m.paused && !m.toldQuiet && len(m.flying) == 0 && m.quiet != nil {
 		m.toldQuiet = true

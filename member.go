@@ -95,6 +95,9 @@ type loopState struct {
 	// anew are partitions of topics that were made again and have not begun again yet.
 	anew       map[TopicPartition]struct{}
 	nextSample time.Time
+	// pins: the client's records keep the fetch that brought them in memory; nextAge is when to look for such that wait.
+	pins    bool
+	nextAge time.Time
 
 	revocation *revocation
 	stop       stopState
@@ -159,6 +162,7 @@ func newMember(c *core) *member {
 		flying:       make(map[*invocation]struct{}),
 		ghosts:       make(map[TopicPartition]int),
 		workers:      c.opts.workers,
+		pins:         c.opts.driver.Features().SharedMemory,
 		rng:          rand.New(rand.NewPCG(c.opts.seed, c.opts.seed^0x9e3779b97f4a7c15)),
 		firstIDs:     make(map[string][16]byte),
 		topicIDs:     make(map[string][16]byte),

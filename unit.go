@@ -14,6 +14,8 @@ type unit struct {
 	leaderEpoch int32
 	// size is the records' encoded size, held the memory that they keep alive.
 	size, held int
+	// own: nothing else is kept alive, the records are copies.
+	own bool
 	// attempts counts the failed invocations that count for MaximumRetryAttempts, tries all of them.
 	attempts     int
 	tries        int
