@@ -51,7 +51,7 @@ func (f Facts) classifyTLS(err error) Diagnosis {
 	if d := classifyVerification(err); d.Known() {
 		return d
 	}
-	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok || errors.Is(err, errPlaintextListener) {
 		return plaintextListener()
 	}
 	var remote *net.OpError
@@ -149,7 +149,7 @@ func (f Facts) alert(number int) Diagnosis {
 	const sign = "use a certificate signed by a CA in the brokers' truststore, with clientAuth in its extended key usage"
 	switch number {
 	case alertBadCertificate, alertCertificateRequired, alertHandshakeFailure:
-		if f.Credentials != nil && len(f.Credentials.Certificate) > 0 {
+		if f.hasCertificate() {
 			return refused(CauseClientCertificateRejected, "the broker does not accept the client certificate", sign)
 		}
 		hint := "add a " + string(ClientCertificateTLSAuth) + " secret, or use a listener without ssl.client.auth=required"

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -22,8 +23,11 @@ const probeLinger = time.Second
 // CA, a wrong name and an expired certificate: this says which.
 //
 // dial opens the connection, nil for a plain [net.Dialer]. It sends nothing but
-// the handshake: no password goes out. Without TLS in the credentials it only
-// dials. It takes up to a second longer than the handshake, and ends with ctx.
+// the handshake: no password goes out. Where the other side hangs up on that, a
+// second connection asks, without TLS, which versions of Kafka's requests it
+// knows, as any client may: an answer means a plaintext listener. Without TLS in
+// the credentials it only dials. It takes up to a second longer than the
+// handshake, and ends with ctx.
 func ProbeTLS(ctx context.Context, address string, credentials *Credentials,
 	dial func(ctx context.Context, network, address string) (net.Conn, error)) error {
 	config, err := credentials.TLSConfig()
@@ -48,6 +52,9 @@ func ProbeTLS(ctx context.Context, address string, credentials *Credentials,
 	config.ServerName = host
 	conn := tls.Client(raw, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
+		if hungUp(err) && answersPlaintext(ctx, address, dial) {
+			err = errPlaintextListener
+		}
 		return fmt.Errorf("probe %s: %w", address, err)
 	}
 	until := time.Now().Add(probeLinger)
@@ -68,4 +75,35 @@ func ProbeTLS(ctx context.Context, address string, credentials *Credentials,
 		return nil
 	}
 	return fmt.Errorf("probe %s: %w", address, err)
+}
+
+// errPlaintextListener: what was to speak TLS answers without.
+var errPlaintextListener = errors.New("the listener speaks Kafka without TLS")
+
+// hungUp reports whether the other side ended the connection without a word.
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
+}
+
+// answersPlaintext asks for the versions of Kafka's requests (ApiVersions,
+// version 0), which brokers answer before any authentication.
+func answersPlaintext(ctx context.Context, address string, dial func(ctx context.Context, network, address string) (net.Conn, error)) bool {
+	conn, err := dial(ctx, "tcp", address)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = conn.Close() }()
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	if conn.SetDeadline(time.Now().Add(probeLinger)) != nil {
+		return false
+	}
+	const correlation = "esm?"
+	request := "\x00\x12" + "\x00\x00" + correlation + "\xff\xff" // key 18, version 0, no client id
+	if _, err := conn.Write([]byte("\x00\x00\x00\x0a" + request)); err != nil {
+		return false
+	}
+	answer := make([]byte, 8) // its length, and the correlation id
+	_, err = io.ReadFull(conn, answer)
+	return err == nil && string(answer[4:]) == correlation
 }
