@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,6 +18,7 @@ import (
 	"github.com/esm-go/esm"
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/internal/leaktest"
 )
 
 // changing is a Secrets whose values change.
@@ -160,20 +160,20 @@ func TestRotatePassword(t *testing.T) {
 	}
 	for name, d := range drivers {
 		t.Run(name, func(t *testing.T) {
-			rotate(t, d, []kfake.Opt{kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-512", "alice", secretOf(t, "old")),
-				kfake.Superuser("PLAIN", "admin", secretOf(t, "admin")), kfake.TLS(&tls.Config{Certificates: []tls.Certificate{server}}),
+			rotate(t, d, []kfake.Opt{kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-512", "alice", leaktest.Password(t, "old")),
+				kfake.Superuser("PLAIN", "admin", leaktest.Password(t, "admin")), kfake.TLS(&tls.Config{Certificates: []tls.Certificate{server}}),
 				kfake.BrokerConfigs(map[string]string{"connections.max.reauth.ms": "1000"})},
-				[]kgo.Opt{kgo.DialTLSConfig(&tls.Config{RootCAs: pool}), kgo.SASL(plain.Auth{User: "admin", Pass: secretOf(t, "admin")}.AsMechanism())},
+				[]kgo.Opt{kgo.DialTLSConfig(&tls.Config{RootCAs: pool}), kgo.SASL(plain.Auth{User: "admin", Pass: leaktest.Password(t, "admin")}.AsMechanism())},
 				[]auth.SourceAccessConfiguration{{Type: auth.SASLSCRAM512Auth, URI: "login"}, {Type: auth.ServerRootCACertificate, URI: "ca"}},
-				map[string]string{"login": login(secretOf(t, "old")), "ca": asJSON(t, map[string]string{"certificate": ca.pem})},
+				map[string]string{"login": login(leaktest.Password(t, "old")), "ca": asJSON(t, map[string]string{"certificate": ca.pem})},
 				func(r *rotation) {
-					r.secrets.set("login", login(secretOf(t, "new")))
+					r.secrets.set("login", login(leaktest.Password(t, "new")))
 					r.load("the new password to be refused", func() bool { return r.runner.Status().Credentials.Err != nil })
 					if d := auth.Classify(r.runner.Status().Credentials.Err); d.Text != auth.TextSASL {
 						t.Errorf("refused with %q: %v", d.Text, d.Err)
 					}
 					_, err := kadm.NewClient(r.client).AlterUserSCRAMs(r.ctx, nil, []kadm.UpsertSCRAM{{User: "alice",
-						Mechanism: kadm.ScramSha512, Iterations: 4096, Password: secretOf(t, "new")}})
+						Mechanism: kadm.ScramSha512, Iterations: 4096, Password: leaktest.Password(t, "new")}})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -208,9 +208,4 @@ func TestRotateCertificate(t *testing.T) {
 				})
 		})
 	}
-}
-
-// secretOf is a password of these tests, never to be seen in what they log.
-func secretOf(t *testing.T, name string) string {
-	return "s3cr3t-of-the-test-" + strings.ToLower(t.Name()) + name
 }
