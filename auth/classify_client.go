@@ -182,11 +182,11 @@ func (f Facts) classifyNetwork(err error) Diagnosis {
 func (f Facts) saslMissing() Diagnosis {
 	if f.hasCertificate() {
 		return Diagnosis{Text: TextServerAuthenticate, Code: CodeAuthnError, Cause: CauseSASLMissing,
-			Detail: "the broker's listener seems to want SASL, not a client certificate",
+			Detail: "the broker's listener wants SASL, not a client certificate",
 			Hint:   "use the port of a listener with security protocol SSL and ssl.client.auth=required"}
 	}
 	return Diagnosis{Text: TextSASL, Code: CodeAuthnError, Cause: CauseSASLMissing,
-		Detail: "the broker seems to want SASL, and none is configured",
+		Detail: "the broker's listener wants SASL, and none is configured",
 		Hint:   "add " + string(BasicAuth) + ", " + string(SASLSCRAM256Auth) + " or " + string(SASLSCRAM512Auth) + ", or use another listener"}
 }
 

@@ -54,6 +54,11 @@ func (f Facts) classifyTLS(err error) Diagnosis {
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok || errors.Is(err, errPlaintextListener) {
 		return plaintextListener()
 	}
+	if sasl, ok := errors.AsType[*saslWantedError](err); ok {
+		d := f.saslMissing()
+		d.Detail += ", with one of " + strings.Join(sasl.mechanisms, ", ")
+		return d
+	}
 	var remote *net.OpError
 	if errors.As(err, &remote) && remote.Op == "remote error" && remote.Err != nil {
 		if alert, ok := goAlerts()[remote.Err.Error()]; ok {

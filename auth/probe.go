@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"syscall"
 	"time"
 )
 
@@ -25,8 +24,9 @@ const probeLinger = time.Second
 // dial opens the connection, nil for a plain [net.Dialer]. It sends nothing but
 // the handshake: no password goes out. Where the other side hangs up on that, a
 // second connection asks, without TLS, which versions of Kafka's requests it
-// knows, as any client may: an answer means a plaintext listener. Without TLS in
-// the credentials it only dials. It takes up to a second longer than the
+// knows, as any client may: an answer means a plaintext listener. Credentials
+// without SASL ask whether the listener wants it. Without TLS in the credentials
+// it only dials. It takes up to a second longer than the
 // handshake, and ends with ctx.
 func ProbeTLS(ctx context.Context, address string, credentials *Credentials,
 	dial func(ctx context.Context, network, address string) (net.Conn, error)) error {
@@ -61,49 +61,22 @@ func ProbeTLS(ctx context.Context, address string, credentials *Credentials,
 	if deadline, ok := ctx.Deadline(); ok && deadline.Before(until) {
 		until = deadline
 	}
-	if err := raw.SetReadDeadline(until); err != nil {
+	if err := raw.SetDeadline(until); err != nil {
 		return fmt.Errorf("probe %s: %w", address, err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	_, err = conn.Read(make([]byte, 1))
+	if credentials.Mechanism == "" {
+		err = wantsSASL(conn)
+	} else {
+		_, err = conn.Read(make([]byte, 1))
+	}
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return fmt.Errorf("probe %s: %w", address, ctx.Err())
-	case err == nil, errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, io.EOF):
+	case err == nil, errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		// Silence is consent: a broker waits for a request.
 		return nil
 	}
 	return fmt.Errorf("probe %s: %w", address, err)
-}
-
-// errPlaintextListener: what was to speak TLS answers without.
-var errPlaintextListener = errors.New("the listener speaks Kafka without TLS")
-
-// hungUp reports whether the other side ended the connection without a word.
-func hungUp(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
-}
-
-// answersPlaintext asks for the versions of Kafka's requests (ApiVersions,
-// version 0), which brokers answer before any authentication.
-func answersPlaintext(ctx context.Context, address string, dial func(ctx context.Context, network, address string) (net.Conn, error)) bool {
-	conn, err := dial(ctx, "tcp", address)
-	if err != nil {
-		return false
-	}
-	defer func() { _ = conn.Close() }()
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	if conn.SetDeadline(time.Now().Add(probeLinger)) != nil {
-		return false
-	}
-	const correlation = "esm?"
-	request := "\x00\x12" + "\x00\x00" + correlation + "\xff\xff" // key 18, version 0, no client id
-	if _, err := conn.Write([]byte("\x00\x00\x00\x0a" + request)); err != nil {
-		return false
-	}
-	answer := make([]byte, 8) // its length, and the correlation id
-	_, err = io.ReadFull(conn, answer)
-	return err == nil && string(answer[4:]) == correlation
 }
