@@ -80,6 +80,9 @@ func wantsSASL(conn io.ReadWriter) error {
 		wanted.mechanisms = append(wanted.mechanisms, fmt.Sprintf("%.40q", rest[2:2+n]))
 		rest = rest[2+n:]
 	}
+	if len(wanted.mechanisms) == 0 {
+		return nil
+	}
 	return wanted
 }
 

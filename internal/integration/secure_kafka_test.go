@@ -4,6 +4,9 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +15,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+	"github.com/youmark/pkcs8"
 
 	"github.com/esm-go/esm"
 	"github.com/esm-go/esm/auth"
@@ -107,10 +112,24 @@ func newSecureCluster(t *testing.T) *secureCluster {
 		return secret("certificate", string(cert), "privateKey", string(key))
 	}
 	other := kafkatest.NewPKI(t)
+	encrypted := func(name string) string {
+		cert, key := c.PKI().Issue(t, name)
+		block, _ := pem.Decode(key)
+		private, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		der, err := pkcs8.MarshalPrivateKey(private, []byte(leaktest.Password(t, "key")), pkcs8.DefaultOpts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return secret("certificate", string(cert), "privateKeyPassword", leaktest.Password(t, "key"),
+			"privateKey", string(pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: der})))
+	}
 	values := map[string]string{
 		"ca": secret("certificate", string(c.PKI().CA())), "other-ca": secret("certificate", string(other.CA())),
 		"wrong": secret("username", "alice", "password", leaktest.Password(t, "wrong")), "stranger": secret("username", "stranger", "password", password),
-		"certificate": certificate(c.PKI(), "alice"), "untrusted": certificate(other, "alice"), "no-topic-certificate": certificate(c.PKI(), "no-topic"),
+		"certificate": certificate(c.PKI(), "alice"), "encrypted": encrypted("alice"), "untrusted": certificate(other, "alice"), "no-topic-certificate": certificate(c.PKI(), "no-topic"),
 	}
 	for _, u := range secureUsers {
 		values[u] = secret("username", u, "password", password)
@@ -208,6 +227,7 @@ func attempts() []attempt {
 		{"SCRAM-256", "SASL", "alice", scram256, "alice", "ca", none},
 		{"SCRAM-512", "SASL", "alice", scram512, "alice", "ca", none},
 		{"certificate", "MUTUAL", "CN=alice", certificate, "certificate", "ca", none},
+		{"certificate with an encrypted key", "MUTUAL", "CN=alice", certificate, "encrypted", "ca", none},
 		{"CA alone", "SSL", "alice", "", "", "ca", none},
 
 		{"wrong password PLAIN", "SASL", "alice", basic, "wrong", "ca", sasl("for PLAIN")},
@@ -245,6 +265,7 @@ func attempts() []attempt {
 // principals have no DescribeConfigs on the cluster.
 func TestKafkaSecure(t *testing.T) {
 	c := newSecureCluster(t)
+	t.Run("cluster without DescribeConfigs", c.describeConfigs)
 	// Most of an attempt is waiting: more of them than there are processors run at a time.
 	slots := make(chan struct{}, 12)
 	var wait sync.WaitGroup
@@ -264,6 +285,53 @@ func TestKafkaSecure(t *testing.T) {
 	}
 }
 
+// describers ask for a broker's configuration, each with one of the clients: by the driver's name.
+var describers = map[string]func(ctx context.Context, servers []string, c *auth.Credentials) error{"franz": describeWithFranz}
+
+func describeWithFranz(ctx context.Context, servers []string, c *auth.Credentials) error {
+	config, err := c.TLSConfig()
+	if err != nil {
+		return err
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(servers...), kgo.DialTLSConfig(config),
+		kgo.SASL(scram.Auth{User: c.Username, Pass: c.Password.Reveal()}.AsSha512Mechanism()))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	configs, err := kadm.NewClient(client).DescribeBrokerConfigs(ctx, 1)
+	for _, c := range configs {
+		err = errors.Join(err, c.Err)
+	}
+	return err
+}
+
+// describeConfigs provokes the refusal for want of DescribeConfigs on the cluster. Mappings never do: they run without.
+func (c *secureCluster) describeConfigs(t *testing.T) {
+	credentials, _, err := auth.Resolve(t.Context(), c.secrets, []auth.SourceAccessConfiguration{
+		{Type: auth.SASLSCRAM512Auth, URI: "alice"}, {Type: auth.ServerRootCACertificate, URI: "ca"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	watch := leaktest.New(t)
+	for _, v := range tlsVersions {
+		for name, describe := range describers {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			err := describe(ctx, c.BootstrapOf(kafkatest.Listener("SASL"+v.suffix)), credentials)
+			cancel()
+			watch.Say(err)
+			d := auth.Facts{Credentials: credentials}.Classify(err)
+			if d.Text != auth.TextClusterAuthorize || d.Code != auth.CodeAuthzError || d.Cause != auth.CauseClusterACL ||
+				!strings.Contains(d.Detail, "User:alice lacks an ACL on the cluster") || !strings.Contains(d.Hint, "DescribeConfigs") {
+				t.Errorf("%s, %s: %v is classified %+v", name, v.protocol, err, d)
+			}
+		}
+	}
+}
+
+// talkative are drivers whose clients say all that they can, for the search for secrets.
+var talkative = maps.Clone(drivers)
+
 // try runs a mapping until it says what is wanted.
 func (c *secureCluster) try(t *testing.T, a attempt, driver, suffix string) {
 	watch := leaktest.New(t)
@@ -276,7 +344,7 @@ func (c *secureCluster) try(t *testing.T, a attempt, driver, suffix string) {
 			default:
 			}
 			return nil
-		}, append(watch.Options(), esm.WithDriver(drivers[driver]), esm.WithSecrets(c.secrets), esm.WithHooks(esm.Hooks{Error: func(i esm.ErrorInfo) { changed <- i }}))...)
+		}, append(watch.Options(), esm.WithDriver(talkative[driver]), esm.WithSecrets(c.secrets), esm.WithHooks(esm.Hooks{Error: func(i esm.ErrorInfo) { changed <- i }}))...)
 	if err != nil {
 		t.Fatal(err)
 	}
