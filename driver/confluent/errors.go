@@ -71,8 +71,7 @@ func classed(tp driver.TopicPartition, err error) *driver.Error {
 var brokerName = regexp.MustCompile(`^[a-z_]+://([^/ ]+:[0-9]+)/`)
 
 func brokerOf(err error) string {
-	var e kafka.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[kafka.Error](err); ok {
 		if match := brokerName.FindStringSubmatch(e.String()); match != nil {
 			return match[1]
 		}

@@ -51,6 +51,7 @@ func main() {
 }
 
 func run(ctx context.Context, out io.Writer, inAWS bool, orders int, verbose bool) error {
+	say := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format, args...) }
 	pki, err := newPKI()
 	if err != nil {
 		return err
@@ -84,7 +85,7 @@ func run(ctx context.Context, out io.Writer, inAWS bool, orders int, verbose boo
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "the secrets %s and %s give:\n%s\n", secrets.uris["login"], secrets.uris["ca"], report)
+	say("the secrets %s and %s give:\n%s\n", secrets.uris["login"], secrets.uris["ca"], report)
 
 	var handled atomic.Int64
 	level := slog.LevelError
@@ -134,7 +135,7 @@ func run(ctx context.Context, out io.Writer, inAWS bool, orders int, verbose boo
 	if err := until(func() bool { return handled.Load() >= int64(orders) }); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "handled %d orders with %s\n", handled.Load(), runner.Status().Credentials.InUse)
+	say("handled %d orders with %s\n", handled.Load(), runner.Status().Credentials.InUse)
 
 	// At the broker first, then in the secret.
 	if _, err := kadm.NewClient(client).AlterUserSCRAMs(ctx, nil, []kadm.UpsertSCRAM{
@@ -144,7 +145,7 @@ func run(ctx context.Context, out io.Writer, inAWS bool, orders int, verbose boo
 	if err := secrets.put(ctx, "login", map[string]string{"username": "alice", "password": second}); err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "changed the password at the broker and in the secret")
+	say("changed the password at the broker and in the secret\n")
 	if err := until(func() bool { return runner.Status().Credentials.Rotations == 1 }); err != nil {
 		return err
 	}
@@ -159,7 +160,7 @@ func run(ctx context.Context, out io.Writer, inAWS bool, orders int, verbose boo
 	if err := <-done; err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "handled %d orders; credentials rotated %d time, rebalances %d, last result %s\n",
+	say("handled %d orders; credentials rotated %d time, rebalances %d, last result %s\n",
 		handled.Load(), s.Credentials.Rotations, s.Metrics.RebalanceCount, s.LastProcessingResult)
 	return nil
 }

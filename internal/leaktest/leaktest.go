@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
-	"testing"
 
 	"github.com/esm-go/esm"
 )
@@ -21,8 +20,17 @@ const Mark = "s3cr3t"
 // content in PKCS#8 for ECDSA keys on P-256, which is what these tests make.
 var marks = []string{Mark, "PRIVATE KEY", "MIGHAgEAMBMGByqGSM49AgEG"}
 
+// TB is what is needed of testing.TB.
+type TB interface {
+	Helper()
+	Name() string
+	Cleanup(func())
+	Error(args ...any)
+	Errorf(format string, args ...any)
+}
+
 // Password is a password of the test, never to be seen in what is printed.
-func Password(tb testing.TB, name string) string {
+func Password(tb TB, name string) string {
 	return Mark + "-" + strings.ToLower(strings.NewReplacer("/", "-", "#", "-", "_", "-").Replace(tb.Name())) + "-" + name
 }
 
@@ -34,7 +42,7 @@ type Watch struct {
 }
 
 // New returns a Watch that fails the test at its end when a secret was seen, or when there was nothing to look at.
-func New(tb testing.TB) *Watch {
+func New(tb TB) *Watch {
 	tb.Helper()
 	w := &Watch{leaks: map[string]string{}}
 	tb.Cleanup(func() {
