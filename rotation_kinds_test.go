@@ -149,8 +149,8 @@ func TestRotateCertificate(t *testing.T) {
 	}
 }
 
-// TestRotateCA changes the CA of the brokers under load: first the secret trusts both, then the brokers show the
-// certificate of the new one.
+// TestRotateCA changes the CA of the brokers under load: first too early, which keeps the old one, then the secret trusts
+// both, and the brokers show the certificate of the new one.
 func TestRotateCA(t *testing.T) {
 	oldCA, newCA := newAuthority(t), newAuthority(t)
 	oldServer, _, _ := oldCA.issue(t, "broker")
@@ -167,6 +167,11 @@ func TestRotateCA(t *testing.T) {
 				[]auth.SourceAccessConfiguration{{Type: auth.ServerRootCACertificate, URI: "ca"}},
 				map[string]string{"ca": asJSON(t, map[string]string{"certificate": oldCA.pem})},
 				func(r *rotation) {
+					r.secrets.set("ca", asJSON(t, map[string]string{"certificate": newCA.pem}))
+					r.load("the new CA to be refused", func() bool { return r.runner.Status().Credentials.Err != nil })
+					if s := r.runner.Status(); auth.Classify(s.Credentials.Err).Cause != auth.CauseServerCA || s.Credentials.Rotations != 0 {
+						t.Errorf("after %d rotations refused as %q: %v", s.Credentials.Rotations, auth.Classify(s.Credentials.Err).Cause, s.Credentials.Err)
+					}
 					r.secrets.set("ca", asJSON(t, map[string]string{"certificate": oldCA.pem + newCA.pem}))
 					r.load("the rotation", func() bool { return r.runner.Status().Credentials.Rotations == 1 })
 					if name == "confluent" {
