@@ -18,19 +18,23 @@ type diagnosis struct {
 	last   auth.Diagnosis
 	// refused holds a word when the brokers refused the credentials.
 	refused chan struct{}
+	// vague holds the broker (empty where it is not known) of an error that a handshake may tell more about.
+	vague chan string
+	// healings counts how often what was wrong was forgotten.
+	healings int
 }
 
 func (d *diagnosis) init() {
 	d.recent = auth.NewRecent(auth.DefaultRecentWindow)
 	d.refused = make(chan struct{}, 1)
+	d.vague = make(chan string, 1)
 }
 
 // use forgets what was wrong: other credentials are in force from now on.
 func (d *diagnosis) use(c *auth.Credentials, group string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.recent.Reset()
-	d.last = auth.Diagnosis{}
+	d.forget()
 	d.facts = auth.Facts{Credentials: c, Group: group}
 }
 
@@ -38,8 +42,20 @@ func (d *diagnosis) use(c *auth.Credentials, group string) {
 func (d *diagnosis) healed() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.forget()
+}
+
+func (d *diagnosis) forget() {
 	d.recent.Reset()
 	d.last = auth.Diagnosis{}
+	d.healings++
+}
+
+// inUse is what a handshake of our own goes by, with the number of healings so far.
+func (d *diagnosis) inUse() (*auth.Credentials, int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.facts.Credentials, d.healings
 }
 
 // observe says what err means: what it says itself where that is no connection error, else the strongest recent cause.
@@ -65,8 +81,18 @@ func (d *diagnosis) observe(err error, now time.Time) auth.Diagnosis {
 		default:
 		}
 	}
-	if strongest, ok := d.recent.Strongest(now); ok && found.Code == "" {
+	if strongest, ok := d.recent.Strongest(now); ok && (found.Code == "" || found.Vague()) {
 		found = strongest
+	}
+	if found.Vague() {
+		broker := ""
+		if e != nil {
+			broker = e.Broker
+		}
+		select {
+		case d.vague <- broker:
+		default:
+		}
 	}
 	d.last = found
 	return found

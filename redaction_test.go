@@ -2,85 +2,63 @@ package esm_test
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"log/slog"
-	"strings"
-	"sync"
 	"testing"
 
 	"github.com/esm-go/esm"
+	"github.com/esm-go/esm/auth"
+	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/internal/leaktest"
 )
 
-// secretMarks is what nothing may print: the first begins every password of these tests, the other two begin each line of a private key's PEM block, and its
-// content in PKCS#8 for the kind of keys that are made here.
-var secretMarks = []string{"s3cr3t", "PRIVATE KEY", "MIGHAgEAMBMGByqGSM49AgEG"}
-
-// record gives options that write down all that a Runner says, at every level and in every form, and fail the test
-// when a secret is in it.
+// record gives options that look at all that a Runner says, at every level and in every form, and fail the test when a
+// secret is in it.
 func record(t *testing.T) []esm.Option {
 	t.Helper()
-	w := &recorder{}
-	t.Cleanup(func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if w.lines == 0 {
-			t.Error("nothing was logged: the search for secrets looks at nothing")
-		}
-		for mark, line := range w.leaks {
-			t.Errorf("%q stands in %s", mark, strings.ReplaceAll(line, mark, "…"))
-		}
-	})
-	return []esm.Option{
-		esm.WithLogger(slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug - 8}))),
-		esm.WithHooks(esm.Hooks{
-			Error:       func(i esm.ErrorInfo) { w.say(i); w.say(i.Diagnosis); w.say(i.Err) },
-			StateChange: func(i esm.StateInfo) { w.say(i) },
-			Commit:      func(i esm.CommitInfo) { w.say(i) },
-			Retry:       func(i esm.RetryInfo) { w.say(i) },
-			BatchEnd:    func(_ context.Context, i esm.BatchEndInfo) { w.say(i) },
-		}),
+	return leaktest.New(t).Options()
+}
+
+// Nothing that holds credentials prints them: neither the configurations of the drivers nor what Status shows.
+func TestConfigurationsPrintNoSecret(t *testing.T) {
+	w := leaktest.New(t)
+	_, cert, key := newAuthority(t).issue(t, "alice")
+	login := leaktest.Password(t, "login")
+	credentials := &auth.Credentials{Protocol: auth.ProtocolSASLSSL, Mechanism: auth.MechanismPlain, Username: "alice", Password: auth.NewSecret(login),
+		Certificate: []byte(cert), PrivateKey: auth.NewSecret(key)}
+	secrets := auth.NewStatic(map[string]string{"login": asJSON(t, map[string]string{"username": "alice", "password": login, "certificate": cert, "privateKey": key})})
+	mapping := esm.Mapping{
+		FunctionName:               "f",
+		Topics:                     []string{"orders"},
+		SelfManagedEventSource:     esm.SelfManagedEventSource{Endpoints: esm.Endpoints{KafkaBootstrapServers: []string{"localhost:9092"}}},
+		SourceAccessConfigurations: []auth.SourceAccessConfiguration{{Type: auth.BasicAuth, URI: "login"}},
 	}
-}
-
-// recorder keeps what holds a secret.
-type recorder struct {
-	mu    sync.Mutex
-	lines int
-	leaks map[string]string
-}
-
-var _ io.Writer = (*recorder)(nil)
-
-func (r *recorder) Write(p []byte) (int, error) {
-	r.look(string(p))
-	return len(p), nil
-}
-
-// say looks at a value in each form that people print.
-func (r *recorder) say(v any) { r.look(fmt.Sprintf("%v %+v %#v %s", v, v, v, v)) }
-
-func (r *recorder) look(text string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.lines++
-	for _, mark := range secretMarks {
-		if strings.Contains(text, mark) {
-			if r.leaks == nil {
-				r.leaks = map[string]string{}
-			}
-			r.leaks[mark] = text
-		}
+	config := driver.Config{BootstrapServers: []string{"localhost:9092"}, Credentials: credentials}
+	for _, v := range []any{*credentials, credentials, config, &config, mapping, &mapping, secrets, auth.Prefixes{"a": secrets}, auth.Facts{Credentials: credentials},
+		esm.CredentialsStatus{InUse: credentials.String()}, esm.Status{Credentials: esm.CredentialsStatus{InUse: credentials.String()}}} {
+		w.Say(v)
+		w.Logger().Info("x", "value", v)
 	}
-}
-
-// TestRecorderFindsSecrets says that the search finds what it looks for.
-func TestRecorderFindsSecrets(t *testing.T) {
-	for _, mark := range secretMarks {
-		r := &recorder{}
-		slog.New(slog.NewJSONHandler(r, nil)).Info("x", "password", "a"+mark+"b")
-		if r.leaks[mark] == "" {
-			t.Errorf("%q was not found", mark)
+	for name, d := range drivers {
+		runner, err := esm.New(mapping, func(context.Context, esm.KafkaEvent) error { return nil }, esm.WithDriver(d), esm.WithSecrets(secrets))
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		w.Say(runner.Status())
+		w.Say(d)
+		// What a client is refused for must not quote what it was given.
+		bad := config
+		bad.Logger = w.Logger()
+		bad.Credentials = &auth.Credentials{Protocol: auth.ProtocolSSL, Certificate: []byte(cert), PrivateKey: auth.NewSecret(key + leaktest.Mark)}
+		if consumer, err := d.Open(bad, nil); err == nil {
+			_ = consumer.Close(t.Context())
+			t.Logf("%s takes a key with something behind it", name)
+		} else {
+			w.Say(err)
+		}
+		bad.Credentials = &auth.Credentials{Protocol: auth.ProtocolSSL, Certificate: []byte(cert), PrivateKey: auth.NewSecret(leaktest.Mark + key[:60])}
+		if _, err := d.Open(bad, nil); err == nil {
+			t.Errorf("%s takes a broken key", name)
+		} else {
+			w.Say(err)
 		}
 	}
 }

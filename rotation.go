@@ -80,7 +80,9 @@ func (r *Runner) keep(err error) {
 	unlock()
 	d := auth.Classify(err)
 	r.log.Warn("the credentials stay: what the secret now holds cannot be used", "err", err, "hint", d.Hint)
-	r.hooks.error(ErrorInfo{Op: "rotate credentials", Err: err, LastProcessingResult: *r.result.Load(), Diagnosis: d})
+	r.tell(func() {
+		r.hooks.error(ErrorInfo{Op: "rotate credentials", Err: err, LastProcessingResult: *r.result.Load(), Diagnosis: d})
+	})
 }
 
 // rotate reads the secrets and, when they changed, tries them and puts them in force. settled is true when the newest
@@ -103,6 +105,7 @@ func (r *Runner) rotate(ctx context.Context, client *driver.Config, replace chan
 		err := p.Probe(probeCtx, trial)
 		cancel()
 		if err != nil {
+			err = r.clearer(ctx, trial, err)
 			return false, fmt.Errorf("the brokers do not take the new credentials: %w", err)
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"strings"
+	"net"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,6 +19,7 @@ import (
 	"github.com/esm-go/esm"
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/internal/leaktest"
 )
 
 // changing is a Secrets whose values change.
@@ -46,6 +47,8 @@ type rotation struct {
 	runner  *esm.Runner
 	client  *kgo.Client
 	secrets *changing
+	cluster *kfake.Cluster
+	conns   *connections
 	// revocations counts how often partitions were taken away.
 	revocations atomic.Int32
 
@@ -57,12 +60,19 @@ type rotation struct {
 // rotate runs a mapping on a broker, has script change things, and checks that no record was lost and all are committed.
 func rotate(t *testing.T, d driver.Driver, broker []kfake.Opt, client []kgo.Opt, configs []auth.SourceAccessConfiguration, values map[string]string, script func(*rotation)) {
 	t.Parallel()
-	cluster, err := kfake.NewCluster(append(broker, kfake.NumBrokers(1), kfake.SeedTopics(4, "orders"))...)
+	rotateFrom(t, d, &changing{values: values}, broker, client, configs, script)
+}
+
+// rotateFrom is rotate with secrets of any kind.
+func rotateFrom(t *testing.T, d driver.Driver, secrets auth.Secrets, broker []kfake.Opt, client []kgo.Opt, configs []auth.SourceAccessConfiguration, script func(*rotation)) {
+	conns := &connections{open: map[net.Conn]bool{}}
+	cluster, err := kfake.NewCluster(append(broker, kfake.NumBrokers(1), kfake.SeedTopics(4, "orders"), kfake.ListenFn(conns.listen))...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer cluster.Close()
-	r := &rotation{t: t, secrets: &changing{values: values}, seen: map[string]bool{}}
+	r := &rotation{t: t, cluster: cluster, conns: conns, seen: map[string]bool{}}
+	r.secrets, _ = secrets.(*changing)
 	if r.client, err = kgo.NewClient(append(client, kgo.SeedBrokers(cluster.ListenAddrs()...))...); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +94,7 @@ func rotate(t *testing.T, d driver.Driver, broker []kfake.Opt, client []kgo.Opt,
 			}
 		}
 		return nil
-	}, append(record(t), esm.WithDriver(d), esm.WithSecrets(r.secrets), esm.WithSecretsRefresh(100*time.Millisecond),
+	}, append(record(t), esm.WithDriver(d), esm.WithSecrets(secrets), esm.WithSecretsRefresh(100*time.Millisecond),
 		esm.WithHooks(esm.Hooks{Revoked: func(esm.AssignmentInfo) { r.revocations.Add(1) }, Lost: func(esm.AssignmentInfo) { r.revocations.Add(1) }}))...)
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +112,13 @@ func rotate(t *testing.T, d driver.Driver, broker []kfake.Opt, client []kgo.Opt,
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	offsets, err := kadm.NewClient(r.client).FetchOffsets(ctx, r.runner.Status().ConsumerGroupID)
+	// Of its own: connections of the other that were cut while idle answer the next request with their end.
+	admin, err := kgo.NewClient(append(client, kgo.SeedBrokers(cluster.ListenAddrs()...))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	offsets, err := kadm.NewClient(admin).FetchOffsets(ctx, r.runner.Status().ConsumerGroupID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,6 +130,42 @@ func rotate(t *testing.T, d driver.Driver, broker []kfake.Opt, client []kgo.Opt,
 	if s := r.runner.Status(); s.BufferedBytes != 0 || s.Credentials.Rotations != 1 || s.Credentials.Err != nil {
 		t.Errorf("at the end: %d bytes buffered, credentials %+v", s.BufferedBytes, s.Credentials)
 	}
+}
+
+// connections are a broker's, to be cut.
+type connections struct {
+	mu   sync.Mutex
+	open map[net.Conn]bool
+}
+
+type cutListener struct {
+	net.Listener
+	c *connections
+}
+
+func (c *connections) listen(network, address string) (net.Listener, error) {
+	l, err := net.Listen(network, address)
+	return cutListener{l, c}, err
+}
+
+func (l cutListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err == nil {
+		l.c.mu.Lock()
+		defer l.c.mu.Unlock()
+		l.c.open[conn] = true
+	}
+	return conn, err
+}
+
+// cut ends all connections: whoever goes on has to authenticate again.
+func (c *connections) cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for conn := range c.open {
+		_ = conn.Close()
+	}
+	clear(c.open)
 }
 
 func (r *rotation) received() int {
@@ -160,20 +212,20 @@ func TestRotatePassword(t *testing.T) {
 	}
 	for name, d := range drivers {
 		t.Run(name, func(t *testing.T) {
-			rotate(t, d, []kfake.Opt{kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-512", "alice", secretOf(t, "old")),
-				kfake.Superuser("PLAIN", "admin", secretOf(t, "admin")), kfake.TLS(&tls.Config{Certificates: []tls.Certificate{server}}),
+			rotate(t, d, []kfake.Opt{kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-512", "alice", leaktest.Password(t, "old")),
+				kfake.Superuser("PLAIN", "admin", leaktest.Password(t, "admin")), kfake.TLS(&tls.Config{Certificates: []tls.Certificate{server}}),
 				kfake.BrokerConfigs(map[string]string{"connections.max.reauth.ms": "1000"})},
-				[]kgo.Opt{kgo.DialTLSConfig(&tls.Config{RootCAs: pool}), kgo.SASL(plain.Auth{User: "admin", Pass: secretOf(t, "admin")}.AsMechanism())},
+				[]kgo.Opt{kgo.DialTLSConfig(&tls.Config{RootCAs: pool}), kgo.SASL(plain.Auth{User: "admin", Pass: leaktest.Password(t, "admin")}.AsMechanism())},
 				[]auth.SourceAccessConfiguration{{Type: auth.SASLSCRAM512Auth, URI: "login"}, {Type: auth.ServerRootCACertificate, URI: "ca"}},
-				map[string]string{"login": login(secretOf(t, "old")), "ca": asJSON(t, map[string]string{"certificate": ca.pem})},
+				map[string]string{"login": login(leaktest.Password(t, "old")), "ca": asJSON(t, map[string]string{"certificate": ca.pem})},
 				func(r *rotation) {
-					r.secrets.set("login", login(secretOf(t, "new")))
+					r.secrets.set("login", login(leaktest.Password(t, "new")))
 					r.load("the new password to be refused", func() bool { return r.runner.Status().Credentials.Err != nil })
 					if d := auth.Classify(r.runner.Status().Credentials.Err); d.Text != auth.TextSASL {
 						t.Errorf("refused with %q: %v", d.Text, d.Err)
 					}
 					_, err := kadm.NewClient(r.client).AlterUserSCRAMs(r.ctx, nil, []kadm.UpsertSCRAM{{User: "alice",
-						Mechanism: kadm.ScramSha512, Iterations: 4096, Password: secretOf(t, "new")}})
+						Mechanism: kadm.ScramSha512, Iterations: 4096, Password: leaktest.Password(t, "new")}})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -186,31 +238,4 @@ func TestRotatePassword(t *testing.T) {
 				})
 		})
 	}
-}
-
-// TestRotateCertificate changes a client's certificate under load.
-func TestRotateCertificate(t *testing.T) {
-	ca := newAuthority(t)
-	server, _, _ := ca.issue(t, "broker")
-	pair, oldCert, oldKey := ca.issue(t, "alice")
-	_, newCert, newKey := ca.issue(t, "alice")
-	pool := x509.NewCertPool()
-	pool.AddCert(ca.cert)
-	for name, d := range drivers {
-		t.Run(name, func(t *testing.T) {
-			rotate(t, d, []kfake.Opt{kfake.TLS(&tls.Config{Certificates: []tls.Certificate{server}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert})},
-				[]kgo.Opt{kgo.DialTLSConfig(&tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair}})},
-				[]auth.SourceAccessConfiguration{{Type: auth.ClientCertificateTLSAuth, URI: "mtls"}, {Type: auth.ServerRootCACertificate, URI: "ca"}},
-				map[string]string{"mtls": asJSON(t, map[string]string{"certificate": oldCert, "privateKey": oldKey}), "ca": asJSON(t, map[string]string{"certificate": ca.pem})},
-				func(r *rotation) {
-					r.secrets.set("mtls", asJSON(t, map[string]string{"certificate": newCert, "privateKey": newKey}))
-					r.load("the rotation", func() bool { return r.runner.Status().Credentials.Rotations == 1 })
-				})
-		})
-	}
-}
-
-// secretOf is a password of these tests, never to be seen in what they log.
-func secretOf(t *testing.T, name string) string {
-	return "s3cr3t-of-the-test-" + strings.ToLower(t.Name()) + name
 }

@@ -90,12 +90,17 @@ func (r *Runner) Run(ctx context.Context) error {
 	r.log.Info("event source mapping starts", "UUID", r.uuid, "FunctionName", r.functionName, "ConsumerGroupId", r.client.GroupID,
 		"Topics", r.client.Topics, "bootstrap", r.bootstrap, "driver", r.opts.driver.Name())
 	replace := make(chan *auth.Credentials)
+	var watchers sync.WaitGroup
 	if credentials != nil && r.opts.secretsRefresh > 0 {
-		var watcher sync.WaitGroup
-		watcher.Go(func() { r.watchSecrets(ctx, r.client, replace) })
-		defer watcher.Wait()
-		defer cancel(nil)
+		client := r.client
+		watchers.Go(func() { r.watchSecrets(ctx, client, replace) })
 	}
+	if r.usesTLS(credentials) {
+		client := r.client
+		watchers.Go(func() { r.watchHandshakes(ctx, client) })
+	}
+	defer watchers.Wait()
+	defer cancel(nil)
 	var tooLate <-chan time.Time
 	if d := r.opts.startTimeout; d > 0 {
 		timer := time.NewTimer(d)

@@ -10,12 +10,8 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
-	"io"
-	"log/slog"
 	"math/big"
 	"net"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -27,6 +23,7 @@ import (
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/driver/franz"
+	"github.com/esm-go/esm/internal/leaktest"
 )
 
 // drivers are those that this build has.
@@ -85,18 +82,6 @@ func (a *authority) issue(t *testing.T, name string) (tls.Certificate, string, s
 	return pair, certPEM, keyPEM
 }
 
-// lockedWriter lets several goroutines log.
-type lockedWriter struct {
-	mu sync.Mutex
-	w  io.Writer
-}
-
-func (l *lockedWriter) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(p)
-}
-
 func asJSON(t *testing.T, v any) string {
 	t.Helper()
 	b, err := json.Marshal(v)
@@ -108,14 +93,14 @@ func asJSON(t *testing.T, v any) string {
 
 // TestSecureConnections reaches an in-process broker over TLS with a private CA, by each kind of secret that it knows.
 func TestSecureConnections(t *testing.T) {
-	const password = "s3cr3t-of-the-test"
+	password := leaktest.Password(t, "alice")
 	ca := newAuthority(t)
 	server, _, _ := ca.issue(t, "broker")
 	_, clientCert, clientKey := ca.issue(t, "alice")
 	pool := x509.NewCertPool()
 	pool.AddCert(ca.cert)
 	login := asJSON(t, map[string]string{"username": "alice", "password": password})
-	wrong := asJSON(t, map[string]string{"username": "alice", "password": "not it"})
+	wrong := asJSON(t, map[string]string{"username": "alice", "password": leaktest.Password(t, "wrong")})
 	root := auth.SourceAccessConfiguration{Type: auth.ServerRootCACertificate, URI: "ca"}
 	secrets := auth.NewStatic(map[string]string{
 		"ca": asJSON(t, map[string]string{"certificate": ca.pem}), "login": login, "wrong": wrong,
@@ -165,7 +150,7 @@ func TestSecureConnections(t *testing.T) {
 				if err := producer.ProduceSync(t.Context(), &kgo.Record{Topic: "orders", Value: []byte("one")}).FirstErr(); err != nil {
 					t.Fatal(err)
 				}
-				var log strings.Builder
+				watch := leaktest.New(t)
 				got := make(chan string, 1)
 				problems := make(chan string, 64)
 				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -178,13 +163,12 @@ func TestSecureConnections(t *testing.T) {
 				}, func(_ context.Context, e esm.KafkaEvent) error {
 					got <- string(e.Records["orders-0"][0].Value)
 					return nil
-				}, esm.WithDriver(d), esm.WithSecrets(secrets), esm.WithLogger(slog.New(slog.NewTextHandler(&lockedWriter{w: &log}, nil))),
-					esm.WithHooks(esm.Hooks{Error: func(i esm.ErrorInfo) {
-						select {
-						case problems <- i.LastProcessingResult:
-						default:
-						}
-					}}))
+				}, append(watch.Options(), esm.WithDriver(d), esm.WithSecrets(secrets), esm.WithHooks(esm.Hooks{Error: func(i esm.ErrorInfo) {
+					select {
+					case problems <- i.LastProcessingResult:
+					default:
+					}
+				}}))...)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -209,12 +193,10 @@ func TestSecureConnections(t *testing.T) {
 						}
 					}
 				}
+				watch.Say(runner.Status())
 				cancel()
 				if err := <-done; err != nil {
 					t.Error(err)
-				}
-				if strings.Contains(log.String(), password) || strings.Contains(log.String(), "PRIVATE KEY") {
-					t.Error("a secret stands in the log")
 				}
 			})
 		}

@@ -62,12 +62,23 @@ func (f Facts) brokerCode(code int, seen string) Diagnosis {
 	return Diagnosis{}
 }
 
-// principal names who the broker sees, as far as it is known.
+// principal names who the broker sees, as far as it is known. For a certificate
+// it is what Kafka makes of it unless ssl.principal.mapping.rules say otherwise.
 func (f Facts) principal() string {
-	if f.Credentials != nil && f.Credentials.Username != "" {
+	if f.Credentials == nil {
+		return "the principal"
+	}
+	if f.Credentials.Username != "" {
 		return fmt.Sprintf("principal User:%.100s", f.Credentials.Username)
 	}
-	return "the principal"
+	if chain := infos(f.Credentials.Certificate); len(chain) > 0 {
+		return fmt.Sprintf("principal User:%.300s", chain[0].Subject)
+	}
+	return "principal User:ANONYMOUS"
+}
+
+func (f Facts) hasCertificate() bool {
+	return f.Credentials != nil && len(f.Credentials.Certificate) > 0
 }
 
 func (f Facts) mechanism() string {

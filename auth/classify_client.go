@@ -74,7 +74,7 @@ func (f Facts) opensslText(text string) Diagnosis {
 	case has("certificate verify failed"), has("0A000086"), has("certificate could not be verified"),
 		has("Failed to verify broker certificate"), has("Broker did not provide a certificate"):
 		// OpenSSL knows which, librdkafka does not pass it on.
-		return refuseServer(CauseServerCA, "the broker's certificate could not be verified: its CA is not trusted, "+
+		return refuseServer(CauseServerUnverified, "the broker's certificate could not be verified: its CA is not trusted, "+
 			"or it lacks the name that was dialled, or it is out of its dates",
 			"check the CA in the secret of Type "+string(ServerRootCACertificate)+", then the certificate's names and dates")
 	case has("client SSL authentication might be required"):
@@ -98,7 +98,7 @@ func (f Facts) clientText(client *ClientError) Diagnosis {
 		d.Detail = "the broker closed the connection during SASL, as some do on a wrong user name or password"
 		return d
 	case has("broker might require SASL authentication"):
-		return saslMissing()
+		return f.saslMissing()
 	case has("connecting to a SSL listener?"):
 		return tlsListener()
 	case client.Code == rdkafkaResolve, has("Failed to resolve"):
@@ -160,7 +160,7 @@ func (f Facts) classifyNetwork(err error) Diagnosis {
 		d.Detail = "the broker closed the connection, as some do on a wrong user name or password"
 		return d
 	case strings.Contains(text, "is SASL missing?"):
-		return saslMissing()
+		return f.saslMissing()
 	}
 	var network net.Error
 	var operation *net.OpError
@@ -179,9 +179,14 @@ func (f Facts) classifyNetwork(err error) Diagnosis {
 	return Diagnosis{}
 }
 
-func saslMissing() Diagnosis {
+func (f Facts) saslMissing() Diagnosis {
+	if f.hasCertificate() {
+		return Diagnosis{Text: TextServerAuthenticate, Code: CodeAuthnError, Cause: CauseSASLMissing,
+			Detail: "the broker's listener wants SASL, not a client certificate",
+			Hint:   "use the port of a listener with security protocol SSL and ssl.client.auth=required"}
+	}
 	return Diagnosis{Text: TextSASL, Code: CodeAuthnError, Cause: CauseSASLMissing,
-		Detail: "the broker seems to want SASL, and none is configured",
+		Detail: "the broker's listener wants SASL, and none is configured",
 		Hint:   "add " + string(BasicAuth) + ", " + string(SASLSCRAM256Auth) + " or " + string(SASLSCRAM512Auth) + ", or use another listener"}
 }
 

@@ -35,12 +35,12 @@ func TestClassifyLibrdkafka(t *testing.T) {
 		text        string
 		code        Code
 	}{
-		"CA or name or dates, go": {rdkafka(-181, at+"SSL handshake failed: error:0A000086:SSL routines::certificate verify failed: broker certificate could not be verified, verify that ssl.ca.location is correctly configured or root CA certificates are installed (install ca-certificates package) (after 1ms in state SSL_HANDSHAKE)"), nil, CauseServerCA, TextLambdaAuthenticate, CodeAuthnError},
-		"the same, as transport":  {rdkafka(-195, at+"error:0A000086:SSL routines::certificate verify failed (after 1ms in state SSL_HANDSHAKE)"), nil, CauseServerCA, TextLambdaAuthenticate, CodeAuthnError},
-		"OpenSSL 1.1, source":     {rdkafka(-181, at+"SSL handshake failed: error:1416F086:SSL routines:tls_process_server_certificate:certificate verify failed: broker certificate could not be verified"), nil, CauseServerCA, TextLambdaAuthenticate, CodeAuthnError},
+		"CA or name or dates, go": {rdkafka(-181, at+"SSL handshake failed: error:0A000086:SSL routines::certificate verify failed: broker certificate could not be verified, verify that ssl.ca.location is correctly configured or root CA certificates are installed (install ca-certificates package) (after 1ms in state SSL_HANDSHAKE)"), nil, CauseServerUnverified, TextLambdaAuthenticate, CodeAuthnError},
+		"the same, as transport":  {rdkafka(-195, at+"error:0A000086:SSL routines::certificate verify failed (after 1ms in state SSL_HANDSHAKE)"), nil, CauseServerUnverified, TextLambdaAuthenticate, CodeAuthnError},
+		"OpenSSL 1.1, source":     {rdkafka(-181, at+"SSL handshake failed: error:1416F086:SSL routines:tls_process_server_certificate:certificate verify failed: broker certificate could not be verified"), nil, CauseServerUnverified, TextLambdaAuthenticate, CodeAuthnError},
 		"verify, source":          {rdkafka(-181, at+"Failed to verify broker certificate: hostname mismatch"), nil, CauseServerName, TextLambdaAuthenticate, CodeAuthnError},
 		"verify dates, source":    {rdkafka(-181, at+"Failed to verify broker certificate: certificate has expired"), nil, CauseServerExpired, TextLambdaAuthenticate, CodeAuthnError},
-		"no certificate, source":  {rdkafka(-181, at+"Broker did not provide a certificate"), nil, CauseServerCA, TextLambdaAuthenticate, CodeAuthnError},
+		"no certificate, source":  {rdkafka(-181, at+"Broker did not provide a certificate"), nil, CauseServerUnverified, TextLambdaAuthenticate, CodeAuthnError},
 
 		"none, go, TLS 1.2":           {rdkafka(-181, at+"SSL handshake failed: error:0A000410:SSL routines::sslv3 alert handshake failure: SSL alert number 40 (after 2ms in state SSL_HANDSHAKE)"), withoutOne, CauseClientCertificateMissing, TextServerAuthenticate, CodeAuthnError},
 		"none, go, TLS 1.2 transport": {rdkafka(-195, at+"error:0A000410:SSL routines::sslv3 alert handshake failure: SSL alert number 40 (after 1ms in state SSL_HANDSHAKE)"), withoutOne, CauseClientCertificateMissing, TextServerAuthenticate, CodeAuthnError},

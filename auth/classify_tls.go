@@ -51,8 +51,13 @@ func (f Facts) classifyTLS(err error) Diagnosis {
 	if d := classifyVerification(err); d.Known() {
 		return d
 	}
-	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok || errors.Is(err, errPlaintextListener) {
 		return plaintextListener()
+	}
+	if sasl, ok := errors.AsType[*saslWantedError](err); ok {
+		d := f.saslMissing()
+		d.Detail += ", with one of " + strings.Join(sasl.mechanisms, ", ")
+		return d
 	}
 	var remote *net.OpError
 	if errors.As(err, &remote) && remote.Op == "remote error" && remote.Err != nil {
@@ -149,7 +154,7 @@ func (f Facts) alert(number int) Diagnosis {
 	const sign = "use a certificate signed by a CA in the brokers' truststore, with clientAuth in its extended key usage"
 	switch number {
 	case alertBadCertificate, alertCertificateRequired, alertHandshakeFailure:
-		if f.Credentials != nil && len(f.Credentials.Certificate) > 0 {
+		if f.hasCertificate() {
 			return refused(CauseClientCertificateRejected, "the broker does not accept the client certificate", sign)
 		}
 		hint := "add a " + string(ClientCertificateTLSAuth) + " secret, or use a listener without ssl.client.auth=required"

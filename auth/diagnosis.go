@@ -57,6 +57,9 @@ const (
 	CauseServerName    Cause = "server-name"    // lacks the name that was dialled
 	CauseServerExpired Cause = "server-expired" // out of its dates
 	CauseServerInvalid Cause = "server-invalid" // unusable for another reason
+	// CauseServerUnverified is one of the four, and the client does not say
+	// which (librdkafka): ProbeTLS does.
+	CauseServerUnverified Cause = "server-unverified"
 
 	// Before authentication.
 	CausePlaintextListener Cause = "plaintext-listener" // TLS spoken to a plaintext listener
@@ -124,6 +127,19 @@ func (d Diagnosis) Error() string {
 // Unwrap returns Err.
 func (d Diagnosis) Unwrap() error { return d.Err }
 
+// Vague reports whether a handshake of its own, by [ProbeTLS], may tell more
+// than the client did. It means something for connections with TLS alone.
+func (d Diagnosis) Vague() bool {
+	switch d.Cause {
+	case CauseServerUnverified, CauseDisconnected, CauseTimeout, CauseAllBrokersDown:
+		return true
+	}
+	return false
+}
+
+// Stronger reports whether d explains more than other does.
+func (d Diagnosis) Stronger(other Diagnosis) bool { return d.Cause.strength() > other.Cause.strength() }
+
 // strength orders causes by how much they explain: with librdkafka the first
 // thing seen on a wrong password can be "all brokers down".
 func (c Cause) strength() int {
@@ -134,7 +150,7 @@ func (c Cause) strength() int {
 		return 1
 	case CauseDisconnected, CauseTimeout, CauseSecretUnavailable:
 		return 2
-	case CauseDNS, CauseRefused, CauseTopicMissing, CausePlaintextListener, CauseTLSListener:
+	case CauseDNS, CauseRefused, CauseTopicMissing, CausePlaintextListener, CauseTLSListener, CauseServerUnverified:
 		return 3
 	default:
 		return 4

@@ -16,14 +16,22 @@ import (
 // client is done. A round trip is what it takes.
 const probeLinger = time.Second
 
+// probeHandshake bounds ProbeTLS's handshake: a listener without TLS may take
+// its beginning for that of a long request, and wait for the rest.
+const probeHandshake = 2 * time.Second
+
 // ProbeTLS makes one TLS connection to address ("host:port") with the
 // credentials' certificates and reports why it fails, in errors that
 // [Classify] tells apart. librdkafka says the same of a broker with an unknown
 // CA, a wrong name and an expired certificate: this says which.
 //
-// dial opens the connection, nil for a plain [net.Dialer]. It sends nothing but
-// the handshake: no password goes out. Without TLS in the credentials it only
-// dials. It takes up to a second longer than the handshake, and ends with ctx.
+// dial opens the connection, nil for a plain [net.Dialer]. No password goes out.
+// Where the other side hangs up on the handshake or is silent, a second
+// connection asks, without TLS, which versions of Kafka's requests it knows: an
+// answer means a plaintext listener. After a handshake that went well,
+// credentials without SASL ask whether the listener wants it. Without TLS in the
+// credentials ProbeTLS only dials. It takes up to a second longer than the
+// handshake, which has two, and ends with ctx.
 func ProbeTLS(ctx context.Context, address string, credentials *Credentials,
 	dial func(ctx context.Context, network, address string) (net.Conn, error)) error {
 	config, err := credentials.TLSConfig()
@@ -47,23 +55,33 @@ func ProbeTLS(ctx context.Context, address string, credentials *Credentials,
 	}
 	config.ServerName = host
 	conn := tls.Client(raw, config)
-	if err := conn.HandshakeContext(ctx); err != nil {
+	handshakeCtx, cancel := context.WithTimeout(ctx, probeHandshake)
+	err = conn.HandshakeContext(handshakeCtx)
+	cancel()
+	if err != nil {
+		if (hungUp(err) || errors.Is(err, context.DeadlineExceeded)) && answersPlaintext(ctx, address, dial) {
+			err = errPlaintextListener
+		}
 		return fmt.Errorf("probe %s: %w", address, err)
 	}
 	until := time.Now().Add(probeLinger)
 	if deadline, ok := ctx.Deadline(); ok && deadline.Before(until) {
 		until = deadline
 	}
-	if err := raw.SetReadDeadline(until); err != nil {
+	if err := raw.SetDeadline(until); err != nil {
 		return fmt.Errorf("probe %s: %w", address, err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	_, err = conn.Read(make([]byte, 1))
+	if credentials.Mechanism == "" {
+		err = wantsSASL(conn)
+	} else {
+		_, err = conn.Read(make([]byte, 1))
+	}
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return fmt.Errorf("probe %s: %w", address, ctx.Err())
-	case err == nil, errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, io.EOF):
+	case err == nil, errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		// Silence is consent: a broker waits for a request.
 		return nil
 	}

@@ -56,6 +56,8 @@ type Error struct {
 	Kind Kind
 	// TopicPartition is set where the error is about one; Partition is -1 where it is about a whole topic.
 	TopicPartition TopicPartition
+	// Broker is the host:port of the broker that it is about, empty where the client does not say.
+	Broker string
 	// Offset is the offset that was asked for, with KindOffsetOutOfRange; else -1.
 	Offset int64
 	// Err is the client's own error.

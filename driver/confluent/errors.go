@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -63,7 +64,19 @@ func kindOf(err error) driver.Kind {
 
 // classed wraps an error of librdkafka about a partition, or about none.
 func classed(tp driver.TopicPartition, err error) *driver.Error {
-	return &driver.Error{Kind: kindOf(err), TopicPartition: tp, Offset: -1, Err: explain(err)}
+	return &driver.Error{Kind: kindOf(err), TopicPartition: tp, Broker: brokerOf(err), Offset: -1, Err: explain(err)}
+}
+
+// brokerName is how librdkafka's errors about a broker begin: "sasl_ssl://host:9094/1: ".
+var brokerName = regexp.MustCompile(`^[a-z_]+://([^/ ]+:[0-9]+)/`)
+
+func brokerOf(err error) string {
+	if e, ok := errors.AsType[kafka.Error](err); ok {
+		if match := brokerName.FindStringSubmatch(e.String()); match != nil {
+			return match[1]
+		}
+	}
+	return ""
 }
 
 // explained is an error of librdkafka with what auth.Classify reads, which must not need cgo.

@@ -97,11 +97,14 @@ func (c *client) Probe(ctx context.Context, config driver.Config) error {
 		}
 		// The reason comes as an event, and it does not end the wait for the metadata.
 		for ev := client.Poll(0); ev != nil; ev = client.Poll(0) {
-			if e, ok := ev.(kafka.Error); ok && reason.Kind != driver.KindAuthentication {
-				reason = classed(driver.TopicPartition{}, e)
+			if e, ok := ev.(kafka.Error); ok {
+				if said := classed(driver.TopicPartition{}, e); auth.Classify(said).Stronger(auth.Classify(reason)) {
+					reason = said
+				}
 			}
 		}
-		if reason.Kind == driver.KindAuthentication || ctx.Err() != nil {
+		// By what it means: a broker that hangs up in the middle of SASL comes under a code for lost connections.
+		if reason.Kind == driver.KindAuthentication || auth.Classify(reason).Code == auth.CodeAuthnError || ctx.Err() != nil {
 			return reason
 		}
 	}

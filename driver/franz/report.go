@@ -34,8 +34,10 @@ const (
 
 func topicCondition(topic string) string                 { return "topic/" + topic }
 func partitionCondition(tp driver.TopicPartition) string { return "partition/" + tp.String() }
-func brokerCondition(meta kgo.BrokerMetadata) string {
-	return "broker/" + net.JoinHostPort(meta.Host, strconv.Itoa(int(meta.Port)))
+func brokerCondition(meta kgo.BrokerMetadata) string     { return "broker/" + brokerAddress(meta) }
+
+func brokerAddress(meta kgo.BrokerMetadata) string {
+	return net.JoinHostPort(meta.Host, strconv.Itoa(int(meta.Port)))
 }
 
 func (r *reporter) init(wake func()) {
@@ -110,6 +112,7 @@ func (h *hooks) OnBrokerConnect(meta kgo.BrokerMetadata, _ time.Duration, _ net.
 		if e.Kind == driver.KindOther {
 			e.Kind = driver.KindUnavailable
 		}
+		e.Broker = brokerAddress(meta)
 		h.c.report.raise(brokerCondition(meta), e)
 	}
 }
@@ -140,7 +143,9 @@ func (h *hooks) OnBrokerRead(meta kgo.BrokerMetadata, key int16, _ int, _, _ tim
 	e, isNet := errors.AsType[net.Error](err)
 	if (refused || isNet && e.Timeout() || isTLS(err)) && h.c.life.Err() == nil {
 		// TLS 1.3: a broker refuses a client's certificate after the handshake.
-		h.c.report.raise(brokerCondition(meta), h.c.classify(err))
+		e := h.c.classify(err)
+		e.Broker = brokerAddress(meta)
+		h.c.report.raise(brokerCondition(meta), e)
 	}
 }
 

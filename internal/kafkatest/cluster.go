@@ -3,6 +3,7 @@ package kafkatest
 import (
 	"context"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -152,14 +153,22 @@ func (c *Cluster) writeCertificates() error {
 		return err
 	}
 	c.pki = pki
-	cert, key, err := pki.issue("broker")
-	if err != nil {
-		return err
+	stores := map[string]func(*x509.Certificate){"broker.pem": nil}
+	for _, d := range c.cfg.doors {
+		if d.Certificate != nil {
+			stores[d.keystore()] = d.Certificate
+		}
 	}
-	return errors.Join(
-		os.WriteFile(c.path("broker.pem"), append(key, cert...), 0o600),
-		os.WriteFile(c.path("ca.pem"), pki.CA(), 0o600),
-	)
+	for name, change := range stores {
+		cert, key, err := pki.issue("broker", change)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(c.path(name), append(key, cert...), 0o600); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(c.path("ca.pem"), pki.CA(), 0o600)
 }
 
 // format prepares each node's log.dirs, side by side: each run costs a second

@@ -1,10 +1,12 @@
 package kafkatest
 
 import (
+	"crypto/x509"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"strings"
 )
 
 // Listener names one of a broker's listeners.
@@ -20,8 +22,30 @@ const (
 	controller    Listener = "CONTROLLER"
 )
 
+// Door is a listener that [Open] adds, for what the others cannot show: one
+// version of TLS alone, or a broker with a bad certificate.
+type Door struct {
+	// Name is the listener's, in capitals.
+	Name Listener
+	// Protocol is SSL or SASL_SSL; the latter knows the users of [User].
+	Protocol string
+	// Certificate changes the broker's certificate before the cluster's [PKI]
+	// signs it; nil for the one that the other listeners have. A [Pool] tells
+	// doors with and without apart, not one function from another.
+	Certificate func(*x509.Certificate)
+	// Properties of this listener alone, such as ssl.enabled.protocols.
+	Properties map[string]string
+}
+
+func (d Door) keystore() string { return "broker-" + strings.ToLower(string(d.Name)) + ".pem" }
+
 // protocol is what Kafka calls the kind of listener.
-func (l Listener) protocol() string {
+func (c config) protocol(l Listener) string {
+	for _, d := range c.doors {
+		if d.Name == l {
+			return d.Protocol
+		}
+	}
 	switch l {
 	case TLS, MTLS:
 		return "SSL"
@@ -40,6 +64,9 @@ func (c config) listeners(r release) []Listener {
 	}
 	if c.secure {
 		ls = append(ls, TLS, MTLS, SASLSSL, SASLPlaintext)
+	}
+	for _, d := range c.doors {
+		ls = append(ls, d.Name)
 	}
 	return ls
 }

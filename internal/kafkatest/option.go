@@ -19,6 +19,7 @@ type config struct {
 	secure     bool
 	acls       bool
 	users      []user
+	doors      []Door
 	properties map[string]string
 }
 
@@ -50,6 +51,14 @@ func User(name, password string) Option {
 	return func(c *config) {
 		c.secure = true
 		c.users = append(c.users, user{name, password})
+	}
+}
+
+// Open adds listeners of the caller's own making. It implies [Secure].
+func Open(doors ...Door) Option {
+	return func(c *config) {
+		c.secure = true
+		c.doors = append(c.doors, doors...)
 	}
 }
 
@@ -85,6 +94,9 @@ func newConfig(version string, opts []Option) (config, release, error) {
 func (c config) key() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %d %s %t %t %q", c.version, c.nodes, c.heap, c.secure, c.acls, c.users)
+	for _, d := range c.doors {
+		fmt.Fprintf(&b, " %s %s %t %q", d.Name, d.Protocol, d.Certificate != nil, fmt.Sprint(d.Properties))
+	}
 	for _, k := range slices.Sorted(maps.Keys(c.properties)) {
 		fmt.Fprintf(&b, " %q=%q", k, c.properties[k])
 	}

@@ -65,19 +65,22 @@ func (p *PKI) Pool() *x509.CertPool {
 // name.
 func (p *PKI) Issue(tb testing.TB, commonName string) (cert, key []byte) {
 	tb.Helper()
-	cert, key, err := p.issue(commonName)
+	cert, key, err := p.issue(commonName, nil)
 	if err != nil {
 		tb.Fatalf("kafkatest: issue a certificate for %s: %v", commonName, err)
 	}
 	return cert, key
 }
 
-func (p *PKI) issue(commonName string) (cert, key []byte, err error) {
+func (p *PKI) issue(commonName string, change func(*x509.Certificate)) (cert, key []byte, err error) {
 	t := template(commonName)
 	t.KeyUsage = x509.KeyUsageDigitalSignature
 	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	t.DNSNames = []string{"localhost"}
 	t.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+	if change != nil {
+		change(t)
+	}
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, err

@@ -16,7 +16,7 @@ func (c *Cluster) properties(n *node) []byte {
 		if l != controller {
 			advertised = append(advertised, addr)
 		}
-		protocols = append(protocols, fmt.Sprintf("%s:%s", l, l.protocol()))
+		protocols = append(protocols, fmt.Sprintf("%s:%s", l, c.cfg.protocol(l)))
 	}
 	replicas := fmt.Sprint(c.cfg.nodes)
 	p := map[string]string{
@@ -93,11 +93,23 @@ func (c *Cluster) secureProperties(p map[string]string) {
 	for _, u := range c.cfg.users {
 		fmt.Fprintf(&plain, " user_%s=%q", u.name, u.password)
 	}
-	for _, l := range []string{"sasl_ssl", "sasl_plaintext"} {
-		prefix := "listener.name." + l + "."
+	for _, l := range c.cfg.listeners(c.rel) {
+		prefix := "listener.name." + strings.ToLower(string(l)) + "."
+		if !strings.HasPrefix(c.cfg.protocol(l), "SASL_") {
+			continue
+		}
 		p[prefix+"plain.sasl.jaas.config"] = plain.String() + ";"
 		for _, m := range []string{"scram-sha-256", "scram-sha-512"} {
 			p[prefix+m+".sasl.jaas.config"] = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+		}
+	}
+	for _, d := range c.cfg.doors {
+		prefix := "listener.name." + strings.ToLower(string(d.Name)) + "."
+		if d.Certificate != nil {
+			p[prefix+"ssl.keystore.location"] = c.path(d.keystore())
+		}
+		for k, v := range d.Properties {
+			p[prefix+k] = v
 		}
 	}
 	if c.cfg.acls {

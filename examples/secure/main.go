@@ -1,0 +1,180 @@
+// Secure runs a mapping over TLS with a private CA and SCRAM, against a broker inside this process. Its secrets are
+// files, as Kubernetes mounts them, or in AWS Secrets Manager. Half way the password is changed, and the mapping goes
+// on without a restart.
+//
+//	go run ./examples/secure
+//	go run ./examples/secure -secretsmanager
+//
+// With -secretsmanager the secrets are read through AWS's SDK: from the endpoint that AWS_ENDPOINT_URL_SECRETS_MANAGER
+// names (moto, LocalStack), where two secrets are created; without it, from a small server inside this process.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"github.com/esm-go/esm"
+	"github.com/esm-go/esm/auth"
+)
+
+const topic = "orders"
+
+// The first password, the one that it is changed to, and the one with which this program itself writes.
+const first, second, admin = "tr0ub4dor", "correct horse battery staple", "admin"
+
+func main() {
+	inAWS := flag.Bool("secretsmanager", false, "read the secrets from AWS Secrets Manager")
+	orders := flag.Int("orders", 1000, "how many orders to produce before and after the password changes")
+	verbose := flag.Bool("v", false, "show the library's log")
+	flag.Parse()
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer cancel()
+	if err := run(ctx, os.Stdout, *inAWS, *orders, *verbose); err != nil {
+		fmt.Fprintln(os.Stderr, "secure:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, out io.Writer, inAWS bool, orders int, verbose bool) error {
+	say := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format, args...) }
+	pki, err := newPKI()
+	if err != nil {
+		return err
+	}
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(4, topic), kfake.EnableSASL(),
+		kfake.Superuser("SCRAM-SHA-512", "alice", first), kfake.Superuser("SCRAM-SHA-512", "admin", admin),
+		kfake.TLS(&tls.Config{Certificates: []tls.Certificate{pki.server}}))
+	if err != nil {
+		return fmt.Errorf("starting the in-process broker: %w", err)
+	}
+	defer cluster.Close()
+	client, err := connect(cluster, pki.pool)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+
+	keep := inFiles
+	if inAWS {
+		keep = inSecretsManager
+	}
+	secrets, err := keep(ctx, map[string]map[string]string{
+		"login": {"username": "alice", "password": first}, "ca": {"certificate": pki.ca}})
+	if err != nil {
+		return err
+	}
+	defer secrets.close()
+	configs := []auth.SourceAccessConfiguration{
+		{Type: auth.SASLSCRAM512Auth, URI: secrets.uris["login"]}, {Type: auth.ServerRootCACertificate, URI: secrets.uris["ca"]}}
+	report, err := auth.Check(ctx, secrets.store, configs)
+	if err != nil {
+		return err
+	}
+	say("the secrets %s and %s give:\n%s\n", secrets.uris["login"], secrets.uris["ca"], report)
+
+	var handled atomic.Int64
+	level := slog.LevelError
+	if verbose {
+		level = slog.LevelInfo
+	}
+	runner, err := esm.New(esm.Mapping{
+		FunctionName:               "secure",
+		SelfManagedEventSource:     esm.SelfManagedEventSource{Endpoints: esm.Endpoints{KafkaBootstrapServers: cluster.ListenAddrs()}},
+		Topics:                     []string{topic},
+		SourceAccessConfigurations: configs,
+	}, func(_ context.Context, event esm.KafkaEvent) error {
+		handled.Add(int64(event.Len()))
+		return nil
+	}, esm.WithSecrets(secrets.store), esm.WithSecretsRefresh(time.Second),
+		esm.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))))
+	if err != nil {
+		return err
+	}
+	runCtx, stop := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() {
+		defer close(done)
+		done <- runner.Run(runCtx)
+	}()
+	defer func() {
+		stop()
+		for range done { // until it has returned
+		}
+	}()
+	until := func(ok func() bool) error {
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		for !ok() {
+			select {
+			case <-tick.C:
+			case err := <-done:
+				return errors.Join(errors.New("the mapping ended"), err, context.Cause(ctx))
+			}
+		}
+		return nil
+	}
+
+	if err := produce(ctx, client, orders); err != nil {
+		return err
+	}
+	if err := until(func() bool { return handled.Load() >= int64(orders) }); err != nil {
+		return err
+	}
+	say("handled %d orders with %s\n", handled.Load(), runner.Status().Credentials.InUse)
+
+	// At the broker first, then in the secret.
+	if _, err := kadm.NewClient(client).AlterUserSCRAMs(ctx, nil, []kadm.UpsertSCRAM{
+		{User: "alice", Mechanism: kadm.ScramSha512, Iterations: 4096, Password: second}}); err != nil {
+		return err
+	}
+	if err := secrets.put(ctx, "login", map[string]string{"username": "alice", "password": second}); err != nil {
+		return err
+	}
+	say("changed the password at the broker and in the secret\n")
+	if err := until(func() bool { return runner.Status().Credentials.Rotations == 1 }); err != nil {
+		return err
+	}
+	if err := produce(ctx, client, orders); err != nil {
+		return err
+	}
+	if err := until(func() bool { return handled.Load() >= int64(2*orders) }); err != nil {
+		return err
+	}
+	s := runner.Status()
+	stop()
+	if err := <-done; err != nil {
+		return err
+	}
+	say("handled %d orders; credentials rotated %d time, rebalances %d, last result %s\n",
+		handled.Load(), s.Credentials.Rotations, s.Metrics.RebalanceCount, s.LastProcessingResult)
+	return nil
+}
+
+// connect gives a client for what is not the mapping's: producing, and changing passwords.
+func connect(cluster *kfake.Cluster, pool *x509.CertPool) (*kgo.Client, error) {
+	return kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.DialTLSConfig(&tls.Config{RootCAs: pool}),
+		kgo.SASL(scram.Auth{User: "admin", Pass: admin}.AsSha512Mechanism()))
+}
+
+func produce(ctx context.Context, client *kgo.Client, n int) error {
+	records := make([]*kgo.Record, n)
+	for i := range records {
+		records[i] = &kgo.Record{Topic: topic, Key: fmt.Appendf(nil, "customer-%d", i%50), Value: fmt.Appendf(nil, `{"order":%d}`, i)}
+	}
+	return client.ProduceSync(ctx, records...).FirstErr()
+}

@@ -1,0 +1,97 @@
+package esm
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/esm-go/esm/auth"
+	"github.com/esm-go/esm/driver"
+)
+
+const (
+	// handshakeTimeout bounds the handshakes that look for one reason, handshakeInterval is the least time between two.
+	handshakeTimeout  = 5 * time.Second
+	handshakeInterval = 5 * time.Second
+)
+
+// usesTLS reports whether handshakes of our own can tell something.
+func (r *Runner) usesTLS(c *auth.Credentials) bool {
+	f := r.opts.driver.Features()
+	return (f.Network || f.VirtualNetwork) && c != nil && c.Protocol != "" && c.Protocol != auth.ProtocolPlaintext
+}
+
+// watchHandshakes finds out what the client does not say: where what it says of a refusal fits several causes,
+// librdkafka's "certificate verify failed" for one, it shakes hands with the broker itself and reports which it is,
+// until ctx ends.
+func (r *Runner) watchHandshakes(ctx context.Context, client driver.Config) {
+	for {
+		var broker string
+		select {
+		case broker = <-r.diagnosis.vague:
+		case <-ctx.Done():
+			return
+		}
+		var healings int
+		client.Credentials, healings = r.diagnosis.inUse()
+		if reason := shakeHands(ctx, client, broker); reason != nil {
+			r.tell(func() {
+				if _, now := r.diagnosis.inUse(); now != healings {
+					return // meanwhile it works, or other credentials are in use
+				}
+				info := r.problem("handshake", reason)
+				r.log.Warn("event source", "err", reason, "LastProcessingResult", info.LastProcessingResult,
+					"cause", string(info.Diagnosis.Cause), "detail", info.Diagnosis.Detail, "hint", info.Diagnosis.Hint)
+				r.hooks.error(info)
+			})
+		}
+		select {
+		case <-time.After(handshakeInterval):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// shakeHands asks a broker, or where none is known each bootstrap server, why TLS with it fails. It returns nil where
+// it does not fail, and where the reason is no clearer than before.
+func shakeHands(ctx context.Context, client driver.Config, broker string) error {
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	brokers := client.BootstrapServers
+	if broker != "" {
+		brokers = []string{broker}
+	}
+	for _, address := range brokers {
+		err := auth.ProbeTLS(ctx, address, client.Credentials, client.Dialer)
+		if d := (auth.Facts{Credentials: client.Credentials}).Classify(err); err != nil && d.Known() && !d.Vague() {
+			return err
+		}
+	}
+	return nil
+}
+
+// clearer adds to what the client said of a broker what a handshake finds out, where the client is not clear.
+func (r *Runner) clearer(ctx context.Context, client driver.Config, said error) error {
+	if d := (auth.Facts{Credentials: client.Credentials}).Classify(said); !d.Vague() || !r.usesTLS(client.Credentials) {
+		return said
+	}
+	broker := ""
+	if e, ok := errors.AsType[*driver.Error](said); ok {
+		broker = e.Broker
+	}
+	if reason := shakeHands(ctx, client, broker); reason != nil {
+		return errors.Join(reason, said)
+	}
+	return said
+}
+
+// tell runs f, which calls hooks, on the loop, where all hooks run; or here, where there is no loop.
+func (r *Runner) tell(f func()) {
+	unlock := r.lock()
+	m := r.member
+	unlock()
+	if m == nil || !m.do(f) {
+		f()
+	}
+}
