@@ -50,6 +50,7 @@ type consumer struct {
 	restarted  time.Time // when the last such search found nothing
 	fatal      *driver.Error
 	rebalances int64
+	leaving    bool // librdkafka is being closed
 
 	wishes  wishes
 	member  atomic.Pointer[driver.Member]
