@@ -19,6 +19,11 @@ import (
 // A partition that comes is acknowledged with an empty list: librdkafka takes part in the group with what the group
 // gave, which it keeps apart from what it fetches. Start adds the partition to the latter.
 func (c *consumer) rebalance(_ *kafka.Consumer, event kafka.Event) error {
+	if c.leaving {
+		// One call and no more: librdkafka takes every answer for an unassign now, and a call that falls into the moment in
+		// which it ends is never answered. See drain.
+		return c.client.Unassign()
+	}
 	switch c.client.GetRebalanceProtocol() {
 	case "EAGER":
 		c.eager = true

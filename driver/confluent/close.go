@@ -6,6 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/esm-go/esm/driver"
 )
 
 // Close leaves the group. What is slow about it runs in a goroutine that is left behind when ctx ends, because librdkafka
@@ -48,8 +52,27 @@ func (c *consumer) shutDown() {
 	}
 	// librdkafka frees its handle at the end of Close, with no regard for calls that are inside it.
 	<-commits
+	c.drain(gone)
+	c.leaving = true
 	if err := c.client.Close(); err != nil {
 		c.left = fmt.Errorf("confluent: closing librdkafka: %w", err)
 	}
 	c.logs.stop()
+}
+
+// drain answers what is still in librdkafka's queue, before librdkafka is told to leave. It would queue the revocation
+// behind an assignment that waits there; the answer to the first of the two ends the membership, and an answer that
+// comes in the moment in which librdkafka ends it waits for ever.
+func (c *consumer) drain(gone []driver.TopicPartition) {
+	// What is paused leaves the queue and brings nothing new, so that the queue has an end.
+	paused := make([]kafka.TopicPartition, len(gone))
+	for i := range gone {
+		paused[i] = kafka.TopicPartition{Topic: &gone[i].Topic, Partition: gone[i].Partition}
+	}
+	if len(paused) > 0 {
+		// It fails for partitions that were never started, and those bring nothing.
+		_ = c.client.Pause(paused)
+	}
+	for c.client.Poll(0) != nil {
+	}
 }

@@ -51,6 +51,7 @@ type consumer struct {
 	fatal      *driver.Error
 	rebalances int64
 	out        bool // the group has gone on without this member, which has not joined again yet
+	leaving    bool // librdkafka is being closed
 
 	wishes  wishes
 	member  atomic.Pointer[driver.Member]
