@@ -84,8 +84,7 @@ func TestDeletedTopic(t *testing.T) {
 			}
 			return nil
 		}, WithMetadataMaxAge(5*time.Second), WithHooks(Hooks{Error: func(i ErrorInfo) {
-			var e *driver.Error
-			if errors.As(i.Err, &e) {
+			if e, ok := errors.AsType[*driver.Error](i.Err); ok {
 				kinds = append(kinds, e.Kind.String()+" "+e.TopicPartition.Topic)
 			}
 		}})).start()

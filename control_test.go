@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 	"sync/atomic"
@@ -35,7 +34,7 @@ func newMapped(t testing.TB, b *membroker.Broker, m Mapping, h Handler, opts ...
 			return nil
 		}
 		return h(ctx, e)
-	}, append([]Option{WithDriver(b.Driver()), WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))), WithSeed(1)}, opts...)...)
+	}, append([]Option{WithDriver(b.Driver()), WithLogger(slog.New(slog.DiscardHandler)), WithSeed(1)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

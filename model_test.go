@@ -258,7 +258,7 @@ func (w *world) startMember(i int) {
 				if i.After < 50*time.Millisecond || i.After > 30*time.Second {
 					w.faultf("%s pauses %s for %v", name, i.TopicPartition, i.After)
 				}
-				w.resting[name+" "+i.TopicPartition.String()] = time.Now().Add(i.After)
+				w.resting[name+" "+i.String()] = time.Now().Add(i.After)
 			},
 			Assigned: func(i AssignmentInfo) { // a partition that comes back comes without its past
 				w.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/esm-go/esm/auth"
@@ -115,22 +116,23 @@ type PartitionStatus struct {
 
 // String says how the partition stands; without it, %v of a Status would show its name alone.
 func (p PartitionStatus) String() string {
-	s := fmt.Sprintf("%s position %d committed %d end %d lag %d buffered %d", p.TopicPartition, p.Position, p.Committed, p.End, p.Lag, p.Buffered)
+	var s strings.Builder
+	fmt.Fprintf(&s, "%s position %d committed %d end %d lag %d buffered %d", p.TopicPartition, p.Position, p.Committed, p.End, p.Lag, p.Buffered)
 	for _, x := range []struct {
 		is   bool
 		word string
 	}{{p.Starting, "starting"}, {p.Draining, "draining"}, {!p.InFlightSince.IsZero(), "in flight"}} {
 		if x.is {
-			s += ", " + x.word
+			s.WriteString(", " + x.word)
 		}
 	}
 	if p.Paused != "" {
-		s += ", not fetched: " + p.Paused
+		s.WriteString(", not fetched: " + p.Paused)
 	}
 	if p.Attempts > 0 {
-		s += fmt.Sprintf(", %d failures since %s: %v", p.Attempts, p.FirstFailure.Format(time.RFC3339), p.LastError)
+		fmt.Fprintf(&s, ", %d failures since %s: %v", p.Attempts, p.FirstFailure.Format(time.RFC3339), p.LastError)
 	}
-	return s
+	return s.String()
 }
 
 // status fills in what the loop knows. It runs on the loop.

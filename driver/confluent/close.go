@@ -73,6 +73,7 @@ func (c *consumer) drain(gone []driver.TopicPartition) {
 		// It fails for partitions that were never started, and those bring nothing.
 		_ = c.client.Pause(paused)
 	}
-	for c.client.Poll(0) != nil {
+	for event := c.client.Poll(0); event != nil; event = c.client.Poll(0) {
+		continue // what it may still bring is of no use any more
 	}
 }

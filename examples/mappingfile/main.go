@@ -47,7 +47,7 @@ func main() {
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "mappingfile:", err)
-		os.Exit(1) //nolint:gocritic // there is nothing left to stop
+		os.Exit(1)
 	}
 }
 
@@ -90,11 +90,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 
 // ship runs the mapping until all that there is to read is resolved.
 func ship(ctx context.Context, mapping esm.Mapping, out io.Writer) error {
-	fmt.Fprintf(out, "mapping of %s: topics %v, group %s, batches of %d\n", mapping.FunctionName, mapping.Topics, mapping.GroupID(),
+	_, _ = fmt.Fprintf(out, "mapping of %s: topics %v, group %s, batches of %d\n", mapping.FunctionName, mapping.Topics, mapping.GroupID(),
 		mapping.WithDefaults().BatchSize)
 	if c := mapping.FilterCriteria; c != nil {
 		for _, f := range c.Filters {
-			fmt.Fprintln(out, "filter", f.Pattern)
+			_, _ = fmt.Fprintln(out, "filter", f.Pattern)
 		}
 	}
 	progress := make(chan struct{}, 1)
@@ -123,10 +123,10 @@ func ship(ctx context.Context, mapping esm.Mapping, out io.Writer) error {
 				if b.Err != nil {
 					result = b.Err.Error()
 				}
-				fmt.Fprintf(out, "batch of %d, attempt %d: %s\n", b.Records, b.Attempt, result)
+				_, _ = fmt.Fprintf(out, "batch of %d, attempt %d: %s\n", b.Records, b.Attempt, result)
 			},
 			Drop: func(d esm.DropInfo) {
-				fmt.Fprintf(out, "dropped offset %d of %s: %s after %d attempts: %v\n", d.Records[0].Offset, d.TopicPartition, d.Reason,
+				_, _ = fmt.Fprintf(out, "dropped offset %d of %s: %s after %d attempts: %v\n", d.Records[0].Offset, d.TopicPartition, d.Reason,
 					d.Attempts, d.Err)
 			},
 			Commit: func(esm.CommitInfo) {
@@ -156,7 +156,7 @@ func ship(ctx context.Context, mapping esm.Mapping, out io.Writer) error {
 		return err
 	}
 	m := runner.Metrics()
-	fmt.Fprintf(out, "read %d orders: %d filtered out, %d shipped, %d dropped\n", m.PolledEventCount, m.FilteredOutEventCount, shipped.Load(),
+	_, _ = fmt.Fprintf(out, "read %d orders: %d filtered out, %d shipped, %d dropped\n", m.PolledEventCount, m.FilteredOutEventCount, shipped.Load(),
 		m.DroppedEventCount)
 	return nil
 }
