@@ -12,6 +12,7 @@ import (
 type unit struct {
 	records     []event.KafkaRecord
 	leaderEpoch int32
+	arrived     time.Time // of the first record, here
 	// size is the records' encoded size, held the memory that they keep alive.
 	size, held int
 	// attempts counts the failed invocations that count for MaximumRetryAttempts, tries all of them.
