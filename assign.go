@@ -48,10 +48,12 @@ func (m *member) admit(tp TopicPartition) *partition {
 		key:            event.PartitionKey(tp.Topic, tp.Partition),
 		overhead:       event.PartitionSize(tp.Topic, tp.Partition),
 		alive:          true,
-		next:           -1, committed: -1, end: -1, leaderEpoch: -1,
+		next:           -1, committed: -1, end: -1, sampled: -1, leaderEpoch: -1,
+		seenAt: time.Now(),
 	}
 	m.parts[tp] = p
 	m.budget.partitions.Add(1)
+	m.workers.assign(1)
 	if why := m.standing(); why != 0 {
 		m.pause(p, why)
 	}
@@ -77,6 +79,7 @@ func (m *member) remove(p *partition) {
 	p.alive = false
 	delete(m.parts, p.TopicPartition)
 	m.budget.partitions.Add(-1)
+	m.workers.assign(-1)
 	if inv := p.inflight; inv != nil {
 		m.ghosts[p.TopicPartition]++
 		if inv.living--; inv.living == 0 {

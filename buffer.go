@@ -114,6 +114,7 @@ func (b *buffer) take(n, room int, force bool) unit {
 	if taken == 0 {
 		return unit{}
 	}
+	u.arrived = b.chunks[b.head].arrived
 	if c := &b.chunks[b.head]; taken <= len(c.records) {
 		u.records = c.records[:taken:taken]
 	} else {

@@ -38,21 +38,14 @@ func ranges(parts []part) map[string]OffsetRange {
 	return r
 }
 
-// limit is the number of invocations that may run at a time.
-func (m *member) limit() int {
-	if m.workers > 0 {
-		return m.workers
-	}
-	return max(len(m.parts), 1)
-}
-
 // dispatch begins every invocation that is due, as far as there are workers: oldest first, be it a new batch or a part
 // that failed and has waited.
 func (m *member) dispatch(now time.Time) {
+	defer m.spare()
 	if m.stop.phase != working || m.paused {
 		return
 	}
-	for len(m.flying) < m.limit() {
+	for {
 		if !m.breaker.allows(now, len(m.flying)) {
 			m.at(m.breaker.until)
 			return
@@ -63,6 +56,9 @@ func (m *member) dispatch(now time.Time) {
 			again = nil
 		}
 		fresh := m.pool.due(now, m.settings.limits)
+		if (again != nil || fresh) && !m.acquire() {
+			return
+		}
 		switch {
 		case again != nil && (!fresh || !m.pool.head().place.at.Before(again.place.at)):
 			m.invokeAgain(now, again)
@@ -168,6 +164,7 @@ func (m *member) invoke(now time.Time, parts []part, size int) {
 	}
 	inv.ctx = context.WithValue(ctx, invocationKey{}, &inv.Invocation)
 	m.flying[inv] = struct{}{}
+	m.slot = false // the invocation has it now
 	m.counters.invoked.Add(int64(inv.Records))
 	e := KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.bootstrap, Records: records}
 	go m.call(inv, e) // awaited by the loop through done, or named by a *StuckError
@@ -214,6 +211,7 @@ var errGoexit = errors.New("esm: the handler ended its goroutine (runtime.Goexit
 // finish takes in the end of an invocation.
 func (m *member) finish(now time.Time, inv *invocation) {
 	delete(m.flying, inv)
+	m.workers.release()
 	v := classify(inv.err)
 	pol := m.settings.retry
 	var items [][]int
@@ -248,10 +246,12 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		if why != 0 {
 			m.drop(p, gone, why, u.attempts+1)
 		}
-		held := u.held
+		held, resolved := u.held, len(u.records)
 		for k := range next {
 			held -= next[k].held
+			resolved -= len(next[k].records)
 		}
+		m.counters.resolved.Add(int64(resolved))
 		p.popWork(next...)
 		if len(next) == 0 {
 			p.leaderEpoch = u.leaderEpoch
@@ -285,6 +285,9 @@ func (m *member) finish(now time.Time, inv *invocation) {
 // count keeps the counters, the circuit and the last result of an invocation.
 func (m *member) count(now time.Time, inv *invocation, v verdict) {
 	m.counters.invokes.Add(1)
+	if v.outcome != throttled {
+		m.counters.invocationTime.Add(int64(inv.took))
+	}
 	if v.outcome == succeeded {
 		if m.breaker.succeeded() {
 			m.log.Info("circuit closed")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/scaling"
 )
 
 // TopicPartition names a partition.
@@ -35,6 +36,9 @@ type Hooks struct {
 	OffsetsLost func(OffsetsLostInfo)
 	// StateChange is called when the mapping's state changes. It runs on the goroutine that caused it.
 	StateChange func(StateInfo)
+	// Scaled is called when the number of workers or pollers is to change, or stays for another reason than before. It
+	// runs on the goroutine of Run.
+	Scaled func(ScaledInfo)
 	// Error is called with what the event source has to say: connections, authentication, topics.
 	Error func(ErrorInfo)
 }
@@ -150,9 +154,17 @@ type StateInfo struct {
 	Reason   string
 }
 
+// ScaledInfo describes a decision of the scaling policy.
+type ScaledInfo struct {
+	// From is the capacity that ran, To what is to run.
+	From, To scaling.Capacity
+	// Reason says why, with its numbers; its String is one line for an operator.
+	Reason scaling.Reason
+}
+
 // ErrorInfo is something that the event source said.
 type ErrorInfo struct {
-	// Op says what was being done: "poll", "commit", "start", "credentials".
+	// Op says what was being done: "poll", "commit", "start", "lag", "credentials".
 	Op  string
 	Err error
 	// LastProcessingResult is the mapping's text for it.
@@ -221,5 +233,8 @@ func (l hookList) offsetsLost(i OffsetsLostInfo) {
 }
 func (l hookList) stateChange(i StateInfo) {
 	tell(l, func(h *Hooks) func(StateInfo) { return h.StateChange }, i)
+}
+func (l hookList) scaled(i ScaledInfo) {
+	tell(l, func(h *Hooks) func(ScaledInfo) { return h.Scaled }, i)
 }
 func (l hookList) error(i ErrorInfo) { tell(l, func(h *Hooks) func(ErrorInfo) { return h.Error }, i) }

@@ -43,7 +43,7 @@ func (m *member) loop(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	end := ctx.Done()
-	m.nextSample = time.Now().Add(m.opts.lagInterval)
+	m.nextCheck = time.Now().Add(m.opts.lagInterval)
 	for {
 		now := time.Now()
 		m.advance(now)
@@ -65,6 +65,9 @@ func (m *member) loop(ctx context.Context) error {
 			} else {
 				m.change(time.Now(), msg)
 			}
+		case <-m.slots:
+			m.begin()
+			m.slot, m.waiting = true, false
 		case inv := <-m.done:
 			m.begin()
 			m.finish(time.Now(), inv)
@@ -158,7 +161,7 @@ func (m *member) deliver(now time.Time, d *delivery) {
 		}
 		p.next = run.Next
 		if run.End >= 0 {
-			p.end, p.endAt = run.End, now
+			p.ended(now, run.End, len(run.Records) > 0)
 		}
 		if n := len(run.Records); n > 0 {
 			held := max(run.Bytes, 0)
@@ -368,6 +371,7 @@ func (m *member) abandon(inv *invocation) {
 	m.stop.stuck.Handlers = append(m.stop.stuck.Handlers, h)
 	m.log.Error("a handler ignores the end of its context and is left behind", "partitions", h.Partitions, "since", h.Since)
 	delete(m.flying, inv)
+	m.workers.release()
 }
 
 // pollEnded takes in the end of the poll goroutine: the client is closed.

@@ -21,6 +21,7 @@ type core struct {
 	hooks    hookList
 	counters counters
 	budget   budget
+	workers  workers
 	current  atomic.Pointer[settings]
 	// functionName, uuid and bootstrap are the mapping's, as invocations show them.
 	functionName, uuid, bootstrap string
@@ -39,6 +40,7 @@ type member struct {
 	in      chan message       // from the poll goroutine and the driver's Listener calls, in order
 	free    chan *delivery     // deliveries for the poll goroutine to fill
 	done    chan *invocation   // invocations that ended
+	slots   chan struct{}      // a worker that was waited for
 	control chan func()        // runs on the loop
 	commits chan commitRequest // to the commit goroutine
 	acks    chan commitResult
@@ -70,9 +72,10 @@ type loopState struct {
 	flying   map[*invocation]struct{}
 	// ghosts counts, for a partition, invocations of an assignment that has ended: the new one waits for them, so that
 	// order holds within this process.
-	ghosts  map[TopicPartition]int
-	workers int // most invocations at a time; 0 = as many as partitions
-	paused  bool
+	ghosts map[TopicPartition]int
+	paused bool
+	// slot: a worker is held for the next invocation; waiting: one was asked for and comes through slots.
+	slot, waiting bool
 	// toldQuiet: quiet was called for this pause.
 	toldQuiet bool
 	breaker   breaker
@@ -93,8 +96,8 @@ type loopState struct {
 	// firstIDs are the ids under which this member saw the topics first, topicIDs those of now.
 	firstIDs map[string][16]byte
 	// anew are partitions of topics that were made again and have not begun again yet.
-	anew       map[TopicPartition]struct{}
-	nextSample time.Time
+	anew      map[TopicPartition]struct{}
+	nextCheck time.Time // of the topics' ids
 	// pins: the client's records keep the fetch that brought them in memory; nextAge is when to look for such that wait.
 	pins    bool
 	nextAge time.Time
@@ -144,6 +147,7 @@ func newMember(c *core) *member {
 		in:      make(chan message),
 		free:    make(chan *delivery, 2),
 		done:    make(chan *invocation),
+		slots:   make(chan struct{}, 1),
 		control: make(chan func()),
 		commits: make(chan commitRequest, 1),
 		acks:    make(chan commitResult, 1),
@@ -161,7 +165,6 @@ func newMember(c *core) *member {
 		parts:        make(map[TopicPartition]*partition),
 		flying:       make(map[*invocation]struct{}),
 		ghosts:       make(map[TopicPartition]int),
-		workers:      c.opts.workers,
 		pins:         c.opts.driver.Features().SharedMemory,
 		rng:          rand.New(rand.NewPCG(c.opts.seed, c.opts.seed^0x9e3779b97f4a7c15)),
 		firstIDs:     make(map[string][16]byte),
@@ -198,6 +201,7 @@ func (m *member) run(ctx context.Context, cfg driver.Config) error {
 
 	err = m.loop(ctx)
 	close(m.closed)
+	m.workers.leave(m)
 	stopPolling()
 	stopIO()
 	m.cancelHandlers(ErrStopping)

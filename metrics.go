@@ -28,6 +28,11 @@ type Metrics struct {
 	AbandonedCommitCount int64
 	// RebalanceCount (ours) counts changes of the assignment.
 	RebalanceCount int64
+	// MaxOffsetLag and SumOffsetLag are over this process's partitions: the log's end less the commit. They and
+	// ProvisionedPollers, the members of the group in this process, and Workers (ours) are those of the last evaluation of
+	// the scaling policy; Status gives those of now, and OffsetLag by topic.
+	MaxOffsetLag, SumOffsetLag  int64
+	ProvisionedPollers, Workers int
 }
 
 // counters are the living Metrics, written from several goroutines.
@@ -35,6 +40,11 @@ type counters struct {
 	polled, filtered, wrongKind, invoked, failed, dropped, committed atomic.Int64
 	pollErrors, commitErrors, invokeErrors, invokes, throttles, lost atomic.Int64
 	abandonedCommits, rebalances                                     atomic.Int64
+
+	// For the scaler: records that workers were done with, and the time of invocations that were not throttled.
+	resolved, invocationTime atomic.Int64
+	// Gauges, as of the last evaluation.
+	maxLag, sumLag, pollers, workers atomic.Int64
 }
 
 func (c *counters) snapshot() Metrics {
@@ -44,5 +54,6 @@ func (c *counters) snapshot() Metrics {
 		CommittedEventCount: c.committed.Load(), PollingErrorCount: c.pollErrors.Load(), CommitErrorCount: c.commitErrors.Load(),
 		InvokeErrorCount: c.invokeErrors.Load(), InvokeCount: c.invokes.Load(), ThrottleCount: c.throttles.Load(),
 		LostEventCount: c.lost.Load(), AbandonedCommitCount: c.abandonedCommits.Load(), RebalanceCount: c.rebalances.Load(),
+		MaxOffsetLag: c.maxLag.Load(), SumOffsetLag: c.sumLag.Load(), ProvisionedPollers: int(c.pollers.Load()), Workers: int(c.workers.Load()),
 	}
 }

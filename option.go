@@ -11,7 +11,11 @@ import (
 
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/scaling"
 )
+
+// maxWorkers is scaling's bound.
+const maxWorkers = 1 << 20
 
 // Option sets what is not data: a Go object with behaviour, or a setting of this process that a mapping does not have.
 type Option interface{ apply(*options) }
@@ -26,7 +30,10 @@ type options struct {
 	hooks             hookList
 	middleware        []Middleware
 	driver            driver.Driver
-	workers           int
+	minimumWorkers    int // 0 = the default
+	maximumWorkers    int
+	policy            scaling.Policy
+	scaler            bool // WithScaler was given
 	stopTimeout       time.Duration
 	revokeTimeout     time.Duration
 	invocationTimeout time.Duration
@@ -117,13 +124,39 @@ func WithMiddleware(mw ...Middleware) Option {
 // WithDriver sets the Kafka client; default driver/confluent where cgo is on, else driver/franz.
 func WithDriver(d driver.Driver) Option { return optionFunc(func(o *options) { o.driver = d }) }
 
-// WithWorkers sets how many invocations run at a time in this process; default (and 0) as many as partitions are
-// assigned. More than that never run: a partition has one batch in flight.
+// WithWorkers fixes how many invocations run at a time in this process: WithWorkerRange(n, n). More than partitions are
+// assigned never run: a partition has one batch in flight. 0 is the default range.
 func WithWorkers(n int) Option {
 	return optionFunc(func(o *options) {
-		o.check(n >= 0, "WithWorkers", n, "0 (as many as partitions) or more")
-		o.workers = n
+		o.check(n >= 0 && n <= maxWorkers, "WithWorkers", n, "0 (the default range) to 1048576")
+		o.minimumWorkers, o.maximumWorkers = n, n
 	})
+}
+
+// WithWorkerRange sets between which numbers of concurrent invocations in this process the scaling policy may choose.
+// Default (and 0): a minimum of 1, and a maximum of as many as partitions are assigned, which also bounds any other
+// maximum. A change takes effect at once, with no rebalance; fewer workers let what runs finish. How many run at first:
+// see WithScaler.
+func WithWorkerRange(minimum, maximum int) Option {
+	return optionFunc(func(o *options) {
+		err := scaling.Bounds{MinimumWorkers: minimum, MaximumWorkers: maximum}.Validate()
+		o.check(err == nil, "WithWorkerRange", []int{minimum, maximum}, "0 (the defaults) to 1048576, and no minimum over its maximum")
+		o.minimumWorkers, o.maximumWorkers = minimum, maximum
+	})
+}
+
+// WithScaler sets the policy that chooses the number of workers, and of pollers (Mapping.ProvisionedPollerConfig).
+// Default, and nil: *scaling.Lambda, which looks at the lag once a minute as AWS Lambda does.
+//
+// Without this option a mapping begins with as many workers as its range allows, and the policy takes away from there
+// what is not needed: Lambda begins with one consumer, but a process that has just started had better not wait a minute
+// for the next. With it, nil included, a mapping begins at the minimum, and the policy finds the rest.
+//
+// The policy belongs to one Runner: do not share it. It is called on one goroutine, every Decision.Next, and what it asks
+// for is clamped to the range; when it panics the last decision stays (see scaling.Guard). Status, Hooks.Scaled and the
+// log show every decision with its reason.
+func WithScaler(p scaling.Policy) Option {
+	return optionFunc(func(o *options) { o.policy, o.scaler = p, true })
 }
 
 // WithStopTimeout sets how long handlers may go on after the context of Run has ended, before theirs ends too; default
@@ -202,8 +235,11 @@ func WithCircuitBreaker(b CircuitBreaker) Option {
 // WithSeed fixes what is random here, the jitter of the backoff, so that a test replays. Default: by the clock.
 func WithSeed(seed uint64) Option { return optionFunc(func(o *options) { o.seed = seed }) }
 
-// WithLagInterval sets how often the ends of all assigned partitions are looked up, in one batched request; default 1
-// minute, as Lambda looks at its lag; 0 = never: the lag is then what fetches show.
+// WithLagInterval sets how long the end of a partition may go unconfirmed while the client waits for records there;
+// default 1 minute, as Lambda looks at its lag. Ends that fetches do not keep true (of a partition that is paused, or
+// behind and not getting on) are looked up whenever the scaling policy is asked. It is one batched request for all
+// partitions. Topics are looked at for having been deleted and made again at the same interval. 0 = never any of this: the
+// lag is then what fetches show.
 func WithLagInterval(d time.Duration) Option {
 	return optionFunc(func(o *options) {
 		o.check(d >= 0, "WithLagInterval", d, "0 (never) or more")

@@ -26,9 +26,12 @@ type partition struct {
 
 	// next is the offset behind the last one received; committed what the group has, -1 when nothing.
 	next, committed int64
-	leaderEpoch     int32 // of the last resolved record
-	end             int64 // of the log, -1 when not known
-	endAt           time.Time
+	leaderEpoch     int32     // of the last resolved record
+	end             int64     // of the log, -1 when not known
+	seenAt          time.Time // when it was last confirmed; before that, when the assignment began
+	behindAt        time.Time // since when there is known to be more than was received
+	sampled         int64     // the end at the last evaluation, -1 at the first
+	leaderless      bool      // the last lookup of the end had no answer for this partition
 	// initial is the number of partitions that the topic had when the group began to read it, see start.go.
 	initial int32
 

@@ -29,12 +29,10 @@ func (m *member) answered(now time.Time, l lookup) {
 			m.launch(now, p, f)
 		case lookupMove:
 			m.move(now, p, l.from, f)
-		case lookupEnds:
-			p.end, p.endAt = f.offset, now
 		}
 	}
-	if l.kind == lookupEnds {
-		again = nil // the next sample comes by itself
+	if l.kind == lookupIDs {
+		again = nil // the next check comes by itself
 	}
 	for topic, id := range l.ids {
 		old := m.topicIDs[topic]
@@ -44,7 +42,7 @@ func (m *member) answered(now time.Time, l lookup) {
 				m.firstIDs[topic] = id
 			}
 		}
-		if l.kind == lookupEnds && old != ([16]byte{}) && id != ([16]byte{}) && old != id {
+		if l.kind == lookupIDs && old != ([16]byte{}) && id != ([16]byte{}) && old != id {
 			m.recreated(topic)
 		}
 	}

@@ -34,6 +34,7 @@ type Runner struct {
 	last         Status // of the loop, when it ended
 	faultCode    string // why it stopped by itself
 	credentials  CredentialsStatus
+	scaling      ScalingStatus
 }
 
 // identity is how a mapping is named.
@@ -47,6 +48,7 @@ func newRunner(o *options, h Handler, s *settings, client driver.Config, id iden
 	c := &core{opts: o, handler: h, log: o.logger, hooks: o.hooks, uuid: id.uuid, functionName: id.functionName, bootstrap: id.bootstrap}
 	c.current.Store(s)
 	c.budget.limit = o.bufferBytes
+	c.workers.begin(o)
 	c.setResult(resultNone)
 	c.diagnosis.init()
 	return &Runner{core: c, client: client, ready: make(chan struct{}), resumed: make(chan struct{}, 1)}
@@ -153,11 +155,19 @@ func (r *Runner) runMember(ctx context.Context, cancel context.CancelCauseFunc, 
 	result := make(chan error, 1)
 	go func() { result <- m.run(memberCtx, r.client) }() // awaited below
 	ready := m.ready
+	s := newScaler(r)
+	defer s.stop()
+	defer leave()
 	for {
 		select {
+		case <-s.timer.C:
+			s.tick(memberCtx, []*member{m})
+		case a := <-s.ends:
+			s.answered(memberCtx, a, []*member{m})
 		case <-ready:
 			ready, *tooLate = nil, nil
 			r.becomeReady()
+			s.soon()
 		case <-*tooLate:
 			*tooLate = nil
 			cancel(ErrNotReady)
@@ -191,6 +201,22 @@ func (r *Runner) awaitEnabled(ctx context.Context) bool {
 			return false
 		}
 	}
+}
+
+// roster are the members of the group in this process.
+func (r *Runner) roster() []*member {
+	unlock := r.lock()
+	defer unlock()
+	if r.member == nil {
+		return nil
+	}
+	return []*member{r.member}
+}
+
+func (r *Runner) isPaused() bool {
+	unlock := r.lock()
+	defer unlock()
+	return r.wantPaused
 }
 
 func (r *Runner) becomeReady() {
@@ -315,6 +341,7 @@ func (r *Runner) Status() Status {
 	}
 	unlock = r.lock()
 	s.State, s.StateTransitionReason, s.LastModified, s.Credentials = r.state, r.reason, r.lastModified, r.credentials
+	s.Scaling = r.scaling
 	unlock()
 	s.UUID, s.FunctionName, s.ConsumerGroupID, s.Driver = r.uuid, r.functionName, r.client.GroupID, r.opts.driver.Name()
 	s.LastProcessingResult = *r.result.Load()
@@ -322,7 +349,11 @@ func (r *Runner) Status() Status {
 	if s.State == Creating && s.Diagnosis.Code != "" {
 		s.StateTransitionReason = string(s.Diagnosis.Code)
 	}
+	s.Workers = r.workers.limit()
 	s.BufferedBytes, s.BufferLimit = int(r.budget.used.Load()), r.budget.limit
+	if !s.Scaling.LagTime.IsZero() {
+		s.Scaling.LagAge = time.Since(s.Scaling.LagTime)
+	}
 	s.Metrics = r.counters.snapshot()
 	return s
 }

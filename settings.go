@@ -14,6 +14,8 @@ type settings struct {
 	maxAge time.Duration // 0 = no limit
 	start  startPolicy
 	filter *recordFilter // nil = everything matches
+	// minimumPollers and maximumPollers are ProvisionedPollerConfig; zeros = one poller.
+	minimumPollers, maximumPollers int
 }
 
 const (

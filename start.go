@@ -30,7 +30,7 @@ type lookupKind uint8
 const (
 	lookupStart lookupKind = iota + 1 // where newly assigned partitions begin
 	lookupMove                        // where to go on from a position that does not exist
-	lookupEnds                        // the ends of the logs, for the lag
+	lookupIDs                         // whether topics were made again
 )
 
 // startPolicy is StartingPosition.
@@ -73,13 +73,13 @@ func (m *member) advanceLookups(now time.Time) {
 	if m.lookupBusy != nil || m.stop.phase != working {
 		return
 	}
-	if len(m.queuedLookups) == 0 && m.opts.lagInterval > 0 {
-		if now.Before(m.nextSample) {
-			m.at(m.nextSample)
+	if len(m.queuedLookups) == 0 && m.opts.lagInterval > 0 && m.opts.driver.Features().TopicIDs {
+		if now.Before(m.nextCheck) {
+			m.at(m.nextCheck)
 			return
 		}
-		m.nextSample = now.Add(m.opts.lagInterval)
-		l := lookup{kind: lookupEnds}
+		m.nextCheck = now.Add(m.opts.lagInterval)
+		l := lookup{kind: lookupIDs}
 		for _, p := range m.parts {
 			if p.phase == running {
 				l.parts = append(l.parts, p)
@@ -122,8 +122,8 @@ func (m *member) resolve(ctx context.Context, l *lookup) {
 		l.err = m.resolveStart(ctx, l)
 	case lookupMove:
 		l.err = m.resolveMove(ctx, l)
-	case lookupEnds:
-		l.err = m.resolveEnds(ctx, l)
+	case lookupIDs:
+		l.ids, _, l.err = m.describe(ctx, l.names)
 	}
 }
 
@@ -279,23 +279,4 @@ func (m *member) resolveMove(ctx context.Context, l *lookup) error {
 	f.earliest, f.leaderEpoch = first.Offset, -1
 	f.offset = min(max(l.from, first.Offset), end.Offset)
 	return nil
-}
-
-// resolveEnds finds the ends of the logs, and the topics' ids.
-func (m *member) resolveEnds(ctx context.Context, l *lookup) error {
-	queries := make([]driver.OffsetQuery, len(l.names))
-	for i, tp := range l.names {
-		queries[i] = driver.OffsetQuery{TopicPartition: tp, At: driver.AtEnd}
-	}
-	answers, err := m.consumer.ListOffsets(ctx, queries)
-	if err != nil {
-		return err
-	}
-	for i, a := range answers {
-		l.found[i] = startAnswer{offset: a.Offset, err: a.Err}
-	}
-	if m.opts.driver.Features().TopicIDs {
-		l.ids, _, err = m.describe(ctx, l.names)
-	}
-	return err
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/auth"
+	"github.com/esm-go/esm/scaling"
 )
 
 // State is the mapping's state, in Lambda's words.
@@ -66,6 +67,10 @@ type Status struct {
 	LastModified time.Time
 	// Workers is how many invocations may run at a time, InFlight how many do.
 	Workers, InFlight int
+	// Pollers is the number of members of the group in this process.
+	Pollers int
+	// Scaling is the last decision of the scaling policy.
+	Scaling ScalingStatus
 	// BufferedBytes is the memory of the records held, BufferLimit the budget of WithBufferBytes.
 	BufferedBytes, BufferLimit int
 	// CircuitOpen: WithCircuitBreaker has stopped the intake.
@@ -74,6 +79,9 @@ type Status struct {
 	// MaxOffsetLag and SumOffsetLag are over all of them. Partitions whose lag is not known yet do not count.
 	OffsetLag                  map[string]int64
 	MaxOffsetLag, SumOffsetLag int64
+	// OldestAge is the age of the oldest record that is not resolved, by its timestamp, by its arrival when it has none; 0
+	// when there is none. Of a record that is not received yet it is how long nothing has come, which is less.
+	OldestAge time.Duration
 	// Partitions are those assigned to this process, by topic and number.
 	Partitions []PartitionStatus
 	Metrics    Metrics
@@ -91,14 +99,35 @@ type CredentialsStatus struct {
 	Err error
 }
 
+// ScalingStatus is the last decision of the scaling policy; see WithScaler. It is zero before the first.
+type ScalingStatus struct {
+	// Policy is the policy's type, such as "*scaling.Lambda".
+	Policy string
+	// Current is the capacity that the decision started from, Target what it asks for.
+	Current, Target scaling.Capacity
+	// Reason says why, with its numbers.
+	Reason scaling.Reason
+	// Since is when the target changed last, Decided when the policy was asked last.
+	Since, Decided time.Time
+	// LagTime is when the lag that it decided on was true, LagAge how long ago that is now.
+	LagTime time.Time
+	LagAge  time.Duration
+	// OldestAge was the age of the oldest record that a worker could have resolved.
+	OldestAge time.Duration
+}
+
 // PartitionStatus is a snapshot of one partition.
 type PartitionStatus struct {
 	TopicPartition
 	// Position is the first offset that is not resolved, Committed what the group has, End the log's end as last seen; -1
 	// where they are not known.
 	Position, Committed, End int64
-	// Lag is End less Committed, never negative; -1 where it is not known.
+	// Lag is End less Committed, or less Position before the first commit, never negative; -1 where it is not known.
 	Lag int64
+	// EndSeen is when End was confirmed last.
+	EndSeen time.Time
+	// OldestAge is Status.OldestAge of this partition.
+	OldestAge time.Duration
 	// Buffered is the number of records received and not resolved.
 	Buffered int
 	// Starting: its start is being looked up. Draining: it is about to be given away.
@@ -137,23 +166,27 @@ func (p PartitionStatus) String() string {
 
 // status fills in what the loop knows. It runs on the loop.
 func (m *member) status(s *Status) {
-	s.Workers += m.limit()
+	now := time.Now()
+	s.Pollers++
 	s.InFlight += len(m.flying)
-	s.CircuitOpen = m.breaker.open
+	s.CircuitOpen = s.CircuitOpen || m.breaker.open
 	if s.OffsetLag == nil {
 		s.OffsetLag = make(map[string]int64)
 	}
 	for _, p := range m.parts {
 		ps := PartitionStatus{
-			TopicPartition: p.TopicPartition, Position: -1, Committed: p.committed, End: p.end, Lag: -1,
+			TopicPartition: p.TopicPartition, Position: -1, Committed: p.committed, End: p.end, Lag: p.offsetLag(), EndSeen: p.seenAt, OldestAge: p.age(now),
 			Buffered: p.buffered(), Starting: p.phase == starting, Draining: p.phase == draining, Paused: p.pauses.String(),
 			Attempts: p.failures, FirstFailure: p.firstFailure, LastError: p.lastErr,
 		}
 		if p.phase != starting {
 			ps.Position = p.position()
 		}
-		if p.end >= 0 && p.committed >= 0 {
-			ps.Lag = max(0, p.end-p.committed)
+		if ps.End < 0 {
+			ps.EndSeen = time.Time{}
+		}
+		s.OldestAge = max(s.OldestAge, ps.OldestAge)
+		if ps.Lag >= 0 {
 			s.OffsetLag[p.Topic] += ps.Lag
 			s.SumOffsetLag += ps.Lag
 			s.MaxOffsetLag = max(s.MaxOffsetLag, ps.Lag)

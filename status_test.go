@@ -52,18 +52,25 @@ func TestPartitionStatus(t *testing.T) {
 			t.Fatalf("lags %v, %d, %d; partitions %+v", st.OffsetLag, st.SumOffsetLag, st.MaxOffsetLag, st.Partitions)
 		}
 		busy, failing, idle := st.Partitions[0], st.Partitions[1], st.Partitions[2]
-		want := PartitionStatus{TopicPartition: TopicPartition{Topic: "t"}, End: 5, Lag: 5, Buffered: 5, InFlightSince: r.at[0]}
+		for _, p := range st.Partitions[:2] {
+			if p.OldestAge != 5*time.Second || p.EndSeen.Before(begin) || p.EndSeen.After(begin.Add(time.Second)) {
+				t.Errorf("%v: the oldest record is %s old, the end seen at %s", p, p.OldestAge, p.EndSeen)
+			}
+		}
+		want := PartitionStatus{TopicPartition: TopicPartition{Topic: "t"}, End: 5, Lag: 5, Buffered: 5, InFlightSince: r.at[0],
+			EndSeen: busy.EndSeen, OldestAge: busy.OldestAge}
 		if busy != want {
 			t.Errorf("the busy partition:\n%v, want\n%v", busy, want)
 		}
 		failed := r.at[1] // by then: begun and failed at once
 		want = PartitionStatus{TopicPartition: TopicPartition{Topic: "t", Partition: 1}, End: 4, Lag: 4, Buffered: 4, Attempts: 1,
-			FirstFailure: failed, NextTry: failing.NextTry, LastError: bad}
+			FirstFailure: failed, NextTry: failing.NextTry, LastError: bad, EndSeen: failing.EndSeen, OldestAge: failing.OldestAge}
 		if failing != want || failing.NextTry.Before(failed.Add(10*time.Second)) || failing.NextTry.After(failed.Add(20*time.Second)) {
 			t.Errorf("the failing partition:\n%+v, want\n%+v", failing, want)
 		}
-		// The end of a log from which nothing is fetched is looked up every minute only.
-		if want = (PartitionStatus{TopicPartition: TopicPartition{Topic: "t", Partition: 2}, End: -1, Lag: -1}); idle != want {
+		// The end of a log from which nothing is fetched was looked up.
+		want = PartitionStatus{TopicPartition: TopicPartition{Topic: "t", Partition: 2}, EndSeen: idle.EndSeen}
+		if idle != want || idle.EndSeen.Before(begin) {
 			t.Errorf("the idle partition:\n%+v, want\n%+v", idle, want)
 		}
 		if got, want := fmt.Sprintf("%v", failing), "t-1 position 0 committed 0 end 4 lag 4 buffered 4, 1 failures since "+
@@ -174,7 +181,7 @@ func TestMetrics(t *testing.T) {
 		want := Metrics{
 			PolledEventCount: 5, FilteredOutEventCount: 2, WrongKindEventCount: 1, InvokedEventCount: 7, FailedInvokeEventCount: 6,
 			DroppedEventCount: 2, CommittedEventCount: 5, PollingErrorCount: 1, CommitErrorCount: 2, InvokeErrorCount: 3, InvokeCount: 4,
-			ThrottleCount: 1, RebalanceCount: 1,
+			ThrottleCount: 1, RebalanceCount: 1, ProvisionedPollers: 1, Workers: 1,
 		}
 		if got := r.runner.Metrics(); got != want || r.runner.Status().Metrics != want {
 			t.Errorf("metrics\n%+v, want\n%+v", got, want)

@@ -12,6 +12,7 @@ import (
 type unit struct {
 	records     []event.KafkaRecord
 	leaderEpoch int32
+	arrived     time.Time // of the first record, here
 	// size is the records' encoded size, held the memory that they keep alive.
 	size, held int
 	// own: nothing else is kept alive, the records are copies.

@@ -13,7 +13,8 @@ import (
 //
 // AWS's consumer is a poller with several processors. Here that many processors
 // are workers: a consumer more is WorkersPerConsumer workers more, which costs no
-// rebalance, and the pollers stay as they are.
+// rebalance, and the pollers stay as they are. It goes on from the capacity that
+// runs at the first sample: one consumer, where no more than its workers do.
 //
 // AWS publishes neither the lag that makes it act nor the size of a step. What
 // stands in for them are the fields, each with its reason. The zero value is
@@ -61,8 +62,10 @@ func (p *Lambda) Decide(s Sample) Decision {
 	p.calls += s.Invocations + s.Throttles
 
 	interval := orDefault(p.Interval, time.Minute)
+	// More than was asked for run when the engine began with more, or partitions came: that is where it goes on from.
+	p.consumers = max(p.consumers, (s.Capacity.Workers+p.perConsumer()-1)/p.perConsumer(), 1)
 	if first {
-		p.consumers, p.evaluated = 1, s.Time
+		p.evaluated = s.Time
 		p.kept.Reason = Reason{Kind: Steady, Lag: s.Lag()}
 		return p.answer(&s, interval)
 	}

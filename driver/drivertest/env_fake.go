@@ -135,10 +135,12 @@ func kafkaRecords(topic string, records []Record) []*kgo.Record {
 	return out
 }
 
-// begin begins a transaction of a producer of its own.
+// begin begins a transaction of a producer of its own. Its end returns when the markers are in the log: the broker answers
+// before that, and a record produced then could get an offset before them.
 func begin(t testing.TB, c *kafkatest.Client, topic string, records []Record) func(commit bool) {
 	t.Helper()
-	cl := c.Connect(t, kgo.TransactionalID(fmt.Sprintf("%s-%d", topic, time.Now().UnixNano())), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	id := kgo.TransactionalID(fmt.Sprintf("%s-%d", topic, time.Now().UnixNano()))
+	cl := c.Connect(t, id, kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	err := cl.BeginTransaction()
@@ -155,6 +157,10 @@ func begin(t testing.TB, c *kafkatest.Client, topic string, records []Record) fu
 		defer cl.Close()
 		if err := cl.EndTransaction(ctx, kgo.TransactionEndTry(commit)); err != nil {
 			t.Fatalf("end a transaction: %v", err)
+		}
+		// The id is not given to a successor while a transaction of it is being completed.
+		if _, _, err := c.Connect(t, id).ProducerID(ctx); err != nil {
+			t.Fatalf("wait for the end of a transaction: %v", err)
 		}
 	}
 }

@@ -1,0 +1,167 @@
+package esm
+
+import (
+	"time"
+
+	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/scaling"
+)
+
+// lag is the number of records between the first unresolved one and the end of the log: those received, counted, and
+// behind them the offsets not received yet, of which compaction and transaction markers take some. 0 when the end is not
+// known, or lies before (the log was truncated, and the client has not said so yet).
+func (p *partition) lag() int64 {
+	if p.phase == starting {
+		return 0
+	}
+	return int64(p.buffered()) + max(0, p.end-p.next)
+}
+
+// offsetLag is Lambda's: the end of the log less the commit. Before the group's first commit the start that was found
+// stands for it. -1 where it is not known.
+func (p *partition) offsetLag() int64 {
+	switch {
+	case p.phase == starting || p.end < 0:
+		return -1
+	case p.committed < 0:
+		return max(0, p.end-p.position())
+	}
+	return max(0, p.end-p.committed)
+}
+
+// age is how old the oldest unresolved record is: by its timestamp, by its arrival here when it has none or one that lies
+// ahead, and, while none is received, by how long nothing has come (it is older than that). 0 when there is none.
+func (p *partition) age(now time.Time) time.Duration {
+	byTime := func(r *event.KafkaRecord, arrived time.Time) time.Duration {
+		if age := now.Sub(time.UnixMilli(r.Timestamp)); r.Timestamp >= 0 && age >= 0 {
+			return age
+		}
+		return max(0, now.Sub(arrived))
+	}
+	switch {
+	case len(p.work) > 0:
+		return byTime(&p.work[0].records[0], p.work[0].arrived)
+	case p.buf.count > 0:
+		return byTime(p.buf.first(), p.buf.arrived())
+	case p.phase == running && p.end > p.next:
+		return max(0, now.Sub(p.behindAt))
+	}
+	return 0
+}
+
+// ended takes in an end of the log; records says that some came with it.
+func (p *partition) ended(now time.Time, end int64, records bool) {
+	if records || p.end <= p.next {
+		p.behindAt = now
+	}
+	p.end, p.seenAt, p.leaderless = end, now, false
+}
+
+// idle reports whether the client itself keeps the end true: everything is received, and it waits for more.
+func (p *partition) idle() bool { return p.end >= 0 && p.next >= p.end && p.pauses == 0 }
+
+// stalled reports whether no worker can help the partition now.
+func (m *member) stalled(p *partition, now time.Time) bool {
+	return p.phase != running || p.pauses&(pausedByUser|pausedByBreaker) != 0 || p.leaderless && p.buffered() == 0 ||
+		p.place.q == &m.retry && p.place.at.After(now)
+}
+
+// reading is what an evaluation reads of the members. Its slices are used again.
+type reading struct {
+	parts []scaling.Partition
+	// index finds a partition in parts, so that one which two members hold for a moment counts once; nil with one member.
+	index map[TopicPartition]int
+	// lagTime is when the oldest of the lags was true.
+	lagTime        time.Time
+	oldest         time.Duration
+	buffered       int64
+	busy           int
+	maxLag, sumLag int64 // Lambda's, over the parts
+	// moving: partitions are starting or draining.
+	moving bool
+}
+
+func (r *reading) reset(now time.Time) {
+	index := r.index
+	clear(index)
+	*r = reading{parts: r.parts[:0], index: index, lagTime: now}
+}
+
+// read adds what this member knows. It runs on the loop. failing says that the last lookup of ends did not succeed: what
+// the client merely goes on believing then counts as old as it is.
+func (m *member) read(now time.Time, r *reading, failing bool) {
+	r.busy += len(m.flying)
+	for tp, p := range m.parts {
+		q := scaling.Partition{Topic: tp.Topic, Partition: tp.Partition, Lag: p.lag(), Blocked: m.stalled(p, now)}
+		if p.end >= 0 {
+			if p.sampled >= 0 {
+				q.Arrived = max(0, p.end-p.sampled)
+			}
+			p.sampled = p.end
+		}
+		r.buffered += int64(p.buf.held)
+		if p.phase != running {
+			r.moving = true
+		} else if !p.leaderless && (failing || !p.idle()) && p.seenAt.Before(r.lagTime) {
+			r.lagTime = p.seenAt
+		}
+		if !q.Blocked {
+			r.oldest = max(r.oldest, p.age(now))
+		}
+		if r.index != nil {
+			if i, twice := r.index[tp]; twice {
+				if r.parts[i].Blocked { // the other one is about to learn that it lost it
+					r.parts[i] = q
+				}
+				continue
+			}
+			r.index[tp] = len(r.parts)
+		}
+		if lag := p.offsetLag(); lag > 0 {
+			r.sumLag += lag
+			r.maxLag = max(r.maxLag, lag)
+		}
+		r.parts = append(r.parts, q)
+	}
+}
+
+// endQuery asks for the ends of logs: of all members' partitions that want one, in one request.
+type endQuery struct {
+	queries  []driver.OffsetQuery
+	parts    []*partition // only compared and given back; the members' loops own them
+	consumer driver.Consumer
+}
+
+// wantEnds adds the partitions whose end nobody has confirmed since the last evaluation, and those that the client only
+// believes in, when that was longer ago than the lag interval. It runs on the loop.
+func (m *member) wantEnds(now, since time.Time, q *endQuery) {
+	if q.consumer == nil {
+		q.consumer = m.consumer
+	}
+	believed := now.Add(-m.opts.lagInterval)
+	for tp, p := range m.parts {
+		if p.phase != running || p.end >= 0 && (p.seenAt.After(since) || p.idle() && p.seenAt.After(believed)) {
+			continue
+		}
+		q.queries = append(q.queries, driver.OffsetQuery{TopicPartition: tp, At: driver.AtEnd})
+		q.parts = append(q.parts, p)
+	}
+}
+
+// takeEnds takes in the answers for this member's partitions, which were true when the question was put. It runs on the
+// loop.
+func (m *member) takeEnds(asked time.Time, q *endQuery, answers []driver.OffsetAnswer) {
+	for i, a := range answers {
+		p := q.parts[i]
+		if m.parts[a.TopicPartition] != p || p.phase != running {
+			continue
+		}
+		switch {
+		case a.Err != nil:
+			p.leaderless = true
+		case !p.seenAt.After(asked): // else a fetch has brought a younger one
+			p.ended(asked, a.Offset, false)
+		}
+	}
+}

@@ -1,0 +1,231 @@
+package esm
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/scaling"
+)
+
+const (
+	// lookupPatience is how long an evaluation waits for the ends of logs that it asked for, before it does without.
+	lookupPatience = 2 * time.Second
+	// endsTimeout bounds the request; no other is sent until it has ended.
+	endsTimeout = 10 * time.Second
+	// pausedInterval is how often a mapping that is paused is looked at.
+	pausedInterval = 5 * time.Second
+)
+
+// scaler asks the policy how many workers and pollers there should be. The Run goroutine owns it: an evaluation first
+// asks the brokers for what the members do not know, then reads the members, then decides.
+type scaler struct {
+	r      *Runner
+	guard  *scaling.Guarded
+	bounds scaling.Bounds // as last given to the guard
+	timer  *time.Timer    // the next evaluation, or the end of the patience of the one under way
+
+	asking  bool // the evaluation under way waits for ends
+	pending bool // a request for ends is under way
+	failing bool // the last one failed
+	fault   string
+	ends    chan endAnswer
+	last    time.Time // the evaluation before
+	seen    tally
+	reading reading
+	status  ScalingStatus
+}
+
+// tally are the counts of which a sample takes the difference.
+type tally struct{ invokes, errors, throttles, resolved, time int64 }
+
+// endAnswer answers an endQuery.
+type endAnswer struct {
+	endQuery
+	answers []driver.OffsetAnswer
+	asked   time.Time
+	err     error
+}
+
+func newScaler(r *Runner) *scaler {
+	policy := r.opts.policy
+	if policy == nil {
+		policy = new(scaling.Lambda)
+	}
+	s := &scaler{r: r, ends: make(chan endAnswer, 1), timer: time.NewTimer(time.Hour)}
+	s.timer.Stop()
+	s.bounds = r.bounds()
+	s.guard = scaling.Guard(policy, s.bounds)
+	s.status.Policy = fmt.Sprintf("%T", policy)
+	return s
+}
+
+// bounds are those of the options and of the mapping as it now is.
+func (c *core) bounds() scaling.Bounds {
+	set := c.current.Load()
+	return scaling.Bounds{MinimumWorkers: c.opts.minimumWorkers, MaximumWorkers: c.opts.maximumWorkers,
+		MinimumPollers: set.minimumPollers, MaximumPollers: set.maximumPollers}
+}
+
+// stop ends the timer and waits for the request under way, whose context has to have ended.
+func (s *scaler) stop() {
+	s.timer.Stop()
+	if s.pending {
+		<-s.ends
+	}
+}
+
+// soon makes the next evaluation come now.
+func (s *scaler) soon() {
+	if !s.asking {
+		s.timer.Reset(0)
+	}
+}
+
+// tick is the timer: an evaluation begins, or the one under way does without the ends.
+func (s *scaler) tick(ctx context.Context, members []*member) (scaling.Decision, bool) {
+	if s.asking {
+		return s.decide(members), true
+	}
+	if s.r.isPaused() { // nothing to decide about, and no evidence of anything
+		s.timer.Reset(pausedInterval)
+		return scaling.Decision{}, false
+	}
+	if s.r.opts.lagInterval > 0 && !s.pending && s.ask(ctx, members) {
+		s.asking = true
+		s.timer.Reset(lookupPatience)
+		return scaling.Decision{}, false
+	}
+	return s.decide(members), true
+}
+
+// ask sends one request for the ends of all members' partitions that want one; false when there are none.
+func (s *scaler) ask(ctx context.Context, members []*member) bool {
+	q := endAnswer{asked: time.Now()}
+	for _, m := range members {
+		m.do(func() { m.wantEnds(q.asked, s.last, &q.endQuery) })
+	}
+	if len(q.queries) == 0 {
+		return false
+	}
+	s.pending = true
+	go func() { // awaited through ends, by stop at the latest
+		ctx, cancel := context.WithTimeout(ctx, endsTimeout)
+		defer cancel()
+		q.answers, q.err = q.consumer.ListOffsets(ctx, q.queries)
+		s.ends <- q
+	}()
+	return true
+}
+
+// answered takes in the ends; it decides when the evaluation that asked for them still waits.
+func (s *scaler) answered(ctx context.Context, a endAnswer, members []*member) (scaling.Decision, bool) {
+	s.pending = false
+	if ctx.Err() != nil {
+		return scaling.Decision{}, false
+	}
+	s.failed(a.err)
+	if a.err == nil {
+		for _, m := range members {
+			m.do(func() { m.takeEnds(a.asked, &a.endQuery, a.answers) })
+		}
+	}
+	if !s.asking {
+		return scaling.Decision{}, false
+	}
+	return s.decide(members), true
+}
+
+// failed keeps and tells that the ends cannot be looked up, once until they can.
+func (s *scaler) failed(err error) {
+	was := s.failing
+	s.failing = err != nil
+	if err == nil || was {
+		return
+	}
+	s.r.counters.pollErrors.Add(1)
+	info := s.r.problem("lag", err)
+	s.r.log.Warn("looking up the ends of the partitions failed; the lag is what fetches show", "err", err)
+	s.r.hooks.error(info)
+}
+
+// decide takes a sample, asks the policy and keeps what it said.
+func (s *scaler) decide(members []*member) scaling.Decision {
+	s.asking = false
+	now := time.Now()
+	if b := s.r.bounds(); b != s.bounds {
+		s.bounds = b
+		s.guard.SetBounds(b)
+	}
+	sample := s.sample(now, members)
+	d := s.guard.Decide(sample)
+	s.timer.Reset(d.Next)
+	s.last = now
+	s.tell(now, &sample, &d)
+	if len(sample.Partitions) > 0 {
+		s.r.workers.set(d.Workers)
+	}
+	return d
+}
+
+// sample reads the members, and the counts since the last sample.
+func (s *scaler) sample(now time.Time, members []*member) scaling.Sample {
+	rd := &s.reading
+	if len(members) > 1 && rd.index == nil {
+		rd.index = make(map[TopicPartition]int)
+	}
+	rd.reset(now)
+	for _, m := range members {
+		m.do(func() { m.read(now, rd, s.failing) })
+	}
+	c := &s.r.counters
+	c.maxLag.Store(rd.maxLag)
+	c.sumLag.Store(rd.sumLag)
+	t := tally{c.invokes.Load(), c.invokeErrors.Load(), c.throttles.Load(), c.resolved.Load(), c.invocationTime.Load()}
+	before := s.seen
+	s.seen = t
+	sample := scaling.Sample{
+		Time: now, LagTime: rd.lagTime, Partitions: rd.parts, OldestAge: rd.oldest, BufferedBytes: rd.buffered, Busy: rd.busy,
+		Completed: t.resolved - before.resolved, Throttles: t.throttles - before.throttles,
+		BatchSize: s.r.current.Load().size,
+		Capacity:  scaling.Capacity{Workers: s.r.workers.limit(), Pollers: len(members)},
+	}
+	// The counters are read one by one while loops move them; none may get negative by it.
+	sample.Invocations = max(0, t.invokes-before.invokes-sample.Throttles)
+	sample.Errors = max(0, t.errors-before.errors-sample.Throttles)
+	if sample.Invocations > 0 {
+		sample.InvocationTime = time.Duration((t.time - before.time) / sample.Invocations)
+	}
+	return sample
+}
+
+// tell keeps the decision for Status, and tells the log and the hooks when it changed something or has another reason.
+func (s *scaler) tell(now time.Time, sample *scaling.Sample, d *scaling.Decision) {
+	old := s.status
+	st := &s.status
+	st.Current, st.Target = sample.Capacity, d.Capacity()
+	s.r.counters.pollers.Store(int64(st.Current.Pollers))
+	s.r.counters.workers.Store(int64(st.Target.Workers))
+	st.Reason, st.Decided, st.LagTime, st.OldestAge = d.Reason, now, sample.LagTime, sample.OldestAge
+	changed := st.Target != old.Target
+	if changed {
+		st.Since = now
+	}
+	unlock := s.r.lock()
+	s.r.scaling = *st
+	unlock()
+	if !changed && old.Reason.Kind == st.Reason.Kind {
+		return
+	}
+	level := slog.LevelDebug
+	switch {
+	case st.Reason.Kind == scaling.Clamped || st.Reason.Kind == scaling.Panicked || st.Reason.Kind == scaling.BadBounds:
+		level = slog.LevelWarn
+	case changed:
+		level = slog.LevelInfo
+	}
+	s.r.log.Log(context.Background(), level, "scaling", "reason", st.Reason.Kind.String(), "decision", st.Reason.String())
+	s.r.hooks.scaled(ScaledInfo{From: st.Current, To: st.Target, Reason: st.Reason})
+}
