@@ -67,5 +67,5 @@ func ExampleGuard() {
 	fmt.Println(d.Reason)
 	// Output:
 	// 3
-	// workers 1 -> 3: the policy asked for 30 workers and 1 pollers, outside 1 to 3 and 1 to 1
+	// workers 1 -> 3: the policy asked for 30 workers and 1 pollers, outside 1 to 3 and 1 to 1 with 3 partitions
 }
