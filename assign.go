@@ -81,23 +81,10 @@ func (m *member) remove(p *partition) {
 	m.budget.partitions.Add(-1)
 	m.workers.assign(-1)
 	if inv := p.inflight; inv != nil {
-		m.ghosts[p.TopicPartition]++
+		m.crew.haunt(p.TopicPartition)
 		if inv.living--; inv.living == 0 {
 			inv.abort(ErrPartitionsGone)
 		}
-	}
-}
-
-// exorcise takes in that an invocation of an assignment that is over has ended: the partition's present life here, if
-// it has one, need not wait any longer.
-func (m *member) exorcise(now time.Time, gone *partition) {
-	tp := gone.TopicPartition
-	if m.ghosts[tp]--; m.ghosts[tp] > 0 {
-		return
-	}
-	delete(m.ghosts, tp)
-	if p := m.parts[tp]; p != nil {
-		m.settle(p, now)
 	}
 }
 

@@ -1,6 +1,9 @@
 package esm
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // CircuitBreaker stops the intake while the handler fails everywhere; see WithCircuitBreaker.
 type CircuitBreaker struct {
@@ -10,7 +13,7 @@ type CircuitBreaker struct {
 	Cooldown time.Duration
 }
 
-// breaker is the circuit's state. Owned by the loop; clockless.
+// breaker is the circuit's state; clockless.
 type breaker struct {
 	CircuitBreaker
 	enabled bool
@@ -52,4 +55,86 @@ func (b *breaker) failed(now time.Time, parts []part, assigned int) (opened bool
 	}
 	b.open, b.until = true, now.Add(b.Cooldown)
 	return true
+}
+
+// circuit is the breaker of a mapping, which its members share. A member heeds it when it is nudged.
+type circuit struct {
+	mu sync.Mutex
+	breaker
+	busy int // invocations under way
+}
+
+// begin sets the limits.
+func (c *circuit) begin(limits CircuitBreaker) {
+	c.CircuitBreaker, c.enabled, c.failing = limits, limits.Failures > 0, make(map[TopicPartition]struct{})
+}
+
+// enter asks whether an invocation may begin; if so it has begun, and has to end. Else it may not before a time, or (a zero
+// time) before the members are nudged.
+func (c *circuit) enter(now time.Time) (ok bool, until time.Time) {
+	if !c.enabled {
+		return true, until
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.allows(now, c.busy) {
+		c.busy++
+		return true, until
+	}
+	if now.Before(c.until) {
+		until = c.until
+	}
+	return false, until
+}
+
+// leave ends what enter began with no outcome; it reports whether the members are to be nudged.
+func (c *circuit) leave() (nudge bool) {
+	if !c.enabled {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.busy--
+	return c.open
+}
+
+// ended takes in the outcome of what enter began. It reports whether that opened or closed the circuit, with how many
+// failures, and whether the members are to be nudged.
+func (c *circuit) ended(now time.Time, ok bool, parts []part, assigned int) (opened, closed, nudge bool, streak int) {
+	if !c.enabled {
+		return false, false, false, 0
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.busy--
+	was := c.open
+	if ok {
+		closed = c.succeeded()
+	} else {
+		opened = c.failed(now, parts, assigned)
+	}
+	return opened, closed, was || c.open, c.streak
+}
+
+// isOpen reports whether the intake is stopped.
+func (c *circuit) isOpen() bool {
+	if !c.enabled {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.open
+}
+
+// heed stops or resumes this member's intake as the circuit now stands. It runs on the loop.
+func (m *member) heed() {
+	open := m.circuit.isOpen()
+	if open == m.tripped {
+		return
+	}
+	if m.tripped = open; open {
+		m.pauseAll(pausedByBreaker)
+	} else {
+		m.resumeAll(pausedByBreaker)
+	}
 }

@@ -103,8 +103,8 @@ func TestWaitingRecordsAreDetached(t *testing.T) {
 			return nil
 		}).start()
 		pass(5 * time.Second)
-		if !r.runner.member.do(func() {
-			p := r.runner.member.parts[TopicPartition{Topic: "t"}]
+		if !r.runner.crew.list()[0].do(func() {
+			p := r.runner.crew.list()[0].parts[TopicPartition{Topic: "t"}]
 			if !p.work[0].own || !p.buf.chunks[p.buf.head].own {
 				t.Errorf("after 5 s the failed unit is detached: %v, the buffer: %v", p.work[0].own, p.buf.chunks[p.buf.head].own)
 			}

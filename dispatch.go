@@ -46,49 +46,56 @@ func (m *member) dispatch(now time.Time) {
 		return
 	}
 	for {
-		if !m.breaker.allows(now, len(m.flying)) {
-			m.at(m.breaker.until)
-			return
-		}
 		again := m.retry.head()
 		if again != nil && again.place.at.After(now) {
 			m.at(again.place.at)
 			again = nil
 		}
 		fresh := m.pool.due(now, m.settings.limits)
-		if (again != nil || fresh) && !m.acquire() {
-			return
-		}
-		switch {
-		case again != nil && (!fresh || !m.pool.head().place.at.Before(again.place.at)):
-			m.invokeAgain(now, again)
-		case fresh:
-			m.invokeFresh(now)
-		default:
+		if again == nil && !fresh {
 			if t, ok := m.pool.deadline(m.settings.limits); ok {
 				m.at(t)
 			}
 			return
 		}
+		if !m.acquire() {
+			return
+		}
+		if ok, until := m.circuit.enter(now); !ok {
+			if !until.IsZero() {
+				m.at(until)
+			}
+			return
+		}
+		began := false
+		if again != nil && (!fresh || !m.pool.head().place.at.Before(again.place.at)) {
+			began = m.invokeAgain(now, again)
+		} else {
+			began = m.invokeFresh(now)
+		}
+		if !began && m.circuit.leave() {
+			m.crew.nudge()
+		}
 	}
 }
 
-// invokeAgain tries a partition's head unit once more.
-func (m *member) invokeAgain(now time.Time, p *partition) {
+// invokeAgain tries a partition's head unit once more; false when nothing of it was left to try.
+func (m *member) invokeAgain(now time.Time, p *partition) bool {
 	m.retry.remove(p)
 	if u := &p.work[0]; len(u.records) > m.settings.size { // BatchSize was made smaller meanwhile
 		a, b := u.split(m.settings.size)
 		p.work = append([]unit{a, b}, p.work[1:]...)
 	}
 	if !m.expire(now, p) {
-		return
+		return false
 	}
 	u := &p.work[0]
 	m.invoke(now, []part{{p, u.records}}, u.size+p.overhead+m.settings.envelope)
+	return true
 }
 
-// invokeFresh fills and begins a new batch.
-func (m *member) invokeFresh(now time.Time) {
+// invokeFresh fills and begins a new batch; false when nothing was left of it.
+func (m *member) invokeFresh(now time.Time) bool {
 	parts, _, size := m.pool.take(m.settings.limits)
 	if m.settings.maxAge > 0 {
 		all := parts
@@ -103,9 +110,11 @@ func (m *member) invokeFresh(now time.Time) {
 			}
 		}
 	}
-	if len(parts) > 0 {
-		m.invoke(now, parts, size)
+	if len(parts) == 0 {
+		return false
 	}
+	m.invoke(now, parts, size)
+	return true
 }
 
 // expire drops the records of a partition's head unit that are too old; false when none is left.
@@ -176,16 +185,19 @@ func (m *member) call(inv *invocation, e KafkaEvent) {
 	inv.err = errGoexit
 	defer func() {
 		inv.took = time.Since(inv.started)
-		if len(m.hooks) > 0 {
+		if len(m.hooks.list) > 0 {
 			m.hooks.batchEnd(inv.ctx, func() BatchEndInfo { return BatchEndInfo{inv.info(), inv.took, inv.err} })
 		}
 		inv.cancel()
 		select {
 		case m.done <- inv:
-		case <-m.closed:
+		case <-m.closed: // it was left behind; the partitions that wait for it have another member, or will
+			for _, part := range inv.parts {
+				m.crew.exorcise(part.p.TopicPartition)
+			}
 		}
 	}()
-	if len(m.hooks) > 0 {
+	if len(m.hooks.list) > 0 {
 		m.hooks.batchBegin(inv.ctx, inv.info)
 	}
 	inv.err = guard(inv.ctx, m.handler, e)
@@ -230,7 +242,7 @@ func (m *member) finish(now time.Time, inv *invocation) {
 	for i, part := range inv.parts {
 		p := part.p
 		if !p.alive {
-			m.exorcise(now, p)
+			m.crew.exorcise(p.TopicPartition)
 			continue
 		}
 		p.inflight = nil
@@ -288,11 +300,18 @@ func (m *member) count(now time.Time, inv *invocation, v verdict) {
 	if v.outcome != throttled {
 		m.counters.invocationTime.Add(int64(inv.took))
 	}
+	opened, closed, nudge, streak := m.circuit.ended(now, v.outcome == succeeded, inv.parts, int(m.budget.partitions.Load()))
+	if opened {
+		m.log.Warn("circuit opened: the handler fails on every partition", "failures", streak, "cooldown", m.opts.breaker.Cooldown)
+	}
+	if closed {
+		m.log.Info("circuit closed")
+	}
+	if nudge {
+		m.heed()
+		m.crew.nudge()
+	}
 	if v.outcome == succeeded {
-		if m.breaker.succeeded() {
-			m.log.Info("circuit closed")
-			m.resumeAll(pausedByBreaker)
-		}
 		m.setResult(resultOK)
 		return
 	}
@@ -302,8 +321,4 @@ func (m *member) count(now time.Time, inv *invocation, v verdict) {
 		m.counters.throttles.Add(1)
 	}
 	m.setResult(resultFunctionFailed)
-	if m.breaker.failed(now, inv.parts, len(m.parts)) {
-		m.log.Warn("circuit opened: the handler fails on every partition", "failures", m.breaker.streak, "cooldown", m.breaker.Cooldown)
-		m.pauseAll(pausedByBreaker)
-	}
 }

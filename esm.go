@@ -92,7 +92,7 @@ func (r *Runner) Update(m Mapping) error {
 	}
 	m = m.WithDefaults()
 	unlock := r.lock()
-	old, running, ended := r.mapping, r.member, r.ended
+	old, members, ended := r.mapping, r.crew.list(), r.ended
 	if m.UUID == "" || old.UUID != m.UUID && old.GroupID() == m.GroupID() {
 		m.UUID = old.UUID
 	}
@@ -101,18 +101,22 @@ func (r *Runner) Update(m Mapping) error {
 		return err
 	}
 	r.mapping = m
-	// Under the same lock as Run hands the settings to its loop: whichever comes second sees the other.
+	// Under the same lock as Run hands the settings to a loop: whichever comes second sees the other.
 	r.current.Store(s)
 	unlock()
 	if ended {
 		return nil
 	}
 	before := r.Status().State
-	if running != nil && before == Enabled {
+	if len(members) > 0 && before == Enabled {
 		r.setState(Updating)
 	}
-	if running != nil {
-		running.do(func() { running.settings = running.current.Load() })
+	for _, m := range members {
+		m.do(func() { m.settings = m.current.Load() })
+	}
+	select {
+	case r.updated <- struct{}{}:
+	default:
 	}
 	r.settleState(Updating, Enabled)
 	if m.Enabled != nil && !*m.Enabled {

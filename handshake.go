@@ -88,10 +88,8 @@ func (r *Runner) clearer(ctx context.Context, client driver.Config, said error) 
 
 // tell runs f, which calls hooks, on the loop, where all hooks run; or here, where there is no loop.
 func (r *Runner) tell(f func()) {
-	unlock := r.lock()
-	m := r.member
-	unlock()
-	if m == nil || !m.do(f) {
+	members := r.crew.list()
+	if len(members) == 0 || !members[0].do(f) {
 		f()
 	}
 }

@@ -3,6 +3,7 @@ package esm
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/esm-go/esm/auth"
@@ -14,8 +15,8 @@ import (
 type TopicPartition = driver.TopicPartition
 
 // Hooks are called as things happen. Every field may be nil. BatchBegin and BatchEnd run on the goroutine of the
-// invocation, several at a time; all others run one at a time on the loop that owns the mapping's state, which waits:
-// they must be quick, must not block, and must not call Update, Pause, Resume or Status of the Runner.
+// invocation, several at a time; all others but StateChange and Scaled run one at a time on the loops that own the
+// mapping's state, one of each poller, which wait: they must be quick, must not block, and must not call Update, Pause, Resume or Status of the Runner.
 type Hooks struct {
 	// BatchBegin is called before the handler, with the handler's context.
 	BatchBegin func(context.Context, BatchInfo)
@@ -182,59 +183,75 @@ func (i RetryInfo) LogValue() slog.Value {
 }
 
 // hookList calls each of several Hooks.
-type hookList []Hooks
+type hookList struct {
+	list []Hooks
+	// turn lets one loop at a time call hooks. It is not held while BatchBegin, BatchEnd, StateChange and Scaled run.
+	turn sync.Mutex
+}
 
 // tell calls one field of every Hooks that has it.
-func tell[T any](l hookList, field func(*Hooks) func(T), info T) {
-	for i := range l {
-		if f := field(&l[i]); f != nil {
+func tell[T any](l *hookList, field func(*Hooks) func(T), info T) {
+	for i := range l.list {
+		if f := field(&l.list[i]); f != nil {
 			f(info)
 		}
 	}
 }
 
-func (l hookList) batchBegin(ctx context.Context, info func() BatchInfo) {
-	for i := range l {
-		if f := l[i].BatchBegin; f != nil {
+// inTurn is tell for what runs on the loops.
+func inTurn[T any](l *hookList, field func(*Hooks) func(T), info T) {
+	if len(l.list) == 0 {
+		return
+	}
+	l.turn.Lock()
+	defer l.turn.Unlock()
+	tell(l, field, info)
+}
+
+func (l *hookList) batchBegin(ctx context.Context, info func() BatchInfo) {
+	for i := range l.list {
+		if f := l.list[i].BatchBegin; f != nil {
 			f(ctx, info())
 		}
 	}
 }
 
-func (l hookList) batchEnd(ctx context.Context, info func() BatchEndInfo) {
-	for i := range l {
-		if f := l[i].BatchEnd; f != nil {
+func (l *hookList) batchEnd(ctx context.Context, info func() BatchEndInfo) {
+	for i := range l.list {
+		if f := l.list[i].BatchEnd; f != nil {
 			f(ctx, info())
 		}
 	}
 }
 
-func (l hookList) retry(i RetryInfo) {
-	tell(l, func(h *Hooks) func(RetryInfo) { return h.Retry }, i)
+func (l *hookList) retry(i RetryInfo) {
+	inTurn(l, func(h *Hooks) func(RetryInfo) { return h.Retry }, i)
 }
-func (l hookList) drop(i DropInfo) { tell(l, func(h *Hooks) func(DropInfo) { return h.Drop }, i) }
-func (l hookList) filtered(i FilteredInfo) {
-	tell(l, func(h *Hooks) func(FilteredInfo) { return h.Filtered }, i)
+func (l *hookList) drop(i DropInfo) { inTurn(l, func(h *Hooks) func(DropInfo) { return h.Drop }, i) }
+func (l *hookList) filtered(i FilteredInfo) {
+	inTurn(l, func(h *Hooks) func(FilteredInfo) { return h.Filtered }, i)
 }
-func (l hookList) commit(i CommitInfo) {
-	tell(l, func(h *Hooks) func(CommitInfo) { return h.Commit }, i)
+func (l *hookList) commit(i CommitInfo) {
+	inTurn(l, func(h *Hooks) func(CommitInfo) { return h.Commit }, i)
 }
-func (l hookList) assigned(i AssignmentInfo) {
-	tell(l, func(h *Hooks) func(AssignmentInfo) { return h.Assigned }, i)
+func (l *hookList) assigned(i AssignmentInfo) {
+	inTurn(l, func(h *Hooks) func(AssignmentInfo) { return h.Assigned }, i)
 }
-func (l hookList) revoked(i AssignmentInfo) {
-	tell(l, func(h *Hooks) func(AssignmentInfo) { return h.Revoked }, i)
+func (l *hookList) revoked(i AssignmentInfo) {
+	inTurn(l, func(h *Hooks) func(AssignmentInfo) { return h.Revoked }, i)
 }
-func (l hookList) lost(i AssignmentInfo) {
-	tell(l, func(h *Hooks) func(AssignmentInfo) { return h.Lost }, i)
+func (l *hookList) lost(i AssignmentInfo) {
+	inTurn(l, func(h *Hooks) func(AssignmentInfo) { return h.Lost }, i)
 }
-func (l hookList) offsetsLost(i OffsetsLostInfo) {
-	tell(l, func(h *Hooks) func(OffsetsLostInfo) { return h.OffsetsLost }, i)
+func (l *hookList) offsetsLost(i OffsetsLostInfo) {
+	inTurn(l, func(h *Hooks) func(OffsetsLostInfo) { return h.OffsetsLost }, i)
 }
-func (l hookList) stateChange(i StateInfo) {
+func (l *hookList) stateChange(i StateInfo) {
 	tell(l, func(h *Hooks) func(StateInfo) { return h.StateChange }, i)
 }
-func (l hookList) scaled(i ScaledInfo) {
+func (l *hookList) scaled(i ScaledInfo) {
 	tell(l, func(h *Hooks) func(ScaledInfo) { return h.Scaled }, i)
 }
-func (l hookList) error(i ErrorInfo) { tell(l, func(h *Hooks) func(ErrorInfo) { return h.Error }, i) }
+func (l *hookList) error(i ErrorInfo) {
+	inTurn(l, func(h *Hooks) func(ErrorInfo) { return h.Error }, i)
+}

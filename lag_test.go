@@ -295,12 +295,13 @@ func BenchmarkEvaluation(b *testing.B) {
 	broker := membroker.NewBroker(b)
 	broker.CreateTopic("t", 10_000)
 	r := newRig(b, broker, defaults(), nil, WithScaler(new(scaling.Drain)), WithLagInterval(0)).start()
-	s := newScaler(r.runner)
-	members := r.runner.roster()
-	s.decide(members)
+	ended, end := context.WithCancel(context.Background())
+	end()
+	s := newScaler(r.runner, &fleet{r: r.runner, ctx: ended})
+	s.decide()
 	b.ReportAllocs()
 	for b.Loop() {
-		s.decide(members)
+		s.decide()
 	}
 	b.StopTimer()
 	s.stop()

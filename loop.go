@@ -2,6 +2,7 @@ package esm
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/esm-go/esm/driver"
@@ -65,6 +66,9 @@ func (m *member) loop(ctx context.Context) error {
 			} else {
 				m.change(time.Now(), msg)
 			}
+		case <-m.nudges:
+			m.begin()
+			m.nudged()
 		case <-m.slots:
 			m.begin()
 			m.slot, m.waiting = true, false
@@ -86,7 +90,7 @@ func (m *member) loop(ctx context.Context) error {
 		case <-end:
 			m.begin()
 			end = nil
-			m.beginStop(time.Now())
+			m.beginStop(time.Now(), m.patience(ctx))
 		case <-timer.C:
 			m.begin()
 		}
@@ -122,8 +126,8 @@ func (m *member) advance(now time.Time) {
 	m.advanceLookups(now)
 	m.advanceAge(now)
 	m.advanceStop(now)
-	if m.paused && !m.toldQuiet && len(m.flying) == 0 && m.quiet != nil {
-		m.toldQuiet = true
+	if m.paused && len(m.flying) == 0 && !m.hushed.Load() {
+		m.hushed.Store(true)
 		m.quiet()
 	}
 	m.flush()
@@ -188,7 +192,7 @@ func (m *member) deliver(now time.Time, d *delivery) {
 
 // settle puts an idle partition where it waits: for its next try, or in the pool.
 func (m *member) settle(p *partition, now time.Time) {
-	if p.phase != running || p.inflight != nil || p.place.q != nil || m.ghosts[p.TopicPartition] > 0 {
+	if p.phase != running || p.inflight != nil || p.place.q != nil || m.crew.haunted(p.TopicPartition) {
 		return
 	}
 	switch {
@@ -267,7 +271,7 @@ func (m *member) standing() pauseReason {
 	if m.paused {
 		r |= pausedByUser
 	}
-	if m.breaker.open {
+	if m.tripped {
 		r |= pausedByBreaker
 	}
 	return r
@@ -298,16 +302,25 @@ func (m *member) fail(err error) {
 	}
 	m.log.Error("the client failed for good", "err", err)
 	m.problem("poll", err)
-	m.beginStop(time.Now())
+	m.beginStop(time.Now(), m.opts.stopTimeout)
 }
 
-// beginStop ends the intake.
-func (m *member) beginStop(now time.Time) {
+// patience is how long handlers may go on when the member has to end. One that others take the place of is as a rebalance
+// that takes away all that it has.
+func (m *member) patience(ctx context.Context) time.Duration {
+	if errors.Is(context.Cause(ctx), errSurplus) {
+		return m.opts.revokeTimeout
+	}
+	return m.opts.stopTimeout
+}
+
+// beginStop ends the intake. Handlers may go on for as long as patience says.
+func (m *member) beginStop(now time.Time, patience time.Duration) {
 	if m.stop.phase != working {
 		return
 	}
 	m.stop.phase = finishing
-	m.stop.deadline = now.Add(m.opts.stopTimeout)
+	m.stop.deadline = now.Add(patience)
 	m.log.Info("stopping", "inFlight", len(m.flying))
 	for _, p := range m.parts {
 		m.pause(p, pausedByUser)
@@ -372,6 +385,9 @@ func (m *member) abandon(inv *invocation) {
 	m.log.Error("a handler ignores the end of its context and is left behind", "partitions", h.Partitions, "since", h.Since)
 	delete(m.flying, inv)
 	m.workers.release()
+	if m.circuit.leave() {
+		m.crew.nudge()
+	}
 }
 
 // pollEnded takes in the end of the poll goroutine: the client is closed.

@@ -18,10 +18,12 @@ type core struct {
 	opts     *options
 	handler  Handler
 	log      *slog.Logger
-	hooks    hookList
+	hooks    *hookList
 	counters counters
 	budget   budget
 	workers  workers
+	circuit  circuit
+	crew     crew
 	current  atomic.Pointer[settings]
 	// functionName, uuid and bootstrap are the mapping's, as invocations show them.
 	functionName, uuid, bootstrap string
@@ -41,6 +43,7 @@ type member struct {
 	free    chan *delivery     // deliveries for the poll goroutine to fill
 	done    chan *invocation   // invocations that ended
 	slots   chan struct{}      // a worker that was waited for
+	nudges  chan struct{}      // the members' common state changed
 	control chan func()        // runs on the loop
 	commits chan commitRequest // to the commit goroutine
 	acks    chan commitResult
@@ -57,8 +60,10 @@ type member struct {
 	// since when commits fail, and since when the group has taken everything away; Unix nanoseconds.
 	lastPoll, busySince, commitFailing, lostSince atomic.Int64
 
-	// quiet is called on the loop when a pause has taken effect: nothing is in flight any more.
-	quiet func()
+	// quiet is called on the loop when a pause has taken effect here: nothing is in flight any more. hushed stays true
+	// until the pause ends.
+	quiet  func()
+	hushed atomic.Bool
 
 	loopState
 }
@@ -70,17 +75,13 @@ type loopState struct {
 	pool     pool
 	retry    queue // by the time of the next try
 	flying   map[*invocation]struct{}
-	// ghosts counts, for a partition, invocations of an assignment that has ended: the new one waits for them, so that
-	// order holds within this process.
-	ghosts map[TopicPartition]int
-	paused bool
+	paused   bool
+	// tripped: the circuit was open when last heeded.
+	tripped bool
 	// slot: a worker is held for the next invocation; waiting: one was asked for and comes through slots.
 	slot, waiting bool
-	// toldQuiet: quiet was called for this pause.
-	toldQuiet bool
-	breaker   breaker
-	epochs    uint64
-	rng       *rand.Rand
+	epochs        uint64
+	rng           *rand.Rand
 
 	// dirty are the partitions whose position may have moved; committing the request under way.
 	dirty        []*partition
@@ -148,6 +149,8 @@ func newMember(c *core) *member {
 		free:    make(chan *delivery, 2),
 		done:    make(chan *invocation),
 		slots:   make(chan struct{}, 1),
+		nudges:  make(chan struct{}, 1),
+		quiet:   func() {},
 		control: make(chan func()),
 		commits: make(chan commitRequest, 1),
 		acks:    make(chan commitResult, 1),
@@ -164,14 +167,12 @@ func newMember(c *core) *member {
 		settings:     s,
 		parts:        make(map[TopicPartition]*partition),
 		flying:       make(map[*invocation]struct{}),
-		ghosts:       make(map[TopicPartition]int),
 		pins:         c.opts.driver.Features().SharedMemory,
 		rng:          rand.New(rand.NewPCG(c.opts.seed, c.opts.seed^0x9e3779b97f4a7c15)),
 		firstIDs:     make(map[string][16]byte),
 		topicIDs:     make(map[string][16]byte),
 		anew:         make(map[TopicPartition]struct{}),
 		budgetPaused: make(map[*partition]struct{}),
-		breaker:      breaker{CircuitBreaker: c.opts.breaker, enabled: c.opts.breaker.Failures > 0, failing: make(map[TopicPartition]struct{})},
 	}
 	return m
 }
@@ -193,6 +194,7 @@ func (m *member) run(ctx context.Context, cfg driver.Config) error {
 	pollCtx, stopPolling := context.WithCancel(background)
 	ioCtx, stopIO := context.WithCancel(background)
 	m.stop.stopPolling = stopPolling
+	m.heed()
 
 	var io sync.WaitGroup
 	io.Go(func() { m.commitLoop(ioCtx) })
@@ -200,6 +202,9 @@ func (m *member) run(ctx context.Context, cfg driver.Config) error {
 	go func() { m.polled <- m.pollLoop(pollCtx, background) }() // awaited by the loop, with a bound
 
 	err = m.loop(ctx)
+	for _, p := range m.parts { // of a client that did not say that they are revoked, or of handlers left behind
+		m.remove(p)
+	}
 	close(m.closed)
 	m.workers.leave(m)
 	stopPolling()

@@ -27,7 +27,7 @@ func (f optionFunc) apply(o *options) { f(o) }
 // options are the options with their defaults.
 type options struct {
 	logger            *slog.Logger
-	hooks             hookList
+	hooks             []Hooks
 	middleware        []Middleware
 	driver            driver.Driver
 	minimumWorkers    int // 0 = the default

@@ -2,7 +2,6 @@ package esm
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -35,8 +34,8 @@ func (r *Runner) inForce(c *auth.Credentials, rotated bool) {
 }
 
 // watchSecrets reads the secrets again at the interval, and at once when brokers refuse the credentials, until ctx ends.
-// It has the member in use take what is new, or Run replace it.
-func (r *Runner) watchSecrets(ctx context.Context, client driver.Config, replace chan<- *auth.Credentials) {
+// It has Run put in force what is new.
+func (r *Runner) watchSecrets(ctx context.Context, client driver.Config, rotations chan<- rotation) {
 	interval := r.opts.secretsRefresh
 	timer := time.NewTimer(interval)
 	defer timer.Stop()
@@ -58,7 +57,7 @@ func (r *Runner) watchSecrets(ctx context.Context, client driver.Config, replace
 		refused = r.diagnosis.refused
 		last = time.Now()
 		after := interval
-		switch settled, err := r.rotate(ctx, &client, replace); {
+		switch settled, err := r.rotate(ctx, &client, rotations); {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
@@ -87,7 +86,7 @@ func (r *Runner) keep(err error) {
 
 // rotate reads the secrets and, when they changed, tries them and puts them in force. settled is true when the newest
 // are in use.
-func (r *Runner) rotate(ctx context.Context, client *driver.Config, replace chan<- *auth.Credentials) (settled bool, err error) {
+func (r *Runner) rotate(ctx context.Context, client *driver.Config, rotations chan<- rotation) (settled bool, err error) {
 	next, warnings, err := auth.Resolve(ctx, r.opts.secrets, r.sourceAccess())
 	if err != nil {
 		return false, err
@@ -109,36 +108,16 @@ func (r *Runner) rotate(ctx context.Context, client *driver.Config, replace chan
 			return false, fmt.Errorf("the brokers do not take the new credentials: %w", err)
 		}
 	}
-	switch err := r.replaceInPlace(next); {
-	case err == nil:
-		r.inForce(next, true)
-	case errors.Is(err, driver.ErrNotInPlace):
-		select {
-		case replace <- next:
-		case <-ctx.Done():
-			return false, context.Cause(ctx)
-		}
-	default:
+	rot := rotation{next, make(chan error, 1)}
+	select {
+	case rotations <- rot:
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	}
+	if err := <-rot.answer; err != nil { // Run answers what it has taken
 		return false, err
 	}
 	client.Credentials = next
 	r.log.Info("credentials rotated", "credentials", next.String())
 	return true, nil
-}
-
-// replaceInPlace has the living member use other credentials.
-func (r *Runner) replaceInPlace(next *auth.Credentials) error {
-	unlock := r.lock()
-	m := r.member
-	unlock()
-	err := driver.ErrNotInPlace
-	if m == nil {
-		return err
-	}
-	m.do(func() {
-		if replacer, ok := m.consumer.(driver.CredentialsReplacer); ok {
-			err = replacer.ReplaceCredentials(next)
-		}
-	})
-	return err
 }

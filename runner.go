@@ -2,14 +2,12 @@ package esm
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
 )
 
@@ -21,10 +19,10 @@ type Runner struct {
 	started atomic.Bool
 	ready   chan struct{}
 	resumed chan struct{} // a Resume for a Run that waits for it; buffered
+	updated chan struct{} // an Update for the scaler; buffered
 
 	// mu guards what follows. It is never held while waiting for the loop.
 	mu           sync.Mutex
-	member       *member // nil before Run has opened the client
 	wantPaused   bool
 	isReady      bool
 	ended        bool
@@ -45,13 +43,14 @@ func newRunner(o *options, h Handler, s *settings, client driver.Config, id iden
 	for _, v := range slices.Backward(o.middleware) {
 		h = v(h)
 	}
-	c := &core{opts: o, handler: h, log: o.logger, hooks: o.hooks, uuid: id.uuid, functionName: id.functionName, bootstrap: id.bootstrap}
+	c := &core{opts: o, handler: h, log: o.logger, hooks: &hookList{list: o.hooks}, uuid: id.uuid, functionName: id.functionName, bootstrap: id.bootstrap}
 	c.current.Store(s)
 	c.budget.limit = o.bufferBytes
 	c.workers.begin(o)
+	c.circuit.begin(o.breaker)
 	c.setResult(resultNone)
 	c.diagnosis.init()
-	return &Runner{core: c, client: client, ready: make(chan struct{}), resumed: make(chan struct{}, 1)}
+	return &Runner{core: c, client: client, ready: make(chan struct{}), resumed: make(chan struct{}, 1), updated: make(chan struct{}, 1)}
 }
 
 func (r *Runner) lock() func() {
@@ -72,7 +71,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	}
 	r.setState(Creating)
 	if !r.awaitEnabled(ctx) {
-		r.end(nil)
+		r.end()
 		return nil
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -81,7 +80,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	if err != nil {
 		stopped := ctx.Err() != nil
 		cancel(nil)
-		r.end(nil)
+		r.end()
 		if stopped {
 			return nil
 		}
@@ -91,11 +90,11 @@ func (r *Runner) Run(ctx context.Context) error {
 	r.inForce(credentials, false)
 	r.log.Info("event source mapping starts", "UUID", r.uuid, "FunctionName", r.functionName, "ConsumerGroupId", r.client.GroupID,
 		"Topics", r.client.Topics, "bootstrap", r.bootstrap, "driver", r.opts.driver.Name())
-	replace := make(chan *auth.Credentials)
+	rotations := make(chan rotation)
 	var watchers sync.WaitGroup
 	if credentials != nil && r.opts.secretsRefresh > 0 {
 		client := r.client
-		watchers.Go(func() { r.watchSecrets(ctx, client, replace) })
+		watchers.Go(func() { r.watchSecrets(ctx, client, rotations) })
 	}
 	if r.usesTLS(credentials) {
 		client := r.client
@@ -109,76 +108,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		defer timer.Stop()
 		tooLate = timer.C
 	}
-	return r.runMembers(ctx, cancel, tooLate, replace)
-}
-
-// runMembers runs one member after the other: the next when credentials come that the client of the last cannot take.
-func (r *Runner) runMembers(ctx context.Context, cancel context.CancelCauseFunc, tooLate <-chan time.Time, replace <-chan *auth.Credentials) error {
-	var left []error // what members that were replaced had to leave behind
-	for {
-		next, again, err := r.runMember(ctx, cancel, &tooLate, replace)
-		var stuck *StuckError
-		if !again || ctx.Err() != nil || err != nil && !errors.As(err, &stuck) {
-			if err == nil && errors.Is(context.Cause(ctx), ErrNotReady) {
-				err = &SourceError{Op: "start", Err: fmt.Errorf("%w (%v): %s", ErrNotReady, r.opts.startTimeout, *r.result.Load())}
-			}
-			if len(left) > 0 {
-				err = errors.Join(append(left, err)...)
-			}
-			unlock := r.lock()
-			m := r.member
-			unlock()
-			r.end(m)
-			r.log.Info("event source mapping ended", "err", err)
-			return err
-		}
-		if err != nil {
-			left = append(left, err)
-		}
-		r.client.Credentials = next
-		r.inForce(next, true)
-	}
-}
-
-// runMember runs a member until ctx ends, it fails, or it is to be replaced (again) by one with other credentials: it
-// then finishes what is in flight, commits and leaves the group before the next one joins.
-func (r *Runner) runMember(ctx context.Context, cancel context.CancelCauseFunc, tooLate *<-chan time.Time, replace <-chan *auth.Credentials) (next *auth.Credentials, again bool, err error) {
-	m := newMember(r.core)
-	m.quiet = func() { r.settleState(Disabling, Disabled) }
-	unlock := r.lock()
-	r.member = m
-	m.settings = r.current.Load()
-	m.paused = r.wantPaused
-	unlock()
-	memberCtx, leave := context.WithCancel(ctx)
-	defer leave()
-	result := make(chan error, 1)
-	go func() { result <- m.run(memberCtx, r.client) }() // awaited below
-	ready := m.ready
-	s := newScaler(r)
-	defer s.stop()
-	defer leave()
-	for {
-		select {
-		case <-s.timer.C:
-			s.tick(memberCtx, []*member{m})
-		case a := <-s.ends:
-			s.answered(memberCtx, a, []*member{m})
-		case <-ready:
-			ready, *tooLate = nil, nil
-			r.becomeReady()
-			s.soon()
-		case <-*tooLate:
-			*tooLate = nil
-			cancel(ErrNotReady)
-		case next = <-replace:
-			again, replace = true, nil
-			r.log.Info("the member is replaced by one with the new credentials")
-			leave()
-		case err = <-result:
-			return next, again, err
-		}
-	}
+	return r.runFleets(ctx, cancel, tooLate, rotations)
 }
 
 // awaitEnabled waits while the mapping is disabled; false when ctx ends first.
@@ -203,16 +133,6 @@ func (r *Runner) awaitEnabled(ctx context.Context) bool {
 	}
 }
 
-// roster are the members of the group in this process.
-func (r *Runner) roster() []*member {
-	unlock := r.lock()
-	defer unlock()
-	if r.member == nil {
-		return nil
-	}
-	return []*member{r.member}
-}
-
 func (r *Runner) isPaused() bool {
 	unlock := r.lock()
 	defer unlock()
@@ -234,12 +154,13 @@ func (r *Runner) becomeReady() {
 	close(r.ready)
 }
 
-// end keeps the loop's last word, and the final state.
-func (r *Runner) end(m *member) {
+// end keeps the last member's last word, and the final state.
+func (r *Runner) end() {
 	var last Status
-	if m != nil {
+	for _, m := range r.crew.list() {
 		m.status(&last) // the loop has ended: its state is ours
 	}
+	last.sum()
 	unlock := r.lock()
 	r.ended, r.last = true, last
 	unlock()
@@ -256,13 +177,13 @@ func (r *Runner) Pause() {
 	unlock := r.lock()
 	changed := !r.wantPaused && !r.ended
 	r.wantPaused = true
-	m, running := r.member, r.started.Load()
+	members, running := r.crew.list(), r.started.Load()
 	unlock()
 	if !changed || !running {
 		return
 	}
 	r.setState(Disabling)
-	if m != nil {
+	for _, m := range members {
 		m.do(func() { m.setPaused(true) })
 	}
 }
@@ -272,7 +193,7 @@ func (r *Runner) Resume() {
 	unlock := r.lock()
 	changed := r.wantPaused && !r.ended
 	r.wantPaused = false
-	m, ready := r.member, r.isReady
+	members, ready := r.crew.list(), r.isReady
 	unlock()
 	if !changed {
 		return
@@ -281,11 +202,13 @@ func (r *Runner) Resume() {
 	case r.resumed <- struct{}{}:
 	default:
 	}
-	if m == nil {
+	if len(members) == 0 {
 		return
 	}
 	r.setState(Enabling)
-	m.do(func() { m.setPaused(false) })
+	for _, m := range members {
+		m.do(func() { m.setPaused(false) })
+	}
 	if ready {
 		r.settleState(Enabling, Enabled)
 	}
@@ -296,7 +219,8 @@ func (m *member) setPaused(paused bool) {
 	if m.paused == paused || m.stop.phase != working {
 		return
 	}
-	m.paused, m.toldQuiet = paused, false
+	m.paused = paused
+	m.hushed.Store(false)
 	if paused {
 		m.pauseAll(pausedByUser)
 	} else {
@@ -330,14 +254,16 @@ func (r *Runner) changeState(from, to State) {
 // Status returns a snapshot. Do not call it from a hook that runs on the loop.
 func (r *Runner) Status() Status {
 	unlock := r.lock()
-	m, last, ended := r.member, r.last, r.ended
+	members, last, ended := r.crew.list(), r.last, r.ended
 	unlock()
 	s := Status{}
 	if ended {
 		s = last
-	} else if m != nil && !m.do(func() { m.status(&s) }) {
-		// The loop has ended since; what Run keeps of it is there in a moment, and says no more than this.
-		s = Status{}
+	} else {
+		for _, m := range members {
+			m.do(func() { m.status(&s) }) // of a loop that has ended since there is no more to say
+		}
+		s.sum()
 	}
 	unlock = r.lock()
 	s.State, s.StateTransitionReason, s.LastModified, s.Credentials = r.state, r.reason, r.lastModified, r.credentials
@@ -350,6 +276,7 @@ func (r *Runner) Status() Status {
 		s.StateTransitionReason = string(s.Diagnosis.Code)
 	}
 	s.Workers = r.workers.limit()
+	s.CircuitOpen = r.circuit.isOpen()
 	s.BufferedBytes, s.BufferLimit = int(r.budget.used.Load()), r.budget.limit
 	if !s.Scaling.LagTime.IsZero() {
 		s.Scaling.LagAge = time.Since(s.Scaling.LagTime)
@@ -372,28 +299,34 @@ func (r *Runner) Metrics() Metrics { return r.counters.snapshot() }
 //   - Run has ended with the context still alive, or ended at all.
 func (r *Runner) Healthy() error {
 	unlock := r.lock()
-	m, ended := r.member, r.ended
+	members, ended := r.crew.list(), r.ended
 	unlock()
 	if ended {
 		return fmt.Errorf("%w: Run has ended", ErrUnhealthy)
 	}
-	if m == nil {
-		return nil
+	for _, m := range members {
+		if err := m.healthy(time.Now()); err != nil {
+			return err
+		}
 	}
-	now := time.Now()
+	return nil
+}
+
+// healthy is Healthy of one member.
+func (m *member) healthy(now time.Time) error {
 	for _, check := range []struct {
 		since time.Duration
 		at    int64
 		what  string
 	}{
 		{30 * time.Second, m.busySince.Load(), "the loop has been busy with one thing: does a hook block?"},
-		{30*time.Second + r.opts.revokeTimeout, m.lastPoll.Load(), "the Kafka client has not returned from a poll"},
+		{30*time.Second + m.opts.revokeTimeout, m.lastPoll.Load(), "the Kafka client has not returned from a poll"},
 		{time.Minute, m.commitFailing.Load(), "commits fail"},
 		{time.Minute, m.lostSince.Load(), "the group took every partition away and has given none back"},
 	} {
 		if check.at != 0 && now.Sub(time.Unix(0, check.at)) > check.since {
 			return fmt.Errorf("%w: %s since %s; last result: %s", ErrUnhealthy, check.what,
-				time.Unix(0, check.at).Format(time.RFC3339), *r.result.Load())
+				time.Unix(0, check.at).Format(time.RFC3339), *m.result.Load())
 		}
 	}
 	return nil

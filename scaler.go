@@ -23,6 +23,7 @@ const (
 // asks the brokers for what the members do not know, then reads the members, then decides.
 type scaler struct {
 	r      *Runner
+	fleet  *fleet
 	guard  *scaling.Guarded
 	bounds scaling.Bounds // as last given to the guard
 	timer  *time.Timer    // the next evaluation, or the end of the patience of the one under way
@@ -49,24 +50,29 @@ type endAnswer struct {
 	err     error
 }
 
-func newScaler(r *Runner) *scaler {
+func newScaler(r *Runner, f *fleet) *scaler {
 	policy := r.opts.policy
 	if policy == nil {
 		policy = new(scaling.Lambda)
 	}
-	s := &scaler{r: r, ends: make(chan endAnswer, 1), timer: time.NewTimer(time.Hour)}
+	s := &scaler{r: r, fleet: f, ends: make(chan endAnswer, 1), timer: time.NewTimer(time.Hour)}
 	s.timer.Stop()
-	s.bounds = r.bounds()
+	s.bounds = s.limits()
 	s.guard = scaling.Guard(policy, s.bounds)
 	s.status.Policy = fmt.Sprintf("%T", policy)
 	return s
 }
 
-// bounds are those of the options and of the mapping as it now is.
-func (c *core) bounds() scaling.Bounds {
-	set := c.current.Load()
-	return scaling.Bounds{MinimumWorkers: c.opts.minimumWorkers, MaximumWorkers: c.opts.maximumWorkers,
+// limits are those of the options and of the mapping as it now is.
+func (s *scaler) limits() scaling.Bounds {
+	o, set := s.r.opts, s.r.current.Load()
+	b := scaling.Bounds{MinimumWorkers: o.minimumWorkers, MaximumWorkers: o.maximumWorkers,
 		MinimumPollers: set.minimumPollers, MaximumPollers: set.maximumPollers}
+	if o.client.InstanceID != "" {
+		// A static member that goes stays in the group, with its partitions, for the session timeout: so none does.
+		b.MinimumPollers = max(b.MinimumPollers, min(s.fleet.size(), b.MaximumPollers))
+	}
+	return b
 }
 
 // stop ends the timer and waits for the request under way, whose context has to have ended.
@@ -85,26 +91,27 @@ func (s *scaler) soon() {
 }
 
 // tick is the timer: an evaluation begins, or the one under way does without the ends.
-func (s *scaler) tick(ctx context.Context, members []*member) (scaling.Decision, bool) {
+func (s *scaler) tick(ctx context.Context) {
 	if s.asking {
-		return s.decide(members), true
+		s.decide()
+		return
 	}
 	if s.r.isPaused() { // nothing to decide about, and no evidence of anything
 		s.timer.Reset(pausedInterval)
-		return scaling.Decision{}, false
+		return
 	}
-	if s.r.opts.lagInterval > 0 && !s.pending && s.ask(ctx, members) {
+	if s.r.opts.lagInterval > 0 && !s.pending && s.ask(ctx) {
 		s.asking = true
 		s.timer.Reset(lookupPatience)
-		return scaling.Decision{}, false
+		return
 	}
-	return s.decide(members), true
+	s.decide()
 }
 
 // ask sends one request for the ends of all members' partitions that want one; false when there are none.
-func (s *scaler) ask(ctx context.Context, members []*member) bool {
+func (s *scaler) ask(ctx context.Context) bool {
 	q := endAnswer{asked: time.Now()}
-	for _, m := range members {
+	for _, m := range s.r.crew.list() {
 		m.do(func() { m.wantEnds(q.asked, s.last, &q.endQuery) })
 	}
 	if len(q.queries) == 0 {
@@ -121,21 +128,21 @@ func (s *scaler) ask(ctx context.Context, members []*member) bool {
 }
 
 // answered takes in the ends; it decides when the evaluation that asked for them still waits.
-func (s *scaler) answered(ctx context.Context, a endAnswer, members []*member) (scaling.Decision, bool) {
+func (s *scaler) answered(ctx context.Context, a endAnswer) {
 	s.pending = false
 	if ctx.Err() != nil {
-		return scaling.Decision{}, false
+		return
 	}
 	s.failed(a.err)
 	if a.err == nil {
-		for _, m := range members {
+		for _, m := range s.r.crew.list() {
 			m.do(func() { m.takeEnds(a.asked, &a.endQuery, a.answers) })
 		}
 	}
 	if !s.asking {
-		return scaling.Decision{}, false
+		return
 	}
-	return s.decide(members), true
+	s.decide()
 }
 
 // failed keeps and tells that the ends cannot be looked up, once until they can.
@@ -152,27 +159,29 @@ func (s *scaler) failed(err error) {
 }
 
 // decide takes a sample, asks the policy and keeps what it said.
-func (s *scaler) decide(members []*member) scaling.Decision {
+func (s *scaler) decide() {
 	s.asking = false
 	now := time.Now()
-	if b := s.r.bounds(); b != s.bounds {
+	if b := s.limits(); b != s.bounds {
 		s.bounds = b
 		s.guard.SetBounds(b)
 	}
-	sample := s.sample(now, members)
+	sample := s.sample(now)
 	d := s.guard.Decide(sample)
+	s.fleet.hold(now, &d)
 	s.timer.Reset(d.Next)
 	s.last = now
 	s.tell(now, &sample, &d)
 	if len(sample.Partitions) > 0 {
 		s.r.workers.set(d.Workers)
 	}
-	return d
+	s.fleet.follow(d.Pollers)
 }
 
 // sample reads the members, and the counts since the last sample.
-func (s *scaler) sample(now time.Time, members []*member) scaling.Sample {
+func (s *scaler) sample(now time.Time) scaling.Sample {
 	rd := &s.reading
+	members := s.r.crew.list()
 	if len(members) > 1 && rd.index == nil {
 		rd.index = make(map[TopicPartition]int)
 	}
@@ -190,7 +199,7 @@ func (s *scaler) sample(now time.Time, members []*member) scaling.Sample {
 		Time: now, LagTime: rd.lagTime, Partitions: rd.parts, OldestAge: rd.oldest, BufferedBytes: rd.buffered, Busy: rd.busy,
 		Completed: t.resolved - before.resolved, Throttles: t.throttles - before.throttles,
 		BatchSize: s.r.current.Load().size,
-		Capacity:  scaling.Capacity{Workers: s.r.workers.limit(), Pollers: len(members)},
+		Capacity:  scaling.Capacity{Workers: s.r.workers.limit(), Pollers: s.fleet.size()},
 	}
 	// The counters are read one by one while loops move them; none may get negative by it.
 	sample.Invocations = max(0, t.invokes-before.invokes-sample.Throttles)

@@ -14,7 +14,7 @@ type settings struct {
 	maxAge time.Duration // 0 = no limit
 	start  startPolicy
 	filter *recordFilter // nil = everything matches
-	// minimumPollers and maximumPollers are ProvisionedPollerConfig; zeros = one poller.
+	// minimumPollers and maximumPollers are ProvisionedPollerConfig's; zeros = one poller.
 	minimumPollers, maximumPollers int
 }
 
@@ -41,6 +41,9 @@ func settingsOf(m Mapping) *settings {
 	}
 	if a := m.MaximumRecordAgeInSeconds; a != nil && *a > 0 {
 		s.maxAge = time.Duration(*a) * time.Second
+	}
+	if c := m.ProvisionedPollerConfig; c != nil {
+		s.minimumPollers, s.maximumPollers = *c.MinimumPollers, *c.MaximumPollers
 	}
 	switch m.StartingPosition {
 	case Latest:

@@ -169,7 +169,6 @@ func (m *member) status(s *Status) {
 	now := time.Now()
 	s.Pollers++
 	s.InFlight += len(m.flying)
-	s.CircuitOpen = s.CircuitOpen || m.breaker.open
 	if s.OffsetLag == nil {
 		s.OffsetLag = make(map[string]int64)
 	}
@@ -185,12 +184,6 @@ func (m *member) status(s *Status) {
 		if ps.End < 0 {
 			ps.EndSeen = time.Time{}
 		}
-		s.OldestAge = max(s.OldestAge, ps.OldestAge)
-		if ps.Lag >= 0 {
-			s.OffsetLag[p.Topic] += ps.Lag
-			s.SumOffsetLag += ps.Lag
-			s.MaxOffsetLag = max(s.MaxOffsetLag, ps.Lag)
-		}
 		if p.inflight != nil {
 			ps.InFlightSince = p.inflight.started
 		}
@@ -199,9 +192,24 @@ func (m *member) status(s *Status) {
 		}
 		s.Partitions = append(s.Partitions, ps)
 	}
+}
+
+// sum puts together what the members said. A partition that two of them hold, since one does not know yet that it lost it,
+// is the one's that has come further.
+func (s *Status) sum() {
 	slices.SortFunc(s.Partitions, func(a, b PartitionStatus) int {
-		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition), cmp.Compare(b.Position, a.Position))
 	})
+	s.Partitions = slices.CompactFunc(s.Partitions, func(a, b PartitionStatus) bool { return a.TopicPartition == b.TopicPartition })
+	for i := range s.Partitions {
+		p := &s.Partitions[i]
+		s.OldestAge = max(s.OldestAge, p.OldestAge)
+		if p.Lag >= 0 {
+			s.OffsetLag[p.Topic] += p.Lag
+			s.SumOffsetLag += p.Lag
+			s.MaxOffsetLag = max(s.MaxOffsetLag, p.Lag)
+		}
+	}
 }
 
 // setResult keeps the LastProcessingResult.

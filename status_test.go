@@ -51,18 +51,21 @@ func TestPartitionStatus(t *testing.T) {
 		if st.OffsetLag["t"] != 9 || st.SumOffsetLag != 9 || st.MaxOffsetLag != 5 || len(st.OffsetLag) != 1 || len(st.Partitions) != 3 {
 			t.Fatalf("lags %v, %d, %d; partitions %+v", st.OffsetLag, st.SumOffsetLag, st.MaxOffsetLag, st.Partitions)
 		}
+		r.mu.Lock()
+		at := slices.Clone(r.at)
+		r.mu.Unlock()
 		busy, failing, idle := st.Partitions[0], st.Partitions[1], st.Partitions[2]
 		for _, p := range st.Partitions[:2] {
 			if p.OldestAge != 5*time.Second || p.EndSeen.Before(begin) || p.EndSeen.After(begin.Add(time.Second)) {
 				t.Errorf("%v: the oldest record is %s old, the end seen at %s", p, p.OldestAge, p.EndSeen)
 			}
 		}
-		want := PartitionStatus{TopicPartition: TopicPartition{Topic: "t"}, End: 5, Lag: 5, Buffered: 5, InFlightSince: r.at[0],
+		want := PartitionStatus{TopicPartition: TopicPartition{Topic: "t"}, End: 5, Lag: 5, Buffered: 5, InFlightSince: at[0],
 			EndSeen: busy.EndSeen, OldestAge: busy.OldestAge}
 		if busy != want {
 			t.Errorf("the busy partition:\n%v, want\n%v", busy, want)
 		}
-		failed := r.at[1] // by then: begun and failed at once
+		failed := at[1] // by then: begun and failed at once
 		want = PartitionStatus{TopicPartition: TopicPartition{Topic: "t", Partition: 1}, End: 4, Lag: 4, Buffered: 4, Attempts: 1,
 			FirstFailure: failed, NextTry: failing.NextTry, LastError: bad, EndSeen: failing.EndSeen, OldestAge: failing.OldestAge}
 		if failing != want || failing.NextTry.Before(failed.Add(10*time.Second)) || failing.NextTry.After(failed.Add(20*time.Second)) {
@@ -278,7 +281,7 @@ func TestHealthyTellsOfALostGroup(t *testing.T) {
 		y.mustStop()
 		pass(5 * time.Second)
 		// A loss with no word from the group afterwards.
-		from := listener{x.runner.member}
+		from := listener{x.runner.crew.list()[0]}
 		from.Lost([]TopicPartition{{Topic: "t"}})
 		pass(30 * time.Second)
 		want("half a minute after a loss", x, false)

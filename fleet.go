@@ -1,0 +1,281 @@
+package esm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/esm-go/esm/auth"
+	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/scaling"
+)
+
+// fleetCalm is how long the group must have left this process's assignment alone before the number of pollers changes
+// again: in the middle of a rebalance partitions are nobody's, and their number means nothing.
+const fleetCalm = 5 * time.Second
+
+// errSurplus is why the context of a member ends that there is no need for any more, while others go on.
+var errSurplus = errors.New("esm: there are more pollers than are needed")
+
+// fleet runs this process's members of the group. The Run goroutine owns it: it opens members, has them leave and waits
+// for each of them.
+type fleet struct {
+	r       *Runner
+	ctx     context.Context // of the members
+	pollers []*poller       // that have not ended, in the order in which they joined
+	ended   chan *poller
+	fatal   bool    // one failed: the others end too
+	errs    []error // what members failed with or left behind
+
+	rebalances int64 // when last looked at
+	calm       time.Time
+}
+
+// poller is a member with its place in the process.
+type poller struct {
+	*member
+	place   int // 0 is the first; free again when the poller has ended
+	leave   context.CancelCauseFunc
+	leaving bool
+	err     error
+}
+
+// rotation are credentials to be put in force, and whether that worked.
+type rotation struct {
+	to     *auth.Credentials
+	answer chan error // holds one
+}
+
+// runFleets runs one fleet after the other: the next when credentials come that the clients of the last cannot take.
+func (r *Runner) runFleets(ctx context.Context, cancel context.CancelCauseFunc, tooLate <-chan time.Time, rotations <-chan rotation) error {
+	var errs []error
+	size := 1 // the policy's first decision brings the minimum
+	for {
+		f := &fleet{r: r, ctx: ctx, ended: make(chan *poller)}
+		next := f.run(size, cancel, &tooLate, rotations)
+		errs = append(errs, f.errs...)
+		if next == nil || f.fatal || ctx.Err() != nil {
+			if len(errs) == 0 && errors.Is(context.Cause(ctx), ErrNotReady) {
+				errs = append(errs, &SourceError{Op: "start", Err: fmt.Errorf("%w (%v): %s", ErrNotReady, r.opts.startTimeout, *r.result.Load())})
+			}
+			err := errors.Join(errs...)
+			if len(errs) == 1 {
+				err = errs[0]
+			}
+			r.end()
+			r.log.Info("event source mapping ended", "err", err)
+			return err
+		}
+		size = next.size
+		r.client.Credentials = next.credentials
+		r.inForce(next.credentials, true)
+	}
+}
+
+// successor is what the fleet that takes another one's place begins with.
+type successor struct {
+	credentials *auth.Credentials
+	size        int
+}
+
+// run runs members until all have ended: since ctx did, one of them failed, or they are to be replaced by others with other
+// credentials. They finish what is in flight then, commit, and leave the group before those join.
+func (f *fleet) run(size int, cancel context.CancelCauseFunc, tooLate *<-chan time.Time, rotations <-chan rotation) (next *successor) {
+	ctx, end := context.WithCancel(f.ctx)
+	f.ctx = ctx
+	for _, m := range f.r.crew.list() {
+		f.r.crew.remove(m) // the last one of the fleet before, whose last word was kept
+	}
+	f.open(size)
+	ready := f.pollers[0].ready
+	s := newScaler(f.r, f)
+	defer s.stop()
+	defer end()
+	for len(f.pollers) > 0 {
+		select {
+		case <-s.timer.C:
+			s.tick(ctx)
+		case a := <-s.ends:
+			s.answered(ctx, a)
+		case <-f.r.updated:
+			s.soon()
+		case <-ready:
+			ready, *tooLate = nil, nil
+			f.r.becomeReady()
+			s.soon()
+		case <-*tooLate:
+			*tooLate = nil
+			cancel(ErrNotReady)
+		case rot := <-rotations:
+			err := f.replaceInPlace(rot.to)
+			switch {
+			case err == nil:
+				f.r.client.Credentials = rot.to
+				f.r.inForce(rot.to, true)
+			case errors.Is(err, driver.ErrNotInPlace):
+				next, rotations, err = &successor{rot.to, max(f.size(), 1)}, nil, nil
+				f.r.log.Info("the members are replaced by others with the new credentials", "pollers", next.size)
+				end()
+			}
+			rot.answer <- err
+		case p := <-f.ended:
+			if f.took(p) {
+				end()
+			}
+		}
+	}
+	return next
+}
+
+// open has n more members join.
+func (f *fleet) open(n int) {
+	for range n {
+		p := &poller{member: newMember(f.r.core), place: f.place()}
+		config := f.r.client
+		if config.InstanceID != "" && p.place > 0 {
+			config.InstanceID = fmt.Sprintf("%s-%d", config.InstanceID, p.place+1)
+		}
+		p.quiet = f.r.quiet
+		f.r.enlist(p.member)
+		var ctx context.Context
+		ctx, p.leave = context.WithCancelCause(f.ctx)
+		f.pollers = append(f.pollers, p)
+		go func() { // awaited through ended
+			p.err = p.run(ctx, config)
+			f.ended <- p
+		}()
+	}
+}
+
+// place is the first one that is free.
+func (f *fleet) place() int {
+	for n := 0; ; n++ {
+		if !slices.ContainsFunc(f.pollers, func(p *poller) bool { return p.place == n }) {
+			return n
+		}
+	}
+}
+
+// size is the number of pollers that are to stay.
+func (f *fleet) size() int {
+	n := 0
+	for _, p := range f.pollers {
+		if !p.leaving {
+			n++
+		}
+	}
+	return n
+}
+
+// took takes in that a poller has ended; it reports whether the others have to.
+func (f *fleet) took(p *poller) (failed bool) {
+	p.leave(nil)
+	f.pollers = slices.DeleteFunc(f.pollers, func(x *poller) bool { return x == p })
+	if len(f.pollers) > 0 { // else its last word is kept
+		f.r.crew.remove(p.member)
+		f.r.log.Info("a poller has left", "pollers", len(f.pollers))
+	}
+	if f.r.isPaused() {
+		f.r.quiet() // the others waited for it
+	}
+	if p.err == nil {
+		return false
+	}
+	f.errs = append(f.errs, p.err)
+	var stuck *StuckError
+	if errors.As(p.err, &stuck) && (p.leaving || f.ctx.Err() != nil) {
+		return false // what had to be left behind is no reason for the others to go
+	}
+	f.fatal = true
+	return true
+}
+
+// settled reports whether the number of pollers may change: all have joined, none is leaving, and the group has let the
+// assignment alone for a while.
+func (f *fleet) settled(now time.Time) bool {
+	if n := f.r.counters.rebalances.Load(); n != f.rebalances {
+		if f.rebalances > 0 {
+			f.calm = now.Add(fleetCalm)
+		}
+		f.rebalances = n
+	}
+	for _, p := range f.pollers {
+		if p.leaving {
+			return false
+		}
+		select {
+		case <-p.ready:
+		default:
+			return false
+		}
+	}
+	return !now.Before(f.calm)
+}
+
+// hold keeps the number of pollers as it is in a decision that comes when it cannot change.
+func (f *fleet) hold(now time.Time, d *scaling.Decision) {
+	if n := f.size(); d.Pollers != n && !f.settled(now) {
+		d.Pollers, d.Reason.To.Pollers = n, n
+		d.Next = min(d.Next, time.Second)
+	}
+}
+
+// follow has as many members as a decision says: more join, or the youngest leave.
+func (f *fleet) follow(pollers int) {
+	n := f.size()
+	if f.ctx.Err() != nil || pollers == n {
+		return
+	}
+	f.r.log.Info("the number of pollers changes", "from", n, "to", pollers)
+	if pollers > n {
+		f.open(pollers - n)
+	}
+	for _, p := range slices.Backward(f.pollers) {
+		if n > pollers && !p.leaving {
+			n--
+			p.leaving = true
+			p.leave(errSurplus)
+		}
+	}
+}
+
+// replaceInPlace has the living members use other credentials.
+func (f *fleet) replaceInPlace(next *auth.Credentials) (err error) {
+	for _, p := range f.pollers {
+		p.do(func() {
+			replacer, ok := p.consumer.(driver.CredentialsReplacer)
+			if !ok {
+				err = errors.Join(err, driver.ErrNotInPlace)
+				return
+			}
+			err = errors.Join(err, replacer.ReplaceCredentials(next))
+		})
+	}
+	return err
+}
+
+// enlist makes a member one of the crew. What Update and Pause said before is the member's from the start; what they say
+// later they tell it.
+func (r *Runner) enlist(m *member) {
+	unlock := r.lock()
+	defer unlock()
+	m.settings = r.current.Load()
+	m.paused = r.wantPaused
+	r.crew.add(m)
+}
+
+// quiet notes that a pause has taken effect, when it has for all members.
+func (r *Runner) quiet() {
+	for _, m := range r.crew.list() {
+		select {
+		case <-m.closed:
+		default:
+			if !m.hushed.Load() {
+				return
+			}
+		}
+	}
+	r.settleState(Disabling, Disabled)
+}
