@@ -216,7 +216,7 @@ func (f *fleet) settled(now time.Time) bool {
 
 // hold keeps the number of pollers as it is in a decision that comes when it cannot change.
 func (f *fleet) hold(now time.Time, d *scaling.Decision) {
-	if n := f.size(); d.Pollers != n && !f.settled(now) {
+	if n, settled := f.size(), f.settled(now); d.Pollers != n && !settled {
 		d.Pollers, d.Reason.To.Pollers = n, n
 		d.Next = min(d.Next, time.Second)
 	}

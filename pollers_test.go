@@ -194,6 +194,12 @@ func TestMorePollersThanPartitionsAreCapped(t *testing.T) {
 		if text := why.String(); why.Kind != scaling.Clamped || !strings.Contains(text, "8 pollers") || !strings.Contains(text, "3 partitions") {
 			t.Errorf("reason %s", text)
 		}
+		// While partitions change hands fewer are assigned, and that caps nothing.
+		for _, i := range l.decisions() {
+			if i.To.Pollers < i.From.Pollers {
+				t.Errorf("pollers fell: %v", i.Reason)
+			}
+		}
 		if err := r.stop(); err != nil {
 			t.Error(err)
 		}
