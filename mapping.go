@@ -119,7 +119,9 @@ type Destination struct {
 	Destination string `json:"Destination,omitempty"`
 }
 
-// ProvisionedPollerConfig bounds the group members of this process.
+// ProvisionedPollerConfig bounds the pollers of this process: members of the consumer group, each with its own client. The
+// scaling policy (WithScaler) chooses between the two; more than partitions are assigned to this process never run. Without
+// a ProvisionedPollerConfig there is one poller. Update changes it while the mapping runs.
 type ProvisionedPollerConfig struct {
 	// MinimumPollers is 1 to 200, default 1; MaximumPollers 1 to 2 000, default 200.
 	MinimumPollers  *int   `json:"MinimumPollers,omitempty"`

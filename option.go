@@ -199,7 +199,7 @@ func WithStartTimeout(d time.Duration) Option {
 
 // WithBufferBytes sets the memory for records received and not resolved, over all partitions; default 64 MiB, at least
 // 1 MiB. It can be passed by two fetches of each partition: one that takes a partition over its share, and one that was
-// under way meanwhile. The Kafka client holds up to as much again of what it fetches ahead.
+// under way meanwhile. The pollers share it; the Kafka client of each holds up to as much again of what it fetches ahead.
 func WithBufferBytes(n int) Option {
 	return optionFunc(func(o *options) {
 		o.check(n >= 1<<20, "WithBufferBytes", n, "at least 1 MiB (1048576)")
@@ -279,7 +279,9 @@ func WithSecretsRefresh(d time.Duration) Option {
 func WithClientID(id string) Option { return optionFunc(func(o *options) { o.client.ClientID = id }) }
 
 // WithGroupInstanceID makes this process a static member (group.instance.id): a restart within the session timeout
-// causes no rebalance. It must be unique in the group. Default: a dynamic member.
+// causes no rebalance. It must be unique in the group. The second poller of the process is id-2, the third id-3, and so on;
+// and since a static member that goes keeps its partitions from the others for the session timeout, the scaling policy only
+// adds pollers then. Default: dynamic members.
 func WithGroupInstanceID(id string) Option {
 	return optionFunc(func(o *options) { o.client.InstanceID = id })
 }
