@@ -183,11 +183,16 @@ func (f *fleet) took(p *poller) (failed bool) {
 	if p.err == nil {
 		return false
 	}
-	f.errs = append(f.errs, p.err)
 	var stuck *StuckError
-	if errors.As(p.err, &stuck) && (p.leaving || f.ctx.Err() != nil) {
-		return false // what had to be left behind is no reason for the others to go
+	switch left := errors.As(p.err, &stuck); {
+	case p.leaving && !left:
+		f.r.log.Warn("the client of a poller that was leaving failed", "err", p.err)
+		return false // its records come again, and nobody misses it
+	case p.leaving || left && f.ctx.Err() != nil: // what had to be left behind is no reason for the others to go
+		f.errs = append(f.errs, p.err)
+		return false
 	}
+	f.errs = append(f.errs, p.err)
 	f.fatal = true
 	return true
 }

@@ -575,3 +575,36 @@ func TestRotationReachesAllPollers(t *testing.T) {
 		})
 	}
 }
+
+// On the way from one member to another partitions are nobody's: a decision that counts them then changes no poller.
+func TestPollersStayInARebalance(t *testing.T) {
+	c := new(core)
+	f := &fleet{r: &Runner{core: c}}
+	now := time.Unix(1000, 0)
+	decided := func(after time.Duration) int {
+		d := scaling.Decision{Pollers: 2, Next: time.Minute}
+		f.hold(now.Add(after), &d)
+		if held := d.Pollers == 0; held != (d.Next == time.Second) {
+			t.Errorf("after %v: %d pollers, and the next look after %v", after, d.Pollers, d.Next)
+		}
+		return d.Pollers
+	}
+	c.counters.rebalances.Add(1)
+	if decided(0) != 2 {
+		t.Error("the first assignment of all holds a change up")
+	}
+	c.counters.rebalances.Add(2)
+	for _, x := range []struct {
+		after time.Duration
+		want  int
+	}{{0, 0}, {time.Second, 0}, {fleetCalm - 1, 0}, {fleetCalm, 2}} {
+		if got := decided(x.after); got != x.want {
+			t.Errorf("%v after a rebalance %d pollers, want %d", x.after, got, x.want)
+		}
+	}
+	c.counters.rebalances.Add(1)
+	f.pollers = []*poller{{member: &member{ready: make(chan struct{})}}}
+	if got := f.settled(now.Add(time.Hour)); got {
+		t.Error("settled while a member is joining")
+	}
+}
