@@ -67,7 +67,7 @@ func (m *member) dispatch(now time.Time) {
 			}
 			return
 		}
-		began := false
+		var began bool
 		if again != nil && (!fresh || !m.pool.head().place.at.Before(again.place.at)) {
 			began = m.invokeAgain(now, again)
 		} else {

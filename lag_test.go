@@ -125,7 +125,8 @@ func TestLagOfPausedPartitions(t *testing.T) {
 		for _, s := range policy.all() {
 			arrived += s.Arrived()
 		}
-		if got.Lag() != 240 || arrived < 80 || got.Busy != s.InFlight || s.InFlight == 0 || got.BufferedBytes <= 0 || got.BatchSize != 10 {
+		// How much is buffered is not told: what is in flight does not count, and that can be all that the budget let in.
+		if got.Lag() != 240 || arrived < 80 || got.Busy != s.InFlight || s.InFlight == 0 || got.BatchSize != 10 {
 			t.Errorf("lag %d, arrived %d, busy %d, buffered %d", got.Lag(), arrived, got.Busy, got.BufferedBytes)
 		}
 		if d := got.OldestAge; d < 14*time.Second || d > 16*time.Second || s.OldestAge < d {

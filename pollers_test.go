@@ -299,8 +299,7 @@ func TestAPollerThatFailsEndsTheMapping(t *testing.T) {
 		wantMembers(t, b, r, 3)
 		b.Fail(membroker.OpPoll, 1, &driver.Error{Kind: driver.KindFenced, Offset: -1, Err: errors.New("another took its place")})
 		err := <-r.done
-		var source *SourceError
-		if !errors.As(err, &source) {
+		if _, is := errors.AsType[*SourceError](err); !is {
 			t.Errorf("Run returned %v", err)
 		}
 		pass(0)

@@ -31,7 +31,6 @@ type scaler struct {
 	asking  bool // the evaluation under way waits for ends
 	pending bool // a request for ends is under way
 	failing bool // the last one failed
-	fault   string
 	ends    chan endAnswer
 	last    time.Time // the evaluation before
 	seen    tally
