@@ -125,12 +125,33 @@ func TestLagOfPausedPartitions(t *testing.T) {
 		for _, s := range policy.all() {
 			arrived += s.Arrived()
 		}
-		// How much is buffered is not told: what is in flight does not count, and that can be all that the budget let in.
+		// What is buffered is TestSampleOfWhatWaits's: here the budget may have let in no more than is in flight.
 		if got.Lag() != 240 || arrived < 80 || got.Busy != s.InFlight || s.InFlight == 0 || got.BatchSize != 10 {
 			t.Errorf("lag %d, arrived %d, busy %d, buffered %d", got.Lag(), arrived, got.Busy, got.BufferedBytes)
 		}
 		if d := got.OldestAge; d < 14*time.Second || d > 16*time.Second || s.OldestAge < d {
 			t.Errorf("oldest age %v and %v, want 15 s", d, s.OldestAge)
+		}
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// What is in flight counts as busy, and what waits for a worker as buffered: 20 of 30 records, with what keeps them.
+func TestSampleOfWhatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		for range 30 {
+			b.Produce("t", membroker.Record{Value: make([]byte, 1000)})
+		}
+		policy := new(each)
+		r := newRig(t, b, small(), blocked, WithScaler(policy), WithStopTimeout(0)).start()
+		sleep(5 * time.Second)
+		got := policy.last()
+		if got.Lag() != 30 || got.Busy != 1 || got.BufferedBytes < 20_000 || got.BufferedBytes >= 30_000 {
+			t.Errorf("lag %d, busy %d, buffered %d; want 30, 1 and 20 records of over 1000 bytes", got.Lag(), got.Busy, got.BufferedBytes)
 		}
 		if err := r.stop(); err != nil {
 			t.Error(err)
