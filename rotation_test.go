@@ -60,11 +60,11 @@ type rotation struct {
 // rotate runs a mapping on a broker, has script change things, and checks that no record was lost and all are committed.
 func rotate(t *testing.T, d driver.Driver, broker []kfake.Opt, client []kgo.Opt, configs []auth.SourceAccessConfiguration, values map[string]string, script func(*rotation)) {
 	t.Parallel()
-	rotateFrom(t, d, &changing{values: values}, broker, client, configs, script)
+	rotateFrom(t, d, &changing{values: values}, 100*time.Millisecond, broker, client, configs, script)
 }
 
-// rotateFrom is rotate with secrets of any kind.
-func rotateFrom(t *testing.T, d driver.Driver, secrets auth.Secrets, broker []kfake.Opt, client []kgo.Opt, configs []auth.SourceAccessConfiguration, script func(*rotation)) {
+// rotateFrom is rotate with secrets of any kind, which are read again at an interval.
+func rotateFrom(t *testing.T, d driver.Driver, secrets auth.Secrets, refresh time.Duration, broker []kfake.Opt, client []kgo.Opt, configs []auth.SourceAccessConfiguration, script func(*rotation)) {
 	conns := &connections{open: map[net.Conn]bool{}}
 	cluster, err := kfake.NewCluster(append(broker, kfake.NumBrokers(1), kfake.SeedTopics(4, "orders"), kfake.ListenFn(conns.listen))...)
 	if err != nil {
@@ -94,7 +94,7 @@ func rotateFrom(t *testing.T, d driver.Driver, secrets auth.Secrets, broker []kf
 			}
 		}
 		return nil
-	}, append(record(t), esm.WithDriver(d), esm.WithSecrets(secrets), esm.WithSecretsRefresh(100*time.Millisecond),
+	}, append(record(t), esm.WithDriver(d), esm.WithSecrets(secrets), esm.WithSecretsRefresh(refresh),
 		esm.WithHooks(esm.Hooks{Revoked: func(esm.AssignmentInfo) { r.revocations.Add(1) }, Lost: func(esm.AssignmentInfo) { r.revocations.Add(1) }}))...)
 	if err != nil {
 		t.Fatal(err)
