@@ -43,6 +43,7 @@ func (c *changing) Secret(ctx context.Context, uri string) ([]byte, string, erro
 // rotation is a mapping that runs under load while its secret changes.
 type rotation struct {
 	t       *testing.T
+	watch   *leaktest.Watch
 	ctx     context.Context
 	runner  *esm.Runner
 	client  *kgo.Client
@@ -71,7 +72,7 @@ func rotateFrom(t *testing.T, d driver.Driver, secrets auth.Secrets, refresh tim
 		t.Fatal(err)
 	}
 	defer cluster.Close()
-	r := &rotation{t: t, cluster: cluster, conns: conns, seen: map[string]bool{}}
+	r := &rotation{t: t, watch: leaktest.New(t), cluster: cluster, conns: conns, seen: map[string]bool{}}
 	r.secrets, _ = secrets.(*changing)
 	if r.client, err = kgo.NewClient(append(client, kgo.SeedBrokers(cluster.ListenAddrs()...))...); err != nil {
 		t.Fatal(err)
@@ -94,7 +95,7 @@ func rotateFrom(t *testing.T, d driver.Driver, secrets auth.Secrets, refresh tim
 			}
 		}
 		return nil
-	}, append(record(t), esm.WithDriver(d), esm.WithSecrets(secrets), esm.WithSecretsRefresh(refresh),
+	}, append(r.watch.Options(), esm.WithDriver(d), esm.WithSecrets(secrets), esm.WithSecretsRefresh(refresh),
 		esm.WithHooks(esm.Hooks{Revoked: func(esm.AssignmentInfo) { r.revocations.Add(1) }, Lost: func(esm.AssignmentInfo) { r.revocations.Add(1) }}))...)
 	if err != nil {
 		t.Fatal(err)
@@ -198,6 +199,7 @@ func (r *rotation) await(what string, ok func() bool) {
 			r.t.Fatalf("waiting for %s: sent %d, received %d, %s, credentials %+v", what, r.sent, r.received(), s.LastProcessingResult, s.Credentials)
 		}
 	}
+	r.watch.Say(r.runner.Status())
 }
 
 // TestRotatePassword changes a SCRAM password under load: first in the secret, which the broker refuses, then at the
