@@ -236,6 +236,7 @@ func attempts() []attempt {
 		{"unknown user", "SASL", "alice", scram512, "stranger", "ca", sasl("for SCRAM-SHA-512")},
 		{"mechanism that is off", "ONLY256", "alice", scram512, "alice", "ca", refusal{auth.TextSASL, auth.CodeAuthnError, auth.CauseMechanism, "SCRAM-SHA-512 is not enabled"}},
 		{"no user", "SASL", "alice", "", "", "ca", refusal{auth.TextSASL, auth.CodeAuthnError, auth.CauseSASLMissing, `wants SASL, and none is configured, with one of "`}},
+		{"SCRAM where none is wanted", "SSL", "alice", scram512, "alice", "ca", refusal{auth.TextSASL, auth.CodeAuthnError, auth.CauseSASLState, "did not expect SASL"}},
 
 		{"topic without ACL", "SASL", "no-topic", scram512, "no-topic", "ca", acl(auth.CauseTopicACL, `User:no-topic lacks an ACL on the topic "orders"`)},
 		{"topic without ACL, certificate", "MUTUAL", "CN=no-topic", certificate, "no-topic-certificate", "ca", acl(auth.CauseTopicACL, `User:CN=no-topic lacks an ACL on the topic "orders"`)},
