@@ -93,6 +93,9 @@ func knocks() []knock {
 	refused(auth.TextConnection, "",
 		knock{name: "plaintext listener, SCRAM", door: plaintextDoor, kind: scram512, secret: "login", ca: "ca", cause: auth.CausePlaintextListener, detail: "plaintext"},
 		knock{name: "plaintext listener, certificate", door: plaintextDoor, kind: mtls, secret: "mtls", ca: "ca", cause: auth.CausePlaintextListener, detail: "plaintext"})
+	refused(auth.TextConnection, "",
+		knock{name: "TLS listener, no credentials", door: tlsDoor, cause: auth.CauseTLSListener, detail: "TLS"},
+		knock{name: "mutual TLS listener, no credentials", door: mutualDoor, cause: auth.CauseTLSListener, detail: "TLS"})
 	for i := range all {
 		if all[i].topic == nil {
 			all[i].topic = both

@@ -258,6 +258,8 @@ func attempts() []attempt {
 
 		{"plaintext listener, SCRAM", string(kafkatest.Plaintext), "alice", scram512, "alice", "ca", plaintext},
 		{"plaintext listener, certificate", string(kafkatest.Plaintext), "alice", certificate, "certificate", "ca", plaintext},
+		{"TLS listener, no credentials", "SSL", "alice", "", "", "", refusal{auth.TextConnection, "", auth.CauseTLSListener, "TLS"}},
+		{"SASL_PLAINTEXT listener, no credentials", string(kafkatest.SASLPlaintext), "alice", "", "", "", refusal{auth.TextSASL, auth.CodeAuthnError, auth.CauseSASLMissing, "wants SASL, and none is configured"}},
 		{"SASL_PLAINTEXT listener", string(kafkatest.SASLPlaintext), "alice", basic, "alice", "ca", plaintext},
 	}
 }
