@@ -34,7 +34,7 @@ var shapes = func() [][]string {
 // shapesOf gives a text and what becomes of it when it is printed as bytes: hexadecimal, decimal (%v), and base64 (JSON)
 // at each of its three alignments, without the characters that share bits with what stands around it.
 func shapesOf(mark string) []string {
-	decimal := fmt.Sprint([]byte(mark))
+	decimal := fmt.Sprintf("%d", []byte(mark))
 	all := []string{mark, fmt.Sprintf("%x", mark), fmt.Sprintf("%X", mark), decimal[1 : len(decimal)-1]}
 	for before := range 3 {
 		text := base64.StdEncoding.EncodeToString(append(make([]byte, before), mark...))
