@@ -15,10 +15,10 @@ const (
 	handshakeInterval = 5 * time.Second
 )
 
-// usesTLS reports whether handshakes of our own can tell something.
-func (r *Runner) usesTLS(c *auth.Credentials) bool {
+// handshakes reports whether connections of our own reach what the client reaches, and can tell something.
+func (r *Runner) handshakes() bool {
 	f := r.opts.driver.Features()
-	return (f.Network || f.VirtualNetwork) && c != nil && c.Protocol != "" && c.Protocol != auth.ProtocolPlaintext
+	return f.Network || f.VirtualNetwork
 }
 
 // watchHandshakes finds out what the client does not say: where what it says of a refusal fits several causes,
@@ -53,7 +53,7 @@ func (r *Runner) watchHandshakes(ctx context.Context, client driver.Config) {
 	}
 }
 
-// shakeHands asks a broker, or where none is known each bootstrap server, why TLS with it fails. It returns nil where
+// shakeHands asks a broker, or where none is known each bootstrap server, why a connection with it fails. It returns nil where
 // it does not fail, and where the reason is no clearer than before.
 func shakeHands(ctx context.Context, client driver.Config, broker string) error {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
@@ -73,7 +73,7 @@ func shakeHands(ctx context.Context, client driver.Config, broker string) error 
 
 // clearer adds to what the client said of a broker what a handshake finds out, where the client is not clear.
 func (r *Runner) clearer(ctx context.Context, client driver.Config, said error) error {
-	if d := (auth.Facts{Credentials: client.Credentials}).Classify(said); !d.Vague() || !r.usesTLS(client.Credentials) {
+	if d := (auth.Facts{Credentials: client.Credentials}).Classify(said); !d.Vague() || !r.handshakes() {
 		return said
 	}
 	broker := ""

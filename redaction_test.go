@@ -10,13 +10,6 @@ import (
 	"github.com/esm-go/esm/internal/leaktest"
 )
 
-// record gives options that look at all that a Runner says, at every level and in every form, and fail the test when a
-// secret is in it.
-func record(t *testing.T) []esm.Option {
-	t.Helper()
-	return leaktest.New(t).Options()
-}
-
 // Nothing that holds credentials prints them: neither the configurations of the drivers nor what Status shows.
 func TestConfigurationsPrintNoSecret(t *testing.T) {
 	w := leaktest.New(t)

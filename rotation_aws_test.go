@@ -65,7 +65,7 @@ func TestRotateInSecretsManager(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			rotateFrom(t, d, store, []kfake.Opt{kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-512", "alice", leaktest.Password(t, "old")),
+			rotateFrom(t, d, store, 100*time.Millisecond, []kfake.Opt{kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-512", "alice", leaktest.Password(t, "old")),
 				kfake.Superuser("PLAIN", "admin", leaktest.Password(t, "admin")), kfake.TLS(&tls.Config{Certificates: []tls.Certificate{server}})},
 				[]kgo.Opt{kgo.DialTLSConfig(&tls.Config{RootCAs: pool}), kgo.SASL(plain.Auth{User: "admin", Pass: leaktest.Password(t, "admin")}.AsMechanism())},
 				[]auth.SourceAccessConfiguration{{Type: auth.SASLSCRAM512Auth, URI: user}, {Type: auth.ServerRootCACertificate, URI: root}},

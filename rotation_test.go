@@ -43,6 +43,7 @@ func (c *changing) Secret(ctx context.Context, uri string) ([]byte, string, erro
 // rotation is a mapping that runs under load while its secret changes.
 type rotation struct {
 	t       *testing.T
+	watch   *leaktest.Watch
 	ctx     context.Context
 	runner  *esm.Runner
 	client  *kgo.Client
@@ -60,18 +61,18 @@ type rotation struct {
 // rotate runs a mapping on a broker, has script change things, and checks that no record was lost and all are committed.
 func rotate(t *testing.T, d driver.Driver, broker []kfake.Opt, client []kgo.Opt, configs []auth.SourceAccessConfiguration, values map[string]string, script func(*rotation)) {
 	t.Parallel()
-	rotateFrom(t, d, &changing{values: values}, broker, client, configs, script)
+	rotateFrom(t, d, &changing{values: values}, 100*time.Millisecond, broker, client, configs, script)
 }
 
-// rotateFrom is rotate with secrets of any kind.
-func rotateFrom(t *testing.T, d driver.Driver, secrets auth.Secrets, broker []kfake.Opt, client []kgo.Opt, configs []auth.SourceAccessConfiguration, script func(*rotation)) {
+// rotateFrom is rotate with secrets of any kind, which are read again at an interval.
+func rotateFrom(t *testing.T, d driver.Driver, secrets auth.Secrets, refresh time.Duration, broker []kfake.Opt, client []kgo.Opt, configs []auth.SourceAccessConfiguration, script func(*rotation)) {
 	conns := &connections{open: map[net.Conn]bool{}}
 	cluster, err := kfake.NewCluster(append(broker, kfake.NumBrokers(1), kfake.SeedTopics(4, "orders"), kfake.ListenFn(conns.listen))...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer cluster.Close()
-	r := &rotation{t: t, cluster: cluster, conns: conns, seen: map[string]bool{}}
+	r := &rotation{t: t, watch: leaktest.New(t), cluster: cluster, conns: conns, seen: map[string]bool{}}
 	r.secrets, _ = secrets.(*changing)
 	if r.client, err = kgo.NewClient(append(client, kgo.SeedBrokers(cluster.ListenAddrs()...))...); err != nil {
 		t.Fatal(err)
@@ -94,7 +95,7 @@ func rotateFrom(t *testing.T, d driver.Driver, secrets auth.Secrets, broker []kf
 			}
 		}
 		return nil
-	}, append(record(t), esm.WithDriver(d), esm.WithSecrets(secrets), esm.WithSecretsRefresh(100*time.Millisecond),
+	}, append(r.watch.Options(), esm.WithDriver(d), esm.WithSecrets(secrets), esm.WithSecretsRefresh(refresh),
 		esm.WithHooks(esm.Hooks{Revoked: func(esm.AssignmentInfo) { r.revocations.Add(1) }, Lost: func(esm.AssignmentInfo) { r.revocations.Add(1) }}))...)
 	if err != nil {
 		t.Fatal(err)
@@ -198,6 +199,7 @@ func (r *rotation) await(what string, ok func() bool) {
 			r.t.Fatalf("waiting for %s: sent %d, received %d, %s, credentials %+v", what, r.sent, r.received(), s.LastProcessingResult, s.Credentials)
 		}
 	}
+	r.watch.Say(r.runner.Status())
 }
 
 // TestRotatePassword changes a SCRAM password under load: first in the secret, which the broker refuses, then at the

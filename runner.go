@@ -96,7 +96,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		client := r.client
 		watchers.Go(func() { r.watchSecrets(ctx, client, rotations) })
 	}
-	if r.usesTLS(credentials) {
+	if r.handshakes() {
 		client := r.client
 		watchers.Go(func() { r.watchHandshakes(ctx, client) })
 	}

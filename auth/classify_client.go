@@ -44,6 +44,8 @@ func (f Facts) classifyClient(err error) Diagnosis {
 		return f.clientConfiguration(text)
 	case client.Code == rdkafkaAllBrokersDown:
 		return connection(CauseAllBrokersDown, "no broker can be reached", "see the errors before this one")
+	case client.Code == rdkafkaAuthentication && strings.Contains(text, "not valid in current SASL state"):
+		return f.brokerCode(brokerSASLState, text)
 	case client.Code == rdkafkaAuthentication && strings.Contains(text, "mechanism handshake"):
 		return f.mechanismRefused(text)
 	case client.Code == rdkafkaAuthentication:

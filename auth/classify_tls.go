@@ -54,6 +54,11 @@ func (f Facts) classifyTLS(err error) Diagnosis {
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok || errors.Is(err, errPlaintextListener) {
 		return plaintextListener()
 	}
+	if errors.Is(err, errTLSListener) {
+		d := tlsListener()
+		d.Detail = "the broker's listener speaks TLS, and the connection has none"
+		return d
+	}
 	if sasl, ok := errors.AsType[*saslWantedError](err); ok {
 		d := f.saslMissing()
 		d.Detail += ", with one of " + strings.Join(sasl.mechanisms, ", ")

@@ -30,8 +30,9 @@ const probeHandshake = 2 * time.Second
 // connection asks, without TLS, which versions of Kafka's requests it knows: an
 // answer means a plaintext listener. After a handshake that went well,
 // credentials without SASL ask whether the listener wants it. Without TLS in the
-// credentials ProbeTLS only dials. It takes up to a second longer than the
-// handshake, which has two, and ends with ctx.
+// credentials ProbeTLS asks that at once, and where the other side hangs up or
+// is silent, a second connection finds out whether it speaks TLS. It takes up to
+// a second longer than the handshake, which has two, and ends with ctx.
 func ProbeTLS(ctx context.Context, address string, credentials *Credentials,
 	dial func(ctx context.Context, network, address string) (net.Conn, error)) error {
 	config, err := credentials.TLSConfig()
@@ -51,7 +52,7 @@ func ProbeTLS(ctx context.Context, address string, credentials *Credentials,
 	}
 	defer func() { _ = raw.Close() }()
 	if config == nil {
-		return nil
+		return probed(ctx, address, probePlaintext(ctx, raw, address, dial))
 	}
 	config.ServerName = host
 	conn := tls.Client(raw, config)
@@ -64,20 +65,21 @@ func ProbeTLS(ctx context.Context, address string, credentials *Credentials,
 		}
 		return fmt.Errorf("probe %s: %w", address, err)
 	}
-	until := time.Now().Add(probeLinger)
-	if deadline, ok := ctx.Deadline(); ok && deadline.Before(until) {
-		until = deadline
-	}
-	if err := raw.SetDeadline(until); err != nil {
+	stop, err := linger(ctx, raw)
+	if err != nil {
 		return fmt.Errorf("probe %s: %w", address, err)
 	}
-	stop := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	if credentials.Mechanism == "" {
 		err = wantsSASL(conn)
 	} else {
 		_, err = conn.Read(make([]byte, 1))
 	}
+	return probed(ctx, address, err)
+}
+
+// probed is what a probe answers when a connection that was made ended in err.
+func probed(ctx context.Context, address string, err error) error {
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return fmt.Errorf("probe %s: %w", address, ctx.Err())

@@ -153,7 +153,8 @@ func TestProbeTLS(t *testing.T) {
 	}{
 		"works":         {open, trusting, "", false},
 		"mutual works":  {mutual, mtlsCredentials(client, ca), "", false},
-		"plaintext":     {open, nil, "", false},
+		"TLS listener":  {open, nil, CauseTLSListener, true},
+		"mutual TLS":    {mutual, &Credentials{}, CauseTLSListener, true},
 		"CA":            {open, &Credentials{Protocol: ProtocolSSL, RootCAs: []byte(other.pem())}, CauseServerCA, true},
 		"name":          {wrong, trusting, CauseServerName, true},
 		"none":          {mutual, trusting, CauseClientCertificateMissing, true},

@@ -236,6 +236,7 @@ func attempts() []attempt {
 		{"unknown user", "SASL", "alice", scram512, "stranger", "ca", sasl("for SCRAM-SHA-512")},
 		{"mechanism that is off", "ONLY256", "alice", scram512, "alice", "ca", refusal{auth.TextSASL, auth.CodeAuthnError, auth.CauseMechanism, "SCRAM-SHA-512 is not enabled"}},
 		{"no user", "SASL", "alice", "", "", "ca", refusal{auth.TextSASL, auth.CodeAuthnError, auth.CauseSASLMissing, `wants SASL, and none is configured, with one of "`}},
+		{"SCRAM where none is wanted", "SSL", "alice", scram512, "alice", "ca", refusal{auth.TextSASL, auth.CodeAuthnError, auth.CauseSASLState, "did not expect SASL"}},
 
 		{"topic without ACL", "SASL", "no-topic", scram512, "no-topic", "ca", acl(auth.CauseTopicACL, `User:no-topic lacks an ACL on the topic "orders"`)},
 		{"topic without ACL, certificate", "MUTUAL", "CN=no-topic", certificate, "no-topic-certificate", "ca", acl(auth.CauseTopicACL, `User:CN=no-topic lacks an ACL on the topic "orders"`)},
@@ -257,6 +258,8 @@ func attempts() []attempt {
 
 		{"plaintext listener, SCRAM", string(kafkatest.Plaintext), "alice", scram512, "alice", "ca", plaintext},
 		{"plaintext listener, certificate", string(kafkatest.Plaintext), "alice", certificate, "certificate", "ca", plaintext},
+		{"TLS listener, no credentials", "SSL", "alice", "", "", "", refusal{auth.TextConnection, "", auth.CauseTLSListener, "TLS"}},
+		{"SASL_PLAINTEXT listener, no credentials", string(kafkatest.SASLPlaintext), "alice", "", "", "", refusal{auth.TextSASL, auth.CodeAuthnError, auth.CauseSASLMissing, "wants SASL, and none is configured"}},
 		{"SASL_PLAINTEXT listener", string(kafkatest.SASLPlaintext), "alice", basic, "alice", "ca", plaintext},
 	}
 }

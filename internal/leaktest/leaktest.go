@@ -4,9 +4,11 @@ package leaktest
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 
@@ -17,8 +19,30 @@ import (
 const Mark = "s3cr3t"
 
 // marks are what nothing may print: passwords, the lines around a private key's PEM block, and the beginning of its
-// content in PKCS#8 for ECDSA keys on P-256, which is what these tests make.
-var marks = []string{Mark, "PRIVATE KEY", "MIGHAgEAMBMGByqGSM49AgEG"}
+// content in PKCS#8 for keys of ECDSA on P-256, RSA (2048 bits; the length varies behind MIIE) and Ed25519.
+var marks = []string{Mark, "PRIVATE KEY", "MIGHAgEAMBMGByqGSM49AgEG", "IBADANBgkqhkiG9w0BAQEFAASC", "MC4CAQAwBQYDK2VwBCIEI"}
+
+// shapes are the forms of each mark, in the order of marks.
+var shapes = func() [][]string {
+	all := make([][]string, len(marks))
+	for i, mark := range marks {
+		all[i] = shapesOf(mark)
+	}
+	return all
+}()
+
+// shapesOf gives a text and what becomes of it when it is printed as bytes: hexadecimal, decimal (%v), and base64 (JSON)
+// at each of its three alignments, without the characters that share bits with what stands around it.
+func shapesOf(mark string) []string {
+	decimal := fmt.Sprintf("%d", []byte(mark))
+	all := []string{mark, fmt.Sprintf("%x", mark), fmt.Sprintf("%X", mark), decimal[1 : len(decimal)-1]}
+	for before := range 3 {
+		text := base64.StdEncoding.EncodeToString(append(make([]byte, before), mark...))
+		bits := 8 * before // of the zeros before, which reach into a character unless they are whole ones
+		all = append(all, text[(bits+5)/6:8*(before+len(mark))/6])
+	}
+	return all
+}
 
 // TB is what is needed of testing.TB.
 type TB interface {
@@ -60,17 +84,24 @@ func New(tb TB) *Watch {
 
 // Options give a Runner the log and the hooks that are looked at.
 func (w *Watch) Options() []esm.Option {
+	return []esm.Option{esm.WithLogger(w.Logger()), esm.WithHooks(w.hooks())}
+}
+
+// hooks are all that there are.
+func (w *Watch) hooks() esm.Hooks {
 	assigned := func(i esm.AssignmentInfo) { w.Say(i) }
-	return []esm.Option{
-		esm.WithLogger(w.Logger()),
-		esm.WithHooks(esm.Hooks{
-			Error:       func(i esm.ErrorInfo) { w.Say(i); w.Say(i.Diagnosis); w.Say(i.Err) },
-			StateChange: func(i esm.StateInfo) { w.Say(i) },
-			Commit:      func(i esm.CommitInfo) { w.Say(i) },
-			Retry:       func(i esm.RetryInfo) { w.Say(i) },
-			BatchEnd:    func(_ context.Context, i esm.BatchEndInfo) { w.Say(i) },
-			Assigned:    assigned, Revoked: assigned, Lost: assigned,
-		}),
+	return esm.Hooks{
+		Error:       func(i esm.ErrorInfo) { w.Say(i); w.Say(i.Diagnosis); w.Say(i.Err) },
+		StateChange: func(i esm.StateInfo) { w.Say(i) },
+		Commit:      func(i esm.CommitInfo) { w.Say(i) },
+		Retry:       func(i esm.RetryInfo) { w.Say(i) },
+		BatchBegin:  func(_ context.Context, i esm.BatchInfo) { w.Say(i) },
+		BatchEnd:    func(_ context.Context, i esm.BatchEndInfo) { w.Say(i) },
+		Drop:        func(i esm.DropInfo) { w.Say(i) },
+		Filtered:    func(i esm.FilteredInfo) { w.Say(i) },
+		OffsetsLost: func(i esm.OffsetsLostInfo) { w.Say(i) },
+		Scaled:      func(i esm.ScaledInfo) { w.Say(i) },
+		Assigned:    assigned, Revoked: assigned, Lost: assigned,
 	}
 }
 
@@ -98,8 +129,8 @@ func (w *Watch) look(text string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.lines++
-	for _, mark := range marks {
-		if strings.Contains(text, mark) || strings.Contains(text, fmt.Sprintf("%x", mark)) {
+	for i, mark := range marks {
+		if slices.ContainsFunc(shapes[i], func(shape string) bool { return strings.Contains(text, shape) }) {
 			w.leaks[mark] = text
 		}
 	}
