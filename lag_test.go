@@ -138,6 +138,54 @@ func TestLagOfPausedPartitions(t *testing.T) {
 	})
 }
 
+// The lag of a mapping that is paused grows in Status and Metrics, and its policy is not asked: what came and went
+// meanwhile is no evidence.
+func TestLagOfAPausedMapping(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 2)
+		policy := new(each)
+		r := newRig(t, b, small(), nil, WithScaler(policy)).start()
+		b.Produce("t", spread(20, 2)...)
+		sleep(5 * time.Second)
+		r.runner.Pause()
+		sleep(5 * time.Second)
+		asked := len(policy.all())
+		if asked == 0 {
+			t.Fatal("the policy was never asked")
+		}
+		for i := range 3 {
+			b.Produce("t", spread(20, 2)...)
+			sleep(2 * pausedInterval)
+			want := int64(20 * (i + 1))
+			s := r.runner.Status()
+			if m := s.Metrics; s.SumOffsetLag != want || s.OffsetLag["t"] != want || m.SumOffsetLag != want || m.MaxOffsetLag != want/2 {
+				t.Errorf("lag %d, %v; metrics %d and %d; want %d", s.SumOffsetLag, s.OffsetLag, m.SumOffsetLag, m.MaxOffsetLag, want)
+			}
+		}
+		if n := len(policy.all()); n != asked {
+			t.Errorf("asked %d times while paused", n-asked)
+		}
+		r.runner.Resume()
+		sleep(2 * pausedInterval)
+		all := policy.all()
+		if len(all) == asked {
+			t.Fatal("not asked after Resume")
+		}
+		for _, s := range all[asked:] {
+			if s.Arrived() != 0 {
+				t.Errorf("%d records count as arrived after the pause in which they did", s.Arrived())
+			}
+		}
+		if s := r.runner.Status(); s.SumOffsetLag != 0 {
+			t.Errorf("lag %d after Resume", s.SumOffsetLag)
+		}
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // What is in flight counts as busy, and what waits for a worker as buffered: 20 of 30 records, with what keeps them.
 func TestSampleOfWhatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -15,7 +15,7 @@ const (
 	lookupPatience = 2 * time.Second
 	// endsTimeout bounds the request; no other is sent until it has ended.
 	endsTimeout = 10 * time.Second
-	// pausedInterval is how often a mapping that is paused is looked at.
+	// pausedInterval is how often, at least, the lag of a mapping that is paused is looked at.
 	pausedInterval = 5 * time.Second
 )
 
@@ -95,10 +95,6 @@ func (s *scaler) tick(ctx context.Context) {
 		s.decide()
 		return
 	}
-	if s.r.isPaused() { // nothing to decide about, and no evidence of anything
-		s.timer.Reset(pausedInterval)
-		return
-	}
 	if s.r.opts.lagInterval > 0 && !s.pending && s.ask(ctx) {
 		s.asking = true
 		s.timer.Reset(lookupPatience)
@@ -157,10 +153,21 @@ func (s *scaler) failed(err error) {
 	s.r.hooks.error(info)
 }
 
-// decide takes a sample, asks the policy and keeps what it said.
+// decide takes a sample, asks the policy and keeps what it said. Of a mapping that is paused it only takes the sample, for
+// the lag: there is nothing to decide about, and no evidence of anything.
 func (s *scaler) decide() {
 	s.asking = false
 	now := time.Now()
+	if s.r.isPaused() {
+		s.sample(now)
+		s.last = now
+		next := pausedInterval
+		if set := s.r.opts.lagInterval; set > 0 {
+			next = min(next, set)
+		}
+		s.timer.Reset(next)
+		return
+	}
 	if b := s.limits(); b != s.bounds {
 		s.bounds = b
 		s.guard.SetBounds(b)

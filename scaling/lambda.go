@@ -14,7 +14,8 @@ import (
 // AWS's consumer is a poller with several processors. Here that many processors
 // are workers: a consumer more is WorkersPerConsumer workers more, which costs no
 // rebalance, and the pollers stay as they are. It goes on from the capacity that
-// runs at the first sample: one consumer, where no more than its workers do.
+// runs at the first sample (one consumer, where no more than its workers do), and
+// from what runs when partitions were added.
 //
 // AWS publishes neither the lag that makes it act nor the size of a step. What
 // stands in for them are the fields, each with its reason. The zero value is
@@ -46,7 +47,9 @@ type Lambda struct {
 	calls     int64
 	low       int
 	consumers int
-	kept      Decision
+	// partitions is how many there were at the last sample.
+	partitions int
+	kept       Decision
 }
 
 // Decide implements [Policy]. Between evaluations it gathers the counts and
@@ -62,9 +65,14 @@ func (p *Lambda) Decide(s Sample) Decision {
 	p.calls += s.Invocations + s.Throttles
 
 	interval := orDefault(p.Interval, time.Minute)
-	// More than was asked for run when the engine began with more, or partitions came: that is where it goes on from.
-	p.consumers = max(p.consumers, (s.Capacity.Workers+p.perConsumer()-1)/p.perConsumer(), 1)
+	if len(s.Partitions) > p.partitions {
+		// What began, or was assigned more, may run more than was asked for: that is where it goes on from. Otherwise
+		// more only means that an earlier decision is not carried out yet.
+		p.consumers = max(p.consumers, (s.Capacity.Workers+p.perConsumer()-1)/p.perConsumer(), 1)
+	}
+	p.partitions = len(s.Partitions)
 	if first {
+		p.consumers = max(p.consumers, 1)
 		p.evaluated = s.Time
 		p.kept.Reason = Reason{Kind: Steady, Lag: s.Lag()}
 		return p.answer(&s, interval)

@@ -95,6 +95,30 @@ func TestLambdaKeepsItsPace(t *testing.T) {
 	}
 }
 
+// What runs is where Lambda goes on from at the start and when partitions were added; later it is only what a decision
+// has not changed yet.
+func TestLambdaGoesOnFromWhatRuns(t *testing.T) {
+	p := &Lambda{}
+	at := 0
+	after := func(seconds, partitions, running int) (d Decision) {
+		for range seconds {
+			d = p.Decide(Sample{Time: t0.Add(time.Duration(at) * time.Second), Partitions: some(partitions, 0), Completed: 10, Invocations: 1,
+				InvocationTime: time.Millisecond, Capacity: Capacity{Workers: running, Pollers: 1}})
+			at++
+		}
+		return d
+	}
+	if d := after(1, 20, 18); d.Workers != 20 {
+		t.Errorf("begun with 18 workers: %s, want 4 consumers", d.Reason)
+	}
+	if d := after(1, 80, 80); d.Workers != 80 {
+		t.Errorf("80 workers run since partitions came: %s, want 16 consumers", d.Reason)
+	}
+	if d := after(600, 80, 80); d.Workers != 5 {
+		t.Errorf("nothing to do, and decisions not carried out: %s, want one consumer", d.Reason)
+	}
+}
+
 func TestKEDAFormula(t *testing.T) {
 	p := &KEDA{}
 	ask := func(after time.Duration, lag int64) int {
