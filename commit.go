@@ -11,6 +11,14 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
+const (
+	// commitPace is how much longer than a commit itself the time from its beginning to the next one's is: a tenth of the
+	// time goes into commits where they follow each other, which neither a broker nor a client then feels.
+	commitPace = 10
+	// maxCommitPause bounds that where commits are slow.
+	maxCommitPause = time.Second
+)
+
 // commitRequest is one commit under way.
 type commitRequest struct {
 	commits []driver.Commit
@@ -56,13 +64,18 @@ func (m *member) markDirty(p *partition) {
 	}
 }
 
-// advanceCommit begins the next commit when the last has returned and positions moved: commits clock themselves.
+// advanceCommit begins the next commit when positions moved, and the last one has returned and been followed by a pause
+// in proportion: commits clock themselves.
 func (m *member) advanceCommit(now time.Time) {
 	if m.committing != nil || len(m.dirty) == 0 {
 		return
 	}
-	if now.Before(m.commitAfter) {
-		m.at(m.commitAfter)
+	after := m.commitAfter
+	if m.commitPause.After(after) && m.revocation == nil && m.stop.phase == working {
+		after = m.commitPause
+	}
+	if now.Before(after) {
+		m.at(after)
 		return
 	}
 	r := commitRequest{began: now}
@@ -81,7 +94,6 @@ func (m *member) advanceCommit(now time.Time) {
 		return
 	}
 	m.committing = &r
-	m.commitAfter = now.Add(m.opts.commitInterval)
 	m.commits <- r // never waits: one at most is under way, and the channel holds one
 }
 
@@ -111,6 +123,7 @@ func (m *member) committed(now time.Time, r commitResult) {
 	if r.err == nil {
 		m.commitErrors = 0
 		m.commitFailing.Store(0)
+		m.commitPause = r.began.Add(max(min(commitPace*r.took, maxCommitPause), m.opts.commitInterval))
 	} else {
 		m.commitErrors++
 		m.commitFailing.CompareAndSwap(0, now.UnixNano())

@@ -87,6 +87,7 @@ type loopState struct {
 	dirty        []*partition
 	committing   *commitRequest
 	commitAfter  time.Time // not before, after an error
+	commitPause  time.Time // nor before this, unless a revocation or a stop waits for it
 	commitErrors int
 
 	queuedLookups []lookup

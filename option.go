@@ -245,8 +245,9 @@ func WithLagInterval(d time.Duration) Option {
 	})
 }
 
-// WithCommitInterval sets the least time between two commits. Default 0: the next commit goes when the last has
-// returned and positions have moved.
+// WithCommitInterval sets the least time from one commit to the next. Default 0: where positions have moved, the next
+// commit begins ten times as long after the last one began as that one took, at most a second. Positions that move after
+// a while of none are committed at once, and a revocation or a stop never waits.
 func WithCommitInterval(d time.Duration) Option {
 	return optionFunc(func(o *options) {
 		o.check(d >= 0, "WithCommitInterval", d, "0 or more")
