@@ -40,6 +40,7 @@ var errFatalLeft = errors.New("confluent: librdkafka cannot be closed after a fa
 // shutDown is the part of Close that can take long. Poll is over, so that this goroutine has the poll goroutine's place.
 func (c *consumer) shutDown() {
 	defer close(c.closed)
+	c.queue.free()
 	gone := c.assignment()
 	c.tell(gone, c.fatal != nil || c.client.AssignmentLost())
 	c.forget(gone)

@@ -19,6 +19,12 @@ func TestConformance(t *testing.T) {
 	drivertest.Run(t, drivertest.Target{Driver: confluentDriver, Environment: drivertest.Fake})
 }
 
+// TestConformanceOfClientPoll is for where librdkafka's queue is not read.
+func TestConformanceOfClientPoll(t *testing.T) {
+	polling := func(drivertest.Environment) driver.Driver { return Driver(WithClientPoll()) }
+	drivertest.Run(t, drivertest.Target{Driver: polling, Environment: drivertest.Fake})
+}
+
 // TestConformanceBesideFranz has members of both drivers in one group.
 func TestConformanceBesideFranz(t *testing.T) {
 	drivertest.Run(t, drivertest.Target{Driver: confluentDriver, Other: franzDriver, Environment: drivertest.Fake})

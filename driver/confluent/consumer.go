@@ -24,6 +24,7 @@ import (
 // which is also the one that librdkafka calls rebalance on; the rest is safe for everyone.
 type consumer struct {
 	client        *kafka.Consumer
+	queue         *queue // nil where only client.Poll reads it
 	admin         *kafka.AdminClient
 	listener      driver.Listener
 	logger        *slog.Logger

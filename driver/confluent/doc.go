@@ -13,6 +13,11 @@
 // put their wish in a list, and Poll, which waits in slices of a few milliseconds, carries it out. librdkafka's wait
 // cannot be interrupted from Go, and its calls are not free of races when the group rebalances meanwhile.
 //
+// On Linux Poll takes up to 256 records of librdkafka's queue in one call of C, where confluent-kafka-go's Poll makes
+// several calls for each record: twice the records a second at 100 bytes. For that it reads the client's handles, which
+// are unexported, by reflection, and calls librdkafka's own functions; where one of these is not what it should be, and on
+// other systems, it reads through confluent-kafka-go's Poll. WithClientPoll always does.
+//
 // # What librdkafka cannot do
 //
 // Config.Dialer is refused: librdkafka opens its own sockets. Under read_committed the end of the log is known

@@ -46,9 +46,7 @@ func (c *consumer) Poll(ctx context.Context, into *driver.Fetch) error {
 			wait = c.slice(deadline)
 		}
 		// The first wait ends with the first event; what else is queued is taken without waiting.
-		ev := c.client.Poll(int(wait.Milliseconds()))
-		for ev != nil {
-			c.handle(ev)
+		for c.next(wait) {
 			if c.fatal != nil {
 				c.lose()
 				return c.fatal
@@ -56,7 +54,7 @@ func (c *consumer) Poll(ctx context.Context, into *driver.Fetch) error {
 			if c.fetched.full() {
 				break
 			}
-			ev = c.client.Poll(0)
+			wait = 0
 		}
 		if len(into.Runs) > 0 || len(into.Errors) > 0 {
 			c.ends()
@@ -75,6 +73,19 @@ func (c *consumer) slice(deadline time.Time) time.Duration {
 		slice = shortSlice
 	}
 	return max(min(slice, time.Until(deadline)), 0)
+}
+
+// next takes what is next in librdkafka's queue, and waits for it; false when nothing came.
+func (c *consumer) next(wait time.Duration) bool {
+	if c.queue != nil {
+		return c.queue.next(c, wait)
+	}
+	ev := c.client.Poll(int(wait.Milliseconds()))
+	if ev == nil {
+		return false
+	}
+	c.handle(ev)
+	return true
 }
 
 // handle takes one event of librdkafka's. Rebalances are no events: they come as calls of rebalance.

@@ -32,37 +32,21 @@ type fetched struct {
 
 func (f fetched) full() bool { return f.records >= maxRecords || f.bytes >= maxBytes }
 
-// record adds one record to its partition's run. It is the only code that runs for each record.
+// record adds one record that confluent-kafka-go answered.
 func (c *consumer) record(m *kafka.Message) {
-	tp := &m.TopicPartition
-	p := c.last
-	if p == nil || p.tp.Partition != tp.Partition || p.tp.Topic != *tp.Topic {
-		p = c.partitions[driver.TopicPartition{Topic: *tp.Topic, Partition: tp.Partition}]
-		if p == nil || !p.running {
-			// The partition went while the record was queued.
-			return
-		}
-		c.last = p
-		c.reported.data(p.tp.Topic)
-	}
-	offset := int64(tp.Offset)
-	if offset < p.next || !p.running {
-		// librdkafka goes back to the start of a record batch, and may answer twice around a pause.
+	p := c.partitionOf(*m.TopicPartition.Topic, m.TopicPartition.Partition)
+	if p == nil {
 		return
 	}
 	epoch := int32(-1)
 	if m.LeaderEpoch != nil {
 		epoch = *m.LeaderEpoch
 	}
-	run := c.runOf(p, epoch)
-	p.slab = append(p.slab, event.KafkaRecord{
-		Topic:     p.tp.Topic,
-		Partition: tp.Partition,
-		Offset:    offset,
-		Key:       m.Key,
-		Value:     m.Value,
-	})
-	r := &p.slab[len(p.slab)-1]
+	r := c.place(p, int64(m.TopicPartition.Offset), epoch)
+	if r == nil {
+		return
+	}
+	r.Key, r.Value = m.Key, m.Value
 	switch m.TimestampType {
 	case kafka.TimestampCreateTime:
 		r.Timestamp = m.Timestamp.UnixMilli()
@@ -71,21 +55,53 @@ func (c *consumer) record(m *kafka.Message) {
 	default:
 		r.TimestampType, r.Timestamp = event.NoTimestampType, -1
 	}
-	size := recordSize + len(m.Key) + len(m.Value)
 	if len(m.Headers) > 0 {
 		r.Headers = make([]event.Header, len(m.Headers))
 		for i, h := range m.Headers {
 			r.Headers[i] = event.Header{Key: h.Key, Value: h.Value}
-			size += headerSize + len(h.Key) + len(h.Value)
 		}
 	}
-	run.Records = p.slab[p.first:]
-	run.Bytes += size
-	run.Next = offset + 1
-	if run.End >= 0 {
-		run.End = -1 // seen before this record was there
+	c.placed(p, r)
+}
+
+// partitionOf returns the partition of a record, nil where it went while the record was queued. It does not keep topic.
+func (c *consumer) partitionOf(topic string, partition int32) *partition {
+	if p := c.last; p != nil && p.tp.Partition == partition && p.tp.Topic == topic {
+		return p
 	}
+	p := c.partitions[driver.TopicPartition{Topic: topic, Partition: partition}]
+	if p == nil || !p.running {
+		return nil
+	}
+	c.last = p
+	c.reported.data(p.tp.Topic)
+	return p
+}
+
+// place makes room for a record in its partition's run, and returns it with its coordinates filled in; nil for a record
+// that is not wanted. placed must follow when the rest is there.
+func (c *consumer) place(p *partition, offset int64, epoch int32) *event.KafkaRecord {
+	if offset < p.next || !p.running {
+		// librdkafka goes back to the start of a record batch, and may answer twice around a pause.
+		return nil
+	}
+	run := c.runOf(p, epoch)
+	p.slab = p.slab[:len(p.slab)+1]
+	run.Records = p.slab[p.first:]
+	run.Next, run.End = offset+1, -1 // an end was seen before this record was there
 	p.next, p.leaderEpoch = offset+1, epoch
+	r := &p.slab[len(p.slab)-1]
+	r.Topic, r.Partition, r.Offset = p.tp.Topic, p.tp.Partition, offset
+	return r
+}
+
+// placed accounts for a record that place returned.
+func (c *consumer) placed(p *partition, r *event.KafkaRecord) {
+	size := recordSize + len(r.Key) + len(r.Value)
+	for i := range r.Headers {
+		size += headerSize + len(r.Headers[i].Key) + len(r.Headers[i].Value)
+	}
+	c.into.Runs[p.run].Bytes += size
 	c.fetched.records++
 	c.fetched.bytes += size
 }
