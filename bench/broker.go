@@ -88,9 +88,20 @@ func openKafka(bootstrap []string) (*broker, error) {
 
 // topic makes a topic, or takes the one that is there, and fills it up to a number of records.
 func (b *broker) topic(ctx context.Context, name string, partitions, valueBytes int, records int64) error {
-	_, err := b.admin.CreateTopic(ctx, int32(partitions), 1, nil, name)
+	const most = 5000 // Apache Kafka's controller refuses requests that make 10,000 records or more
+	_, err := b.admin.CreateTopic(ctx, int32(min(partitions, most)), 1, nil, name)
 	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 		return fmt.Errorf("create %s: %w", name, err)
+	}
+	for n := most; err == nil && n < partitions; {
+		n = min(n+most, partitions)
+		grown, err := b.admin.UpdatePartitions(ctx, n, name)
+		if err == nil {
+			err = grown.Error()
+		}
+		if err != nil {
+			return fmt.Errorf("grow %s to %d partitions: %w", name, n, err)
+		}
 	}
 	if b.fake {
 		return nil

@@ -17,13 +17,14 @@ import (
 	"time"
 )
 
-const usage = `usage: go run . [flags] [compare|latency|memory|scale|idle]
+const usage = `usage: go run . [flags] [compare|latency|memory|scale|idle|follow]
 
   compare  (default) records/s, CPU and memory of all contestants; writes results.md and results.svg
   latency  one record on an idle topic: how long after a bare loop the handler sees it
   memory   a long backlog and a slow handler: the resident set over time
   scale    the bare loops and esm at 8 and at 1000 partitions
   idle     many partitions to which nothing comes
+  follow   traces of package scaling on a broker, beside what the simulator says of them
 
 flags:
 `
@@ -65,6 +66,7 @@ func command(ctx context.Context, args []string) error {
 		warm       = flags.Float64("warm", 20, "seconds to wait before idle measures")
 		seconds    = flags.Float64("seconds", 30, "seconds that idle and memory measure")
 		records    = flags.Int("records", 1000, "records that latency sends")
+		traces     = flags.String("traces", "sixtyfour,burst,throttled", "traces that follow plays, beside each other")
 		gap        = flags.Duration("gap", 10*time.Millisecond, "pause between the records that latency sends")
 	)
 	verb := "compare"
@@ -137,6 +139,8 @@ func command(ctx context.Context, args []string) error {
 		return latencyFigures(ctx, servers, *records, *gap)
 	case "memory":
 		return memoryFigures(ctx, servers, c.bytes, *seconds)
+	case "follow":
+		return followFigures(ctx, servers, *traces)
 	case "idle":
 		return idleFigures(ctx, servers, *fake, c.partitions[0], *warm, *seconds, c.names)
 	}

@@ -17,9 +17,11 @@ const (
 	maxRecords = 2048
 	maxBytes   = 2 << 20
 
-	// A slab holds from minSlab records, for a quiet partition, to maxSlab.
-	minSlab = 16
-	maxSlab = 1024
+	// A slab holds from minSlab records, for a quiet partition, to maxSlab; and those of many partitions together no more
+	// than allSlabs (15 MB), since a slab is kept for what is still to come.
+	minSlab  = 16
+	maxSlab  = 1024
+	allSlabs = 128 << 10
 
 	recordSize = int(unsafe.Sizeof(event.KafkaRecord{}))
 	headerSize = int(unsafe.Sizeof(event.Header{}))
@@ -130,7 +132,7 @@ func (c *consumer) nextSlab(p *partition) int {
 	if p.seq == c.fetchSeq && len(p.slab)-p.first >= size {
 		size = 2 * cap(p.slab)
 	}
-	return min(max(size, minSlab), maxSlab)
+	return max(min(size, maxSlab, allSlabs/max(len(c.partitions), 1)), minSlab)
 }
 
 func (c *consumer) newRun(p *partition, leaderEpoch int32) *driver.Run {
