@@ -17,13 +17,14 @@ import (
 	"time"
 )
 
-const usage = `usage: go run . [flags] [compare|latency|memory|scale|idle|follow]
+const usage = `usage: go run . [flags] [compare|latency|memory|scale|idle|filter|follow]
 
   compare  (default) records/s, CPU and memory of all contestants; writes results.md and results.svg
   latency  one record on an idle topic: how long after a bare loop the handler sees it
   memory   a long backlog and a slow handler: the resident set over time
   scale    the bare loops and esm at 8 and at 1000 partitions
   idle     many partitions to which nothing comes
+  filter   a topic of which 1 record in 100 matches FilterCriteria, and the same unfiltered
   follow   traces of package scaling on a broker, beside what the simulator says of them
 
 flags:
@@ -139,6 +140,8 @@ func command(ctx context.Context, args []string) error {
 		return latencyFigures(ctx, servers, *records, *gap)
 	case "memory":
 		return memoryFigures(ctx, servers, c.bytes, *seconds)
+	case "filter":
+		return filterFigures(ctx, servers, c.bytes/100, c.values, *repeat)
 	case "follow":
 		return followFigures(ctx, servers, *traces)
 	case "idle":

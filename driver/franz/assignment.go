@@ -181,15 +181,9 @@ func (c *consumer) forget(client *kgo.Client, list []driver.TopicPartition) {
 	c.resize(client)
 }
 
-// resize fits the fetches to the brokers and partitions of now.
+// resize fits the fetches to the brokers of now.
 func (c *consumer) resize(client *kgo.Client) {
-	c.assigned.mu.Lock()
-	partitions := 0
-	for _, parts := range c.assigned.parts {
-		partitions += len(parts)
-	}
-	c.assigned.mu.Unlock()
-	client.UpdateFetchMaxBytes(c.fetchSizes(int(c.brokers.Load()), partitions))
+	client.UpdateFetchMaxBytes(c.fetchSizes(int(c.brokers.Load())))
 }
 
 // startsWithin is how long the client waits for the Starts of newly assigned partitions before it takes them as held.

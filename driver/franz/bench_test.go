@@ -45,7 +45,7 @@ func BenchmarkPoll(b *testing.B) {
 	cfg.FetchMaxWait = 100 * time.Millisecond
 
 	b.Run("bare", func(b *testing.B) {
-		total, per := (&consumer{cfg: cfg}).fetchSizes(1, 8)
+		total, per := (&consumer{cfg: cfg}).fetchSizes(1)
 		cl, err := kgo.NewClient(
 			kgo.SeedBrokers(cfg.BootstrapServers...), kgo.ConsumerGroup("bare"), kgo.ConsumeTopics("t"), kgo.DisableAutoCommit(),
 			kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxBytes(total), kgo.FetchMaxPartitionBytes(per),

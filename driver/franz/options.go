@@ -168,7 +168,7 @@ func (c *consumer) clientOpts(user []kgo.Opt) []kgo.Opt {
 	if cfg.FetchMinBytes > 0 {
 		opts = append(opts, kgo.FetchMinBytes(int32(min(cfg.FetchMinBytes, math.MaxInt32))))
 	}
-	total, partition := c.fetchSizes(1, 1)
+	total, partition := c.fetchSizes(1)
 	return append(opts,
 		kgo.FetchMaxBytes(total), kgo.FetchMaxPartitionBytes(partition),
 		// A response holds a record larger than the limit, so what is read must be allowed to be larger; 1 GiB is
@@ -185,15 +185,14 @@ func isolation(cfg *driver.Config) kgo.IsolationLevel {
 }
 
 // fetchSizes returns the limits of a fetch request to one of n brokers. kgo asks every broker for one fetch at a time
-// and holds it until it is polled, so that BufferBytes is met when each broker's answer is at most its share of it.
+// and holds it until it is polled, so that BufferBytes is met when each broker's answer is at most its share of it: two
+// answers of each broker, which is what can come before a pause takes effect, are at most half of BufferBytes.
 //
-// A partition's part shrinks with the number of partitions: two answers of each, which is what can come before a pause
-// takes effect, are then at most half of BufferBytes. A broker still gives a larger batch where it is the first of an
-// answer, so that every partition goes on.
-func (c *consumer) fetchSizes(brokers, partitions int) (total, partition int32) {
+// The limit of a partition does not depend on how many there are: it would say nothing about the whole, and answers that
+// are made of a little of each of many partitions cost a broker ten times as much.
+func (c *consumer) fetchSizes(brokers int) (total, partition int32) {
 	const (
 		floor      = 64 << 10 // less would make a request of every few records
-		floorPer   = 16 << 10 // the usual size of a producer's batch
 		defaultMax = 50 << 20 // fetch.max.bytes of Kafka's own clients
 		defaultPer = 1 << 20  // max.partition.fetch.bytes of Kafka's own clients
 	)
@@ -204,11 +203,8 @@ func (c *consumer) fetchSizes(brokers, partitions int) (total, partition int32) 
 	if p <= 0 {
 		p = defaultPer
 	}
-	if share := c.cfg.BufferBytes / max(brokers, 1); share > 0 {
+	if share := c.cfg.BufferBytes / 4 / max(brokers, 1); share > 0 {
 		t = min(t, max(share, floor))
-	}
-	if share := c.cfg.BufferBytes / 4 / max(partitions, 1); share > 0 {
-		p = min(p, max(share, floorPer))
 	}
 	t = min(t, 1<<30)
 	return int32(t), int32(min(p, t))

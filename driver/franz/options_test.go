@@ -120,19 +120,18 @@ func TestUnreachable(t *testing.T) {
 
 func TestFetchSizes(t *testing.T) {
 	for _, test := range []struct {
-		max, per, buffer, brokers, partitions int
-		total, partition                      int32
+		max, per, buffer, brokers int
+		total, partition          int32
 	}{
-		{8 << 20, 1 << 20, 32 << 20, 1, 8, 8 << 20, 1 << 20},
-		{8 << 20, 1 << 20, 32 << 20, 8, 8, 4 << 20, 1 << 20},
-		{8 << 20, 1 << 20, 32 << 20, 8, 64, 4 << 20, 128 << 10},
-		{8 << 20, 1 << 20, 32 << 20, 8, 10_000, 4 << 20, 16 << 10},
-		{8 << 20, 16 << 20, 0, 8, 8, 8 << 20, 8 << 20},
-		{8 << 20, 1 << 20, 1 << 20, 100, 1, 64 << 10, 64 << 10},
-		{0, 0, 0, 0, 0, 50 << 20, 1 << 20},
+		{8 << 20, 1 << 20, 32 << 20, 1, 8 << 20, 1 << 20},
+		{8 << 20, 1 << 20, 32 << 20, 2, 4 << 20, 1 << 20},
+		{8 << 20, 1 << 20, 32 << 20, 16, 512 << 10, 512 << 10},
+		{8 << 20, 16 << 20, 0, 8, 8 << 20, 8 << 20},
+		{8 << 20, 1 << 20, 1 << 20, 100, 64 << 10, 64 << 10},
+		{0, 0, 0, 0, 50 << 20, 1 << 20},
 	} {
 		c := consumer{cfg: driver.Config{FetchMaxBytes: test.max, FetchMaxPartitionBytes: test.per, BufferBytes: test.buffer}}
-		if total, partition := c.fetchSizes(test.brokers, test.partitions); total != test.total || partition != test.partition {
+		if total, partition := c.fetchSizes(test.brokers); total != test.total || partition != test.partition {
 			t.Errorf("%+v: got %d and %d", test, total, partition)
 		}
 	}
