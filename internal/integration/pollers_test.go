@@ -1,7 +1,7 @@
 package integration
 
 import (
-	"bytes"
+	"math/rand/v2"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -20,12 +20,18 @@ func pollers(t *testing.T, e *env, backlog int, invocation time.Duration) {
 	const (
 		partitions = 8
 		budget     = 1 << 20
-		bound      = budget + 2*partitions<<20 // two fetches of each partition
+		bound      = budget + 2*partitions<<20 // two producer's batches of each partition, which a fetch never splits
 	)
 	topic := e.NewTopic(t, partitions)
-	value := bytes.Repeat([]byte("x"), 1000)
+	var values [512][1000]byte // that do not compress
+	random := rand.New(rand.NewPCG(1, 1))
+	for i := range values {
+		for k := range values[i] {
+			values[i][k] = byte(random.Uint32())
+		}
+	}
 	e.ProduceN(t, topic, backlog, func(i int) *kgo.Record {
-		return kafkatest.At(int32(i)%partitions, &kgo.Record{Value: value})
+		return kafkatest.At(int32(i)%partitions, &kgo.Record{Value: values[i%len(values)][:]})
 	})
 	m := e.mapping(topic)
 	m.BatchSize = 10

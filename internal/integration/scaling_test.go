@@ -73,6 +73,8 @@ func drain(t *testing.T, e *env, partitions int32, backlog, second int, invocati
 	produce(0, backlog)
 	m := e.mapping(topic)
 	m.BatchSize = 10
+	// The handler is what takes the time: there is room for members, and none joins.
+	m.ProvisionedPollerConfig = &esm.ProvisionedPollerConfig{MinimumPollers: new(1), MaximumPollers: new(4)}
 	start := func(s *scalings) *process {
 		return e.run(t, m, taking(invocation), esm.WithScaler(&scaling.Drain{DrainTime: drainTime}), s.hook())
 	}

@@ -1,0 +1,85 @@
+package integration
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/esm-go/esm"
+	"github.com/esm-go/esm/internal/kafkatest"
+	"github.com/esm-go/esm/scaling"
+)
+
+// trickle reads so many bytes a second of each connection; 0 = as they come.
+type trickle struct{ rate atomic.Int64 }
+
+func (w *trickle) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &tricklingConn{Conn: conn, of: w, closed: make(chan struct{})}, nil
+}
+
+type tricklingConn struct {
+	net.Conn
+	of     *trickle
+	ending atomic.Bool
+	closed chan struct{}
+}
+
+func (c *tricklingConn) Read(b []byte) (int, error) {
+	rate := c.of.rate.Load()
+	if rate > 0 {
+		b = b[:min(len(b), 16<<10)]
+	}
+	n, err := c.Conn.Read(b)
+	if rate > 0 && n > 0 {
+		select {
+		case <-time.After(time.Duration(n) * time.Second / time.Duration(rate)):
+		case <-c.closed:
+		}
+	}
+	return n, err
+}
+
+func (c *tricklingConn) Close() error {
+	if !c.ending.Swap(true) {
+		close(c.closed)
+	}
+	return c.Conn.Close()
+}
+
+// Where a member's connections bring less than the handler would take, another member joins: pollers rise where fetching
+// is the bottleneck. Where the handler is (TestKafkaDrainFollowsABacklog) none does. It takes the ten seconds for which
+// the policy has to see that.
+func TestKafkaPollersRiseWhereFetchingIsTheBottleneck(t *testing.T) {
+	e := newEnv(brokers.Cluster(t), "franz")
+	t.Parallel()
+	const partitions, backlog = 8, 80_000
+	topic := e.NewTopic(t, partitions)
+	value := bytes.Repeat([]byte("x"), 1000)
+	e.ProduceN(t, topic, backlog, func(i int) *kgo.Record { return kafkatest.At(int32(i)%partitions, &kgo.Record{Value: value}) })
+	m := e.mapping(topic)
+	m.BatchSize = 10
+	m.ProvisionedPollerConfig = &esm.ProvisionedPollerConfig{MinimumPollers: new(1), MaximumPollers: new(4)}
+	var slow trickle
+	slow.rate.Store(1 << 20)
+	var s scalings
+	p := e.run(t, m, taking(time.Millisecond), esm.WithScaler(new(scaling.Drain)), esm.WithDialer(slow.dial),
+		esm.WithFetch(0, 100*time.Millisecond, 256<<10, 64<<10), s.hook())
+	eventually(t, "a second member", func() bool { return p.runner.Status().Pollers == 2 }, p, &s)
+	if !strings.Contains(s.String(), "fetch") {
+		t.Errorf("no decision speaks of the fetch: %v", &s)
+	}
+	slow.rate.Store(0)
+	e.committed(t, topic, e.EndOffsets(t, topic), p)
+	p.endClean()
+	wantOffsets(t, offsets(topic, p), every(partitions, backlog/partitions))
+}
