@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"bytes"
 	"context"
 	"net"
 	"strings"
@@ -62,10 +61,12 @@ func (c *tricklingConn) Close() error {
 func TestKafkaPollersRiseWhereFetchingIsTheBottleneck(t *testing.T) {
 	e := newEnv(brokers.Cluster(t), "franz")
 	t.Parallel()
-	const partitions, backlog = 8, 80_000
+	const partitions, backlog = 8, 40_000
 	topic := e.NewTopic(t, partitions)
-	value := bytes.Repeat([]byte("x"), 1000)
-	e.ProduceN(t, topic, backlog, func(i int) *kgo.Record { return kafkatest.At(int32(i)%partitions, &kgo.Record{Value: value}) })
+	values := noise()
+	e.ProduceN(t, topic, backlog, func(i int) *kgo.Record {
+		return kafkatest.At(int32(i)%partitions, &kgo.Record{Value: values[i%len(values)]})
+	})
 	m := e.mapping(topic)
 	m.BatchSize = 10
 	m.ProvisionedPollerConfig = &esm.ProvisionedPollerConfig{MinimumPollers: new(1), MaximumPollers: new(4)}

@@ -14,6 +14,19 @@ import (
 	"github.com/esm-go/esm/scaling"
 )
 
+// noise is values of 1,000 bytes that do not compress: what is sent is what is held.
+func noise() [][]byte {
+	values := make([][]byte, 509) // a prime, so that each partition is sent all of them
+	random := rand.New(rand.NewPCG(1, 1))
+	for i := range values {
+		values[i] = make([]byte, 1000)
+		for k := range values[i] {
+			values[i][k] = byte(random.Uint32())
+		}
+	}
+	return values
+}
+
 // pollers has one process go from one member of the group to two and back while it works off a backlog that is larger
 // than its memory for records: nothing is lost or repeated, each partition stays in order, and the memory stays bounded.
 func pollers(t *testing.T, e *env, backlog int, invocation time.Duration) {
@@ -23,15 +36,9 @@ func pollers(t *testing.T, e *env, backlog int, invocation time.Duration) {
 		bound      = budget + 2*partitions<<20 // two producer's batches of each partition, which a fetch never splits
 	)
 	topic := e.NewTopic(t, partitions)
-	var values [512][1000]byte // that do not compress
-	random := rand.New(rand.NewPCG(1, 1))
-	for i := range values {
-		for k := range values[i] {
-			values[i][k] = byte(random.Uint32())
-		}
-	}
+	values := noise()
 	e.ProduceN(t, topic, backlog, func(i int) *kgo.Record {
-		return kafkatest.At(int32(i)%partitions, &kgo.Record{Value: values[i%len(values)][:]})
+		return kafkatest.At(int32(i)%partitions, &kgo.Record{Value: values[i%len(values)]})
 	})
 	m := e.mapping(topic)
 	m.BatchSize = 10
