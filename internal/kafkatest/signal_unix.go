@@ -3,9 +3,44 @@
 package kafkatest
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
+	"time"
 )
 
-func freeze(p *os.Process) error { return p.Signal(syscall.SIGSTOP) }
-func thaw(p *os.Process) error   { return p.Signal(syscall.SIGCONT) }
+// freeze returns when every thread stands still: the signal is only on its way when it was sent, and a busy machine lets
+// a thread answer one more request.
+func freeze(p *os.Process) error {
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for until := time.Now().Add(5 * time.Second); !stopped(p.Pid); {
+		if time.Now().After(until) {
+			return errors.New("it still runs 5 s after SIGSTOP")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return nil
+}
+
+// stopped reports whether all threads of a process are stopped; true where the system does not say.
+func stopped(pid int) bool {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, name := range files {
+		stat, err := os.ReadFile(name)
+		if err != nil {
+			continue // the thread has ended
+		}
+		// The state follows the name, which is in parentheses and may hold any.
+		if i := bytes.LastIndexByte(stat, ')'); i >= 0 && i+2 < len(stat) && stat[i+2] != 'T' {
+			return false
+		}
+	}
+	return true
+}
+
+func thaw(p *os.Process) error { return p.Signal(syscall.SIGCONT) }
