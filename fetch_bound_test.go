@@ -10,13 +10,16 @@ import (
 	"github.com/esm-go/esm/scaling"
 )
 
-// feed produces records over partitions, so many a second, until ctx ends.
-func feed(ctx context.Context, b *membroker.Broker, perSecond, partitions int) {
+// feed produces records over partitions, so many a second, until ctx ends, and returns how many.
+func feed(ctx context.Context, b *membroker.Broker, perSecond, partitions int) (produced int) {
 	const step = 50 * time.Millisecond
+	n := perSecond / int(time.Second/step)
 	for ctx.Err() == nil {
-		b.Produce("t", spread(perSecond/int(time.Second/step), partitions)...)
+		b.Produce("t", spread(n, partitions)...)
+		produced += n
 		time.Sleep(step)
 	}
+	return produced
 }
 
 func reasons(list []ScaledInfo) map[scaling.Kind]bool {

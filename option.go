@@ -195,9 +195,9 @@ func WithStartTimeout(d time.Duration) Option {
 }
 
 // WithBufferBytes sets the memory for records received and not resolved, over all partitions; default 64 MiB, at least
-// 1 MiB. On the franz driver it can be passed by two fetches of each partition: one that takes a partition over its share,
-// and one that was under way meanwhile. The confluent driver passes it by more: 28 to 33 MB were held where that bound is
-// 17.8 MB. The pollers share it; the Kafka client of each holds up to as much again of what it fetches ahead.
+// 1 MiB. It can be passed by two fetches of each partition, decompressed: one that takes a partition over its share, and one
+// that was under way meanwhile; librdkafka may answer several fetches at once. The pollers share it; the Kafka client of
+// each holds up to as much again of what it fetches ahead.
 func WithBufferBytes(n int) Option {
 	return optionFunc(func(o *options) {
 		o.check(n >= 1<<20, "WithBufferBytes", n, "at least 1 MiB (1048576)")

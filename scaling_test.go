@@ -362,16 +362,10 @@ func TestTwoProcessesSettle(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", partitions)
 		la, lb := &load{time: 50 * time.Millisecond}, &load{time: 50 * time.Millisecond}
-		feed, fed := context.WithCancel(context.Background())
+		feeding, fed := context.WithCancel(context.Background())
 		var producer sync.WaitGroup
 		produced := 0
-		producer.Go(func() { // 1,600 records a second, the work of eight workers
-			for feed.Err() == nil {
-				b.Produce("t", spread(160, partitions)...)
-				produced += 160
-				time.Sleep(100 * time.Millisecond)
-			}
-		})
+		producer.Go(func() { produced = feed(feeding, b, 1600, partitions) }) // the work of eight workers
 		order := func(l *load) Handler { // a partition that moves begins where the other one stopped
 			return func(ctx context.Context, e KafkaEvent) error {
 				l.mu.Lock()
