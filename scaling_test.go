@@ -366,7 +366,7 @@ func TestTwoProcessesSettle(t *testing.T) {
 		var producer sync.WaitGroup
 		produced := 0
 		producer.Go(func() { produced = feed(feeding, b, 1600, partitions) }) // the work of eight workers
-		order := func(l *load) Handler { // a partition that moves begins where the other one stopped
+		order := func(l *load) Handler {                                      // a partition that moves begins where the other one stopped
 			return func(ctx context.Context, e KafkaEvent) error {
 				l.mu.Lock()
 				if l.next == nil {
