@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"time"
 )
 
@@ -24,11 +25,16 @@ func workIdle(ctx context.Context, c contestant, j job) (result, error) {
 	if err := wait(j.WarmSeconds); err != nil {
 		return result{}, err
 	}
+	stop, err := j.profile()
+	if err != nil {
+		return result{}, err
+	}
 	begin := now()
 	if err := wait(j.MinSeconds); err != nil {
 		return result{}, err
 	}
 	end := now()
+	stop()
 	r := result{Seconds: end.at.Sub(begin.at).Seconds(), CPU: (end.cpu - begin.cpu).Seconds(), Records: m.records.Load(),
 		Samples: []int64{memory("self", "VmRSS")}}
 	cancel()
@@ -36,7 +42,7 @@ func workIdle(ctx context.Context, c contestant, j job) (result, error) {
 }
 
 // idleFigures measures members that own many partitions to which nothing comes.
-func idleFigures(ctx context.Context, bootstrap []string, fake bool, partitions int, warm, seconds float64, names []string) error {
+func idleFigures(ctx context.Context, bootstrap []string, fake bool, partitions int, warm, seconds float64, names []string, profiles string) error {
 	var b *broker
 	var err error
 	if fake {
@@ -57,8 +63,12 @@ func idleFigures(ctx context.Context, bootstrap []string, fake bool, partitions 
 	fmt.Printf("\n%d idle partitions on %s; measured for %.0f s after %.0f s\n\n", partitions, b.name, seconds, warm)
 	fmt.Println("| contestant | CPU, % of a core | RSS MB | peak MB |\n| --- | ---: | ---: | ---: |")
 	for _, name := range names {
-		r, err := runJob(ctx, job{Kind: "idle", Contestant: name, Bootstrap: b.bootstrap, Topic: topic, Group: groupName(),
-			Partitions: partitions, Batch: 100, WarmSeconds: warm, MinSeconds: seconds})
+		j := job{Kind: "idle", Contestant: name, Bootstrap: b.bootstrap, Topic: topic, Group: groupName(),
+			Partitions: partitions, Batch: 100, WarmSeconds: warm, MinSeconds: seconds}
+		if profiles != "" {
+			j.CPUProfile = filepath.Join(profiles, name+"-idle.prof")
+		}
+		r, err := runJob(ctx, j)
 		if err != nil {
 			fmt.Printf("| %s | failed: %v | | |\n", name, err)
 			continue

@@ -84,22 +84,16 @@ func work(ctx context.Context, j job) (result, error) {
 	if !ok {
 		return result{}, fmt.Errorf("no contestant %q", j.Contestant)
 	}
-	if j.CPUProfile != "" {
-		f, err := os.Create(j.CPUProfile)
-		if err != nil {
-			return result{}, err
-		}
-		defer f.Close() //nolint:errcheck // the profile is whole when StopCPUProfile has returned
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return result{}, err
-		}
-		defer pprof.StopCPUProfile()
-	}
-	switch j.Kind {
-	case "memory":
-		return workMemory(ctx, c, j)
-	case "idle":
+	if j.Kind == "idle" {
 		return workIdle(ctx, c, j)
+	}
+	stop, err := j.profile()
+	if err != nil {
+		return result{}, err
+	}
+	defer stop()
+	if j.Kind == "memory" {
+		return workMemory(ctx, c, j)
 	}
 	var sum result
 	group := j.Group
@@ -161,4 +155,22 @@ func runJob(ctx context.Context, j job) (result, error) {
 		return r, nil
 	}
 	return result{}, fmt.Errorf("%s: no result in %q", j.Contestant, out)
+}
+
+// profile begins the CPU profile, if one is wanted; the caller ends it.
+func (j job) profile() (stop func(), err error) {
+	if j.CPUProfile == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(j.CPUProfile)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		f.Close() //nolint:errcheck // a profile that is cut short shows when it is read
+	}, nil
 }

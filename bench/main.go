@@ -145,7 +145,7 @@ func command(ctx context.Context, args []string) error {
 	case "follow":
 		return followFigures(ctx, servers, *traces)
 	case "idle":
-		return idleFigures(ctx, servers, *fake, c.partitions[0], *warm, *seconds, c.names)
+		return idleFigures(ctx, servers, *fake, c.partitions[0], *warm, *seconds, c.names, c.profile)
 	}
 	return fmt.Errorf("unknown verb %q\n%s", verb, usage)
 }
