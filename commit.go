@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +18,10 @@ const (
 	commitPace = 10
 	// maxCommitPause bounds that where commits are slow.
 	maxCommitPause = time.Second
+	// commitPortion is how many positions go into one request. A coordinator writes those of a request as one batch, and
+	// refuses all of them when it is over message.max.bytes, 1 MiB by default: with the longest names of a topic (249) and
+	// a group (200) 1,000 positions take half of that.
+	commitPortion = 1000
 )
 
 // commitRequest is one commit under way.
@@ -43,7 +48,7 @@ func (m *member) commitLoop(ctx context.Context) {
 		select {
 		case r := <-m.commits:
 			commitCtx, cancel := context.WithTimeout(ctx, commitTimeout)
-			err := m.consumer.Commit(commitCtx, r.commits)
+			err := m.commit(commitCtx, r.commits)
 			cancel()
 			select {
 			case m.acks <- commitResult{r, err, time.Since(r.began)}:
@@ -54,6 +59,24 @@ func (m *member) commitLoop(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// commit commits positions, however many. Like the client's Commit it returns a *driver.CommitError where some were refused;
+// after any other error some may have been accepted.
+func (m *member) commit(ctx context.Context, commits []driver.Commit) error {
+	all := make(map[TopicPartition]*driver.Error)
+	for portion := range slices.Chunk(commits, commitPortion) {
+		err := m.consumer.Commit(ctx, portion)
+		if refused, ok := errors.AsType[*driver.CommitError](err); ok {
+			maps.Copy(all, refused.Partitions)
+		} else if err != nil {
+			return err
+		}
+	}
+	if len(all) > 0 {
+		return &driver.CommitError{Partitions: all}
+	}
+	return nil
 }
 
 // markDirty puts a partition on the list of those to look at for the next commit.

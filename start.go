@@ -165,7 +165,7 @@ func (m *member) beginAt(ctx context.Context, l *lookup, at []driver.OffsetAt) e
 	if len(commits) == 0 {
 		return nil
 	}
-	if err := m.consumer.Commit(ctx, commits); err != nil {
+	if err := m.commit(ctx, commits); err != nil {
 		return fmt.Errorf("committing the starting positions: %w", err)
 	}
 	for _, i := range index {

@@ -1,7 +1,10 @@
 package driver
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -93,12 +96,21 @@ type CommitError struct {
 	Partitions map[TopicPartition]*Error
 }
 
-// Error names each partition with its error.
+// commitErrorPartitions is how many partitions the text of a CommitError names.
+const commitErrorPartitions = 5
+
+// Error names the first partitions, by topic and number, each with its error, and how many there are beside them.
 func (e *CommitError) Error() string {
+	refused := slices.SortedFunc(maps.Keys(e.Partitions), func(a, b TopicPartition) int {
+		return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
 	var b strings.Builder
 	b.WriteString("commit refused")
-	for tp, err := range e.Partitions {
-		fmt.Fprintf(&b, "; %s: %v", tp, err)
+	for _, tp := range refused[:min(len(refused), commitErrorPartitions)] {
+		fmt.Fprintf(&b, "; %s: %v", tp, e.Partitions[tp])
+	}
+	if more := len(refused) - commitErrorPartitions; more > 0 {
+		fmt.Fprintf(&b, "; and %d partitions more", more)
 	}
 	return b.String()
 }
