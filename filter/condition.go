@@ -116,6 +116,7 @@ func (t *test) string(s []byte) bool {
 	return false
 }
 
+// number reports whether a number meets the test; d is nil where no test of the node looks at its value.
 func (t *test) number(d *decimal) bool {
 	if t.present || hasNumber(t.numbers, d) {
 		return true

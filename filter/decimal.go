@@ -1,70 +1,73 @@
 package filter
 
-// decimal is a JSON number, held exactly: sign × 0.DDDDDDDDDDDDDDDDDDDtail × 10^exp,
-// where D are the first 19 significant digits. The form is canonical, so 300, 300.0
-// and 3e2 are one decimal, while 9007199254740993 and 9007199254740992, which are one
-// float64, are two.
+import (
+	"cmp"
+	"math/bits"
+)
+
+// decimal is a JSON number, held exactly: sign × 0.DDDDDDDDDDDDDDDDtail × 10^exp, where D are the first 16 significant
+// digits. The form is canonical, so 300, 300.0 and 3e2 are one decimal, while 9007199254740993 and 9007199254740992, which
+// are one float64, are two. Digits stay digits, a byte each: to compare they need not be made a number.
 type decimal struct {
-	mant uint64 // 19 digits with a non-zero first one, or 0 for zero
-	exp  int64
-	tail []byte // further digits, the last not '0'; may hold the decimal point. Points into the source.
-	neg  bool
+	high, low uint64 // eight digits each, the first one highest; both 0 for zero
+	exp       int64
+	tail      []byte // further digits, the last not '0'; may hold the decimal point. Points into the source.
+	neg       bool
 }
 
 const (
-	mantDigits = 19
+	wordDigits = 8
+	headDigits = 2 * wordDigits
 	// maxExponent bounds a written exponent; one beyond it counts as this. No number
 	// that fits into a record can make up for it, and sums of two stay far from overflow.
 	maxExponent = 1 << 40
 )
 
-var pow10 = [mantDigits + 1]uint64{
-	1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
-}
-
-// scanDecimal is scanNumber and parseDecimal in one pass over the numbers that are usual: up to 19 digits and no
-// exponent. It returns the index behind the number, or -1.
+// scanDecimal is scanNumber and parseDecimal in one, for the numbers that are usual: no exponent, fewer than 16 digits,
+// fewer than eight of them behind the point, and the first not 0. It returns the index behind the number, or -1.
 func scanDecimal(b []byte, i int, d *decimal) int {
 	start := i
 	if b[i] == '-' {
 		i++
 	}
-	from := i
-	var mant uint64
-	for i < len(b) && b[i]-'0' <= 9 && i-from < mantDigits {
-		mant = mant*10 + uint64(b[i]-'0')
-		i++
+	high, n := leadingDigits(load8(b, i))
+	var low uint64
+	if n == wordDigits {
+		var more int
+		low, more = leadingDigits(load8(b, i+wordDigits))
+		n += more
 	}
-	digits := i - from
-	if digits == 0 || digits > 1 && b[from] == '0' {
-		return -1
-	}
-	if mant == 0 {
-		digits = 0
-	}
-	exp := digits
-	if i < len(b) && b[i] == '.' {
-		i++
-		from = i
-		for i < len(b) && b[i]-'0' <= 9 && digits < mantDigits {
-			if mant = mant*10 + uint64(b[i]-'0'); mant == 0 {
-				exp--
-			} else {
-				digits++
-			}
-			i++
-		}
-		if i == from {
-			return scanLongDecimal(b, start, d)
-		}
-	}
-	if i < len(b) && (b[i]-'0' <= 9 || b[i]|0x20 == 'e' || b[i] == '.') {
+	if n == 0 || n == headDigits || b[i] == '0' {
 		return scanLongDecimal(b, start, d)
 	}
-	if mant != 0 {
-		d.mant, d.exp, d.neg = mant*pow10[mantDigits-digits], int64(exp), b[start] == '-'
+	i += n
+	d.exp, d.neg = int64(n), b[start] == '-'
+	if i < len(b) && b[i] == '.' {
+		fraction, k := leadingDigits(load8(b, i+1))
+		if k == 0 || k == wordDigits || n+k > headDigits {
+			return scanLongDecimal(b, start, d)
+		}
+		if n < wordDigits {
+			high |= fraction >> (8 * n)
+			low = fraction << (64 - 8*n)
+		} else {
+			low |= fraction >> (8 * (n - wordDigits))
+		}
+		i += 1 + k
 	}
+	if i < len(b) && b[i]|0x20 == 'e' {
+		return scanLongDecimal(b, start, d)
+	}
+	d.high, d.low = high, low
 	return i
+}
+
+// leadingDigits returns the digits that w begins with, the first one highest, and their number.
+func leadingDigits(w uint64) (digits uint64, n int) {
+	w ^= lowBits * '0' // digits become 0 to 9, all else is more
+	over := (w + lowBits*(0x7f-9) | w) & highBits
+	bit := bits.TrailingZeros64(over) &^ 7 // 64 where all are digits
+	return bits.ReverseBytes64(w & (1<<bit - 1)), bit >> 3
 }
 
 // scanLongDecimal is scanDecimal for every other number.
@@ -105,8 +108,12 @@ func parseDecimal(b []byte) decimal {
 		if !point {
 			d.exp++
 		}
-		if digits < mantDigits {
-			d.mant = d.mant*10 + uint64(c)
+		if digits < headDigits {
+			word := &d.high
+			if digits >= wordDigits {
+				word = &d.low
+			}
+			*word |= uint64(c) << (56 - 8*(digits%wordDigits))
 			digits++
 			continue
 		}
@@ -117,10 +124,9 @@ func parseDecimal(b []byte) decimal {
 			tailTo = i + 1
 		}
 	}
-	if d.mant == 0 {
+	if digits == 0 {
 		return decimal{}
 	}
-	d.mant *= pow10[mantDigits-digits]
 	if tailTo > 0 {
 		d.tail = b[tailFrom:tailTo]
 	}
@@ -146,7 +152,7 @@ func parseExponent(b []byte) int64 {
 }
 
 func (d *decimal) equal(o *decimal) bool {
-	return d.mant == o.mant && d.exp == o.exp && d.neg == o.neg && compareTails(d.tail, o.tail) == 0
+	return d.high == o.high && d.low == o.low && d.exp == o.exp && d.neg == o.neg && compareTails(d.tail, o.tail) == 0
 }
 
 // compare returns -1, 0 or 1.
@@ -166,24 +172,16 @@ func (d *decimal) compare(o *decimal) int {
 
 func (d *decimal) compareAbs(o *decimal) int {
 	switch {
-	case d.mant == 0 || o.mant == 0:
-		return compareInts(d.mant, o.mant)
+	case d.high == 0 || o.high == 0: // zero is the one whose first digit is 0
+		return cmp.Compare(d.high, o.high)
 	case d.exp != o.exp:
-		return compareInts(d.exp, o.exp)
-	case d.mant != o.mant:
-		return compareInts(d.mant, o.mant)
+		return cmp.Compare(d.exp, o.exp)
+	case d.high != o.high:
+		return cmp.Compare(d.high, o.high)
+	case d.low != o.low:
+		return cmp.Compare(d.low, o.low)
 	}
 	return compareTails(d.tail, o.tail)
-}
-
-func compareInts[T int64 | uint64](a, b T) int {
-	if a < b {
-		return -1
-	}
-	if a > b {
-		return 1
-	}
-	return 0
 }
 
 // compareTails compares digit by digit; a decimal point in either is passed over.
@@ -203,7 +201,7 @@ func compareTails(a, b []byte) int {
 		case len(b) == 0:
 			return 1
 		case a[0] != b[0]:
-			return compareInts(uint64(a[0]), uint64(b[0]))
+			return cmp.Compare(a[0], b[0])
 		}
 		a, b = a[1:], b[1:]
 	}

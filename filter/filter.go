@@ -80,6 +80,7 @@ type Set struct {
 	branches []branch
 	words    int      // length of a row of bits, one bit a test
 	absent   []uint64 // the tests that hold exists:false
+	absents  bool     // there are such
 	root     *node
 	spans    []span // by node: the tests strictly below it
 	json     bool   // some branch reads JSON
@@ -91,6 +92,7 @@ type branch struct {
 	filter int
 	json   bool     // it asks for a field below the root; else the root itself is the leaf
 	mask   []uint64 // its tests
+	first  uint64   // of mask
 }
 
 // Compile compiles the patterns of a FilterCriteria, each the JSON text of one filter. A
@@ -169,6 +171,7 @@ func build(all [][]field, filters []int, root string, paths []string) *Set {
 		s.tests = append(s.tests, *f.test)
 		s.paths = append(s.paths, paths[f.path])
 		if f.test.absent {
+			s.absents = true
 			s.absent[i>>6] |= 1 << (i & 63)
 		}
 		s.root.insert(paths[f.path], root, int32(i), &s.spans)
@@ -181,6 +184,7 @@ func build(all [][]field, filters []int, root string, paths []string) *Set {
 			out.mask[id>>6] |= 1 << (id & 63)
 			out.json = out.json || paths[f.path] != root || root == ""
 		}
+		out.first = out.mask[0]
 		s.json = s.json || out.json
 		s.text = s.text || !out.json
 		s.branches = append(s.branches, out)

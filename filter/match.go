@@ -1,8 +1,6 @@
 package filter
 
 import (
-	"encoding/binary"
-	"math/bits"
 	"slices"
 	"unicode/utf8"
 )
@@ -17,8 +15,8 @@ type Scratch struct {
 	// an array; any other one suits every choice of elements.
 	hit, seen             []uint64 // leaves that are not inside: one met the test; there is one (tests with exists:false only)
 	hitInside, seenInside []uint64 // the same of leaves inside
-	met, may              []uint64 // tests that are met whatever elements are chosen; that can be met
-	rows                  []uint64 // the memory of the six
+	rows                  []uint64 // the memory of the four
+	noted                 bool     // a bit of them is set
 
 	tape      tape     // the leaves inside, in the event's order
 	nest      int      // objects and arrays around the current value
@@ -30,7 +28,7 @@ type Scratch struct {
 	join      joiner
 }
 
-const rowCount = 6
+const rowCount = 4
 
 // Match says whether a record's value matches. A nil value is a tombstone and counts as
 // JSON null. With a nil scratch it makes its own, at the price of allocating.
@@ -77,9 +75,13 @@ func (m *Scratch) reset(s *Set, value []byte) {
 		m.reached = slices.Grow(m.reached[:0], len(s.spans))[:len(s.spans)]
 		w := s.words
 		row := func(i int) []uint64 { return m.rows[i*w : i*w+w] }
-		m.hit, m.seen, m.hitInside, m.seenInside, m.met, m.may = row(0), row(1), row(2), row(3), row(4), row(5)
+		m.hit, m.seen, m.hitInside, m.seenInside = row(0), row(1), row(2), row(3)
+		m.noted = true // of another set
 	}
-	clear(m.rows)
+	if m.noted {
+		clear(m.rows)
+		m.noted = false
+	}
 	m.tape = m.tape[:0]
 	m.nest, m.elements = 0, 0
 	m.irregular = false
@@ -89,18 +91,18 @@ func (m *Scratch) reset(s *Set, value []byte) {
 // read the value: as JSON, as text, or both for null.
 func (s *Set) verdict(m *Scratch, json, text bool) Outcome {
 	m.b = nil // keep no record alive
-	for w, absent := range s.absent {
-		m.met[w] = m.hit[w] | absent&^(m.seen[w]|m.seenInside[w])
-		m.may[w] = m.hit[w] | m.hitInside[w] | absent
-	}
 	out := WrongKind
+	if s.json && json || s.text && text {
+		out = NotMatched
+	}
+	if !m.noted && !s.absents {
+		return out // the usual record: not one test is met
+	}
+	first := m.hit[0] | m.hitInside[0] | s.absent[0]
 	for i := range s.branches {
 		b := &s.branches[i]
-		if b.json && json || !b.json && text {
-			if m.meets(b) {
-				return Matched
-			}
-			out = NotMatched
+		if b.first&^first == 0 && (b.json && json || !b.json && text) && m.meets(b) {
+			return Matched
 		}
 	}
 	return out
@@ -112,10 +114,12 @@ func (s *Set) verdict(m *Scratch, json, text bool) Outcome {
 func (m *Scratch) meets(b *branch) bool {
 	plain := true
 	for w, mask := range b.mask {
-		if mask&^m.may[w] != 0 {
-			return false
+		absent := m.set.absent[w]
+		if mask&^(m.hit[w]|m.hitInside[w]|absent) != 0 {
+			return false // a test is met by no choice of elements
 		}
-		plain = plain && mask&^m.met[w] == 0
+		// The others that are not met whatever elements are chosen.
+		plain = plain && mask&^m.hit[w]&^(absent&^(m.seen[w]|m.seenInside[w])) == 0
 	}
 	return plain || len(m.tape) > 0 && m.join.solve(m, b)
 }
@@ -125,7 +129,14 @@ func (m *Scratch) string(n *node, s []byte) {
 	if n.absent {
 		m.see(n)
 	}
-	for _, id := range n.tests {
+	if n.equalSizes&lengthBit(len(s)) != 0 {
+		for i := range n.equalStrings {
+			if e := &n.equalStrings[i]; e.value == string(s) {
+				m.meet(e.test)
+			}
+		}
+	}
+	for _, id := range n.stringTests {
 		if m.set.tests[id].string(s) {
 			m.meet(id)
 		}
@@ -136,7 +147,14 @@ func (m *Scratch) number(n *node, d *decimal) {
 	if n.absent {
 		m.see(n)
 	}
-	for _, id := range n.tests {
+	if d != nil {
+		for i := range n.equalNumbers {
+			if e := &n.equalNumbers[i]; e.value.high == d.high && e.value.equal(d) {
+				m.meet(e.test)
+			}
+		}
+	}
+	for _, id := range n.numberTests {
 		if m.set.tests[id].number(d) {
 			m.meet(id)
 		}
@@ -156,6 +174,7 @@ func (m *Scratch) literal(n *node, l literal) {
 
 // meet notes that a leaf meets a test.
 func (m *Scratch) meet(id int32) {
+	m.noted = true
 	if m.elements == 0 {
 		m.hit[id>>6] |= 1 << (id & 63)
 		return
@@ -166,6 +185,7 @@ func (m *Scratch) meet(id int32) {
 
 // see notes a leaf for the tests at n that have exists:false.
 func (m *Scratch) see(n *node) {
+	m.noted = true
 	for _, id := range n.tests {
 		bit := uint64(1) << (id & 63)
 		switch {
@@ -183,14 +203,37 @@ func (m *Scratch) see(n *node) {
 // or -1.
 func (m *Scratch) value(i int, n *node) int {
 	b := m.b
-	if i >= len(b) {
+	if i = skipSpace(b, i); i >= len(b) {
 		return -1
 	}
-	c := b[i]
-	if c == '{' || c == '[' {
-		if c == '{' && len(n.kids) == 0 {
-			return skip(b, i, m.nest)
+	switch c := b[i]; {
+	case c == '"':
+		end, escaped := scanString(b, i+1)
+		if end < 0 || len(n.tests) == 0 {
+			return end
 		}
+		s := b[i+1 : end-1]
+		if escaped && n.contents {
+			m.text = unescape(m.text[:0], s)
+			s = m.text
+		}
+		m.string(n, s)
+		return end
+	case c == '-' || c-'0' <= 9:
+		if !n.numbers {
+			if i = scanNumber(b, i); i >= 0 && len(n.tests) > 0 {
+				m.number(n, nil)
+			}
+			return i
+		}
+		var d decimal
+		if i = scanDecimal(b, i, &d); i >= 0 {
+			m.number(n, &d)
+		}
+		return i
+	case c == '{' && len(n.kids) == 0:
+		return skip(b, i, m.nest)
+	case c == '{' || c == '[':
 		if m.nest == MaxDepth {
 			return -1
 		}
@@ -203,36 +246,6 @@ func (m *Scratch) value(i int, n *node) int {
 		m.nest--
 		return i
 	}
-	return m.leaf(i, n)
-}
-
-// leaf reads a string, number or literal.
-func (m *Scratch) leaf(i int, n *node) int {
-	b := m.b
-	switch c := b[i]; {
-	case c == '"':
-		end, escaped := scanString(b, i+1)
-		if end < 0 || len(n.tests) == 0 {
-			return end
-		}
-		s := b[i+1 : end-1]
-		if escaped && n.strings {
-			m.text = unescape(m.text[:0], s)
-			s = m.text
-		}
-		m.string(n, s)
-		return end
-	case c == '-' || c-'0' <= 9:
-		if len(n.tests) == 0 {
-			return scanNumber(b, i)
-		}
-		var d decimal
-		end := scanDecimal(b, i, &d)
-		if end >= 0 {
-			m.number(n, &d)
-		}
-		return end
-	}
 	end, l := scanLiteral(b, i)
 	if end >= 0 {
 		m.literal(n, l)
@@ -243,28 +256,28 @@ func (m *Scratch) leaf(i int, n *node) int {
 // object reads an object from behind its brace.
 func (m *Scratch) object(i int, n *node) int {
 	b := m.b
-	i = skipSpace(b, i)
-	if i < len(b) && b[i] == '}' {
+	if i = skipSpace(b, i); i < len(b) && b[i] == '}' {
 		return i + 1
 	}
 	m.objects++
 	object := m.objects
 	for {
-		if i >= len(b) || b[i] != '"' {
+		if i = pass(b, i, '"'); i < 0 {
 			return -1
 		}
-		end, to, dotted := m.key(i+1, n)
+		end, to, dotted := m.key(i, n)
 		if end < 0 {
 			return -1
 		}
-		if i = skipSpace(b, end); i >= len(b) || b[i] != ':' {
+		if i = pass(b, end, ':'); i < 0 {
 			return -1
 		}
-		i = skipSpace(b, i+1)
 		if to == nil {
 			i = skip(b, i, m.nest)
 		} else {
-			m.irregular = m.irregular || dotted || m.reached[to.id] == object
+			if dotted || m.reached[to.id] == object {
+				m.irregular = true
+			}
 			m.reached[to.id] = object
 			i = m.value(i, to)
 		}
@@ -280,25 +293,23 @@ func (m *Scratch) object(i int, n *node) int {
 		if b[i] != ',' {
 			return -1
 		}
-		i = skipSpace(b, i+1)
+		i++
 	}
 }
 
-// key reads an object's key from behind its quote and finds where it leads from n, nil for nowhere. The usual key, plain
-// and shorter than a word, is found and compared in one word.
+// key reads an object's key from behind its quote and finds where it leads from n, nil for nowhere. Keys that are wanted
+// are compared before it is known where the key ends: so the processor need not wait for that to go on.
 func (m *Scratch) key(i int, n *node) (end int, to *node, dotted bool) {
 	b := m.b
-	if n.words && i+8 <= len(b) {
-		w := binary.LittleEndian.Uint64(b[i:])
-		if stops := stringStops(w); stops != 0 {
-			bit := bits.TrailingZeros64(stops) &^ 7
-			w &= 1<<bit - 1
-			if size := bit >> 3; b[i+size] == '"' && w&highBits == 0 {
-				if n.lengths>>size&1 != 0 {
-					to = n.short(w, size)
-				}
-				return i + size + 1, to, false
+	w := load8(b, i)
+	if n.index == nil {
+		for k := range n.kids {
+			if kid := &n.kids[k]; w&kid.mask == kid.word && (len(kid.key) < 8 || kid.stands(b, i)) {
+				return i + len(kid.key) + 1, kid.node, false
 			}
+		}
+		if size, ok := plainSize(w); ok && size <= n.dotted {
+			return i + size + 1, nil, false
 		}
 	}
 	end, escaped := scanString(b, i)
@@ -309,8 +320,7 @@ func (m *Scratch) key(i int, n *node) (end int, to *node, dotted bool) {
 	if escaped {
 		m.text = unescape(m.text[:0], key)
 		key = m.text
-	}
-	if n.lengths>>min(uint(len(key)), 63)&1 == 0 && len(key) <= n.dotted {
+	} else if n.index == nil && len(key) <= n.dotted {
 		return end, nil, false
 	}
 	to, dotted = n.lookup(key)

@@ -276,7 +276,7 @@ func numericOperand(t *tree) (decimal, *PatternError) {
 	}
 	d := parseDecimal(t.str)
 	f, err := strconv.ParseFloat(string(t.str), 64)
-	if err != nil || f == 0 && d.mant != 0 {
+	if err != nil || f == 0 && d.high != 0 {
 		return d, refuse(t.off, "the number %s is outside the range that can be compared (that of a double)", t.str)
 	}
 	return d, nil

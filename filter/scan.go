@@ -24,6 +24,32 @@ func stringStops(w uint64) uint64 {
 	return (quote | slash | control) &^ w & highBits
 }
 
+// load8 returns the eight bytes of b from i on, the first lowest; behind the end of b they are zero, which stands in no
+// string and no number.
+func load8(b []byte, i int) uint64 {
+	if i+8 <= len(b) {
+		return binary.LittleEndian.Uint64(b[i:])
+	}
+	return load8Tail(b, i)
+}
+
+func load8Tail(b []byte, i int) uint64 {
+	if len(b) >= 8 {
+		return binary.LittleEndian.Uint64(b[len(b)-8:]) >> ((i + 8 - len(b)) * 8)
+	}
+	var w uint64
+	for k := len(b) - 1; k >= i; k-- {
+		w = w<<8 | uint64(b[k])
+	}
+	return w
+}
+
+// plainSize returns the size of a string of which w is the beginning, if it ends within w, is ASCII and has no escapes.
+func plainSize(w uint64) (size int, ok bool) {
+	bit := bits.TrailingZeros64(stringStops(w)) &^ 7
+	return bit >> 3, bit < 64 && byte(w>>bit) == '"' && w&(1<<bit-1)&highBits == 0
+}
+
 // scanString reads a string from the byte behind its opening quote and returns the
 // index behind the closing one. The contents are b[i:end-1]; escaped tells whether
 // they hold a backslash.
@@ -31,28 +57,20 @@ func scanString(b []byte, i int) (end int, escaped bool) {
 	start := i
 	var seen uint64 // all bytes passed over, ORed: are any not ASCII?
 	for {
-		var c byte
-		if i+8 <= len(b) {
-			w := binary.LittleEndian.Uint64(b[i:])
-			stops := stringStops(w)
-			if stops == 0 {
-				seen |= w
-				i += 8
-				continue
-			}
-			first := bits.TrailingZeros64(stops) &^ 7
-			seen |= w & (1<<first - 1)
-			i += first >> 3
-			c = b[i]
-		} else if i < len(b) {
-			c = b[i]
-			if c >= 0x20 && c != '"' && c != '\\' {
-				seen |= uint64(c)
-				i++
-				continue
-			}
+		w := load8(b, i)
+		stops := stringStops(w)
+		if stops == 0 {
+			seen |= w
+			i += 8
+			continue
 		}
-		switch c {
+		first := bits.TrailingZeros64(stops) &^ 7
+		seen |= w & (1<<first - 1)
+		i += first >> 3
+		if i >= len(b) {
+			return -1, false
+		}
+		switch b[i] {
 		case '"':
 			if seen&highBits != 0 && !utf8.Valid(b[start:i]) {
 				return -1, false
@@ -63,7 +81,7 @@ func scanString(b []byte, i int) (end int, escaped bool) {
 			if i = scanEscape(b, i+1); i < 0 {
 				return -1, false
 			}
-		default: // a control byte, or the end of the input
+		default: // a control byte
 			return -1, false
 		}
 	}
@@ -169,6 +187,17 @@ func skipSpaces(b []byte, i int) int {
 		i++
 	}
 	return i
+}
+
+// pass reads one byte that has to be there, with the white space before it, and returns the index behind it, or -1.
+func pass(b []byte, i int, c byte) int {
+	if i < len(b) && b[i] == c {
+		return i + 1
+	}
+	if i = skipSpaces(b, i); i < len(b) && b[i] == c {
+		return i + 1
+	}
+	return -1
 }
 
 // skip reads one whole value that no pattern asks about. nest is the number of objects

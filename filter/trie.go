@@ -2,7 +2,6 @@ package filter
 
 import (
 	"bytes"
-	"encoding/binary"
 	"strings"
 )
 
@@ -12,19 +11,47 @@ type node struct {
 	tests   []int32 // those whose path ends here
 	kids    []kid
 	index   map[string]*node // when there are many kids
-	lengths uint64           // bit min(len, 63) for each kid's key
-	words   bool             // keys of less than eight bytes can be looked up by their word
+	lengths uint64           // lengthBit of each kid's key
 	dotted  int              // an event's key longer than this may hold two wanted keys and a dot
-	strings bool             // a test here looks at the contents of strings
-	numbers bool             // … at the value of numbers
-	absent  bool             // … has exists:false
+
+	// What the tests here ask of a leaf, so that most leaves are done without asking each test.
+	equalStrings []equalTo[string] // of tests that ask no more of a string
+	equalSizes   uint64            // lengthBit of each of them
+	equalNumbers []equalTo[decimal]
+	stringTests  []int32 // the tests that ask more of a string
+	numberTests  []int32 // … of a number
+	contents     bool    // some test looks at the contents of strings
+	numbers      bool    // … at the value of numbers
+	absent       bool    // … has exists:false
 }
 
-// kid is a key that leads on.
+// equalTo is a value that meets a test.
+type equalTo[T any] struct {
+	value T
+	test  int32
+}
+
+// kid is a key that leads on. Where an object has it, spelled without escapes, the eight bytes behind the opening quote
+// are word as far as mask goes: the key's first bytes, with the closing quote when it is short.
 type kid struct {
-	key  string
-	word uint64 // a key of less than eight bytes, the first byte lowest
-	node *node
+	key        string
+	word, mask uint64
+	node       *node
+}
+
+func newKid(key string, n *node) kid {
+	quoted := key + `"`
+	k := kid{key: key, word: load8([]byte(quoted), 0), mask: 1<<(8*len(quoted)) - 1, node: n}
+	if end, escaped := scanString([]byte(quoted), 0); end != len(quoted) || escaped {
+		k.word, k.mask = 1, 0 // it cannot be spelled without escapes
+	}
+	return k
+}
+
+// stands reports whether b has the key and its closing quote at i.
+func (k *kid) stands(b []byte, i int) bool {
+	end := i + len(k.key)
+	return end < len(b) && b[end] == '"' && string(b[i:end]) == k.key
 }
 
 // insert adds a test under its path. Below root the path starts with the root's name,
@@ -48,7 +75,7 @@ func (n *node) insert(path, root string, test int32, spans *[]span) {
 		if next == nil {
 			next = &node{id: int32(len(*spans))}
 			*spans = append(*spans, span{})
-			n.kids = append(n.kids, kid{key, word(key), next})
+			n.kids = append(n.kids, newKid(key, next))
 		}
 		n = next
 		if !more {
@@ -69,26 +96,6 @@ func (n *node) find(key []byte) *node {
 	return nil
 }
 
-// short looks up a key of less than eight bytes.
-func (n *node) short(w uint64, size int) *node {
-	for i := range n.kids {
-		if k := &n.kids[i]; k.word == w && len(k.key) == size {
-			return k.node
-		}
-	}
-	return nil
-}
-
-// word packs a key of less than eight bytes; longer ones have none.
-func word(key string) uint64 {
-	if len(key) >= 8 {
-		return 0
-	}
-	var b [8]byte
-	copy(b[:], key)
-	return binary.LittleEndian.Uint64(b[:])
-}
-
 // seal precomputes what looking up needs, once the trie is whole.
 func (n *node) seal(tests []test) {
 	const never = int(^uint(0) >> 1)
@@ -106,19 +113,39 @@ func (n *node) seal(tests []test) {
 			n.index[k.key] = k.node
 		}
 	}
-	n.words = n.index == nil && n.dotted >= 8
 	for _, id := range n.tests {
-		t := &tests[id]
-		n.strings = n.strings || len(t.strings.list) > 0 || len(t.others) > 0
-		n.numbers = n.numbers || len(t.numbers) > 0
-		n.absent = n.absent || t.absent
-		for i := range t.others {
-			c := &t.others[i]
-			n.numbers = n.numbers || c.op == opNumeric || c.op == opAnythingBut && len(c.but.numbers) > 0
+		n.ask(id, &tests[id])
+	}
+}
+
+// ask sorts a test by what it asks of a leaf.
+func (n *node) ask(id int32, t *test) {
+	n.contents = n.contents || len(t.strings.list) > 0 || len(t.others) > 0
+	n.numbers = n.numbers || len(t.numbers) > 0
+	n.absent = n.absent || t.absent
+	for i := range t.others {
+		c := &t.others[i]
+		n.numbers = n.numbers || c.op == opNumeric || c.op == opAnythingBut && len(c.but.numbers) > 0
+	}
+	more := t.present || len(t.others) > 0
+	if more || t.strings.index != nil {
+		n.stringTests = append(n.stringTests, id)
+	} else {
+		for _, value := range t.strings.list {
+			n.equalStrings = append(n.equalStrings, equalTo[string]{string(value), id})
+			n.equalSizes |= lengthBit(len(value))
+		}
+	}
+	if more {
+		n.numberTests = append(n.numberTests, id)
+	} else {
+		for _, value := range t.numbers {
+			n.equalNumbers = append(n.equalNumbers, equalTo[decimal]{value, id})
 		}
 	}
 }
 
+// lengthBit stands for a length in a set of lengths; all from 63 on share one.
 func lengthBit(n int) uint64 { return 1 << min(uint(n), 63) }
 
 // lookup finds where an event's key leads, nil for nowhere. A key with dots stands for
