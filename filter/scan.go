@@ -62,6 +62,9 @@ func scanString(b []byte, i int) (end int, escaped bool) {
 		if stops == 0 {
 			seen |= w
 			i += 8
+			if i-start == longString {
+				i, seen = plainBlocks(b, i, seen)
+			}
 			continue
 		}
 		first := bits.TrailingZeros64(stops) &^ 7
@@ -85,6 +88,23 @@ func scanString(b []byte, i int) (end int, escaped bool) {
 			return -1, false
 		}
 	}
+}
+
+// longString is from what length on blocks are tried.
+const longString = 64
+
+// plainBlocks passes over bytes in which no run ends, four words at a time, and ORs them into seen.
+func plainBlocks(b []byte, i int, seen uint64) (int, uint64) {
+	for ; i+32 <= len(b); i += 32 {
+		block := b[i : i+32 : i+32]
+		w0, w1 := binary.LittleEndian.Uint64(block), binary.LittleEndian.Uint64(block[8:])
+		w2, w3 := binary.LittleEndian.Uint64(block[16:]), binary.LittleEndian.Uint64(block[24:])
+		if stringStops(w0)|stringStops(w1)|stringStops(w2)|stringStops(w3) != 0 {
+			break
+		}
+		seen |= w0 | w1 | w2 | w3
+	}
+	return i, seen
 }
 
 // scanEscape reads what follows a backslash.
