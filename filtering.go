@@ -2,6 +2,7 @@ package esm
 
 import (
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/filter"
 )
 
@@ -29,11 +30,13 @@ func compileFilter(c *FilterCriteria, deliverWrongKind bool) (*recordFilter, err
 }
 
 // apply takes out of a run what does not match, in place, and answers how many of those were of the wrong kind. When
-// little is left the survivors are copied, so that a few records do not keep a whole fetch in memory.
-func (f *recordFilter) apply(run *driver.Run, scratch *filter.Scratch) (wrongKind int) {
+// little is left the survivors are copied, so that a few records do not keep a whole fetch in memory; the memory of the
+// run's records is then left over.
+func (f *recordFilter) apply(run *driver.Run, scratch *filter.Scratch) (wrongKind int, left []event.KafkaRecord) {
+	all := run.Records
 	kept, bytes := 0, 0
-	for i := range run.Records {
-		r := &run.Records[i]
+	for i := range all {
+		r := &all[i]
 		switch f.set.Match(scratch, r.Value) {
 		case filter.Matched:
 		case filter.WrongKind:
@@ -45,17 +48,20 @@ func (f *recordFilter) apply(run *driver.Run, scratch *filter.Scratch) (wrongKin
 			continue
 		}
 		if kept != i {
-			run.Records[kept] = *r
+			all[kept] = *r
 		}
 		kept++
 		bytes += weight(r)
 	}
-	clear(run.Records[kept:]) // or they would keep what they point to
-	run.Records = run.Records[:kept:kept]
-	if kept > 0 && bytes < run.Bytes/4 {
-		run.Records, run.Bytes = detach(run.Records)
-	} else if kept == 0 {
+	switch {
+	case kept == 0:
 		run.Records, run.Bytes = nil, 0
+	case bytes < run.Bytes/4:
+		run.Records, run.Bytes = detach(all[:kept])
+	default:
+		clear(all[kept:]) // or they would keep what they point to
+		run.Records = all[:kept:kept]
+		return wrongKind, nil
 	}
-	return wrongKind
+	return wrongKind, all
 }

@@ -258,7 +258,9 @@ func (m *member) prepare(d *delivery) {
 		run := &d.Runs[i]
 		read, wrong := len(run.Records), 0
 		if criteria != nil && read > 0 {
-			wrong = criteria.apply(run, &d.scratch)
+			var left []event.KafkaRecord
+			wrong, left = criteria.apply(run, &d.scratch)
+			d.GiveBack(left)
 		}
 		total, largest := event.RunSize(run.Records)
 		d.sizes, d.largest = append(d.sizes, total), append(d.largest, largest)

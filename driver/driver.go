@@ -114,20 +114,6 @@ type Run struct {
 	End int64
 }
 
-// Fetch is what one Poll answers. The slices are used again by the next Poll into the same Fetch; the records in the
-// runs are not.
-type Fetch struct {
-	Runs   []Run
-	Errors []*Error
-}
-
-// Reset empties the fetch and keeps its memory.
-func (f *Fetch) Reset() {
-	clear(f.Runs)
-	clear(f.Errors)
-	f.Runs, f.Errors = f.Runs[:0], f.Errors[:0]
-}
-
 // Commit is one position to commit.
 type Commit struct {
 	TopicPartition

@@ -142,7 +142,7 @@ func (c *consumer) deliver(p *partition, fp *kgo.FetchPartition, into *driver.Fe
 	if c.report.standing() {
 		c.report.clear(partitionCondition(p.TopicPartition))
 	}
-	slab := make([]event.KafkaRecord, len(records))
+	slab := into.Records(len(records))
 	var headers []event.Header
 	n, first, bytes := 0, 0, 0
 	epoch := records[0].LeaderEpoch
