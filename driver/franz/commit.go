@@ -84,7 +84,7 @@ func (c *consumer) commitsByName(ctx context.Context) (bool, error) {
 		return v < firstByID, nil
 	}
 	req := kmsg.NewPtrApiVersionsRequest()
-	req.ClientSoftwareName, req.ClientSoftwareVersion = "esm", "0" // a broker refuses none at all
+	req.ClientSoftwareName, req.ClientSoftwareVersion = "esm", "0" // a broker refuses empty ones
 	resp, err := req.RequestWith(ctx, c.client)
 	if err == nil {
 		err = kerr.ErrorForCode(resp.ErrorCode)
