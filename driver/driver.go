@@ -49,7 +49,7 @@ type Driver interface {
 type Features struct {
 	// TopicIDs: Topics answers topic ids, so that a topic deleted and made again is noticed.
 	TopicIDs bool
-	// ReplaceCredentials: credentials change on the living member with no rebalance.
+	// ReplaceCredentials: its consumers are CredentialsReplacers: credentials change on the living member with no rebalance.
 	ReplaceCredentials bool
 	// VirtualNetwork: the client takes Config.Dialer, and runs in a testing/synctest bubble.
 	VirtualNetwork bool

@@ -30,11 +30,29 @@ func TestConformanceBesideFranz(t *testing.T) {
 	drivertest.Run(t, drivertest.Target{Driver: confluentDriver, Other: franzDriver, Environment: drivertest.Fake})
 }
 
-func TestConformanceKafka(t *testing.T) {
-	cluster := kafkatest.Start(t, drivertest.KafkaOptions()...)
-	drivertest.Run(t, drivertest.Target{
+// onKafka is the contract on an Apache Kafka, with members of both drivers in one group.
+func onKafka(c *kafkatest.Cluster) drivertest.Target {
+	return drivertest.Target{
 		Driver:      confluentDriver,
 		Other:       franzDriver,
-		Environment: func(t testing.TB) drivertest.Environment { return drivertest.Kafka(t, cluster) },
-	})
+		Environment: func(t testing.TB) drivertest.Environment { return drivertest.Kafka(t, c) },
+	}
+}
+
+func TestConformanceKafka(t *testing.T) {
+	drivertest.Run(t, onKafka(kafkatest.Start(t, drivertest.KafkaOptions()...)))
+}
+
+func TestConformanceKafkaMoves(t *testing.T) {
+	drivertest.Moves(t, onKafka(kafkatest.Start(t, drivertest.KafkaOptions(kafkatest.Nodes(3))...)))
+}
+
+// TestConformanceKafkaVersions runs the smoke subset on other versions; docs/brokers.md has the table.
+func TestConformanceKafkaVersions(t *testing.T) {
+	for _, version := range kafkatest.OtherVersions() {
+		t.Run(version, func(t *testing.T) {
+			c := kafkatest.Start(t, drivertest.KafkaOptions(kafkatest.Version(version))...)
+			drivertest.Smoke(t, onKafka(c))
+		})
+	}
 }

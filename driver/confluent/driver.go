@@ -52,9 +52,9 @@ type client struct {
 // Name returns "confluent".
 func (c *client) Name() string { return "confluent" }
 
-// Features says that topic ids are known, and that librdkafka opens its own sockets.
+// Features says that topic ids are known, that passwords change in place, and that librdkafka opens its own sockets.
 func (c *client) Features() driver.Features {
-	return driver.Features{TopicIDs: true, Network: true}
+	return driver.Features{TopicIDs: true, ReplaceCredentials: true, Network: true}
 }
 
 // Open makes a group member; librdkafka connects in the background.

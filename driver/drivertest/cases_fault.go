@@ -3,6 +3,7 @@ package drivertest
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"go.uber.org/goleak"
@@ -11,25 +12,31 @@ import (
 )
 
 var faultCases = []testCase{
-	{name: "faults/coordinator moves", needs: []needs{needMoveCoordinator}, run: func(k *kit) {
-		topic := k.topic(1)
+	{name: "faults/coordinator moves", needs: []string{needMoveCoordinator}, run: func(k *kit) {
+		topic := k.topic(2)
 		p := tp(topic, 0)
 		m := k.open(topic)
-		m.waitOwns(p)
+		m.waitOwns(tps(topic, 0, 1)...)
 		k.commit(m, p, 1)
 		k.env.MoveCoordinator(k, k.group)
 		k.commitInTheEnd(m, p, 2)
 		k.committed(p, 2)
 		k.produce(topic, 0, 2)
 		m.waitRecords(p, 2)
+		// The new coordinator knows the member, and shares the partitions out anew.
+		b := k.open(topic, other)
+		b.wait("one partition", func(s *seen) bool { return s.owned() == 1 })
+		m.wait("one partition", func(s *seen) bool { return s.owned() == 1 })
 	}},
-	{name: "faults/leader moves", needs: []needs{needMoveLeader}, run: func(k *kit) {
+	{name: "faults/leader moves", needs: []string{needMoveLeader}, run: func(k *kit) {
 		topic := k.topic(1)
 		p := tp(topic, 0)
 		m := k.open(topic)
+		var epochs []int32
 		for i := range 3 {
 			k.produce(topic, 0, 10)
 			m.waitRecords(p, 10*(i+1))
+			m.look(func(s *seen) { epochs = append(epochs, s.part(p).leaderEpoch) })
 			k.env.MoveLeader(k, p)
 		}
 		k.produce(topic, 0, 10)
@@ -38,12 +45,16 @@ var faultCases = []testCase{
 				k.Fatalf("record %d has offset %d", i, r.Offset)
 			}
 		}
+		m.look(func(s *seen) { epochs = append(epochs, s.part(p).leaderEpoch) })
+		if !slices.IsSorted(epochs) || len(slices.Compact(slices.Clone(epochs))) != 4 {
+			k.Errorf("the runs' leader epochs are %v, want one more with each leader", epochs)
+		}
 		answers, err := m.c.ListOffsets(k.ctx(), []driver.OffsetQuery{{TopicPartition: p, At: driver.AtEnd}})
 		if err != nil || len(answers) != 1 || answers[0].Err != nil || answers[0].Offset != 40 {
 			k.Errorf("AtEnd after the moves: %+v, %v", answers, err)
 		}
 	}},
-	{name: "faults/broker restarts", needs: []needs{needStop}, run: func(k *kit) {
+	{name: "faults/broker restarts", needs: []string{needStop}, run: func(k *kit) {
 		topic := k.topic(1)
 		p := tp(topic, 0)
 		k.produce(topic, 0, 5)
@@ -66,7 +77,7 @@ var faultCases = []testCase{
 			}
 		})
 	}},
-	{name: "faults/unreachable at first", needs: []needs{needStop}, run: func(k *kit) {
+	{name: "faults/unreachable at first", needs: []string{needStop}, run: func(k *kit) {
 		topic := k.topic(1)
 		k.produce(topic, 0, 2)
 		k.env.Stop(k)
@@ -75,7 +86,7 @@ var faultCases = []testCase{
 		k.env.Start(k)
 		m.waitRecords(tp(topic, 0), 2)
 	}},
-	{name: "faults/calls end with their context", needs: []needs{needFreeze}, run: func(k *kit) {
+	{name: "faults/calls end with their context", needs: []string{needFreeze}, run: func(k *kit) {
 		topic := k.topic(1)
 		p := tp(topic, 0)
 		m := k.open(topic)
@@ -91,7 +102,7 @@ var faultCases = []testCase{
 }
 
 var closeCases = []testCase{
-	{name: "close/the broker hangs", needs: []needs{needFreeze}, run: func(k *kit) {
+	{name: "close/the broker hangs", needs: []string{needFreeze}, run: func(k *kit) {
 		topic := k.topic(1)
 		m := k.open(topic)
 		m.waitOwns(tp(topic, 0))
@@ -110,7 +121,7 @@ var closeCases = []testCase{
 		})
 		k.env.Thaw(k)
 	}},
-	{name: "close/a pending commit against a hanging broker", needs: []needs{needFreeze}, run: func(k *kit) {
+	{name: "close/a pending commit against a hanging broker", needs: []string{needFreeze}, run: func(k *kit) {
 		topic := k.topic(1)
 		p := tp(topic, 0)
 		m := k.open(topic)

@@ -103,7 +103,7 @@ var groupCases = []testCase{
 		b.waitOwns(p)
 		k.committed(p, 5)
 	}},
-	{name: "group/lost", needs: []needs{needKick}, run: func(k *kit) {
+	{name: "group/lost", needs: []string{needKick}, run: func(k *kit) {
 		topic := k.topic(1)
 		k.produce(topic, 0, 3)
 		p := tp(topic, 0)
@@ -203,7 +203,7 @@ var groupCases = []testCase{
 }
 
 var staticCases = []testCase{
-	{name: "static/comes back", run: func(k *kit) {
+	{name: "static/comes back", needs: []string{needStatic}, run: func(k *kit) {
 		topic := k.topic(2)
 		static := config(func(c *driver.Config) { c.InstanceID = k.group + "-i" })
 		a := k.open(topic, static)
@@ -229,7 +229,7 @@ var staticCases = []testCase{
 			}
 		})
 	}},
-	{name: "static/fenced", run: func(k *kit) {
+	{name: "static/fenced", needs: []string{needStatic}, run: func(k *kit) {
 		topic := k.topic(1)
 		static := config(func(c *driver.Config) { c.InstanceID = k.group + "-i" })
 		a := k.open(topic, static)

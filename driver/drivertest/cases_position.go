@@ -228,10 +228,10 @@ var offsetCases = []testCase{
 		}
 	}},
 	{name: "offsets/above the end", run: func(k *kit) { outOfRange(k, 100, nil) }},
-	{name: "offsets/below the start", needs: []needs{needDeleteRecords}, run: func(k *kit) {
+	{name: "offsets/below the start", needs: []string{needDeleteRecords}, run: func(k *kit) {
 		outOfRange(k, 2, func(p driver.TopicPartition) { k.env.DeleteRecords(k, p, 6) })
 	}},
-	{name: "offsets/the start overtakes a reader", needs: []needs{needDeleteRecords}, run: func(k *kit) {
+	{name: "offsets/the start overtakes a reader", needs: []string{needDeleteRecords}, run: func(k *kit) {
 		topic := k.topic(1)
 		p := tp(topic, 0)
 		m := k.open(topic)

@@ -35,7 +35,7 @@ var topicCases = []testCase{
 			k.Errorf("Topics() = %+v, %v, want the two that match", got, err)
 		}
 	}},
-	{name: "topics/grow", needs: []needs{needAddPartitions}, run: func(k *kit) {
+	{name: "topics/grow", needs: []string{needAddPartitions}, run: func(k *kit) {
 		topic := k.topic(1)
 		m := k.open(topic)
 		m.waitOwns(tp(topic, 0))
@@ -61,15 +61,12 @@ var topicCases = []testCase{
 		if !errors.As(got[2].Err, &e) || e.Kind != driver.KindUnknownTopic || got[2].Name != topic+"-none" {
 			k.Errorf("an unknown topic: %+v, want %v", got[2], driver.KindUnknownTopic)
 		}
-		if k.target.Driver(k.env).Features().TopicIDs && (got[0].ID == [16]byte{} || got[0].ID == got[1].ID) {
-			k.Errorf("topic ids %x and %x", got[0].ID, got[1].ID)
-		}
 		all, err := m.c.Topics(k.ctx())
 		if err != nil || len(all) != 1 || all[0].Name != topic || all[0].Partitions != 3 {
 			k.Errorf("Topics() = %+v, %v, want %s alone", all, err, topic)
 		}
 	}},
-	{name: "topics/deleted", needs: []needs{needDeleteTopic}, run: func(k *kit) {
+	{name: "topics/deleted", needs: []string{needDeleteTopic}, run: func(k *kit) {
 		topic := k.topic(1)
 		stays := topic + "-stays"
 		k.env.CreateTopic(k, stays, 1)
@@ -87,10 +84,7 @@ var topicCases = []testCase{
 			}
 		})
 	}},
-	{name: "topics/deleted and made again", needs: []needs{needDeleteTopic}, run: func(k *kit) {
-		if !k.target.Driver(k.env).Features().TopicIDs {
-			k.Skip("the driver has no Features.TopicIDs")
-		}
+	{name: "topics/deleted and made again", needs: []string{needDeleteTopic, needTopicIDs}, lacks: lacksTopicIDs, run: func(k *kit) {
 		topic := k.topic(1)
 		p := tp(topic, 0)
 		m := k.open(topic, held)
@@ -98,6 +92,7 @@ var topicCases = []testCase{
 		m.begin(0, 1, p)
 		k.produce(topic, 0, 5)
 		m.waitRecords(p, 5)
+		k.commit(m, p, 5)
 		before, err := m.c.Topics(k.ctx(), topic)
 		if err != nil {
 			k.Fatal(err)
@@ -133,6 +128,13 @@ var topicCases = []testCase{
 			pp := s.part(p)
 			return pp.epoch == 3 && len(pp.records) == 8 && pp.records[0].Offset == 0
 		})
+		// The old topic's commit is none of the new one's, which takes its own.
+		k.committed(p, -1)
+		if got, err := m.c.Committed(k.ctx(), []driver.TopicPartition{p}); err != nil || got[0].Err != nil || got[0].Offset != -1 {
+			k.Errorf("Committed of the new topic: %+v, %v, want none", got, err)
+		}
+		k.commitInTheEnd(m, p, 3)
+		k.committed(p, 3)
 	}},
 	{name: "topics/no context", run: func(k *kit) {
 		topic := k.topic(1)

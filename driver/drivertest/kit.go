@@ -68,22 +68,7 @@ func config(f func(*driver.Config)) option {
 func (k *kit) open(topic string, opts ...option) *member {
 	k.Helper()
 	m := newMember(k)
-	cfg := driver.Config{
-		BootstrapServers:       k.env.Bootstrap,
-		GroupID:                k.group,
-		ClientID:               fmt.Sprintf("member-%d", k.owners.count()),
-		Topics:                 []string{topic},
-		SessionTimeout:         k.env.SessionTimeout,
-		HeartbeatInterval:      100 * time.Millisecond,
-		MaxPollInterval:        max(10*time.Second, k.env.SessionTimeout),
-		MetadataMaxAge:         200 * time.Millisecond,
-		FetchMaxWait:           50 * time.Millisecond,
-		FetchMinBytes:          1,
-		FetchMaxBytes:          8 << 20,
-		FetchMaxPartitionBytes: 1 << 20,
-		BufferBytes:            32 << 20,
-		Logger:                 slog.New(slog.DiscardHandler),
-	}
+	cfg := k.config(topic)
 	for _, o := range opts {
 		o(&cfg, m)
 	}
@@ -100,6 +85,26 @@ func (k *kit) open(topic string, opts ...option) *member {
 	go m.pollLoop()
 	k.Cleanup(m.end)
 	return m
+}
+
+// config is a member's before its options.
+func (k *kit) config(topic string) driver.Config {
+	return driver.Config{
+		BootstrapServers:       k.env.Bootstrap,
+		GroupID:                k.group,
+		ClientID:               fmt.Sprintf("member-%d", k.owners.count()),
+		Topics:                 []string{topic},
+		SessionTimeout:         k.env.SessionTimeout,
+		HeartbeatInterval:      100 * time.Millisecond,
+		MaxPollInterval:        max(10*time.Second, k.env.SessionTimeout),
+		MetadataMaxAge:         200 * time.Millisecond,
+		FetchMaxWait:           50 * time.Millisecond,
+		FetchMinBytes:          1,
+		FetchMaxBytes:          8 << 20,
+		FetchMaxPartitionBytes: 1 << 20,
+		BufferBytes:            32 << 20,
+		Logger:                 slog.New(slog.DiscardHandler),
+	}
 }
 
 // ctx bounds one call.

@@ -44,92 +44,12 @@ type member struct {
 	seen
 }
 
-// seen is what a member has seen.
-type seen struct {
-	parts map[driver.TopicPartition]*part
-	// calls are the Listener calls in order: "assigned t-0", one a partition.
-	calls []string
-	errs  []*driver.Error
-	// end is Poll's error.
-	end error
-	// hasty counts Polls that returned nothing at once.
-	hasty int
-}
-
-// part is what a member has seen of a partition.
-type part struct {
-	owned   bool
-	started map[uint64]bool
-	// epoch and next are those of the last run.
-	epoch   uint64
-	next    int64
-	end     int64
-	runs    int
-	records []event.KafkaRecord
-}
-
 func newMember(k *kit) *member {
 	m := &member{k: k, watch: k.owners, changed: make(chan struct{}), polled: make(chan struct{})}
 	m.start = func(driver.TopicPartition) int64 { return 0 }
 	m.parts = make(map[driver.TopicPartition]*part)
 	m.pollCtx, m.stopPoll = context.WithCancel(context.Background())
 	return m
-}
-
-// part returns what was seen of a partition. The caller holds mu.
-func (s *seen) part(p driver.TopicPartition) *part {
-	if s.parts[p] == nil {
-		s.parts[p] = &part{started: make(map[uint64]bool), next: -1, end: -1}
-	}
-	return s.parts[p]
-}
-
-// owns says whether the member owns exactly these.
-func (s *seen) owns(want ...driver.TopicPartition) bool {
-	n := 0
-	for _, p := range s.parts {
-		if p.owned {
-			n++
-		}
-	}
-	for _, p := range want {
-		if s.parts[p] == nil || !s.parts[p].owned {
-			return false
-		}
-	}
-	return n == len(want)
-}
-
-func (s *seen) owned() int {
-	n := 0
-	for _, p := range s.parts {
-		if p.owned {
-			n++
-		}
-	}
-	return n
-}
-
-// count returns how often a Listener call named a partition.
-func (s *seen) count(call string, p driver.TopicPartition) int {
-	n, want := 0, call+" "+p.String()
-	for _, c := range s.calls {
-		if c == want {
-			n++
-		}
-	}
-	return n
-}
-
-// errors counts reports of a kind, about a topic unless topic is empty.
-func (s *seen) errors(kind driver.Kind, topic string) int {
-	n := 0
-	for _, e := range s.errs {
-		if e.Kind == kind && (topic == "" || e.TopicPartition.Topic == topic) {
-			n++
-		}
-	}
-	return n
 }
 
 func (m *member) change() {
@@ -147,85 +67,6 @@ func (m *member) begin(offset int64, epoch uint64, partitions ...driver.TopicPar
 	}
 	m.mu.Unlock()
 	m.c.Start(starts)
-}
-
-// enter begins a Listener call, and checks that it is in order.
-func (m *member) enter(call string, partitions []driver.TopicPartition) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.inCall {
-		m.k.Errorf("%s: Listener.%s %v while another Listener call runs", m.name, call, partitions)
-	}
-	if !m.inPoll && !m.closed {
-		m.k.Errorf("%s: Listener.%s %v outside of Poll and Close", m.name, call, partitions)
-	}
-	if len(partitions) == 0 {
-		joins := len(m.calls) == 0 || strings.HasPrefix(m.calls[len(m.calls)-1], "lost")
-		if call != "assigned" || !joins {
-			m.k.Errorf("%s: Listener.%s of no partition", m.name, call)
-		}
-		m.calls = append(m.calls, call+" nothing")
-	}
-	m.inCall = true
-	for _, p := range partitions {
-		m.calls = append(m.calls, call+" "+p.String())
-	}
-	m.change()
-}
-
-func (m *member) leave() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.inCall = false
-	m.change()
-}
-
-// Assigned implements driver.Listener.
-func (m *member) Assigned(partitions []driver.TopicPartition) {
-	m.enter("assigned", partitions)
-	defer m.leave()
-	for _, p := range partitions {
-		if before := m.watch.take(p, m); before != nil {
-			m.k.Errorf("%s is assigned %v, which %s still owns", m.name, p, before.name)
-		}
-		m.mu.Lock()
-		m.parts[p] = nil
-		was := m.part(p)
-		was.owned = true
-		m.mu.Unlock()
-		if m.start != nil {
-			m.begin(m.start(p), 1, p)
-		}
-	}
-}
-
-// Revoked implements driver.Listener.
-func (m *member) Revoked(partitions []driver.TopicPartition) {
-	m.enter("revoked", partitions)
-	defer m.leave()
-	if m.onRevoked != nil {
-		m.onRevoked(m, partitions)
-	}
-	m.gone(partitions)
-}
-
-// Lost implements driver.Listener.
-func (m *member) Lost(partitions []driver.TopicPartition) {
-	m.enter("lost", partitions)
-	defer m.leave()
-	m.gone(partitions)
-}
-
-func (m *member) gone(partitions []driver.TopicPartition) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, p := range partitions {
-		if !m.part(p).owned {
-			m.k.Errorf("%s: %v goes, which it does not own", m.name, p)
-		}
-		m.part(p).owned = false
-		m.watch.give(p, m)
-	}
 }
 
 // pollLoop polls until the member is closed. Poll's error ends it.
@@ -332,6 +173,9 @@ func (m *member) noteRun(r *driver.Run) {
 	// A run that moves nothing may still bring news of the end.
 	if r.Next < next || len(r.Records) == 0 && r.Next == p.next && (r.End < 0 || r.End == p.end) {
 		m.k.Errorf("%s: a run of %v (%d records, to %d) has Next %d after %d", m.name, r.TopicPartition, len(r.Records), next, r.Next, p.next)
+	}
+	if len(r.Records) > 0 {
+		p.leaderEpoch = r.LeaderEpoch
 	}
 	if len(r.Records) > 0 && r.Bytes <= 0 {
 		m.k.Errorf("%s: a run of %d records of %v has Bytes %d", m.name, len(r.Records), r.TopicPartition, r.Bytes)

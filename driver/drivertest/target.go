@@ -1,8 +1,6 @@
 package drivertest
 
 import (
-	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -27,8 +25,8 @@ type Target struct {
 	Patience time.Duration
 }
 
-// Environment is a broker and what can be done to it. Bootstrap, CreateTopic, Produce and Committed must be there; the
-// rest is nil where the environment cannot do it. All fail the test themselves.
+// Environment is a broker and what can be done to it. Bootstrap, CreateTopic, Produce and Committed must be there; of the
+// rest, what is nil is named in Lacks. All fail the test themselves.
 type Environment struct {
 	// Name is short: "memory", "kfake", "kafka 4.2.1".
 	Name      string
@@ -45,11 +43,17 @@ type Environment struct {
 	// Committed reads a group's commit, Offset -1 where there is none.
 	Committed func(t testing.TB, group string, tp driver.TopicPartition) driver.Committed
 
+	// Lacks names what the environment cannot do, each with the reason: a field below that is nil, or "Headers",
+	// "StaticMembers" or "TopicIDs". A case that needs it is skipped; one that needs what is nil and not named fails.
+	Lacks map[string]string
+
 	// Begin begins a transaction and produces within it; end commits or aborts it.
 	Begin func(t testing.TB, topic string, records ...Record) (end func(commit bool))
 	// Compacted makes a topic of one partition with gaps that compaction left, and returns the offsets of the records
 	// that are still there.
-	Compacted     func(t testing.TB, topic string) []int64
+	Compacted func(t testing.TB, topic string) []int64
+	// AppendTime makes a topic of one partition whose records have the time of their append.
+	AppendTime    func(t testing.TB, topic string)
 	DeleteTopic   func(t testing.TB, topic string)
 	AddPartitions func(t testing.TB, topic string, total int32)
 	// DeleteRecords moves a log's start.
@@ -74,94 +78,50 @@ type Record struct {
 	Timestamp int64
 }
 
-// needs names what a case needs of its environment.
-type needs string
-
+// What a case can need of its environment, by the names that Environment.Lacks goes by.
 const (
-	needBegin           needs = "Begin"
-	needCompacted       needs = "Compacted"
-	needDeleteTopic     needs = "DeleteTopic"
-	needAddPartitions   needs = "AddPartitions"
-	needDeleteRecords   needs = "DeleteRecords"
-	needKick            needs = "Kick"
-	needMoveCoordinator needs = "MoveCoordinator"
-	needMoveLeader      needs = "MoveLeader"
-	needStop            needs = "Stop"
-	needFreeze          needs = "Freeze"
+	needBegin           = "Begin"
+	needCompacted       = "Compacted"
+	needAppendTime      = "AppendTime"
+	needDeleteTopic     = "DeleteTopic"
+	needAddPartitions   = "AddPartitions"
+	needDeleteRecords   = "DeleteRecords"
+	needKick            = "Kick"
+	needMoveCoordinator = "MoveCoordinator"
+	needMoveLeader      = "MoveLeader"
+	needStop            = "Stop"
+	needFreeze          = "Freeze"
+	// Of the broker's protocol.
+	needHeaders  = "Headers"
+	needStatic   = "StaticMembers"
+	needTopicIDs = "TopicIDs"
 )
 
-func (e *Environment) can(n needs) bool {
-	switch n {
-	case needBegin:
-		return e.Begin != nil
-	case needCompacted:
-		return e.Compacted != nil
-	case needDeleteTopic:
-		return e.DeleteTopic != nil
-	case needAddPartitions:
-		return e.AddPartitions != nil
-	case needDeleteRecords:
-		return e.DeleteRecords != nil
-	case needKick:
-		return e.Kick != nil
-	case needMoveCoordinator:
-		return e.MoveCoordinator != nil
-	case needMoveLeader:
-		return e.MoveLeader != nil
-	case needStop:
-		return e.Stop != nil && e.Start != nil
-	case needFreeze:
-		return e.Freeze != nil && e.Thaw != nil
+// can says what of the environment's own needs is there.
+func (e *Environment) can() map[string]bool {
+	return map[string]bool{
+		needBegin:           e.Begin != nil,
+		needCompacted:       e.Compacted != nil,
+		needAppendTime:      e.AppendTime != nil,
+		needDeleteTopic:     e.DeleteTopic != nil,
+		needAddPartitions:   e.AddPartitions != nil,
+		needDeleteRecords:   e.DeleteRecords != nil,
+		needKick:            e.Kick != nil,
+		needMoveCoordinator: e.MoveCoordinator != nil,
+		needMoveLeader:      e.MoveLeader != nil,
+		needStop:            e.Stop != nil && e.Start != nil,
+		needFreeze:          e.Freeze != nil && e.Thaw != nil,
+		needHeaders:         true,
+		needStatic:          true,
+		needTopicIDs:        true,
 	}
-	return false
 }
 
 // testCase is one rule of the contract.
 type testCase struct {
 	name  string
-	needs []needs
+	needs []string
+	// lacks names what the driver's Features would have to say for the case to run; empty: it runs.
+	lacks func(driver.Features) string
 	run   func(*kit)
-}
-
-// Run runs every case of the contract as a subtest.
-func Run(t *testing.T, target Target) {
-	t.Helper()
-	if target.Other == nil {
-		target.Other = target.Driver
-	}
-	if target.Patience <= 0 {
-		target.Patience = 20 * time.Second
-	}
-	all := make(map[string]bool)
-	for _, group := range [][]testCase{groupCases, staticCases, readCases, positionCases, offsetCases, topicCases, faultCases, closeCases} {
-		for _, c := range group {
-			all[c.name] = true
-			t.Run(c.name, func(t *testing.T) { runCase(t, target, c) })
-		}
-	}
-	for name := range target.Skip {
-		if !all[name] {
-			t.Errorf("Target.Skip names %q, which is no case", name)
-		}
-	}
-}
-
-func runCase(t *testing.T, target Target, c testCase) {
-	if why, ok := target.Skip[c.name]; ok {
-		t.Skipf("known not to pass: %s", why)
-	}
-	env := target.Environment(t)
-	if env.SessionTimeout <= 0 {
-		env.SessionTimeout = 6 * time.Second
-	}
-	for _, n := range c.needs {
-		if !env.can(n) {
-			t.Skipf("the environment %q cannot %s", env.Name, n)
-		}
-	}
-	k := &kit{T: t, target: target, env: env, owners: newOwners()}
-	// A name of its own for each run: an environment may outlive the case.
-	unique := fmt.Sprintf("%s-%d", strings.NewReplacer("/", "-", " ", "-", ",", "", "#", "-").Replace(c.name), time.Now().UnixNano())
-	k.group, k.prefix = "g-"+unique, "t-"+unique
-	c.run(k)
 }

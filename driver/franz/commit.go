@@ -44,7 +44,9 @@ func (c *consumer) Commit(ctx context.Context, commits []driver.Commit) error {
 				return err
 			}
 			if slices.ContainsFunc(req.Topics, func(t kmsg.OffsetCommitRequestTopic) bool { return t.TopicID == [16]byte{} }) {
-				return nil // kgo alone can keep the request to a version that names topics
+				if old, err := c.commitsByName(ctx); err != nil || !old {
+					return err // kgo alone can keep the request to a version that names topics
+				}
 			}
 			resp, err := req.RequestWith(ctx, c.client)
 			if err != nil {
@@ -74,6 +76,34 @@ func (c *consumer) Commit(ctx context.Context, commits []driver.Commit) error {
 	}
 	return nil
 }
+
+// commitsByName reports whether the brokers know no OffsetCommit that has topics' ids for their names, so that a request
+// without ids is understood whichever version it goes out in.
+func (c *consumer) commitsByName(ctx context.Context) (bool, error) {
+	if v := c.commitVersion.Load(); v != 0 {
+		return v < firstByID, nil
+	}
+	req := kmsg.NewPtrApiVersionsRequest()
+	req.ClientSoftwareName, req.ClientSoftwareVersion = "esm", "0" // a broker refuses empty ones
+	resp, err := req.RequestWith(ctx, c.client)
+	if err == nil {
+		err = kerr.ErrorForCode(resp.ErrorCode)
+	}
+	if err != nil {
+		return false, err
+	}
+	newest := int32(1)
+	for _, k := range resp.ApiKeys {
+		if k.ApiKey == int16(kmsg.OffsetCommit) {
+			newest = int32(k.MaxVersion)
+		}
+	}
+	c.commitVersion.Store(newest)
+	return newest < firstByID, nil
+}
+
+// firstByID is the first version of OffsetCommit that has topics' ids for their names.
+const firstByID = 10
 
 // refusals are the partitions of a commit that were not accepted.
 type refusals map[driver.TopicPartition]*driver.Error

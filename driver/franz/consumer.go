@@ -40,6 +40,8 @@ type consumer struct {
 	out atomic.Bool
 	// brokers is the cluster's size as last seen.
 	brokers atomic.Int32
+	// commitVersion is the newest OffsetCommit that the brokers know, 0 while nobody had to ask.
+	commitVersion atomic.Int32
 	// served: a broker has answered more than which requests it knows, so that the way of connecting is right.
 	served atomic.Bool
 	// saslHangUps counts the connections in a row that brokers ended in the middle of SASL.

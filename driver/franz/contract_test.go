@@ -8,6 +8,9 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
+// besides makes the driver of the groups' other members on Apache Kafka: driver/confluent, where there is cgo.
+var besides func(drivertest.Environment) driver.Driver
+
 func contract(environment func(testing.TB) drivertest.Environment) drivertest.Target {
 	return drivertest.Target{
 		Driver:      func(drivertest.Environment) driver.Driver { return Driver() },
@@ -15,9 +18,29 @@ func contract(environment func(testing.TB) drivertest.Environment) drivertest.Ta
 	}
 }
 
+// contractKafka is the contract on an Apache Kafka.
+func contractKafka(c *kafkatest.Cluster) drivertest.Target {
+	target := contract(func(t testing.TB) drivertest.Environment { return drivertest.Kafka(t, c) })
+	target.Other = besides
+	return target
+}
+
 func TestContract(t *testing.T) { drivertest.Run(t, contract(drivertest.Fake)) }
 
 func TestKafkaContract(t *testing.T) {
-	c := kafkatest.Start(t, drivertest.KafkaOptions()...)
-	drivertest.Run(t, contract(func(t testing.TB) drivertest.Environment { return drivertest.Kafka(t, c) }))
+	drivertest.Run(t, contractKafka(kafkatest.Start(t, drivertest.KafkaOptions()...)))
+}
+
+func TestKafkaContractMoves(t *testing.T) {
+	drivertest.Moves(t, contractKafka(kafkatest.Start(t, drivertest.KafkaOptions(kafkatest.Nodes(3))...)))
+}
+
+// TestKafkaContractVersions runs the smoke subset on other versions; docs/brokers.md has the table.
+func TestKafkaContractVersions(t *testing.T) {
+	for _, version := range kafkatest.OtherVersions() {
+		t.Run(version, func(t *testing.T) {
+			c := kafkatest.Start(t, drivertest.KafkaOptions(kafkatest.Version(version))...)
+			drivertest.Smoke(t, contractKafka(c))
+		})
+	}
 }

@@ -64,7 +64,7 @@ func (*franz) Name() string { return "franz" }
 
 // Features says what franz-go can do beyond the contract.
 func (*franz) Features() driver.Features {
-	return driver.Features{TopicIDs: true, VirtualNetwork: true, SharedMemory: true, Network: true}
+	return driver.Features{TopicIDs: true, ReplaceCredentials: true, VirtualNetwork: true, SharedMemory: true, Network: true}
 }
 
 // Open makes a group member. The error names an option that kgo refuses or that the library owns.

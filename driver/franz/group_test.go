@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/esm-go/esm/driver"
 )
@@ -277,4 +278,40 @@ func TestPauseAcrossRebalance(t *testing.T) {
 		}
 		return false
 	})
+}
+
+// Brokers before 2.8 give topics no ids, so that a commit goes another way: that the group dropped the member is told all
+// the same, where kgo would join anew with the partitions that it had.
+func TestLostBeforeTopicIDs(t *testing.T) {
+	c := cluster(t, kfake.SeedTopics(1, "t"), kfake.MaxVersions(kversion.V2_7_0()))
+	cfg := config(c.ListenAddrs(), "g", "t")
+	cfg.HeartbeatInterval = 2 * time.Second // the commit finds out first
+	m := join(t, cfg, startAt(0))
+	m.until(t, "assigned", func() bool { return len(m.owned) == 1 })
+	leave(t, c, "g", m.consumer.Member().ID)
+	err := m.consumer.Commit(ctx(t), []driver.Commit{{TopicPartition: tp("t", 0), Offset: 1, LeaderEpoch: -1}})
+	refused, ok := errors.AsType[*driver.CommitError](err)
+	if !ok || refused.Partitions[tp("t", 0)] == nil || refused.Partitions[tp("t", 0)].Kind != driver.KindStaleMember {
+		t.Fatalf("a commit of a member that the group dropped: %v", err)
+	}
+	m.until(t, "lost and assigned again", func() bool {
+		return len(m.calls) == 3 && m.calls[1] == "lost[t-0]" && m.calls[2] == "assigned[t-0]"
+	})
+}
+
+// leave ends a membership behind the member's back.
+func leave(t *testing.T, c *kfake.Cluster, group, id string) {
+	t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	req := kmsg.NewPtrLeaveGroupRequest()
+	who := kmsg.NewLeaveGroupRequestMember()
+	who.MemberID = id
+	req.Group, req.Members = group, append(req.Members, who)
+	if resp, err := req.RequestWith(ctx(t), cl); err != nil || resp.ErrorCode != 0 || resp.Members[0].ErrorCode != 0 {
+		t.Fatalf("leave for %s: %+v, %v", id, resp, err)
+	}
 }

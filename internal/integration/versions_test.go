@@ -13,7 +13,7 @@ import (
 // The smoke subset for brokers that are not the default: what every mapping does, on each driver. docs/brokers.md has the
 // table of what was tried. Each version's broker takes some seconds to start.
 func TestKafkaSmokeVersions(t *testing.T) {
-	for _, version := range []string{"4.3.0", "4.1.1", "3.9.1", "2.8.2", "0.10.2.2"} {
+	for _, version := range kafkatest.OtherVersions() {
 		t.Run(version, func(t *testing.T) {
 			c := kafkatest.Start(t, kafkatest.Version(version))
 			for name := range drivers {

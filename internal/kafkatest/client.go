@@ -152,7 +152,9 @@ func (c *Client) DeleteTopic(tb testing.TB, topic string) {
 		t := m.Topics[topic]
 		switch {
 		case errors.Is(t.Err, kerr.UnknownTopicOrPartition):
-			return nil
+			// ZooKeeper keeps the name for a moment longer.
+			got, err := c.adm.ValidateCreateTopics(ctx, 1, c.replicas, nil, topic)
+			return errors.Join(err, got.Error())
 		case t.Err != nil:
 			return t.Err
 		}

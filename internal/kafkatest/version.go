@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -52,6 +53,10 @@ func releases() map[string]release {
 	}
 }
 
+// OtherVersions are those beside [DefaultVersion] that smoke tests run on. The
+// table of what was tried is docs/brokers.md.
+func OtherVersions() []string { return []string{"4.3.0", "4.1.1", "3.9.1", "2.8.2", "0.10.2.2"} }
+
 func lookupRelease(version string) (release, error) {
 	all := releases()
 	r, ok := all[version]
@@ -60,4 +65,20 @@ func lookupRelease(version string) (release, error) {
 		return release{}, fmt.Errorf("unknown Apache Kafka version %q: use one of %s", version, strings.Join(known, ", "))
 	}
 	return r, nil
+}
+
+// Older reports whether the version that runs comes before another, "2.8" or
+// "0.11".
+func (c *Cluster) Older(than string) bool {
+	return slices.Compare(numbers(c.cfg.version), numbers(than)) < 0
+}
+
+// numbers of a version that we know, all of which have digits alone.
+func numbers(version string) []int {
+	var n []int
+	for part := range strings.SplitSeq(version, ".") {
+		i, _ := strconv.Atoi(part)
+		n = append(n, i)
+	}
+	return n
 }

@@ -3,6 +3,8 @@ package kafkatest
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"testing"
 )
 
 // zookeeper is the one server that brokers before KRaft need; node 0.
@@ -33,4 +35,13 @@ func (c *Cluster) startZooKeeper(ctx context.Context) error {
 		return err
 	}
 	return n.waitPort(ctx)
+}
+
+// GrowTopicByTool is [Client.GrowTopic] for brokers before 1.0, which have no
+// call for it: the tool writes into ZooKeeper.
+func (c *Cluster) GrowTopicByTool(tb testing.TB, topic string, partitions int) {
+	tb.Helper()
+	c.Tool(tb, "kafka.admin.TopicCommand", "--zookeeper", c.zk.addr,
+		"--alter", "--topic", topic, "--partitions", strconv.Itoa(partitions))
+	c.WaitLeaders(tb, topic, partitions)
 }

@@ -1,11 +1,13 @@
 package membroker_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/driver/drivertest"
+	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/membroker"
 )
 
@@ -33,6 +35,8 @@ func memory(b *membroker.Broker) drivertest.Environment {
 		}
 		return out
 	}
+	// The broker takes a record's kind of timestamp from the record.
+	appendTime := make(map[string]bool)
 	var thaw []func()
 	return drivertest.Environment{
 		Name:           "memory",
@@ -41,7 +45,19 @@ func memory(b *membroker.Broker) drivertest.Environment {
 		CreateTopic: func(_ testing.TB, topic string, partitions int32, _ ...string) {
 			b.CreateTopic(topic, partitions)
 		},
-		Produce: func(_ testing.TB, topic string, rs ...drivertest.Record) { b.Produce(topic, records(rs)...) },
+		AppendTime: func(_ testing.TB, topic string) {
+			b.CreateTopic(topic, 1)
+			appendTime[topic] = true
+		},
+		Produce: func(_ testing.TB, topic string, rs ...drivertest.Record) {
+			out := records(rs)
+			for i := range out {
+				if appendTime[topic] {
+					out[i].TimestampType, out[i].Timestamp = event.LogAppendTime, time.Time{}
+				}
+			}
+			b.Produce(topic, out...)
+		},
 		Committed: func(_ testing.TB, group string, tp driver.TopicPartition) driver.Committed {
 			return b.Committed(group, tp.Topic, tp.Partition)
 		},
@@ -66,7 +82,13 @@ func memory(b *membroker.Broker) drivertest.Environment {
 		DeleteRecords: func(_ testing.TB, tp driver.TopicPartition, before int64) {
 			b.DeleteRecords(tp.Topic, tp.Partition, before)
 		},
-		Kick:       func(_ testing.TB, _ string, m driver.Member) { b.Lose(m.ID) },
+		Kick: func(_ testing.TB, _ string, m driver.Member) { b.Lose(m.ID) },
+		// All that shows of it where there are no brokers: a call is refused before it comes to the right one.
+		MoveCoordinator: func(testing.TB, string) {
+			for _, op := range []membroker.Op{membroker.OpCommit, membroker.OpCommitted} {
+				b.Fail(op, 1, &driver.Error{Kind: driver.KindUnavailable, Offset: -1, Err: errors.New("not the coordinator any more")})
+			}
+		},
 		MoveLeader: func(_ testing.TB, tp driver.TopicPartition) { b.MoveLeader(tp.Topic, tp.Partition) },
 		Stop:       func(testing.TB) { b.Stop() },
 		Start:      func(testing.TB) { b.Start() },

@@ -1,0 +1,109 @@
+package drivertest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/esm-go/esm/driver"
+)
+
+// Run runs every case of the contract as a subtest.
+func Run(t *testing.T, target Target) {
+	t.Helper()
+	run(t, target, allCases())
+}
+
+// Smoke runs the part of Run that is for brokers that are not the usual one: all cases but those that wait for brokers to
+// start again or need several.
+func Smoke(t *testing.T, target Target) {
+	t.Helper()
+	run(t, target, slices.DeleteFunc(allCases(), func(c testCase) bool {
+		return slices.Contains(c.needs, needStop) || c.moves()
+	}))
+}
+
+// Moves runs the cases in which one broker takes over from another: a part of Run for an environment of several brokers,
+// where Run itself has one that is quicker to kill and to start.
+func Moves(t *testing.T, target Target) {
+	t.Helper()
+	run(t, target, slices.DeleteFunc(allCases(), func(c testCase) bool { return !c.moves() }))
+}
+
+func (c *testCase) moves() bool {
+	return slices.Contains(c.needs, needMoveCoordinator) || slices.Contains(c.needs, needMoveLeader)
+}
+
+func allCases() []testCase {
+	return slices.Concat(groupCases, staticCases, readCases, positionCases, offsetCases, topicCases, featureCases, faultCases, closeCases)
+}
+
+func run(t *testing.T, target Target, cases []testCase) {
+	t.Helper()
+	if target.Other == nil {
+		target.Other = target.Driver
+	}
+	if target.Patience <= 0 {
+		target.Patience = 20 * time.Second
+	}
+	for name, why := range target.Skip {
+		if !slices.ContainsFunc(cases, func(c testCase) bool { return c.name == name }) {
+			t.Errorf("Target.Skip names %q, which is no case of this run", name)
+		}
+		if why == "" {
+			t.Errorf("Target.Skip names %q and no reason", name)
+		}
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) { runCase(t, target, c) })
+	}
+}
+
+func runCase(t *testing.T, target Target, c testCase) {
+	if why, ok := target.Skip[c.name]; ok {
+		t.Skipf("declared in Target.Skip: %s", why)
+	}
+	env := target.Environment(t)
+	if env.SessionTimeout <= 0 {
+		env.SessionTimeout = 6 * time.Second
+	}
+	switch why, err := c.excused(env, target.Driver(env)); {
+	case err != nil:
+		t.Fatal(err)
+	case why != "":
+		t.Skip(why)
+	}
+	k := &kit{T: t, target: target, env: env, owners: newOwners()}
+	// A name of its own for each run: an environment may outlive the case.
+	unique := fmt.Sprintf("%s-%d", strings.NewReplacer("/", "-", " ", "-", ",", "", "#", "-").Replace(c.name), time.Now().UnixNano())
+	k.group, k.prefix = "g-"+unique, "t-"+unique
+	c.run(k)
+}
+
+// excused says why a case does not run: what it needs is declared as not there. The error is for what is not there and not
+// declared, so that nothing skips in silence.
+func (c *testCase) excused(env Environment, d driver.Driver) (why string, err error) {
+	can := env.can()
+	for n, reason := range env.Lacks {
+		if _, known := can[n]; !known || reason == "" {
+			return "", fmt.Errorf("Environment.Lacks[%q] of %q is %q: want something that a case needs, and the reason", n, env.Name, reason)
+		}
+	}
+	for _, n := range c.needs {
+		if reason, declared := env.Lacks[n]; declared {
+			return fmt.Sprintf("declared in Environment.Lacks: %q has no %s: %s", env.Name, n, reason), nil
+		}
+		if !can[n] {
+			return "", fmt.Errorf("the environment %q has no %s: give it a way, or name it in Environment.Lacks with the reason", env.Name, n)
+		}
+	}
+	if c.lacks == nil {
+		return "", nil
+	}
+	if what := c.lacks(d.Features()); what != "" {
+		return fmt.Sprintf("declared in Features: the driver %q has no %s", d.Name(), what), nil
+	}
+	return "", nil
+}
