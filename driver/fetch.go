@@ -49,12 +49,13 @@ func (f *Fetch) Records(n int) []event.KafkaRecord {
 	return slab
 }
 
-// GiveBack tells that nobody needs the records of a run any more, as where a filter left none of them: it clears them, and
-// where they came from Records and Reset was not called since, a later Poll may use their memory.
+// GiveBack tells that nobody needs the records of a run any more, as where a filter left none of them: it clears them, and a
+// later Poll may use their memory where they are all that there is of a slab that Records returned since the last Reset: the
+// run has the slab's first record and its capacity.
 func (f *Fetch) GiveBack(records []event.KafkaRecord) {
 	clear(records)
 	i := slices.IndexFunc(f.lent, func(slab []event.KafkaRecord) bool {
-		return len(records) > 0 && unsafe.SliceData(slab) == unsafe.SliceData(records)
+		return len(records) > 0 && unsafe.SliceData(slab) == unsafe.SliceData(records) && cap(slab) == cap(records)
 	})
 	if i < 0 {
 		return

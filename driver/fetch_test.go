@@ -60,13 +60,15 @@ func TestRecordsOfOthersAreNotTaken(t *testing.T) {
 	var f driver.Fetch
 	f.Reset()
 	slab := fill(f.Records(20))
+	f.GiveBack(slab[:5:5])
 	f.GiveBack(slab[10:])
 	own := fill(make([]event.KafkaRecord, 20))
 	f.GiveBack(own)
 	f.GiveBack(nil)
 	empty(t, own)
+	empty(t, slab[:5])
 	empty(t, slab[10:])
-	if slab[9].Topic != "t" {
+	if slab[5].Topic != "t" || slab[9].Topic != "t" {
 		t.Error("more is cleared than was given back")
 	}
 	f.Reset()

@@ -146,12 +146,12 @@ func (c *consumer) deliver(p *partition, fp *kgo.FetchPartition, into *driver.Fe
 	var headers []event.Header
 	n, first, bytes := 0, 0, 0
 	epoch := records[0].LeaderEpoch
-	flush := func(next int64) {
+	flush := func(next int64, to int) {
 		into.Runs = append(into.Runs, driver.Run{
 			TopicPartition: p.TopicPartition,
 			Epoch:          p.epoch,
 			LeaderEpoch:    epoch,
-			Records:        slab[first:n:n],
+			Records:        slab[first:n:to],
 			Bytes:          bytes + (n-first)*(recordSize+wireOverhead),
 			Next:           next,
 			End:            end,
@@ -161,7 +161,7 @@ func (c *consumer) deliver(p *partition, fp *kgo.FetchPartition, into *driver.Fe
 	topic, number := p.Topic, p.Partition
 	for _, r := range records {
 		if r.LeaderEpoch != epoch {
-			flush(p.next)
+			flush(p.next, n)
 			epoch = r.LeaderEpoch
 		}
 		p.next = r.Offset + 1
@@ -194,7 +194,7 @@ func (c *consumer) deliver(p *partition, fp *kgo.FetchPartition, into *driver.Fe
 		}
 		r.Recycle()
 	}
-	flush(p.next)
+	flush(p.next, cap(slab)) // a run that has the slab to itself may give it back
 }
 
 // convertHeaders carves a record's headers out of a slab that records share.

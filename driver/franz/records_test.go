@@ -3,6 +3,7 @@ package franz
 import (
 	"bytes"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -188,6 +189,57 @@ func TestDeliver(t *testing.T) {
 		}
 		if last := in[len(in)-1].Offset; last >= from && (next != last+1 || p.next != last+1) {
 			t.Fatalf("next is %d and %d after %d", next, p.next, last)
+		}
+	})
+}
+
+// Records that were not given back stay as they are, whatever later Polls bring.
+func TestOnlyRecordsGivenBackAreWrittenAgain(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := &consumer{}
+		c.assigned.init()
+		parts := []*partition{}
+		for i := range int32(3) {
+			parts = append(parts, &partition{TopicPartition: tp("t", i), started: true, live: true})
+		}
+		var into driver.Fetch
+		type kept struct{ records, copies []event.KafkaRecord }
+		var keep []kept
+		again := 0
+		seen := map[*event.KafkaRecord]bool{}
+		for range rapid.IntRange(1, 6).Draw(t, "polls") {
+			into.Reset()
+			for _, p := range parts {
+				var in []*kgo.Record
+				epoch := int32(0)
+				for range rapid.IntRange(0, 12).Draw(t, "records") {
+					in = append(in, &kgo.Record{Offset: p.next + int64(len(in)), LeaderEpoch: epoch, Timestamp: time.UnixMilli(1)})
+					epoch += rapid.Int32Range(0, 4).Draw(t, "epoch") / 4
+				}
+				if len(in) > 0 {
+					c.deliver(p, &kgo.FetchPartition{Records: in, HighWatermark: 99, LastStableOffset: 98}, &into)
+				}
+			}
+			for _, run := range into.Runs {
+				first := &run.Records[0]
+				if seen[first] {
+					again++
+				}
+				seen[first] = true
+				if rapid.Bool().Draw(t, "give back") {
+					into.GiveBack(run.Records)
+				} else {
+					keep = append(keep, kept{run.Records, slices.Clone(run.Records)})
+				}
+			}
+		}
+		for _, k := range keep {
+			if !reflect.DeepEqual(k.records, k.copies) {
+				t.Fatalf("%v was written over: %v", k.copies, k.records)
+			}
+		}
+		if again > 0 {
+			t.Logf("%d runs in memory that was used before", again)
 		}
 	})
 }
