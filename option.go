@@ -68,7 +68,7 @@ func newOptions(opts []Option) *options {
 			MetadataMaxAge:         time.Minute,
 			FetchMaxWait:           500 * time.Millisecond,
 			FetchMinBytes:          1,
-			FetchMaxBytes:          16 << 20,
+			FetchMaxBytes:          8 << 20,
 			FetchMaxPartitionBytes: 1 << 20,
 		},
 	}
@@ -81,7 +81,7 @@ func newOptions(opts []Option) *options {
 		o.revokeTimeout = min(10*time.Second, o.client.MaxPollInterval/3)
 	}
 	o.client.BufferBytes = o.bufferBytes
-	o.client.FetchMaxBytes = min(o.client.FetchMaxBytes, max(o.bufferBytes/4, 1<<20))
+	o.client.FetchMaxBytes = min(o.client.FetchMaxBytes, max(o.bufferBytes/8, 1<<20))
 	o.client.FetchMaxPartitionBytes = min(o.client.FetchMaxPartitionBytes, o.client.FetchMaxBytes)
 	o.client.HeartbeatInterval = min(o.client.HeartbeatInterval, o.client.SessionTimeout/3)
 	o.check(o.revokeTimeout <= o.client.MaxPollInterval/3, "WithRevokeTimeout", o.revokeTimeout,
@@ -316,7 +316,7 @@ func WithMetadataMaxAge(d time.Duration) Option {
 }
 
 // WithFetch sets fetch.min.bytes, fetch.max.wait.ms, fetch.max.bytes and max.partition.fetch.bytes; zeros keep the
-// defaults: 1 byte, 500 ms, 16 MiB and 1 MiB, bounded by a quarter of WithBufferBytes.
+// defaults: 1 byte, 500 ms, 8 MiB and 1 MiB, bounded by an eighth of WithBufferBytes.
 func WithFetch(minBytes int, maxWait time.Duration, maxBytes, maxPartitionBytes int) Option {
 	return optionFunc(func(o *options) {
 		o.check(minBytes >= 0 && maxWait >= 0 && maxBytes >= 0 && maxPartitionBytes >= 0, "WithFetch", minBytes, "no negative numbers")

@@ -21,7 +21,7 @@ func confluentConfig(j job) *kafka.ConfigMap {
 		"queued.min.messages":           (32 << 20) / 256,
 		"queued.max.messages.kbytes":    32 << 10,
 		"fetch.queue.backoff.ms":        2,
-		"fetch.max.bytes":               16 << 20,
+		"fetch.max.bytes":               8 << 20,
 		"max.partition.fetch.bytes":     1 << 20,
 		"fetch.min.bytes":               1,
 		"fetch.wait.max.ms":             500,
