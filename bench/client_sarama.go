@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/ThreeDotsLabs/watermill"
@@ -42,7 +43,8 @@ func saramaGroup(ctx context.Context, j job, m *meter, cfg *sarama.Config, commi
 	return nil
 }
 
-// saramaClaims collects a batch in each partition's claim.
+// saramaClaims collects a batch in each partition's claim, for as long as esm does at most: a claim ends in records that
+// fill no batch.
 type saramaClaims struct {
 	m      *meter
 	batch  int
@@ -54,6 +56,8 @@ func (saramaClaims) Cleanup(sarama.ConsumerGroupSession) error { return nil }
 
 func (s saramaClaims) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
 	batch := make([]*sarama.ConsumerMessage, 0, s.batch)
+	window := time.NewTicker(500 * time.Millisecond)
+	defer window.Stop()
 	for {
 		select {
 		case msg, ok := <-claim.Messages():
@@ -63,17 +67,21 @@ func (s saramaClaims) ConsumeClaim(session sarama.ConsumerGroupSession, claim sa
 			if batch = append(batch, msg); len(batch) < s.batch {
 				continue
 			}
-			if err := handle(s.m, batch); err != nil {
-				return err
+		case <-window.C:
+			if len(batch) == 0 {
+				continue
 			}
-			session.MarkMessage(batch[len(batch)-1], "")
-			if s.commit {
-				session.Commit()
-			}
-			batch = batch[:0]
 		case <-session.Context().Done():
 			return nil
 		}
+		if err := handle(s.m, batch); err != nil {
+			return err
+		}
+		session.MarkMessage(batch[len(batch)-1], "")
+		if s.commit {
+			session.Commit()
+		}
+		batch = batch[:0]
 	}
 }
 

@@ -109,8 +109,9 @@ func (c comparison) cell(ctx context.Context, b *broker, topic string, s setting
 			j := job{
 				Kind: "measure", Contestant: row.contestant.name, Bootstrap: b.bootstrap, Topic: topic, Group: groupName(),
 				Partitions: s.Partitions, Batch: s.Batch,
-				// The last records of a topic come one partition after the other, and in batches that are not full.
-				Target:     records * 95 / 100,
+				// The last records of a topic come one partition after the other, and in batches that are not full: up to one
+				// of each partition where a contestant fills them by partition.
+				Target:     min(records*95/100, max(records-int64(s.Partitions*s.Batch), records/2)),
 				MinSeconds: c.minSeconds, MaxSeconds: c.maxSeconds,
 			}
 			if b.fake {
