@@ -37,8 +37,8 @@ func (f *Fetch) Reset() {
 // Records returns n empty records for a driver to fill: of what was given back, where that is large enough and not far too
 // large, or new ones.
 func (f *Fetch) Records(n int) []event.KafkaRecord {
-	for i := len(f.spare) - 1; i >= 0; i-- {
-		if slab := f.spare[i]; n <= cap(slab) && cap(slab) <= 4*n {
+	for i, slab := range slices.Backward(f.spare) {
+		if n <= cap(slab) && cap(slab) <= 4*n {
 			f.spare = slices.Delete(f.spare, i, i+1)
 			f.lent = append(f.lent, slab)
 			return slab[:n]
