@@ -38,7 +38,7 @@ func (f *Fetch) Reset() {
 // large, or new ones.
 func (f *Fetch) Records(n int) []event.KafkaRecord {
 	for i, slab := range slices.Backward(f.spare) {
-		if n <= cap(slab) && cap(slab) <= 4*n {
+		if n <= cap(slab) && cap(slab) <= 2*n {
 			f.spare = slices.Delete(f.spare, i, i+1)
 			f.lent = append(f.lent, slab)
 			return slab[:n]

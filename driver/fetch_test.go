@@ -42,7 +42,7 @@ func TestRecordsThatWereGivenBack(t *testing.T) {
 	}
 	f.GiveBack(fill(again)) // fewer, in the same memory
 	f.Reset()
-	for _, n := range []int{101, 24} {
+	for _, n := range []int{101, 49} {
 		if got := f.Records(n); same(got, first) || len(got) != n {
 			t.Errorf("%d records are put where 100 were", n)
 		}
