@@ -98,7 +98,11 @@ func (c comparison) cell(ctx context.Context, b *broker, topic string, s setting
 	out := cell{setting: s}
 	for _, known := range contestants() {
 		if slices.Contains(c.names, known.name) && !(b.fake && known.kafkaOnly) {
-			out.rows = append(out.rows, &runs{contestant: known})
+			row := &runs{contestant: known}
+			if known.byPartition && records < 2*int64(s.Partitions*s.Batch) {
+				row.failed = "too few records: a partition has less than two batches"
+			}
+			out.rows = append(out.rows, row)
 		}
 	}
 	for i := range c.repeat {

@@ -15,6 +15,8 @@ type contestant struct {
 	peer string
 	// batches: the batch size means something to it.
 	batches bool
+	// byPartition: it fills batches of one partition each.
+	byPartition bool
 	// kafkaOnly: it cannot run against the in-process broker.
 	kafkaOnly bool
 	run       func(context.Context, job, *meter) error
@@ -29,8 +31,8 @@ func contestants() []contestant {
 		{name: "confluent-bare", label: "confluent-kafka-go, bare loop, no commits", peer: "bare", run: confluentBare},
 		{name: "esm-confluent", label: "**esm**, confluent driver", peer: "esm", batches: true, run: esmConfluent},
 		{name: "confluent-hand", label: "confluent-kafka-go: collect, handle, commit", peer: "hand", batches: true, run: confluentHand},
-		{name: "sarama", label: "sarama group: collect, handle, mark; commits each second", peer: "peer", batches: true, run: saramaMarked},
-		{name: "sarama-hand", label: "sarama group: collect, handle, commit", peer: "hand", batches: true, run: saramaHand},
+		{name: "sarama", label: "sarama group: collect, handle, mark; commits each second", peer: "peer", batches: true, byPartition: true, run: saramaMarked},
+		{name: "sarama-hand", label: "sarama group: collect, handle, commit", peer: "hand", batches: true, byPartition: true, run: saramaHand},
 		{name: "segmentio", label: "segmentio group reader: collect, handle; commits each second", peer: "peer", batches: true, run: segmentioInterval},
 		{name: "segmentio-hand", label: "segmentio group reader: collect, handle, commit", peer: "hand", batches: true, run: segmentioHand},
 		{name: "watermill", label: "watermill-kafka: one message, handle, ack", peer: "peer", run: watermillAck},

@@ -14,7 +14,7 @@ func table(cells []cell) string {
 		b.WriteString("| contestant | records/s | of its bare loop | CPU ns/record | peak MB | records a batch |\n| --- | ---: | ---: | ---: | ---: | ---: |\n")
 		for _, r := range c.rows {
 			if r.failed != "" && len(r.results) == 0 {
-				fmt.Fprintf(&b, "| %s | failed | | | | |\n", r.contestant.label)
+				fmt.Fprintf(&b, "| %s | %s | | | | |\n", r.contestant.label, strings.NewReplacer("|", "/", "\n", " ").Replace(r.failed))
 				continue
 			}
 			ratio, batch := "", "–"
