@@ -220,7 +220,7 @@ type Consumer interface {
 	// Committed answers the group's commits, in the order of the partitions asked for.
 	Committed(ctx context.Context, partitions []TopicPartition) ([]Committed, error)
 	// ListOffsets answers one OffsetAnswer a query, in order, with at most one request a broker for each distinct At
-	// (one in all where the protocol allows it).
+	// (one in all where the protocol allows it), or for each thousand partitions where the client is slow with more.
 	ListOffsets(ctx context.Context, queries []OffsetQuery) ([]OffsetAnswer, error)
 	// Topics describes topics: those named, or with none named, every topic that the subscription matches.
 	Topics(ctx context.Context, names ...string) ([]Topic, error)
