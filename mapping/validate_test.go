@@ -1,4 +1,4 @@
-package esm
+package mapping
 
 import (
 	"errors"
@@ -35,7 +35,7 @@ func fieldErrors(t *testing.T, err error) []*FieldError {
 	for _, err := range joined.Unwrap() {
 		field := &FieldError{}
 		ok := errors.As(err, &field)
-		if !ok || !errors.Is(err, ErrInvalidMapping) {
+		if !ok || !errors.Is(err, ErrInvalid) {
 			t.Fatalf("%v is not a *FieldError", err)
 		}
 		fields = append(fields, field)

@@ -1,4 +1,4 @@
-package esm
+package mapping
 
 import (
 	"errors"
@@ -26,7 +26,7 @@ func TestFieldError(t *testing.T) {
 		}
 	}
 	err := error(&FieldError{Field: "Topics", Err: io.EOF})
-	if !errors.Is(err, ErrInvalidMapping) || !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Error("a FieldError is ErrInvalidMapping and its cause, and nothing else")
+	if !errors.Is(err, ErrInvalid) || !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Error("a FieldError is ErrInvalid and its cause, and nothing else")
 	}
 }

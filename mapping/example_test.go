@@ -1,13 +1,13 @@
-package esm_test
+package mapping_test
 
 import (
 	"fmt"
 
-	"github.com/esm-go/esm"
+	"github.com/esm-go/esm/mapping"
 )
 
-func ExampleParseMapping() {
-	m, err := esm.ParseMapping([]byte(`{
+func ExampleParse() {
+	m, err := mapping.Parse([]byte(`{
 		"FunctionName": "orders",
 		"SelfManagedEventSource": {"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": ["localhost:9092"]}},
 		"Topics": ["orders"],
@@ -22,7 +22,7 @@ func ExampleParseMapping() {
 }
 
 func ExampleMapping_Validate() {
-	m := esm.Mapping{FunctionName: "orders", Topics: []string{"orders", "my topic"}, BatchSize: 20_000}
+	m := mapping.Mapping{FunctionName: "orders", Topics: []string{"orders", "my topic"}, BatchSize: 20_000}
 	fmt.Println(m.Validate())
 	// Output:
 	// esm: SelfManagedEventSource.Endpoints.KAFKA_BOOTSTRAP_SERVERS: Unrecognized event source. Name at least one broker as host:port

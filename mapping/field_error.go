@@ -1,4 +1,4 @@
-package esm
+package mapping
 
 import (
 	"errors"
@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// ErrInvalidMapping is wrapped by every *FieldError.
-var ErrInvalidMapping = errors.New("esm: invalid mapping")
+// ErrInvalid is wrapped by every *FieldError.
+var ErrInvalid = errors.New("esm: invalid mapping")
 
 // FieldError is one thing that is wrong in a Mapping.
 type FieldError struct {
@@ -49,8 +49,8 @@ func shorten(s string) string {
 	return strconv.Quote(s[:cut]) + "… (" + strconv.Itoa(len(s)) + " bytes)"
 }
 
-// Is tells that every FieldError is an ErrInvalidMapping.
-func (e *FieldError) Is(target error) bool { return target == ErrInvalidMapping }
+// Is tells that every FieldError is an ErrInvalid.
+func (e *FieldError) Is(target error) bool { return target == ErrInvalid }
 
 // Unwrap returns the cause, which may be nil.
 func (e *FieldError) Unwrap() error { return e.Err }

@@ -1,4 +1,4 @@
-package esm
+package mapping
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 )
 
 // Validate reports everything that is wrong with the mapping at once: errors.Join of a *FieldError each, which wrap
-// ErrInvalidMapping; nil when nothing is. The limits are those of CreateEventSourceMapping, but for what Kafka allows
+// ErrInvalid; nil when nothing is. The limits are those of CreateEventSourceMapping, but for what Kafka allows
 // and AWS does not: several topics, topics by regular expression, IPv6 and other addresses that AWS's pattern leaves
 // out, more than ten bootstrap servers, any group name, no FunctionName where a group is named, no
 // SourceAccessConfigurations, long secret URIs, up to ten filters, and without a ProvisionedPollerConfig what AWS has

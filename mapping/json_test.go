@@ -1,4 +1,4 @@
-package esm
+package mapping
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// documentedMapping is testdata/mapping/create-request.json.
+// documentedMapping is testdata/create-request.json.
 func documentedMapping() Mapping {
 	return Mapping{
 		FunctionName: "arn:aws:lambda:us-east-1:012345678901:function:my-kafka-function",
@@ -60,7 +60,7 @@ func documentedMapping() Mapping {
 
 func readTestdata(t testing.TB, name string) []byte {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("testdata", "mapping", name))
+	data, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func readTestdata(t testing.TB, name string) []byte {
 
 func TestMappingGolden(t *testing.T) {
 	document := readTestdata(t, "create-request.json")
-	got, err := ParseMapping(document)
+	got, err := Parse(document)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestMappingGoldenIsWhole(t *testing.T) {
 }
 
 func TestParseMappingOfResponse(t *testing.T) {
-	m, err := ParseMapping(readTestdata(t, "get-response.json"))
+	m, err := Parse(readTestdata(t, "get-response.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,21 +137,21 @@ func TestParseMappingErrors(t *testing.T) {
 		{`{"StartingPositionTimestamp":1e400}`, "StartingPositionTimestamp", "seconds since the Unix epoch"},
 	}
 	for _, test := range tests {
-		m, err := ParseMapping([]byte(test.json))
+		m, err := Parse([]byte(test.json))
 		var field *FieldError
 		if !errors.As(err, &field) || field.Field != test.field || !strings.Contains(field.Reason, test.reason) {
 			t.Errorf("%s: %v\nwant %s: … %s", test.json, err, test.field, test.reason)
 		}
-		if !errors.Is(err, ErrInvalidMapping) {
-			t.Errorf("%s: %v is not ErrInvalidMapping", test.json, err)
+		if !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s: %v is not ErrInvalid", test.json, err)
 		}
 		if !reflect.DeepEqual(m, Mapping{}) {
 			t.Errorf("%s: returned %+v", test.json, m)
 		}
 	}
 	for _, document := range []string{``, `{`, `{} {}`, `nul`, `{"BatchSize":01}`} {
-		_, err := ParseMapping([]byte(document))
-		if !errors.Is(err, ErrInvalidMapping) || !strings.Contains(err.Error(), "not JSON, at byte") {
+		_, err := Parse([]byte(document))
+		if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "not JSON, at byte") {
 			t.Errorf("%q: %v", document, err)
 		}
 	}
@@ -159,7 +159,7 @@ func TestParseMappingErrors(t *testing.T) {
 
 // Everything that is unknown is named at once.
 func TestParseMappingNamesEverything(t *testing.T) {
-	_, err := ParseMapping([]byte(`{"B":1,"A":2,"Tags":{"C":"free"},"BatchSize":true}`))
+	_, err := Parse([]byte(`{"B":1,"A":2,"Tags":{"C":"free"},"BatchSize":true}`))
 	for _, want := range []string{"esm: A: ", "esm: B: ", "esm: BatchSize: "} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\nlacks %s", err, want)
@@ -180,7 +180,7 @@ func TestMappingUnmarshalJSON(t *testing.T) {
 		t.Errorf("read %+v", m)
 	}
 	before := m
-	if err := json.Unmarshal([]byte(`{"BatchSize":8,"Topics":1}`), &m); !errors.Is(err, ErrInvalidMapping) {
+	if err := json.Unmarshal([]byte(`{"BatchSize":8,"Topics":1}`), &m); !errors.Is(err, ErrInvalid) {
 		t.Errorf("error %v", err)
 	}
 	if !reflect.DeepEqual(m, before) {
@@ -228,7 +228,7 @@ func TestMappingRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := ParseMapping(printed)
+		got, err := Parse(printed)
 		if err != nil {
 			t.Fatalf("%v: %s", err, printed)
 		}
@@ -244,9 +244,9 @@ func FuzzParseMapping(f *testing.F) {
 	f.Add(readTestdata(f, "get-response.json"))
 	f.Add([]byte(`{"Topics":["^a("],"StartingPositionTimestamp":-0.5,"Tags":{"":""},"MetricsConfig":{}}`))
 	f.Fuzz(func(t *testing.T, input []byte) {
-		m, err := ParseMapping(input)
+		m, err := Parse(input)
 		if err != nil {
-			if !errors.Is(err, ErrInvalidMapping) || err.Error() == "" {
+			if !errors.Is(err, ErrInvalid) || err.Error() == "" {
 				t.Fatalf("error %v", err)
 			}
 			return
@@ -256,7 +256,7 @@ func FuzzParseMapping(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := ParseMapping(printed)
+		again, err := Parse(printed)
 		if err != nil {
 			t.Fatalf("%v: %s", err, printed)
 		}

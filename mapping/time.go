@@ -1,4 +1,4 @@
-package esm
+package mapping
 
 import (
 	"bytes"

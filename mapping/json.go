@@ -1,4 +1,4 @@
-package esm
+package mapping
 
 import (
 	"bytes"
@@ -9,16 +9,16 @@ import (
 	"strings"
 )
 
-// ParseMapping reads a mapping from the JSON of CreateEventSourceMapping: what
+// Parse reads a mapping from the JSON of CreateEventSourceMapping: what
 // "aws lambda create-event-source-mapping --cli-input-json" takes, with UUID beside it. It takes the document that
 // get-event-source-mapping prints too, and passes over what only responses have: State, FunctionArn, LastModified and
 // so on. StartingPositionTimestamp is a number of seconds since the Unix epoch, with a fraction or without, or a text
 // in RFC 3339, as the AWS CLI prints it.
 //
 // A name that no parameter of self-managed Kafka has is an error that says where it stands; json.Unmarshal into a
-// Mapping passes over such names, and matches names without regard to case. What ParseMapping returns is not
-// validated: New does that, or Mapping.Validate. Its error wraps ErrInvalidMapping; the mapping is zero then.
-func ParseMapping(data []byte) (Mapping, error) {
+// Mapping passes over such names, and matches names without regard to case. What Parse returns is not
+// validated: New does that, or Mapping.Validate. Its error wraps ErrInvalid; the mapping is zero then.
+func Parse(data []byte) (Mapping, error) {
 	var m Mapping
 	if err := json.Unmarshal(data, &m); err != nil {
 		return Mapping{}, errors.Join(unknownFields(data), documentError(err))
@@ -53,7 +53,7 @@ func (m Mapping) MarshalJSON() ([]byte, error) {
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }
 
-// UnmarshalJSON reads the JSON of CreateEventSourceMapping; see ParseMapping, which refuses unknown names. As with
+// UnmarshalJSON reads the JSON of CreateEventSourceMapping; see Parse, which refuses unknown names. As with
 // any struct, what the document does not name is left as it is, and so is everything when there is an error.
 func (m *Mapping) UnmarshalJSON(data []byte) error {
 	document := mappingDocument{plainMapping: plainMapping(*m)}
@@ -72,7 +72,7 @@ func documentError(err error) error {
 	var wrongType *json.UnmarshalTypeError
 	var syntax *json.SyntaxError
 	switch {
-	case errors.Is(err, ErrInvalidMapping):
+	case errors.Is(err, ErrInvalid):
 		return err
 	case errors.As(err, &wrongType):
 		field := strings.TrimPrefix(wrongType.Field, "plainMapping.")
@@ -81,9 +81,9 @@ func documentError(err error) error {
 		}
 		return &FieldError{Field: field, Reason: fmt.Sprintf("found a %s, want %s", wrongType.Value, wantedJSON(wrongType.Type)), Err: err}
 	case errors.As(err, &syntax):
-		return fmt.Errorf("%w: the document is not JSON, at byte %d: %w", ErrInvalidMapping, syntax.Offset, err)
+		return fmt.Errorf("%w: the document is not JSON, at byte %d: %w", ErrInvalid, syntax.Offset, err)
 	}
-	return fmt.Errorf("%w: %w", ErrInvalidMapping, err)
+	return fmt.Errorf("%w: %w", ErrInvalid, err)
 }
 
 // wantedJSON names what JSON a Go type reads from.
