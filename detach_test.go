@@ -18,7 +18,7 @@ import (
 	"github.com/esm-go/esm/driver/franz"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/kafkatest"
-	"github.com/esm-go/esm/internal/membroker"
+	"github.com/esm-go/esm/esmtest/membroker"
 )
 
 // pieces makes records that are pieces of one fetched buffer.

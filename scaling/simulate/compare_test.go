@@ -1,4 +1,4 @@
-package scaling
+package simulate
 
 import (
 	"bytes"
@@ -6,9 +6,12 @@ import (
 	"errors"
 	"io"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/esm-go/esm/scaling"
 )
 
 // The figures that Drain is held to, on each of the twelve traces. It simulates
@@ -50,24 +53,24 @@ func TestDrainMeetsItsTargets(t *testing.T) {
 func TestDrainAnswers(t *testing.T) {
 	for _, c := range []struct {
 		trace string
-		kind  Kind
+		kind  scaling.Kind
 		check func(*Result) string
 	}{
-		{"skewed", HotPartition, func(r *Result) string { return tooMany(r, 100*time.Second, 4) }},
-		{"knee", Slowing, func(r *Result) string { return tooMany(r, 100*time.Second, 20) }},
-		{"fetch", FetchBound, func(r *Result) string {
+		{"skewed", scaling.HotPartition, func(r *Result) string { return tooMany(r, 100*time.Second, 4) }},
+		{"knee", scaling.Slowing, func(r *Result) string { return tooMany(r, 100*time.Second, 20) }},
+		{"fetch", scaling.FetchBound, func(r *Result) string {
 			if r.PollerChanges == 0 {
 				return "pollers never changed"
 			}
 			return ""
 		}},
-		{"hot", HotPartition, func(r *Result) string { return tooMany(r, 200*time.Second, 6) }},
-		{"throttled", Throttled, func(r *Result) string { return tooMany(r, 150*time.Second, 20) }},
-		{"slow", LoadFell, func(r *Result) string { return tooMany(r, 460*time.Second, 16) }},
-		{"failing", Failing, func(r *Result) string { return tooMany(r, 300*time.Second, 1) }},
+		{"hot", scaling.HotPartition, func(r *Result) string { return tooMany(r, 200*time.Second, 6) }},
+		{"throttled", scaling.Throttled, func(r *Result) string { return tooMany(r, 150*time.Second, 20) }},
+		{"slow", scaling.LoadFell, func(r *Result) string { return tooMany(r, 460*time.Second, 16) }},
+		{"failing", scaling.Failing, func(r *Result) string { return tooMany(r, 300*time.Second, 1) }},
 	} {
 		t.Run(c.trace, func(t *testing.T) {
-			r := mustSimulate(t, traceNamed(t, c.trace), &Drain{}, Options{Seed: 3})
+			r := mustSimulate(t, traceNamed(t, c.trace), &scaling.Drain{}, Options{Seed: 3})
 			seen := false
 			for _, d := range r.Decisions {
 				seen = seen || d.Reason.Kind == c.kind
@@ -88,7 +91,7 @@ func TestDrainAnswers(t *testing.T) {
 func tooMany(r *Result, at time.Duration, most int) string {
 	for _, p := range r.Points {
 		if p.At == at && p.Target > most {
-			return "too many workers at " + at.String() + ": " + count("worker", p.Target, p.Target)
+			return "too many workers at " + at.String() + ": " + strconv.Itoa(p.Target)
 		}
 	}
 	return ""
@@ -96,12 +99,12 @@ func tooMany(r *Result, at time.Duration, most int) string {
 
 func TestSimulateIsDeterministic(t *testing.T) {
 	trace := traceNamed(t, "burst")
-	one := mustSimulate(t, trace, &Drain{}, Options{Seed: 7})
-	two := mustSimulate(t, trace, &Drain{}, Options{Seed: 7})
+	one := mustSimulate(t, trace, &scaling.Drain{}, Options{Seed: 7})
+	two := mustSimulate(t, trace, &scaling.Drain{}, Options{Seed: 7})
 	if !reflect.DeepEqual(one, two) {
 		t.Error("the same seed gave two results")
 	}
-	other := mustSimulate(t, trace, &Drain{}, Options{Seed: 8})
+	other := mustSimulate(t, trace, &scaling.Drain{}, Options{Seed: 8})
 	if one.BacklogArea == other.BacklogArea {
 		t.Error("another seed gave the same backlog")
 	}
@@ -114,7 +117,7 @@ func TestSimulateAgreesWithArithmetic(t *testing.T) {
 		workers int
 		want    float64
 	}{{1, 1000}, {8, 125}, {64, 15.65}} {
-		fixed := PolicyFunc(func(s Sample) Decision { return Decision{Workers: c.workers, Pollers: 1} })
+		fixed := scaling.PolicyFunc(func(s scaling.Sample) scaling.Decision { return scaling.Decision{Workers: c.workers, Pollers: 1} })
 		r := mustSimulate(t, trace, fixed, Options{})
 		if got := r.DrainTime.Seconds(); got < c.want*0.99 || got > c.want*1.02 {
 			t.Errorf("%d workers: drained in %.2f s, want %.2f", c.workers, got, c.want)
@@ -127,8 +130,8 @@ func TestSimulateAgreesWithArithmetic(t *testing.T) {
 
 func TestWorkerStartAndRebalanceCost(t *testing.T) {
 	trace := traceNamed(t, "burst")
-	free := mustSimulate(t, trace, &Drain{}, Options{Seed: 1})
-	pods := mustSimulate(t, trace, &Drain{}, Options{Seed: 1, WorkerStart: 10 * time.Second, WorkerRebalance: 3 * time.Second})
+	free := mustSimulate(t, trace, &scaling.Drain{}, Options{Seed: 1})
+	pods := mustSimulate(t, trace, &scaling.Drain{}, Options{Seed: 1, WorkerStart: 10 * time.Second, WorkerRebalance: 3 * time.Second})
 	if pods.DrainTime < free.DrainTime+9*time.Second {
 		t.Errorf("drained in %s with starts of 10 s, %s without", pods.DrainTime, free.DrainTime)
 	}
@@ -146,14 +149,14 @@ func TestSimulateRefusesBadTraces(t *testing.T) {
 	} {
 		bad := good
 		spoil(&bad)
-		if _, err := Simulate(bad, &Drain{}, Options{}); err == nil || !strings.Contains(err.Error(), field) {
+		if _, err := Simulate(bad, &scaling.Drain{}, Options{}); err == nil || !strings.Contains(err.Error(), field) {
 			t.Errorf("%s: got %v", field, err)
 		}
 	}
 }
 
 func TestChartIsWellFormed(t *testing.T) {
-	r := mustSimulate(t, traceNamed(t, "hot"), &Drain{}, Options{})
+	r := mustSimulate(t, traceNamed(t, "hot"), &scaling.Drain{}, Options{})
 	var out bytes.Buffer
 	if err := WriteChart(&out, "Drain <&>", r); err != nil {
 		t.Fatal(err)
@@ -184,7 +187,7 @@ type failingWriter struct{}
 
 func (failingWriter) Write([]byte) (int, error) { return 0, errWrite }
 
-func mustSimulate(t testing.TB, trace Trace, p Policy, o Options) *Result {
+func mustSimulate(t testing.TB, trace Trace, p scaling.Policy, o Options) *Result {
 	t.Helper()
 	r, err := Simulate(trace, p, o)
 	if err != nil {

@@ -1,9 +1,11 @@
-package scaling
+package simulate
 
 import (
 	"math"
 	"math/rand/v2"
 	"time"
+
+	"github.com/esm-go/esm/scaling"
 )
 
 // Options are the costs and the seed of a simulation. The zero value is a
@@ -70,7 +72,7 @@ type Point struct {
 // Marked is a decision and when it was taken.
 type Marked struct {
 	At time.Duration
-	Decision
+	scaling.Decision
 }
 
 // Simulate runs the policy against the trace in virtual time, event by event:
@@ -80,7 +82,7 @@ type Marked struct {
 // asked as often as it wants, behind a [Guard] with the trace's bounds.
 //
 // It returns an error when the trace is not usable.
-func Simulate(trace Trace, policy Policy, options Options) (*Result, error) {
+func Simulate(trace Trace, policy scaling.Policy, options Options) (*Result, error) {
 	if err := trace.check(); err != nil {
 		return nil, err
 	}
@@ -98,7 +100,7 @@ func Simulate(trace Trace, policy Policy, options Options) (*Result, error) {
 		source, trace.Variation = nil, 0
 	}
 	w.arrivals = drawArrivals(&trace, source, int(math.Ceil(w.end)))
-	w.policy = Guard(policy, trace.Bounds)
+	w.policy = scaling.Guard(policy, trace.Bounds)
 	w.start()
 	w.run()
 	return w.result, nil
@@ -108,7 +110,7 @@ func Simulate(trace Trace, policy Policy, options Options) (*Result, error) {
 type world struct {
 	trace    *Trace
 	options  Options
-	policy   Policy
+	policy   scaling.Policy
 	rng      *rand.Rand
 	arrivals *arrivals
 	result   *Result
@@ -127,7 +129,7 @@ type world struct {
 	remaining       int64 // records from before Settles, unresolved
 	direction       int
 	settles         float64
-	lastKind        Kind
+	lastKind        scaling.Kind
 
 	// counts since the last sample
 	completed, calls, errors, throttles int64
@@ -182,7 +184,7 @@ const (
 func (w *world) start() {
 	w.partitions = make([]partition, w.trace.Partitions)
 	w.settles = w.trace.Settles.Seconds()
-	b := w.trace.Bounds.resolve(w.trace.Partitions)
+	b := w.trace.Bounds.Resolve(w.trace.Partitions)
 	w.workers, w.target, w.pollers = b.MinimumWorkers, b.MinimumWorkers, b.MinimumPollers
 	for i := range w.partitions {
 		p := &w.partitions[i]
@@ -368,14 +370,14 @@ func (w *world) finish(slot int) {
 			p.blocked = w.now + pause*(0.5+p.jitter.Float64()/2)
 		default:
 			p.failures = 0
-			w.resolve(p, part.records)
+			w.Resolve(p, part.records)
 		}
 		w.offer(part.partition)
 	}
 	w.free = append(w.free, slot)
 }
 
-func (w *world) resolve(p *partition, n int32) {
+func (w *world) Resolve(p *partition, n int32) {
 	w.completed += int64(n)
 	w.result.Completed += int64(n)
 	if old := max(p.due-p.done, 0); old > 0 && w.remaining > 0 {
@@ -410,3 +412,5 @@ func (w *world) fetch() {
 	}
 	w.events.push(event{at: w.now + fetchEvery, kind: fetch})
 }
+
+func seconds(s float64) time.Duration { return time.Duration(max(s, 0) * float64(time.Second)) }

@@ -1,17 +1,21 @@
-package scaling
+package simulate
 
-import "time"
+import (
+	"time"
+
+	"github.com/esm-go/esm/scaling"
+)
 
 // epoch is when virtual time starts. Policies see only differences.
 var epoch = time.Unix(0, 0).UTC()
 
 // sample asks the policy and applies its decision.
 func (w *world) sample() {
-	s := Sample{
-		Time: epoch.Add(seconds(w.now)), Partitions: make([]Partition, len(w.partitions)),
+	s := scaling.Sample{
+		Time: epoch.Add(seconds(w.now)), Partitions: make([]scaling.Partition, len(w.partitions)),
 		Completed: w.completed, Invocations: w.calls, Errors: w.errors, Throttles: w.throttles,
 		BatchSize: w.trace.BatchSize, Busy: w.busy,
-		Capacity: Capacity{Workers: w.target, Pollers: w.pollers},
+		Capacity: scaling.Capacity{Workers: w.target, Pollers: w.pollers},
 	}
 	if w.calls > 0 {
 		s.InvocationTime = seconds(w.callTime / float64(w.calls))
@@ -19,7 +23,7 @@ func (w *world) sample() {
 	for i := range w.partitions {
 		p := &w.partitions[i]
 		arrived := w.arrivals.arrived(i, w.now)
-		s.Partitions[i] = Partition{
+		s.Partitions[i] = scaling.Partition{
 			Topic: w.trace.Name, Partition: int32(i), Lag: int64(arrived - p.done),
 			Arrived: int64(arrived - p.seen), Blocked: p.blocked > w.now && !p.inFlight,
 		}
@@ -34,7 +38,7 @@ func (w *world) sample() {
 	w.events.push(event{at: w.now + d.Next.Seconds(), kind: sample})
 }
 
-func (w *world) apply(d Decision) {
+func (w *world) apply(d scaling.Decision) {
 	changed := d.Workers != w.target || d.Pollers != w.pollers
 	if changed || d.Reason.Kind != w.lastKind {
 		w.result.Decisions = append(w.result.Decisions, Marked{seconds(w.now), d})

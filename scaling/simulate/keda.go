@@ -1,8 +1,10 @@
-package scaling
+package simulate
 
 import (
 	"math"
 	"time"
+
+	"github.com/esm-go/esm/scaling"
 )
 
 // KEDA is a yardstick: what KEDA's Apache Kafka scaler and the Kubernetes
@@ -40,11 +42,11 @@ type wish struct {
 }
 
 // Decide implements [Policy].
-func (p *KEDA) Decide(s Sample) Decision {
+func (p *KEDA) Decide(s scaling.Sample) scaling.Decision {
 	const tolerance, addAtLeast = 0.1, 4
-	b := s.Bounds.resolve(len(s.Partitions))
+	b := s.Bounds.Resolve(len(s.Partitions))
 	if p.replicas == 0 {
-		p.replicas = b.clamp(s.Capacity).Workers
+		p.replicas = b.Clamp(s.Capacity).Workers
 	}
 	threshold := p.LagThreshold
 	if threshold <= 0 {
@@ -56,7 +58,7 @@ func (p *KEDA) Decide(s Sample) Decision {
 	if math.Abs(ratio-1) > tolerance {
 		want = int((lag + threshold - 1) / threshold)
 	}
-	want = b.clamp(Capacity{Workers: want}).Workers
+	want = b.Clamp(scaling.Capacity{Workers: want}).Workers
 
 	window := orDefault(p.Stabilization, 300*time.Second)
 	kept := p.wishes[:0]
@@ -67,10 +69,10 @@ func (p *KEDA) Decide(s Sample) Decision {
 	}
 	kept = append(kept, wish{s.Time, want})
 	p.wishes = kept
-	why := Reason{Kind: Steady, Lag: lag, Need: float64(lag) / float64(threshold)}
+	why := scaling.Reason{Kind: scaling.Steady, Lag: lag, Need: float64(lag) / float64(threshold)}
 	switch {
 	case want > p.replicas:
-		why.Kind = LoadRose
+		why.Kind = scaling.LoadRose
 		p.replicas = min(want, max(2*p.replicas, p.replicas+addAtLeast))
 	case want < p.replicas:
 		highest := want
@@ -78,11 +80,18 @@ func (p *KEDA) Decide(s Sample) Decision {
 			highest = max(highest, w.replicas)
 		}
 		if highest < p.replicas {
-			why.Kind = LoadFell
+			why.Kind = scaling.LoadFell
 			p.replicas = highest
 		}
 	}
-	to := b.clamp(Capacity{Workers: p.replicas, Pollers: s.Capacity.Pollers})
+	to := b.Clamp(scaling.Capacity{Workers: p.replicas, Pollers: s.Capacity.Pollers})
 	why.From, why.To = s.Capacity, to
-	return Decision{Workers: to.Workers, Pollers: to.Pollers, Reason: why, Next: orDefault(p.SyncPeriod, 15*time.Second)}
+	return scaling.Decision{Workers: to.Workers, Pollers: to.Pollers, Reason: why, Next: orDefault(p.SyncPeriod, 15*time.Second)}
+}
+
+func orDefault(d, fallback time.Duration) time.Duration {
+	if d <= 0 {
+		return fallback
+	}
+	return d
 }

@@ -1,9 +1,11 @@
-package scaling
+package simulate
 
 import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/esm-go/esm/scaling"
 )
 
 // A Row is one trace under one policy.
@@ -19,9 +21,9 @@ func Compare(traces []Trace, options Options) ([]Row, error) {
 	for _, trace := range traces {
 		for _, p := range []struct {
 			name   string
-			policy Policy
+			policy scaling.Policy
 		}{
-			{"oracle", &Oracle{Trace: trace}}, {"Drain", &Drain{}}, {"KEDA", &KEDA{}}, {"Lambda", &Lambda{}},
+			{"oracle", &Oracle{Trace: trace}}, {"Drain", &scaling.Drain{}}, {"KEDA", &KEDA{}}, {"Lambda", &scaling.Lambda{}},
 		} {
 			result, err := Simulate(trace, p.policy, options)
 			if err != nil {

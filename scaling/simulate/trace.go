@@ -1,9 +1,11 @@
-package scaling
+package simulate
 
 import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/esm-go/esm/scaling"
 )
 
 // A Trace is a load and the world that it meets, for [Simulate]. Functions of
@@ -54,7 +56,7 @@ type Trace struct {
 	FetchRate float64
 
 	// Bounds limit the policy.
-	Bounds Bounds
+	Bounds scaling.Bounds
 }
 
 func (t *Trace) check() error {

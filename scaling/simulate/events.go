@@ -1,4 +1,4 @@
-package scaling
+package simulate
 
 // An event of the simulation, or a partition in the queue of those with work:
 // whatever has a time and a number.

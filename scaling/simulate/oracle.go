@@ -1,8 +1,10 @@
-package scaling
+package simulate
 
 import (
 	"math"
 	"time"
+
+	"github.com/esm-go/esm/scaling"
 )
 
 // Oracle is a yardstick: a policy that knows the trace, so the arrivals of the
@@ -18,13 +20,13 @@ type Oracle struct {
 }
 
 // Decide implements [Policy].
-func (p *Oracle) Decide(s Sample) Decision {
+func (p *Oracle) Decide(s scaling.Sample) scaling.Decision {
 	const moment = time.Second
 	t := &p.Trace
 	if p.shares == nil {
 		p.shares, p.start = t.shares(), s.Time
 	}
-	b := s.Bounds.resolve(len(s.Partitions))
+	b := s.Bounds.Resolve(len(s.Partitions))
 	at := s.Time.Sub(p.start)
 	invocation := (t.Base + time.Duration(t.BatchSize)*t.PerRecord).Seconds() * t.slow(at)
 	rate := float64(t.BatchSize) / invocation
@@ -42,10 +44,10 @@ func (p *Oracle) Decide(s Sample) Decision {
 	if t.Knee > 0 {
 		want = min(want, t.Knee)
 	}
-	to := b.clamp(Capacity{Workers: want, Pollers: s.Capacity.Pollers})
+	to := b.Clamp(scaling.Capacity{Workers: want, Pollers: s.Capacity.Pollers})
 	if t.FetchRate > 0 {
-		to = b.clamp(Capacity{Workers: want, Pollers: int(math.Ceil(t.rate(at) / t.FetchRate))})
+		to = b.Clamp(scaling.Capacity{Workers: want, Pollers: int(math.Ceil(t.rate(at) / t.FetchRate))})
 	}
-	return Decision{Workers: to.Workers, Pollers: to.Pollers, Next: moment,
-		Reason: Reason{Kind: Steady, From: s.Capacity, To: to, Need: need, Lag: s.Lag()}}
+	return scaling.Decision{Workers: to.Workers, Pollers: to.Pollers, Next: moment,
+		Reason: scaling.Reason{Kind: scaling.Steady, From: s.Capacity, To: to, Need: need, Lag: s.Lag()}}
 }

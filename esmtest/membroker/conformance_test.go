@@ -8,7 +8,7 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/driver/drivertest"
 	"github.com/esm-go/esm/event"
-	"github.com/esm-go/esm/internal/membroker"
+	"github.com/esm-go/esm/esmtest/membroker"
 )
 
 func TestConformance(t *testing.T) {

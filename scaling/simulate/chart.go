@@ -1,4 +1,4 @@
-package scaling
+package simulate
 
 import (
 	"fmt"
@@ -7,6 +7,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"github.com/esm-go/esm/scaling"
 )
 
 // The chart's layout, in SVG units.
@@ -27,9 +29,9 @@ text{font:12px system-ui,-apple-system,"Segoe UI",sans-serif;fill:#475569}
 `
 
 // kindColors are the reasons' colours; the others are grey.
-var kindColors = map[Kind]string{
-	CatchingUp: "#ea580c", LoadRose: "#1d4ed8", LoadFell: "#0d9488", AtMaximum: "#b91c1c", HotPartition: "#c026d3",
-	Throttled: "#ca8a04", Failing: "#dc2626", Slowing: "#a16207", FetchBound: "#7c3aed", Steady: "#16a34a",
+var kindColors = map[scaling.Kind]string{
+	scaling.CatchingUp: "#ea580c", scaling.LoadRose: "#1d4ed8", scaling.LoadFell: "#0d9488", scaling.AtMaximum: "#b91c1c", scaling.HotPartition: "#c026d3",
+	scaling.Throttled: "#ca8a04", scaling.Failing: "#dc2626", scaling.Slowing: "#a16207", scaling.FetchBound: "#7c3aed", scaling.Steady: "#16a34a",
 }
 
 // WriteChart draws a run as SVG: the lag above, the capacity below (the line is
@@ -130,9 +132,9 @@ func (c *chart) steps() {
 
 // reasons marks where the kind of reason changed, and explains the colours.
 func (c *chart) reasons() {
-	seen := make(map[Kind]bool)
-	var order []Kind
-	last := Kind(-1)
+	seen := make(map[scaling.Kind]bool)
+	var order []scaling.Kind
+	last := scaling.Kind(-1)
 	for _, d := range c.result.Decisions {
 		kind := d.Reason.Kind
 		if kind == last {
@@ -154,7 +156,7 @@ func (c *chart) reasons() {
 	}
 }
 
-func color(k Kind) string {
+func color(k scaling.Kind) string {
 	if c, ok := kindColors[k]; ok {
 		return c
 	}
