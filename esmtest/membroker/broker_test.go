@@ -14,8 +14,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/esm-go/esm/driver"
-	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/event"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

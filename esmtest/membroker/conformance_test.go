@@ -7,8 +7,8 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/driver/drivertest"
-	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/event"
 )
 
 func TestConformance(t *testing.T) {
