@@ -44,6 +44,9 @@ type Invocation struct {
 	Deadline time.Time
 	// Records is the number of records of the batch, Bytes about the size of its JSON (KafkaEvent.Size is exact).
 	Records, Bytes int
+	// ReportBatchItemFailures: the mapping's FunctionResponseTypes asks for partial batch responses. Without it
+	// ItemFailures is a failure of the whole batch, and a Lambda answer's batchItemFailures mean nothing.
+	ReportBatchItemFailures bool
 }
 
 type invocationKey struct{}
