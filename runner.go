@@ -43,7 +43,8 @@ func newRunner(o *options, h Handler, s *settings, client driver.Config, id iden
 	for _, v := range slices.Backward(o.middleware) {
 		h = v(h)
 	}
-	c := &core{opts: o, handler: h, log: o.logger, hooks: &hookList{list: o.hooks}, uuid: id.uuid, functionName: id.functionName, bootstrap: id.bootstrap}
+	c := &core{opts: o, handler: h, log: o.logger, hooks: &hookList{list: o.hooks}, uuid: id.uuid, functionName: id.functionName, bootstrap: id.bootstrap,
+		cluster: fingerprint(id.bootstrap), group: client.GroupID}
 	c.current.Store(s)
 	c.budget.limit = o.bufferBytes
 	c.workers.begin(o)
