@@ -167,6 +167,9 @@ func (m *member) advanceRevocation(now time.Time) {
 		m.remove(p)
 	}
 	m.revocation = nil
+	if len(m.parts) > 0 {
+		m.announce() // what goes may be all that had not started
+	}
 	close(r.answered)
 	m.log.Info("partitions revoked", "partitions", len(r.parts), "inFlight", info.InFlight)
 	m.hooks.revoked(info)
