@@ -199,17 +199,17 @@ func (m *member) committed(now time.Time, r commitResult) {
 	var refused *driver.CommitError
 	partial := errors.As(r.err, &refused)
 	var failed, starts []*partition
-	accepted := 0
+	apart := partial // what was refused says nothing of the other partitions
 	for i, c := range r.commits {
 		info.Offsets[c.TopicPartition] = c.Offset
 		p := r.parts[i]
 		if r.err != nil && (!partial || refused.Partitions[c.TopicPartition] != nil) {
 			if p.alive {
 				failed = append(failed, p)
+				apart = apart && refused.Partitions[c.TopicPartition].Kind != driver.KindStaleMember
 			}
 			continue
 		}
-		accepted++
 		m.accepted(now, p, c.Offset)
 	}
 	if len(failed) == 0 { // what was refused is of assignments that have ended, and no business of this member's any more
@@ -221,8 +221,7 @@ func (m *member) committed(now time.Time, r commitResult) {
 	}
 	after := backoff{100 * time.Millisecond, 5 * time.Second}
 	var wait time.Duration
-	if accepted > 0 {
-		// Those that were refused wait by themselves.
+	if apart {
 		m.refusals++
 		wait = after.after(m.refusals, m.rng)
 		m.refusedAfter = now.Add(wait)
@@ -240,7 +239,7 @@ func (m *member) committed(now time.Time, r commitResult) {
 			starts = append(starts, p)
 		case p.phase == starting:
 			m.begun = append(m.begun, p)
-		case accepted > 0:
+		case apart:
 			m.refused = append(m.refused, p)
 		default:
 			m.markDirty(p)

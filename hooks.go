@@ -166,7 +166,8 @@ type ScaledInfo struct {
 
 // ErrorInfo is something that the event source said.
 type ErrorInfo struct {
-	// Op says what was being done: "poll", "commit", "start", "lag", "credentials".
+	// Op says what was being done: "poll", "commit", "start", "lag", "credentials", or
+	// "group" where another mapping was found to commit in the same consumer group.
 	Op  string
 	Err error
 	// LastProcessingResult is the mapping's text for it.
