@@ -214,3 +214,61 @@ func TestTruncatedLogThatGrewAgain(t *testing.T) {
 		r.mustStop()
 	})
 }
+
+// Each of the fences holds alone: answers and starts for partitions whose assignment has ended are passed over.
+func TestAnswersForDeadPartitionsAreNotTakenIn(t *testing.T) {
+	inBubble(t, "one fence at a time", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		m := newMember(newRig(t, b, startingAt(driver.AtEnd), nil).runner.core)
+		tp := TopicPartition{Topic: "t"}
+		answer := func(p *partition) lookup {
+			m.lookingUp++
+			return lookup{kind: lookupStart, parts: []*partition{p}, names: []TopicPartition{tp}, found: []startAnswer{{offset: 3, committed: -1}}}
+		}
+		dead := m.admit(tp)
+		m.remove(dead)
+		m.answered(time.Now(), answer(dead))
+		draining := m.admit(tp)
+		m.revoke(time.Now(), []TopicPartition{tp}, make(chan struct{}))
+		m.answered(time.Now(), answer(draining))
+		if len(m.begun) != 0 || dead.found != nil || draining.found != nil {
+			t.Errorf("taken in: %v", m.begun)
+		}
+		m.remove(draining)
+		m.revocation = nil
+		living := m.admit(tp)
+		m.answered(time.Now(), answer(living))
+		if len(m.begun) != 1 {
+			t.Fatal("the answer for a partition that lives was passed over")
+		}
+		m.remove(living)
+		m.advanceCommit(time.Now())
+		if m.committing != nil {
+			t.Errorf("committing %+v for a partition that was lost", m.committing.commits)
+		}
+	})
+}
+
+// Where brokers know no ids, the client's word is all that there is.
+func TestRecreatedTopicWithoutIDs(t *testing.T) {
+	inBubble(t, "the client says so", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.Produce("t", numbered(5)...)
+		d := &tap{Driver: b.Driver(), topics: func(answers []driver.Topic) error {
+			for i := range answers {
+				answers[i].ID = [16]byte{}
+			}
+			return nil
+		}}
+		r := newRig(t, b, startingAt(driver.AtEnd), nil, WithDriver(d)).start()
+		pass(3 * time.Second)
+		b.RecreateTopic("t")
+		b.Produce("t", numbered(3)...)
+		b.Report("g", &driver.Error{Kind: driver.KindTopicRecreated, TopicPartition: TopicPartition{Topic: "t", Partition: -1}, Offset: -1})
+		pass(10 * time.Second)
+		if got, k := r.seen(0), b.Committed("g", "t", 0).Offset; got != "[0 1 2]" || k != 3 {
+			t.Errorf("handled %s and committed %d, want all of the new topic", got, k)
+		}
+		r.mustStop()
+	})
+}

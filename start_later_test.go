@@ -103,6 +103,21 @@ func TestTopicMadeAgainWhileNobodyRan(t *testing.T) {
 		}
 		r.mustStop()
 	})
+	inBubble(t, "with a partition that the old one had no commit of", func(t *testing.T) {
+		b := begun(t)
+		b.CreateTopic("t", 2)
+		b.RecreateTopic("t")
+		b.Produce("t", membroker.Record{Partition: 1}, membroker.Record{Partition: 1})
+		r := newRig(t, b, startingAt(driver.AtEnd), nil).start()
+		pass(3 * time.Second)
+		if got := r.seen(1); got != "[0 1]" {
+			t.Errorf("handled %s, want all of the new topic", got)
+		}
+		if n := parseNote(b.Committed("g", "t", 1).Metadata); n.partitions != 0 {
+			t.Errorf("the commits say %+v", n)
+		}
+		r.mustStop()
+	})
 	inBubble(t, "a commit that was carried over from another cluster holds", func(t *testing.T) {
 		b := begun(t)
 		n := parseNote(b.Committed("g", "t", 0).Metadata)
