@@ -276,7 +276,7 @@ func TestHooks(t *testing.T) {
 		pass(2 * time.Second)
 		r.mustStop()
 		wantLines(t, "hooks", lines,
-			"assigned [t-0]",
+			"assigned [t-0]", "commit map[t-0:0] <nil>",
 			"begin 2 of map[t-0:{0 1}] attempt 1 true", "end after 3s: bad",
 			"retry t-0 0..1, 2 records, 1 attempts, 1 failures, in time true: bad",
 			"begin 2 of map[t-0:{0 1}] attempt 2 true", "end after 3s: bad",

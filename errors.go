@@ -16,6 +16,8 @@ var (
 	ErrAlreadyRun = errors.New("esm: this Runner has run already; make a new one with New")
 	// ErrNilHandler is returned by New for a nil Handler.
 	ErrNilHandler = errors.New("esm: the handler is nil: pass a func(context.Context, esm.KafkaEvent) error")
+	// ErrGroupInUse is wrapped by Run's error where another mapping of this process has the same consumer group.
+	ErrGroupInUse = errors.New("esm: the consumer group is another mapping's")
 	// ErrNotReady is wrapped by Run's error when WithStartTimeout passes without a first assignment.
 	ErrNotReady = errors.New("esm: no partition was assigned and started in time")
 	// ErrUnhealthy is wrapped by the error of Runner.Healthy.

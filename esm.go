@@ -60,7 +60,7 @@ func prepare(m Mapping, o *options) (*settings, error) {
 		return nil, &FieldError{Field: "FilterCriteria", Reason: err.Error(), Err: err}
 	}
 	s := settingsOf(m)
-	s.filter = filter
+	s.filter, s.fingerprint = filter, agreement(m)
 	return s, nil
 }
 

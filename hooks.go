@@ -139,8 +139,9 @@ type OffsetsLostInfo struct {
 	TopicPartition
 	// From is where reading should have gone on, To where it does.
 	From, To int64
-	// Lost is how many offsets lie between, when retention or DeleteRecords took them; 0 otherwise. Compaction and
-	// transaction markers make it larger than the number of records.
+	// Lost is how many offsets lie between: those that retention or DeleteRecords took, or those that were cut off, whose
+	// numbers other records may have now. Of a topic that was made again it is how many were received and not handled.
+	// Compaction and transaction markers make it larger than the number of records.
 	Lost int64
 	// Why says what happened: "retention", "truncation" or "topic recreated".
 	Why string
@@ -162,7 +163,8 @@ type ScaledInfo struct {
 
 // ErrorInfo is something that the event source said.
 type ErrorInfo struct {
-	// Op says what was being done: "poll", "commit", "start", "lag", "credentials".
+	// Op says what was being done: "poll", "commit", "start", "lag", "credentials", or
+	// "group" where another mapping was found to commit in the same consumer group.
 	Op  string
 	Err error
 	// LastProcessingResult is the mapping's text for it.

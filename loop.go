@@ -10,7 +10,7 @@ import (
 const (
 	// commitTimeout bounds one commit, lookupTimeout one round of looking up offsets.
 	commitTimeout = 15 * time.Second
-	lookupTimeout = 30 * time.Second
+	lookupTimeout = 15 * time.Second
 	// finalCommitTimeout bounds the commit of a revocation or a stop, after the work is drained.
 	finalCommitTimeout = 5 * time.Second
 )
@@ -21,6 +21,10 @@ func (m *member) loop(ctx context.Context) error {
 	defer timer.Stop()
 	end := ctx.Done()
 	m.nextCheck = time.Now().Add(m.opts.lagInterval)
+	m.nextRefresh = time.Now().Add(refreshInterval)
+	if m.settings.start.at != driver.AtEarliest {
+		m.lookUp(lookup{kind: lookupCensus}) // before there is a partition to start
+	}
 	for {
 		now := time.Now()
 		m.advance(now)
@@ -262,9 +266,12 @@ func (m *member) sourceError(err *driver.Error) {
 	case driver.KindOffsetOutOfRange:
 		m.log.Warn("position does not exist", "partition", err.TopicPartition.String(), "offset", err.Offset)
 		m.relocate(err.TopicPartition, err.Offset)
+	case driver.KindTruncated:
+		m.log.Warn("the log was cut below the position, and has grown again", "partition", err.TopicPartition.String(), "offset", err.Offset, "to", err.To)
+		m.truncated(time.Now(), err.TopicPartition, err.Offset, err.To)
 	case driver.KindTopicRecreated:
-		m.log.Warn("topic was deleted and made again: beginning at its beginning", "topic", err.TopicPartition.Topic)
-		m.recreated(err.TopicPartition.Topic)
+		m.log.Warn("topic was deleted and made again", "topic", err.TopicPartition.Topic)
+		m.reportedAnew(err.TopicPartition.Topic)
 	default:
 		m.log.Warn("event source", "kind", err.Kind.String(), "err", err, "LastProcessingResult", info.LastProcessingResult,
 			"cause", string(info.Diagnosis.Cause), "detail", info.Diagnosis.Detail, "hint", info.Diagnosis.Hint)

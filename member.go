@@ -27,14 +27,18 @@ type core struct {
 	current  atomic.Pointer[settings]
 	// functionName, uuid and bootstrap are the mapping's, as invocations show them.
 	functionName, uuid, bootstrap string
-	invocations                   atomic.Uint64
-	diagnosis                     diagnosis
+	// cluster is the fingerprint of the bootstrap servers, for notes; group the consumer group.
+	cluster     string
+	group       string
+	census      census
+	invocations atomic.Uint64
+	diagnosis   diagnosis
 	// result is the LastProcessingResult.
 	result atomic.Pointer[string]
 }
 
 // member is one member of the consumer group: a client, the goroutine that polls it, the loop that owns all state, a
-// goroutine for commits and one for looking up offsets, and the invocations. run starts and awaits them all.
+// goroutine for commits and some for looking up offsets, and the invocations. run starts and awaits them all.
 type member struct {
 	*core
 	consumer driver.Consumer
@@ -47,7 +51,7 @@ type member struct {
 	control chan func()        // runs on the loop
 	commits chan commitRequest // to the commit goroutine
 	acks    chan commitResult
-	lookups chan lookup // to the lookup goroutine
+	lookups chan lookup // to the lookup goroutines
 	answers chan lookup
 	polled  chan error // the poll goroutine's end
 	closed  chan struct{}
@@ -90,16 +94,20 @@ type loopState struct {
 	commitPause  time.Time // nor before this, unless a revocation or a stop waits for it
 	commitErrors int
 
+	// begun are partitions whose start was found and is to be committed before they run; refused those whose position was
+	// not accepted when others' were, looked at again from refusedAfter on.
+	begun        []*partition
+	refused      []*partition
+	refusedAfter time.Time
+	refusals     int
+	nextRefresh  time.Time // when all positions are committed again
+	noted        string    // the mapping's fingerprint in what was committed last
+
 	queuedLookups []lookup
-	lookupBusy    *lookup
-	lookupAfter   time.Time
-	lookupErrors  int
-	topicIDs      map[string][16]byte
-	// firstIDs are the ids under which this member saw the topics first, topicIDs those of now.
-	firstIDs map[string][16]byte
-	// anew are partitions of topics that were made again and have not begun again yet.
-	anew      map[TopicPartition]struct{}
-	nextCheck time.Time // of the topics' ids
+	lookingUp     int       // lookups under way
+	nextOthers    time.Time // when to look for another mapping's commits; zero = not before the next assignment
+	others        map[string]bool
+	nextCheck     time.Time // of the topics' ids
 	// pins: the client's records keep the fetch that brought them in memory; nextAge is when to look for such that wait.
 	pins    bool
 	nextAge time.Time
@@ -155,7 +163,7 @@ func newMember(c *core) *member {
 		control: make(chan func()),
 		commits: make(chan commitRequest, 1),
 		acks:    make(chan commitResult, 1),
-		lookups: make(chan lookup, 1),
+		lookups: make(chan lookup, lookupsAtOnce),
 		answers: make(chan lookup, 1),
 		polled:  make(chan error, 1),
 		closed:  make(chan struct{}),
@@ -170,9 +178,7 @@ func newMember(c *core) *member {
 		flying:       make(map[*invocation]struct{}),
 		pins:         c.opts.driver.Features().SharedMemory,
 		rng:          rand.New(rand.NewPCG(c.opts.seed, c.opts.seed^0x9e3779b97f4a7c15)),
-		firstIDs:     make(map[string][16]byte),
-		topicIDs:     make(map[string][16]byte),
-		anew:         make(map[TopicPartition]struct{}),
+		others:       make(map[string]bool),
 		budgetPaused: make(map[*partition]struct{}),
 	}
 	return m
@@ -199,7 +205,9 @@ func (m *member) run(ctx context.Context, cfg driver.Config) error {
 
 	var io sync.WaitGroup
 	io.Go(func() { m.commitLoop(ioCtx) })
-	io.Go(func() { m.lookupLoop(ioCtx) })
+	for range lookupsAtOnce {
+		io.Go(func() { m.lookupLoop(ioCtx) })
+	}
 	go func() { m.polled <- m.pollLoop(pollCtx, background) }() // awaited by the loop, with a bound
 
 	err = m.loop(ctx)

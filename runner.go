@@ -43,7 +43,8 @@ func newRunner(o *options, h Handler, s *settings, client driver.Config, id iden
 	for _, v := range slices.Backward(o.middleware) {
 		h = v(h)
 	}
-	c := &core{opts: o, handler: h, log: o.logger, hooks: &hookList{list: o.hooks}, uuid: id.uuid, functionName: id.functionName, bootstrap: id.bootstrap}
+	c := &core{opts: o, handler: h, log: o.logger, hooks: &hookList{list: o.hooks}, uuid: id.uuid, functionName: id.functionName, bootstrap: id.bootstrap,
+		cluster: fingerprint(id.bootstrap), group: client.GroupID}
 	c.current.Store(s)
 	c.budget.limit = o.bufferBytes
 	c.workers.begin(o)
@@ -64,11 +65,18 @@ func (r *Runner) lock() func() {
 // WithStartTimeout ends, is a *SourceError. A broker that cannot be reached is not an error: Run goes on trying, and
 // Status, Healthy, the hooks and the log say so.
 //
-// A second call returns ErrAlreadyRun.
+// A second call returns ErrAlreadyRun. Where another mapping runs in this process with the same consumer group, the error
+// wraps ErrGroupInUse: another one is one that differs in FunctionName, Topics or FilterCriteria, the same one twice are
+// two replicas.
 func (r *Runner) Run(ctx context.Context) error {
 	if !r.started.CompareAndSwap(false, true) {
 		return ErrAlreadyRun
 	}
+	if err := inProcess.enter(r); err != nil {
+		r.end()
+		return err
+	}
+	defer inProcess.leave(r)
 	r.setState(Creating)
 	if !r.awaitEnabled(ctx) {
 		r.end()
