@@ -48,7 +48,9 @@ func (m *member) commitLoop(ctx context.Context) {
 		select {
 		case r := <-m.commits:
 			commitCtx, cancel := context.WithTimeout(ctx, commitTimeout)
+			m.commitBegan.Store(time.Now().UnixNano())
 			err := m.commit(commitCtx, r.commits)
+			m.commitBegan.Store(0)
 			cancel()
 			select {
 			case m.acks <- commitResult{r, err, time.Since(r.began)}:
@@ -145,16 +147,13 @@ func (m *member) committed(now time.Time, r commitResult) {
 	}
 	if r.err == nil {
 		m.commitErrors = 0
-		m.commitFailing.Store(0)
+		m.commitWorked()
 		m.commitPause = r.began.Add(max(min(commitPace*r.took, maxCommitPause), m.opts.commitInterval))
 	} else {
 		m.commitErrors++
-		m.commitFailing.CompareAndSwap(0, now.UnixNano())
 		m.commitAfter = now.Add(backoff{100 * time.Millisecond, 5 * time.Second}.after(m.commitErrors, m.rng))
 		m.counters.commitErrors.Add(1)
-		info := m.problem("commit", r.err)
-		m.log.Warn("commit failed, trying again", "err", r.err, "after", m.commitAfter.Sub(now))
-		m.hooks.error(info)
+		m.commitFailed(r.err)
 	}
 	m.hooks.commit(info)
 }

@@ -52,7 +52,7 @@ func newOptions(opts []Option) *options {
 	hostname, _ := os.Hostname() // only a name in the broker's logs
 	o := &options{
 		logger:        slog.Default(),
-		stopTimeout:   30 * time.Second,
+		stopTimeout:   defaultStopTimeout,
 		revokeTimeout: -1,
 		bufferBytes:   64 << 20,
 		backoff:       backoff{100 * time.Millisecond, 30 * time.Second},
@@ -156,8 +156,10 @@ func WithScaler(p scaling.Policy) Option {
 	return optionFunc(func(o *options) { o.policy, o.scaler = p, true })
 }
 
-// WithStopTimeout sets how long handlers may go on after the context of Run has ended, before theirs ends too; default
-// 30 s, 0 = at once. They then have 5 s more before Run leaves them behind with a *StuckError.
+// WithStopTimeout bounds a stop as a whole: Run returns that long after its context has ended, at the latest. Default 25 s, which
+// is below the 30 s after which Kubernetes kills. Handlers may go on for all of it but 7 s, or two fifths where that is less;
+// then their context ends with ErrStopping, and what is left is shared by those that heed it, the last commit and leaving the
+// group. 0 interrupts handlers at once and leaves 5 s for the rest.
 func WithStopTimeout(d time.Duration) Option {
 	return optionFunc(func(o *options) {
 		o.check(d >= 0, "WithStopTimeout", d, "0 or more")

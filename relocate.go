@@ -48,6 +48,7 @@ func (m *member) answered(now time.Time, l lookup) {
 	}
 	if failure == nil {
 		m.lookupErrors = 0
+		m.lookedUp()
 		if l.kind == lookupStart {
 			m.announce()
 		}
@@ -56,9 +57,7 @@ func (m *member) answered(now time.Time, l lookup) {
 	m.lookupErrors++
 	m.lookupAfter = now.Add(backoff{100 * time.Millisecond, 5 * time.Second}.after(m.lookupErrors, m.rng))
 	m.counters.pollErrors.Add(1)
-	info := m.problem("start", failure)
-	m.log.Warn("looking up offsets failed, trying again", "partitions", len(again), "err", failure, "after", m.lookupAfter.Sub(now))
-	m.hooks.error(info)
+	m.lookupFailed(failure)
 	if len(again) > 0 {
 		m.lookUp(lookup{kind: l.kind, parts: again, from: l.from})
 	}
@@ -80,6 +79,7 @@ func (m *member) launch(now time.Time, p *partition, f *startAnswer) {
 
 // startAt tells the client where to read a partition on.
 func (m *member) startAt(p *partition, offset int64, leaderEpoch int32) {
+	m.started(p.TopicPartition)
 	m.epochs++
 	p.epoch, p.next = m.epochs, offset
 	m.toStart = append(m.toStart, driver.Start{TopicPartition: p.TopicPartition, Offset: offset, LeaderEpoch: leaderEpoch, Epoch: p.epoch})
@@ -152,6 +152,7 @@ func (m *member) renew(p *partition) *partition {
 // recreated begins anew with a topic that was deleted and made again: what is known of it, and what is in flight,
 // belongs to another log.
 func (m *member) recreated(topic string) {
+	m.topicThere(topic)
 	var olds []*partition
 	for tp, p := range m.parts {
 		if tp.Topic == topic && p.phase != draining {

@@ -52,7 +52,9 @@ func (m *member) lookupLoop(ctx context.Context) {
 		select {
 		case l := <-m.lookups:
 			lookCtx, cancel := context.WithTimeout(ctx, lookupTimeout)
+			m.lookupBegan.Store(time.Now().UnixNano())
 			m.resolve(lookCtx, &l)
+			m.lookupBegan.Store(0)
 			cancel()
 			select {
 			case m.answers <- l:
