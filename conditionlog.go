@@ -53,6 +53,13 @@ func (l *conditionLog) write(now time.Time, what string, c Condition) bool {
 	return true
 }
 
+// mention writes a line about what does not stand.
+func (l *conditionLog) mention(now time.Time, c Condition) {
+	if ok, _ := l.few.take(now); ok {
+		l.add(slog.LevelWarn, "event source", c.attrs()...)
+	}
+}
+
 // ended writes the line of a condition's end.
 func (l *conditionLog) ended(now time.Time, s *standing) {
 	said := s.told

@@ -163,6 +163,13 @@ func (c *conditions) tell(now time.Time, s *standing) {
 	s.told, s.toldResult = true, s.LastProcessingResult
 }
 
+// mention has the log say what does not stand, unless there have been many such lines.
+func (c *conditions) mention(info ErrorInfo) {
+	now := time.Now()
+	defer c.lock()()
+	c.log.mention(now, Condition{Op: info.Op, Kind: kindOf(info.Err), Err: info.Err, LastProcessingResult: info.LastProcessingResult, Diagnosis: info.Diagnosis})
+}
+
 // end ends those conditions of a member (nil: the Runner's) for which over says so.
 func (c *conditions) end(m *member, over func(*Condition) bool) {
 	if m != nil && m.troubles.Load() == 0 {

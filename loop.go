@@ -264,10 +264,8 @@ func (m *member) sourceError(err *driver.Error) {
 		m.log.Warn("topic was deleted and made again: beginning at its beginning", "topic", err.TopicPartition.Topic)
 		m.recreated(err.TopicPartition.Topic)
 	default:
-		if stands {
-			return // the log has it
+		if !stands {
+			m.conditions.mention(info) // else the log has it
 		}
-		m.log.Warn("event source", "kind", err.Kind.String(), "err", err, "LastProcessingResult", info.LastProcessingResult,
-			"cause", string(info.Diagnosis.Cause), "detail", info.Diagnosis.Detail, "hint", info.Diagnosis.Hint)
 	}
 }
