@@ -227,6 +227,7 @@ func (m *member) run(ctx context.Context, cfg driver.Config) error {
 		m.remove(p)
 	}
 	m.publish(time.Now())
+	m.busySince.Store(0)
 	close(m.closed)
 	m.conditions.end(m, func(*Condition) bool { return true })
 	m.workers.leave(m)
@@ -272,7 +273,10 @@ func (m *member) pollLoop(ctx, background context.Context) error {
 	m.closeBegan.Store(time.Now().UnixNano())
 	closeCtx, cancel := context.WithDeadline(background, m.stop.closeBy) // set before ctx ended
 	defer cancel()
-	defer m.left.returned(m)
+	defer func() {
+		m.closeBegan.Store(0)
+		m.left.returned(m)
+	}()
 	return m.consumer.Close(closeCtx)
 }
 

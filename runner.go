@@ -255,9 +255,9 @@ func (r *Runner) changeState(from, to State) {
 		r.reason = r.faultCode
 	}
 	info := StateInfo{From: old, To: to, Reason: r.reason}
+	r.hooks.stateChange(info) // never waits, so the hooks are told in order
 	unlock()
 	r.log.Info("state", "from", string(info.From), "to", string(info.To))
-	r.hooks.stateChange(info)
 }
 
 // gather puts together what the members' loops published last; where one is free, that is of now.
