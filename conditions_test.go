@@ -14,7 +14,7 @@ import (
 
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
-	"github.com/esm-go/esm/internal/membroker"
+	"github.com/esm-go/esm/esmtest/membroker"
 )
 
 // logLines keeps the lines of a log, with the time of each.

@@ -6,12 +6,8 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/auth"
-	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/scaling"
 )
-
-// TopicPartition names a partition.
-type TopicPartition = driver.TopicPartition
 
 // Hooks are called as things happen. Every field may be nil.
 //

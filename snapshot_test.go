@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
-	"github.com/esm-go/esm/internal/membroker"
+	"github.com/esm-go/esm/esmtest/membroker"
 )
 
 // Every hook, the handler and any goroutine may call Status, Metrics and Healthy: they wait for nobody.
