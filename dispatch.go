@@ -145,7 +145,7 @@ func (m *member) expire(now time.Time, p *partition) bool {
 // drop gives records up: counted, logged by their coordinates, told to the hook.
 func (m *member) drop(p *partition, records []event.KafkaRecord, why DropReason, attempts int) {
 	m.counters.dropped.Add(int64(len(records)))
-	m.log.Error("records dropped", "reason", why.String(), "partition", p.key, "first", records[0].Offset,
+	m.saidOfDrops.error(m.log, time.Now(), "records dropped", "reason", why.String(), "partition", p.key, "first", records[0].Offset,
 		"last", records[len(records)-1].Offset, "records", len(records), "attempts", attempts, "err", p.lastErr)
 	m.hooks.drop(DropInfo{TopicPartition: p.TopicPartition, Records: records, Reason: why, Attempts: attempts, Err: p.lastErr})
 }
@@ -197,6 +197,7 @@ func (m *member) call(inv *invocation, e KafkaEvent) {
 				m.crew.exorcise(part.p.TopicPartition)
 			}
 		}
+		m.left.returned(inv)
 	}()
 	if len(m.hooks.list) > 0 {
 		m.hooks.batchBegin(inv.ctx, inv.info)
@@ -290,7 +291,7 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		for k := range next {
 			info.Records += len(next[k].records)
 		}
-		m.log.Warn("batch failed, trying again", "retry", info, "err", inv.err)
+		m.saidOfRetries.warn(m.log, now, "batch failed, trying again", "retry", info, "err", inv.err)
 		m.hooks.retry(info)
 	}
 }
@@ -303,10 +304,10 @@ func (m *member) count(now time.Time, inv *invocation, v verdict) {
 	}
 	opened, closed, nudge, streak := m.circuit.ended(now, v.outcome == succeeded, inv.parts, int(m.budget.partitions.Load()))
 	if opened {
-		m.log.Warn("circuit opened: the handler fails on every partition", "failures", streak, "cooldown", m.opts.breaker.Cooldown)
+		m.circuitOpened(streak, inv.err)
 	}
 	if closed {
-		m.log.Info("circuit closed")
+		m.circuitClosed()
 	}
 	if nudge {
 		m.heed()
