@@ -21,9 +21,11 @@ type invocation struct {
 	err     error
 	// living counts the parts whose partition is still this member's.
 	living int
+	// copy is where the engine keeps what the handler was given for the first time, nil when it was no first time.
+	copy *keepsake
 }
 
-// part is one partition's records in a batch.
+// part is one partition's records in a batch, as the engine keeps them: the handler never sees this slice.
 type part struct {
 	p       *partition
 	records []event.KafkaRecord
@@ -155,10 +157,8 @@ func (m *member) invoke(now time.Time, parts []part, size int) {
 	inv := &invocation{parts: parts, started: now, living: len(parts)}
 	inv.ID = m.invocations.Add(1)
 	inv.FunctionName, inv.UUID, inv.Bytes, inv.Attempt = m.functionName, m.uuid, size, 1
-	records := make(map[string][]event.KafkaRecord, len(parts))
 	for _, p := range parts {
 		p.p.inflight = inv
-		records[p.p.key] = p.records
 		inv.Records += len(p.records)
 	}
 	if u := &parts[0].p.work[0]; len(parts) == 1 && !u.firstFailure.IsZero() {
@@ -175,7 +175,7 @@ func (m *member) invoke(now time.Time, parts []part, size int) {
 	m.flying[inv] = struct{}{}
 	m.slot = false // the invocation has it now
 	m.counters.invoked.Add(int64(inv.Records))
-	e := KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.bootstrap, Records: records}
+	e := KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.bootstrap, Records: m.handOut(inv)}
 	go m.call(inv, e) // awaited by the loop through done, or named by a *StuckError
 }
 
@@ -239,9 +239,11 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		}
 	}
 	m.count(now, inv, v)
+	forgotten := true // nothing refers to the batch's copy any more
 	for i, part := range inv.parts {
 		p := part.p
 		if !p.alive {
+			forgotten = false
 			m.crew.exorcise(p.TopicPartition)
 			continue
 		}
@@ -255,6 +257,7 @@ func (m *member) finish(now time.Time, inv *invocation) {
 			p.lastErr = inv.err
 		}
 		next, gone, why := pol.apply(u, v.outcome, v.partial, mine, now)
+		forgotten = forgotten && len(next) == 0 && why == 0
 		if why != 0 {
 			m.drop(p, gone, why, u.attempts+1)
 		}
@@ -291,6 +294,9 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		}
 		m.log.Warn("batch failed, trying again", "retry", info, "err", inv.err)
 		m.hooks.retry(info)
+	}
+	if forgotten && inv.copy != nil {
+		m.copies.put(inv.copy)
 	}
 }
 

@@ -3,6 +3,7 @@ package esm
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -105,7 +106,7 @@ func (r DropReason) String() string {
 // DropInfo describes records of one partition that were given up.
 type DropInfo struct {
 	TopicPartition
-	// Records are those given up, in offset order. They belong to the hook.
+	// Records are those given up, in offset order. They belong to the hook as an event's belong to a handler.
 	Records []KafkaRecord
 	Reason  DropReason
 	// Attempts counts the tries that they had.
@@ -228,7 +229,18 @@ func (l *hookList) batchEnd(ctx context.Context, info func() BatchEndInfo) {
 func (l *hookList) retry(i RetryInfo) {
 	inTurn(l, func(h *Hooks) func(RetryInfo) { return h.Retry }, i)
 }
-func (l *hookList) drop(i DropInfo) { inTurn(l, func(h *Hooks) func(DropInfo) { return h.Drop }, i) }
+func (l *hookList) drop(i DropInfo) {
+	inTurn(l, func(h *Hooks) func(DropInfo) {
+		if len(l.list) == 1 || h.Drop == nil {
+			return h.Drop
+		}
+		return func(i DropInfo) { // each gets its own
+			i.Records = slices.Clone(i.Records)
+			ownHeaders(i.Records, nil)
+			h.Drop(i)
+		}
+	}, i)
+}
 func (l *hookList) filtered(i FilteredInfo) {
 	inTurn(l, func(h *Hooks) func(FilteredInfo) { return h.Filtered }, i)
 }

@@ -24,6 +24,7 @@ type core struct {
 	workers  workers
 	circuit  circuit
 	crew     crew
+	copies   copies
 	current  atomic.Pointer[settings]
 	// functionName, uuid and bootstrap are the mapping's, as invocations show them.
 	functionName, uuid, bootstrap string
