@@ -19,6 +19,8 @@ type invocation struct {
 	started time.Time
 	took    time.Duration
 	err     error
+	// interrupted: the engine ended the context before the handler returned its error.
+	interrupted bool
 	// living counts the parts whose partition is still this member's.
 	living int
 	// copy is where the engine keeps what the handler was given for the first time, nil when it was no first time.
@@ -185,8 +187,9 @@ func (m *member) call(inv *invocation, e KafkaEvent) {
 	inv.err = errGoexit
 	defer func() {
 		inv.took = time.Since(inv.started)
+		inv.interrupted = inv.err != nil && endedByEngine(inv.ctx)
 		if len(m.hooks.list) > 0 {
-			m.hooks.batchEnd(inv.ctx, func() BatchEndInfo { return BatchEndInfo{inv.info(), inv.took, inv.err} })
+			m.hooks.batchEnd(inv.ctx, func() BatchEndInfo { return BatchEndInfo{inv.info(), inv.took, inv.err, inv.interrupted} })
 		}
 		inv.cancel()
 		select {
@@ -207,6 +210,13 @@ func (inv *invocation) info() BatchInfo {
 	return BatchInfo{Invocation: inv.ID, Records: inv.Records, Bytes: inv.Bytes, Attempt: inv.Attempt, Partitions: ranges(inv.parts)}
 }
 
+// endedByEngine reports whether the engine ended a handler's context because it has to go, or its partitions went: what the
+// handler says then is no verdict. The end by WithInvocationTimeout is one.
+func endedByEngine(ctx context.Context) bool {
+	cause := context.Cause(ctx)
+	return errors.Is(cause, ErrStopping) || errors.Is(cause, ErrPartitionsGone)
+}
+
 // guard calls the handler and turns a panic into an error.
 func guard(ctx context.Context, h Handler, e KafkaEvent) (err error) {
 	defer func() {
@@ -222,9 +232,17 @@ var errGoexit = errors.New("esm: the handler ended its goroutine (runtime.Goexit
 
 // finish takes in the end of an invocation.
 func (m *member) finish(now time.Time, inv *invocation) {
+	if _, flying := m.flying[inv]; !flying {
+		m.returned(inv)
+		return
+	}
 	delete(m.flying, inv)
 	m.workers.release()
 	v := classify(inv.err)
+	if inv.interrupted || m.stop.phase != working && errors.Is(inv.err, context.Canceled) {
+		// In a stop a handler may have gone by the context of Run, which has ended before its own.
+		v.outcome = interrupted
+	}
 	pol := m.settings.retry
 	var items [][]int
 	if v.partial {
@@ -253,7 +271,7 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		if v.partial {
 			mine = items[i]
 		}
-		if v.outcome != succeeded && (!v.partial || len(mine) > 0) {
+		if v.outcome != succeeded && v.outcome != interrupted && (!v.partial || len(mine) > 0) {
 			p.lastErr = inv.err
 		}
 		next, gone, why := pol.apply(u, v.outcome, v.partial, mine, now)
@@ -277,7 +295,7 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		if p.phase != running {
 			continue
 		}
-		if len(next) == 0 {
+		if len(next) == 0 || v.outcome == interrupted {
 			m.settle(p, now)
 			continue
 		}
@@ -300,11 +318,29 @@ func (m *member) finish(now time.Time, inv *invocation) {
 	}
 }
 
+// returned takes in the end of an invocation that was left behind. It resolves nothing, as its *StuckError said.
+func (m *member) returned(inv *invocation) {
+	for _, part := range inv.parts {
+		if part.p.alive {
+			part.p.inflight = nil
+		} else {
+			m.crew.exorcise(part.p.TopicPartition)
+		}
+	}
+}
+
 // count keeps the counters, the circuit and the last result of an invocation.
 func (m *member) count(now time.Time, inv *invocation, v verdict) {
 	m.counters.invokes.Add(1)
 	if v.outcome != throttled {
 		m.counters.invocationTime.Add(int64(inv.took))
+	}
+	if v.outcome == interrupted {
+		m.log.Info("a handler was interrupted, its records are not resolved", "partitions", ranges(inv.parts), "err", inv.err)
+		if m.circuit.leave() {
+			m.crew.nudge()
+		}
+		return
 	}
 	opened, closed, nudge, streak := m.circuit.ended(now, v.outcome == succeeded, inv.parts, int(m.budget.partitions.Load()))
 	if opened {

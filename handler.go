@@ -27,7 +27,9 @@ type (
 //
 // Several invocations run at the same time, never two for one partition. The context outlives the context of Run by
 // the stop timeout, so that a stop does not cut work short; it ends with the cause ErrStopping, ErrInvocationTimeout
-// or ErrPartitionsGone. InvocationFromContext gives the batch's facts.
+// or ErrPartitionsGone. An error that the handler returns after a stop or a rebalance ended its context is no failure: it
+// uses no attempt and drops nothing, the records are handled again by whoever reads them next; nil means that they are
+// done, as always. After ErrInvocationTimeout an error is a failure. InvocationFromContext gives the batch's facts.
 type Handler func(ctx context.Context, event KafkaEvent) error
 
 // Middleware wraps a Handler. WithMiddleware applies the first one outermost.

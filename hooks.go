@@ -64,6 +64,9 @@ type BatchEndInfo struct {
 	Duration time.Duration
 	// Err is what the handler returned, a *PanicError when it panicked.
 	Err error
+	// Interrupted: a stop, or the loss of the batch's partitions, had ended the handler's context before it returned Err.
+	// That is no failure: the records are unresolved, and are handled by whoever reads them next.
+	Interrupted bool
 }
 
 // RetryInfo describes a part of a batch that is tried again.

@@ -122,6 +122,9 @@ func (pol retryPolicy) apply(u unit, out outcome, partial bool, items []int, now
 	if partial {
 		u.keep(items)
 	}
+	if out == interrupted {
+		return []unit{u}, nil, 0
+	}
 	if u.firstFailure.IsZero() {
 		u.firstFailure = now
 	}
