@@ -256,7 +256,7 @@ func (m *member) finish(now time.Time, inv *invocation) {
 			v.outcome = failed
 		}
 	}
-	m.count(now, inv, v)
+	m.count(now, inv, v, items)
 	forgotten := true // nothing refers to the batch's copy any more
 	for i, part := range inv.parts {
 		p := part.p
@@ -318,6 +318,18 @@ func (m *member) finish(now time.Time, inv *invocation) {
 	}
 }
 
+// mostlyDone reports whether a failure is a partial one that leaves more than half of the batch done.
+func mostlyDone(inv *invocation, v verdict, items [][]int) bool {
+	if !v.partial {
+		return false
+	}
+	bad := 0
+	for _, mine := range items {
+		bad += len(mine)
+	}
+	return 2*bad < inv.Records
+}
+
 // returned takes in the end of an invocation that was left behind. It resolves nothing, as its *StuckError said.
 func (m *member) returned(inv *invocation) {
 	for _, part := range inv.parts {
@@ -330,7 +342,7 @@ func (m *member) returned(inv *invocation) {
 }
 
 // count keeps the counters, the circuit and the last result of an invocation.
-func (m *member) count(now time.Time, inv *invocation, v verdict) {
+func (m *member) count(now time.Time, inv *invocation, v verdict, items [][]int) {
 	m.counters.invokes.Add(1)
 	if v.outcome != throttled {
 		m.counters.invocationTime.Add(int64(inv.took))
@@ -342,7 +354,7 @@ func (m *member) count(now time.Time, inv *invocation, v verdict) {
 		}
 		return
 	}
-	opened, closed, nudge, streak := m.circuit.ended(now, v.outcome == succeeded, inv.parts, int(m.budget.partitions.Load()))
+	opened, closed, nudge, streak := m.circuit.ended(now, v.outcome == succeeded || mostlyDone(inv, v, items), inv.parts, int(m.budget.partitions.Load()))
 	if opened {
 		m.log.Warn("circuit opened: the handler fails on every partition", "failures", streak, "cooldown", m.opts.breaker.Cooldown)
 	}
@@ -350,7 +362,7 @@ func (m *member) count(now time.Time, inv *invocation, v verdict) {
 		m.log.Info("circuit closed")
 	}
 	if nudge {
-		m.heed()
+		m.heed(now)
 		m.crew.nudge()
 	}
 	if v.outcome == succeeded {

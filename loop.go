@@ -95,6 +95,9 @@ func (m *member) at(t time.Time) {
 // advance does everything that may be done now, and finds the next deadline.
 func (m *member) advance(now time.Time) {
 	m.wake = time.Time{}
+	if m.tripped {
+		m.heed(now)
+	}
 	m.dispatch(now)
 	m.advanceRevocation(now)
 	m.flush() // a client may refuse the commit of a start that it does not know

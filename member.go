@@ -77,7 +77,7 @@ type loopState struct {
 	retry    queue // by the time of the next try
 	flying   map[*invocation]struct{}
 	paused   bool
-	// tripped: the circuit was open when last heeded.
+	// tripped: the circuit was open, and not half-open, when last heeded.
 	tripped bool
 	// slot: a worker is held for the next invocation; waiting: one was asked for and comes through slots.
 	slot, waiting bool
@@ -196,7 +196,7 @@ func (m *member) run(ctx context.Context, cfg driver.Config) error {
 	pollCtx, stopPolling := context.WithCancel(background)
 	ioCtx, stopIO := context.WithCancel(background)
 	m.stop.stopPolling = stopPolling
-	m.heed()
+	m.heed(time.Now())
 
 	var io sync.WaitGroup
 	io.Go(func() { m.commitLoop(ioCtx) })

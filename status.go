@@ -73,7 +73,7 @@ type Status struct {
 	Scaling ScalingStatus
 	// BufferedBytes is the memory of the records held, BufferLimit the budget of WithBufferBytes.
 	BufferedBytes, BufferLimit int
-	// CircuitOpen: WithCircuitBreaker has stopped the intake.
+	// CircuitOpen: WithCircuitBreaker has stopped the intake, or lets through one batch at a time to try it (half-open).
 	CircuitOpen bool
 	// OffsetLag is Lambda's metric by topic: the sum over this process's partitions of the log's end less the commit.
 	// MaxOffsetLag and SumOffsetLag are over all of them. Partitions whose lag is not known yet do not count.
