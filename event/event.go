@@ -50,7 +50,7 @@ type KafkaRecord struct {
 	KeySchemaMetadata, ValueSchemaMetadata *SchemaMetadata
 }
 
-// Header is one record header. A nil Value is Kafka's null header value.
+// Header is one record header. A nil Value is Kafka's null header value; in JSON it is [], as an empty one.
 type Header struct {
 	Key   string
 	Value []byte
