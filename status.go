@@ -3,6 +3,7 @@ package esm
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -205,11 +206,19 @@ func (s *Status) sum() {
 		p := &s.Partitions[i]
 		s.OldestAge = max(s.OldestAge, p.OldestAge)
 		if p.Lag >= 0 {
-			s.OffsetLag[p.Topic] += p.Lag
-			s.SumOffsetLag += p.Lag
+			s.OffsetLag[p.Topic] = saturate(s.OffsetLag[p.Topic], p.Lag)
+			s.SumOffsetLag = saturate(s.SumOffsetLag, p.Lag)
 			s.MaxOffsetLag = max(s.MaxOffsetLag, p.Lag)
 		}
 	}
+}
+
+// saturate adds two numbers that are not negative, and stops at the largest one.
+func saturate(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
 }
 
 // setResult keeps the LastProcessingResult.
