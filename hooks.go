@@ -18,7 +18,7 @@ type TopicPartition = driver.TopicPartition
 // Hooks are called as things happen. Every field may be nil. BatchBegin and BatchEnd run on the goroutine of the
 // invocation, several at a time; all others but StateChange and Scaled run one at a time, on the loops that own the
 // mapping's state, one of each poller, which wait: one that blocks holds up all of them. They must be quick, and must not
-// call Update, Pause, Resume or Status of the Runner.
+// call Update or Status of the Runner; Pause and Resume they may.
 type Hooks struct {
 	// BatchBegin is called before the handler, with the handler's context.
 	BatchBegin func(context.Context, BatchInfo)

@@ -95,6 +95,7 @@ func (m *member) at(t time.Time) {
 // advance does everything that may be done now, and finds the next deadline.
 func (m *member) advance(now time.Time) {
 	m.wake = time.Time{}
+	m.obey()
 	if m.tripped {
 		m.heed(now)
 	}
@@ -105,8 +106,8 @@ func (m *member) advance(now time.Time) {
 	m.advanceLookups(now)
 	m.advanceAge(now)
 	m.advanceStop(now)
-	if m.paused && len(m.flying) == 0 && !m.hushed.Load() {
-		m.hushed.Store(true)
+	if m.paused && len(m.flying) == 0 && m.hushed.Load() != m.obeyed {
+		m.hushed.Store(m.obeyed)
 		m.quiet()
 	}
 	m.flush()

@@ -25,6 +25,7 @@ type core struct {
 	circuit  circuit
 	crew     crew
 	copies   copies
+	wish     pauseWish
 	current  atomic.Pointer[settings]
 	// functionName, uuid and bootstrap are the mapping's, as invocations show them.
 	functionName, uuid, bootstrap string
@@ -61,10 +62,10 @@ type member struct {
 	// since when commits fail, and since when the group has taken everything away; Unix nanoseconds.
 	lastPoll, busySince, commitFailing, lostSince atomic.Int64
 
-	// quiet is called on the loop when a pause has taken effect here: nothing is in flight any more. hushed stays true
-	// until the pause ends.
+	// quiet is called on the loop when a pause has taken effect here: nothing is in flight any more. hushed is the wish that
+	// it was.
 	quiet  func()
-	hushed atomic.Bool
+	hushed atomic.Uint64
 
 	loopState
 }
@@ -77,6 +78,7 @@ type loopState struct {
 	retry    queue // by the time of the next try
 	flying   map[*invocation]struct{}
 	paused   bool
+	obeyed   uint64 // the wish that paused follows
 	// tripped: the circuit was open, and not half-open, when last heeded.
 	tripped bool
 	// slot: a worker is held for the next invocation; waiting: one was asked for and comes through slots.
