@@ -58,7 +58,7 @@ func TestPauseAndResumeMeet(t *testing.T) {
 			}
 			b.Produce("t", membroker.Record{Partition: int32(round % 4)})
 			synctest.Wait()
-			time.Sleep(time.Duration(10+rng.IntN(2000)) * time.Millisecond)
+			time.Sleep(time.Duration(100+rng.IntN(2000)) * time.Millisecond)
 			synctest.Wait()
 			paused := r.runner.wish.isPaused()
 			st := r.runner.Status()
