@@ -163,7 +163,7 @@ func TestUpdate(t *testing.T) {
 		if err := r.runner.Update(m); err != nil {
 			t.Fatal(err)
 		}
-		if s := r.runner.Status(); s.State != Enabled {
+		if s := r.runner.Status(); s.State != Disabled {
 			t.Errorf("after Enabled was left out: %s", s.State)
 		}
 		r.mustStop()

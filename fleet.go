@@ -176,9 +176,7 @@ func (f *fleet) took(p *poller) (failed bool) {
 		f.r.crew.remove(p.member)
 		f.r.log.Info("a poller has left", "pollers", len(f.pollers))
 	}
-	if f.r.isPaused() {
-		f.r.quiet() // the others waited for it
-	}
+	f.r.quiet() // a pause may have waited for it alone
 	if p.err == nil {
 		return false
 	}
@@ -262,20 +260,25 @@ func (r *Runner) enlist(m *member) {
 	unlock := r.lock()
 	defer unlock()
 	m.settings = r.current.Load()
-	m.paused = r.wantPaused
+	m.obeyed = r.wish.Load()
+	m.paused = m.obeyed%2 == 1
 	r.crew.add(m)
 }
 
 // quiet notes that a pause has taken effect, when it has for all members.
 func (r *Runner) quiet() {
+	unlock := r.lock()
+	wish, all := r.wish.Load(), r.wish.isPaused()
 	for _, m := range r.crew.list() {
 		select {
 		case <-m.closed:
 		default:
-			if !m.hushed.Load() {
-				return
-			}
+			all = all && m.hushed.Load() == wish
 		}
 	}
-	r.settleState(Disabling, Disabled)
+	if all {
+		r.change(Disabling, Disabled)
+	}
+	unlock()
+	r.tellStates()
 }

@@ -3,6 +3,7 @@ package esm
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/esm-go/esm/auth"
@@ -61,6 +62,9 @@ type BatchEndInfo struct {
 	Duration time.Duration
 	// Err is what the handler returned, a *PanicError when it panicked.
 	Err error
+	// Interrupted: a stop, or the loss of the batch's partitions, had ended the handler's context before it returned Err.
+	// That is no failure: the records are unresolved, and are handled by whoever reads them next.
+	Interrupted bool
 }
 
 // RetryInfo describes a part of a batch that is tried again.
@@ -103,7 +107,7 @@ func (r DropReason) String() string {
 // DropInfo describes records of one partition that were given up.
 type DropInfo struct {
 	TopicPartition
-	// Records are those given up, in offset order. They belong to the hook.
+	// Records are those given up, in offset order. They belong to the hook as an event's belong to a handler.
 	Records []KafkaRecord
 	Reason  DropReason
 	// Attempts counts the tries that they had.
@@ -203,7 +207,16 @@ func (l *hookList) retry(i RetryInfo) {
 	inTurn(l, "Retry", func(h *Hooks) func(RetryInfo) { return h.Retry }, i)
 }
 func (l *hookList) drop(i DropInfo) {
-	inTurn(l, "Drop", func(h *Hooks) func(DropInfo) { return h.Drop }, i)
+	inTurn(l, "Drop", func(h *Hooks) func(DropInfo) {
+		if len(l.list) == 1 || h.Drop == nil {
+			return h.Drop
+		}
+		return func(i DropInfo) { // each gets its own
+			i.Records = slices.Clone(i.Records)
+			ownHeaders(i.Records, nil)
+			h.Drop(i)
+		}
+	}, i)
 }
 func (l *hookList) filtered(i FilteredInfo) {
 	inTurn(l, "Filtered", func(h *Hooks) func(FilteredInfo) { return h.Filtered }, i)

@@ -91,6 +91,11 @@ func (m *member) at(t time.Time) {
 // advance does everything that may be done now, and finds the next deadline.
 func (m *member) advance(now time.Time) {
 	m.wake = time.Time{}
+	m.settings = m.current.Load()
+	m.obey()
+	if m.tripped {
+		m.heed(now)
+	}
 	m.dispatch(now)
 	m.advanceRevocation(now)
 	m.flush() // a client may refuse the commit of a start that it does not know
@@ -98,8 +103,8 @@ func (m *member) advance(now time.Time) {
 	m.advanceLookups(now)
 	m.advanceAge(now)
 	m.advanceStop(now)
-	if m.paused && len(m.flying) == 0 && !m.hushed.Load() {
-		m.hushed.Store(true)
+	if m.paused && len(m.flying) == 0 && m.hushed.Load() != m.obeyed {
+		m.hushed.Store(m.obeyed)
 		m.quiet()
 	}
 	m.flush()

@@ -29,6 +29,8 @@ type core struct {
 	workers    workers
 	circuit    circuit
 	crew       crew
+	copies     copies
+	wish       pauseWish
 	current    atomic.Pointer[settings]
 	// functionName, uuid and bootstrap are the mapping's, as invocations show them.
 	functionName, uuid, bootstrap string
@@ -79,10 +81,10 @@ type member struct {
 	published atomic.Pointer[snapshot]
 	wanted    atomic.Bool
 
-	// quiet is called on the loop when a pause has taken effect here: nothing is in flight any more. hushed stays true
-	// until the pause ends.
+	// quiet is called on the loop when a pause has taken effect here: nothing is in flight any more. hushed is the wish that
+	// it was.
 	quiet  func()
-	hushed atomic.Bool
+	hushed atomic.Uint64
 
 	loopState
 }
@@ -95,7 +97,8 @@ type loopState struct {
 	retry    queue // by the time of the next try
 	flying   map[*invocation]struct{}
 	paused   bool
-	// tripped: the circuit was open when last heeded.
+	obeyed   uint64 // the wish that paused follows
+	// tripped: the circuit was open, and not half-open, when last heeded.
 	tripped bool
 	// slot: a worker is held for the next invocation; waiting: one was asked for and comes through slots.
 	slot, waiting bool
@@ -222,7 +225,7 @@ func (m *member) run(ctx context.Context, cfg driver.Config) error {
 	pollCtx, stopPolling := context.WithCancel(background)
 	ioCtx, stopIO := context.WithCancel(background)
 	m.stop.stopPolling = stopPolling
-	m.heed()
+	m.heed(time.Now())
 
 	var io sync.WaitGroup
 	io.Go(func() { m.commitLoop(ioCtx) })

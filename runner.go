@@ -22,7 +22,6 @@ type Runner struct {
 
 	// mu guards what follows. It is never held while waiting for the loop.
 	mu           sync.Mutex
-	wantPaused   bool
 	isReady      bool
 	ended        bool
 	state        State
@@ -33,6 +32,8 @@ type Runner struct {
 	faultCode    string    // why it stopped by itself
 	credentials  CredentialsStatus
 	scaling      ScalingStatus
+	untold       []StateInfo // changes of state that the log has not been told yet, in order
+	telling      bool
 }
 
 // identity is how a mapping is named.
@@ -131,13 +132,10 @@ func (r *Runner) work(ctx context.Context) error {
 // awaitEnabled waits while the mapping is disabled; false when ctx ends first.
 func (r *Runner) awaitEnabled(ctx context.Context) bool {
 	for {
-		unlock := r.lock()
-		paused := r.wantPaused
-		unlock()
 		if ctx.Err() != nil {
 			return false
 		}
-		if !paused {
+		if !r.wish.isPaused() {
 			r.settleState(Disabled, Enabling)
 			unlock := r.lock()
 			r.enabledAt = time.Now()
@@ -153,24 +151,18 @@ func (r *Runner) awaitEnabled(ctx context.Context) bool {
 	}
 }
 
-func (r *Runner) isPaused() bool {
-	unlock := r.lock()
-	defer unlock()
-	return r.wantPaused
-}
-
 func (r *Runner) becomeReady() {
 	unlock := r.lock()
 	again := r.isReady
 	r.isReady = true
-	paused := r.wantPaused
+	if !again && !r.wish.isPaused() {
+		r.change("", Enabled)
+	}
 	unlock()
 	if again {
 		return // of a member that took another one's place
 	}
-	if !paused {
-		r.setState(Enabled)
-	}
+	r.tellStates()
 	close(r.ready)
 }
 
@@ -188,59 +180,62 @@ func (r *Runner) end() {
 func (r *Runner) Ready() <-chan struct{} { return r.ready }
 
 // Pause stops the intake, as Enabled = false does on Lambda, without leaving the group: what is in flight is finished,
-// nothing new is invoked or fetched. It returns at once; the state goes from Disabling to Disabled.
-func (r *Runner) Pause() {
-	unlock := r.lock()
-	changed := !r.wantPaused && !r.ended
-	r.wantPaused = true
-	members, running := r.crew.list(), r.started.Load()
-	unlock()
-	if !changed || !running {
-		return
-	}
-	r.setState(Disabling)
-	for _, m := range members {
-		m.do(func() { m.setPaused(true) })
-	}
-}
+// nothing new is invoked or fetched. It returns at once, before the loops have heard of it; the state goes from Disabling to Disabled.
+func (r *Runner) Pause() { r.want(true) }
 
 // Resume ends a Pause.
-func (r *Runner) Resume() {
+func (r *Runner) Resume() { r.want(false) }
+
+// pauseWish is whether the mapping is to be paused, which Pause and Resume write and the loops read. It counts how often that
+// changed, and is odd while it is to be paused: so a loop that looks late misses no change, and can say which of them has
+// taken effect.
+type pauseWish struct{ atomic.Uint64 }
+
+func (w *pauseWish) isPaused() bool { return w.Load()%2 == 1 }
+
+// want changes the wish, with the state that follows from it, and has the loops look.
+func (r *Runner) want(paused bool) {
 	unlock := r.lock()
-	changed := r.wantPaused && !r.ended
-	r.wantPaused = false
+	if r.wish.isPaused() == paused || r.ended {
+		unlock()
+		return
+	}
+	r.wish.Add(1)
 	r.enabledAt = time.Now()
-	members, ready := r.crew.list(), r.isReady
+	switch {
+	case paused && r.started.Load():
+		r.change("", Disabling)
+	case !paused && len(r.crew.list()) > 0:
+		r.change("", Enabling)
+		if r.isReady {
+			r.change("", Enabled)
+		}
+	}
 	unlock()
-	if !changed {
-		return
+	r.tellStates()
+	if !paused {
+		select {
+		case r.resumed <- struct{}{}:
+		default:
+		}
 	}
-	select {
-	case r.resumed <- struct{}{}:
-	default:
-	}
-	if len(members) == 0 {
-		return
-	}
-	r.setState(Enabling)
-	for _, m := range members {
-		m.do(func() { m.setPaused(false) })
-	}
-	if ready {
-		r.settleState(Enabling, Enabled)
-	}
+	r.crew.nudge()
 }
 
-// setPaused runs on the loop.
-func (m *member) setPaused(paused bool) {
-	if m.paused == paused || m.stop.phase != working {
+// obey pauses or resumes as is now wished. It runs on the loop.
+func (m *member) obey() {
+	now := m.wish.Load()
+	if now == m.obeyed || m.stop.phase != working {
 		return
 	}
-	m.paused = paused
-	m.hushed.Store(false)
-	if paused {
+	m.obeyed = now
+	switch paused := now%2 == 1; {
+	case paused == m.paused:
+	case paused:
+		m.paused = true
 		m.pauseAll(pausedByUser)
-	} else {
+	default:
+		m.paused = false
 		m.resumeAll(pausedByUser)
 	}
 }
@@ -253,9 +248,16 @@ func (r *Runner) settleState(from, to State) { r.changeState(from, to) }
 
 func (r *Runner) changeState(from, to State) {
 	unlock := r.lock()
+	r.change(from, to)
+	unlock()
+	r.tellStates()
+}
+
+// change changes the state, from a given one or any. The caller holds mu, so that the state goes with what it follows
+// from, and calls tellStates when it does not any longer.
+func (r *Runner) change(from, to State) {
 	old := r.state
 	if old == to || from != "" && old != from || r.ended && to != Disabled {
-		unlock()
 		return
 	}
 	r.state, r.reason, r.lastModified = to, ReasonUserInitiated, time.Now()
@@ -263,9 +265,30 @@ func (r *Runner) changeState(from, to State) {
 		r.reason = r.faultCode
 	}
 	info := StateInfo{From: old, To: to, Reason: r.reason}
-	r.hooks.stateChange(info) // never waits, so the hooks are told in order
-	unlock()
-	r.log.Info("state", "from", string(info.From), "to", string(info.To))
+	r.hooks.stateChange(info) // never waits, and so comes in order
+	r.untold = append(r.untold, info)
+}
+
+// tellStates tells the log of changes of state, in their order: who comes while another one is at it leaves its own to that
+// one.
+func (r *Runner) tellStates() {
+	for {
+		unlock := r.lock()
+		if r.telling || len(r.untold) == 0 {
+			unlock()
+			return
+		}
+		r.telling = true
+		infos := r.untold
+		r.untold = nil
+		unlock()
+		for _, info := range infos {
+			r.log.Info("state", "from", string(info.From), "to", string(info.To))
+		}
+		unlock = r.lock()
+		r.telling = false
+		unlock()
+	}
 }
 
 // gather puts together what the members' loops published last; where one is free, that is of now.

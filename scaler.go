@@ -166,7 +166,7 @@ func (s *scaler) failed(err error) {
 func (s *scaler) decide() {
 	s.asking = false
 	now := time.Now()
-	if s.r.isPaused() {
+	if s.r.wish.isPaused() {
 		s.sample(now)
 		s.last = now
 		next := pausedInterval

@@ -15,7 +15,7 @@ import (
 	"github.com/esm-go/esm/esmtest/membroker"
 )
 
-// Every hook, the handler and any goroutine may call Status, Metrics and Healthy: they wait for nobody.
+// Every hook, the handler and any goroutine may call any method of the Runner: they wait for nobody.
 func TestStatusFromAnywhere(t *testing.T) {
 	inBubble(t, "from every hook, its goroutines, the handler and its middleware", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -23,6 +23,7 @@ func TestStatusFromAnywhere(t *testing.T) {
 		var mu sync.Mutex
 		called := make(map[string]int)
 		var r *rig
+		m := memoryMapping()
 		ask := func(name string) {
 			begin := time.Now()
 			var all sync.WaitGroup
@@ -30,6 +31,13 @@ func TestStatusFromAnywhere(t *testing.T) {
 			s := r.runner.Status()
 			_ = r.runner.Healthy()
 			_ = r.runner.Metrics()
+			if name != "StateChange" { // which these call
+				r.runner.Pause()
+				r.runner.Resume()
+				if err := r.runner.Update(m); err != nil {
+					t.Errorf("Update from %s: %v", name, err)
+				}
+			}
 			all.Wait()
 			mu.Lock()
 			defer mu.Unlock()
@@ -37,11 +45,10 @@ func TestStatusFromAnywhere(t *testing.T) {
 			if took := time.Since(begin); took > snapshotPatience {
 				t.Errorf("%s waited %v", name, took)
 			}
-			if s.UUID == "" || time.Since(s.Time) > time.Minute && called[name] > 1 {
+			if s.UUID == "" || time.Since(s.Time) > 2*time.Minute && called[name] > 1 {
 				t.Errorf("%s: status of %v at %v", name, s.Time, time.Now())
 			}
 		}
-		m := memoryMapping()
 		m.MaximumRetryAttempts = new(1)
 		m.FilterCriteria = &FilterCriteria{Filters: []Filter{{Pattern: `{"value":[{"anything-but":["v1"]}]}`}}}
 		r = newMapped(t, b, m, func(context.Context, KafkaEvent) error {

@@ -3,6 +3,7 @@ package esm
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -79,7 +80,7 @@ type Status struct {
 	Scaling ScalingStatus
 	// BufferedBytes is the memory of the records held, BufferLimit the budget of WithBufferBytes.
 	BufferedBytes, BufferLimit int
-	// CircuitOpen: WithCircuitBreaker has stopped the intake.
+	// CircuitOpen: WithCircuitBreaker has stopped the intake, or lets through one batch at a time to try it (half-open).
 	CircuitOpen bool
 	// OffsetLag is Lambda's metric by topic: the sum over this process's partitions of the log's end less the commit.
 	// MaxOffsetLag and SumOffsetLag are over all of them. Partitions whose lag is not known yet do not count.
@@ -245,11 +246,19 @@ func (s *Status) sum() {
 		p := &s.Partitions[i]
 		s.OldestAge = max(s.OldestAge, p.OldestAge)
 		if p.Lag >= 0 {
-			s.OffsetLag[p.Topic] += p.Lag
-			s.SumOffsetLag += p.Lag
+			s.OffsetLag[p.Topic] = saturate(s.OffsetLag[p.Topic], p.Lag)
+			s.SumOffsetLag = saturate(s.SumOffsetLag, p.Lag)
 			s.MaxOffsetLag = max(s.MaxOffsetLag, p.Lag)
 		}
 	}
+}
+
+// saturate adds two numbers that are not negative, and stops at the largest one.
+func saturate(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
 }
 
 // setResult keeps the LastProcessingResult.
