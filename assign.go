@@ -26,6 +26,7 @@ func (m *member) change(now time.Time, msg message) {
 func (m *member) assign(tps []TopicPartition) {
 	m.lostSince.Store(0)
 	m.diagnosis.healed()
+	m.joined()
 	for _, tp := range tps {
 		if old := m.parts[tp]; old != nil {
 			m.remove(old)
@@ -80,6 +81,7 @@ func (m *member) remove(p *partition) {
 	p.alive = false
 	p.gone.Store(true)
 	delete(m.parts, p.TopicPartition)
+	m.gone(p.TopicPartition)
 	m.budget.partitions.Add(-1)
 	m.workers.assign(-1)
 	if inv := p.inflight; inv != nil {

@@ -132,6 +132,7 @@ func (m *member) heed() {
 	if open == m.tripped {
 		return
 	}
+	m.waitsForCircuit.Store(open)
 	if m.tripped = open; open {
 		m.pauseAll(pausedByBreaker)
 	} else {

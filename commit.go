@@ -46,7 +46,9 @@ func (m *member) commitLoop(ctx context.Context) {
 		select {
 		case r := <-m.commits:
 			commitCtx, cancel := context.WithTimeout(ctx, commitTimeout)
+			m.commitBegan.Store(time.Now().UnixNano())
 			err := m.commit(commitCtx, &r)
+			m.commitBegan.Store(0)
 			cancel()
 			select {
 			case m.acks <- commitResult{r, err, time.Since(r.began)}:
@@ -214,7 +216,7 @@ func (m *member) committed(now time.Time, r commitResult) {
 	}
 	if len(failed) == 0 { // what was refused is of assignments that have ended, and no business of this member's any more
 		m.commitErrors, m.refusals = 0, 0
-		m.commitFailing.Store(0)
+		m.commitWorked()
 		m.commitPause = r.began.Add(max(min(commitPace*r.took, maxCommitPause), m.opts.commitInterval))
 		m.hooks.commit(info)
 		return
@@ -248,15 +250,12 @@ func (m *member) committed(now time.Time, r commitResult) {
 	if len(starts) > 0 {
 		m.lookUpAgain(lookup{kind: lookupStart}, starts, now.Add(wait))
 	}
-	m.commitFailing.CompareAndSwap(0, now.UnixNano())
 	m.counters.commitErrors.Add(1)
-	op, err := "commit", r.err
+	op, err := OpCommit, r.err
 	if failed[0].phase == starting {
-		op, err = "start", errStart(r.err)
+		op, err = OpStart, errStart(r.err)
 	}
-	problem := m.problem(op, err)
-	m.log.Warn("commit failed, trying again", "err", err, "after", wait)
-	m.hooks.error(problem)
+	m.commitFailed(op, err, failed)
 	m.hooks.commit(info)
 }
 

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
-	"github.com/esm-go/esm/internal/membroker"
+	"github.com/esm-go/esm/esmtest/membroker"
 )
 
 func memoryMapping() Mapping {
@@ -80,7 +80,7 @@ func TestPauseResume(t *testing.T) {
 			t.Errorf("resumed: %+v", s)
 		}
 		r.mustStop()
-		wantLines(t, "states", states, "Creating", "Enabled", "Disabling", "Disabled", "Enabling", "Enabled", "Disabled")
+		wantLines(t, "states", states, "Creating", "Enabled", "Disabling", "Disabled", "Enabling", "Enabled", "Disabling", "Disabled")
 	})
 	inBubble(t, "a partition assigned while paused is paused", func(t *testing.T) {
 		b := membroker.NewBroker(t)

@@ -145,7 +145,7 @@ func (m *member) expire(now time.Time, p *partition) bool {
 // drop gives records up: counted, logged by their coordinates, told to the hook.
 func (m *member) drop(p *partition, records []event.KafkaRecord, why DropReason, attempts int) {
 	m.counters.dropped.Add(int64(len(records)))
-	m.log.Error("records dropped", "reason", why.String(), "partition", p.key, "first", records[0].Offset,
+	m.saidOfDrops.error(m.log, time.Now(), "records dropped", "reason", why.String(), "partition", p.key, "first", records[0].Offset,
 		"last", records[len(records)-1].Offset, "records", len(records), "attempts", attempts, "err", p.lastErr)
 	m.hooks.drop(DropInfo{TopicPartition: p.TopicPartition, Records: records, Reason: why, Attempts: attempts, Err: p.lastErr})
 }
@@ -155,6 +155,7 @@ func (m *member) invoke(now time.Time, parts []part, size int) {
 	inv := &invocation{parts: parts, started: now, living: len(parts)}
 	inv.ID = m.invocations.Add(1)
 	inv.FunctionName, inv.UUID, inv.Bytes, inv.Attempt = m.functionName, m.uuid, size, 1
+	inv.ReportBatchItemFailures = m.settings.retry.partial
 	records := make(map[string][]event.KafkaRecord, len(parts))
 	for _, p := range parts {
 		p.p.inflight = inv
@@ -171,7 +172,7 @@ func (m *member) invoke(now time.Time, parts []part, size int) {
 		timed, cancel := context.WithDeadlineCause(ctx, inv.Deadline, ErrInvocationTimeout)
 		ctx, inv.cancel = timed, func() { cancel(); abort(nil) }
 	}
-	inv.ctx = context.WithValue(ctx, invocationKey{}, &inv.Invocation)
+	inv.ctx = event.WithInvocation(ctx, &inv.Invocation)
 	m.flying[inv] = struct{}{}
 	m.slot = false // the invocation has it now
 	m.counters.invoked.Add(int64(inv.Records))
@@ -196,6 +197,7 @@ func (m *member) call(inv *invocation, e KafkaEvent) {
 				m.crew.exorcise(part.p.TopicPartition)
 			}
 		}
+		m.left.returned(inv)
 	}()
 	if len(m.hooks.list) > 0 {
 		m.hooks.batchBegin(inv.ctx, inv.info)
@@ -289,7 +291,7 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		for k := range next {
 			info.Records += len(next[k].records)
 		}
-		m.log.Warn("batch failed, trying again", "retry", info, "err", inv.err)
+		m.saidOfRetries.warn(m.log, now, "batch failed, trying again", "retry", info, "err", inv.err)
 		m.hooks.retry(info)
 	}
 }
@@ -302,10 +304,10 @@ func (m *member) count(now time.Time, inv *invocation, v verdict) {
 	}
 	opened, closed, nudge, streak := m.circuit.ended(now, v.outcome == succeeded, inv.parts, int(m.budget.partitions.Load()))
 	if opened {
-		m.log.Warn("circuit opened: the handler fails on every partition", "failures", streak, "cooldown", m.opts.breaker.Cooldown)
+		m.circuitOpened(streak, inv.err)
 	}
 	if closed {
-		m.log.Info("circuit closed")
+		m.circuitClosed()
 	}
 	if nudge {
 		m.heed()

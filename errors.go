@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/mapping"
 )
 
 // Errors that New, Run and the Runner's methods return.
@@ -24,7 +25,9 @@ var (
 	// ErrNotSupported is wrapped by New's error for a parameter that this version parses but cannot carry out.
 	ErrNotSupported = errors.New("esm: not supported")
 	// ErrImmutable is wrapped by Update's error for a parameter that AWS does not let one change either.
-	ErrImmutable = errors.New("esm: this parameter cannot be changed")
+	ErrImmutable = mapping.ErrImmutable
+	// ErrInvalidMapping is wrapped by every *FieldError.
+	ErrInvalidMapping = mapping.ErrInvalid
 )
 
 // Causes with which a handler's context ends; see context.Cause.
@@ -90,10 +93,11 @@ type StuckHandler struct {
 // OffsetRange is a range of offsets, both ends included.
 type OffsetRange struct{ First, Last int64 }
 
-// StuckCall is one call of the client that did not return.
+// StuckCall is one call that did not return: of the client, a hook, a policy or a secret store; or, as OpCommit, a commit of
+// records that were handled, which did not succeed in time: they will be delivered again.
 type StuckCall struct {
-	// Op names the call: "commit", "close", "look up offsets".
-	Op string
+	// Op names the call: any Op but OpInvoke and OpBuffer.
+	Op Op
 	// Since is when it began.
 	Since time.Time
 	// Err is what is known of it, may be nil.
@@ -113,7 +117,7 @@ func (e *StuckError) Error() string {
 		sep = "; "
 	}
 	for _, c := range e.Calls {
-		fmt.Fprintf(&b, "%sa call of the Kafka client (%s) since %s", sep, c.Op, c.Since.Format(time.RFC3339))
+		fmt.Fprintf(&b, "%sa call (%s) since %s", sep, c.Op, c.Since.Format(time.RFC3339))
 		if c.Err != nil {
 			fmt.Fprintf(&b, ": %v", c.Err)
 		}

@@ -73,7 +73,7 @@ func (r *Runner) sameCluster(other *Runner) bool {
 }
 
 // agreement is the fingerprint of what the members of one group must agree on: whom the records go to, and which of them.
-func (m Mapping) agreement() string {
+func agreement(m Mapping) string {
 	parts := []string{m.FunctionName}
 	if m.FilterCriteria != nil {
 		for _, f := range m.FilterCriteria.Filters {

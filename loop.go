@@ -2,6 +2,7 @@ package esm
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/esm-go/esm/driver"
@@ -11,7 +12,7 @@ const (
 	// commitTimeout bounds one commit, lookupTimeout one round of looking up offsets.
 	commitTimeout = 15 * time.Second
 	lookupTimeout = 15 * time.Second
-	// finalCommitTimeout bounds the commit of a revocation or a stop, after the work is drained.
+	// finalCommitTimeout bounds the commit of a revocation, after the work is drained.
 	finalCommitTimeout = 5 * time.Second
 )
 
@@ -70,21 +71,12 @@ func (m *member) loop(ctx context.Context) error {
 		case <-end:
 			m.begin()
 			end = nil
-			m.beginStop(time.Now(), m.patience(ctx))
+			m.beginStop(time.Now(), errors.Is(context.Cause(ctx), errSurplus))
 		case <-timer.C:
 			m.begin()
 		}
 	}
-	err := m.stop.fatal
-	if len(m.stop.stuck.Handlers)+len(m.stop.stuck.Calls) > 0 {
-		stuck := m.stop.stuck
-		if err == nil {
-			return &stuck
-		}
-		stuck.Calls = append(stuck.Calls, StuckCall{Op: "poll", Since: time.Now(), Err: err})
-		return &stuck
-	}
-	return err
+	return m.stop.fatal
 }
 
 func (m *member) begin() { m.busySince.Store(time.Now().UnixNano()) }
@@ -111,6 +103,8 @@ func (m *member) advance(now time.Time) {
 		m.quiet()
 	}
 	m.flush()
+	m.advanceConditions(now)
+	m.advanceSnapshot(now)
 }
 
 // flush hands the collected changes to the client.
@@ -142,6 +136,9 @@ func (m *member) deliver(now time.Time, d *delivery) {
 			m.counters.filtered.Add(int64(out))
 			m.counters.wrongKind.Add(int64(d.wrong[i]))
 			m.hooks.filtered(FilteredInfo{TopicPartition: p.TopicPartition, Records: out, WrongKind: d.wrong[i]})
+		}
+		if m.troubles.Load() > 0 {
+			m.fetched(p.TopicPartition)
 		}
 		p.next = run.Next
 		if run.End >= 0 {
@@ -260,7 +257,8 @@ func (m *member) standing() pauseReason {
 // sourceError takes in what the client had to say.
 func (m *member) sourceError(err *driver.Error) {
 	m.counters.pollErrors.Add(1)
-	info := m.problem("poll", err)
+	info := m.problem(OpPoll, err)
+	stands := m.stands(err, info)
 	m.hooks.error(info)
 	switch err.Kind {
 	case driver.KindOffsetOutOfRange:
@@ -274,7 +272,8 @@ func (m *member) sourceError(err *driver.Error) {
 		m.log.Warn("topic was deleted and made again", "topic", err.TopicPartition.Topic)
 		m.reportedAnew(err.TopicPartition.Topic)
 	default:
-		m.log.Warn("event source", "kind", err.Kind.String(), "err", err, "LastProcessingResult", info.LastProcessingResult,
-			"cause", string(info.Diagnosis.Cause), "detail", info.Diagnosis.Detail, "hint", info.Diagnosis.Hint)
+		if !stands {
+			m.conditions.mention(info) // else the log has it
+		}
 	}
 }

@@ -15,24 +15,30 @@ import (
 
 // core is what the members of one mapping share.
 type core struct {
-	opts     *options
-	handler  Handler
-	log      *slog.Logger
-	hooks    *hookList
-	counters counters
-	budget   budget
-	workers  workers
-	circuit  circuit
-	crew     crew
-	current  atomic.Pointer[settings]
+	opts    *options
+	handler Handler
+	log     *slog.Logger
+	hooks   *hookList
+	// conditions are what is wrong, stopping the stop of Run, left what it had to leave behind.
+	conditions conditions
+	stopping   stopping
+	left       left
+	calls      calls
+	counters   counters
+	budget     budget
+	workers    workers
+	circuit    circuit
+	crew       crew
+	current    atomic.Pointer[settings]
 	// functionName, uuid and bootstrap are the mapping's, as invocations show them.
 	functionName, uuid, bootstrap string
 	// cluster is the fingerprint of the bootstrap servers, for notes; group the consumer group.
-	cluster     string
-	group       string
-	census      census
-	invocations atomic.Uint64
-	diagnosis   diagnosis
+	cluster                    string
+	group                      string
+	census                     census
+	invocations                atomic.Uint64
+	saidOfRetries, saidOfDrops said
+	diagnosis                  diagnosis
 	// result is the LastProcessingResult.
 	result atomic.Pointer[string]
 }
@@ -60,9 +66,18 @@ type member struct {
 	ready     chan struct{}
 	readyOnce sync.Once
 
-	// For Healthy, read from other goroutines: when the last Poll returned, since when the loop is busy (0 = it waits),
-	// since when commits fail, and since when the group has taken everything away; Unix nanoseconds.
-	lastPoll, busySince, commitFailing, lostSince atomic.Int64
+	// For Healthy and the end, read from other goroutines: when the last Poll returned, since when the loop is busy (0 = it
+	// waits), and since when the group has taken everything away; since when a Poll, the Close, a commit and a lookup run (0 =
+	// none does). Unix nanoseconds.
+	lastPoll, busySince, lostSince  atomic.Int64
+	inPoll, closeBegan, commitBegan atomic.Int64
+	// troubles counts the conditions that this member holds.
+	troubles atomic.Int32
+	// waitsForCircuit: partitions are not fetched, for the circuit is open.
+	waitsForCircuit atomic.Bool
+	// published is the last snapshot; wanted: somebody asked for another one.
+	published atomic.Pointer[snapshot]
+	wanted    atomic.Bool
 
 	// quiet is called on the loop when a pause has taken effect here: nothing is in flight any more. hushed stays true
 	// until the pause ends.
@@ -104,6 +119,7 @@ type loopState struct {
 	noted        string    // the mapping's fingerprint in what was committed last
 
 	queuedLookups []lookup
+	checkFailed   bool      // of the ids of topics, the last one
 	lookingUp     int       // lookups under way
 	nextOthers    time.Time // when to look for another mapping's commits; zero = not before the next assignment
 	others        map[string]bool
@@ -111,6 +127,10 @@ type loopState struct {
 	// pins: the client's records keep the fetch that brought them in memory; nextAge is when to look for such that wait.
 	pins    bool
 	nextAge time.Time
+
+	// fullSince is since when partitions wait for memory; fullTold: that is a condition by now.
+	fullSince time.Time
+	fullTold  bool
 
 	revocation *revocation
 	stop       stopState
@@ -171,6 +191,7 @@ func newMember(c *core) *member {
 	}
 	m.free <- new(delivery)
 	m.free <- new(delivery)
+	m.published.Store(&snapshot{heard: make(chan struct{})})
 	s := c.current.Load()
 	m.loopState = loopState{
 		settings:     s,
@@ -214,7 +235,10 @@ func (m *member) run(ctx context.Context, cfg driver.Config) error {
 	for _, p := range m.parts { // of a client that did not say that they are revoked, or of handlers left behind
 		m.remove(p)
 	}
+	m.publish(time.Now())
+	m.busySince.Store(0)
 	close(m.closed)
+	m.conditions.end(m, func(*Condition) bool { return true })
 	m.workers.leave(m)
 	stopPolling()
 	stopIO()
@@ -233,7 +257,9 @@ func (m *member) pollLoop(ctx, background context.Context) error {
 		case <-ctx.Done():
 			continue
 		}
+		m.inPoll.Store(time.Now().UnixNano())
 		fatal = m.consumer.Poll(ctx, &d.Fetch)
+		m.inPoll.Store(0)
 		m.lastPoll.Store(time.Now().UnixNano())
 		if len(d.Runs) == 0 && len(d.Errors) == 0 {
 			m.free <- d
@@ -253,8 +279,13 @@ func (m *member) pollLoop(ctx, background context.Context) error {
 		// The client is of no further use, but it is ours to close, when the loop says so.
 		<-ctx.Done()
 	}
-	closeCtx, cancel := context.WithTimeout(background, closeTimeout)
+	m.closeBegan.Store(time.Now().UnixNano())
+	closeCtx, cancel := context.WithDeadline(background, m.stop.closeBy) // set before ctx ended
 	defer cancel()
+	defer func() {
+		m.closeBegan.Store(0)
+		m.left.returned(m)
+	}()
 	return m.consumer.Close(closeCtx)
 }
 
@@ -276,7 +307,7 @@ func (m *member) prepare(d *delivery) {
 	}
 }
 
-// do runs f on the loop and waits for it; false when the loop has ended.
+// do runs f on the loop and waits for it; false when the loop has ended, or Run stops and the loop is busy.
 func (m *member) do(f func()) bool {
 	done := make(chan struct{})
 	select {
@@ -284,6 +315,8 @@ func (m *member) do(f func()) bool {
 		<-done
 		return true
 	case <-m.closed:
+		return false
+	case <-m.stopping.begun:
 		return false
 	}
 }

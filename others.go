@@ -60,6 +60,6 @@ func (m *member) foundOthers(others []string) {
 			"its FunctionName or FilterCriteria differ from this one's, and each commits the records that go to the other; "+
 			"give each a ConsumerGroupId or UUID of its own", m.group)}
 		m.log.Error("two mappings share a consumer group", "err", err)
-		m.hooks.error(m.problem("group", err))
+		m.hooks.error(m.problem(OpGroup, err))
 	}
 }

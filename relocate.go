@@ -43,6 +43,7 @@ func (m *member) answered(now time.Time, l lookup) {
 	}
 	switch l.kind {
 	case lookupIDs:
+		m.checkFailed = l.err != nil && !l.reported
 		if l.err == nil {
 			again = m.compareIDs(now, &l)
 		}
@@ -58,9 +59,7 @@ func (m *member) answered(now time.Time, l lookup) {
 	}
 	after := backoff{100 * time.Millisecond, 5 * time.Second}.after(l.tries+1, m.rng)
 	m.counters.pollErrors.Add(1)
-	info := m.problem("start", failure)
-	m.log.Warn("looking up offsets failed, trying again", "partitions", len(again), "err", failure, "after", after)
-	m.hooks.error(info)
+	m.lookupFailed(failure)
 	m.lookUpAgain(l, again, now.Add(after))
 }
 
@@ -118,6 +117,7 @@ func (m *member) launch(now time.Time, p *partition, f *startAnswer) {
 
 // startAt tells the client where to read a partition on.
 func (m *member) startAt(p *partition, offset int64, leaderEpoch int32) {
+	m.started(p.TopicPartition)
 	m.epochs++
 	p.epoch, p.next = m.epochs, offset
 	m.toStart = append(m.toStart, driver.Start{TopicPartition: p.TopicPartition, Offset: offset, LeaderEpoch: leaderEpoch, Epoch: p.epoch})

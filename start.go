@@ -79,7 +79,9 @@ func (m *member) lookupLoop(ctx context.Context) {
 		select {
 		case l := <-m.lookups:
 			lookCtx, cancel := context.WithTimeout(ctx, lookupTimeout)
+			call := m.calls.begin(OpStart)
 			m.resolve(lookCtx, &l)
+			m.calls.end(call)
 			cancel()
 			select {
 			case m.answers <- l:

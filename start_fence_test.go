@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
-	"github.com/esm-go/esm/internal/membroker"
+	"github.com/esm-go/esm/esmtest/membroker"
 )
 
 // A start that was looked up before the partition was revoked belongs to an assignment that is over: committed after it,

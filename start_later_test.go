@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
-	"github.com/esm-go/esm/internal/membroker"
+	"github.com/esm-go/esm/esmtest/membroker"
 )
 
 // What was produced to a topic before the mapping looked at the topics again is nobody's to skip.
