@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -215,7 +216,7 @@ func TestRefusedCommitKeepsNoOtherWaiting(t *testing.T) {
 		b.CreateTopic("t", 2)
 		d := &refuser{Driver: b.Driver()}
 		r := newRig(t, b, defaults(), func(context.Context, KafkaEvent) error { return nil }, WithDriver(d)).start()
-		d.refuse = true
+		d.refuse.Store(true)
 		for range 60 {
 			b.Produce("t", membroker.Record{Partition: 0}, membroker.Record{Partition: 1})
 			pass(time.Second)
@@ -223,7 +224,7 @@ func TestRefusedCommitKeepsNoOtherWaiting(t *testing.T) {
 				t.Fatalf("the good partition was last committed %v ago", late)
 			}
 		}
-		d.refuse = false
+		d.refuse.Store(false)
 		pass(10 * time.Second)
 		if k := b.Committed("g", "t", 0).Offset; k != 60 {
 			t.Errorf("committed %d in the end, want 60", k)
@@ -235,7 +236,7 @@ func TestRefusedCommitKeepsNoOtherWaiting(t *testing.T) {
 // refuser refuses the commits of partition 0.
 type refuser struct {
 	driver.Driver
-	refuse bool
+	refuse atomic.Bool
 }
 
 func (d *refuser) Open(cfg driver.Config, l driver.Listener) (driver.Consumer, error) {
@@ -252,7 +253,7 @@ func (c *refusing) Commit(ctx context.Context, commits []driver.Commit) error {
 	var rest []driver.Commit
 	refused := make(map[TopicPartition]*driver.Error)
 	for _, k := range commits {
-		if k.Partition == 0 && c.d.refuse {
+		if k.Partition == 0 && c.d.refuse.Load() {
 			refused[k.TopicPartition] = &driver.Error{Kind: driver.KindUnknownTopic, TopicPartition: k.TopicPartition, Offset: -1}
 			continue
 		}

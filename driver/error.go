@@ -39,14 +39,11 @@ const (
 	KindStaleMember
 	// KindInvalidConfig: the broker or the client refuses a setting.
 	KindInvalidConfig
-	// KindTruncated: the log of Error.TopicPartition was cut below Error.Offset, the position, and has grown again since.
-	// Error.To is where the logs part: reading goes on there. The partition is held until it is started again.
-	KindTruncated
 )
 
 var kindNames = [...]string{
 	"other", "unavailable", "authentication", "authorization", "offset out of range", "unknown topic", "topic recreated",
-	"max poll interval exceeded", "fenced", "group protocol", "stale member", "invalid configuration", "log truncated",
+	"max poll interval exceeded", "fenced", "group protocol", "stale member", "invalid configuration",
 }
 
 // String returns the kind in words.
@@ -64,10 +61,13 @@ type Error struct {
 	TopicPartition TopicPartition
 	// Broker is the host:port of the broker that it is about, empty where the client does not say.
 	Broker string
-	// Offset is the offset that was asked for, with KindOffsetOutOfRange and KindTruncated; else -1.
+	// Offset is the offset that was asked for, with KindOffsetOutOfRange; else -1.
 	Offset int64
-	// To is where to go on, with KindTruncated; it means nothing else.
-	To int64
+	// Truncated, with KindOffsetOutOfRange, says that the log was cut below Offset, and may have grown past it again: its
+	// records from ResetTo on are others than those that were read.
+	Truncated bool
+	// ResetTo is where the log parted from what was read, where Truncated is set.
+	ResetTo int64
 	// Err is the client's own error.
 	Err error
 }
