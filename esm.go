@@ -28,6 +28,7 @@ func New(m Mapping, h Handler, opts ...Option) (*Runner, error) {
 	client.Logger = o.logger.With("driver", o.driver.Name())
 	r := newRunner(o, h, s, client, identity{uuid: m.UUID, functionName: m.FunctionName, bootstrap: m.bootstrap()})
 	r.mapping = m
+	o.warnOf(s)
 	if m.Enabled != nil && !*m.Enabled {
 		r.wish.Add(1)
 	}
@@ -107,6 +108,7 @@ func (r *Runner) Update(m Mapping) error {
 	// Under the same lock as Run hands the settings to a loop: whichever comes second sees the other.
 	r.current.Store(s)
 	unlock()
+	r.opts.warnOf(s)
 	if ended {
 		return nil
 	}
