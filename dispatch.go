@@ -249,6 +249,8 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		known := false
 		if pol.partial {
 			items, known = itemsIn(inv.parts, v.items)
+		} else {
+			m.unasked(now, inv)
 		}
 		if v.partial = known; !known && v.outcome == permanent {
 			// An unknown item, or partial responses not asked for: the whole batch failed. Nothing said that all of it is
@@ -316,6 +318,17 @@ func (m *member) finish(now time.Time, inv *invocation) {
 	if forgotten && inv.copy != nil {
 		m.copies.put(inv.copy)
 	}
+}
+
+// unasked tells that a handler names items without FunctionResponseTypes, which makes its whole batch fail: once a minute,
+// since it does so with every batch.
+func (c *core) unasked(now time.Time, inv *invocation) {
+	last := c.unaskedTold.Load()
+	if last != 0 && now.Sub(time.Unix(0, last)) < time.Minute || !c.unaskedTold.CompareAndSwap(last, now.UnixNano()) {
+		return
+	}
+	c.log.Warn("the handler returned ItemFailures, but the mapping has no FunctionResponseTypes: the whole batch failed; "+
+		"set FunctionResponseTypes to ReportBatchItemFailures", "partitions", ranges(inv.parts))
 }
 
 // mostlyDone reports whether a failure is a partial one that leaves more than half of the batch done.

@@ -31,6 +31,8 @@ type core struct {
 	functionName, uuid, bootstrap string
 	invocations                   atomic.Uint64
 	diagnosis                     diagnosis
+	// unaskedTold is when it was last told that ItemFailures came unasked, Unix nanoseconds.
+	unaskedTold atomic.Int64
 	// result is the LastProcessingResult.
 	result atomic.Pointer[string]
 }
