@@ -251,6 +251,8 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		known := false
 		if pol.partial {
 			items, known = itemsIn(inv.parts, v.items)
+		} else {
+			m.misconfigured(errUnasked)
 		}
 		if v.partial = known; !known && v.outcome == permanent {
 			// An unknown item, or partial responses not asked for: the whole batch failed. Nothing said that all of it is
@@ -319,6 +321,10 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		m.copies.put(inv.copy)
 	}
 }
+
+// errUnasked is what stands while a handler names items without FunctionResponseTypes.
+var errUnasked = errors.New("the handler returned ItemFailures, but the mapping has no FunctionResponseTypes: its whole batch failed; " +
+	"set FunctionResponseTypes to ReportBatchItemFailures")
 
 // mostlyDone reports whether a failure is a partial one that leaves more than half of the batch done.
 func mostlyDone(inv *invocation, v verdict, items [][]int) bool {

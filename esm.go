@@ -31,6 +31,7 @@ func New(m Mapping, h Handler, opts ...Option) (*Runner, error) {
 	client.Logger = o.logger.With("driver", o.driver.Name())
 	r := newRunner(o, h, s, client, identity{uuid: m.UUID, functionName: m.FunctionName, bootstrap: bootstrap(m)})
 	r.mapping = m
+	o.warnOf(s)
 	if m.Enabled != nil && !*m.Enabled {
 		r.wish.Add(1)
 	}
@@ -110,6 +111,10 @@ func (r *Runner) Update(m Mapping) error {
 	// Under the same lock as Run hands the settings to a loop: whichever comes second sees the other.
 	r.current.Store(s)
 	unlock()
+	r.opts.warnOf(s)
+	if s.retry.partial {
+		r.corrected()
+	}
 	if ended {
 		return nil
 	}

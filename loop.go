@@ -223,12 +223,18 @@ func (m *member) pause(p *partition, why pauseReason) {
 	if p.pauses == 0 {
 		m.toPause = append(m.toPause, p.TopicPartition)
 	}
+	if why&^p.pauses&pausedByBudget != 0 {
+		m.pool.budgeted(p, true)
+	}
 	p.pauses |= why
 }
 
 func (m *member) resume(p *partition, why pauseReason) {
 	if p.pauses == 0 {
 		return
+	}
+	if why&p.pauses&pausedByBudget != 0 {
+		m.pool.budgeted(p, false)
 	}
 	if p.pauses &^= why; p.pauses == 0 {
 		m.toResume = append(m.toResume, p.TopicPartition)

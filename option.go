@@ -199,7 +199,11 @@ func WithStartTimeout(d time.Duration) Option {
 // WithBufferBytes sets the memory for records received and not resolved, over all partitions; default 64 MiB, at least
 // 1 MiB. It can be passed by two fetches of each partition, decompressed: one that takes a partition over its share, and one
 // that was under way meanwhile; librdkafka may answer several fetches at once. The pollers share it; the Kafka client of
-// each holds up to as much again of what it fetches ahead.
+// each holds up to as much again of what it fetches ahead, and each running invocation a second copy of its records without
+// their bytes, 128 bytes each.
+//
+// A batch that cannot grow, since a partition in it holds all that it may, is sent before BatchSize and
+// MaximumBatchingWindowInSeconds are reached. New warns when BatchSize records have no room even when they are empty.
 func WithBufferBytes(n int) Option {
 	return optionFunc(func(o *options) {
 		o.check(n >= 1<<20, "WithBufferBytes", n, "at least 1 MiB (1048576)")
