@@ -45,7 +45,7 @@ func (m *member) answered(now time.Time, l lookup) {
 	case lookupIDs:
 		m.checkFailed = l.err != nil && !l.reported
 		if l.err == nil {
-			again = m.compareIDs(now, &l)
+			again = m.compareIDs(&l)
 		}
 		if !l.reported {
 			again, failure = nil, l.err // the next check comes by itself
@@ -221,7 +221,7 @@ func (m *member) reportedAnew(topic string) {
 
 // compareIDs begins anew with the partitions whose topic is not the one that they were started with, and returns those of
 // which it is not known.
-func (m *member) compareIDs(now time.Time, l *lookup) (unknown []*partition) {
+func (m *member) compareIDs(l *lookup) (unknown []*partition) {
 	var old []*partition
 	for i, p := range l.parts {
 		if !p.alive || p.phase != running {
