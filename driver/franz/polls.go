@@ -79,7 +79,7 @@ func (c *consumer) expel(id string) {
 	req := kmsg.NewPtrLeaveGroupRequest()
 	req.Group, req.MemberID = c.cfg.GroupID, id
 	req.Members = append(req.Members, member)
-	if _, err := req.RequestWith(ctx, c.client); err != nil && c.cfg.Logger != nil {
+	if _, err := req.RequestWith(ctx, c.control); err != nil && c.cfg.Logger != nil {
 		c.cfg.Logger.Warn("franz: the group was not left, although the member is not polled", "error", err)
 	}
 }
