@@ -5,6 +5,7 @@ package confluent
 import (
 	"cmp"
 	"strings"
+	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
@@ -26,6 +27,10 @@ type partition struct {
 	running bool
 	// paused is what was asked for; repause: librdkafka has yet to be told.
 	paused, repause bool
+	// unreadable is the offset of the batch that was last reported as not to be read, -1 for none; retry is when the
+	// partition is fetched again after that, zero for no need.
+	unreadable int64
+	retry      time.Time
 
 	// slab is where records go; runs are sub-slices of it. It is filled once and then left to the receiver.
 	slab []event.KafkaRecord
@@ -35,13 +40,14 @@ type partition struct {
 }
 
 func newPartition(tp driver.TopicPartition) *partition {
-	return &partition{tp: tp, next: -1, leaderEpoch: -1, end: -1}
+	return &partition{tp: tp, next: -1, leaderEpoch: -1, end: -1, unreadable: -1}
 }
 
 // start sets the position; running is left for librdkafka's answer.
 func (p *partition) start(s driver.Start) {
 	p.epoch, p.next, p.leaderEpoch = s.Epoch, s.Offset, s.LeaderEpoch
 	p.end = -1
+	p.retry = time.Time{}
 	// A run under the old epoch is not added to.
 	p.seq = 0
 }

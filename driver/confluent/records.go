@@ -55,7 +55,8 @@ func (c *consumer) record(m *kafka.Message) {
 	case kafka.TimestampLogAppendTime:
 		r.TimestampType, r.Timestamp = event.LogAppendTime, m.Timestamp.UnixMilli()
 	default:
-		r.TimestampType, r.Timestamp = event.NoTimestampType, -1
+		// confluent-kafka-go says so of every record without one; in any format but the oldest it is of the batch's kind.
+		r.Timestamp = -1
 	}
 	if len(m.Headers) > 0 {
 		r.Headers = make([]event.Header, len(m.Headers))
