@@ -71,8 +71,7 @@ func (c *consumer) partitionError(t *kgo.FetchTopic, fp *kgo.FetchPartition, p *
 	case isLoss:
 		c.assigned.hold(p)
 		c.report.raise(partitionCondition(p.TopicPartition), &driver.Error{
-			Kind: driver.KindOffsetOutOfRange, TopicPartition: p.TopicPartition, Offset: loss.ConsumedTo,
-			Truncated: true, ResetTo: loss.ResetTo, Err: err,
+			Kind: driver.KindTruncated, TopicPartition: p.TopicPartition, Offset: loss.ConsumedTo, To: loss.ResetTo, Err: err,
 		})
 	case errors.Is(err, kerr.OffsetOutOfRange):
 		c.assigned.hold(p)
