@@ -212,7 +212,12 @@ func (c *consumer) Close(ctx context.Context) error {
 		// What this goroutine waits for ends when life does, but for a Listener call, which is the engine's own.
 		leave, cancel := withMargin(ctx)
 		defer cancel()
+		left := make(chan struct{})
+		var hurry sync.WaitGroup
+		hurry.Go(func() { c.hurry(left, cancel) })
 		err := c.client.LeaveGroupContext(leave)
+		close(left)
+		hurry.Wait()
 		if err != nil {
 			c.endLife() // no more requests: the client closes without waiting for a broker
 		}
@@ -230,6 +235,42 @@ func (c *consumer) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		c.endLife()
 		return fmt.Errorf("franz: left behind at Close: a Listener call or the client: %w", ctx.Err())
+	}
+}
+
+const (
+	// leaveStep is the time between two looks at a member that is leaving.
+	leaveStep = 500 * time.Millisecond
+	// leaveSteps is how many of them may pass with nothing but the group to wait for.
+	leaveSteps = 4
+)
+
+// hurry has a member leave soon. kgo waits for a join under way before it leaves, which may take as long as the group's
+// slowest member, or for ever where the coordinator is gone: the group is asked to drop the member, which ends its join, and
+// after leaveSteps the wait is given up. The time that Listener calls take is the engine's own.
+func (c *consumer) hurry(left <-chan struct{}, giveUp func()) {
+	step := time.NewTicker(leaveStep)
+	defer step.Stop()
+	for idle := 0; ; {
+		select {
+		case <-left:
+			return
+		case <-c.life.Done():
+			return
+		case <-step.C:
+		}
+		if c.gate.busy() {
+			idle = 0
+			continue
+		}
+		idle++
+		if member, _ := c.client.GroupMetadata(); idle == 1 && member != "" && c.cfg.InstanceID == "" {
+			c.goTask(func() { c.expel(member) })
+		}
+		if idle == leaveSteps {
+			giveUp()
+			return
+		}
 	}
 }
 

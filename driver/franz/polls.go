@@ -69,7 +69,7 @@ func (c *consumer) watchPolls() {
 
 // expel takes a member out of the group.
 func (c *consumer) expel(id string) {
-	ctx, cancel := context.WithTimeout(c.life, c.cfg.MaxPollInterval)
+	ctx, cancel := context.WithTimeout(c.life, max(c.cfg.MaxPollInterval, time.Second))
 	defer cancel()
 	member := kmsg.NewLeaveGroupRequestMember()
 	member.MemberID = id
