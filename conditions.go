@@ -288,7 +288,7 @@ func kindOf(err error) string {
 // stands takes in what the client said; it reports whether that is a condition that stands until something ends it.
 func (m *member) stands(err *driver.Error, info ErrorInfo) bool {
 	switch {
-	case err.Kind == driver.KindOffsetOutOfRange, err.Kind == driver.KindTopicRecreated:
+	case err.Kind == driver.KindOffsetOutOfRange, err.Kind == driver.KindTruncated, err.Kind == driver.KindTopicRecreated:
 		return false // what follows is ours to do
 	case err.Kind == driver.KindOther && err.TopicPartition.Topic == "":
 		return false
