@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/auth"
+	"github.com/esm-go/esm/internal/limit"
 )
 
 // needsSecrets reports whether configs name a secret.
@@ -49,7 +50,7 @@ func (r *Runner) resolveCredentials(ctx context.Context) (*auth.Credentials, err
 			r.fault(info.Diagnosis.Code)
 			return nil, &SourceError{Op: "read the credentials that SourceAccessConfigurations name", Err: err}
 		}
-		after := backoff{time.Second, time.Minute}.after(n, nil)
+		after := limit.Backoff{First: time.Second, Most: time.Minute}.After(n, nil)
 		select {
 		case <-time.After(after):
 		case <-ctx.Done():

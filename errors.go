@@ -2,9 +2,8 @@ package esm
 
 import (
 	"errors"
-	"fmt"
 
-	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/verdict"
 	"github.com/esm-go/esm/mapping"
 	"github.com/esm-go/esm/observe"
 )
@@ -42,51 +41,18 @@ var (
 
 // Errors that a handler returns to steer what happens next. Any other error means: try again, as the mapping says.
 
-// permanentError, throttledError and itemFailuresError are what Permanent, Throttled and ItemFailures make.
-type (
-	permanentError    struct{ err error }
-	throttledError    struct{ err error }
-	itemFailuresError struct{ ids []event.ItemID }
-)
-
 // Permanent marks err as one that no retry will mend: the batch's records go the way of those whose retries are
 // exhausted, at once. Around ItemFailures it means those items alone; the rest of the batch has succeeded.
 // Permanent(nil) is nil.
-func Permanent(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &permanentError{err}
-}
-
-func (e *permanentError) Error() string { return e.err.Error() }
-func (e *permanentError) Unwrap() error { return e.err }
+func Permanent(err error) error { return verdict.Permanent(err) }
 
 // Throttled marks err as a sign of overload: the batch is tried again after a growing pause, this does not count as an
 // attempt of MaximumRetryAttempts, and the scaler sees it. Throttled(nil) is nil.
-func Throttled(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &throttledError{err}
-}
-
-func (e *throttledError) Error() string { return e.err.Error() }
-func (e *throttledError) Unwrap() error { return e.err }
+func Throttled(err error) error { return verdict.Throttled(err) }
 
 // ItemFailures is Lambda's partial batch response: the records named failed, the others of the batch succeeded. With
 // no ids it is nil, as an empty batchItemFailures means success. It is honoured when the mapping's
 // FunctionResponseTypes has ReportBatchItemFailures; without that it is an ordinary error, and the whole batch is
 // retried. An id that is not in the event makes the whole batch fail, as on Lambda. Wrap it with fmt.Errorf and %w to say
 // why.
-func ItemFailures(ids ...ItemID) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	return &itemFailuresError{ids: ids}
-}
-
-func (e *itemFailuresError) Error() string {
-	return fmt.Sprintf("esm: %d records of the batch failed, the first of them offset %d of %s",
-		len(e.ids), e.ids[0].Offset, e.ids[0].Partition)
-}
+func ItemFailures(ids ...ItemID) error { return verdict.ItemFailures(ids) }

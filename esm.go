@@ -112,7 +112,7 @@ func (r *Runner) Update(m Mapping) error {
 	r.current.Store(s)
 	unlock()
 	r.opts.warnOf(s)
-	if s.retry.partial {
+	if s.retry.Partial {
 		r.corrected()
 	}
 	if ended {

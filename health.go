@@ -60,7 +60,7 @@ func (r *Runner) Healthy() error {
 	if !ready && !since.IsZero() && now.Sub(since) >= healthPatience {
 		return sick(since, "no assignment of the group has been started: the mapping has waited for one")
 	}
-	if until, stuck := r.circuit.stuck(); stuck && now.Sub(until) >= healthPatience {
+	if until, stuck := r.circuit.Stuck(); stuck && now.Sub(until) >= healthPatience {
 		for _, m := range members {
 			if m.waitsForCircuit.Load() {
 				return sick(until, "the circuit is open although its cooldown has ended, and nothing is tried")
@@ -104,14 +104,4 @@ func says(c *Condition) string {
 	what := map[Op]string{OpPoll: "the event source: " + c.Kind, OpStart: "starts cannot be looked up", OpCommit: "commits fail",
 		OpCredentials: "the secrets cannot be read"}[c.Op]
 	return fmt.Sprintf("%s%s (%v)", what, whereof(c, " of "), c.Err)
-}
-
-// stuck returns when the cooldown of an open circuit ended, where nothing is being tried.
-func (c *circuit) stuck() (until time.Time, stuck bool) {
-	if !c.enabled {
-		return until, false
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.until, c.open && c.busy == 0
 }

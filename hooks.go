@@ -3,6 +3,8 @@ package esm
 import (
 	"context"
 	"slices"
+
+	"github.com/esm-go/esm/internal/batch"
 )
 
 func (l *hookList) batchBegin(ctx context.Context, info func() BatchInfo) {
@@ -31,7 +33,7 @@ func (l *hookList) drop(i DropInfo) {
 		}
 		return func(i DropInfo) { // each gets its own
 			i.Records = slices.Clone(i.Records)
-			ownHeaders(i.Records, nil)
+			batch.OwnHeaders(i.Records, nil)
 			h.Drop(i)
 		}
 	}, i)

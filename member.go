@@ -11,6 +11,8 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/filter"
+	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/limit"
 )
 
 // core is what the members of one mapping share.
@@ -25,11 +27,11 @@ type core struct {
 	left       left
 	calls      calls
 	counters   counters
-	budget     budget
-	workers    workers
-	circuit    circuit
+	budget     limit.Bytes
+	workers    limit.Slots
+	circuit    limit.Circuit
 	crew       crew
-	copies     copies
+	copies     batch.Copies
 	wish       pauseWish
 	current    atomic.Pointer[settings]
 	// functionName, uuid and bootstrap are the mapping's, as invocations show them.
@@ -93,8 +95,8 @@ type member struct {
 type loopState struct {
 	settings *settings // the core's current ones, as last seen
 	parts    map[TopicPartition]*partition
-	pool     pool
-	retry    queue // by the time of the next try
+	pool     batch.Pool[*partition]
+	retry    batch.Queue[*partition] // by the time of the next try
 	flying   map[*invocation]struct{}
 	paused   bool
 	obeyed   uint64 // the wish that paused follows
@@ -242,7 +244,7 @@ func (m *member) run(ctx context.Context, cfg driver.Config) error {
 	m.busySince.Store(0)
 	close(m.closed)
 	m.conditions.end(m, func(*Condition) bool { return true })
-	m.workers.leave(m)
+	m.workers.Leave(m.slots)
 	stopPolling()
 	stopIO()
 	m.cancelHandlers(ErrStopping)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/internal/verdict"
 )
 
 // The model test runs several members of one group through random scripts in virtual time, and holds these against
@@ -54,7 +55,7 @@ type script struct {
 	Seed                uint64
 	Batch               int
 	Window              time.Duration
-	Retry               retryPolicy
+	Retry               verdict.Policy
 	FailPerMille        int
 	Slow                time.Duration
 	// Breaker: the members have circuit breakers; Nosy: hooks are slow, and handlers call the Runner.
@@ -97,10 +98,10 @@ func drawScript(t *rapid.T) script {
 		Slow:         rapid.SampledFrom([]time.Duration{0, 300 * time.Millisecond, 20 * time.Second}).Draw(t, "slow"),
 		Breaker:      rapid.Bool().Draw(t, "breaker"),
 		Nosy:         rapid.Bool().Draw(t, "nosy"),
-		Retry: retryPolicy{
-			maxAttempts: rapid.SampledFrom([]int{-1, 0, 2}).Draw(t, "attempts"),
-			bisect:      rapid.Bool().Draw(t, "bisect"),
-			partial:     rapid.Bool().Draw(t, "partial"),
+		Retry: verdict.Policy{
+			MaximumRetryAttempts: rapid.SampledFrom([]int{-1, 0, 2}).Draw(t, "attempts"),
+			Bisect:               rapid.Bool().Draw(t, "bisect"),
+			Partial:              rapid.Bool().Draw(t, "partial"),
 		},
 		Steps: rapid.SliceOfN(oneOf(ops), 5, 60).Draw(t, "steps"),
 	}
@@ -178,7 +179,7 @@ func (w *world) dropped(name string, d DropInfo) {
 	for _, r := range d.Records {
 		switch n := w.failed[key][r.Offset]; {
 		case d.Reason == DropPermanent && w.never[key][r.Offset]:
-		case d.Reason == DropRetriesExhausted && w.s.Retry.maxAttempts >= 0 && n > w.s.Retry.maxAttempts:
+		case d.Reason == DropRetriesExhausted && w.s.Retry.MaximumRetryAttempts >= 0 && n > w.s.Retry.MaximumRetryAttempts:
 		default:
 			w.faultf("%s dropped %s[%d] (%s) after the handler had failed with it %d times", name, d.TopicPartition, r.Offset, d.Reason, n)
 			continue
@@ -312,7 +313,7 @@ func (w *world) handle(m *modelMember) Handler {
 			}
 		}
 		switch {
-		case kind == 0 && w.s.Retry.partial:
+		case kind == 0 && w.s.Retry.Partial:
 			for i := range all {
 				if i != some {
 					w.resolve(all[i : i+1])
@@ -325,7 +326,7 @@ func (w *world) handle(m *modelMember) Handler {
 		case kind == 2:
 			blame(all, false)
 			panic("model")
-		case kind == 3 && w.s.Retry.maxAttempts >= 0:
+		case kind == 3 && w.s.Retry.MaximumRetryAttempts >= 0:
 			blame(all, true)
 			return Permanent(errors.New("never"))
 		}
@@ -355,14 +356,14 @@ func (w *world) startMember(i int) {
 	w.restarts++
 	name := fmt.Sprintf("m%d.%d", i, w.restarts)
 	s := defaults()
-	s.size, s.window, s.retry = w.s.Batch, w.s.Window, w.s.Retry
+	s.BatchSize, s.Window, s.retry = w.s.Batch, w.s.Window, w.s.Retry
 	if w.s.Old >= 0 {
 		s.start.at = driver.AtEnd
 	}
 	m := &modelMember{name: name, mapping: memoryMapping(), done: make(chan error, 1)}
-	m.mapping.BatchSize, m.mapping.MaximumBatchingWindowInSeconds = s.size, new(int(s.window/time.Second))
-	m.mapping.MaximumRetryAttempts, m.mapping.BisectBatchOnFunctionError = new(s.retry.maxAttempts), s.retry.bisect
-	if s.retry.partial {
+	m.mapping.BatchSize, m.mapping.MaximumBatchingWindowInSeconds = s.BatchSize, new(int(s.Window/time.Second))
+	m.mapping.MaximumRetryAttempts, m.mapping.BisectBatchOnFunctionError = new(s.retry.MaximumRetryAttempts), s.retry.Bisect
+	if s.retry.Partial {
 		m.mapping.FunctionResponseTypes = []FunctionResponseType{ReportBatchItemFailures}
 	}
 	if w.s.Old < 0 {

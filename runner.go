@@ -47,9 +47,11 @@ func newRunner(o *options, h Handler, s *settings, client driver.Config, id iden
 	c := &core{opts: o, handler: h, log: o.logger, hooks: newHookList(o.hooks), uuid: id.uuid, functionName: id.functionName, bootstrap: id.bootstrap,
 		cluster: fingerprint(id.bootstrap), group: client.GroupID}
 	c.current.Store(s)
-	c.budget.limit = o.bufferBytes
-	c.workers.begin(o)
-	c.circuit.begin(o.breaker)
+	c.budget.Limit = o.bufferBytes
+	// The default policy begins with all that the range allows: a process that has just started has everything to catch up
+	// with, and must not wait for Lambda's minute. A policy that the user chose begins at the minimum.
+	c.workers.Begin(o.minimumWorkers, o.maximumWorkers, !o.scaler)
+	c.circuit.Begin(o.breaker.Failures, o.breaker.Cooldown)
 	c.setResult(resultNone)
 	c.diagnosis.init()
 	c.conditions.init(o.logger)
@@ -222,24 +224,6 @@ func (r *Runner) want(paused bool) {
 	r.crew.nudge()
 }
 
-// obey pauses or resumes as is now wished. It runs on the loop.
-func (m *member) obey() {
-	now := m.wish.Load()
-	if now == m.obeyed || m.stop.phase != working {
-		return
-	}
-	m.obeyed = now
-	switch paused := now%2 == 1; {
-	case paused == m.paused:
-	case paused:
-		m.paused = true
-		m.pauseAll(pausedByUser)
-	default:
-		m.paused = false
-		m.resumeAll(pausedByUser)
-	}
-}
-
 // setState changes the state and tells the hooks.
 func (r *Runner) setState(to State) { r.changeState("", to) }
 
@@ -322,9 +306,9 @@ func (r *Runner) Status() Status {
 	if s.State == Creating && s.Diagnosis.Code != "" {
 		s.StateTransitionReason = string(s.Diagnosis.Code)
 	}
-	s.Workers = r.workers.limit()
-	s.CircuitOpen = r.circuit.isOpen()
-	s.BufferedBytes, s.BufferLimit = int(r.budget.used.Load()), r.budget.limit
+	s.Workers = r.workers.Limit()
+	s.CircuitOpen = r.circuit.IsOpen()
+	s.BufferedBytes, s.BufferLimit = int(r.budget.Used.Load()), r.budget.Limit
 	if !s.Scaling.LagTime.IsZero() {
 		s.Scaling.LagAge = time.Since(s.Scaling.LagTime)
 	}

@@ -24,7 +24,7 @@ func (m *member) status(s *Status) {
 	for _, p := range m.parts {
 		ps := PartitionStatus{
 			TopicPartition: p.TopicPartition, Position: -1, Committed: p.committed, End: p.end, Lag: p.offsetLag(), EndSeen: p.seenAt, OldestAge: p.age(now),
-			Buffered: p.buffered(), Starting: p.phase == starting, Draining: p.phase == draining, Paused: p.pauses.String(),
+			Buffered: p.Buffered(), Starting: p.phase == starting, Draining: p.phase == draining, Paused: p.pauses.String(),
 			Attempts: p.failures, FirstFailure: p.firstFailure, LastError: p.lastErr,
 		}
 		if p.phase != starting {
@@ -36,8 +36,8 @@ func (m *member) status(s *Status) {
 		if p.inflight != nil {
 			ps.InFlightSince = p.inflight.started
 		}
-		if p.place.q == &m.retry {
-			ps.NextTry = p.place.at
+		if m.retry.Holds(&p.Lane) {
+			ps.NextTry = p.At()
 		}
 		s.Partitions = append(s.Partitions, ps)
 	}

@@ -28,7 +28,7 @@ func TestGuarantee4Stop(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(3)...)
 		s := defaults()
-		s.size = 1
+		s.BatchSize = 1
 		r := newRig(t, b, s, func(ctx context.Context, _ KafkaEvent) error { return obedient(ctx, 20*time.Second) }).start()
 		pass(5 * time.Second)
 		begin := time.Now()
@@ -223,7 +223,7 @@ func TestRevoke(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 2)
 		s := defaults()
-		s.window = 0
+		s.Window = 0
 		var ended time.Time
 		var revoked []AssignmentInfo
 		var at time.Time
