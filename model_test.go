@@ -68,7 +68,7 @@ type script struct {
 }
 
 func drawScript(t *rapid.T) script {
-	ops := []string{"produce", "produce", "produce", "gap", "compact", "wait", "wait", "wait", "revoke", "lose", "rebalance", "pause", "resume", "hammer",
+	ops := []string{"produce", "produce", "produce", "gap", "compact", "wait", "wait", "wait", "revoke", "lose", "rebalance", "pause", "resume", "hammer", "cut",
 		"stop", "crash", "restart", "failcommit", "hangcommit", "moveleader", "grow", "retention", "stopbroker", "failother", "heal"}
 	oneOf := func(ops []string) *rapid.Generator[step] {
 		return rapid.Custom(func(t *rapid.T) step {
@@ -94,7 +94,7 @@ func drawScript(t *rapid.T) script {
 		Seed:         rapid.Uint64().Draw(t, "seed"),
 		Batch:        rapid.SampledFrom([]int{1, 3, 10, 50}).Draw(t, "batch"),
 		Window:       rapid.SampledFrom([]time.Duration{0, 100 * time.Millisecond, 2 * time.Second}).Draw(t, "window"),
-		FailPerMille: rapid.SampledFrom([]int{0, 100, 500}).Draw(t, "fail"),
+		FailPerMille: rapid.SampledFrom([]int{0, 100, 500, 1000}).Draw(t, "fail"),
 		Slow:         rapid.SampledFrom([]time.Duration{0, 300 * time.Millisecond, 20 * time.Second}).Draw(t, "slow"),
 		Breaker:      rapid.Bool().Draw(t, "breaker"),
 		Nosy:         rapid.Bool().Draw(t, "nosy"),
@@ -123,6 +123,7 @@ type world struct {
 	never    map[string]map[int64]bool         // for which of them it said Permanent
 	kept     []KafkaEvent                      // that handlers hold on to, and go on writing to
 	faults   []string
+	drowsy   bool // handlers wait for the end of their context
 	calm     bool // no failure any more
 	harsh    bool // partitions have moved otherwise than by a revocation in time
 	invoked  int
@@ -258,6 +259,9 @@ func (w *world) handle(m *modelMember) Handler {
 				sleep = time.Duration(w.rng.Int64N(int64(w.s.Slow)))
 				deaf = w.rng.IntN(2) == 0 // does not heed its context
 			}
+			if w.drowsy && w.rng.IntN(2) == 0 {
+				sleep = time.Minute
+			}
 			if w.s.Nosy && w.rng.IntN(8) == 0 {
 				question = w.rng.IntN(5)
 			}
@@ -298,8 +302,11 @@ func (w *world) handle(m *modelMember) Handler {
 		}
 		interrupted := endedByEngine(ctx)
 		if err != nil {
-			if kind == 3 && interrupted {
-				err = Permanent(err)
+			switch {
+			case kind == 3 && interrupted:
+				return Permanent(errors.New("cut off"))
+			case kind%2 == 1:
+				return context.Cause(ctx)
 			}
 			return err
 		}
@@ -518,6 +525,19 @@ func (w *world) do(s step) error {
 		}
 	case "stop":
 		return w.stopMember(i)
+	case "cut": // a stop that handlers do not outlast
+		w.mu.Lock()
+		w.drowsy = true
+		w.mu.Unlock()
+		err := w.do(step{op: "produce", part: s.part, n: s.n})
+		pass(w.s.Window + 5*time.Second)
+		if err == nil {
+			err = w.stopMember(i)
+		}
+		w.mu.Lock()
+		w.drowsy = false
+		w.mu.Unlock()
+		return err
 	case "crash": // the group drops it, so nothing that it still does counts
 		if m := w.members[i]; m != nil {
 			if id := w.memberID(m.name); id != "" {
