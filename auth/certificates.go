@@ -89,7 +89,7 @@ func encodeCertificates(all []*x509.Certificate) []byte {
 
 // name is how messages name a certificate: by its subject, or its number.
 func certificateName(c *x509.Certificate) string {
-	if subject := c.Subject.String(); subject != "" {
+	if subject := subjectName(c); subject != "" {
 		if len(subject) > 120 {
 			subject = subject[:120] + "…"
 		}
@@ -145,7 +145,7 @@ func (p *secretParser) rootCAs(c *Credentials) error {
 		selfIssued := bytes.Equal(certificate.RawSubject, certificate.RawIssuer)
 		if !selfIssued {
 			p.warnf(field, "certificate %s is not a root: it is signed by %q, and OpenSSL clients want that one too",
-				certificateName(certificate), certificate.Issuer.String())
+				certificateName(certificate), issuerName(certificate))
 		} else if certificate.Version >= 3 && !certificate.IsCA {
 			p.warnf(field, "certificate %s is not marked as a CA: it trusts that one server alone", certificateName(certificate))
 		}

@@ -88,7 +88,7 @@ func (p *secretParser) chain(all []*x509.Certificate, key crypto.Signer) ([]*x50
 		last := chain[len(chain)-1]
 		return nil, p.fail(ErrCertificate, field,
 			fmt.Sprintf("the chain does not link: certificate %s signed nothing before it, and %s is signed by %q",
-				certificateName(rest[0]), certificateName(last), last.Issuer.String()),
+				certificateName(rest[0]), certificateName(last), issuerName(last)),
 			"store the client's certificate, then the CA that signed it, then the CA of that one")
 	}
 	for i := range chain {

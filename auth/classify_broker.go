@@ -62,20 +62,23 @@ func (f Facts) brokerCode(code int, seen string) Diagnosis {
 	return Diagnosis{}
 }
 
-// principal names who the broker sees, as far as it is known. For a certificate
-// it is what Kafka makes of it unless ssl.principal.mapping.rules say otherwise.
+// principal names who the broker sees, as far as it is known.
 func (f Facts) principal() string {
 	if f.Credentials == nil {
 		return "the principal"
 	}
-	if f.Credentials.Username != "" {
-		return fmt.Sprintf("principal User:%.100s", f.Credentials.Username)
+	name := f.Credentials.Principal()
+	switch {
+	case name == "":
+		return "the principal of the token"
+	case len(name) > maxPrincipal: // whole or not at all: an ACL takes the exact name
+		return "the principal"
 	}
-	if chain := infos(f.Credentials.Certificate); len(chain) > 0 {
-		return fmt.Sprintf("principal User:%.300s", chain[0].Subject)
-	}
-	return "principal User:ANONYMOUS"
+	return "principal " + name
 }
+
+// maxPrincipal bounds the length of a principal in a message.
+const maxPrincipal = 1000
 
 func (f Facts) hasCertificate() bool {
 	return f.Credentials != nil && len(f.Credentials.Certificate) > 0

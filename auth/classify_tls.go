@@ -103,7 +103,7 @@ func classifyVerification(err error) Diagnosis {
 		}
 		detail := "the broker's certificate is signed by a CA that is not trusted"
 		if leaf != nil {
-			detail = fmt.Sprintf("the broker's certificate %s is signed by %.200q, which is not trusted", certificateName(leaf), leaf.Issuer.String())
+			detail = fmt.Sprintf("the broker's certificate %s is signed by %.200q, which is not trusted", certificateName(leaf), issuerName(leaf))
 		}
 		return refuseServer(CauseServerCA, detail,
 			"put that CA's certificate into a secret of Type "+string(ServerRootCACertificate)+", and have the broker send its intermediate certificates")
