@@ -77,6 +77,8 @@ func (p *secretParser) object(value []byte) error {
 		return p.fail(ErrSecretInvalid, "", "is not UTF-8", "store text, not a binary file (a keystore has to become PEM)")
 	case bytes.HasPrefix(trimmed, []byte("-----BEGIN")):
 		return p.fail(ErrSecretInvalid, "", "is bare PEM, not JSON", `wrap it: {"certificate":"-----BEGIN…"}`)
+	case bytes.HasPrefix(trimmed, []byte(base64OfPEM)), bytes.HasPrefix(trimmed, []byte("eyJ")), bytes.HasPrefix(trimmed, []byte("ewog")):
+		return p.fail(ErrSecretInvalid, "", "is base64 of what belongs here", "store what it decodes to: "+shape)
 	case trimmed[0] != '{':
 		return p.fail(ErrSecretInvalid, "", "is not a JSON object", shape)
 	}
