@@ -5,9 +5,11 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 )
 
 // SecurityProtocol is Kafka's security.protocol.
@@ -146,6 +148,54 @@ func (c *Credentials) TLSConfig() (*tls.Config, error) {
 		}
 	}
 	return config, nil
+}
+
+// TLSConfigFor is [Credentials.TLSConfig] for connections to one host, whose name it sets. It takes a broker's certificate
+// that has no DNS name in its subjectAltName by its common name, as Java and OpenSSL do and crypto/tls does not: a cluster
+// that Kafka's own clients reach is reached. All else is checked as crypto/tls checks it.
+func (c *Credentials) TLSConfigFor(host string) (*tls.Config, error) {
+	config, err := c.TLSConfig()
+	if err != nil || config == nil {
+		return config, err
+	}
+	config.ServerName = host
+	if net.ParseIP(host) != nil {
+		return config, nil // no common name stands for an address
+	}
+	roots := config.RootCAs
+	config.InsecureSkipVerify = true //nolint:gosec // VerifyConnection does it, with the same means
+	config.VerifyConnection = func(state tls.ConnectionState) error {
+		if err := verifyServer(state.PeerCertificates, roots, host); err != nil {
+			return &tls.CertificateVerificationError{UnverifiedCertificates: state.PeerCertificates, Err: err}
+		}
+		return nil
+	}
+	return config, nil
+}
+
+// verifyServer does what crypto/tls does by itself, but for the common name.
+func verifyServer(sent []*x509.Certificate, roots *x509.CertPool, host string) error {
+	if len(sent) == 0 {
+		return errors.New("the broker sent no certificate")
+	}
+	options := x509.VerifyOptions{Roots: roots, DNSName: host, Intermediates: x509.NewCertPool()}
+	for _, c := range sent[1:] {
+		options.Intermediates.AddCert(c)
+	}
+	_, err := sent[0].Verify(options)
+	if _, misnamed := errors.AsType[x509.HostnameError](err); misnamed && commonNameFits(sent[0], host) {
+		options.DNSName = ""
+		_, err = sent[0].Verify(options)
+	}
+	return err
+}
+
+// commonNameFits reports whether a certificate without DNS names has one that fits in its subject.
+func commonNameFits(c *x509.Certificate, host string) bool {
+	if len(c.DNSNames) > 0 || c.Subject.CommonName == "" {
+		return false
+	}
+	return (&x509.Certificate{DNSNames: []string{c.Subject.CommonName}}).VerifyHostname(host) == nil
 }
 
 // Equal reports whether both hold the same values, Version aside.

@@ -75,9 +75,14 @@ func (s *security) dialTLS(ctx context.Context, dial func(context.Context, strin
 	if err != nil {
 		return nil, err
 	}
-	config := s.current.Load().tls.Clone()
-	if host, _, err := net.SplitHostPort(address); err == nil {
-		config.ServerName = host
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = address
+	}
+	config, err := s.current.Load().credentials.TLSConfigFor(host)
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
 	}
 	client := tls.Client(conn, config)
 	if err := client.HandshakeContext(ctx); err != nil {
