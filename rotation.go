@@ -2,6 +2,7 @@ package esm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,6 +13,8 @@ import (
 const (
 	// refusedInterval is the least time between two looks at the secrets for which a refusal is the reason.
 	refusedInterval = 10 * time.Second
+	// expiryInterval is the time between two warnings of the same certificates that are about to expire.
+	expiryInterval = 24 * time.Hour
 	// probeTimeout bounds one trial of new credentials.
 	probeTimeout = 20 * time.Second
 	// probeAgain is the time to the next trial of credentials that did not work: a rotation often changes the secret
@@ -21,10 +24,16 @@ const (
 
 // inForce notes the credentials that are used from now on.
 func (r *Runner) inForce(c *auth.Credentials, rotated bool) {
+	// What was said of the old ones holds no longer.
+	if old := r.result.Load(); rotated && r.diagnosis.of(*old).Known() {
+		none := resultNone
+		r.result.CompareAndSwap(old, &none)
+	}
 	r.diagnosis.use(c, r.client.GroupID)
 	unlock := r.lock()
 	defer unlock()
 	r.credentials.Since, r.credentials.Err = time.Now(), nil
+	r.credentials.Expires = c.Expires()
 	if c != nil {
 		r.credentials.InUse = c.String()
 	}
@@ -40,6 +49,7 @@ func (r *Runner) watchSecrets(ctx context.Context, client driver.Config, rotatio
 	timer := time.NewTimer(interval)
 	defer timer.Stop()
 	var last time.Time
+	warned := time.Now() // with the start's own warnings
 	refused := r.diagnosis.refused
 	for {
 		select {
@@ -56,6 +66,12 @@ func (r *Runner) watchSecrets(ctx context.Context, client driver.Config, rotatio
 		}
 		refused = r.diagnosis.refused
 		last = time.Now()
+		if last.Sub(warned) >= expiryInterval {
+			warned = last
+			for _, w := range client.Credentials.ExpiryWarnings(last) {
+				r.log.Warn("credentials", "warning", w)
+			}
+		}
 		after := interval
 		switch settled, err := r.rotate(ctx, &client, rotations); {
 		case ctx.Err() != nil:
@@ -78,7 +94,15 @@ func (r *Runner) keep(err error) {
 	r.credentials.Err = err
 	unlock()
 	d := auth.Classify(err)
-	r.log.Warn("the credentials stay: what the secret now holds cannot be used", "err", err, "hint", d.Hint)
+	why := "what the secret now holds cannot be used"
+	switch d.Cause {
+	case auth.CauseSecret, auth.CauseSecretUnavailable:
+		why = "the secret cannot be read"
+		if errors.Is(err, auth.ErrSecretInvalid) || errors.Is(err, auth.ErrSecretTooLarge) {
+			why = "the secret is not what it has to be"
+		}
+	}
+	r.log.Warn("the credentials stay: "+why, "err", err, "hint", d.Hint)
 	r.tell(func() {
 		r.hooks.error(ErrorInfo{Op: "rotate credentials", Err: err, LastProcessingResult: *r.result.Load(), Diagnosis: d})
 	})

@@ -269,6 +269,9 @@ func (r *Runner) Status() Status {
 	s.State, s.StateTransitionReason, s.LastModified, s.Credentials = r.state, r.reason, r.lastModified, r.credentials
 	s.Scaling = r.scaling
 	unlock()
+	if until := s.Credentials.Expires; !until.IsZero() {
+		s.Credentials.DaysLeft = int(time.Until(until) / (24 * time.Hour))
+	}
 	s.UUID, s.FunctionName, s.ConsumerGroupID, s.Driver = r.uuid, r.functionName, r.client.GroupID, r.opts.driver.Name()
 	s.LastProcessingResult = *r.result.Load()
 	s.Diagnosis = r.diagnosis.of(s.LastProcessingResult)
