@@ -33,6 +33,12 @@ func (c *consumer) Poll(ctx context.Context, into *driver.Fetch) error {
 	c.fetched = fetched{}
 	defer func() { c.into = nil }()
 
+	if c.vetting != nil && !c.admitted(ctx) {
+		if c.fatal != nil {
+			return c.fatal
+		}
+		return nil
+	}
 	deadline := time.Now().Add(pollFor)
 	for {
 		c.carryOut()

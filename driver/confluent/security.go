@@ -29,6 +29,9 @@ func secure(m kafka.ConfigMap, c *auth.Credentials) error {
 	if protocol == auth.ProtocolPlaintext {
 		return nil
 	}
+	if err := c.CheckOpenSSL(); err != nil {
+		return invalidConfig("librdkafka cannot use these certificates", err)
+	}
 	m["ssl.endpoint.identification.algorithm"] = "https"
 	m["enable.ssl.certificate.verification"] = true
 	if len(c.RootCAs) > 0 {
@@ -86,6 +89,14 @@ func (c *client) Probe(ctx context.Context, config driver.Config) error {
 		_ = client.Close() // it never joined: there is nothing to leave
 		logs.stop()
 	}()
+	if err := giveLogin(client, config.Credentials); err != nil {
+		return classed(driver.TopicPartition{}, err)
+	}
+	if needsVetting(config.Credentials) {
+		if err := vet(ctx, config.BootstrapServers, config.Credentials); err != nil {
+			return err
+		}
+	}
 	var reason *driver.Error
 	for {
 		_, err := client.GetMetadata(nil, false, int(probeStep.Milliseconds()))
