@@ -16,6 +16,8 @@ type Report struct {
 	Username string
 	// Principal is [Credentials.Principal]: who ACLs have to name.
 	Principal string
+	// Tokens says whose tokens OAUTHBEARER and AWS_MSK_IAM use, and where they come from. Check asks for none.
+	Tokens string
 	// Certificates is the client's chain, leaf first; RootCAs are what brokers
 	// are checked against, none for the system's roots.
 	Certificates, RootCAs []CertificateInfo
@@ -45,7 +47,7 @@ func Check(ctx context.Context, secrets Secrets, configs []SourceAccessConfigura
 	}
 	report.Protocol, report.Mechanism = credentials.protocol(), credentials.Mechanism
 	report.Username, report.Version = credentials.Username, credentials.Version
-	report.Principal = credentials.Principal()
+	report.Principal, report.Tokens = credentials.Principal(), credentials.Tokens.String()
 	report.Certificates = infos(credentials.Certificate)
 	report.RootCAs = infos(credentials.RootCAs)
 	return report, nil
@@ -77,7 +79,13 @@ func (r *Report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "protocol %s", r.Protocol)
 	if r.Mechanism != "" {
-		fmt.Fprintf(&b, ", mechanism %s, user %s", r.Mechanism, r.Username)
+		fmt.Fprintf(&b, ", mechanism %s", r.Mechanism)
+	}
+	if r.Username != "" {
+		fmt.Fprintf(&b, ", user %s", r.Username)
+	}
+	if r.Tokens != "" {
+		fmt.Fprintf(&b, ", %s", r.Tokens)
 	}
 	b.WriteByte('\n')
 	if r.Principal != "" {

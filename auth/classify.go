@@ -68,7 +68,7 @@ func (f Facts) one(err error) Diagnosis {
 	if already, ok := errors.AsType[Diagnosis](err); ok {
 		return already
 	}
-	for _, try := range []func(error) Diagnosis{classifySecret, f.classifyBroker, f.classifyTLS, f.classifyClient, f.classifyNetwork} {
+	for _, try := range []func(error) Diagnosis{classifySecret, classifyToken, f.classifyBroker, f.classifyTLS, f.classifyClient, f.classifyNetwork} {
 		if d := try(err); d.Known() {
 			return d
 		}

@@ -3,6 +3,7 @@ package auth
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 )
@@ -91,7 +92,13 @@ func (f Facts) mechanism() string {
 	return "the SASL mechanism"
 }
 
-func (f Facts) saslRefused(string) Diagnosis {
+func (f Facts) saslRefused(seen string) Diagnosis {
+	switch {
+	case f.Credentials != nil && f.Credentials.Mechanism == MechanismOAuthBearer, strings.Contains(seen, "invalid_token"):
+		return f.tokenRefused(seen)
+	case f.Credentials != nil && f.Credentials.Mechanism == MechanismAWSMSKIAM:
+		return iamRefused(seen)
+	}
 	return Diagnosis{Text: TextSASL, Code: CodeAuthnError, Cause: CauseCredentials,
 		Detail: "the broker refuses the user name or password for " + f.mechanism(),
 		Hint:   "check username and password in the secret, and that the user has credentials for this mechanism on the cluster"}

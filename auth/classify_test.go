@@ -133,7 +133,7 @@ func TestClassifyGo(t *testing.T) {
 		"throttled":          {&SecretError{URI: "s", Kind: ErrSecretThrottled, Problem: "x"}, nil, CauseSecretUnavailable, "", ""},
 		"denied":             {&SecretError{URI: "s", Kind: ErrSecretAccessDenied, Problem: "x"}, nil, CauseSecret, CodeConfigNotValid, `secret "s"`},
 		"denied by network":  {&SecretError{URI: "s", Kind: ErrSecretAccessDenied, Problem: "x", Err: io.EOF}, nil, CauseSecret, CodeConfigNotValid, ""},
-		"configuration":      {refuse([]SourceAccessConfiguration{{IAMAuth, ""}}), nil, CauseConfiguration, CodeConfigNotValid, "IAM_AUTH"},
+		"configuration":      {refuse([]SourceAccessConfiguration{{IAMAuth, "x"}}), nil, CauseConfiguration, CodeConfigNotValid, "IAM_AUTH"},
 		"strongest":          {errors.Join(io.EOF, kerr.GroupAuthorizationFailed, rdkafka(-187, "1/1 brokers are down")), nil, CauseGroupACL, CodeAuthzError, ""},
 		"wrapped join":       {fmt.Errorf("a: %w", errors.Join(errors.New("b"), dial(syscall.ECONNREFUSED))), nil, CauseRefused, "", ""},
 		"handler":            {errors.New("division by zero"), nil, CauseUnknown, "", ""},

@@ -41,6 +41,8 @@ func (p *secretParser) into(c *Credentials, value []byte) error {
 		return p.rootCAs(c)
 	case ClientCertificateTLSAuth:
 		return p.clientCertificate(c)
+	case OAuthBearerAuth:
+		return p.oauth(c)
 	}
 	return p.fail(ErrSourceAccess, "", "this Type has no secret", "see ValidateSourceAccess")
 }
@@ -129,7 +131,8 @@ func readObject(decoder *json.Decoder) (fields map[string]json.RawMessage, doubl
 // knownField guards against quoting a name that may be a pasted value.
 func knownField(name string) bool {
 	switch name {
-	case "username", "password", "certificate", "privateKey", "privateKeyPassword":
+	case "username", "password", "certificate", "privateKey", "privateKeyPassword",
+		fieldEndpoint, fieldClientID, fieldSecret, fieldEmail, fieldOAuthKey, fieldExpiration, fieldIdPCA:
 		return true
 	}
 	return false

@@ -47,7 +47,7 @@ const (
 
 // Tokens is a TokenSource that keeps a token until four fifths of its life are over. When another cannot be had then, it
 // hands out the old one to its end, and asks again after one to thirty seconds. Of callers at the same time one asks and
-// the others wait. It has no goroutine of its own; see [Tokens.Keep]. It prints without the token. Safe for concurrent use.
+// the others wait. It has no goroutine of its own; see [KeepTokens]. It prints without the token. Safe for concurrent use.
 type Tokens struct {
 	name     string
 	identity Secret
@@ -128,25 +128,54 @@ func (t *Tokens) keep(token *Token) {
 	t.refresh = now.Add(time.Duration(float64(life) * part))
 }
 
-// Keep has a token ready all the time until ctx ends, and tells each of what came of every request: a token that is new, or
-// why there is none. each may be nil.
-func (t *Tokens) Keep(ctx context.Context, each func(*Token, error)) {
+// Await is Token, but where the endpoint is not there it waits for it, until ctx ends. A refusal it returns at once.
+func (t *Tokens) Await(ctx context.Context) (*Token, error) {
+	for {
+		token, again, err := t.take(ctx)
+		failure, known := errors.AsType[*TokenError](err)
+		if err == nil || ctx.Err() != nil || known && failure.Refused() {
+			return token, err
+		}
+		if !pause(ctx, again) {
+			return nil, err
+		}
+	}
+}
+
+// pause waits until a time, a moment at the least; false when ctx ended first.
+func pause(ctx context.Context, until time.Time) bool {
+	timer := time.NewTimer(max(time.Until(until), 10*time.Millisecond))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// KeepTokens has a token ready all the time until ctx ends, and tells each of what came of the requests: a token that is
+// new, or why there is none. source says whose; a word in changed has it asked again. source may answer nil for none.
+func KeepTokens(ctx context.Context, source func() *Tokens, changed <-chan struct{}, each func(*Token, error)) {
 	var told *Token
 	for ctx.Err() == nil {
-		token, again, err := t.take(ctx)
-		if ctx.Err() != nil {
-			return
+		again := time.Now().Add(time.Hour) // until changed
+		if tokens := source(); tokens != nil {
+			token, next, err := tokens.take(ctx)
+			if ctx.Err() != nil {
+				return
+			}
+			if err != nil || token != told {
+				each(token, err)
+			}
+			told, again = token, next
 		}
-		if each != nil && (err != nil || token != told) {
-			each(token, err)
-		}
-		told = token
-		timer := time.NewTimer(max(time.Until(again), 10*time.Millisecond))
+		until, cancel := context.WithDeadline(ctx, again.Add(10*time.Millisecond))
 		select {
-		case <-timer.C:
-		case <-ctx.Done():
+		case <-until.Done():
+		case <-changed:
 		}
-		timer.Stop()
+		cancel()
 	}
 }
 

@@ -56,6 +56,10 @@ type consumer struct {
 	out        bool // the group has gone on without this member, which has not joined again yet
 	leaving    bool // librdkafka is being closed
 
+	tokens    atomic.Pointer[auth.Tokens]
+	newTokens chan struct{}                // holds a word when tokens are of another source
+	noToken   atomic.Pointer[driver.Error] // why there is none, for the next Poll
+
 	wishes  wishes
 	member  atomic.Pointer[driver.Member]
 	gate    *gate // the calls that end by themselves

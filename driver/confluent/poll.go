@@ -33,6 +33,7 @@ func (c *consumer) Poll(ctx context.Context, into *driver.Fetch) error {
 	c.fetched = fetched{}
 	defer func() { c.into = nil }()
 
+	c.heardOfTokens()
 	if c.vetting != nil && !c.admitted(ctx) {
 		if c.fatal != nil {
 			return c.fatal
@@ -44,6 +45,7 @@ func (c *consumer) Poll(ctx context.Context, into *driver.Fetch) error {
 		c.carryOut()
 		c.searched()
 		c.watched()
+		c.heardOfTokens()
 		wait := time.Duration(0)
 		if len(into.Runs) == 0 && len(into.Errors) == 0 {
 			if ctx.Err() != nil {
