@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"strings"
 )
 
 // IAM signs with AWS credentials, for IAM_AUTH and IAM_OAUTHBEARER_AUTH. Package auth/iam has one over the AWS SDK's credential
@@ -77,3 +78,30 @@ func iamRefused(seen string) Diagnosis {
 
 // saidByIAM is what Amazon MSK says of a refusal, without the ids and keys that may stand behind.
 var saidByIAM = regexp.MustCompile(`(?i)(access denied|signature (expired|not yet current|does not match)|invalid (signature|credentials)|too (many|fast) connects)`)
+
+// classifyAWS is for what AWS says before there is a token or a signature.
+func classifyAWS(failure *TokenError, skewed bool) Diagnosis {
+	refused := func(cause Cause, hint string) Diagnosis {
+		return Diagnosis{Text: TextSASL, Code: CodeAuthnError, Cause: cause, Detail: failure.Error(), Hint: hint}
+	}
+	code := failure.Code
+	switch {
+	case failure.Err != nil, failure.Status >= 500, failure.Status == 429:
+		return connection(CauseTokenEndpoint, failure.Error(), "open a way to AWS STS, by a NAT gateway or a VPC endpoint; it is asked again")
+	case failure.Clock, skewed && (strings.Contains(code, "Signature") || strings.Contains(code, "Expired")):
+		d := refused(CauseTokenClock, "correct this machine's clock")
+		if skewed {
+			d.Detail += fmt.Sprintf("; AWS's clock is %v ahead of this machine's", failure.Skew)
+		}
+		return d
+	case code == "NoCredentials":
+		return refused(CauseIAM, "give this process AWS credentials: a role of the task, pod or instance, or the environment")
+	case code == "NoRegion":
+		return refused(CauseIAM, "set AWS_REGION, or iam.WithRegion")
+	case strings.HasPrefix(code, "AccessDenied"):
+		return refused(CauseIAM, "allow sts:GetWebIdentityToken to the role of this process")
+	case strings.Contains(code, "Federation"):
+		return refused(CauseIAM, "turn on outbound web identity federation in the account")
+	}
+	return refused(CauseIAM, "check this process's AWS credentials, that they are current, and the machine's clock")
+}

@@ -165,7 +165,7 @@ func (o *OAuth) received(answer *oauth2.Token) (*Token, error) {
 	if kind := answer.Type(); !strings.EqualFold(kind, "bearer") {
 		return nil, &TokenError{Endpoint: o.endpoint(), Description: fmt.Sprintf("the token is of type %.40q, not Bearer", kind)}
 	}
-	token := &Token{Value: NewSecret(answer.AccessToken), Expires: answer.Expiry, Claims: claimsOf(answer.AccessToken)}
+	token := &Token{Value: NewSecret(answer.AccessToken), Expires: answer.Expiry, Claims: ClaimsOf(answer.AccessToken)}
 	// Brokers go by the token itself.
 	if at := token.Claims.Expires; !at.IsZero() && (token.Expires.IsZero() || at.Before(token.Expires)) {
 		token.Expires = at

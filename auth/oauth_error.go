@@ -65,6 +65,9 @@ func classifyToken(err error) Diagnosis {
 		return Diagnosis{Text: TextSASL, Code: CodeAuthnError, Cause: cause, Detail: failure.Error(), Hint: hint}
 	}
 	skewed := failure.Skew > worthSkew || failure.Skew < -worthSkew
+	if strings.HasPrefix(failure.Endpoint, "AWS ") {
+		return classifyAWS(failure, skewed)
+	}
 	if failure.Err != nil {
 		return unreachableEndpoint(failure)
 	}

@@ -340,8 +340,8 @@ func TestAssertionKeys(t *testing.T) {
 			t.Fatal(name, err)
 		}
 		text := must(sign(time.Now()))
-		if !strings.HasPrefix(text, "eyJ") || strings.Count(text, ".") != 2 || claimsOf(text).Subject != "a@b" || claimsOf(text).Audience[0] != o.TokenEndpointURL {
-			t.Errorf("%s: %+v", name, claimsOf(text))
+		if !strings.HasPrefix(text, "eyJ") || strings.Count(text, ".") != 2 || ClaimsOf(text).Subject != "a@b" || ClaimsOf(text).Audience[0] != o.TokenEndpointURL {
+			t.Errorf("%s: %+v", name, ClaimsOf(text))
 		}
 	}
 }
