@@ -132,7 +132,9 @@ func TestDriversAlike(t *testing.T) {
 		}
 		return asJSON(t, map[string]string{"certificate": pemOf(cert), "privateKey": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))})
 	}
-	ca := func(certs ...*x509.Certificate) string { return asJSON(t, map[string]string{"certificate": pemOf(certs...)}) }
+	ca := func(certs ...*x509.Certificate) string {
+		return asJSON(t, map[string]string{"certificate": pemOf(certs...)})
+	}
 	good := server(middle, names, middle)
 	pinned, err := x509.ParseCertificate(good.Certificate[0])
 	if err != nil {

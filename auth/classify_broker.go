@@ -94,6 +94,8 @@ func (f Facts) mechanism() string {
 
 func (f Facts) saslRefused(seen string) Diagnosis {
 	switch {
+	case strings.Contains(seen, "Cannot change principals during re-authentication"):
+		return connection(CauseDisconnected, "the broker ends connections whose user has changed", "nothing has to be done: the next connection is the new user's")
 	case f.Credentials != nil && f.Credentials.Mechanism == MechanismOAuthBearer, strings.Contains(seen, "invalid_token"):
 		return f.tokenRefused(seen)
 	case f.Credentials != nil && f.Credentials.Mechanism == MechanismAWSMSKIAM:

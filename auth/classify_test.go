@@ -134,6 +134,7 @@ func TestClassifyGo(t *testing.T) {
 		"denied":             {&SecretError{URI: "s", Kind: ErrSecretAccessDenied, Problem: "x"}, nil, CauseSecret, CodeConfigNotValid, `secret "s"`},
 		"denied by network":  {&SecretError{URI: "s", Kind: ErrSecretAccessDenied, Problem: "x", Err: io.EOF}, nil, CauseSecret, CodeConfigNotValid, ""},
 		"configuration":      {refuse([]SourceAccessConfiguration{{IAMAuth, "x"}}), nil, CauseConfiguration, CodeConfigNotValid, "IAM_AUTH"},
+		"another user":       {rdkafka(-169, "SASL authentication error: Cannot change principals during re-authentication from User.a: User.b"), withSASL, CauseDisconnected, "", "user has changed"},
 		"strongest":          {errors.Join(io.EOF, kerr.GroupAuthorizationFailed, rdkafka(-187, "1/1 brokers are down")), nil, CauseGroupACL, CodeAuthzError, ""},
 		"wrapped join":       {fmt.Errorf("a: %w", errors.Join(errors.New("b"), dial(syscall.ECONNREFUSED))), nil, CauseRefused, "", ""},
 		"handler":            {errors.New("division by zero"), nil, CauseUnknown, "", ""},

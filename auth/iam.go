@@ -70,8 +70,8 @@ func resolveIAM(secrets Secrets, config SourceAccessConfiguration, c *Credential
 func iamRefused(seen string) Diagnosis {
 	d := Diagnosis{Text: TextSASL, Code: CodeAuthnError, Cause: CauseIAM, Detail: "the broker refuses the signature of AWS_MSK_IAM",
 		Hint: "check the region, that the credentials are of a role that may kafka-cluster:Connect, and this machine's clock"}
-	if match := saidByIAM.FindString(seen); match != "" {
-		d.Detail += ": " + match
+	if found := saidByIAM.FindAllString(seen, 3); len(found) > 0 {
+		d.Detail += ": " + strings.Join(found, ": ")
 	}
 	return d
 }

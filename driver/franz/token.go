@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/sasl"
 	"github.com/twmb/franz-go/pkg/sasl/oauth"
 
@@ -36,7 +37,7 @@ type tokenSession struct{}
 // Challenge takes the broker's answer: nothing, or a status in JSON (RFC 7628, 3.2.2).
 func (tokenSession) Challenge(answer []byte) (bool, []byte, error) {
 	if len(answer) > 0 {
-		return false, nil, fmt.Errorf("SASL OAUTHBEARER: the broker refuses the token: %.300q", answer)
+		return false, nil, fmt.Errorf("%w: OAUTHBEARER: %.300q", kerr.SaslAuthenticationFailed, answer)
 	}
 	return true, nil, nil
 }
@@ -59,7 +60,7 @@ type iamSession struct{}
 // Challenge takes the broker's answer: its version and a request id.
 func (iamSession) Challenge(answer []byte) (bool, []byte, error) {
 	if len(answer) == 0 {
-		return false, nil, errors.New("SASL AWS_MSK_IAM: the broker refuses the signature without a word")
+		return false, nil, fmt.Errorf("%w: AWS_MSK_IAM: the broker gives no answer", kerr.SaslAuthenticationFailed)
 	}
 	return true, nil, nil
 }
