@@ -30,7 +30,6 @@
 //	VPC_SUBNET                   accepted, does nothing        -
 //	VPC_SECURITY_GROUP           accepted, does nothing        -
 //
-// SASL never goes over
-// a connection that is not encrypted. No configuration at all means PLAINTEXT;
-// a root CA alone means TLS.
+// SASL never goes over a connection that is not encrypted. No configuration at
+// all means PLAINTEXT; a root CA alone means TLS.
 package auth
