@@ -83,7 +83,8 @@ func unsupported(m Mapping) error {
 
 // Update changes the mapping of a running Runner, at once and without a restart of what did not change: BatchSize,
 // MaximumBatchingWindowInSeconds, the retry parameters and FilterCriteria hold from the next batch, or fetch, on; Enabled
-// is Pause and Resume. What AWS does not let one change either (servers, topics, group, starting position) is refused
+// is Pause and Resume. SourceAccessConfigurations are put in force like a rotation: they are tried first, and until they
+// work the ones before stay in use, and Status.Credentials says why. What AWS does not let one change either (servers, topics, group, starting position) is refused
 // with ErrImmutable, and nothing is changed then. FunctionName is kept for Status; invocations show the first one.
 func (r *Runner) Update(m Mapping) error {
 	s, err := prepare(m, r.opts)
@@ -106,6 +107,12 @@ func (r *Runner) Update(m Mapping) error {
 	unlock()
 	if ended {
 		return nil
+	}
+	if !slices.Equal(old.SourceAccessConfigurations, m.SourceAccessConfigurations) {
+		select {
+		case r.access <- struct{}{}:
+		default:
+		}
 	}
 	before := r.Status().State
 	if len(members) > 0 && before == Enabled {
@@ -139,7 +146,6 @@ func changed(old, m Mapping) error {
 		{"SelfManagedKafkaEventSourceConfig.ConsumerGroupId", old.GroupID() == m.GroupID()},
 		{"StartingPosition", old.StartingPosition == m.StartingPosition},
 		{"StartingPositionTimestamp", old.StartingPositionTimestamp.Equal(m.StartingPositionTimestamp)},
-		{"SourceAccessConfigurations", slices.Equal(old.SourceAccessConfigurations, m.SourceAccessConfigurations)},
 	} {
 		if !f.same {
 			errs = append(errs, &FieldError{Field: f.name, Reason: "cannot be changed while the mapping runs; make a new Runner", Err: ErrImmutable})

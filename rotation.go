@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/esm-go/esm/auth"
@@ -42,19 +43,26 @@ func (r *Runner) inForce(c *auth.Credentials, rotated bool) {
 	}
 }
 
-// watchSecrets reads the secrets again at the interval, and at once when brokers refuse the credentials, until ctx ends.
-// It has Run put in force what is new.
+// watchSecrets reads the secrets again at the interval, at once when brokers refuse the credentials, and when Update names
+// others, until ctx ends. It has Run put in force what is new.
 func (r *Runner) watchSecrets(ctx context.Context, client driver.Config, rotations chan<- rotation) {
 	interval := r.opts.secretsRefresh
-	timer := time.NewTimer(interval)
+	reads := func() bool { return interval > 0 && needsSecrets(r.sourceAccess()) }
+	const never = time.Duration(math.MaxInt64)
+	timer := time.NewTimer(never)
 	defer timer.Stop()
+	var refused <-chan struct{}
+	if reads() {
+		refused = r.diagnosis.refused
+		timer.Reset(interval)
+	}
 	var last time.Time
 	warned := time.Now() // with the start's own warnings
-	refused := r.diagnosis.refused
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-r.access:
 		case <-refused:
 			// The word is there, and its time comes: no further one counts until then.
 			if wait := time.Until(last.Add(min(refusedInterval, interval))); wait > 0 {
@@ -64,7 +72,6 @@ func (r *Runner) watchSecrets(ctx context.Context, client driver.Config, rotatio
 			}
 		case <-timer.C:
 		}
-		refused = r.diagnosis.refused
 		last = time.Now()
 		if last.Sub(warned) >= expiryInterval {
 			warned = last
@@ -72,12 +79,16 @@ func (r *Runner) watchSecrets(ctx context.Context, client driver.Config, rotatio
 				r.log.Warn("credentials", "warning", w)
 			}
 		}
-		after := interval
+		after := never
+		refused = nil
+		if reads() {
+			after, refused = interval, r.diagnosis.refused
+		}
 		switch settled, err := r.rotate(ctx, &client, rotations); {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			after = min(interval, probeAgain)
+			after = min(after, probeAgain)
 			r.keep(err)
 		case settled:
 			unlock := r.lock()

@@ -20,6 +20,7 @@ type Runner struct {
 	ready   chan struct{}
 	resumed chan struct{} // a Resume for a Run that waits for it; buffered
 	updated chan struct{} // an Update for the scaler; buffered
+	access  chan struct{} // other SourceAccessConfigurations; buffered
 
 	// mu guards what follows. It is never held while waiting for the loop.
 	mu           sync.Mutex
@@ -50,7 +51,7 @@ func newRunner(o *options, h Handler, s *settings, client driver.Config, id iden
 	c.circuit.begin(o.breaker)
 	c.setResult(resultNone)
 	c.diagnosis.init()
-	return &Runner{core: c, client: client, ready: make(chan struct{}), resumed: make(chan struct{}, 1), updated: make(chan struct{}, 1)}
+	return &Runner{core: c, client: client, ready: make(chan struct{}), resumed: make(chan struct{}, 1), updated: make(chan struct{}, 1), access: make(chan struct{}, 1)}
 }
 
 func (r *Runner) lock() func() {
@@ -92,10 +93,8 @@ func (r *Runner) Run(ctx context.Context) error {
 		"Topics", r.client.Topics, "bootstrap", r.bootstrap, "driver", r.opts.driver.Name())
 	rotations := make(chan rotation)
 	var watchers sync.WaitGroup
-	if credentials != nil && r.opts.secretsRefresh > 0 {
-		client := r.client
-		watchers.Go(func() { r.watchSecrets(ctx, client, rotations) })
-	}
+	client := r.client
+	watchers.Go(func() { r.watchSecrets(ctx, client, rotations) })
 	if r.handshakes() {
 		client := r.client
 		watchers.Go(func() { r.watchHandshakes(ctx, client) })
