@@ -28,7 +28,6 @@ import (
 // bearerRig is a mapping whose brokers take a mechanism of tokens or signatures.
 type bearerRig struct {
 	*rotation
-	ca            string
 	authenticated func() int
 	problems      chan auth.Diagnosis
 }

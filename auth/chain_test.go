@@ -76,8 +76,8 @@ func TestExpiry(t *testing.T) {
 
 // Credentials in use say when they end and warn as it comes near.
 func TestExpires(t *testing.T) {
-	ca, leaf := issue(nil, "ca", asCA), (*testCA)(nil)
-	leaf = issue(ca, "alice", func(c *x509.Certificate) { asClient(c); c.NotAfter = time.Now().Add(90 * 24 * time.Hour) })
+	ca := issue(nil, "ca", asCA)
+	leaf := issue(ca, "alice", func(c *x509.Certificate) { asClient(c); c.NotAfter = time.Now().Add(90 * 24 * time.Hour) })
 	c := mtlsCredentials(leaf, ca)
 	if got := c.Expires(); !got.Equal(leaf.cert.NotAfter) {
 		t.Errorf("expires %v, want %v", got, leaf.cert.NotAfter)
@@ -240,7 +240,7 @@ func TestServerChains(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = handshake(t, config, c.credentials, func(config *tls.Config) { *config = *client.Clone() }) //nolint:govet // no handshake has used it
+			err = handshake(t, config, c.credentials, func(config *tls.Config) { *config = *client.Clone() })
 			if d := Classify(err); d.Cause != c.cause || !strings.Contains(d.Detail, c.detail) || (err == nil) != (c.cause == "") {
 				t.Errorf("%v: %q, %q", err, d.Cause, d.Detail)
 			}

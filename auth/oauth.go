@@ -201,8 +201,7 @@ func (o *OAuth) failed(err error, asked time.Time) error {
 	failure := &TokenError{Endpoint: o.endpoint()}
 	var answer *oauth2.RetrieveError
 	if !errors.As(err, &answer) {
-		var network *url.Error
-		if errors.As(err, &network) {
+		if network, ok := errors.AsType[*url.Error](err); ok {
 			failure.Err = network.Err
 		} else if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 			failure.Err = err

@@ -284,18 +284,18 @@ func TestTokensOutlastTheProvider(t *testing.T) {
 // KeepTokens tells of each new token in time, of another source at once, and ends with its context.
 func TestKeepTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		make := func(name string) *Tokens {
+		source := func(name string) *Tokens {
 			n := 0
 			return NewTokens(name, NewSecret(name), func(context.Context) (*Token, error) {
 				n++
 				return &Token{Value: NewSecret(fmt.Sprint(name, n)), Expires: time.Now().Add(time.Minute)}, nil
 			})
 		}
-		current := make("a")
-		changed := make2()
+		current := source("a")
+		changed := words()
 		var told []string
 		ctx, cancel := context.WithCancel(t.Context())
-		done := make2()
+		done := words()
 		go func() {
 			defer close(done)
 			KeepTokens(ctx, func() *Tokens { return current }, changed, func(token *Token, err error) { told = append(told, token.Value.Reveal()) })
@@ -305,7 +305,7 @@ func TestKeepTokens(t *testing.T) {
 		if fmt.Sprint(told) != "[a1 a2 a3]" {
 			t.Errorf("in 110 s of tokens of a minute: %v", told)
 		}
-		current = make("b")
+		current = source("b")
 		changed <- struct{}{}
 		synctest.Wait()
 		if told[len(told)-1] != "b1" {
@@ -316,7 +316,7 @@ func TestKeepTokens(t *testing.T) {
 	})
 }
 
-func make2() chan struct{} { return make(chan struct{}, 1) }
+func words() chan struct{} { return make(chan struct{}, 1) }
 
 // Assertions are signed with each kind of key that JWTs know, and no other is taken.
 func TestAssertionKeys(t *testing.T) {

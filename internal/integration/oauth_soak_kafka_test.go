@@ -2,7 +2,6 @@ package integration
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"maps"
 	"os"
@@ -92,7 +91,7 @@ func TestKafkaOAuthSoak(t *testing.T) {
 					most, all = max(most, n), all+n
 				}
 				if all > 2 {
-					t.Log(fmt.Sprintf("%3d lines, at most %d in a minute: %s", all, most, text))
+					t.Logf("%3d lines, at most %d in a minute: %s", all, most, text)
 				}
 			}
 		})

@@ -74,17 +74,17 @@ func (i IAM) check(host string, query url.Values) error {
 	scope := strings.Join([]string{date, i.Region, "kafka-cluster", "aws4_request"}, "/")
 	switch {
 	case err != nil || life < 1 || life > 900:
-		return fmt.Errorf("Access denied: X-Amz-Expires %q", query.Get("X-Amz-Expires"))
+		return fmt.Errorf("access denied: X-Amz-Expires %q", query.Get("X-Amz-Expires"))
 	case now.After(at.Add(time.Duration(life) * time.Second)):
-		return errors.New("Access denied: Signature expired")
+		return errors.New("access denied: Signature expired")
 	case at.After(now.Add(5 * time.Minute)):
-		return errors.New("Access denied: Signature not yet current")
+		return errors.New("access denied: Signature not yet current")
 	case query.Get("Action") != "kafka-cluster:Connect", query.Get("X-Amz-Algorithm") != "AWS4-HMAC-SHA256", query.Get("X-Amz-SignedHeaders") != "host":
-		return errors.New("Access denied: another request is signed")
+		return errors.New("access denied: another request is signed")
 	case query.Get("X-Amz-Credential") != i.AccessKey+"/"+scope:
-		return fmt.Errorf("Access denied: credential of another scope than %s", scope)
+		return fmt.Errorf("access denied: credential of another scope than %s", scope)
 	case query.Get("X-Amz-Security-Token") != i.SessionToken:
-		return errors.New("Access denied: session token")
+		return errors.New("access denied: session token")
 	}
 	given := query.Get("X-Amz-Signature")
 	query.Del("X-Amz-Signature")
@@ -104,7 +104,7 @@ func (i IAM) check(host string, query url.Values) error {
 		key = mac.Sum(nil)
 	}
 	if hex.EncodeToString(key) != given {
-		return errors.New("Access denied: signature does not match")
+		return errors.New("access denied: signature does not match")
 	}
 	return nil
 }
@@ -151,7 +151,7 @@ func SASL(cluster *kfake.Cluster, mechanism string, lifetime time.Duration, veri
 		if err != nil {
 			text := err.Error()
 			answer.ErrorCode, answer.ErrorMessage = kerr.SaslAuthenticationFailed.Code, &text
-			return answer, nil, true
+			return answer, nil, true //nolint:nilerr // the refusal is the answer
 		}
 		mu.Lock()
 		n++
