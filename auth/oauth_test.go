@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -214,10 +215,11 @@ func TestTokenEndpointRefusals(t *testing.T) {
 // An old token is handed out to its end while the provider is away, which is then asked seldom, and a new one comes in time.
 func TestTokensOutlastTheProvider(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		asked, away := 0, false
+		asked := 0
+		var away atomic.Bool
 		source := NewTokens("test", NewSecret("id"), func(context.Context) (*Token, error) {
 			asked++
-			if away {
+			if away.Load() {
 				return nil, &TokenError{Endpoint: "https://idp", Status: 503}
 			}
 			return &Token{Value: NewSecret(fmt.Sprint("token ", asked)), Expires: time.Now().Add(time.Minute)}, nil
@@ -238,7 +240,7 @@ func TestTokensOutlastTheProvider(t *testing.T) {
 			}
 		}
 		time.Sleep(55 * time.Second)
-		away = true
+		away.Store(true)
 		if got := get(); got != "token 1" || asked != 2 {
 			t.Errorf("%s after %d requests", got, asked)
 		}
@@ -252,16 +254,16 @@ func TestTokensOutlastTheProvider(t *testing.T) {
 		if asked > 12 {
 			t.Errorf("asked %d times in two minutes", asked)
 		}
-		away = false
+		away.Store(false)
 		time.Sleep(mostTokenRetry)
 		if got := get(); !strings.HasPrefix(got, "token ") {
 			t.Error(got)
 		}
 		// Await waits for a provider that is not there, and returns a refusal at once.
 		time.Sleep(2 * time.Minute)
-		away = true
+		away.Store(true)
 		begun := time.Now()
-		time.AfterFunc(20*time.Second, func() { away = false })
+		time.AfterFunc(20*time.Second, func() { away.Store(false) })
 		if _, err := source.Await(t.Context()); err != nil || time.Since(begun) < 20*time.Second || time.Since(begun) > time.Minute {
 			t.Errorf("%v after %v", err, time.Since(begun))
 		}

@@ -16,8 +16,8 @@ import (
 )
 
 // tokenPatience is how long one authentication waits for an identity provider that is not there. kgo tries a request some
-// twenty times: waiting here keeps the member in its group for as long as its session lasts, with few attempts.
-const tokenPatience = 15 * time.Second
+// twenty times and logs each: waiting here keeps the member in its group for as long as its session lasts, with few attempts.
+const tokenPatience = time.Minute
 
 // authenticateToken begins an authentication with a token.
 func authenticateToken(ctx context.Context, host string, c *auth.Credentials) (sasl.Session, []byte, error) {

@@ -79,10 +79,10 @@ func TestKafkaOAuthSoak(t *testing.T) {
 			until("the provider was away", 4*time.Minute+away)
 			idp.Away(false)
 			until("after it came back", soak)
-			s.whole()
 			if n := s.revoked.Load(); name == "franz" && n > 0 {
 				t.Errorf("partitions were taken away %d times", n)
 			}
+			s.whole()
 			counter.mu.Lock()
 			defer counter.mu.Unlock()
 			for _, text := range slices.Sorted(maps.Keys(counter.lines)) {
