@@ -84,8 +84,8 @@ func unsupported(m Mapping) error {
 // Update changes the mapping of a running Runner, at once and without a restart of what did not change: BatchSize,
 // MaximumBatchingWindowInSeconds, the retry parameters and FilterCriteria hold from the next batch, or fetch, on; Enabled
 // is Pause and Resume. SourceAccessConfigurations are put in force like a rotation: they are tried first, and until they
-// work the ones before stay in use, and Status.Credentials says why. What AWS does not let one change either (servers, topics, group, starting position) is refused
-// with ErrImmutable, and nothing is changed then. FunctionName is kept for Status; invocations show the first one.
+// work the ones before stay in use, and Status.Credentials says why. What AWS does not let one change either (servers,
+// topics, group, starting position) is refused with ErrImmutable, and nothing is changed then. FunctionName is kept for Status; invocations show the first one.
 func (r *Runner) Update(m Mapping) error {
 	s, err := prepare(m, r.opts)
 	if err != nil {
