@@ -163,6 +163,24 @@ func (c *conditions) end(m *member, over func(*Condition) bool) {
 	}
 }
 
+// forget ends conditions for which over says so, whoever holds them.
+func (c *conditions) forget(over func(*Condition) bool) {
+	now := time.Now()
+	defer c.lock()()
+	for key, s := range c.standing {
+		if !over(&s.Condition) {
+			continue
+		}
+		for m := range s.holders {
+			if m != nil {
+				m.troubles.Add(-1)
+			}
+		}
+		delete(c.standing, key)
+		c.log.ended(now, s)
+	}
+}
+
 // clarify says more of connections that fail, for a reason that was not clear before.
 func (c *conditions) clarify(info ErrorInfo) {
 	now := time.Now()

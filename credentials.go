@@ -18,7 +18,7 @@ func needsSecrets(configs []auth.SourceAccessConfiguration) bool {
 	return false
 }
 
-// sourceAccess are the mapping's SourceAccessConfigurations, which Update does not change.
+// sourceAccess are the mapping's SourceAccessConfigurations as they now stand.
 func (r *Runner) sourceAccess() []auth.SourceAccessConfiguration {
 	unlock := r.lock()
 	defer unlock()

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/filter"
@@ -216,7 +217,11 @@ func (m *member) run(ctx context.Context, cfg driver.Config) error {
 	consumer, err := m.opts.driver.Open(cfg, listener{m})
 	if err != nil {
 		close(m.closed)
-		return &SourceError{Op: "open the " + m.opts.driver.Name() + " client: check the client options", Err: err}
+		op := "open the " + m.opts.driver.Name() + " client"
+		if !auth.Classify(err).Known() { // what is wrong with credentials says so itself
+			op += ": check the client options"
+		}
+		return &SourceError{Op: op, Err: err}
 	}
 	m.consumer = consumer
 	m.lastPoll.Store(time.Now().UnixNano())

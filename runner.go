@@ -19,6 +19,7 @@ type Runner struct {
 	ready   chan struct{}
 	resumed chan struct{} // a Resume for a Run that waits for it; buffered
 	updated chan struct{} // an Update for the scaler; buffered
+	access  chan struct{} // other SourceAccessConfigurations; buffered
 
 	// mu guards what follows. It is never held while waiting for the loop.
 	mu           sync.Mutex
@@ -56,7 +57,7 @@ func newRunner(o *options, h Handler, s *settings, client driver.Config, id iden
 	c.diagnosis.init()
 	c.conditions.init(o.logger)
 	c.stopping.init()
-	return &Runner{core: c, client: client, ready: make(chan struct{}), resumed: make(chan struct{}, 1), updated: make(chan struct{}, 1)}
+	return &Runner{core: c, client: client, ready: make(chan struct{}), resumed: make(chan struct{}, 1), updated: make(chan struct{}, 1), access: make(chan struct{}, 1)}
 }
 
 func (r *Runner) lock() func() {
@@ -114,10 +115,8 @@ func (r *Runner) work(ctx context.Context) error {
 	r.log.Info("event source mapping starts", "UUID", r.uuid, "FunctionName", r.functionName, "ConsumerGroupId", r.client.GroupID,
 		"Topics", r.client.Topics, "bootstrap", r.bootstrap, "driver", r.opts.driver.Name())
 	rotations := make(chan rotation)
-	if credentials != nil && r.opts.secretsRefresh > 0 {
-		client := r.client
-		watchers.Go(func() { r.watchSecrets(ctx, client, rotations) })
-	}
+	client := r.client
+	watchers.Go(func() { r.watchSecrets(ctx, client, rotations) })
 	if r.handshakes() {
 		client := r.client
 		watchers.Go(func() { r.watchHandshakes(ctx, client) })
@@ -299,6 +298,9 @@ func (r *Runner) Status() Status {
 	s.State, s.StateTransitionReason, s.LastModified, s.Credentials = r.state, r.reason, r.lastModified, r.credentials
 	s.Scaling = r.scaling
 	unlock()
+	if until := s.Credentials.Expires; !until.IsZero() {
+		s.Credentials.DaysLeft = int(time.Until(until) / (24 * time.Hour))
+	}
 	s.UUID, s.FunctionName, s.ConsumerGroupID, s.Driver = r.uuid, r.functionName, r.client.GroupID, r.opts.driver.Name()
 	s.Conditions = r.conditions.list()
 	s.LastProcessingResult, s.Diagnosis = r.lastResult(s.Conditions)

@@ -160,8 +160,9 @@ func limitCases() []limitCase {
 		{"", "a", ".Type", "is missing", "is missing"}, {"VIRTUAL_HOST", "a", ".Type", "belongs to RabbitMQ", "belongs to RabbitMQ"},
 		{"BASIC_AUTH", "", ".URI", "needs the secret's name", "needs the secret's name"}, {"BASIC_AUTH", "p{ss", ".URI", "not be one", "not be one"},
 		{"BASIC_AUTH", strings.Repeat("u", 200), ".URI", "", ""}, {"BASIC_AUTH", strings.Repeat("u", 201), ".URI", "", "AWS allows 200"},
-		{"IAM_AUTH", "", ".Type", "not supported yet", "not supported yet"}, {"IAM_AUTH", "a", ".URI", "takes no URI", "takes no URI"},
-		{"OAUTHBEARER_SCOPE", "a b", ".Type", "not supported yet", "not supported yet"},
+		{"IAM_AUTH", "", ".Type", "", ""}, {"IAM_AUTH", "a", ".URI", "takes no URI", "takes no URI"},
+		{"OAUTHBEARER_SCOPE", "a b", ".Type", "needs OAUTHBEARER_AUTH", "needs OAUTHBEARER_AUTH"}, {"OAUTHBEARER_AUTH", "a", ".Type", "", ""},
+		{"IAM_OAUTHBEARER_AUTH", "", ".Type", "needs OAUTHBEARER_AUDIENCE", "needs OAUTHBEARER_AUDIENCE"},
 	} {
 		add("SourceAccessConfigurations[0]"+s.part, s.kind+" "+s.uri, func(m *Mapping) {
 			m.SourceAccessConfigurations = []SourceAccessConfiguration{{Type: SourceAccessType(s.kind), URI: s.uri}}

@@ -91,6 +91,10 @@ type CredentialsStatus struct {
 	// Since is when they were put in force, Rotations how often others have taken the place of the first ones.
 	Since     time.Time
 	Rotations int
+	// Expires is when the client's certificate ends, or the last of the CAs that brokers are checked against, whichever is
+	// first; DaysLeft are the whole days until then. Both are zero without certificates.
+	Expires  time.Time
+	DaysLeft int
 	// Err is why the secret as it now stands is not used: it cannot be read, or the brokers refused it when it was tried;
 	// the credentials before it stay in use. It is nil when the newest are in use.
 	Err error

@@ -33,12 +33,20 @@ func (c *consumer) Poll(ctx context.Context, into *driver.Fetch) error {
 	c.fetched = fetched{}
 	defer func() { c.into = nil }()
 
+	c.heardOfTokens()
+	if c.vetting != nil && !c.admitted(ctx) {
+		if c.fatal != nil {
+			return c.fatal
+		}
+		return nil
+	}
 	deadline := time.Now().Add(pollFor)
 	for {
 		c.carryOut()
 		c.retryUnreadable()
 		c.searched()
 		c.watched()
+		c.heardOfTokens()
 		wait := time.Duration(0)
 		if len(into.Runs) == 0 && len(into.Errors) == 0 {
 			if ctx.Err() != nil {

@@ -91,6 +91,9 @@ var brokerKinds = map[int16]driver.Kind{
 }
 
 func kindOf(err error) driver.Kind {
+	if kind, ok := tokenKind(err); ok {
+		return kind
+	}
 	if e, ok := errors.AsType[*kerr.Error](err); ok {
 		return brokerKinds[e.Code] // KindOther is 0
 	}
