@@ -120,3 +120,10 @@ func clip(s string, n int) string {
 	}
 	return s[:n] + "…"
 }
+
+// ErrorText returns the errorType and errorMessage of a function error's payload. One that has not Lambda's form is the
+// message.
+func ErrorText(payload []byte) (errorType, errorMessage string) {
+	e := parseError(payload)
+	return e.Type, e.Message
+}
