@@ -11,15 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/esm-go/esm"
 	"github.com/esm-go/esm/esmtest"
 	"github.com/esm-go/esm/function/runtime"
 	"github.com/esm-go/esm/internal/functest"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // journal is a log that can be read while it is written.
 type journal struct {

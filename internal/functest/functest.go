@@ -32,8 +32,8 @@ func Python(tb testing.TB) string {
 	if err != nil {
 		missing(tb, "needs python3 with awslambdaric (pip install awslambdaric); ESM_PYTHON may name it")
 	}
-	if out, err := exec.Command(path, "-c", "import awslambdaric").CombinedOutput(); err != nil {
-		missing(tb, "needs awslambdaric for "+path+" (pip install awslambdaric), or another interpreter in ESM_PYTHON: "+string(out))
+	if err := exec.Command(path, "-c", "import awslambdaric").Run(); err != nil {
+		missing(tb, "needs awslambdaric for "+path+" (pip install awslambdaric), or another interpreter in ESM_PYTHON: "+err.Error())
 	}
 	return path
 }
