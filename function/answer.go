@@ -22,6 +22,8 @@ type Answer struct {
 	FunctionError string
 	// ExecutedVersion is the header X-Amz-Executed-Version; empty where it is not known.
 	ExecutedVersion string
+	// RequestID is the other side's id of the invocation, where it has one of its own.
+	RequestID string
 	// Payload is what the function returned.
 	Payload []byte
 	// Err is the Go error beneath a function error, of a function in this process; errors.Is finds it. Nil elsewhere.
@@ -33,7 +35,7 @@ func (a *Answer) read(c *Caller, requestID string, partial bool) (err error, ign
 	switch {
 	case a.FunctionError != "":
 		e := parseError(a.Payload)
-		e.Function, e.RequestID = c.name, requestID
+		e.Function, e.RequestID = c.name, or(a.RequestID, requestID)
 		e.StatusCode, e.FunctionError, e.ExecutedVersion, e.Err = a.status(), a.FunctionError, a.ExecutedVersion, a.Err
 		return e, 0
 	case a.StatusCode == http.StatusTooManyRequests, a.StatusCode == http.StatusServiceUnavailable && a.RetryAfter > 0:
