@@ -3,9 +3,11 @@ package invoke_test
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -21,7 +23,7 @@ import (
 )
 
 // create makes the function of package runtime's tests on a double of AWS Lambda.
-func create(t *testing.T, c *lambda.Client, name string) {
+func create(t *testing.T, c *lambda.Client, name, account string) {
 	t.Helper()
 	code, err := os.ReadFile("../runtime/testdata/app.py")
 	if err != nil {
@@ -38,12 +40,12 @@ func create(t *testing.T, c *lambda.Client, name string) {
 		t.Fatal(err)
 	}
 	_, err = c.CreateFunction(t.Context(), &lambda.CreateFunctionInput{FunctionName: &name, Runtime: types.RuntimePython311, Handler: aws.String("app.handler"),
-		Role: aws.String("arn:aws:iam::000000000000:role/r"), Timeout: aws.Int32(30), Code: &types.FunctionCode{ZipFile: archive.Bytes()}})
+		Role: aws.String("arn:aws:iam::" + account + ":role/esm-invoke"), Timeout: aws.Int32(30), Code: &types.FunctionCode{ZipFile: archive.Bytes()}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_, _ = c.DeleteFunction(t.Context(), &lambda.DeleteFunctionInput{FunctionName: &name}) // the double goes too
+		_, _ = c.DeleteFunction(context.Background(), &lambda.DeleteFunctionInput{FunctionName: &name}) // the double goes too
 	})
 }
 
@@ -58,7 +60,7 @@ func TestMinistack(t *testing.T) {
 	if err := f.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "does not exist") {
 		t.Fatalf("before it is made: %v", err)
 	}
-	create(t, c, name)
+	create(t, c, name, "000000000000")
 	functest.Eventually(t, "the function is active", func() bool { return f.Ready(t.Context()) == nil })
 	r := esmtest.Invoke(t, mapping(1), f.Handle, esmtest.Values("ok", "item", "ok", "print hello")...)
 	if len(r.Dropped) != 1 || len(r.Dropped[0].Records) != 1 || r.Dropped[0].Records[0].Offset != 1 || r.Attempts != 2 || r.Unresolved != 0 {
@@ -90,9 +92,9 @@ func TestMinistack(t *testing.T) {
 
 // moto answers what it was told to.
 func TestMoto(t *testing.T) {
-	url := functest.Moto(t)
+	address := functest.Moto(t)
 	post := func(path, body string) {
-		r, err := http.Post(url+path, "application/json", strings.NewReader(body)) //nolint:gosec // the test's own server
+		r, err := http.Post(address+path, "application/json", strings.NewReader(body)) //nolint:gosec // the test's own server
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,9 +103,9 @@ func TestMoto(t *testing.T) {
 	}
 	defer http.DefaultClient.CloseIdleConnections()
 	post("/moto-api/config", `{"lambda":{"use_docker":false}}`)
-	c := client(t, url)
+	c := client(t, address)
 	const name = "esm-invoke-test"
-	createWithRole(t, url, c, name)
+	createWithRole(t, address, c, name)
 	f, err := invoke.New(c, "arn:aws:lambda:us-east-1:123456789012:function:"+name, quiet)
 	if err != nil {
 		t.Fatal(err)
@@ -126,13 +128,14 @@ func TestMoto(t *testing.T) {
 }
 
 // createWithRole is create for moto, which looks whether the role is there.
-func createWithRole(t *testing.T, url string, c *lambda.Client, name string) {
+func createWithRole(t *testing.T, address string, c *lambda.Client, name string) {
 	t.Helper()
-	r, err := http.Post(url, "application/x-www-form-urlencoded", strings.NewReader("Action=CreateRole&Version=2010-05-08&RoleName=r&AssumeRolePolicyDocument=%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%5D%7D")) //nolint:gosec // the test's own server
+	r, err := http.Post(address, "application/x-www-form-urlencoded", strings.NewReader(url.Values{"Action": {"CreateRole"}, "Version": {"2010-05-08"}, "RoleName": {"esm-invoke"},
+		"AssumeRolePolicyDocument": {`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}`}}.Encode())) //nolint:gosec // the test's own server
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, _ = io.Copy(io.Discard, r.Body)
 	_ = r.Body.Close()
-	create(t, c, name)
+	create(t, c, name, "123456789012")
 }
