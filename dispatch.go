@@ -172,7 +172,7 @@ func (m *member) invoke(now time.Time, parts []part, size int) {
 		timed, cancel := context.WithDeadlineCause(ctx, inv.Deadline, ErrInvocationTimeout)
 		ctx, inv.cancel = timed, func() { cancel(); abort(nil) }
 	}
-	inv.ctx = context.WithValue(ctx, invocationKey{}, &inv.Invocation)
+	inv.ctx = event.WithInvocation(ctx, &inv.Invocation)
 	m.flying[inv] = struct{}{}
 	m.slot = false // the invocation has it now
 	m.counters.invoked.Add(int64(inv.Records))
