@@ -24,6 +24,7 @@ import (
 	"github.com/esm-go/esm/esmtest"
 	"github.com/esm-go/esm/function"
 	"github.com/esm-go/esm/function/golambda"
+	"github.com/esm-go/esm/internal/functest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -250,5 +251,17 @@ func TestIgnoredItemsAreLogged(t *testing.T) {
 	r := esmtest.Invoke(t, esm.Mapping{Topics: []string{"t"}}, f.Handle, esmtest.Values("a")...)
 	if r.Err != nil || r.Attempts != 1 || !strings.Contains(log.String(), "function=orders") {
 		t.Errorf("%d attempts, %v; log %s", r.Attempts, r.Err, &log)
+	}
+}
+
+// The mapping's guarantees: see functest.Invariants.
+func TestInvariants(t *testing.T) {
+	for _, batch := range []int{1, 5} {
+		dir := t.TempDir()
+		f, err := golambda.New(functest.Journal(dir, func() { panic("die") }), quiet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		functest.Invariants(t, dir, f.Handle, batch, "fail", "item", "die")
 	}
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/esm-go/esm/esmtest"
 	"github.com/esm-go/esm/function"
 	"github.com/esm-go/esm/function/invoke"
+	"github.com/esm-go/esm/internal/functest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -376,5 +377,32 @@ func TestBadInput(t *testing.T) {
 		if _, err := make(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
+	}
+}
+
+// The mapping's guarantees, with a Lambda that throttles and whose function fails: see functest.Invariants.
+func TestInvariants(t *testing.T) {
+	for _, batch := range []int{1, 5} {
+		dir := t.TempDir()
+		handle := functest.Journal(dir, func() { panic(http.ErrAbortHandler) })
+		n := 0
+		f := serve(t, &double{invoke: func(w http.ResponseWriter, _ *http.Request, body []byte) {
+			if n++; n%5 == 0 {
+				fault(429, "TooManyRequestsException")(w)
+				return
+			}
+			var e esm.KafkaEvent
+			if err := json.Unmarshal(body, &e); err != nil {
+				t.Error(err)
+			}
+			answer, err := handle(e)
+			if err != nil {
+				w.Header().Set("X-Amz-Function-Error", "Unhandled")
+				_, _ = io.WriteString(w, `{"errorType":"E","errorMessage":"m"}`)
+				return
+			}
+			_ = json.NewEncoder(w).Encode(answer)
+		}}, "orders")
+		functest.Invariants(t, dir, f.Handle, batch, "fail", "item", "die")
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/esm-go/esm"
 	"github.com/esm-go/esm/esmtest"
@@ -198,4 +199,47 @@ func TestMappingStops(t *testing.T) {
 	if committed != handled {
 		t.Errorf("%d were handled, %d are committed", handled, committed)
 	}
+}
+
+// The mapping's guarantees, with workers that fail and die: see functest.Invariants.
+func TestInvariants(t *testing.T) {
+	for _, batch := range []int{1, 5} {
+		c := python(t, "journal.handler")
+		dir := t.TempDir()
+		c.Environment["JOURNAL"] = dir
+		p, _ := begin(t, c, runtime.WithWorkerRange(1, 3))
+		functest.Invariants(t, dir, p.Handle, batch, "fail", "item", "die")
+	}
+}
+
+// keeper is an Invoker that remembers where payloads were, without keeping them.
+type keeper struct {
+	function.Invoker
+	payloads []weak.Pointer[byte]
+}
+
+func (k *keeper) Invoke(ctx context.Context, req function.Request) (function.Answer, error) {
+	k.payloads = append(k.payloads, weak.Make(&req.Payload[0]))
+	return k.Invoker.Invoke(ctx, req)
+}
+
+// The event's JSON is not kept longer than the call.
+func TestPayloadIsNotKept(t *testing.T) {
+	p, _ := begin(t, worker("plain"))
+	k := &keeper{Invoker: p}
+	c := function.NewCaller("orders", k, 0, nil)
+	for range 5 {
+		if err := c.Handle(t.Context(), esmtest.Event("t", esmtest.Record{Value: make([]byte, 1<<20)})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	functest.Eventually(t, "the payloads are gone", func() bool {
+		goruntime.GC()
+		for _, w := range k.payloads {
+			if w.Value() != nil {
+				return false
+			}
+		}
+		return true
+	})
 }

@@ -62,7 +62,8 @@ func newWorker(p *Pool, number int, now time.Time) *worker {
 // assign gives an idle worker a call. The caller holds mu, and has taken the worker off the idle ones.
 func (w *worker) assign(c *call) {
 	w.state, w.since, w.call, c.worker = busyState, time.Now(), c, w
-	w.log.request.Store(&c.id)
+	id := c.id // not a pointer into the call, which would keep its payload
+	w.log.request.Store(&id)
 	close(c.assigned)
 	w.work <- c // never waits: an idle worker's is empty
 }

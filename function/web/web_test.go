@@ -21,6 +21,7 @@ import (
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/function"
 	"github.com/esm-go/esm/function/web"
+	"github.com/esm-go/esm/internal/functest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -287,5 +288,31 @@ func TestBadInput(t *testing.T) {
 	}
 	if err := f.Handle(t.Context(), esmtest.Event("t", esmtest.Values("a")...)); err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// The mapping's guarantees, with a server that closes, fails and is overloaded: see functest.Invariants.
+func TestInvariants(t *testing.T) {
+	for _, batch := range []int{1, 5} {
+		dir := t.TempDir()
+		handle := functest.Journal(dir, func() { panic(http.ErrAbortHandler) })
+		var n atomic.Int32
+		f := serve(t, "/", func(w http.ResponseWriter, r *http.Request) {
+			if n.Add(1)%7 == 0 {
+				w.WriteHeader(http.StatusTooManyRequests)
+				return
+			}
+			var e event.KafkaEvent
+			if err := json.NewDecoder(r.Body).Decode(&e); err != nil {
+				t.Error(err)
+			}
+			answer, err := handle(e)
+			if err != nil {
+				w.WriteHeader(http.StatusInternalServerError)
+				return
+			}
+			_ = json.NewEncoder(w).Encode(answer)
+		})
+		functest.Invariants(t, dir, f.Handle, batch, "fail", "item", "die")
 	}
 }

@@ -4,6 +4,7 @@
 package functest
 
 import (
+	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
@@ -11,6 +12,9 @@ import (
 	"testing"
 	"time"
 )
+
+// Quiet logs nothing.
+var Quiet = slog.New(slog.DiscardHandler)
 
 // missing skips the test, or fails it in CI.
 func missing(tb testing.TB, what string) {
