@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/esm-go/esm/function"
@@ -24,7 +25,7 @@ func (p *Pool) keep() {
 		p.mu.Lock()
 		fresh, next := p.reconcile(time.Now())
 		over := p.stopping && len(p.workers) == 0
-		p.mu.Unlock()
+		p.unlock()
 		for _, w := range fresh {
 			p.runs.Go(w.run)
 		}
@@ -67,7 +68,7 @@ func (p *Pool) reconcile(now time.Time) (fresh []*worker, next time.Duration) {
 			w.end(now)
 			continue
 		case w.state == answered && due(w.since.Add(p.set.initTimeout)):
-			p.set.log.Warn("a worker did not ask for another invocation, it is replaced", "function", p.config.FunctionName, "worker", w.number)
+			p.say(slog.LevelWarn, "a worker did not ask for another invocation, it is replaced", "function", p.config.FunctionName, "worker", w.number)
 			w.end(now)
 			continue
 		case w.state == busyState:
@@ -135,7 +136,7 @@ func (p *Pool) startFailed(begun time.Time, err error) {
 	pause := min(p.set.backoff<<(max(p.failures, 1)-1), maximumBackoff)
 	p.failedAt = time.Now()
 	p.retryAt, p.lastInit = p.failedAt.Add(pause), err
-	p.set.log.Error("a worker did not start", "function", p.config.FunctionName, "failures", p.failures, "next", pause, "err", err)
+	p.say(slog.LevelError, "a worker did not start", "function", p.config.FunctionName, "failures", p.failures, "next", pause, "err", err)
 	for _, w := range p.workers {
 		if w.state != ending {
 			p.announce()

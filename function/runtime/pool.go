@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -40,6 +41,7 @@ type Pool struct {
 	lastInit  error
 	readiness chan struct{} // closed and made anew when a worker has become ready, or failed to start
 	counts    counts
+	says      []func() // what to log when mu is free: see unlock
 }
 
 type counts struct{ invocations, errors, timeouts, crashes, starts int64 }
@@ -181,6 +183,21 @@ func (p *Pool) nudge() {
 	select {
 	case p.wake <- struct{}{}:
 	default:
+	}
+}
+
+// say has a line logged when mu is free: a logger may take its time. The caller holds mu, and lets go of it with unlock.
+func (p *Pool) say(level slog.Level, text string, attrs ...any) {
+	p.says = append(p.says, func() { p.set.log.Log(context.Background(), level, text, attrs...) })
+}
+
+// unlock lets go of mu, and then logs.
+func (p *Pool) unlock() {
+	says := p.says
+	p.says = nil
+	p.mu.Unlock()
+	for _, s := range says {
+		s()
 	}
 }
 

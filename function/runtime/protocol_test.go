@@ -59,7 +59,7 @@ func TestSilentWorkers(t *testing.T) {
 	if err := p.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "did not ask for an invocation within 200ms") {
 		t.Errorf("Start says %v", err)
 	}
-	p, j := begin(t, worker("no more"), runtime.WithInitTimeout(2*time.Second))
+	p, j := begin(t, worker("no more"), runtime.WithInitTimeout(4*time.Second))
 	for range 2 {
 		if err := invoke(t, p, "a"); err != nil {
 			t.Fatal(err, j)

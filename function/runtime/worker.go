@@ -3,6 +3,7 @@ package runtime
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -169,7 +170,7 @@ func (w *worker) reap() {
 func (w *worker) gone(err error) {
 	p := w.pool
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.unlock()
 	close(w.dead)
 	early, told := w.invocations == 0 && w.call == nil, w.told
 	if w.state == starting || w.initError != nil {
@@ -191,7 +192,7 @@ func (w *worker) gone(err error) {
 		p.startFailed(w.begun, err)
 	case !told:
 		p.counts.crashes++
-		p.set.log.Warn("a worker ended by itself, it is replaced", "function", p.config.FunctionName, "worker", w.number, "err", err)
+		p.say(slog.LevelWarn, "a worker ended by itself, it is replaced", "function", p.config.FunctionName, "worker", w.number, "err", err)
 	}
 	p.nudge()
 }
