@@ -4,7 +4,7 @@
 // The targets live in packages of their own, and each of them has the method Handle, which is an esm.Handler:
 //
 //	golambda  an aws-lambda-go handler, in this process
-//	runtime   worker processes that speak Lambda's Runtime API: Python, Node, Java, Go, any language
+//	runtime   worker processes that speak Lambda's Runtime API: Python, Node, Go, any language
 //	web       HTTP: a function container, the runtime interface emulator, any URL that takes the event
 //	invoke    AWS Lambda
 //

@@ -14,8 +14,8 @@
 //	}
 //	return esm.Run(ctx, mapping, pool.Handle, esm.WithHooks(pool.Hooks()))
 //
-// Node: {"node", "node_modules/aws-lambda-ric/index.mjs", "app.handler"}. Go: the program that calls lambda.Start. Java:
-// {"java", "-cp", "…", "com.amazonaws.services.lambda.runtime.api.client.AWSLambda", "example.Handler"}.
+// Node: {"node", "node_modules/aws-lambda-ric/index.mjs", "app.handler"}. Go: the program that calls lambda.Start. Other
+// languages: whatever starts a program that speaks the Runtime API.
 //
 // # Workers
 //
