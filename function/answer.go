@@ -31,28 +31,28 @@ type Answer struct {
 }
 
 // read says what a Handler returns for an answer, and how many batchItemFailures were ignored.
-func (a *Answer) read(c *Caller, requestID string, partial bool) (err error, ignored int) {
+func (a *Answer) read(c *Caller, requestID string, partial bool) (ignored int, err error) {
 	switch {
 	case a.FunctionError != "":
 		e := parseError(a.Payload)
 		e.Function, e.RequestID = c.name, or(a.RequestID, requestID)
 		e.StatusCode, e.FunctionError, e.ExecutedVersion, e.Err = a.status(), a.FunctionError, a.ExecutedVersion, a.Err
-		return e, 0
+		return 0, e
 	case a.StatusCode == http.StatusTooManyRequests, a.StatusCode == http.StatusServiceUnavailable && a.RetryAfter > 0:
-		return esm.Throttled(&ThrottleError{Function: c.name, RetryAfter: a.RetryAfter, Err: a.statusError(c.name)}), 0
+		return 0, esm.Throttled(&ThrottleError{Function: c.name, RetryAfter: a.RetryAfter, Err: a.statusError(c.name)})
 	case a.StatusCode == http.StatusRequestEntityTooLarge:
-		return esm.Permanent(fmt.Errorf("%w: function %s answered 413", ErrPayloadTooLarge, c.name)), 0
+		return 0, esm.Permanent(fmt.Errorf("%w: function %s answered 413", ErrPayloadTooLarge, c.name))
 	case a.StatusCode != 0 && (a.StatusCode < 200 || a.StatusCode > 299):
-		return a.statusError(c.name), 0
+		return 0, a.statusError(c.name)
 	}
 	items, err := parseItems(a.Payload)
 	if !partial {
-		return nil, len(items)
+		return len(items), nil
 	}
 	if err != nil {
-		return &ReplyError{Function: c.name, Reason: err.Error()}, 0
+		return 0, &ReplyError{Function: c.name, Reason: err.Error()}
 	}
-	return esm.ItemFailures(items...), 0
+	return 0, esm.ItemFailures(items...)
 }
 
 func (a *Answer) status() int {

@@ -70,7 +70,7 @@ func (c *Caller) Handle(ctx context.Context, event esm.KafkaEvent) error {
 	if inv, ok := esm.InvocationFromContext(ctx); ok {
 		partial = inv.ReportBatchItemFailures
 	}
-	err, ignored := answer.read(c, req.ID, partial)
+	ignored, err := answer.read(c, req.ID, partial)
 	if ignored > 0 && c.told.CompareAndSwap(false, true) {
 		c.log.Warn("the function reports batchItemFailures, which are ignored: the mapping's FunctionResponseTypes does not have ReportBatchItemFailures",
 			"function", c.name, "items", ignored)

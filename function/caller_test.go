@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -199,7 +200,7 @@ func TestError(t *testing.T) {
 			t.Errorf("%s: %v, stack %q", tc.payload, err, e.StackTrace)
 			continue
 		}
-		if e.StatusCode != 200 || e.FunctionError != Unhandled || e.ExecutedVersion != "3" || e.RequestID == "" {
+		if e.StatusCode != http.StatusOK || e.FunctionError != Unhandled || e.ExecutedVersion != "3" || e.RequestID == "" {
 			t.Errorf("%s: %+v", tc.payload, e)
 		}
 	}
@@ -231,7 +232,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add([]byte(`{"batchItemFailures":[null]}`), "")
 	f.Fuzz(func(t *testing.T, payload []byte, functionError string) {
 		a := Answer{Payload: payload, FunctionError: functionError}
-		err, _ := a.read(&Caller{name: "f"}, "id", true)
+		_, err := a.read(&Caller{name: "f"}, "id", true)
 		if err == nil && functionError != "" {
 			t.Error("a function error is success")
 		}

@@ -95,7 +95,7 @@ func install(ctx context.Context, out io.Writer) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	fmt.Fprintf(out, "installing %s from npm into %s\n", requirement, dir)
+	_, _ = fmt.Fprintf(out, "installing %s from npm into %s\n", requirement, dir)
 	cmd := exec.CommandContext(ctx, "npm", "install", "--no-save", "--no-audit", "--no-fund", requirement)
 	cmd.Dir = dir
 	if text, err := cmd.CombinedOutput(); err != nil {

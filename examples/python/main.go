@@ -130,7 +130,7 @@ func interpreter(ctx context.Context, name string, out io.Writer) (string, error
 	if complete(ctx, own) {
 		return own, nil
 	}
-	fmt.Fprintf(out, "installing %v from PyPI into %s\n", requirements, dir)
+	_, _ = fmt.Fprintf(out, "installing %v from PyPI into %s\n", requirements, dir)
 	for _, cmd := range []*exec.Cmd{
 		exec.CommandContext(ctx, python, "-m", "venv", dir),
 		exec.CommandContext(ctx, own, append([]string{"-m", "pip", "install", "-q", "--disable-pip-version-check"}, requirements...)...),

@@ -117,7 +117,7 @@ func (f *Function) Invoke(ctx context.Context, req function.Request) (answer fun
 	}()
 	payload, err := f.call(ctx, req.Payload)
 	if err != nil {
-		return failed(err), nil
+		return failed(err), nil //nolint:nilerr // it is the answer
 	}
 	return function.Answer{Payload: payload}, nil
 }

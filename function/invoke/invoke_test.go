@@ -137,7 +137,7 @@ func TestFunctionError(t *testing.T) {
 	f := serve(t, d, "orders")
 	r := esmtest.Invoke(t, mapping(2), f.Handle, esmtest.Values("a")...)
 	fe, ok := errors.AsType[*function.Error](r.Err)
-	if !ok || fe.Type != "ValueError" || fe.ExecutedVersion != "7" || fe.StatusCode != 200 || fe.RequestID != "11111111-2222-4333-8444-555555555555" {
+	if !ok || fe.Type != "ValueError" || fe.ExecutedVersion != "7" || fe.StatusCode != http.StatusOK || fe.RequestID != "11111111-2222-4333-8444-555555555555" {
 		t.Errorf("%#v", r.Err)
 	}
 	// The SDK's own retries are off: what the mapping counts is what Lambda saw.
@@ -364,7 +364,7 @@ func TestLogTail(t *testing.T) {
 
 func TestBadInput(t *testing.T) {
 	c := client(t, "http://127.0.0.1:1")
-	for want, make := range map[string]func() (*invoke.Function, error){
+	for want, build := range map[string]func() (*invoke.Function, error){
 		"client is nil": func() (*invoke.Function, error) { return invoke.New(nil, "orders") },
 		"ARN of sqs":    func() (*invoke.Function, error) { return invoke.New(c, "arn:aws:sqs:us-east-1:123456789012:q") },
 		"is in eu-west-1": func() (*invoke.Function, error) {
@@ -374,7 +374,7 @@ func TestBadInput(t *testing.T) {
 		"has a qualifier":   func() (*invoke.Function, error) { return invoke.New(c, "orders:1", invoke.WithQualifier("2")) },
 		"function's name":   func() (*invoke.Function, error) { return invoke.New(c, "orders", invoke.WithQualifier("a b")) },
 	} {
-		if _, err := make(); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := build(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}

@@ -3,6 +3,7 @@ package runtime
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -29,12 +30,10 @@ func environment(c *Config, name function.Name, address string, now time.Time) [
 	if name.Region != "" {
 		vars["AWS_REGION"], vars["AWS_DEFAULT_REGION"] = name.Region, name.Region
 	}
-	for k, v := range c.Environment {
-		vars[k] = v
-	}
+	maps.Copy(vars, c.Environment)
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails
-	for k, v := range map[string]string{
+	maps.Copy(vars, map[string]string{
 		"_HANDLER":                        c.Handler,
 		"AWS_LAMBDA_RUNTIME_API":          address,
 		"AWS_LAMBDA_FUNCTION_NAME":        name.Function,
@@ -45,9 +44,7 @@ func environment(c *Config, name function.Name, address string, now time.Time) [
 		"AWS_LAMBDA_LOG_STREAM_NAME":      now.UTC().Format("2006/01/02/") + "[" + version + "]" + hex.EncodeToString(id[:]),
 		"LAMBDA_TASK_ROOT":                c.Dir,
 		"LAMBDA_RUNTIME_DIR":              c.Dir,
-	} {
-		vars[k] = v
-	}
+	})
 	env := make([]string, 0, len(vars))
 	for k, v := range vars {
 		env = append(env, k+"="+v)

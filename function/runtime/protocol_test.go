@@ -194,7 +194,7 @@ func addressOf(t *testing.T, p *runtime.Pool) string {
 	if err != nil {
 		t.Skip("needs /proc")
 	}
-	for _, v := range strings.Split(string(env), "\x00") {
+	for v := range strings.SplitSeq(string(env), "\x00") {
 		if a, ok := strings.CutPrefix(v, "AWS_LAMBDA_RUNTIME_API="); ok {
 			if _, _, err := net.SplitHostPort(a); err != nil {
 				t.Fatal(err)

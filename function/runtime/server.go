@@ -36,7 +36,7 @@ type peer struct {
 }
 
 func newServer(w *worker, listener net.Listener) *server {
-	s := &server{w: w, host: listener.Addr().String(), port: listener.Addr().(*net.TCPAddr)} //nolint:errcheck // a TCP listener's
+	s := &server{w: w, host: listener.Addr().String(), port: listener.Addr().(*net.TCPAddr)}
 	s.http = &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: 10 * time.Second,

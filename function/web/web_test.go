@@ -69,10 +69,10 @@ func TestAnswers(t *testing.T) {
 		}, 2, 2},
 		{"body error of the emulator", invocation, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, bodyError) }, 2, 2},
 		{"such a body elsewhere", "/", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, bodyError) }, 1, 0},
-		{"500", "/", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "oops", 500) }, 2, 2},
+		{"500", "/", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "oops", http.StatusInternalServerError) }, 2, 2},
 		{"404", "/", http.NotFound, 2, 2},
-		{"503", "/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, 2, 2},
-		{"413", "/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(413) }, 1, 2},
+		{"503", "/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }, 2, 2},
+		{"413", "/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusRequestEntityTooLarge) }, 1, 2},
 		{"large", "/", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 10<<20)) }, 2, 2},
 		{"closes", "/", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 2, 2},
 		{"breaks off", "/", func(w http.ResponseWriter, _ *http.Request) {
@@ -90,7 +90,7 @@ func TestAnswers(t *testing.T) {
 				return
 			}
 			if b, _ := io.ReadAll(r.Body); !json.Valid(b) {
-				w.WriteHeader(400)
+				w.WriteHeader(http.StatusBadRequest)
 			}
 		}, 1, 0},
 	} {
@@ -203,12 +203,12 @@ func TestFailsForAWhile(t *testing.T) {
 				seen[rec.Offset] = true
 			}
 		case 1:
-			w.WriteHeader(500)
+			w.WriteHeader(http.StatusInternalServerError)
 		case 2:
 			panic(http.ErrAbortHandler)
 		case 3:
 			w.Header().Set("Retry-After", "1")
-			w.WriteHeader(503)
+			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 	})
 	m := mapping(-1)

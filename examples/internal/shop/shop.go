@@ -55,7 +55,7 @@ func Run(ctx context.Context, out io.Writer, target function.Target, log *slog.L
 	if err := target.Ready(ctx); err != nil { // the cold start comes before the first batch
 		return err
 	}
-	fmt.Fprintf(out, "the function is ready after %v\n", time.Since(begin).Round(time.Millisecond))
+	_, _ = fmt.Fprintf(out, "the function is ready after %v\n", time.Since(begin).Round(time.Millisecond))
 	runner, err := esm.New(mapping, target.Handle, append([]esm.Option{esm.WithLogger(log), esm.WithWorkerRange(1, 2),
 		esm.WithRetryBackoff(20*time.Millisecond, time.Second)}, opts...)...)
 	if err != nil {
@@ -81,9 +81,9 @@ func Run(ctx context.Context, out io.Writer, target function.Target, log *slog.L
 		return err
 	}
 	m := runner.Metrics()
-	fmt.Fprintf(out, "%d orders polled, %d filtered out, %d shipped, %d given up, in %v\n", m.PolledEventCount, m.FilteredOutEventCount,
+	_, _ = fmt.Fprintf(out, "%d orders polled, %d filtered out, %d shipped, %d given up, in %v\n", m.PolledEventCount, m.FilteredOutEventCount,
 		m.PolledEventCount-m.FilteredOutEventCount-m.DroppedEventCount, m.DroppedEventCount, took.Round(10*time.Millisecond))
-	fmt.Fprintf(out, "%d invocations, %d of them reported orders to be tried again\n", m.InvokeCount, m.InvokeErrorCount)
+	_, _ = fmt.Fprintf(out, "%d invocations, %d of them reported orders to be tried again\n", m.InvokeCount, m.InvokeErrorCount)
 	return nil
 }
 
