@@ -82,14 +82,14 @@ func TestCLI(t *testing.T) {
 	}
 	id, _ := created["UUID"].(string)
 	within(t, "Enabled", func() bool {
-		return r.must("aws lambda get-event-source-mapping --uuid "+id)["State"] == "Enabled"
+		return r.must("aws lambda get-event-source-mapping --uuid " + id)["State"] == "Enabled"
 	})
 	r.broker.Produce("topic", esmtest.Values("a", "b")...)
 	if e := <-r.handled; e.Len() == 0 {
 		t.Error("an empty event")
 	}
 	within(t, "OK", func() bool {
-		return r.must("aws lambda get-event-source-mapping --uuid "+id)["LastProcessingResult"] == "OK"
+		return r.must("aws lambda get-event-source-mapping --uuid " + id)["LastProcessingResult"] == "OK"
 	})
 	if list := r.must("aws lambda list-event-source-mappings --function-name orders")["EventSourceMappings"]; len(list.([]any)) != 1 {
 		t.Errorf("listed %v", list)
@@ -101,7 +101,7 @@ func TestCLI(t *testing.T) {
 		t.Errorf("disabled %v", got)
 	}
 	within(t, "Disabled", func() bool {
-		return r.must("aws lambda get-event-source-mapping --uuid "+id)["State"] == "Disabled"
+		return r.must("aws lambda get-event-source-mapping --uuid " + id)["State"] == "Disabled"
 	})
 	if got := r.must("aws lambda delete-event-source-mapping --uuid " + id); got["State"] != "Deleting" {
 		t.Errorf("deleted %v", got)

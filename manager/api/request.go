@@ -124,7 +124,7 @@ func merge(m *esm.Mapping, changes esm.Mapping, present map[string]bool) error {
 		"DestinationConfig":              func() { m.DestinationConfig = changes.DestinationConfig },
 		"MetricsConfig":                  func() { m.MetricsConfig = changes.MetricsConfig },
 		"LoggingConfig":                  func() { m.LoggingConfig = changes.LoggingConfig },
-		"ProvisionedPollerConfig":        func() {
+		"ProvisionedPollerConfig": func() {
 			m.ProvisionedPollerConfig = changes.ProvisionedPollerConfig
 			if *m.ProvisionedPollerConfig == (esm.ProvisionedPollerConfig{}) {
 				m.ProvisionedPollerConfig = nil // back to one poller

@@ -1,0 +1,232 @@
+package files
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/esm-go/esm/manager/store"
+)
+
+// maxFile bounds what is read: a mapping's parameters have some 100 KB at most.
+const maxFile = 4 << 20
+
+// stamp tells that a file may have changed.
+type stamp struct {
+	size  int64
+	mtime time.Time
+	// settled says that the time was long enough past when the file was read: a second change within the clock's step
+	// would else have the same stamp.
+	settled bool
+}
+
+const clockStep = 2 * time.Second
+
+// scan takes in what the directory holds now. It is called with mu held.
+func (s *Store) scan() error {
+	names, err := s.names()
+	if err != nil {
+		return fmt.Errorf("files: the directory of mappings cannot be read: %w", err)
+	}
+	// What is gone goes first, so that a file that was renamed is found under its new name.
+	for name, f := range s.files {
+		if !slices.Contains(names, name) {
+			s.gone(name, f)
+		}
+	}
+	for _, name := range names {
+		s.look(name)
+	}
+	return nil
+}
+
+func (s *Store) names() ([]string, error) {
+	entries, err := os.ReadDir(s.directory)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if !e.IsDir() && strings.HasSuffix(e.Name(), suffix) && !strings.HasPrefix(e.Name(), ".") {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil // sorted by ReadDir
+}
+
+func (s *Store) gone(name string, f *file) {
+	delete(s.files, name)
+	s.mended(name)
+	if e := s.now[f.uuid]; f.uuid != "" && e.name == name && e.document != nil {
+		s.set(f.uuid, entry{name: name})
+	}
+}
+
+// look reads a file that may have changed.
+func (s *Store) look(name string) {
+	known := s.files[name]
+	path := filepath.Join(s.directory, name)
+	info, err := os.Stat(path) // of what a link leads to, as in a ConfigMap
+	p := s.problems[name]
+	broken := p != nil && p.err != nil // which another file may mend
+	if err == nil && known != nil && !broken && known.stamp.settled && known.stamp.size == info.Size() && known.stamp.mtime.Equal(info.ModTime()) {
+		return
+	}
+	if known == nil {
+		known = &file{}
+		s.files[name] = known
+	}
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("is not a regular file")
+	}
+	var document []byte
+	if err == nil {
+		document, err = read(path)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return // gone since: the next scan sees that
+	}
+	if err != nil {
+		s.refuse(name, pathless(err))
+		return
+	}
+	sum := sha256.Sum256(document)
+	changed := sum != known.sum || known.stamp.mtime.IsZero()
+	known.sum = sum
+	known.stamp = stamp{size: info.Size(), mtime: info.ModTime(), settled: time.Since(info.ModTime()) > clockStep}
+	if changed || broken {
+		s.take(name, known, document)
+	}
+}
+
+// take takes in a document.
+func (s *Store) take(name string, f *file, document []byte) {
+	d, err := store.Decode(document)
+	if err != nil {
+		s.refuse(name, err)
+		return
+	}
+	id := d.Mapping.UUID
+	if e := s.now[id]; e.document != nil && e.name != name {
+		s.refuse(name, fmt.Errorf("has the UUID %s of %s: remove one of them, or give it a UUID of its own", id, e.name))
+		return
+	}
+	s.mended(name)
+	if f.uuid != "" && f.uuid != id && s.now[f.uuid].name == name { // somebody wrote another mapping into the file
+		s.set(f.uuid, entry{name: name})
+	}
+	f.uuid = id
+	if string(s.now[id].document) != string(document) {
+		s.set(id, entry{name: name, document: document})
+	}
+}
+
+// set changes an entry.
+func (s *Store) set(uuid string, e entry) {
+	s.revision++
+	e.revision = s.revision
+	s.now[uuid] = e
+	s.tell()
+}
+
+func (s *Store) tell() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+func (s *Store) refuse(name string, err error) {
+	if p := s.problems[name]; p != nil && p.err != nil && p.err.Error() == err.Error() {
+		return
+	}
+	s.events++
+	s.problems[name] = &problem{err: err, at: s.events}
+	s.tell()
+}
+
+func (s *Store) mended(name string) {
+	if p := s.problems[name]; p != nil && p.err != nil {
+		s.events++
+		s.problems[name] = &problem{at: s.events}
+		s.tell()
+	}
+}
+
+func read(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	document, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(document) > maxFile {
+		err = fmt.Errorf("is larger than %d bytes", maxFile)
+	}
+	return document, err
+}
+
+// pathless is an error without the path, which is told beside it.
+func pathless(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// Watch tells what is and what changes.
+func (s *Store) Watch(ctx context.Context, told func(store.Change)) error {
+	ticker := time.NewTicker(s.interval)
+	defer ticker.Stop()
+	var seen store.Revision
+	events := 0
+	for first := true; ; first = false {
+		s.mu.Lock()
+		err := s.scan()
+		changes, changed := s.since(seen, events, first)
+		seen, events = s.revision, s.events
+		s.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		for _, c := range changes {
+			told(c)
+		}
+		if first {
+			told(store.Change{Revision: seen})
+		}
+		select {
+		case <-changed:
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// since returns what changed after a revision, and what happened to problems.
+func (s *Store) since(seen store.Revision, events int, first bool) ([]store.Change, <-chan struct{}) {
+	var changes []store.Change
+	for name, p := range s.problems {
+		if p.at > events && (p.err != nil || !first) {
+			changes = append(changes, store.Change{Problem: &store.Problem{Source: name, Err: p.err}})
+		}
+	}
+	for uuid, e := range s.now {
+		if e.revision <= seen || first && e.document == nil {
+			continue
+		}
+		d, err := e.definition() // Decode read it before
+		if err == nil {
+			changes = append(changes, store.Change{UUID: uuid, Definition: d, Revision: e.revision})
+		}
+	}
+	slices.SortStableFunc(changes, func(a, b store.Change) int { return int(a.Revision - b.Revision) })
+	return changes, s.changed
+}
