@@ -15,15 +15,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/esm-go/esm/manager/store"
+	"github.com/esm-go/esm/manager/store/internal/table"
 )
 
 const (
@@ -59,9 +58,8 @@ type Store struct {
 	mu       sync.Mutex
 	closed   bool
 	files    map[string]*file // by name
-	now      map[string]entry // by UUID
-	revision store.Revision
-	changed  chan struct{} // closed, and made anew, when something changes
+	table    *table.Table
+	names    map[string]string // of the file that holds, or held last, the definition of a UUID
 	problems map[string]*problem
 	events   int // how often problems have changed
 }
@@ -71,13 +69,6 @@ type file struct {
 	stamp stamp
 	sum   [32]byte
 	uuid  string // of the definition that it holds; empty where it cannot be read and never could
-}
-
-// entry is a definition, or the tombstone of one.
-type entry struct {
-	name     string // its file
-	document []byte // nil in a tombstone
-	revision store.Revision
 }
 
 // problem is a file that cannot be read; a nil err is one that could not.
@@ -90,8 +81,8 @@ type problem struct {
 // another process has open is an error.
 func Open(directory string, opts ...Option) (*Store, error) {
 	s := &Store{
-		directory: directory, interval: time.Second, files: make(map[string]*file), now: make(map[string]entry),
-		changed: make(chan struct{}), problems: make(map[string]*problem), unlock: func() error { return nil },
+		directory: directory, interval: time.Second, files: make(map[string]*file), names: make(map[string]string),
+		table: table.New(), problems: make(map[string]*problem), unlock: func() error { return nil },
 		between: func(string) {},
 	}
 	for _, opt := range opts {
@@ -153,29 +144,7 @@ func (s *Store) List(ctx context.Context) ([]store.Definition, store.Revision, e
 	if err := errors.Join(ctx.Err(), s.scan()); err != nil {
 		return nil, 0, err
 	}
-	var list []store.Definition
-	for _, uuid := range slices.Sorted(maps.Keys(s.now)) {
-		d, err := s.now[uuid].definition()
-		if err != nil {
-			return nil, 0, err
-		}
-		if d != nil {
-			list = append(list, *d)
-		}
-	}
-	return list, s.revision, nil
-}
-
-func (e entry) definition() (*store.Definition, error) {
-	if e.document == nil {
-		return nil, nil
-	}
-	d, err := store.Decode(e.document)
-	if err != nil {
-		return nil, err
-	}
-	d.Revision = e.revision
-	return &d, nil
+	return s.table.List()
 }
 
 // Put stores a definition.
@@ -194,21 +163,21 @@ func (s *Store) Put(ctx context.Context, d store.Definition, since store.Revisio
 	if err := s.writable(ctx, id, since); err != nil {
 		return 0, err
 	}
-	name := s.now[id].name
-	if name == "" || s.now[id].document == nil {
-		name = id + suffix
+	name := id + suffix
+	if s.table.Row(id).Document != nil {
+		name = s.names[id]
 	}
 	if err := s.write(name, document); err != nil {
 		// The directory says what became of it: an error of the last fsync comes after the rename.
-		if scanErr := s.scan(); scanErr != nil || string(s.now[id].document) == string(document) {
+		if scanErr := s.scan(); scanErr != nil || string(s.table.Row(id).Document) == string(document) {
 			return 0, fmt.Errorf("files: %w: %w", store.ErrUnknownOutcome, err)
 		}
 		return 0, fmt.Errorf("files: %w", err)
 	}
 	r, err := s.wrote(id)
 	if err == nil && r <= since { // the very same document again is a change too
-		s.set(id, entry{name: name, document: document})
-		r = s.revision
+		s.set(id, name, document)
+		r = s.table.Revision()
 	}
 	return r, err
 }
@@ -221,11 +190,10 @@ func (s *Store) Delete(ctx context.Context, uuid string, since store.Revision) (
 	if err := s.writable(ctx, uuid, since); err != nil {
 		return 0, err
 	}
-	e := s.now[uuid]
-	if e.document == nil {
+	if s.table.Row(uuid).Document == nil {
 		return 0, fmt.Errorf("files: %w: there is no %s", store.ErrConflict, uuid)
 	}
-	if err := os.Remove(filepath.Join(s.directory, e.name)); err != nil {
+	if err := os.Remove(filepath.Join(s.directory, s.names[uuid])); err != nil {
 		return 0, fmt.Errorf("files: %w", err)
 	}
 	if err := syncDirectory(s.directory); err != nil {
@@ -247,16 +215,13 @@ func (s *Store) writable(ctx context.Context, uuid string, since store.Revision)
 	if err := s.scan(); err != nil {
 		return err
 	}
-	if since != s.revision {
-		return fmt.Errorf("files: %w: it is at revision %d, not %d", store.ErrConflict, s.revision, since)
+	if now := s.table.Revision(); since != now {
+		return fmt.Errorf("files: %w: it is at revision %d, not %d", store.ErrConflict, now, since)
 	}
-	if name := s.now[uuid].name; name != "" {
+	for _, name := range []string{s.names[uuid], uuid + suffix} {
 		if p := s.problems[name]; p != nil && p.err != nil {
 			return fmt.Errorf("files: %s is left as it is: mend or remove it first: %w", name, p.err)
 		}
-	}
-	if p := s.problems[uuid+suffix]; p != nil && p.err != nil {
-		return fmt.Errorf("files: %s is left as it is: mend or remove it first: %w", uuid+suffix, p.err)
 	}
 	return nil
 }
@@ -266,7 +231,7 @@ func (s *Store) wrote(uuid string) (store.Revision, error) {
 	if err := s.scan(); err != nil {
 		return 0, fmt.Errorf("files: %w: %w", store.ErrUnknownOutcome, err)
 	}
-	return s.now[uuid].revision, nil
+	return s.table.Row(uuid).Revision, nil
 }
 
 var _ store.Store = (*Store)(nil)

@@ -32,7 +32,7 @@ const clockStep = 2 * time.Second
 
 // scan takes in what the directory holds now. It is called with mu held.
 func (s *Store) scan() error {
-	names, err := s.names()
+	names, err := s.list()
 	if err != nil {
 		return fmt.Errorf("files: the directory of mappings cannot be read: %w", err)
 	}
@@ -48,7 +48,7 @@ func (s *Store) scan() error {
 	return nil
 }
 
-func (s *Store) names() ([]string, error) {
+func (s *Store) list() ([]string, error) {
 	entries, err := os.ReadDir(s.directory)
 	if err != nil {
 		return nil, err
@@ -65,8 +65,8 @@ func (s *Store) names() ([]string, error) {
 func (s *Store) gone(name string, f *file) {
 	delete(s.files, name)
 	s.mended(name)
-	if e := s.now[f.uuid]; f.uuid != "" && e.name == name && e.document != nil {
-		s.set(f.uuid, entry{name: name})
+	if f.uuid != "" && s.names[f.uuid] == name && s.table.Row(f.uuid).Document != nil {
+		s.set(f.uuid, name, nil)
 	}
 }
 
@@ -115,31 +115,24 @@ func (s *Store) take(name string, f *file, document []byte) {
 		return
 	}
 	id := d.Mapping.UUID
-	if e := s.now[id]; e.document != nil && e.name != name {
-		s.refuse(name, fmt.Errorf("has the UUID %s of %s: remove one of them, or give it a UUID of its own", id, e.name))
+	if s.table.Row(id).Document != nil && s.names[id] != name {
+		s.refuse(name, fmt.Errorf("has the UUID %s of %s: remove one of them, or give it a UUID of its own", id, s.names[id]))
 		return
 	}
 	s.mended(name)
-	if f.uuid != "" && f.uuid != id && s.now[f.uuid].name == name { // somebody wrote another mapping into the file
-		s.set(f.uuid, entry{name: name})
+	if f.uuid != "" && f.uuid != id && s.names[f.uuid] == name { // somebody wrote another mapping into the file
+		s.set(f.uuid, name, nil)
 	}
 	f.uuid = id
-	if string(s.now[id].document) != string(document) {
-		s.set(id, entry{name: name, document: document})
+	if s.names[id] = name; string(s.table.Row(id).Document) != string(document) {
+		s.set(id, name, document)
 	}
 }
 
-// set changes an entry.
-func (s *Store) set(uuid string, e entry) {
-	s.revision++
-	e.revision = s.revision
-	s.now[uuid] = e
-	s.tell()
-}
-
-func (s *Store) tell() {
-	close(s.changed)
-	s.changed = make(chan struct{})
+// set takes in what a file holds now; a nil document is one that is gone.
+func (s *Store) set(uuid, name string, document []byte) {
+	s.names[uuid] = name
+	s.table.Set(uuid, document, s.table.Revision()+1)
 }
 
 func (s *Store) refuse(name string, err error) {
@@ -148,14 +141,14 @@ func (s *Store) refuse(name string, err error) {
 	}
 	s.events++
 	s.problems[name] = &problem{err: err, at: s.events}
-	s.tell()
+	s.table.Tell()
 }
 
 func (s *Store) mended(name string) {
 	if p := s.problems[name]; p != nil && p.err != nil {
 		s.events++
 		s.problems[name] = &problem{at: s.events}
-		s.tell()
+		s.table.Tell()
 	}
 }
 
@@ -189,13 +182,15 @@ func (s *Store) Watch(ctx context.Context, told func(store.Change)) error {
 	for first := true; ; first = false {
 		s.mu.Lock()
 		err := s.scan()
-		changes, changed := s.since(seen, events, first)
-		seen, events = s.revision, s.events
+		problems := s.news(events, first)
+		changes, sinceErr := s.table.Since(seen, first)
+		changed := s.table.Changed()
+		seen, events = s.table.Revision(), s.events
 		s.mu.Unlock()
-		if err != nil {
+		if err := errors.Join(err, sinceErr); err != nil {
 			return err
 		}
-		for _, c := range changes {
+		for _, c := range append(problems, changes...) {
 			told(c)
 		}
 		if first {
@@ -210,23 +205,13 @@ func (s *Store) Watch(ctx context.Context, told func(store.Change)) error {
 	}
 }
 
-// since returns what changed after a revision, and what happened to problems.
-func (s *Store) since(seen store.Revision, events int, first bool) ([]store.Change, <-chan struct{}) {
+// news is what happened to problems.
+func (s *Store) news(events int, first bool) []store.Change {
 	var changes []store.Change
 	for name, p := range s.problems {
 		if p.at > events && (p.err != nil || !first) {
 			changes = append(changes, store.Change{Problem: &store.Problem{Source: name, Err: p.err}})
 		}
 	}
-	for uuid, e := range s.now {
-		if e.revision <= seen || first && e.document == nil {
-			continue
-		}
-		d, err := e.definition() // Decode read it before
-		if err == nil {
-			changes = append(changes, store.Change{UUID: uuid, Definition: d, Revision: e.revision})
-		}
-	}
-	slices.SortStableFunc(changes, func(a, b store.Change) int { return int(a.Revision - b.Revision) })
-	return changes, s.changed
+	return changes
 }
