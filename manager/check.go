@@ -98,6 +98,7 @@ func (m *Manager) checkConflicts(mapping esm.Mapping) error {
 	arn := m.o.arn.function(mapping.FunctionName)
 	servers := mapping.SelfManagedEventSource.Endpoints.KafkaBootstrapServers
 	topics := slices.Sorted(slices.Values(mapping.Topics))
+	var groups error
 	for _, other := range m.definitions() {
 		o := other.Mapping
 		if o.UUID == mapping.UUID || !share(servers, o.SelfManagedEventSource.Endpoints.KafkaBootstrapServers) {
@@ -107,12 +108,12 @@ func (m *Manager) checkConflicts(mapping esm.Mapping) error {
 		if m.o.arn.function(o.FunctionName) == arn && slices.Equal(slices.Sorted(slices.Values(o.Topics)), topics) {
 			return conflict
 		}
-		if group := mapping.GroupID(); group == o.GroupID() {
+		if group := mapping.GroupID(); groups == nil && group == o.GroupID() {
 			conflict.ConsumerGroupID = group
-			return conflict
+			groups = conflict
 		}
 	}
-	return nil
+	return groups
 }
 
 // definitions are those of the mappings that are not being deleted, by UUID.

@@ -149,3 +149,5 @@ func within(t *testing.T, what string, ok func() bool) {
 		}
 	}
 }
+
+type managerFilter = manager.Filter
