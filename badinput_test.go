@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
-	"github.com/esm-go/esm/internal/membroker"
+	"github.com/esm-go/esm/esmtest/membroker"
 )
 
 // Bad input that the engine meets. What New refuses is in TestHandlerEnds and the tests of Mapping.Validate; what takes a

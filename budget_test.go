@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/esm-go/esm/driver"
-	"github.com/esm-go/esm/internal/membroker"
+	"github.com/esm-go/esm/esmtest/membroker"
 )
 
 // meteredDriver notes the largest run of each partition, and the most that a budget had in use when a Poll began.

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
-	"github.com/esm-go/esm/internal/membroker"
+	"github.com/esm-go/esm/esmtest/membroker"
 )
 
 func memoryMapping() Mapping {

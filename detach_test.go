@@ -16,9 +16,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/esm-go/esm/driver/franz"
+	"github.com/esm-go/esm/esmtest/membroker"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/kafkatest"
-	"github.com/esm-go/esm/internal/membroker"
 )
 
 // pieces makes records that are pieces of one fetched buffer.

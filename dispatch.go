@@ -155,6 +155,7 @@ func (m *member) invoke(now time.Time, parts []part, size int) {
 	inv := &invocation{parts: parts, started: now, living: len(parts)}
 	inv.ID = m.invocations.Add(1)
 	inv.FunctionName, inv.UUID, inv.Bytes, inv.Attempt = m.functionName, m.uuid, size, 1
+	inv.ReportBatchItemFailures = m.settings.retry.partial
 	records := make(map[string][]event.KafkaRecord, len(parts))
 	for _, p := range parts {
 		p.p.inflight = inv
@@ -171,7 +172,7 @@ func (m *member) invoke(now time.Time, parts []part, size int) {
 		timed, cancel := context.WithDeadlineCause(ctx, inv.Deadline, ErrInvocationTimeout)
 		ctx, inv.cancel = timed, func() { cancel(); abort(nil) }
 	}
-	inv.ctx = context.WithValue(ctx, invocationKey{}, &inv.Invocation)
+	inv.ctx = event.WithInvocation(ctx, &inv.Invocation)
 	m.flying[inv] = struct{}{}
 	m.slot = false // the invocation has it now
 	m.counters.invoked.Add(int64(inv.Records))

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/esm-go/esm/internal/membroker"
+	"github.com/esm-go/esm/esmtest/membroker"
 )
 
 // cpuTime is what this process has used of the processors, which a busy machine disturbs less than the wall clock.

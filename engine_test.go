@@ -13,7 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/esm-go/esm/driver"
-	"github.com/esm-go/esm/internal/membroker"
+	"github.com/esm-go/esm/esmtest/membroker"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/mapping"
 )
 
 // Errors that New, Run and the Runner's methods return.
@@ -22,7 +23,9 @@ var (
 	// ErrNotSupported is wrapped by New's error for a parameter that this version parses but cannot carry out.
 	ErrNotSupported = errors.New("esm: not supported")
 	// ErrImmutable is wrapped by Update's error for a parameter that AWS does not let one change either.
-	ErrImmutable = errors.New("esm: this parameter cannot be changed")
+	ErrImmutable = mapping.ErrImmutable
+	// ErrInvalidMapping is wrapped by every *FieldError.
+	ErrInvalidMapping = mapping.ErrInvalid
 )
 
 // Causes with which a handler's context ends; see context.Cause.

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+
+	"github.com/esm-go/esm/mapping"
 )
 
 // New makes a Runner for a mapping. It does no I/O and starts nothing.
@@ -26,7 +29,7 @@ func New(m Mapping, h Handler, opts ...Option) (*Runner, error) {
 	client.BootstrapServers = m.SelfManagedEventSource.Endpoints.KafkaBootstrapServers
 	client.GroupID, client.Topics = m.GroupID(), slices.Clone(m.Topics)
 	client.Logger = o.logger.With("driver", o.driver.Name())
-	r := newRunner(o, h, s, client, identity{uuid: m.UUID, functionName: m.FunctionName, bootstrap: m.bootstrap()})
+	r := newRunner(o, h, s, client, identity{uuid: m.UUID, functionName: m.FunctionName, bootstrap: bootstrap(m)})
 	r.mapping = m
 	r.wantPaused = m.Enabled != nil && !*m.Enabled
 	return r, nil
@@ -96,7 +99,7 @@ func (r *Runner) Update(m Mapping) error {
 	if m.UUID == "" || old.UUID != m.UUID && old.GroupID() == m.GroupID() {
 		m.UUID = old.UUID
 	}
-	if err := changed(old, m); err != nil {
+	if err := mapping.Changed(old, m); err != nil {
 		unlock()
 		return err
 	}
@@ -127,23 +130,7 @@ func (r *Runner) Update(m Mapping) error {
 	return nil
 }
 
-// changed names the immutable parameters in which two mappings differ.
-func changed(old, m Mapping) error {
-	var errs []error
-	for _, f := range []struct {
-		name string
-		same bool
-	}{
-		{"SelfManagedEventSource", slices.Equal(old.SelfManagedEventSource.Endpoints.KafkaBootstrapServers, m.SelfManagedEventSource.Endpoints.KafkaBootstrapServers)},
-		{"Topics", slices.Equal(old.Topics, m.Topics)},
-		{"SelfManagedKafkaEventSourceConfig.ConsumerGroupId", old.GroupID() == m.GroupID()},
-		{"StartingPosition", old.StartingPosition == m.StartingPosition},
-		{"StartingPositionTimestamp", old.StartingPositionTimestamp.Equal(m.StartingPositionTimestamp)},
-		{"SourceAccessConfigurations", slices.Equal(old.SourceAccessConfigurations, m.SourceAccessConfigurations)},
-	} {
-		if !f.same {
-			errs = append(errs, &FieldError{Field: f.name, Reason: "cannot be changed while the mapping runs; make a new Runner", Err: ErrImmutable})
-		}
-	}
-	return errors.Join(errs...)
+// bootstrap is a mapping's servers as Lambda prints them in an event.
+func bootstrap(m Mapping) string {
+	return strings.Join(m.SelfManagedEventSource.Endpoints.KafkaBootstrapServers, ",")
 }

@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/esm-go/esm/internal/membroker"
+	"github.com/esm-go/esm/esmtest/membroker"
 )
 
 // The tests here and TestGuarantee4Stop name the guarantees of doc.go. TestModel holds 1 and 2 against random scripts.

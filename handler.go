@@ -2,7 +2,6 @@ package esm
 
 import (
 	"context"
-	"time"
 
 	"github.com/esm-go/esm/event"
 )
@@ -17,6 +16,10 @@ type (
 	Header = event.Header
 	// ItemID names a record in a partial batch response.
 	ItemID = event.ItemID
+	// TopicPartition names a partition.
+	TopicPartition = event.TopicPartition
+	// Invocation is what a handler can learn about the batch at hand.
+	Invocation = event.Invocation
 )
 
 // Handler handles one batch. Nil means that every record of it is done; see Permanent, Throttled and ItemFailures for
@@ -30,29 +33,7 @@ type Handler func(ctx context.Context, event KafkaEvent) error
 // Middleware wraps a Handler. WithMiddleware applies the first one outermost.
 type Middleware func(Handler) Handler
 
-// Invocation is what a handler can learn about the batch at hand.
-type Invocation struct {
-	// ID is unique in this process, for logs.
-	ID uint64
-	// FunctionName and UUID are the mapping's.
-	FunctionName, UUID string
-	// Attempt is 1 for the first try of the batch's head record, and counts up with its retries.
-	Attempt int
-	// FirstFailure is when the batch's head record failed first; zero on the first attempt.
-	FirstFailure time.Time
-	// Deadline is when the context ends by WithInvocationTimeout; zero without one.
-	Deadline time.Time
-	// Records is the number of records of the batch, Bytes about the size of its JSON (KafkaEvent.Size is exact).
-	Records, Bytes int
-}
-
-type invocationKey struct{}
-
 // InvocationFromContext returns the facts of the invocation that ctx belongs to; false when ctx is not of a handler.
 func InvocationFromContext(ctx context.Context) (Invocation, bool) {
-	inv, ok := ctx.Value(invocationKey{}).(*Invocation)
-	if !ok {
-		return Invocation{}, false
-	}
-	return *inv, true
+	return event.InvocationFromContext(ctx)
 }

@@ -7,12 +7,8 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/auth"
-	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/scaling"
 )
-
-// TopicPartition names a partition.
-type TopicPartition = driver.TopicPartition
 
 // Hooks are called as things happen. Every field may be nil. BatchBegin and BatchEnd run on the goroutine of the
 // invocation, several at a time; all others but StateChange and Scaled run one at a time, on the loops that own the

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/esmtest/membroker"
 	"github.com/esm-go/esm/event"
-	"github.com/esm-go/esm/internal/membroker"
 	"github.com/esm-go/esm/scaling"
 )
 

@@ -1,158 +1,36 @@
 package esm
 
-import (
-	"strings"
-	"time"
+import "github.com/esm-go/esm/mapping"
+
+// The parameters of a mapping; package mapping documents each field.
+type (
+	Mapping                           = mapping.Mapping
+	SelfManagedEventSource            = mapping.SelfManagedEventSource
+	Endpoints                         = mapping.Endpoints
+	SelfManagedKafkaEventSourceConfig = mapping.SelfManagedKafkaEventSourceConfig
+	SourceAccessConfiguration         = mapping.SourceAccessConfiguration
+	SourceAccessType                  = mapping.SourceAccessType
+	StartingPosition                  = mapping.StartingPosition
+	FunctionResponseType              = mapping.FunctionResponseType
+	FilterCriteria                    = mapping.FilterCriteria
+	Filter                            = mapping.Filter
+	DestinationConfig                 = mapping.DestinationConfig
+	Destination                       = mapping.Destination
+	ProvisionedPollerConfig           = mapping.ProvisionedPollerConfig
+	SchemaRegistryConfig              = mapping.SchemaRegistryConfig
+	SchemaValidationConfig            = mapping.SchemaValidationConfig
+	MetricsConfig                     = mapping.MetricsConfig
+	LoggingConfig                     = mapping.LoggingConfig
+	FieldError                        = mapping.FieldError
 )
 
-// Mapping describes an event source mapping: the parameters of Lambda's CreateEventSourceMapping for self-managed
-// Apache Kafka, under AWS's names. It is pure data: it loads from and prints to the JSON of that call (ParseMapping,
-// encoding/json). Where AWS allows 0 and unset means something else, the field is a pointer; nil is unset.
-type Mapping struct {
-	// FunctionName names what is invoked, for logs and events; with Topics it is what an unset UUID is derived from.
-	FunctionName string `json:"FunctionName,omitempty"`
-	// UUID identifies the mapping, and is its consumer group where ConsumerGroupId is unset. Unset, it is derived by
-	// name from FunctionName and the sorted Topics, never from servers or time, so that every restart and every replica
-	// gets the same.
-	UUID string `json:"UUID,omitempty"`
-	// Enabled false starts the mapping disabled: nothing is polled until Resume. Default true.
-	Enabled *bool `json:"Enabled,omitempty"`
-	// SelfManagedEventSource names the cluster.
-	SelfManagedEventSource SelfManagedEventSource `json:"SelfManagedEventSource,omitzero"`
-	// Topics are the topics to read. A name that begins with "^" is a regular expression over topic names. AWS allows
-	// exactly one name.
-	Topics []string `json:"Topics,omitempty"`
-	// SourceAccessConfigurations name the secrets with which to reach the cluster.
-	SourceAccessConfigurations []SourceAccessConfiguration `json:"SourceAccessConfigurations,omitempty"`
-	// SelfManagedKafkaEventSourceConfig holds the consumer group.
-	SelfManagedKafkaEventSourceConfig *SelfManagedKafkaEventSourceConfig `json:"SelfManagedKafkaEventSourceConfig,omitempty"`
-	// StartingPosition is where a group without commits begins. Default TRIM_HORIZON.
-	StartingPosition StartingPosition `json:"StartingPosition,omitempty"`
-	// StartingPositionTimestamp is required with AT_TIMESTAMP and refused otherwise; not in the future. Its JSON is
-	// epoch seconds.
-	StartingPositionTimestamp time.Time `json:"-"`
-	// BatchSize is the most records of a batch, 1 to 10 000; default 100 (and 0).
-	BatchSize int `json:"BatchSize,omitempty"`
-	// MaximumBatchingWindowInSeconds is the longest wait for a batch to fill, 0 to 300 s; 0 = send what is there; unset =
-	// 500 ms.
-	MaximumBatchingWindowInSeconds *int `json:"MaximumBatchingWindowInSeconds,omitempty"`
-	// MaximumRetryAttempts is how often a failed batch is tried again, 0 to 10 000; -1 (and unset) = until it succeeds.
-	MaximumRetryAttempts *int `json:"MaximumRetryAttempts,omitempty"`
-	// MaximumRecordAgeInSeconds drops older records, 60 to 604 800 s; -1 (and unset) = never.
-	MaximumRecordAgeInSeconds *int `json:"MaximumRecordAgeInSeconds,omitempty"`
-	// BisectBatchOnFunctionError splits a failed batch in two before trying again. Default false.
-	BisectBatchOnFunctionError bool `json:"BisectBatchOnFunctionError,omitempty"`
-	// FunctionResponseTypes with ReportBatchItemFailures honours ItemFailures. Default none.
-	FunctionResponseTypes []FunctionResponseType `json:"FunctionResponseTypes,omitempty"`
-	// FilterCriteria selects records by their value.
-	FilterCriteria *FilterCriteria `json:"FilterCriteria,omitempty"`
-	// DestinationConfig names where records go that are given up.
-	DestinationConfig *DestinationConfig `json:"DestinationConfig,omitempty"`
-	// ProvisionedPollerConfig bounds the pollers.
-	ProvisionedPollerConfig *ProvisionedPollerConfig `json:"ProvisionedPollerConfig,omitempty"`
-	// KMSKeyArn encrypts the filter criteria on AWS; it has no effect here.
-	KMSKeyArn string `json:"KMSKeyArn,omitempty"`
-	// MetricsConfig selects metric groups on AWS; here every metric is always counted.
-	MetricsConfig *MetricsConfig `json:"MetricsConfig,omitempty"`
-	// LoggingConfig selects AWS's poller logs; here the logger's own level decides.
-	LoggingConfig *LoggingConfig `json:"LoggingConfig,omitempty"`
-	// Tags are kept and printed, no more.
-	Tags map[string]string `json:"Tags,omitempty"`
-}
-
-// SelfManagedEventSource names the cluster.
-type SelfManagedEventSource struct {
-	Endpoints Endpoints `json:"Endpoints"`
-}
-
-// Endpoints are the bootstrap servers of the cluster.
-type Endpoints struct {
-	// KafkaBootstrapServers are host:port, 1 to 10 of them.
-	KafkaBootstrapServers []string `json:"KAFKA_BOOTSTRAP_SERVERS"`
-}
-
-// SelfManagedKafkaEventSourceConfig holds the consumer group's settings.
-type SelfManagedKafkaEventSourceConfig struct {
-	// ConsumerGroupId is Kafka's group.id, 1 to 200 characters; unset = the mapping's UUID.
-	ConsumerGroupId string `json:"ConsumerGroupId,omitempty"`
-	// ConsumptionMode is Stream (the default) or Queue.
-	ConsumptionMode string `json:"ConsumptionMode,omitempty"`
-	// SchemaRegistryConfig names a schema registry.
-	SchemaRegistryConfig *SchemaRegistryConfig `json:"SchemaRegistryConfig,omitempty"`
-}
-
-// StartingPosition is where a group without commits begins.
-type StartingPosition string
-
-// The starting positions.
+// The starting positions, and the only FunctionResponseType.
 const (
-	TrimHorizon StartingPosition = "TRIM_HORIZON"
-	Latest      StartingPosition = "LATEST"
-	AtTimestamp StartingPosition = "AT_TIMESTAMP"
+	TrimHorizon             = mapping.TrimHorizon
+	Latest                  = mapping.Latest
+	AtTimestamp             = mapping.AtTimestamp
+	ReportBatchItemFailures = mapping.ReportBatchItemFailures
 )
 
-// FunctionResponseType is an element of FunctionResponseTypes.
-type FunctionResponseType string
-
-// ReportBatchItemFailures is the only FunctionResponseType.
-const ReportBatchItemFailures FunctionResponseType = "ReportBatchItemFailures"
-
-// FilterCriteria are up to five filters, of which a record must match one.
-type FilterCriteria struct {
-	Filters []Filter `json:"Filters,omitempty"`
-}
-
-// Filter is one pattern in EventBridge's syntax, as JSON in a string.
-type Filter struct {
-	Pattern string `json:"Pattern,omitempty"`
-}
-
-// DestinationConfig names destinations.
-type DestinationConfig struct {
-	OnFailure *Destination `json:"OnFailure,omitempty"`
-	// OnSuccess is refused for Kafka, as by AWS.
-	OnSuccess *Destination `json:"OnSuccess,omitempty"`
-}
-
-// Destination is an ARN (SQS, SNS, S3) or kafka://topic.
-type Destination struct {
-	Destination string `json:"Destination,omitempty"`
-}
-
-// ProvisionedPollerConfig bounds the pollers of this process: members of the consumer group, each with its own client. The
-// scaling policy (WithScaler) chooses between the two; more than partitions are assigned to this process never run. Without
-// a ProvisionedPollerConfig there is one poller. Update changes it while the mapping runs.
-type ProvisionedPollerConfig struct {
-	// MinimumPollers is 1 to 200, default 1; MaximumPollers 1 to 2 000, default 200.
-	MinimumPollers  *int   `json:"MinimumPollers,omitempty"`
-	MaximumPollers  *int   `json:"MaximumPollers,omitempty"`
-	PollerGroupName string `json:"PollerGroupName,omitempty"`
-}
-
-// SchemaRegistryConfig names a schema registry.
-type SchemaRegistryConfig struct {
-	SchemaRegistryURI       string                      `json:"SchemaRegistryURI,omitempty"`
-	EventRecordFormat       string                      `json:"EventRecordFormat,omitempty"`
-	AccessConfigs           []SourceAccessConfiguration `json:"AccessConfigs,omitempty"`
-	SchemaValidationConfigs []SchemaValidationConfig    `json:"SchemaValidationConfigs,omitempty"`
-}
-
-// SchemaValidationConfig names a part of the record to validate: KEY or VALUE.
-type SchemaValidationConfig struct {
-	Attribute string `json:"Attribute,omitempty"`
-}
-
-// MetricsConfig selects metric groups.
-type MetricsConfig struct {
-	Metrics []string `json:"Metrics,omitempty"`
-}
-
-// LoggingConfig selects the level of AWS's poller logs.
-type LoggingConfig struct {
-	SystemLogLevel string `json:"SystemLogLevel,omitempty"`
-}
-
-// bootstrap is the servers as Lambda prints them in an event.
-func (m Mapping) bootstrap() string {
-	return strings.Join(m.SelfManagedEventSource.Endpoints.KafkaBootstrapServers, ",")
-}
+// ParseMapping reads a mapping from the JSON of CreateEventSourceMapping; see mapping.Parse.
+func ParseMapping(data []byte) (Mapping, error) { return mapping.Parse(data) }

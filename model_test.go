@@ -14,7 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/esm-go/esm/driver"
-	"github.com/esm-go/esm/internal/membroker"
+	"github.com/esm-go/esm/esmtest/membroker"
 )
 
 // The model test runs several members of one group through random scripts in virtual time, and holds these against

@@ -11,7 +11,7 @@ import (
 
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
-	"github.com/esm-go/esm/internal/membroker"
+	"github.com/esm-go/esm/esmtest/membroker"
 )
 
 // turning is a secret that changes.

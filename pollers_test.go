@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
-	"github.com/esm-go/esm/internal/membroker"
+	"github.com/esm-go/esm/esmtest/membroker"
 	"github.com/esm-go/esm/scaling"
 )
 

@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/esm-go/esm/internal/membroker"
+	"github.com/esm-go/esm/esmtest/membroker"
 )
 
 // brief writes an event as its partitions and offsets: "t-0[1 2] t-1[0]".

@@ -28,7 +28,7 @@ const (
 // settingsOf reads a mapping that is valid.
 func settingsOf(m Mapping) *settings {
 	m = m.WithDefaults()
-	e := event.KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.bootstrap()}
+	e := event.KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: bootstrap(m)}
 	s := &settings{
 		limits: limits{size: m.BatchSize, window: defaultWindow, payload: payloadLimit, envelope: e.EnvelopeSize()},
 		retry:  retryPolicy{maxAttempts: -1, bisect: m.BisectBatchOnFunctionError, partial: len(m.FunctionResponseTypes) > 0},

@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/esm-go/esm/driver"
-	"github.com/esm-go/esm/internal/membroker"
+	"github.com/esm-go/esm/esmtest/membroker"
 )
 
 // lateDriver can hold back what a Poll brings, as a slow filter on the poll goroutine does.

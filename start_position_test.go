@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
-	"github.com/esm-go/esm/internal/membroker"
+	"github.com/esm-go/esm/esmtest/membroker"
 )
 
 // inBubble runs a test in virtual time.

@@ -17,7 +17,7 @@ import (
 
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
-	"github.com/esm-go/esm/internal/membroker"
+	"github.com/esm-go/esm/esmtest/membroker"
 )
 
 func TestPartitionStatus(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/esm-go/esm/internal/membroker"
+	"github.com/esm-go/esm/esmtest/membroker"
 )
 
 // obedient sleeps as long as it may: until d has passed, or its context ends.

@@ -18,15 +18,16 @@ import (
 	"github.com/esm-go/esm"
 	"github.com/esm-go/esm/driver/franz"
 	"github.com/esm-go/esm/scaling"
+	"github.com/esm-go/esm/scaling/simulate"
 )
 
 // followFigures plays traces of package scaling on a broker, each with an engine of its own and the policy Drain, and
 // compares what came of it with what the simulator says. They run beside each other: what they do is wait.
 func followFigures(ctx context.Context, bootstrap []string, names string) error {
-	var traces []scaling.Trace
+	var traces []simulate.Trace
 	for name := range strings.SplitSeq(names, ",") {
 		found := false
-		for _, t := range scaling.Traces() {
+		for _, t := range simulate.Traces() {
 			if t.Name == name {
 				traces, found = append(traces, t), true
 			}
@@ -40,7 +41,7 @@ func followFigures(ctx context.Context, bootstrap []string, names string) error 
 		return err
 	}
 	defer b.close()
-	played, errs := make([]scaling.Result, len(traces)), make([]error, len(traces))
+	played, errs := make([]simulate.Result, len(traces)), make([]error, len(traces))
 	var all sync.WaitGroup
 	for i := range traces {
 		all.Go(func() { played[i], errs[i] = follow(ctx, b, &traces[i]) })
@@ -49,14 +50,14 @@ func followFigures(ctx context.Context, bootstrap []string, names string) error 
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	fmt.Printf("\nthe policy Drain on %s, beside what scaling.Simulate says\n\n", b.name)
+	fmt.Printf("\nthe policy Drain on %s, beside what simulate.Simulate says\n\n", b.name)
 	fmt.Println("| trace | | drain time | worker-s | backlog area | max lag | changes of the assignment |\n| --- | --- | ---: | ---: | ---: | ---: | ---: |")
 	for i := range traces {
-		sim, err := scaling.Simulate(traces[i], &scaling.Drain{}, scaling.Options{Seed: 1})
+		sim, err := simulate.Simulate(traces[i], &scaling.Drain{}, simulate.Options{Seed: 1})
 		if err != nil {
 			return err
 		}
-		line := func(what string, r *scaling.Result, moves string) {
+		line := func(what string, r *simulate.Result, moves string) {
 			fmt.Printf("| %s | %s | %s | %.0f | %.0f | %d | %s |\n", traces[i].Name, what, r.DrainTime.Round(100*time.Millisecond), r.WorkerSeconds, r.BacklogArea, r.MaximumLag, moves)
 		}
 		r := &played[i]
@@ -70,7 +71,7 @@ func followFigures(ctx context.Context, bootstrap []string, names string) error 
 
 // player is a trace on a broker. The zero of its time is when the engine was ready.
 type player struct {
-	trace *scaling.Trace
+	trace *simulate.Trace
 	born  time.Time
 	begun atomic.Int64 // since born
 
@@ -85,11 +86,11 @@ type player struct {
 func (p *player) at() time.Duration { return time.Since(p.born) - time.Duration(p.begun.Load()) }
 
 // follow plays one trace.
-func follow(ctx context.Context, b *broker, trace *scaling.Trace) (scaling.Result, error) {
+func follow(ctx context.Context, b *broker, trace *simulate.Trace) (simulate.Result, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	p := &player{trace: trace, born: time.Now(), drained: make(chan struct{})}
-	r := scaling.Result{Trace: trace.Name}
+	r := simulate.Result{Trace: trace.Name}
 	topic := "esm-follow-" + trace.Name + "-" + groupName()
 	if err := b.topic(ctx, topic, trace.Partitions, 8, 0); err != nil {
 		return r, err
@@ -123,7 +124,7 @@ func follow(ctx context.Context, b *broker, trace *scaling.Trace) (scaling.Resul
 }
 
 // play produces and samples until the trace is over and drained.
-func (p *player) play(ctx context.Context, b *broker, topic string, random *rand.Rand, runner *esm.Runner, r *scaling.Result) error {
+func (p *player) play(ctx context.Context, b *broker, topic string, random *rand.Rand, runner *esm.Runner, r *simulate.Result) error {
 	const step = 50 * time.Millisecond
 	tick := time.NewTicker(step)
 	defer tick.Stop()

@@ -2,14 +2,12 @@ module github.com/esm-go/esm/bench
 
 go 1.26.0
 
-replace github.com/esm-go/esm => ../
-
 require (
 	github.com/IBM/sarama v1.61.1
 	github.com/ThreeDotsLabs/watermill v1.4.3
 	github.com/ThreeDotsLabs/watermill-kafka/v3 v3.0.6
 	github.com/confluentinc/confluent-kafka-go/v2 v2.11.1
-	github.com/esm-go/esm v0.0.0-00010101000000-000000000000
+	github.com/esm-go/esm v0.1.0
 	github.com/segmentio/kafka-go v0.4.51
 	github.com/twmb/franz-go v1.22.2
 	github.com/twmb/franz-go/pkg/kadm v1.19.0

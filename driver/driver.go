@@ -61,13 +61,7 @@ type Features struct {
 }
 
 // TopicPartition names a partition.
-type TopicPartition struct {
-	Topic     string
-	Partition int32
-}
-
-// String returns "topic-partition", as in the records of an event.
-func (tp TopicPartition) String() string { return event.PartitionKey(tp.Topic, tp.Partition) }
+type TopicPartition = event.TopicPartition
 
 // Listener is told of changes of the assignment. The engine implements it; see the package comment for when its
 // methods are called. A driver calls Assigned with the partitions that are new, Revoked and Lost with those that go,

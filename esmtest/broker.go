@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/esm-go/esm"
-	"github.com/esm-go/esm/internal/membroker"
+	"github.com/esm-go/esm/esmtest/membroker"
 )
 
 // The broker and what belongs to it.

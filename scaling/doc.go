@@ -2,7 +2,7 @@
 //
 // It is pure: a [Sample] of what was measured goes in, a [Decision] comes out.
 // Nothing here reads a clock, starts a goroutine or does I/O, so a policy can be
-// tried on paper ([Simulate], [Compare]) before it runs, and a decision that was
+// tried on paper (package simulate) before it runs, and a decision that was
 // taken in production can be replayed from its samples.
 //
 // # Two kinds of capacity
@@ -26,7 +26,7 @@
 // policy and the engine: it keeps the bounds, survives panics, clocks that jump
 // and measurements that stop, and reports each as the decision's [Reason].
 //
-// [KEDA] and [Oracle] are yardsticks for the simulator.
+// Package simulate has the simulator, its traces and yardsticks.
 //
 // A policy holds state and is called from one goroutine only; nothing in this
 // package locks. Functions without a receiver are safe for concurrent use.

@@ -79,14 +79,14 @@ const (
 
 // Decide implements [Policy].
 func (p *Drain) Decide(s Sample) Decision {
-	s.Bounds = s.Bounds.resolve(len(s.Partitions))
+	s.Bounds = s.Bounds.Resolve(len(s.Partitions))
 	dt := elapsed(p.time, s.Time)
 	p.time = s.Time
 	from := s.Capacity
 	if p.target == 0 {
 		p.target = from.Workers
 	}
-	current := s.Bounds.clamp(Capacity{Workers: p.target}).Workers
+	current := s.Bounds.Clamp(Capacity{Workers: p.target}).Workers
 	p.estimate.observe(&s, dt)
 
 	interval := orDefault(p.Interval, time.Second)
@@ -97,7 +97,7 @@ func (p *Drain) Decide(s Sample) Decision {
 	} else {
 		to.Workers, why = p.blind(&s, dt, current)
 	}
-	to = s.Bounds.clamp(to)
+	to = s.Bounds.Clamp(to)
 	p.target = to.Workers
 	why.From, why.To = from, to
 	return Decision{Workers: to.Workers, Pollers: to.Pollers, Reason: why, Next: interval}
@@ -167,7 +167,7 @@ func (p *Drain) estimated(s *Sample, dt float64, current int, interval time.Dura
 	if want > current && (idle || stalled || p.overload.hold()) {
 		want, held = current, true
 	}
-	bounded := s.Bounds.clamp(Capacity{Workers: want}).Workers
+	bounded := s.Bounds.Clamp(Capacity{Workers: want}).Workers
 	limited, over, binds := p.overload.limit(bounded)
 	limited = max(limited, s.Bounds.MinimumWorkers)
 	if limited > current {

@@ -62,14 +62,14 @@ func (g *Guarded) SetBounds(bounds Bounds) {
 
 // Decide asks the policy, and overrules it where it must.
 func (g *Guarded) Decide(s Sample) Decision {
-	bounds := g.bounds.resolve(len(s.Partitions))
+	bounds := g.bounds.Resolve(len(s.Partitions))
 	age, before := s.Time.Sub(s.LagTime), g.virtual
 	s = g.clean(s, bounds)
 	from := s.Capacity
 
 	if len(s.Partitions) == 0 {
 		g.rewind(before)
-		return g.keep(from, bounds.clamp(Capacity{}), Reason{Kind: NoPartitions}, 0)
+		return g.keep(from, bounds.Clamp(Capacity{}), Reason{Kind: NoPartitions}, 0)
 	}
 	stale := g.StaleAfter
 	if stale <= 0 {
@@ -84,7 +84,7 @@ func (g *Guarded) Decide(s Sample) Decision {
 	if fault != "" {
 		return g.keep(from, g.standing(from, bounds), Reason{Kind: Panicked, Detail: fault}, 0)
 	}
-	to := bounds.clamp(d.Capacity())
+	to := bounds.Clamp(d.Capacity())
 	switch {
 	case to != d.Capacity():
 		why := d.Reason
@@ -137,9 +137,9 @@ func (g *Guarded) rewind(before time.Time) {
 // standing is the last decision, or what runs now when there is none.
 func (g *Guarded) standing(from Capacity, bounds Bounds) Capacity {
 	if g.decided {
-		return bounds.clamp(g.kept)
+		return bounds.Clamp(g.kept)
 	}
-	return bounds.clamp(from)
+	return bounds.Clamp(from)
 }
 
 func (g *Guarded) keep(from, to Capacity, why Reason, next time.Duration) Decision {

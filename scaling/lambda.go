@@ -55,7 +55,7 @@ type Lambda struct {
 // Decide implements [Policy]. Between evaluations it gathers the counts and
 // repeats its last decision, so it may be asked at any pace.
 func (p *Lambda) Decide(s Sample) Decision {
-	s.Bounds = s.Bounds.resolve(len(s.Partitions))
+	s.Bounds = s.Bounds.Resolve(len(s.Partitions))
 	dt := elapsed(p.time, s.Time)
 	first := p.time.IsZero()
 	p.time = s.Time
@@ -114,7 +114,7 @@ func (p *Lambda) evaluate(s *Sample, span float64) {
 		p.low = 0
 		p.consumers = int(max(math.Floor(now*down), 1))
 		why.Kind, why.Throttles, why.Invocations = Throttled, p.throttles, p.calls-p.throttles
-		why.Ceiling = s.Bounds.clamp(Capacity{Workers: p.consumers * p.perConsumer()}).Workers
+		why.Ceiling = s.Bounds.Clamp(Capacity{Workers: p.consumers * p.perConsumer()}).Workers
 	case want > now:
 		p.low = 0
 		p.consumers = int(min(want, math.Ceil(now*up), most))
@@ -136,7 +136,7 @@ func (p *Lambda) evaluate(s *Sample, span float64) {
 }
 
 func (p *Lambda) answer(s *Sample, next time.Duration) Decision {
-	to := s.Bounds.clamp(Capacity{Workers: p.consumers * p.perConsumer(), Pollers: s.Capacity.Pollers})
+	to := s.Bounds.Clamp(Capacity{Workers: p.consumers * p.perConsumer(), Pollers: s.Capacity.Pollers})
 	p.kept.Reason.From, p.kept.Reason.To = s.Capacity, to
 	return Decision{Workers: to.Workers, Pollers: to.Pollers, Reason: p.kept.Reason, Next: min(next, 10*time.Second)}
 }

@@ -119,35 +119,6 @@ func TestLambdaGoesOnFromWhatRuns(t *testing.T) {
 	}
 }
 
-func TestKEDAFormula(t *testing.T) {
-	p := &KEDA{}
-	ask := func(after time.Duration, lag int64) int {
-		return p.Decide(Sample{Time: t0.Add(after), Partitions: some(20, lag), Capacity: Capacity{1, 1}}).Workers
-	}
-	for _, c := range []struct {
-		after time.Duration
-		lag   int64 // a partition, of 20
-		want  int
-	}{
-		{0, 0, 1},
-		{15 * time.Second, 100, 5},    // wants 20, may add 4
-		{30 * time.Second, 100, 10},   // may double
-		{45 * time.Second, 100, 20},   // all partitions
-		{60 * time.Second, 0, 20},     // stabilised
-		{344 * time.Second, 2, 20},    // the wish for 20 at 45 s still counts
-		{361 * time.Second, 2, 4},     // it does not any more: 40/10
-		{376 * time.Second, 2, 4},     //
-		{400 * time.Second, 0, 4},     // stabilised again
-		{700 * time.Second, 0, 1},     // the minimum
-		{800 * time.Second, 1000, 5},  // capped at partitions x threshold
-		{815 * time.Second, 1000, 10}, //
-	} {
-		if got := ask(c.after, c.lag); got != c.want {
-			t.Errorf("at %s with lag %d each: %d replicas, want %d", c.after, c.lag, got, c.want)
-		}
-	}
-}
-
 func TestEstimatorLearnsBatchesOfAnySize(t *testing.T) {
 	var e estimator
 	// 20 ms + 3 ms a record, seen with batches of 2 to 8; a full one has 20.

@@ -128,12 +128,12 @@ func (b Bounds) Validate() error {
 	return errors.Join(errs...)
 }
 
-// resolve fills in defaults and applies the cap of the partitions. The result
+// Resolve fills in defaults and applies the cap of the partitions. The result
 // is always usable: 1 <= minimum <= maximum, whatever the bounds were. Where a
 // minimum is over its maximum, the maximum wins: it is the one that protects
 // something. With no partitions at all one worker remains, so that the first
 // assignment has somewhere to go.
-func (b Bounds) resolve(partitions int) Bounds {
+func (b Bounds) Resolve(partitions int) Bounds {
 	most := max(partitions, 1)
 	if b.MaximumWorkers <= 0 {
 		b.MaximumWorkers = most
@@ -148,7 +148,8 @@ func (b Bounds) resolve(partitions int) Bounds {
 	return b
 }
 
-func (b Bounds) clamp(c Capacity) Capacity {
+// Clamp returns the capacity within bounds that Resolve returned.
+func (b Bounds) Clamp(c Capacity) Capacity {
 	return Capacity{
 		Workers: min(max(c.Workers, b.MinimumWorkers), b.MaximumWorkers),
 		Pollers: min(max(c.Pollers, b.MinimumPollers), b.MaximumPollers),

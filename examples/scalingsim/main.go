@@ -16,7 +16,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/esm-go/esm/scaling"
+	"github.com/esm-go/esm/scaling/simulate"
 )
 
 func main() {
@@ -35,22 +35,22 @@ func run() error {
 	verbose := flag.Bool("v", false, "print each decision of Drain that changed something")
 	flag.Parse()
 
-	traces := scaling.Traces()
+	traces := simulate.Traces()
 	if *more {
-		traces = append(traces, scaling.MoreTraces()...)
+		traces = append(traces, simulate.MoreTraces()...)
 	}
 	if *only != "" {
 		traces = pick(traces, strings.Split(*only, ","))
 	}
-	options := scaling.Options{Seed: *seed}
+	options := simulate.Options{Seed: *seed}
 	if *pods {
 		options.WorkerStart, options.WorkerRebalance = 10*time.Second, 3*time.Second
 	}
-	rows, err := scaling.Compare(traces, options)
+	rows, err := simulate.Compare(traces, options)
 	if err != nil {
 		return err
 	}
-	if err := scaling.WriteTable(os.Stdout, rows); err != nil {
+	if err := simulate.WriteTable(os.Stdout, rows); err != nil {
 		return err
 	}
 	for _, row := range rows {
@@ -69,8 +69,8 @@ func run() error {
 	return nil
 }
 
-func pick(traces []scaling.Trace, names []string) []scaling.Trace {
-	var picked []scaling.Trace
+func pick(traces []simulate.Trace, names []string) []simulate.Trace {
+	var picked []simulate.Trace
 	for _, t := range traces {
 		for _, name := range names {
 			if t.Name == name {
@@ -81,7 +81,7 @@ func pick(traces []scaling.Trace, names []string) []scaling.Trace {
 	return picked
 }
 
-func draw(dir string, row scaling.Row) error {
+func draw(dir string, row simulate.Row) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -90,5 +90,5 @@ func draw(dir string, row scaling.Row) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(scaling.WriteChart(f, row.Policy, row.Result), f.Close())
+	return errors.Join(simulate.WriteChart(f, row.Policy, row.Result), f.Close())
 }

@@ -121,6 +121,14 @@ func (c *Cluster) prepare(ctx context.Context) error {
 			return err
 		}
 		c.nodes = append(c.nodes, n)
+		for _, d := range c.cfg.doors {
+			if !d.Gated {
+				continue
+			}
+			if n.gates[d.Name], err = newGate(n.addr(d.Name)); err != nil {
+				return err
+			}
+		}
 	}
 	_, logging := c.rel.logging("")
 	if err := os.WriteFile(c.path("log.properties"), []byte(logging), 0o600); err != nil {
@@ -232,6 +240,9 @@ func (c *Cluster) end() {
 	}
 	for _, n := range c.nodes {
 		n.kill()
+		for _, g := range n.gates {
+			g.close()
+		}
 	}
 	if c.zk != nil {
 		c.zk.node.kill()

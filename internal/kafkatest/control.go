@@ -18,10 +18,13 @@ func (c *Cluster) Version() string { return c.cfg.version }
 func (c *Cluster) BootstrapOf(l Listener) []string {
 	addrs := make([]string, len(c.nodes))
 	for i, n := range c.nodes {
-		addrs[i] = n.addr(l)
+		addrs[i] = n.advertised(l)
 	}
 	return addrs
 }
+
+// Gate returns the network before a gated [Door] of a node, nil where there is none.
+func (c *Cluster) Gate(node int, l Listener) *Gate { return c.nodes[node-1].gates[l] }
 
 // PKI returns the authority of the brokers' certificates, which the brokers
 // trust too; nil without [Secure].

@@ -35,6 +35,8 @@ type Door struct {
 	Certificate func(*x509.Certificate)
 	// Properties of this listener alone, such as ssl.enabled.protocols.
 	Properties map[string]string
+	// Gated puts a [Gate] before the listener of each node, and has the brokers advertise its address: see [Cluster.Gate].
+	Gated bool
 }
 
 func (d Door) keystore() string { return "broker-" + strings.ToLower(string(d.Name)) + ".pem" }

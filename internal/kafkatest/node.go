@@ -17,6 +17,7 @@ import (
 type node struct {
 	id    int
 	ports map[Listener]int
+	gates map[Listener]*Gate
 	root  string
 	out   *lastLines
 
@@ -31,11 +32,19 @@ func newNode(root string, id int, listeners []Listener) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &node{id: id, ports: map[Listener]int{}, root: root, out: newLastLines(keptLines)}
+	n := &node{id: id, ports: map[Listener]int{}, gates: map[Listener]*Gate{}, root: root, out: newLastLines(keptLines)}
 	for i, l := range listeners {
 		n.ports[l] = ports[i]
 	}
 	return n, os.MkdirAll(n.dir("data"), 0o755)
+}
+
+// advertised is where clients find a listener: its gate where it has one.
+func (n *node) advertised(l Listener) string {
+	if g := n.gates[l]; g != nil {
+		return g.Addr()
+	}
+	return n.addr(l)
 }
 
 func (n *node) addr(l Listener) string {

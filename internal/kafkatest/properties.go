@@ -14,7 +14,7 @@ func (c *Cluster) properties(n *node) []byte {
 		addr := fmt.Sprintf("%s://%s", l, n.addr(l))
 		listeners = append(listeners, addr)
 		if l != controller {
-			advertised = append(advertised, addr)
+			advertised = append(advertised, fmt.Sprintf("%s://%s", l, n.advertised(l)))
 		}
 		protocols = append(protocols, fmt.Sprintf("%s:%s", l, c.cfg.protocol(l)))
 	}

@@ -1,0 +1,182 @@
+package chaos
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/esm-go/esm"
+	"github.com/esm-go/esm/auth"
+	"github.com/esm-go/esm/internal/kafkatest"
+)
+
+// gated is the listener that the consumers use: SCRAM over TLS, with a network before it that can fail.
+const gated kafkatest.Listener = "GATED"
+
+const user = "consumer"
+
+// cluster starts brokers for a campaign.
+func cluster(t testing.TB, nodes int) *kafkatest.Cluster {
+	return kafkatest.Start(t, kafkatest.Nodes(nodes), kafkatest.User(user, "first"), kafkatest.Heap("400m"),
+		kafkatest.Open(kafkatest.Door{Name: gated, Protocol: "SASL_SSL", Gated: true}))
+}
+
+// world is one run: a topic, a group, the processes that consume it, and what writes to it.
+type world struct {
+	t       testing.TB
+	c       *kafkatest.Cluster
+	nodes   int
+	driver  string
+	rng     *rand.Rand
+	dir     string
+	topic   string
+	mapping esm.Mapping
+	secrets string
+
+	partitions int
+	passwords  int
+	started    int
+	processes  []*process // that run
+	files      []string   // of all that ever ran
+	faults     []span
+}
+
+func newWorld(t testing.TB, c *kafkatest.Cluster, nodes int, driver string, seed uint64) *world {
+	w := &world{t: t, c: c, nodes: nodes, driver: driver, rng: rand.New(rand.NewPCG(seed, 1)), dir: t.TempDir(), partitions: 4}
+	w.secrets = filepath.Join(w.dir, "secrets")
+	if err := os.Mkdir(w.secrets, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	w.topic = c.NewTopic(t, w.partitions)
+	w.secret("ca", map[string]string{"certificate": string(c.PKI().CA())})
+	w.setPassword()
+	w.mapping = esm.Mapping{
+		FunctionName:                      "chaos",
+		SelfManagedEventSource:            esm.SelfManagedEventSource{Endpoints: esm.Endpoints{KafkaBootstrapServers: c.BootstrapOf(gated)}},
+		SelfManagedKafkaEventSourceConfig: &esm.SelfManagedKafkaEventSourceConfig{ConsumerGroupId: "group-" + w.topic},
+		SourceAccessConfigurations: []esm.SourceAccessConfiguration{
+			{Type: auth.SASLSCRAM512Auth, URI: "login"}, {Type: auth.ServerRootCACertificate, URI: "ca"}},
+		Topics:                         []string{w.topic},
+		BatchSize:                      1 + w.rng.IntN(100),
+		MaximumBatchingWindowInSeconds: new(w.rng.IntN(2)),
+	}
+	return w
+}
+
+// secret writes a secret as a rotation does: whole, under its name.
+func (w *world) secret(name string, content map[string]string) {
+	data, err := json.Marshal(content)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(w.secrets, name+".new"), data, 0o600)
+	}
+	if err == nil {
+		err = os.Rename(filepath.Join(w.secrets, name+".new"), filepath.Join(w.secrets, name))
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// setPassword gives the consumers' user another password, first at the brokers, then in the secret.
+func (w *world) setPassword() {
+	w.passwords++
+	password := "password-" + strconv.Itoa(w.passwords) + "-" + w.topic
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	got, err := w.c.Admin().AlterUserSCRAMs(ctx, nil, []kadm.UpsertSCRAM{{User: user, Mechanism: kadm.ScramSha512, Iterations: 4096, Password: password}})
+	if err == nil {
+		err = got.Error()
+	}
+	if err != nil {
+		w.t.Fatalf("set the password: %v", err)
+	}
+	w.secret("login", map[string]string{"username": user, "password": password})
+}
+
+// start starts one more consumer.
+func (w *world) start() *process {
+	w.started++
+	name := filepath.Join(w.dir, "consumer-"+strconv.Itoa(w.started))
+	p := consumer{Driver: w.driver, Mapping: w.mapping, Secrets: w.secrets, File: name, Log: name + ".log", Seed: w.rng.Uint64()}.start(w.t)
+	w.processes = append(w.processes, p)
+	w.files = append(w.files, name)
+	return p
+}
+
+// pick chooses one of the running consumers.
+func (w *world) pick() int { return w.rng.IntN(len(w.processes)) }
+
+// gone takes a consumer that has ended off the list.
+func (w *world) gone(i int) { w.processes = append(w.processes[:i], w.processes[i+1:]...) }
+
+// during notes when a fault went on. It explains records that come again for a while after it: until the group is whole,
+// and those that were in flight have been handled again.
+func (w *world) during(fault string, f func()) {
+	const after = 20 * time.Second
+	from := time.Now()
+	f()
+	w.faults = append(w.faults, span{fault, from.UnixMicro(), time.Now().Add(after).UnixMicro()})
+}
+
+// write produces until ctx ends: single records to any partition, and transactions of a few, of which a third is aborted.
+func (w *world) write(ctx context.Context, wg *sync.WaitGroup) {
+	wg.Go(func() { w.produce(ctx) })
+	wg.Go(func() { w.transact(ctx) })
+}
+
+func (w *world) produce(ctx context.Context) {
+	client := w.c.Connect(w.t, kgo.DefaultProduceTopic(w.topic), kgo.ProducerLinger(5*time.Millisecond), kgo.MetadataMaxAge(time.Second), kgo.MetadataMinAge(100*time.Millisecond))
+	defer client.Close()
+	for n := 0; ctx.Err() == nil; n++ {
+		for range 10 {
+			client.Produce(context.Background(), &kgo.Record{Key: strconv.AppendInt(nil, int64(n%97), 10), Value: fmt.Appendf(nil, "record %d of the plain producer", n)}, nil)
+		}
+		wait(ctx, 10*time.Millisecond)
+	}
+	flush, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := client.Flush(flush); err != nil {
+		w.t.Errorf("flush: %v", err)
+	}
+}
+
+func (w *world) transact(ctx context.Context) {
+	client := w.c.Connect(w.t, kgo.DefaultProduceTopic(w.topic), kgo.TransactionalID("writer-"+w.topic), kgo.TransactionTimeout(10*time.Second), kgo.MetadataMaxAge(time.Second), kgo.MetadataMinAge(100*time.Millisecond))
+	defer client.Close()
+	for n := 0; ctx.Err() == nil; n++ {
+		if err := client.BeginTransaction(); err != nil {
+			w.t.Errorf("begin a transaction: %v", err)
+			return
+		}
+		for range 5 {
+			client.Produce(context.Background(), &kgo.Record{Value: fmt.Appendf(nil, "record of transaction %d", n)}, nil)
+		}
+		end, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		err := client.Flush(end)
+		commit := kgo.TransactionEndTry(n%3 != 0 && err == nil)
+		if err := client.EndTransaction(end, commit); err != nil {
+			// A broker that was killed with it: the coordinator aborts it, and the next begins anew.
+			_ = client.EndTransaction(end, kgo.TryAbort)
+		}
+		cancel()
+		wait(ctx, 50*time.Millisecond)
+	}
+}
+
+// wait waits for a time, or for ctx.
+func wait(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,112 @@
+package mapping
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// Defaults and other numbers of the AWS API (Lambda API reference, CreateEventSourceMapping).
+const (
+	defaultBatchSize      = 100
+	defaultMinimumPollers = 1
+	defaultMaximumPollers = 200
+	// retriesWithDestination is what AWS makes of infinite retries when there is an on-failure destination.
+	retriesWithDestination = 10
+)
+
+// uuidNamespace is the namespace of derived UUIDs: the version 5 UUID of https://github.com/esm-go/esm in RFC 9562's
+// namespace of URLs. It never changes: consumer groups hang on it.
+var uuidNamespace = uuid.UUID{
+	0x59, 0x28, 0x42, 0xb5, 0xd0, 0xf6, 0x55, 0xec,
+	0x97, 0xfe, 0x75, 0x5b, 0x10, 0x43, 0x91, 0xfe,
+}
+
+// WithDefaults returns the mapping with what is unset filled in, and is idempotent: BatchSize 100, Enabled true,
+// StartingPosition TRIM_HORIZON, the UUID derived by name, ConsumerGroupId the UUID, and in a ProvisionedPollerConfig
+// MinimumPollers 1 and MaximumPollers 200. MaximumRetryAttempts becomes 10 where it is unset or -1 and there is an
+// on-failure destination, as on AWS, and 0 where it is unset in Queue mode.
+//
+// What stays nil has no number to stand for it: MaximumBatchingWindowInSeconds (500 ms), MaximumRetryAttempts and
+// MaximumRecordAgeInSeconds (no limit). It checks nothing, and shares with m what it does not change.
+func (m Mapping) WithDefaults() Mapping {
+	if m.BatchSize == 0 {
+		m.BatchSize = defaultBatchSize
+	}
+	if m.Enabled == nil {
+		m.Enabled = new(true)
+	}
+	if m.StartingPosition == "" && !m.queueMode() {
+		m.StartingPosition = TrimHorizon
+	}
+	if m.UUID == "" {
+		m.UUID = m.derivedUUID()
+	}
+	if group := m.GroupID(); group != "" {
+		var config SelfManagedKafkaEventSourceConfig
+		if c := m.SelfManagedKafkaEventSourceConfig; c != nil {
+			config = *c
+		}
+		config.ConsumerGroupId = group
+		m.SelfManagedKafkaEventSourceConfig = &config
+	}
+	switch n := m.MaximumRetryAttempts; {
+	case m.queueMode():
+		if n == nil {
+			m.MaximumRetryAttempts = new(0)
+		}
+	case m.hasDestination() && (n == nil || *n == -1):
+		m.MaximumRetryAttempts = new(retriesWithDestination)
+	}
+	if c := m.ProvisionedPollerConfig; c != nil {
+		config := *c
+		if config.MinimumPollers == nil {
+			config.MinimumPollers = new(defaultMinimumPollers)
+		}
+		if config.MaximumPollers == nil {
+			config.MaximumPollers = new(defaultMaximumPollers)
+		}
+		m.ProvisionedPollerConfig = &config
+	}
+	return m
+}
+
+// GroupID returns the consumer group (Kafka's group.id): ConsumerGroupId, else UUID, else the UUID derived from
+// FunctionName and Topics. It is empty for a mapping with none of the three, which Validate refuses.
+func (m Mapping) GroupID() string {
+	if c := m.SelfManagedKafkaEventSourceConfig; c != nil && c.ConsumerGroupId != "" {
+		return c.ConsumerGroupId
+	}
+	if m.UUID != "" {
+		return m.UUID
+	}
+	return m.derivedUUID()
+}
+
+// derivedUUID is the version 5 UUID of FunctionName and the sorted Topics, each ended by a zero byte, which neither may
+// contain. It is empty without a FunctionName. FunctionName counts as it is written: a name and its ARN differ.
+func (m Mapping) derivedUUID() string {
+	if m.FunctionName == "" {
+		return ""
+	}
+	var name strings.Builder
+	name.WriteString(m.FunctionName)
+	name.WriteByte(0)
+	for _, topic := range slices.Sorted(slices.Values(m.Topics)) {
+		name.WriteString(topic)
+		name.WriteByte(0)
+	}
+	return uuid.NewSHA1(uuidNamespace, []byte(name.String())).String()
+}
+
+func (m Mapping) queueMode() bool {
+	c := m.SelfManagedKafkaEventSourceConfig
+	return c != nil && c.ConsumptionMode == modeQueue
+}
+
+// hasDestination tells whether there is an on-failure destination; an empty one means none, as on AWS.
+func (m Mapping) hasDestination() bool {
+	d := m.DestinationConfig
+	return d != nil && d.OnFailure != nil && d.OnFailure.Destination != ""
+}
