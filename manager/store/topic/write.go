@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -19,6 +20,8 @@ const (
 	// transactionTimeout bounds how long a writer that died in the middle keeps readers waiting, where nobody takes the
 	// transactional id meanwhile.
 	transactionTimeout = 10 * time.Second
+	// writeTimeout bounds a write, with all its tries.
+	writeTimeout = 45 * time.Second
 )
 
 // Put stores a definition.
@@ -46,28 +49,42 @@ func (s *Store) write(ctx context.Context, uuid string, document []byte, since s
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
-	for ctx.Err() == nil {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	for failures := 0; ; failures++ {
 		if err := s.check(uuid, document, since); err != nil {
 			return 0, err
 		}
+		err := error(nil)
 		if s.writer == nil {
-			if err := s.takeOver(ctx); err != nil {
-				if isFenced(err) { // yet another replica took the id meanwhile
-					continue
-				}
-				return 0, fmt.Errorf("topic: the transactional id of %s cannot be taken: %w", s.topic, err)
+			if err = s.takeOver(ctx); err == nil {
+				continue // what was written meanwhile is known now: check again
 			}
-			continue // what was written meanwhile is known now: check again
+			err = fmt.Errorf("topic: the transactional id of %s cannot be taken: %w", s.topic, err)
+		} else {
+			var r store.Revision
+			if r, err = s.commit(ctx, uuid, document); err == nil {
+				return r, nil
+			}
 		}
-		r, err := s.commit(ctx, uuid, document)
-		if err == nil {
-			return r, nil
-		}
-		if !isFenced(err) {
+		// Nothing was written, unless the error says that nobody knows.
+		if errors.Is(err, store.ErrUnknownOutcome) || isPermanent(err) || !pause(ctx, failures) {
 			return 0, err
 		}
 	}
-	return 0, ctx.Err()
+}
+
+// pause waits before the next try, a while at random: two replicas that take the id from one another would else go on
+// doing so. It is false when ctx has ended.
+func pause(ctx context.Context, failures int) bool {
+	timer := time.NewTimer(rand.N(min(10*time.Millisecond<<min(failures, 10), time.Second)))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // check refuses a write that its caller decided on by what is no longer so.
@@ -119,18 +136,18 @@ func (s *Store) takeOver(ctx context.Context) (err error) {
 	return s.await(ctx, offset+1)
 }
 
-// commit writes a record in a transaction. An error that isFenced says that nothing was written and that another
-// replica writes now.
+// commit writes a record in a transaction. Unless its error wraps store.ErrUnknownOutcome nothing was written, such as
+// when another replica has taken the transactional id.
 func (s *Store) commit(ctx context.Context, uuid string, document []byte) (store.Revision, error) {
 	writer := s.writer
 	if err := writer.BeginTransaction(); err != nil {
 		s.dropWriter()
-		return 0, fenced(err)
+		return 0, fmt.Errorf("topic: %w", err)
 	}
 	offset, err := s.produce(ctx, writer, uuid, document)
 	if err != nil { // and without a commit it never will be
 		s.dropWriter()
-		return 0, fenced(err)
+		return 0, fmt.Errorf("topic: %w", err)
 	}
 	if err := writer.EndTransaction(ctx, kgo.TryCommit); err != nil {
 		return s.resolve(ctx, uuid, offset, err)
@@ -144,12 +161,12 @@ func (s *Store) commit(ctx context.Context, uuid string, document []byte) (store
 // sees the record or knows that it will never be seen.
 func (s *Store) resolve(ctx context.Context, uuid string, offset int64, cause error) (store.Revision, error) {
 	s.dropWriter()
-	for {
+	for failures := 0; ; failures++ {
 		err := s.takeOver(ctx)
 		if err == nil {
 			break
 		}
-		if !isFenced(err) || ctx.Err() != nil {
+		if isPermanent(err) || !pause(ctx, failures) {
 			return 0, fmt.Errorf("topic: %w: %w", store.ErrUnknownOutcome, errors.Join(cause, err))
 		}
 	}
@@ -161,7 +178,7 @@ func (s *Store) resolve(ctx context.Context, uuid string, offset int64, cause er
 	case row > store.Revision(offset+1): // somebody has changed it since: whether over ours is no longer to be seen
 		return 0, fmt.Errorf("topic: %w: %w", store.ErrUnknownOutcome, cause)
 	}
-	return 0, &fencedError{cause}
+	return 0, fmt.Errorf("topic: the write was not committed: %w", cause)
 }
 
 // produce writes a record and returns its offset.
@@ -190,26 +207,12 @@ func (s *Store) dropWriter() {
 	}
 }
 
-// fencedError says that nothing was written.
-type fencedError struct{ err error }
-
-func (e *fencedError) Error() string { return "topic: another replica writes: " + e.err.Error() }
-func (e *fencedError) Unwrap() error { return e.err }
-
-// fenced marks the errors by which a broker, or the client for it, refuses a writer whose transactional id another one
-// has taken.
-func fenced(err error) error {
-	if isFenced(err) {
-		return &fencedError{err}
-	}
-	return fmt.Errorf("topic: %w", err)
-}
-
-func isFenced(err error) bool {
-	if _, ok := errors.AsType[*fencedError](err); ok {
-		return true
-	}
-	for _, e := range []error{kerr.InvalidProducerEpoch, kerr.ProducerFenced, kerr.InvalidProducerIDMapping, kerr.UnknownProducerID, kerr.TransactionalIDNotFound, kerr.InvalidTxnState, kerr.TransactionAbortable} {
+// isPermanent reports whether an error will be the same the next time.
+func isPermanent(err error) bool {
+	for _, e := range []error{
+		errClosed, kgo.ErrClientClosed, kerr.TransactionalIDAuthorizationFailed, kerr.TopicAuthorizationFailed, kerr.ClusterAuthorizationFailed,
+		kerr.SaslAuthenticationFailed, kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidTransactionTimeout, kerr.UnsupportedVersion,
+	} {
 		if errors.Is(err, e) {
 			return true
 		}
