@@ -68,28 +68,15 @@ func (m *Manager) checkMapping(mapping esm.Mapping) error {
 	return err
 }
 
+// checkTags checks the tags alone: of a mapping that does not change otherwise.
 func (m *Manager) checkTags(mapping esm.Mapping) error {
 	if n := len(mapping.Tags); n > MostTags {
 		return &esm.FieldError{Field: "Tags", Value: n, Reason: fmt.Sprintf("has more than %d", MostTags)}
 	}
-	var errs []error
-	for _, err := range joined(esm.Mapping{FunctionName: "f", Tags: mapping.Tags}.Validate()) {
-		if f, ok := errors.AsType[*esm.FieldError](err); ok && len(f.Field) > 4 && f.Field[:5] == "Tags[" {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// joined are the parts of an error that errors.Join made.
-func joined(err error) []error {
-	if err == nil {
-		return nil
-	}
-	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the very error, not one beneath it
-		return many.Unwrap()
-	}
-	return []error{err}
+	return esm.Mapping{
+		FunctionName: "f", Topics: []string{"t"}, Tags: mapping.Tags,
+		SelfManagedEventSource: esm.SelfManagedEventSource{Endpoints: esm.Endpoints{KafkaBootstrapServers: []string{"b:1"}}},
+	}.Validate()
 }
 
 // checkConflicts refuses a mapping whose source, function and topics, or whose consumer group, are those of another.

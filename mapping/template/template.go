@@ -181,10 +181,13 @@ func joined(err error) []error {
 	}
 	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the very error, not one beneath it
 		var all []error
+		var texts []string
 		for _, err := range many.Unwrap() {
-			all = append(all, joined(err)...)
+			all, texts = append(all, joined(err)...), append(texts, err.Error())
 		}
-		return all
+		if err.Error() == strings.Join(texts, "\n") { // and not fmt.Errorf's, which says more
+			return all
+		}
 	}
 	return []error{err}
 }

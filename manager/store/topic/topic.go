@@ -86,7 +86,6 @@ func Open(ctx context.Context, topic string, opts ...Option) (*Store, error) {
 		opt.apply(s)
 	}
 	reader, err := kgo.NewClient(append(s.client[:len(s.client):len(s.client)],
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.RecordDeliveryTimeout(deliveryTimeout),
 		kgo.MetadataMinAge(100*time.Millisecond),
 	)...)
@@ -98,6 +97,7 @@ func Open(ctx context.Context, topic string, opts ...Option) (*Store, error) {
 		reader.Close()
 		return nil, err
 	}
+	reader.AddConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}) // now that it is there
 	following, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.following.Go(func() { s.follow(following) })
