@@ -12,7 +12,8 @@ var (
 	ErrNotFound = errors.New("manager: there is no such mapping")
 	// ErrInUse is wrapped by the error for a mapping that is being deleted.
 	ErrInUse = errors.New("manager: the mapping is in use: it is being deleted")
-	// ErrNotRunning is returned while Run does not run.
+	// ErrNotRunning is returned when Run has ended, and by Healthy before it too. What changes mappings waits for Run to
+	// begin, as long as its context allows.
 	ErrNotRunning = errors.New("manager: not running: call Run")
 	// ErrAlreadyRun is returned by a second call of Run.
 	ErrAlreadyRun = errors.New("manager: this Manager has run already; make a new one with New")

@@ -25,6 +25,7 @@ type Manager struct {
 	// mu guards what follows. It is never held while waiting.
 	mu       sync.Mutex
 	running  bool
+	ended    bool
 	isSynced bool
 	applied  store.Revision // up to which the store's changes are known
 	moved    chan struct{}  // closed, and made anew, when applied grows
@@ -74,7 +75,9 @@ func (m *Manager) Run(ctx context.Context) error {
 		})
 	})
 	m.mu.Lock()
-	m.running = false
+	m.running, m.ended = false, true
+	close(m.moved)
+	m.moved = make(chan struct{})
 	m.mu.Unlock()
 	units.Wait()
 	return stuck.join()
@@ -182,14 +185,14 @@ func (m *Manager) forget(u *unit) {
 	}
 }
 
-// await returns when the store's changes up to a revision are known, or ctx has ended.
+// await returns when the store's changes up to a revision are known, or ctx has ended. Before Run it waits for that.
 func (m *Manager) await(ctx context.Context, r store.Revision) error {
 	for {
 		m.mu.Lock()
-		known, running, moved := m.isSynced && m.applied >= r, m.running, m.moved
+		known, ended, moved := m.isSynced && m.applied >= r, m.ended, m.moved
 		m.mu.Unlock()
 		switch {
-		case !running:
+		case ended:
 			return ErrNotRunning
 		case known:
 			return nil
