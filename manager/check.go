@@ -92,7 +92,7 @@ func (m *Manager) checkConflicts(mapping esm.Mapping) error {
 			continue
 		}
 		conflict := &ConflictError{UUID: o.UUID, Servers: servers, Topics: mapping.Topics, FunctionARN: arn}
-		if m.o.arn.function(o.FunctionName) == arn && slices.Equal(slices.Sorted(slices.Values(o.Topics)), topics) {
+		if slices.Equal(slices.Sorted(slices.Values(o.Topics)), topics) && m.o.arn.function(o.FunctionName) == arn {
 			return conflict
 		}
 		if group := mapping.GroupID(); groups == nil && group == o.GroupID() {

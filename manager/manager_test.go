@@ -12,15 +12,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
 
 	"github.com/esm-go/esm"
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/esmtest"
+	"github.com/esm-go/esm/internal/kafkatest"
 	"github.com/esm-go/esm/manager"
 	"github.com/esm-go/esm/manager/store"
 	"github.com/esm-go/esm/manager/store/files"
 	"github.com/esm-go/esm/manager/store/memory"
+	"github.com/esm-go/esm/manager/store/topic"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -222,7 +225,7 @@ func TestUpdates(t *testing.T) {
 	h.delivered("orders", "d")
 }
 
-// TestWrongThings: a mapping whose function is gone is Enabled with a PROBLEM, goes on trying, and can be disabled.
+// TestWrongFunction: a mapping whose function is gone is Enabled with a PROBLEM, goes on trying, and can be disabled.
 func TestWrongFunction(t *testing.T) {
 	h := newHarness(t)
 	var gone atomic.Bool
@@ -307,10 +310,28 @@ func TestRestart(t *testing.T) {
 // TestReplicas: what one creates the other runs; when one dies nothing is lost; the same mapping created through both at
 // the same time is made once.
 func TestReplicas(t *testing.T) {
+	t.Run("memory", func(t *testing.T) {
+		s := memory.New()
+		replicas(t, s, s)
+	})
+	t.Run("topic", func(t *testing.T) {
+		bootstrap := kafkatest.Fake(t).Bootstrap()
+		open := func() store.Store {
+			s, err := topic.Open(t.Context(), "mappings", topic.WithClient(kgo.SeedBrokers(bootstrap...)), topic.WithLogger(slog.New(slog.DiscardHandler)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = s.Close() })
+			return s
+		}
+		replicas(t, open(), open())
+	})
+}
+
+func replicas(t *testing.T, storeOne, storeTwo store.Store) {
 	h := newHarness(t)
-	s := memory.New() // any store that two Managers can open
-	one, stopOne := h.start(s, h.handlers)
-	two, _ := h.start(s, h.handlers)
+	one, stopOne := h.start(storeOne, h.handlers)
+	two, _ := h.start(storeTwo, h.handlers)
 	results := make(chan error, 2)
 	for _, m := range []*manager.Manager{one, two} {
 		go func() {
@@ -390,7 +411,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestPanicAndError: a handler that panics is retried as any failure, and does not harm the other mapping.
+// TestPanic: a handler that panics is retried as any failure, and does not harm the other mapping.
 func TestPanic(t *testing.T) {
 	h := newHarness(t)
 	h.handlers["panics"] = func(context.Context, esm.KafkaEvent) error { panic("no") }

@@ -174,12 +174,13 @@ func (s *Store) Put(ctx context.Context, d store.Definition, since store.Revisio
 		}
 		return 0, fmt.Errorf("files: %w", err)
 	}
-	r, err := s.wrote(id)
-	if err == nil && r <= since { // the very same document again is a change too
+	s.look(name)
+	r := s.table.Row(id).Revision
+	if r <= since { // the very same document again is a change too
 		s.set(id, name, document)
 		r = s.table.Revision()
 	}
-	return r, err
+	return r, nil
 }
 
 // Delete removes a definition.
@@ -199,7 +200,8 @@ func (s *Store) Delete(ctx context.Context, uuid string, since store.Revision) (
 	if err := syncDirectory(s.directory); err != nil {
 		return 0, errors.Join(fmt.Errorf("files: %w: %w", store.ErrUnknownOutcome, err), s.scan())
 	}
-	return s.wrote(uuid)
+	s.gone(s.names[uuid], s.files[s.names[uuid]])
+	return s.table.Row(uuid).Revision, nil
 }
 
 // writable looks at the directory first: a person may have changed something that nobody has seen yet.
@@ -224,14 +226,6 @@ func (s *Store) writable(ctx context.Context, uuid string, since store.Revision)
 		}
 	}
 	return nil
-}
-
-// wrote takes in what was written, and returns its revision.
-func (s *Store) wrote(uuid string) (store.Revision, error) {
-	if err := s.scan(); err != nil {
-		return 0, fmt.Errorf("files: %w: %w", store.ErrUnknownOutcome, err)
-	}
-	return s.table.Row(uuid).Revision, nil
 }
 
 var _ store.Store = (*Store)(nil)

@@ -28,7 +28,8 @@ type stamp struct {
 	settled bool
 }
 
-const clockStep = 2 * time.Second
+// clockStep is more than the step of a file system's clock (10 ms on Linux), but for FAT.
+const clockStep = 100 * time.Millisecond
 
 // scan takes in what the directory holds now. It is called with mu held.
 func (s *Store) scan() error {
@@ -179,9 +180,12 @@ func (s *Store) Watch(ctx context.Context, told func(store.Change)) error {
 	defer ticker.Stop()
 	var seen store.Revision
 	events := 0
-	for first := true; ; first = false {
+	for first, due := true, true; ; first = false {
 		s.mu.Lock()
-		err := s.scan()
+		err := error(nil)
+		if due {
+			err = s.scan()
+		}
 		problems := s.news(events, first)
 		changes, sinceErr := s.table.Since(seen, first)
 		changed := s.table.Changed()
@@ -196,9 +200,11 @@ func (s *Store) Watch(ctx context.Context, told func(store.Change)) error {
 		if first {
 			told(store.Change{Revision: seen})
 		}
+		due = false
 		select {
 		case <-changed:
 		case <-ticker.C:
+			due = true
 		case <-ctx.Done():
 			return nil
 		}
