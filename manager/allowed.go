@@ -25,7 +25,7 @@ type Allowed struct {
 // check names each parameter of a mapping that leads elsewhere.
 func (a Allowed) check(m esm.Mapping) error {
 	var errs []error
-	refuse := func(list []string, field, value string) {
+	refuse := func(list []string, field, value string, shown bool) {
 		if value == "" || list == nil {
 			return
 		}
@@ -34,24 +34,28 @@ func (a Allowed) check(m esm.Mapping) error {
 				return
 			}
 		}
-		errs = append(errs, &esm.FieldError{Field: field, Value: value, Reason: "is not allowed here: it is on no allow-list of this service; ask whoever runs it"})
+		e := &esm.FieldError{Field: field, Reason: "is not allowed here: it is on no allow-list of this service; ask whoever runs it"}
+		if shown { // somebody may have written a secret where its name belongs
+			e.Value = value
+		}
+		errs = append(errs, e)
 	}
 	for i, server := range m.SelfManagedEventSource.Endpoints.KafkaBootstrapServers {
-		refuse(a.Servers, fmt.Sprintf("SelfManagedEventSource.Endpoints.KAFKA_BOOTSTRAP_SERVERS[%d]", i), server)
+		refuse(a.Servers, fmt.Sprintf("SelfManagedEventSource.Endpoints.KAFKA_BOOTSTRAP_SERVERS[%d]", i), server, true)
 	}
 	for i, c := range m.SourceAccessConfigurations {
 		if !strings.HasPrefix(string(c.Type), "VPC_") {
-			refuse(a.Secrets, fmt.Sprintf("SourceAccessConfigurations[%d].URI", i), c.URI)
+			refuse(a.Secrets, fmt.Sprintf("SourceAccessConfigurations[%d].URI", i), c.URI, false)
 		}
 	}
 	if d := m.DestinationConfig; d != nil && d.OnFailure != nil {
-		refuse(a.Destinations, "DestinationConfig.OnFailure.Destination", d.OnFailure.Destination)
+		refuse(a.Destinations, "DestinationConfig.OnFailure.Destination", d.OnFailure.Destination, true)
 	}
 	if c := m.SelfManagedKafkaEventSourceConfig; c != nil && c.SchemaRegistryConfig != nil {
 		const path = "SelfManagedKafkaEventSourceConfig.SchemaRegistryConfig."
-		refuse(a.Registries, path+"SchemaRegistryURI", c.SchemaRegistryConfig.SchemaRegistryURI)
+		refuse(a.Registries, path+"SchemaRegistryURI", c.SchemaRegistryConfig.SchemaRegistryURI, true)
 		for i, access := range c.SchemaRegistryConfig.AccessConfigs {
-			refuse(a.Secrets, fmt.Sprintf(path+"AccessConfigs[%d].URI", i), access.URI)
+			refuse(a.Secrets, fmt.Sprintf(path+"AccessConfigs[%d].URI", i), access.URI, false)
 		}
 	}
 	return errors.Join(errs...)

@@ -43,6 +43,9 @@ func newLife(u *unit, d store.Definition) (*life, trouble) {
 
 // newRunner makes a Runner with the Manager's options and then some.
 func (m *Manager) newRunner(mapping esm.Mapping, h esm.Handler, more ...esm.Option) (*esm.Runner, error) {
+	if err := mapping.Validate(); err != nil { // first: of what has the right form more can be shown
+		return nil, err
+	}
 	if err := m.o.allowed.check(mapping); err != nil {
 		return nil, err
 	}
