@@ -26,6 +26,7 @@ func (m *member) change(now time.Time, msg message) {
 func (m *member) assign(tps []TopicPartition) {
 	m.lostSince.Store(0)
 	m.diagnosis.healed()
+	m.joined()
 	for _, tp := range tps {
 		if old := m.parts[tp]; old != nil {
 			m.remove(old)
@@ -34,6 +35,7 @@ func (m *member) assign(tps []TopicPartition) {
 	}
 	if len(tps) > 0 {
 		m.lookUp(lookup{kind: lookupStart, parts: m.pick(tps)})
+		m.nextOthers = time.Now().Add(othersAfter)
 		m.log.Info("partitions assigned", "partitions", len(tps), "of", len(m.parts))
 	} else {
 		m.announce()
@@ -77,7 +79,9 @@ func (m *member) remove(p *partition) {
 	m.release(p, p.held())
 	delete(m.budgetPaused, p)
 	p.alive = false
+	p.gone.Store(true)
 	delete(m.parts, p.TopicPartition)
+	m.gone(p.TopicPartition)
 	m.budget.partitions.Add(-1)
 	m.workers.assign(-1)
 	if inv := p.inflight; inv != nil {
@@ -119,9 +123,7 @@ func (m *member) revoke(now time.Time, tps []TopicPartition, answered chan struc
 	r := &revocation{tps: tps, parts: m.pick(tps), deadline: now.Add(m.opts.revokeTimeout), answered: answered}
 	for _, p := range r.parts {
 		m.unqueue(p)
-		if p.phase == running {
-			p.phase = draining
-		}
+		p.phase = draining // one that has not begun is not begun any more
 		m.markDirty(p)
 	}
 	m.revocation = r
@@ -167,6 +169,9 @@ func (m *member) advanceRevocation(now time.Time) {
 		m.remove(p)
 	}
 	m.revocation = nil
+	if len(m.parts) > 0 {
+		m.announce() // what goes may be all that had not started
+	}
 	close(r.answered)
 	m.log.Info("partitions revoked", "partitions", len(r.parts), "inFlight", info.InFlight)
 	m.hooks.revoked(info)

@@ -9,7 +9,9 @@ import (
 type CircuitBreaker struct {
 	// Failures in a row, with no success between them on any partition, open the circuit. Default 20.
 	Failures int
-	// Cooldown is how long nothing is invoked and nothing fetched before one batch is tried. Default 30 s.
+	// Cooldown is how long nothing is invoked and nothing fetched. Then the circuit is half-open: fetching goes on, and one
+	// batch at a time is tried, until one succeeds, which closes the circuit, or fails, which opens it for another
+	// Cooldown. A partial failure counts as a success when more than half of the batch's records are done. Default 30 s.
 	Cooldown time.Duration
 }
 
@@ -116,7 +118,7 @@ func (c *circuit) ended(now time.Time, ok bool, parts []part, assigned int) (ope
 	return opened, closed, was || c.open, c.streak
 }
 
-// isOpen reports whether the intake is stopped.
+// isOpen reports whether the circuit is open, or half-open.
 func (c *circuit) isOpen() bool {
 	if !c.enabled {
 		return false
@@ -126,13 +128,28 @@ func (c *circuit) isOpen() bool {
 	return c.open
 }
 
+// shut reports whether the intake is stopped, and until when: an open circuit is half-open when its cooldown is over, and
+// what is to be tried then may have to be fetched first.
+func (c *circuit) shut(now time.Time) (shut bool, until time.Time) {
+	if !c.enabled {
+		return false, until
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.open && now.Before(c.until), c.until
+}
+
 // heed stops or resumes this member's intake as the circuit now stands. It runs on the loop.
-func (m *member) heed() {
-	open := m.circuit.isOpen()
-	if open == m.tripped {
+func (m *member) heed(now time.Time) {
+	shut, until := m.circuit.shut(now)
+	if shut {
+		m.at(until)
+	}
+	if shut == m.tripped {
 		return
 	}
-	if m.tripped = open; open {
+	m.waitsForCircuit.Store(shut)
+	if m.tripped = shut; shut {
 		m.pauseAll(pausedByBreaker)
 	} else {
 		m.resumeAll(pausedByBreaker)

@@ -30,3 +30,12 @@ func (b *budget) full(held int) bool { return held >= b.share() && b.scarce() }
 // ample reports whether every partition may be fetched again: well below the bound, since a pause can cost the client
 // what it fetched ahead.
 func (b *budget) ample() bool { return int(b.used.Load()) < b.limit*3/8 }
+
+// warnOf tells of limits that cannot meet: a batch that has no room in the budget even when its records are empty goes when
+// the budget is full.
+func (o *options) warnOf(s *settings) {
+	if need := s.size * recordWeight; need > o.bufferBytes {
+		o.logger.Warn("WithBufferBytes has no room for BatchSize records: batches are sent when the buffer is full",
+			"BatchSize", s.size, "bufferBytes", o.bufferBytes, "need", need)
+	}
+}

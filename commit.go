@@ -3,10 +3,8 @@ package esm
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/esm-go/esm/driver"
@@ -48,7 +46,9 @@ func (m *member) commitLoop(ctx context.Context) {
 		select {
 		case r := <-m.commits:
 			commitCtx, cancel := context.WithTimeout(ctx, commitTimeout)
-			err := m.commit(commitCtx, r.commits)
+			m.commitBegan.Store(time.Now().UnixNano())
+			err := m.commit(commitCtx, &r)
+			m.commitBegan.Store(0)
 			cancel()
 			select {
 			case m.acks <- commitResult{r, err, time.Since(r.began)}:
@@ -61,12 +61,29 @@ func (m *member) commitLoop(ctx context.Context) {
 	}
 }
 
-// commit commits positions, however many. Like the client's Commit it returns a *driver.CommitError where some were refused;
-// after any other error some may have been accepted.
-func (m *member) commit(ctx context.Context, commits []driver.Commit) error {
+// errGone is why a position is not sent any more.
+var errGone = errors.New("the assignment that the position belongs to has ended")
+
+// commit commits positions, however many, but for those of assignments that have ended by the time at which they would be
+// sent. Like the client's Commit it returns a *driver.CommitError where some were refused; after any other error some may
+// have been accepted.
+func (m *member) commit(ctx context.Context, r *commitRequest) error {
 	all := make(map[TopicPartition]*driver.Error)
-	for portion := range slices.Chunk(commits, commitPortion) {
-		err := m.consumer.Commit(ctx, portion)
+	living := make([]driver.Commit, 0, min(len(r.commits), commitPortion))
+	for from := 0; from < len(r.commits); from += commitPortion {
+		living = living[:0]
+		for i := from; i < min(from+commitPortion, len(r.commits)); i++ {
+			if r.parts[i].gone.Load() {
+				tp := r.commits[i].TopicPartition
+				all[tp] = &driver.Error{Kind: driver.KindStaleMember, TopicPartition: tp, Offset: -1, Err: errGone}
+				continue
+			}
+			living = append(living, r.commits[i])
+		}
+		if len(living) == 0 {
+			continue
+		}
+		err := m.consumer.Commit(ctx, living)
 		if refused, ok := errors.AsType[*driver.CommitError](err); ok {
 			maps.Copy(all, refused.Partitions)
 		} else if err != nil {
@@ -88,13 +105,14 @@ func (m *member) markDirty(p *partition) {
 }
 
 // advanceCommit begins the next commit when positions moved, and the last one has returned and been followed by a pause
-// in proportion: commits clock themselves.
+// in proportion: commits clock themselves. Starts wait for no pause.
 func (m *member) advanceCommit(now time.Time) {
-	if m.committing != nil || len(m.dirty) == 0 {
+	m.refreshCommits(now)
+	if m.committing != nil || len(m.dirty)+len(m.begun) == 0 {
 		return
 	}
 	after := m.commitAfter
-	if m.commitPause.After(after) && m.revocation == nil && m.stop.phase == working {
+	if m.commitPause.After(after) && m.revocation == nil && m.stop.phase == working && len(m.begun) == 0 {
 		after = m.commitPause
 	}
 	if now.Before(after) {
@@ -102,15 +120,19 @@ func (m *member) advanceCommit(now time.Time) {
 		return
 	}
 	r := commitRequest{began: now}
+	for _, p := range m.begun {
+		if p.alive && p.phase == starting && p.found != nil && m.stop.phase == working {
+			r.add(p, p.found.offset, -1, m.words(p))
+		}
+	}
+	clear(m.begun)
+	m.begun = m.begun[:0]
 	for i, p := range m.dirty {
 		m.dirty[i] = nil
 		p.marked = false
-		if !p.alive || !p.dirty() {
-			continue
+		if p.alive && (p.dirty() || p.renote && p.phase == running) {
+			r.add(p, p.position(), p.leaderEpoch, m.words(p))
 		}
-		r.parts = append(r.parts, p)
-		r.commits = append(r.commits, driver.Commit{TopicPartition: p.TopicPartition, Offset: p.position(),
-			LeaderEpoch: p.leaderEpoch, Metadata: commitMetadata(p.initial)})
 	}
 	m.dirty = m.dirty[:0]
 	if len(r.commits) == 0 {
@@ -120,64 +142,141 @@ func (m *member) advanceCommit(now time.Time) {
 	m.commits <- r // never waits: one at most is under way, and the channel holds one
 }
 
+func (r *commitRequest) add(p *partition, offset int64, leaderEpoch int32, words string) {
+	r.parts = append(r.parts, p)
+	r.commits = append(r.commits, driver.Commit{TopicPartition: p.TopicPartition, Offset: offset, LeaderEpoch: leaderEpoch, Metadata: words})
+}
+
+// words are the metadata of a partition's commits.
+func (m *member) words(p *partition) string {
+	if p.words == "" {
+		p.words = p.note.text(m.noted)
+	}
+	return p.words
+}
+
+// refreshInterval is how often positions are committed that did not change. Brokers before 2.1 let a commit expire after
+// offsets.retention.minutes though its group lives (a day by default, before 2.0), and all do where a group was left by
+// everybody. It also carries an Update's fingerprint to commits that stand still.
+const refreshInterval = time.Hour
+
+// refreshCommits has all positions committed again when it is time, those that were refused looked at again, and those
+// that carry what is no longer true of the mapping.
+func (m *member) refreshCommits(now time.Time) {
+	renamed := m.noted != m.settings.fingerprint
+	if due := !now.Before(m.nextRefresh); due || renamed {
+		m.noted = m.settings.fingerprint
+		if due {
+			m.nextRefresh, m.nextOthers = now.Add(refreshInterval), now.Add(othersAfter)
+		}
+		for _, p := range m.parts {
+			p.words = ""
+			if p.phase == running {
+				p.renote = true
+				m.markDirty(p)
+			}
+		}
+	}
+	m.at(m.nextRefresh)
+	if len(m.refused) == 0 {
+		return
+	}
+	if now.Before(m.refusedAfter) {
+		m.at(m.refusedAfter)
+		return
+	}
+	for i, p := range m.refused {
+		m.refused[i] = nil
+		if p.alive {
+			m.markDirty(p)
+		}
+	}
+	m.refused = m.refused[:0]
+}
+
 // committed takes in the answer to a commit.
 func (m *member) committed(now time.Time, r commitResult) {
 	m.committing = nil
 	info := CommitInfo{Offsets: make(map[TopicPartition]int64, len(r.commits)), Duration: r.took, Err: r.err}
 	var refused *driver.CommitError
-	errors.As(r.err, &refused)
+	partial := errors.As(r.err, &refused)
+	var failed, starts []*partition
+	apart := partial // what was refused says nothing of the other partitions
 	for i, c := range r.commits {
 		info.Offsets[c.TopicPartition] = c.Offset
 		p := r.parts[i]
-		if r.err != nil && (refused == nil || refused.Partitions[c.TopicPartition] != nil) {
+		if r.err != nil && (!partial || refused.Partitions[c.TopicPartition] != nil) {
 			if p.alive {
-				m.markDirty(p)
+				failed = append(failed, p)
+				apart = apart && refused.Partitions[c.TopicPartition].Kind != driver.KindStaleMember
 			}
 			continue
 		}
-		if p.committed >= 0 && c.Offset > p.committed {
-			m.counters.committed.Add(c.Offset - p.committed)
-		}
-		p.committed = c.Offset
-		if p.alive && p.dirty() {
-			m.markDirty(p)
-		}
+		m.accepted(now, p, c.Offset)
 	}
-	if r.err == nil {
+	if len(failed) == 0 { // what was refused is of assignments that have ended, and no business of this member's any more
+		m.commitErrors, m.refusals = 0, 0
+		m.commitWorked()
+		m.commitPause = r.began.Add(max(min(commitPace*r.took, maxCommitPause), m.opts.commitInterval))
+		m.hooks.commit(info)
+		return
+	}
+	after := backoff{100 * time.Millisecond, 5 * time.Second}
+	var wait time.Duration
+	if apart {
+		m.refusals++
+		wait = after.after(m.refusals, m.rng)
+		m.refusedAfter = now.Add(wait)
 		m.commitErrors = 0
-		m.commitFailing.Store(0)
 		m.commitPause = r.began.Add(max(min(commitPace*r.took, maxCommitPause), m.opts.commitInterval))
 	} else {
 		m.commitErrors++
-		m.commitFailing.CompareAndSwap(0, now.UnixNano())
-		m.commitAfter = now.Add(backoff{100 * time.Millisecond, 5 * time.Second}.after(m.commitErrors, m.rng))
-		m.counters.commitErrors.Add(1)
-		info := m.problem("commit", r.err)
-		m.log.Warn("commit failed, trying again", "err", r.err, "after", m.commitAfter.Sub(now))
-		m.hooks.error(info)
+		wait = after.after(m.commitErrors, m.rng)
+		m.commitAfter = now.Add(wait)
 	}
+	for _, p := range failed {
+		switch {
+		case p.phase == starting && partial: // whether the start still holds is asked again
+			p.found = nil
+			starts = append(starts, p)
+		case p.phase == starting:
+			m.begun = append(m.begun, p)
+		case apart:
+			m.refused = append(m.refused, p)
+		default:
+			m.markDirty(p)
+		}
+	}
+	if len(starts) > 0 {
+		m.lookUpAgain(lookup{kind: lookupStart}, starts, now.Add(wait))
+	}
+	m.counters.commitErrors.Add(1)
+	op, err := OpCommit, r.err
+	if failed[0].phase == starting {
+		op, err = OpStart, errStart(r.err)
+	}
+	m.commitFailed(op, err, failed)
 	m.hooks.commit(info)
 }
 
-// commitMetadata is what every commit carries: the number of partitions that the topic had when the group began to read
-// it, so that any member can tell a partition that was added later (it begins at its beginning) from one that was
-// there and never started (StartingPosition applies).
-func commitMetadata(initial int32) string {
-	if initial <= 0 {
-		return ""
+// accepted takes in that the group has a position of a partition.
+func (m *member) accepted(now time.Time, p *partition, offset int64) {
+	if f := p.found; f != nil {
+		f.committed, f.noted = offset, true
+		switch {
+		case !p.alive:
+		case p.phase == starting:
+			m.launch(now, p, f)
+		default: // about to be given away before it began
+			p.committed, p.next = offset, offset
+		}
+		return
 	}
-	return fmt.Sprintf("esm/1 partitions=%d", initial)
-}
-
-// parseCommitMetadata is the reverse of commitMetadata; 0 for what others wrote.
-func parseCommitMetadata(s string) int32 {
-	rest, ok := strings.CutPrefix(s, "esm/1 partitions=")
-	if !ok {
-		return 0
+	if p.committed >= 0 && offset > p.committed {
+		m.counters.committed.Add(offset - p.committed)
 	}
-	var n int32
-	if _, err := fmt.Sscanf(rest, "%d", &n); err != nil || n < 0 {
-		return 0
+	p.committed, p.renote = offset, false
+	if p.alive && p.dirty() {
+		m.markDirty(p)
 	}
-	return n
 }

@@ -80,7 +80,7 @@ func TestPauseResume(t *testing.T) {
 			t.Errorf("resumed: %+v", s)
 		}
 		r.mustStop()
-		wantLines(t, "states", states, "Creating", "Enabled", "Disabling", "Disabled", "Enabling", "Enabled", "Disabled")
+		wantLines(t, "states", states, "Creating", "Enabled", "Disabling", "Disabled", "Enabling", "Enabled", "Disabling", "Disabled")
 	})
 	inBubble(t, "a partition assigned while paused is paused", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -163,7 +163,7 @@ func TestUpdate(t *testing.T) {
 		if err := r.runner.Update(m); err != nil {
 			t.Fatal(err)
 		}
-		if s := r.runner.Status(); s.State != Enabled {
+		if s := r.runner.Status(); s.State != Disabled {
 			t.Errorf("after Enabled was left out: %s", s.State)
 		}
 		r.mustStop()
@@ -276,7 +276,7 @@ func TestHooks(t *testing.T) {
 		pass(2 * time.Second)
 		r.mustStop()
 		wantLines(t, "hooks", lines,
-			"assigned [t-0]",
+			"assigned [t-0]", "commit map[t-0:0] <nil>",
 			"begin 2 of map[t-0:{0 1}] attempt 1 true", "end after 3s: bad",
 			"retry t-0 0..1, 2 records, 1 attempts, 1 failures, in time true: bad",
 			"begin 2 of map[t-0:{0 1}] attempt 2 true", "end after 3s: bad",

@@ -33,6 +33,7 @@ func (r *Runner) resolveCredentials(ctx context.Context) (*auth.Credentials, err
 	for n := 1; ; n++ {
 		c, warnings, err := auth.Resolve(ctx, r.opts.secrets, r.sourceAccess())
 		if err == nil {
+			r.over(OpCredentials)
 			for _, w := range warnings {
 				r.log.Warn("credentials", "warning", w.String())
 			}
@@ -41,14 +42,14 @@ func (r *Runner) resolveCredentials(ctx context.Context) (*auth.Credentials, err
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		info := r.problem("credentials", err)
-		r.hooks.error(info)
+		info := r.problem(OpCredentials, err)
+		r.core.hold(info)
+		r.hooks.errorLater(info)
 		if !info.Diagnosis.Retryable {
 			r.fault(info.Diagnosis.Code)
 			return nil, &SourceError{Op: "read the credentials that SourceAccessConfigurations name", Err: err}
 		}
 		after := backoff{time.Second, time.Minute}.after(n, nil)
-		r.log.Warn("reading the credentials failed, trying again", "err", err, "after", after)
 		select {
 		case <-time.After(after):
 		case <-ctx.Done():

@@ -78,8 +78,8 @@ func (c *crew) exorcise(tp TopicPartition) {
 
 // nudged looks again at what the members share: partitions that waited for a handler of another life, and the circuit.
 func (m *member) nudged() {
-	m.heed()
 	now := time.Now()
+	m.heed(now)
 	for _, p := range m.parts {
 		m.settle(p, now)
 	}

@@ -19,11 +19,15 @@ type invocation struct {
 	started time.Time
 	took    time.Duration
 	err     error
+	// interrupted: the engine ended the context before the handler returned its error.
+	interrupted bool
 	// living counts the parts whose partition is still this member's.
 	living int
+	// copy is where the engine keeps what the handler was given for the first time, nil when it was no first time.
+	copy *keepsake
 }
 
-// part is one partition's records in a batch.
+// part is one partition's records in a batch, as the engine keeps them: the handler never sees this slice.
 type part struct {
 	p       *partition
 	records []event.KafkaRecord
@@ -145,7 +149,7 @@ func (m *member) expire(now time.Time, p *partition) bool {
 // drop gives records up: counted, logged by their coordinates, told to the hook.
 func (m *member) drop(p *partition, records []event.KafkaRecord, why DropReason, attempts int) {
 	m.counters.dropped.Add(int64(len(records)))
-	m.log.Error("records dropped", "reason", why.String(), "partition", p.key, "first", records[0].Offset,
+	m.saidOfDrops.error(m.log, time.Now(), "records dropped", "reason", why.String(), "partition", p.key, "first", records[0].Offset,
 		"last", records[len(records)-1].Offset, "records", len(records), "attempts", attempts, "err", p.lastErr)
 	m.hooks.drop(DropInfo{TopicPartition: p.TopicPartition, Records: records, Reason: why, Attempts: attempts, Err: p.lastErr})
 }
@@ -156,10 +160,8 @@ func (m *member) invoke(now time.Time, parts []part, size int) {
 	inv.ID = m.invocations.Add(1)
 	inv.FunctionName, inv.UUID, inv.Bytes, inv.Attempt = m.functionName, m.uuid, size, 1
 	inv.ReportBatchItemFailures = m.settings.retry.partial
-	records := make(map[string][]event.KafkaRecord, len(parts))
 	for _, p := range parts {
 		p.p.inflight = inv
-		records[p.p.key] = p.records
 		inv.Records += len(p.records)
 	}
 	if u := &parts[0].p.work[0]; len(parts) == 1 && !u.firstFailure.IsZero() {
@@ -176,7 +178,7 @@ func (m *member) invoke(now time.Time, parts []part, size int) {
 	m.flying[inv] = struct{}{}
 	m.slot = false // the invocation has it now
 	m.counters.invoked.Add(int64(inv.Records))
-	e := KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.bootstrap, Records: records}
+	e := KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.bootstrap, Records: m.handOut(inv)}
 	go m.call(inv, e) // awaited by the loop through done, or named by a *StuckError
 }
 
@@ -186,8 +188,9 @@ func (m *member) call(inv *invocation, e KafkaEvent) {
 	inv.err = errGoexit
 	defer func() {
 		inv.took = time.Since(inv.started)
+		inv.interrupted = inv.err != nil && endedByEngine(inv.ctx)
 		if len(m.hooks.list) > 0 {
-			m.hooks.batchEnd(inv.ctx, func() BatchEndInfo { return BatchEndInfo{inv.info(), inv.took, inv.err} })
+			m.hooks.batchEnd(inv.ctx, func() BatchEndInfo { return BatchEndInfo{inv.info(), inv.took, inv.err, inv.interrupted} })
 		}
 		inv.cancel()
 		select {
@@ -197,6 +200,7 @@ func (m *member) call(inv *invocation, e KafkaEvent) {
 				m.crew.exorcise(part.p.TopicPartition)
 			}
 		}
+		m.left.returned(inv)
 	}()
 	if len(m.hooks.list) > 0 {
 		m.hooks.batchBegin(inv.ctx, inv.info)
@@ -206,6 +210,13 @@ func (m *member) call(inv *invocation, e KafkaEvent) {
 
 func (inv *invocation) info() BatchInfo {
 	return BatchInfo{Invocation: inv.ID, Records: inv.Records, Bytes: inv.Bytes, Attempt: inv.Attempt, Partitions: ranges(inv.parts)}
+}
+
+// endedByEngine reports whether the engine ended a handler's context because it has to go, or its partitions went: what the
+// handler says then is no verdict. The end by WithInvocationTimeout is one.
+func endedByEngine(ctx context.Context) bool {
+	cause := context.Cause(ctx)
+	return errors.Is(cause, ErrStopping) || errors.Is(cause, ErrPartitionsGone)
 }
 
 // guard calls the handler and turns a panic into an error.
@@ -223,15 +234,25 @@ var errGoexit = errors.New("esm: the handler ended its goroutine (runtime.Goexit
 
 // finish takes in the end of an invocation.
 func (m *member) finish(now time.Time, inv *invocation) {
+	if _, flying := m.flying[inv]; !flying {
+		m.returned(inv)
+		return
+	}
 	delete(m.flying, inv)
 	m.workers.release()
 	v := classify(inv.err)
+	if inv.interrupted || m.stop.phase != working && errors.Is(inv.err, context.Canceled) {
+		// In a stop a handler may have gone by the context of Run, which has ended before its own.
+		v.outcome = interrupted
+	}
 	pol := m.settings.retry
 	var items [][]int
 	if v.partial {
 		known := false
 		if pol.partial {
 			items, known = itemsIn(inv.parts, v.items)
+		} else {
+			m.misconfigured(errUnasked)
 		}
 		if v.partial = known; !known && v.outcome == permanent {
 			// An unknown item, or partial responses not asked for: the whole batch failed. Nothing said that all of it is
@@ -239,10 +260,12 @@ func (m *member) finish(now time.Time, inv *invocation) {
 			v.outcome = failed
 		}
 	}
-	m.count(now, inv, v)
+	m.count(now, inv, v, items)
+	forgotten := true // nothing refers to the batch's copy any more
 	for i, part := range inv.parts {
 		p := part.p
 		if !p.alive {
+			forgotten = false
 			m.crew.exorcise(p.TopicPartition)
 			continue
 		}
@@ -252,10 +275,11 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		if v.partial {
 			mine = items[i]
 		}
-		if v.outcome != succeeded && (!v.partial || len(mine) > 0) {
+		if v.outcome != succeeded && v.outcome != interrupted && (!v.partial || len(mine) > 0) {
 			p.lastErr = inv.err
 		}
 		next, gone, why := pol.apply(u, v.outcome, v.partial, mine, now)
+		forgotten = forgotten && len(next) == 0 && why == 0
 		if why != 0 {
 			m.drop(p, gone, why, u.attempts+1)
 		}
@@ -275,7 +299,7 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		if p.phase != running {
 			continue
 		}
-		if len(next) == 0 {
+		if len(next) == 0 || v.outcome == interrupted {
 			m.settle(p, now)
 			continue
 		}
@@ -290,26 +314,63 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		for k := range next {
 			info.Records += len(next[k].records)
 		}
-		m.log.Warn("batch failed, trying again", "retry", info, "err", inv.err)
+		m.saidOfRetries.warn(m.log, now, "batch failed, trying again", "retry", info, "err", inv.err)
 		m.hooks.retry(info)
+	}
+	if forgotten && inv.copy != nil {
+		m.copies.put(inv.copy)
+	}
+}
+
+// errUnasked is what stands while a handler names items without FunctionResponseTypes.
+var errUnasked = errors.New("the handler returned ItemFailures, but the mapping has no FunctionResponseTypes: its whole batch failed; " +
+	"set FunctionResponseTypes to ReportBatchItemFailures")
+
+// mostlyDone reports whether a failure is a partial one that leaves more than half of the batch done.
+func mostlyDone(inv *invocation, v verdict, items [][]int) bool {
+	if !v.partial {
+		return false
+	}
+	bad := 0
+	for _, mine := range items {
+		bad += len(mine)
+	}
+	return 2*bad < inv.Records
+}
+
+// returned takes in the end of an invocation that was left behind. It resolves nothing, as its *StuckError said.
+func (m *member) returned(inv *invocation) {
+	for _, part := range inv.parts {
+		if part.p.alive {
+			part.p.inflight = nil
+		} else {
+			m.crew.exorcise(part.p.TopicPartition)
+		}
 	}
 }
 
 // count keeps the counters, the circuit and the last result of an invocation.
-func (m *member) count(now time.Time, inv *invocation, v verdict) {
+func (m *member) count(now time.Time, inv *invocation, v verdict, items [][]int) {
 	m.counters.invokes.Add(1)
 	if v.outcome != throttled {
 		m.counters.invocationTime.Add(int64(inv.took))
 	}
-	opened, closed, nudge, streak := m.circuit.ended(now, v.outcome == succeeded, inv.parts, int(m.budget.partitions.Load()))
+	if v.outcome == interrupted {
+		m.log.Info("a handler was interrupted, its records are not resolved", "partitions", ranges(inv.parts), "err", inv.err)
+		if m.circuit.leave() {
+			m.crew.nudge()
+		}
+		return
+	}
+	opened, closed, nudge, streak := m.circuit.ended(now, v.outcome == succeeded || mostlyDone(inv, v, items), inv.parts, int(m.budget.partitions.Load()))
 	if opened {
-		m.log.Warn("circuit opened: the handler fails on every partition", "failures", streak, "cooldown", m.opts.breaker.Cooldown)
+		m.circuitOpened(streak, inv.err)
 	}
 	if closed {
-		m.log.Info("circuit closed")
+		m.circuitClosed()
 	}
 	if nudge {
-		m.heed()
+		m.heed(now)
 		m.crew.nudge()
 	}
 	if v.outcome == succeeded {

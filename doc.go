@@ -31,7 +31,8 @@
 //     it are resolved or in the same batch.
 //  3. A partition's failure stops that partition only. A batch that spans partitions is split by partition when it fails.
 //  4. After a stop, what was handled is committed and nothing runs any more, or Run returns a *StuckError that names each
-//     handler and client call that it had to leave behind. What those do later is never committed.
+//     handler and call that it had to leave behind, a commit included. What those do later is never committed. It returns
+//     within WithStopTimeout, whatever blocks.
 //  5. A crash repeats at most the batches that were in flight or not yet committed.
 //  6. No secret value is ever printed.
 //
@@ -43,9 +44,16 @@
 //
 // # Stopping
 //
-// Cancel the context of Run. Polling of new work ends at once, handlers have WithStopTimeout (30 s) to finish, then
-// their contexts end with the cause ErrStopping, and 5 s later Run gives up on them. What is resolved is committed, the
-// member leaves the group, Run returns.
+// Cancel the context of Run. Polling of new work ends at once, what is in flight is finished, what is resolved is committed,
+// the member leaves the group, and Run returns: all within WithStopTimeout, 25 s by default. The contexts of handlers that
+// are not done when 7 s of it are left end with the cause ErrStopping. Whatever blocks then, a handler, a hook, the client or
+// a secret store, Run returns in time and names it in a *StuckError.
+//
+// # What is wrong
+//
+// A missing topic, a refused ACL, a broker that is away, a commit that fails: a Condition stands until it ends. Status lists
+// them, worst first; the log has a line when one begins and when it ends, and one a minute between. Healthy turns them into
+// the answer that a probe wants. Any hook, handler or goroutine may call any method of the Runner.
 //
 // # Clients
 //

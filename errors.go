@@ -16,6 +16,8 @@ var (
 	ErrAlreadyRun = errors.New("esm: this Runner has run already; make a new one with New")
 	// ErrNilHandler is returned by New for a nil Handler.
 	ErrNilHandler = errors.New("esm: the handler is nil: pass a func(context.Context, esm.KafkaEvent) error")
+	// ErrGroupInUse is wrapped by Run's error where another mapping of this process has the same consumer group.
+	ErrGroupInUse = errors.New("esm: the consumer group is another mapping's")
 	// ErrNotReady is wrapped by Run's error when WithStartTimeout passes without a first assignment.
 	ErrNotReady = errors.New("esm: no partition was assigned and started in time")
 	// ErrUnhealthy is wrapped by the error of Runner.Healthy.
@@ -91,10 +93,11 @@ type StuckHandler struct {
 // OffsetRange is a range of offsets, both ends included.
 type OffsetRange struct{ First, Last int64 }
 
-// StuckCall is one call of the client that did not return.
+// StuckCall is one call that did not return: of the client, a hook, a policy or a secret store; or, as OpCommit, a commit of
+// records that were handled, which did not succeed in time: they will be delivered again.
 type StuckCall struct {
-	// Op names the call: "commit", "close", "look up offsets".
-	Op string
+	// Op names the call: any Op but OpInvoke and OpBuffer.
+	Op Op
 	// Since is when it began.
 	Since time.Time
 	// Err is what is known of it, may be nil.
@@ -114,7 +117,7 @@ func (e *StuckError) Error() string {
 		sep = "; "
 	}
 	for _, c := range e.Calls {
-		fmt.Fprintf(&b, "%sa call of the Kafka client (%s) since %s", sep, c.Op, c.Since.Format(time.RFC3339))
+		fmt.Fprintf(&b, "%sa call (%s) since %s", sep, c.Op, c.Since.Format(time.RFC3339))
 		if c.Err != nil {
 			fmt.Fprintf(&b, ": %v", c.Err)
 		}

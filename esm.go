@@ -31,7 +31,10 @@ func New(m Mapping, h Handler, opts ...Option) (*Runner, error) {
 	client.Logger = o.logger.With("driver", o.driver.Name())
 	r := newRunner(o, h, s, client, identity{uuid: m.UUID, functionName: m.FunctionName, bootstrap: bootstrap(m)})
 	r.mapping = m
-	r.wantPaused = m.Enabled != nil && !*m.Enabled
+	o.warnOf(s)
+	if m.Enabled != nil && !*m.Enabled {
+		r.wish.Add(1)
+	}
 	return r, nil
 }
 
@@ -60,7 +63,7 @@ func prepare(m Mapping, o *options) (*settings, error) {
 		return nil, &FieldError{Field: "FilterCriteria", Reason: err.Error(), Err: err}
 	}
 	s := settingsOf(m)
-	s.filter = filter
+	s.filter, s.fingerprint = filter, agreement(m)
 	return s, nil
 }
 
@@ -86,13 +89,14 @@ func unsupported(m Mapping) error {
 
 // Update changes the mapping of a running Runner, at once and without a restart of what did not change: BatchSize,
 // MaximumBatchingWindowInSeconds, the retry parameters and FilterCriteria hold from the next batch, or fetch, on; Enabled
-// is Pause and Resume. What AWS does not let one change either (servers, topics, group, starting position) is refused
+// is Pause and Resume, and changes nothing when it is unset. What AWS does not let one change either (servers, topics, group, starting position) is refused
 // with ErrImmutable, and nothing is changed then. FunctionName is kept for Status; invocations show the first one.
 func (r *Runner) Update(m Mapping) error {
 	s, err := prepare(m, r.opts)
 	if err != nil {
 		return err
 	}
+	enabled := m.Enabled // the default is not what the caller says
 	m = m.WithDefaults()
 	unlock := r.lock()
 	old, members, ended := r.mapping, r.crew.list(), r.ended
@@ -107,25 +111,24 @@ func (r *Runner) Update(m Mapping) error {
 	// Under the same lock as Run hands the settings to a loop: whichever comes second sees the other.
 	r.current.Store(s)
 	unlock()
+	r.opts.warnOf(s)
+	if s.retry.partial {
+		r.corrected()
+	}
 	if ended {
 		return nil
 	}
-	before := r.Status().State
-	if len(members) > 0 && before == Enabled {
-		r.setState(Updating)
+	if len(members) > 0 {
+		r.settleState(Enabled, Updating)
 	}
-	for _, m := range members {
-		m.do(func() { m.settings = m.current.Load() })
-	}
+	r.crew.nudge()
 	select {
 	case r.updated <- struct{}{}:
 	default:
 	}
 	r.settleState(Updating, Enabled)
-	if m.Enabled != nil && !*m.Enabled {
-		r.Pause()
-	} else {
-		r.Resume()
+	if enabled != nil {
+		r.want(!*enabled)
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ type fleet struct {
 	pollers []*poller       // that have not ended, in the order in which they joined
 	ended   chan *poller
 	fatal   bool    // one failed: the others end too
-	errs    []error // what members failed with or left behind
+	errs    []error // what members failed with
 
 	rebalances int64 // when last looked at
 	calm       time.Time
@@ -58,14 +58,12 @@ func (r *Runner) runFleets(ctx context.Context, cancel context.CancelCauseFunc, 
 		errs = append(errs, f.errs...)
 		if next == nil || f.fatal || ctx.Err() != nil {
 			if len(errs) == 0 && errors.Is(context.Cause(ctx), ErrNotReady) {
-				errs = append(errs, &SourceError{Op: "start", Err: fmt.Errorf("%w (%v): %s", ErrNotReady, r.opts.startTimeout, *r.result.Load())})
+				errs = append(errs, &SourceError{Op: "start", Err: fmt.Errorf("%w (%v): %s", ErrNotReady, r.opts.startTimeout, r.lastWord())})
 			}
 			err := errors.Join(errs...)
 			if len(errs) == 1 {
 				err = errs[0]
 			}
-			r.end()
-			r.log.Info("event source mapping ended", "err", err)
 			return err
 		}
 		size = next.size
@@ -108,6 +106,7 @@ func (f *fleet) run(size int, cancel context.CancelCauseFunc, tooLate *<-chan ti
 		case <-*tooLate:
 			*tooLate = nil
 			cancel(ErrNotReady)
+			f.r.beginStop()
 		case rot := <-rotations:
 			err := f.replaceInPlace(rot.to)
 			switch {
@@ -177,23 +176,17 @@ func (f *fleet) took(p *poller) (failed bool) {
 		f.r.crew.remove(p.member)
 		f.r.log.Info("a poller has left", "pollers", len(f.pollers))
 	}
-	if f.r.isPaused() {
-		f.r.quiet() // the others waited for it
-	}
+	f.r.quiet() // a pause may have waited for it alone
 	if p.err == nil {
 		return false
 	}
-	var stuck *StuckError
-	switch left := errors.As(p.err, &stuck); {
-	case p.leaving && !left:
+	if p.leaving {
 		f.r.log.Warn("the client of a poller that was leaving failed", "err", p.err)
 		return false // its records come again, and nobody misses it
-	case p.leaving || left && f.ctx.Err() != nil: // what had to be left behind is no reason for the others to go
-		f.errs = append(f.errs, p.err)
-		return false
 	}
 	f.errs = append(f.errs, p.err)
 	f.fatal = true
+	f.r.beginStop()
 	return true
 }
 
@@ -267,20 +260,25 @@ func (r *Runner) enlist(m *member) {
 	unlock := r.lock()
 	defer unlock()
 	m.settings = r.current.Load()
-	m.paused = r.wantPaused
+	m.obeyed = r.wish.Load()
+	m.paused = m.obeyed%2 == 1
 	r.crew.add(m)
 }
 
 // quiet notes that a pause has taken effect, when it has for all members.
 func (r *Runner) quiet() {
+	unlock := r.lock()
+	wish, all := r.wish.Load(), r.wish.isPaused()
 	for _, m := range r.crew.list() {
 		select {
 		case <-m.closed:
 		default:
-			if !m.hushed.Load() {
-				return
-			}
+			all = all && m.hushed.Load() == wish
 		}
 	}
-	r.settleState(Disabling, Disabled)
+	if all {
+		r.change(Disabling, Disabled)
+	}
+	unlock()
+	r.tellStates()
 }

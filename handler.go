@@ -25,9 +25,14 @@ type (
 // Handler handles one batch. Nil means that every record of it is done; see Permanent, Throttled and ItemFailures for
 // what else it can say. Any other error, and a panic, means that the batch failed.
 //
+// The event belongs to the handler, see KafkaEvent for what it may write: whatever it does to it, what is committed, tried
+// again and dropped stays what was read.
+//
 // Several invocations run at the same time, never two for one partition. The context outlives the context of Run by
 // the stop timeout, so that a stop does not cut work short; it ends with the cause ErrStopping, ErrInvocationTimeout
-// or ErrPartitionsGone. InvocationFromContext gives the batch's facts.
+// or ErrPartitionsGone. An error that the handler returns after a stop or a rebalance ended its context is no failure: it
+// uses no attempt and drops nothing, the records are handled again by whoever reads them next; nil means that they are
+// done, as always. After ErrInvocationTimeout an error is a failure. InvocationFromContext gives the batch's facts.
 type Handler func(ctx context.Context, event KafkaEvent) error
 
 // Middleware wraps a Handler. WithMiddleware applies the first one outermost.

@@ -34,16 +34,15 @@ func (r *Runner) watchHandshakes(ctx context.Context, client driver.Config) {
 		}
 		var healings int
 		client.Credentials, healings = r.diagnosis.inUse()
-		if reason := shakeHands(ctx, client, broker); reason != nil {
-			r.tell(func() {
-				if _, now := r.diagnosis.inUse(); now != healings {
-					return // meanwhile it works, or other credentials are in use
-				}
-				info := r.problem("handshake", reason)
-				r.log.Warn("event source", "err", reason, "LastProcessingResult", info.LastProcessingResult,
-					"cause", string(info.Diagnosis.Cause), "detail", info.Diagnosis.Detail, "hint", info.Diagnosis.Hint)
-				r.hooks.error(info)
-			})
+		call := r.calls.begin(OpHandshake)
+		reason := shakeHands(ctx, client, broker)
+		r.calls.end(call)
+		if reason != nil {
+			if _, now := r.diagnosis.inUse(); now == healings { // else it works meanwhile, or other credentials are in use
+				info := r.problem(OpHandshake, reason)
+				r.conditions.clarify(info)
+				r.hooks.errorLater(info)
+			}
 		}
 		select {
 		case <-time.After(handshakeInterval):
@@ -84,12 +83,4 @@ func (r *Runner) clearer(ctx context.Context, client driver.Config, said error) 
 		return errors.Join(reason, said)
 	}
 	return said
-}
-
-// tell runs f, which calls hooks, on the loop, where all hooks run; or here, where there is no loop.
-func (r *Runner) tell(f func()) {
-	members := r.crew.list()
-	if len(members) == 0 || !members[0].do(f) {
-		f()
-	}
 }

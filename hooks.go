@@ -3,17 +3,21 @@ package esm
 import (
 	"context"
 	"log/slog"
-	"sync"
+	"slices"
 	"time"
 
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/scaling"
 )
 
-// Hooks are called as things happen. Every field may be nil. BatchBegin and BatchEnd run on the goroutine of the
-// invocation, several at a time; all others but StateChange and Scaled run one at a time, on the loops that own the
-// mapping's state, one of each poller, which wait: one that blocks holds up all of them. They must be quick, and must not
-// call Update, Pause, Resume or Status of the Runner.
+// Hooks are called as things happen. Every field may be nil.
+//
+// BatchBegin and BatchEnd run on the goroutine of the invocation, several at a time. All others run on one goroutine of the
+// Runner's, one at a time, in the order in which things happened. The mapping waits for those that tell of records,
+// partitions and commits: no record that was dropped is committed before Drop has returned. So hooks must be quick: one that
+// blocks holds the mapping up, and Healthy says so after 30 s. A stop does not wait for it: Run's *StuckError names it.
+//
+// Hooks may call any method of the Runner.
 type Hooks struct {
 	// BatchBegin is called before the handler, with the handler's context.
 	BatchBegin func(context.Context, BatchInfo)
@@ -32,10 +36,9 @@ type Hooks struct {
 	Assigned, Revoked, Lost func(AssignmentInfo)
 	// OffsetsLost is called when reading has to go on elsewhere than it stood: see OffsetsLostInfo.
 	OffsetsLost func(OffsetsLostInfo)
-	// StateChange is called when the mapping's state changes. It runs on the goroutine that caused it.
+	// StateChange is called when the mapping's state changes.
 	StateChange func(StateInfo)
-	// Scaled is called when the number of workers or pollers is to change, or stays for another reason than before. It
-	// runs on the goroutine of Run.
+	// Scaled is called when the number of workers or pollers is to change, or stays for another reason than before.
 	Scaled func(ScaledInfo)
 	// Error is called with what the event source has to say: connections, authentication, topics.
 	Error func(ErrorInfo)
@@ -59,6 +62,9 @@ type BatchEndInfo struct {
 	Duration time.Duration
 	// Err is what the handler returned, a *PanicError when it panicked.
 	Err error
+	// Interrupted: a stop, or the loss of the batch's partitions, had ended the handler's context before it returned Err.
+	// That is no failure: the records are unresolved, and are handled by whoever reads them next.
+	Interrupted bool
 }
 
 // RetryInfo describes a part of a batch that is tried again.
@@ -101,7 +107,7 @@ func (r DropReason) String() string {
 // DropInfo describes records of one partition that were given up.
 type DropInfo struct {
 	TopicPartition
-	// Records are those given up, in offset order. They belong to the hook.
+	// Records are those given up, in offset order. They belong to the hook as an event's belong to a handler.
 	Records []KafkaRecord
 	Reason  DropReason
 	// Attempts counts the tries that they had.
@@ -139,8 +145,9 @@ type OffsetsLostInfo struct {
 	TopicPartition
 	// From is where reading should have gone on, To where it does.
 	From, To int64
-	// Lost is how many offsets lie between, when retention or DeleteRecords took them; 0 otherwise. Compaction and
-	// transaction markers make it larger than the number of records.
+	// Lost is how many offsets lie between: those that retention or DeleteRecords took, or those that were cut off, whose
+	// numbers other records may have now. Of a topic that was made again it is how many were received and not handled.
+	// Compaction and transaction markers make it larger than the number of records.
 	Lost int64
 	// Why says what happened: "retention", "truncation" or "topic recreated".
 	Why string
@@ -162,10 +169,11 @@ type ScaledInfo struct {
 
 // ErrorInfo is something that the event source said.
 type ErrorInfo struct {
-	// Op says what was being done: "poll", "commit", "start", "lag", "credentials".
-	Op  string
+	// Op says what was being done: OpPoll, OpStart, OpCommit, OpLag, OpCredentials, OpRotation, OpHandshake, or OpGroup where
+	// another mapping was found to commit in the same consumer group.
+	Op  Op
 	Err error
-	// LastProcessingResult is the mapping's text for it.
+	// LastProcessingResult is Lambda's text for it; Status shows the worst of those that stand.
 	LastProcessingResult string
 	// Diagnosis says what it means, zero where that is not known. A connection error that follows from a stronger cause
 	// of the last 30 s, such as a wrong password, has the Diagnosis of that cause.
@@ -177,32 +185,6 @@ func (i RetryInfo) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("partition", i.String()), slog.Int64("first", i.First),
 		slog.Int64("last", i.Last), slog.Int("records", i.Records), slog.Int("attempts", i.Attempts),
 		slog.Duration("after", i.After))
-}
-
-// hookList calls each of several Hooks.
-type hookList struct {
-	list []Hooks
-	// turn lets one loop at a time call hooks. It is not held while BatchBegin, BatchEnd, StateChange and Scaled run.
-	turn sync.Mutex
-}
-
-// tell calls one field of every Hooks that has it.
-func tell[T any](l *hookList, field func(*Hooks) func(T), info T) {
-	for i := range l.list {
-		if f := field(&l.list[i]); f != nil {
-			f(info)
-		}
-	}
-}
-
-// inTurn is tell for what runs on the loops.
-func inTurn[T any](l *hookList, field func(*Hooks) func(T), info T) {
-	if len(l.list) == 0 {
-		return
-	}
-	l.turn.Lock()
-	defer l.turn.Unlock()
-	tell(l, field, info)
 }
 
 func (l *hookList) batchBegin(ctx context.Context, info func() BatchInfo) {
@@ -222,33 +204,49 @@ func (l *hookList) batchEnd(ctx context.Context, info func() BatchEndInfo) {
 }
 
 func (l *hookList) retry(i RetryInfo) {
-	inTurn(l, func(h *Hooks) func(RetryInfo) { return h.Retry }, i)
+	inTurn(l, "Retry", func(h *Hooks) func(RetryInfo) { return h.Retry }, i)
 }
-func (l *hookList) drop(i DropInfo) { inTurn(l, func(h *Hooks) func(DropInfo) { return h.Drop }, i) }
+func (l *hookList) drop(i DropInfo) {
+	inTurn(l, "Drop", func(h *Hooks) func(DropInfo) {
+		if len(l.list) == 1 || h.Drop == nil {
+			return h.Drop
+		}
+		return func(i DropInfo) { // each gets its own
+			i.Records = slices.Clone(i.Records)
+			ownHeaders(i.Records, nil)
+			h.Drop(i)
+		}
+	}, i)
+}
 func (l *hookList) filtered(i FilteredInfo) {
-	inTurn(l, func(h *Hooks) func(FilteredInfo) { return h.Filtered }, i)
+	inTurn(l, "Filtered", func(h *Hooks) func(FilteredInfo) { return h.Filtered }, i)
 }
 func (l *hookList) commit(i CommitInfo) {
-	inTurn(l, func(h *Hooks) func(CommitInfo) { return h.Commit }, i)
+	inTurn(l, "Commit", func(h *Hooks) func(CommitInfo) { return h.Commit }, i)
 }
 func (l *hookList) assigned(i AssignmentInfo) {
-	inTurn(l, func(h *Hooks) func(AssignmentInfo) { return h.Assigned }, i)
+	inTurn(l, "Assigned", func(h *Hooks) func(AssignmentInfo) { return h.Assigned }, i)
 }
 func (l *hookList) revoked(i AssignmentInfo) {
-	inTurn(l, func(h *Hooks) func(AssignmentInfo) { return h.Revoked }, i)
+	inTurn(l, "Revoked", func(h *Hooks) func(AssignmentInfo) { return h.Revoked }, i)
 }
 func (l *hookList) lost(i AssignmentInfo) {
-	inTurn(l, func(h *Hooks) func(AssignmentInfo) { return h.Lost }, i)
+	inTurn(l, "Lost", func(h *Hooks) func(AssignmentInfo) { return h.Lost }, i)
 }
 func (l *hookList) offsetsLost(i OffsetsLostInfo) {
-	inTurn(l, func(h *Hooks) func(OffsetsLostInfo) { return h.OffsetsLost }, i)
+	inTurn(l, "OffsetsLost", func(h *Hooks) func(OffsetsLostInfo) { return h.OffsetsLost }, i)
 }
 func (l *hookList) stateChange(i StateInfo) {
-	tell(l, func(h *Hooks) func(StateInfo) { return h.StateChange }, i)
+	later(l, "StateChange", func(h *Hooks) func(StateInfo) { return h.StateChange }, i)
 }
 func (l *hookList) scaled(i ScaledInfo) {
-	tell(l, func(h *Hooks) func(ScaledInfo) { return h.Scaled }, i)
+	later(l, "Scaled", func(h *Hooks) func(ScaledInfo) { return h.Scaled }, i)
 }
 func (l *hookList) error(i ErrorInfo) {
-	inTurn(l, func(h *Hooks) func(ErrorInfo) { return h.Error }, i)
+	inTurn(l, "Error", func(h *Hooks) func(ErrorInfo) { return h.Error }, i)
+}
+
+// errorLater is error for goroutines that may not wait.
+func (l *hookList) errorLater(i ErrorInfo) {
+	later(l, "Error", func(h *Hooks) func(ErrorInfo) { return h.Error }, i)
 }

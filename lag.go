@@ -119,7 +119,7 @@ func (m *member) read(now time.Time, r *reading, failing bool) {
 			r.index[tp] = len(r.parts)
 		}
 		if lag := p.offsetLag(); lag > 0 {
-			r.sumLag += lag
+			r.sumLag = saturate(r.sumLag, lag)
 			r.maxLag = max(r.maxLag, lag)
 		}
 		r.parts = append(r.parts, q)

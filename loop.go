@@ -2,6 +2,7 @@ package esm
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/esm-go/esm/driver"
@@ -10,8 +11,8 @@ import (
 const (
 	// commitTimeout bounds one commit, lookupTimeout one round of looking up offsets.
 	commitTimeout = 15 * time.Second
-	lookupTimeout = 30 * time.Second
-	// finalCommitTimeout bounds the commit of a revocation or a stop, after the work is drained.
+	lookupTimeout = 15 * time.Second
+	// finalCommitTimeout bounds the commit of a revocation, after the work is drained.
 	finalCommitTimeout = 5 * time.Second
 )
 
@@ -21,6 +22,10 @@ func (m *member) loop(ctx context.Context) error {
 	defer timer.Stop()
 	end := ctx.Done()
 	m.nextCheck = time.Now().Add(m.opts.lagInterval)
+	m.nextRefresh = time.Now().Add(refreshInterval)
+	if m.settings.start.at != driver.AtEarliest {
+		m.lookUp(lookup{kind: lookupCensus}) // before there is a partition to start
+	}
 	for {
 		now := time.Now()
 		m.advance(now)
@@ -66,21 +71,12 @@ func (m *member) loop(ctx context.Context) error {
 		case <-end:
 			m.begin()
 			end = nil
-			m.beginStop(time.Now(), m.patience(ctx))
+			m.beginStop(time.Now(), errors.Is(context.Cause(ctx), errSurplus))
 		case <-timer.C:
 			m.begin()
 		}
 	}
-	err := m.stop.fatal
-	if len(m.stop.stuck.Handlers)+len(m.stop.stuck.Calls) > 0 {
-		stuck := m.stop.stuck
-		if err == nil {
-			return &stuck
-		}
-		stuck.Calls = append(stuck.Calls, StuckCall{Op: "poll", Since: time.Now(), Err: err})
-		return &stuck
-	}
-	return err
+	return m.stop.fatal
 }
 
 func (m *member) begin() { m.busySince.Store(time.Now().UnixNano()) }
@@ -95,6 +91,11 @@ func (m *member) at(t time.Time) {
 // advance does everything that may be done now, and finds the next deadline.
 func (m *member) advance(now time.Time) {
 	m.wake = time.Time{}
+	m.settings = m.current.Load()
+	m.obey()
+	if m.tripped {
+		m.heed(now)
+	}
 	m.dispatch(now)
 	m.advanceRevocation(now)
 	m.flush() // a client may refuse the commit of a start that it does not know
@@ -102,11 +103,13 @@ func (m *member) advance(now time.Time) {
 	m.advanceLookups(now)
 	m.advanceAge(now)
 	m.advanceStop(now)
-	if m.paused && len(m.flying) == 0 && !m.hushed.Load() {
-		m.hushed.Store(true)
+	if m.paused && len(m.flying) == 0 && m.hushed.Load() != m.obeyed {
+		m.hushed.Store(m.obeyed)
 		m.quiet()
 	}
 	m.flush()
+	m.advanceConditions(now)
+	m.advanceSnapshot(now)
 }
 
 // flush hands the collected changes to the client.
@@ -138,6 +141,9 @@ func (m *member) deliver(now time.Time, d *delivery) {
 			m.counters.filtered.Add(int64(out))
 			m.counters.wrongKind.Add(int64(d.wrong[i]))
 			m.hooks.filtered(FilteredInfo{TopicPartition: p.TopicPartition, Records: out, WrongKind: d.wrong[i]})
+		}
+		if m.troubles.Load() > 0 {
+			m.fetched(p.TopicPartition)
 		}
 		p.next = run.Next
 		if run.End >= 0 {
@@ -217,12 +223,18 @@ func (m *member) pause(p *partition, why pauseReason) {
 	if p.pauses == 0 {
 		m.toPause = append(m.toPause, p.TopicPartition)
 	}
+	if why&^p.pauses&pausedByBudget != 0 {
+		m.pool.budgeted(p, true)
+	}
 	p.pauses |= why
 }
 
 func (m *member) resume(p *partition, why pauseReason) {
 	if p.pauses == 0 {
 		return
+	}
+	if why&p.pauses&pausedByBudget != 0 {
+		m.pool.budgeted(p, false)
 	}
 	if p.pauses &^= why; p.pauses == 0 {
 		m.toResume = append(m.toResume, p.TopicPartition)
@@ -256,17 +268,23 @@ func (m *member) standing() pauseReason {
 // sourceError takes in what the client had to say.
 func (m *member) sourceError(err *driver.Error) {
 	m.counters.pollErrors.Add(1)
-	info := m.problem("poll", err)
+	info := m.problem(OpPoll, err)
+	stands := m.stands(err, info)
 	m.hooks.error(info)
 	switch err.Kind {
 	case driver.KindOffsetOutOfRange:
 		m.log.Warn("position does not exist", "partition", err.TopicPartition.String(), "offset", err.Offset)
-		m.relocate(err.TopicPartition, err.Offset)
+		if err.Truncated {
+			m.truncated(time.Now(), err.TopicPartition, err.Offset, err.ResetTo)
+		} else {
+			m.relocate(err.TopicPartition, err.Offset)
+		}
 	case driver.KindTopicRecreated:
-		m.log.Warn("topic was deleted and made again: beginning at its beginning", "topic", err.TopicPartition.Topic)
-		m.recreated(err.TopicPartition.Topic)
+		m.log.Warn("topic was deleted and made again", "topic", err.TopicPartition.Topic)
+		m.reportedAnew(err.TopicPartition.Topic)
 	default:
-		m.log.Warn("event source", "kind", err.Kind.String(), "err", err, "LastProcessingResult", info.LastProcessingResult,
-			"cause", string(info.Diagnosis.Cause), "detail", info.Diagnosis.Detail, "hint", info.Diagnosis.Hint)
+		if !stands {
+			m.conditions.mention(info) // else the log has it
+		}
 	}
 }

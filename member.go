@@ -15,26 +15,38 @@ import (
 
 // core is what the members of one mapping share.
 type core struct {
-	opts     *options
-	handler  Handler
-	log      *slog.Logger
-	hooks    *hookList
-	counters counters
-	budget   budget
-	workers  workers
-	circuit  circuit
-	crew     crew
-	current  atomic.Pointer[settings]
+	opts    *options
+	handler Handler
+	log     *slog.Logger
+	hooks   *hookList
+	// conditions are what is wrong, stopping the stop of Run, left what it had to leave behind.
+	conditions conditions
+	stopping   stopping
+	left       left
+	calls      calls
+	counters   counters
+	budget     budget
+	workers    workers
+	circuit    circuit
+	crew       crew
+	copies     copies
+	wish       pauseWish
+	current    atomic.Pointer[settings]
 	// functionName, uuid and bootstrap are the mapping's, as invocations show them.
 	functionName, uuid, bootstrap string
-	invocations                   atomic.Uint64
-	diagnosis                     diagnosis
+	// cluster is the fingerprint of the bootstrap servers, for notes; group the consumer group.
+	cluster                    string
+	group                      string
+	census                     census
+	invocations                atomic.Uint64
+	saidOfRetries, saidOfDrops said
+	diagnosis                  diagnosis
 	// result is the LastProcessingResult.
 	result atomic.Pointer[string]
 }
 
 // member is one member of the consumer group: a client, the goroutine that polls it, the loop that owns all state, a
-// goroutine for commits and one for looking up offsets, and the invocations. run starts and awaits them all.
+// goroutine for commits and some for looking up offsets, and the invocations. run starts and awaits them all.
 type member struct {
 	*core
 	consumer driver.Consumer
@@ -47,7 +59,7 @@ type member struct {
 	control chan func()        // runs on the loop
 	commits chan commitRequest // to the commit goroutine
 	acks    chan commitResult
-	lookups chan lookup // to the lookup goroutine
+	lookups chan lookup // to the lookup goroutines
 	answers chan lookup
 	polled  chan error // the poll goroutine's end
 	closed  chan struct{}
@@ -56,14 +68,23 @@ type member struct {
 	ready     chan struct{}
 	readyOnce sync.Once
 
-	// For Healthy, read from other goroutines: when the last Poll returned, since when the loop is busy (0 = it waits),
-	// since when commits fail, and since when the group has taken everything away; Unix nanoseconds.
-	lastPoll, busySince, commitFailing, lostSince atomic.Int64
+	// For Healthy and the end, read from other goroutines: when the last Poll returned, since when the loop is busy (0 = it
+	// waits), and since when the group has taken everything away; since when a Poll, the Close, a commit and a lookup run (0 =
+	// none does). Unix nanoseconds.
+	lastPoll, busySince, lostSince  atomic.Int64
+	inPoll, closeBegan, commitBegan atomic.Int64
+	// troubles counts the conditions that this member holds.
+	troubles atomic.Int32
+	// waitsForCircuit: partitions are not fetched, for the circuit is open.
+	waitsForCircuit atomic.Bool
+	// published is the last snapshot; wanted: somebody asked for another one.
+	published atomic.Pointer[snapshot]
+	wanted    atomic.Bool
 
-	// quiet is called on the loop when a pause has taken effect here: nothing is in flight any more. hushed stays true
-	// until the pause ends.
+	// quiet is called on the loop when a pause has taken effect here: nothing is in flight any more. hushed is the wish that
+	// it was.
 	quiet  func()
-	hushed atomic.Bool
+	hushed atomic.Uint64
 
 	loopState
 }
@@ -76,7 +97,8 @@ type loopState struct {
 	retry    queue // by the time of the next try
 	flying   map[*invocation]struct{}
 	paused   bool
-	// tripped: the circuit was open when last heeded.
+	obeyed   uint64 // the wish that paused follows
+	// tripped: the circuit was open, and not half-open, when last heeded.
 	tripped bool
 	// slot: a worker is held for the next invocation; waiting: one was asked for and comes through slots.
 	slot, waiting bool
@@ -90,19 +112,28 @@ type loopState struct {
 	commitPause  time.Time // nor before this, unless a revocation or a stop waits for it
 	commitErrors int
 
+	// begun are partitions whose start was found and is to be committed before they run; refused those whose position was
+	// not accepted when others' were, looked at again from refusedAfter on.
+	begun        []*partition
+	refused      []*partition
+	refusedAfter time.Time
+	refusals     int
+	nextRefresh  time.Time // when all positions are committed again
+	noted        string    // the mapping's fingerprint in what was committed last
+
 	queuedLookups []lookup
-	lookupBusy    *lookup
-	lookupAfter   time.Time
-	lookupErrors  int
-	topicIDs      map[string][16]byte
-	// firstIDs are the ids under which this member saw the topics first, topicIDs those of now.
-	firstIDs map[string][16]byte
-	// anew are partitions of topics that were made again and have not begun again yet.
-	anew      map[TopicPartition]struct{}
-	nextCheck time.Time // of the topics' ids
+	checkFailed   bool      // of the ids of topics, the last one
+	lookingUp     int       // lookups under way
+	nextOthers    time.Time // when to look for another mapping's commits; zero = not before the next assignment
+	others        map[string]bool
+	nextCheck     time.Time // of the topics' ids
 	// pins: the client's records keep the fetch that brought them in memory; nextAge is when to look for such that wait.
 	pins    bool
 	nextAge time.Time
+
+	// fullSince is since when partitions wait for memory; fullTold: that is a condition by now.
+	fullSince time.Time
+	fullTold  bool
 
 	revocation *revocation
 	stop       stopState
@@ -155,7 +186,7 @@ func newMember(c *core) *member {
 		control: make(chan func()),
 		commits: make(chan commitRequest, 1),
 		acks:    make(chan commitResult, 1),
-		lookups: make(chan lookup, 1),
+		lookups: make(chan lookup, lookupsAtOnce),
 		answers: make(chan lookup, 1),
 		polled:  make(chan error, 1),
 		closed:  make(chan struct{}),
@@ -163,6 +194,7 @@ func newMember(c *core) *member {
 	}
 	m.free <- new(delivery)
 	m.free <- new(delivery)
+	m.published.Store(&snapshot{heard: make(chan struct{})})
 	s := c.current.Load()
 	m.loopState = loopState{
 		settings:     s,
@@ -170,9 +202,7 @@ func newMember(c *core) *member {
 		flying:       make(map[*invocation]struct{}),
 		pins:         c.opts.driver.Features().SharedMemory,
 		rng:          rand.New(rand.NewPCG(c.opts.seed, c.opts.seed^0x9e3779b97f4a7c15)),
-		firstIDs:     make(map[string][16]byte),
-		topicIDs:     make(map[string][16]byte),
-		anew:         make(map[TopicPartition]struct{}),
+		others:       make(map[string]bool),
 		budgetPaused: make(map[*partition]struct{}),
 	}
 	return m
@@ -195,18 +225,23 @@ func (m *member) run(ctx context.Context, cfg driver.Config) error {
 	pollCtx, stopPolling := context.WithCancel(background)
 	ioCtx, stopIO := context.WithCancel(background)
 	m.stop.stopPolling = stopPolling
-	m.heed()
+	m.heed(time.Now())
 
 	var io sync.WaitGroup
 	io.Go(func() { m.commitLoop(ioCtx) })
-	io.Go(func() { m.lookupLoop(ioCtx) })
+	for range lookupsAtOnce {
+		io.Go(func() { m.lookupLoop(ioCtx) })
+	}
 	go func() { m.polled <- m.pollLoop(pollCtx, background) }() // awaited by the loop, with a bound
 
 	err = m.loop(ctx)
 	for _, p := range m.parts { // of a client that did not say that they are revoked, or of handlers left behind
 		m.remove(p)
 	}
+	m.publish(time.Now())
+	m.busySince.Store(0)
 	close(m.closed)
+	m.conditions.end(m, func(*Condition) bool { return true })
 	m.workers.leave(m)
 	stopPolling()
 	stopIO()
@@ -225,7 +260,9 @@ func (m *member) pollLoop(ctx, background context.Context) error {
 		case <-ctx.Done():
 			continue
 		}
+		m.inPoll.Store(time.Now().UnixNano())
 		fatal = m.consumer.Poll(ctx, &d.Fetch)
+		m.inPoll.Store(0)
 		m.lastPoll.Store(time.Now().UnixNano())
 		if len(d.Runs) == 0 && len(d.Errors) == 0 {
 			m.free <- d
@@ -245,8 +282,13 @@ func (m *member) pollLoop(ctx, background context.Context) error {
 		// The client is of no further use, but it is ours to close, when the loop says so.
 		<-ctx.Done()
 	}
-	closeCtx, cancel := context.WithTimeout(background, closeTimeout)
+	m.closeBegan.Store(time.Now().UnixNano())
+	closeCtx, cancel := context.WithDeadline(background, m.stop.closeBy) // set before ctx ended
 	defer cancel()
+	defer func() {
+		m.closeBegan.Store(0)
+		m.left.returned(m)
+	}()
 	return m.consumer.Close(closeCtx)
 }
 
@@ -268,7 +310,7 @@ func (m *member) prepare(d *delivery) {
 	}
 }
 
-// do runs f on the loop and waits for it; false when the loop has ended.
+// do runs f on the loop and waits for it; false when the loop has ended, or Run stops and the loop is busy.
 func (m *member) do(f func()) bool {
 	done := make(chan struct{})
 	select {
@@ -276,6 +318,8 @@ func (m *member) do(f func()) bool {
 		<-done
 		return true
 	case <-m.closed:
+		return false
+	case <-m.stopping.begun:
 		return false
 	}
 }

@@ -22,7 +22,8 @@ type Metrics struct {
 	PollingErrorCount, CommitErrorCount, InvokeErrorCount int64
 	// InvokeCount and ThrottleCount (ours) count invocations that ended, and those that said Throttled.
 	InvokeCount, ThrottleCount int64
-	// LostEventCount (ours) counts offsets that retention took before they were read.
+	// LostEventCount (ours) counts offsets that retention took before they were read, or that a log or topic lost under the
+	// reader: the sum of OffsetsLostInfo.Lost.
 	LostEventCount int64
 	// AbandonedCommitCount (ours) counts commits that a revocation or a stop did not wait for any longer.
 	AbandonedCommitCount int64

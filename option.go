@@ -30,7 +30,7 @@ type options struct {
 	minimumWorkers    int // 0 = the default
 	maximumWorkers    int
 	policy            scaling.Policy
-	scaler            bool // WithScaler was given
+	scaler            bool // WithScaler was given one
 	stopTimeout       time.Duration
 	revokeTimeout     time.Duration
 	invocationTimeout time.Duration
@@ -52,7 +52,7 @@ func newOptions(opts []Option) *options {
 	hostname, _ := os.Hostname() // only a name in the broker's logs
 	o := &options{
 		logger:        slog.Default(),
-		stopTimeout:   30 * time.Second,
+		stopTimeout:   defaultStopTimeout,
 		revokeTimeout: -1,
 		bufferBytes:   64 << 20,
 		backoff:       backoff{100 * time.Millisecond, 30 * time.Second},
@@ -143,21 +143,23 @@ func (o *options) workerRange(name string, value any, minimum, maximum int) {
 }
 
 // WithScaler sets the policy that chooses the number of workers, and of pollers (Mapping.ProvisionedPollerConfig).
-// Default, and nil: *scaling.Lambda, which looks at the lag once a minute as AWS Lambda does.
+// Default, and nil: *scaling.Lambda, which looks at the lag once a minute as AWS Lambda does; nil is as leaving it out.
 //
 // Without this option a mapping begins with as many workers as its range allows, and the policy takes away from there
 // what is not needed: Lambda begins with one consumer, but a process that has just started had better not wait a minute
-// for the next. With it, nil included, a mapping begins at the minimum, and the policy finds the rest.
+// for the next. With it a mapping begins at the minimum, and the policy finds the rest.
 //
 // The policy belongs to one Runner: do not share it. It is called on one goroutine, every Decision.Next, and what it asks
 // for is clamped to the range; when it panics the last decision stays (see scaling.Guard). Status, Hooks.Scaled and the
 // log show every decision with its reason.
 func WithScaler(p scaling.Policy) Option {
-	return optionFunc(func(o *options) { o.policy, o.scaler = p, true })
+	return optionFunc(func(o *options) { o.policy, o.scaler = p, p != nil })
 }
 
-// WithStopTimeout sets how long handlers may go on after the context of Run has ended, before theirs ends too; default
-// 30 s, 0 = at once. They then have 5 s more before Run leaves them behind with a *StuckError.
+// WithStopTimeout bounds a stop as a whole: Run returns that long after its context has ended, at the latest. Default 25 s, which
+// is below the 30 s after which Kubernetes kills. Handlers may go on for all of it but 7 s, or two fifths where that is less;
+// then their context ends with ErrStopping, and what is left is shared by those that heed it, the last commit and leaving the
+// group. 0 interrupts handlers at once and leaves 5 s for the rest.
 func WithStopTimeout(d time.Duration) Option {
 	return optionFunc(func(o *options) {
 		o.check(d >= 0, "WithStopTimeout", d, "0 or more")
@@ -197,7 +199,11 @@ func WithStartTimeout(d time.Duration) Option {
 // WithBufferBytes sets the memory for records received and not resolved, over all partitions; default 64 MiB, at least
 // 1 MiB. It can be passed by two fetches of each partition, decompressed: one that takes a partition over its share, and one
 // that was under way meanwhile; librdkafka may answer several fetches at once. The pollers share it; the Kafka client of
-// each holds up to as much again of what it fetches ahead.
+// each holds up to as much again of what it fetches ahead, and each running invocation a second copy of its records without
+// their bytes, 128 bytes each.
+//
+// A batch that cannot grow, since a partition in it holds all that it may, is sent before BatchSize and
+// MaximumBatchingWindowInSeconds are reached. New warns when BatchSize records have no room even when they are empty.
 func WithBufferBytes(n int) Option {
 	return optionFunc(func(o *options) {
 		o.check(n >= 1<<20, "WithBufferBytes", n, "at least 1 MiB (1048576)")

@@ -1,6 +1,7 @@
 package esm
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/esm-go/esm/driver"
@@ -32,8 +33,16 @@ type partition struct {
 	behindAt        time.Time // since when there is known to be more than was received
 	sampled         int64     // the end at the last evaluation, -1 at the first
 	leaderless      bool      // the last lookup of the end had no answer for this partition
-	// initial is the number of partitions that the topic had when the group began to read it, see start.go.
-	initial int32
+	// found is where to begin, while that is being committed. note is what commits say beside the position, words its
+	// text; renote: the group's commit is to be written again though the position is the same.
+	found  *startAnswer
+	note   note
+	words  string
+	renote bool
+	// anew: the topic was made again; what the group has committed is of the old one.
+	anew bool
+	// gone is set when alive ends, for the commit goroutine: a position that was not sent yet is not sent any more.
+	gone atomic.Bool
 
 	failures     int // in a row, drives the backoff
 	firstFailure time.Time

@@ -251,10 +251,8 @@ func TestShrinkWaitsForAHandlerThatOutlastsIt(t *testing.T) {
 		if j.again == 0 {
 			t.Error("nothing was repeated: the handler did not outlast the drain")
 		}
-		err := r.stop()
-		var stuck *StuckError
-		if !errors.As(err, &stuck) || len(stuck.Handlers) != 1 {
-			t.Errorf("Run returned %v, want the handler that was left behind", err)
+		if err := r.stop(); err != nil { // the handler that was left behind has returned long ago
+			t.Errorf("Run: %v", err)
 		}
 	})
 }

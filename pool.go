@@ -16,6 +16,8 @@ type limits struct {
 type pool struct {
 	queue       // by the arrival of the head record
 	count, size int
+	// stalled counts the partitions in it that the budget keeps from being fetched.
+	stalled int
 }
 
 // add puts a partition with records into the pool.
@@ -23,6 +25,9 @@ func (b *pool) add(p *partition) {
 	b.queue.add(p, p.buf.arrived())
 	b.count += p.buf.count
 	b.size += p.buf.size + p.overhead
+	if p.pauses&pausedByBudget != 0 {
+		b.stalled++
+	}
 }
 
 // remove takes a partition out.
@@ -30,6 +35,20 @@ func (b *pool) remove(p *partition) {
 	b.queue.remove(p)
 	b.count -= p.buf.count
 	b.size -= p.buf.size + p.overhead
+	if p.pauses&pausedByBudget != 0 {
+		b.stalled--
+	}
+}
+
+// budgeted tells the pool that the budget stopped a partition, or lets it be fetched again.
+func (b *pool) budgeted(p *partition, stopped bool) {
+	switch {
+	case !b.holds(p):
+	case stopped:
+		b.stalled++
+	default:
+		b.stalled--
+	}
 }
 
 // holds reports whether the partition stands in the pool.
@@ -41,14 +60,15 @@ func (b *pool) grown(count, size int) {
 	b.size += size
 }
 
-// due reports whether a batch is to go now: the batch size, the payload limit or the window is reached.
+// due reports whether a batch is to go now: the batch size, the payload limit, the budget or the window is reached.
 func (b *pool) due(now time.Time, l limits) bool {
 	return b.count > 0 && (b.full(l) || !now.Before(b.head().place.at.Add(l.window)))
 }
 
-// full reports whether a batch need not wait for its window.
+// full reports whether a batch need not wait for its window: it has all that it may have, or a partition holds all that the
+// budget lets it have, and would wait in vain for more.
 func (b *pool) full(l limits) bool {
-	return b.count >= l.size || l.envelope+b.size >= l.payload
+	return b.count >= l.size || l.envelope+b.size >= l.payload || b.stalled > 0
 }
 
 // deadline is when the window of the oldest record ends; false when the pool is empty.

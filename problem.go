@@ -15,7 +15,6 @@ type diagnosis struct {
 	mu     sync.Mutex
 	recent *auth.Recent
 	facts  auth.Facts
-	last   auth.Diagnosis
 	// refused holds a word when the brokers refused the credentials.
 	refused chan struct{}
 	// vague holds the broker (empty where it is not known) of an error that a handshake may tell more about.
@@ -47,7 +46,6 @@ func (d *diagnosis) healed() {
 
 func (d *diagnosis) forget() {
 	d.recent.Reset()
-	d.last = auth.Diagnosis{}
 	d.healings++
 }
 
@@ -94,26 +92,7 @@ func (d *diagnosis) observe(err error, now time.Time) auth.Diagnosis {
 		default:
 		}
 	}
-	d.last = found
 	return found
-}
-
-// of is the diagnosis that a LastProcessingResult tells, zero when it tells none.
-func (d *diagnosis) of(result string) auth.Diagnosis {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !d.last.Known() || problemText(d.last, nil) != result {
-		return auth.Diagnosis{}
-	}
-	return d.last
-}
-
-// problem turns what the client, the broker or a secret store said into Lambda's text, and keeps it.
-func (c *core) problem(op string, err error) ErrorInfo {
-	d := c.diagnosis.observe(err, time.Now())
-	text := problemText(d, err)
-	c.setResult(text)
-	return ErrorInfo{Op: op, Err: err, LastProcessingResult: text, Diagnosis: d}
 }
 
 // problemText gives the LastProcessingResult for a diagnosis of err.

@@ -544,16 +544,3 @@ func TestPauseReasons(t *testing.T) {
 		}
 	}
 }
-
-func TestCommitMetadata(t *testing.T) {
-	for _, n := range []int32{1, 12, 100_000} {
-		if got := parseCommitMetadata(commitMetadata(n)); got != n {
-			t.Errorf("%d came back as %d", n, got)
-		}
-	}
-	for _, s := range []string{"", "x", "esm/1 partitions=", "esm/1 partitions=-3", "esm/2 partitions=3"} {
-		if got := parseCommitMetadata(s); got != 0 {
-			t.Errorf("%q is %d, want 0", s, got)
-		}
-	}
-}

@@ -1,19 +1,22 @@
 package esm
 
 import (
+	"slices"
 	"time"
 
 	"github.com/esm-go/esm/driver"
 )
 
-// answered takes in the answer to a lookup.
+// answered takes in the answer to a lookup, for the partitions that still live: an answer belongs to the assignment that
+// it was asked in.
 func (m *member) answered(now time.Time, l lookup) {
-	m.lookupBusy = nil
+	m.lookingUp--
 	var again []*partition
 	failure := l.err
+	open := lookup{kind: lookupOffsets, tries: l.tries, wanted: make(map[*partition]startAnswer)}
 	for i, p := range l.parts {
 		f := &l.found[i]
-		if !p.alive {
+		if !p.alive || p.phase == draining {
 			continue
 		}
 		if l.err != nil || f.err != nil {
@@ -24,44 +27,77 @@ func (m *member) answered(now time.Time, l lookup) {
 			continue
 		}
 		switch l.kind {
-		case lookupStart:
-			p.initial = f.initial
-			m.launch(now, p, f)
-		case lookupMove:
-			m.move(now, p, l.from, f)
-		}
-	}
-	if l.kind == lookupIDs {
-		again = nil // the next check comes by itself
-	}
-	for topic, id := range l.ids {
-		old := m.topicIDs[topic]
-		if l.err == nil {
-			m.topicIDs[topic] = id
-			if _, seen := m.firstIDs[topic]; !seen {
-				m.firstIDs[topic] = id
+		case lookupStart, lookupOffsets:
+			if f.open {
+				open.parts = append(open.parts, p)
+				open.wanted[p] = *f
+				continue
 			}
+			m.startFound(now, p, f)
+		case lookupMove:
+			m.move(now, p, l.from, f.offset)
 		}
-		if l.kind == lookupIDs && old != ([16]byte{}) && id != ([16]byte{}) && old != id {
-			m.recreated(topic)
+	}
+	if len(open.parts) > 0 {
+		m.lookUp(open)
+	}
+	switch l.kind {
+	case lookupIDs:
+		m.checkFailed = l.err != nil && !l.reported
+		if l.err == nil {
+			again = m.compareIDs(&l)
 		}
+		if !l.reported {
+			again, failure = nil, l.err // the next check comes by itself
+		}
+	case lookupOthers:
+		again = nil
+		m.foundOthers(l.others)
 	}
 	if failure == nil {
-		m.lookupErrors = 0
-		if l.kind == lookupStart {
-			m.announce()
-		}
 		return
 	}
-	m.lookupErrors++
-	m.lookupAfter = now.Add(backoff{100 * time.Millisecond, 5 * time.Second}.after(m.lookupErrors, m.rng))
+	after := backoff{100 * time.Millisecond, 5 * time.Second}.after(l.tries+1, m.rng)
 	m.counters.pollErrors.Add(1)
-	info := m.problem("start", failure)
-	m.log.Warn("looking up offsets failed, trying again", "partitions", len(again), "err", failure, "after", m.lookupAfter.Sub(now))
-	m.hooks.error(info)
-	if len(again) > 0 {
-		m.lookUp(lookup{kind: l.kind, parts: again, from: l.from})
+	m.lookupFailed(failure)
+	m.lookUpAgain(l, again, now.Add(after))
+}
+
+// lookUpAgain asks once more for the partitions that had no answer. Those of a broker that is slow are asked for apart.
+func (m *member) lookUpAgain(l lookup, parts []*partition, after time.Time) {
+	if l.kind == lookupOffsets {
+		l.kind = lookupStart // what was found before may not hold any more
 	}
+	next := lookup{kind: l.kind, from: l.from, reported: l.reported, tries: l.tries + 1, after: after}
+	if l.kind == lookupCensus {
+		m.lookUp(next)
+	}
+	if len(parts) == 0 {
+		return
+	}
+	size := len(parts)
+	if l.slow {
+		size = (size + lookupParts - 1) / lookupParts
+	}
+	for some := range slices.Chunk(parts, size) {
+		next.parts = some
+		m.lookUp(next)
+	}
+}
+
+// startFound takes in where a partition starts. A start that the group has not yet is committed before anything of the partition
+// is delivered, so that it is decided once for the whole group, whoever reads on from it.
+func (m *member) startFound(now time.Time, p *partition, f *startAnswer) {
+	if p.phase != starting || p.found != nil {
+		return
+	}
+	p.note, p.words = f.note, ""
+	if f.committed < 0 && !f.anew {
+		p.found = f
+		m.begun = append(m.begun, p)
+		return
+	}
+	m.launch(now, p, f)
 }
 
 // launch lets a partition run from its start.
@@ -69,17 +105,19 @@ func (m *member) launch(now time.Time, p *partition, f *startAnswer) {
 	if p.phase != starting {
 		return
 	}
-	delete(m.anew, p.TopicPartition)
-	p.phase = running
+	p.phase, p.found, p.anew = running, nil, false
 	p.committed = f.committed
+	p.renote = f.committed >= 0 && !f.noted
 	p.leaderEpoch = f.leaderEpoch
 	m.startAt(p, f.offset, f.leaderEpoch)
-	m.markDirty(p) // where the start could not be committed before it was known to the client
+	m.markDirty(p) // of a topic that was made again: a client refuses the commit before it knows the start
 	m.settle(p, now)
+	m.announce()
 }
 
 // startAt tells the client where to read a partition on.
 func (m *member) startAt(p *partition, offset int64, leaderEpoch int32) {
+	m.started(p.TopicPartition)
 	m.epochs++
 	p.epoch, p.next = m.epochs, offset
 	m.toStart = append(m.toStart, driver.Start{TopicPartition: p.TopicPartition, Offset: offset, LeaderEpoch: leaderEpoch, Epoch: p.epoch})
@@ -108,37 +146,53 @@ func (m *member) relocate(tp TopicPartition, from int64) {
 	m.lookUp(lookup{kind: lookupMove, parts: []*partition{p}, from: from})
 }
 
+// truncated goes on where a log that was cut and has grown again parts from what was read of it.
+func (m *member) truncated(now time.Time, tp TopicPartition, from, to int64) {
+	p := m.parts[tp]
+	if p == nil || p.phase != running {
+		return
+	}
+	if from < 0 {
+		from = p.next
+	}
+	m.move(now, p, from, max(to, 0))
+}
+
 // move goes on at the offset found: the log's start when retention passed the position, and what was received before
-// stays and is handled; its end when the log is shorter than the position.
-func (m *member) move(now time.Time, p *partition, from int64, f *startAnswer) {
+// stays and is handled; its end, or where it parts from what was read, when the log was cut.
+func (m *member) move(now time.Time, p *partition, from, to int64) {
 	p.moving = false
 	if p.phase != running {
 		return
 	}
-	info := OffsetsLostInfo{TopicPartition: p.TopicPartition, From: from, To: f.offset}
+	info := OffsetsLostInfo{TopicPartition: p.TopicPartition, From: from, To: to}
 	switch {
-	case f.offset > from:
-		info.Why, info.Lost = "retention", f.offset-from
-		m.counters.lost.Add(info.Lost)
-	case f.offset < from:
-		info.Why = "truncation"
+	case to > from:
+		info.Why, info.Lost = "retention", to-from
+	case to < from:
+		info.Why, info.Lost = "truncation", from-to
 	}
-	if f.offset < from {
+	m.counters.lost.Add(info.Lost)
+	if to < from {
 		// Records that were received and are not resolved may have been cut off, and others may take their offsets: no
 		// commit may pass those. So the partition begins anew, at its first unresolved record that is still there.
-		at := min(p.position(), f.offset)
-		committed, initial := p.committed, p.initial
+		at := min(p.position(), to)
+		f := &startAnswer{offset: at, leaderEpoch: -1, committed: p.committed, noted: !p.renote}
 		p = m.renew(p)
-		p.initial = initial
-		m.launch(now, p, &startAnswer{offset: at, leaderEpoch: -1, committed: committed})
+		m.launch(now, p, f)
 	} else {
-		m.startAt(p, f.offset, -1)
+		m.startAt(p, to, -1)
 	}
 	m.markDirty(p)
-	if info.Why != "" {
-		m.log.Error("offsets lost", "why", info.Why, "partition", p.key, "from", from, "to", f.offset, "lost", info.Lost)
-		m.hooks.offsetsLost(info)
+	m.offsetsLost(info, p.key)
+}
+
+func (m *member) offsetsLost(info OffsetsLostInfo, key string) {
+	if info.Why == "" {
+		return
 	}
+	m.log.Error("offsets lost", "why", info.Why, "partition", key, "from", info.From, "to", info.To, "lost", info.Lost)
+	m.hooks.offsetsLost(info)
 }
 
 // renew ends a partition's life here and begins another within the same assignment. The client keeps its pauses, so what
@@ -146,23 +200,63 @@ func (m *member) move(now time.Time, p *partition, from int64, f *startAnswer) {
 func (m *member) renew(p *partition) *partition {
 	m.resume(p, pausedByBudget)
 	m.remove(p)
-	return m.admit(p.TopicPartition)
+	q := m.admit(p.TopicPartition)
+	q.note = p.note
+	return q
 }
 
-// recreated begins anew with a topic that was deleted and made again: what is known of it, and what is in flight,
-// belongs to another log.
-func (m *member) recreated(topic string) {
-	var olds []*partition
-	for tp, p := range m.parts {
-		if tp.Topic == topic && p.phase != draining {
-			olds = append(olds, p)
+// reportedAnew takes in the client's word that a topic was deleted and made again, for which it holds the partitions. The
+// engine decides: it may have noticed by itself, and gone on with the new topic already.
+func (m *member) reportedAnew(topic string) {
+	l := lookup{kind: lookupIDs, reported: true}
+	for _, p := range m.running() {
+		if p.Topic == topic {
+			l.parts = append(l.parts, p)
 		}
 	}
+	if len(l.parts) > 0 {
+		m.lookUp(l)
+	}
+}
+
+// compareIDs begins anew with the partitions whose topic is not the one that they were started with, and returns those of
+// which it is not known.
+func (m *member) compareIDs(l *lookup) (unknown []*partition) {
+	var old []*partition
+	for i, p := range l.parts {
+		if !p.alive || p.phase != running {
+			continue
+		}
+		id, known := l.ids[p.Topic]
+		known = known && l.found[i].err == nil
+		switch none := [16]byte{}; {
+		case !known:
+			unknown = append(unknown, p)
+		case id != none && p.note.topic != none && id != p.note.topic:
+			old = append(old, p)
+		case l.reported && (id == none || p.note.topic == none):
+			old = append(old, p) // nothing to compare: the client's word counts
+		case l.reported:
+			m.startAt(p, p.next, -1) // it runs with the new topic already
+		case p.note.topic == none:
+			p.note.topic, p.words = id, ""
+		}
+	}
+	m.recreated(old)
+	return unknown
+}
+
+// recreated begins anew with partitions whose topic was deleted and made again: what is known of it, and what is in
+// flight, belongs to another log.
+func (m *member) recreated(olds []*partition) {
 	l := lookup{kind: lookupStart}
 	for _, old := range olds {
-		m.anew[old.TopicPartition] = struct{}{}
-		l.parts = append(l.parts, m.renew(old))
-		m.hooks.offsetsLost(OffsetsLostInfo{TopicPartition: old.TopicPartition, From: old.next, To: 0, Why: "topic recreated"})
+		info := OffsetsLostInfo{TopicPartition: old.TopicPartition, From: old.next, Lost: max(0, old.next-old.position()), Why: "topic recreated"}
+		m.counters.lost.Add(info.Lost)
+		p := m.renew(old)
+		p.anew = true
+		l.parts = append(l.parts, p)
+		m.offsetsLost(info, p.key)
 	}
 	if len(l.parts) > 0 {
 		m.lookUp(l)

@@ -1,9 +1,11 @@
 package esm
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -345,4 +347,28 @@ func TestRecordAge(t *testing.T) {
 			t.Errorf("committed %d, want 4", k)
 		}
 	})
+}
+
+// A handler that answers partially where the mapping does not ask for it is told about, now and then.
+func TestUnaskedItemFailuresAreTold(t *testing.T) {
+	for _, asked := range []bool{false, true} {
+		inBubble(t, fmt.Sprint(asked), func(t *testing.T) {
+			b := membroker.NewBroker(t)
+			b.Produce("t", numbered(2)...)
+			var log bytes.Buffer
+			s := defaults()
+			s.retry.partial = asked
+			r := newRig(t, b, s, func(_ context.Context, e KafkaEvent) error { return ItemFailures(e.Records["t-0"][0].ItemID()) },
+				WithLogger(slog.New(slog.NewTextHandler(&log, nil))), WithRetryBackoff(time.Second, time.Second)).start()
+			pass(150 * time.Second)
+			standing := slices.ContainsFunc(r.runner.Status().Conditions, func(c Condition) bool {
+				return c.Op == OpInvoke && errors.Is(c.Err, errUnasked)
+			})
+			r.mustStop()
+			told := strings.Count(log.String(), "no FunctionResponseTypes")
+			if standing == asked || told > 6 || told > 0 == asked {
+				t.Errorf("told %d times in 150 s of failures, Status has it: %v", told, standing)
+			}
+		})
+	}
 }

@@ -57,7 +57,10 @@ func (r *Runner) watchSecrets(ctx context.Context, client driver.Config, rotatio
 		refused = r.diagnosis.refused
 		last = time.Now()
 		after := interval
-		switch settled, err := r.rotate(ctx, &client, rotations); {
+		call := r.calls.begin(OpRotation)
+		settled, err := r.rotate(ctx, &client, rotations)
+		r.calls.end(call)
+		switch {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
@@ -67,6 +70,7 @@ func (r *Runner) watchSecrets(ctx context.Context, client driver.Config, rotatio
 			unlock := r.lock()
 			r.credentials.Err = nil
 			unlock()
+			r.over(OpRotation)
 		}
 		timer.Reset(after)
 	}
@@ -78,10 +82,11 @@ func (r *Runner) keep(err error) {
 	r.credentials.Err = err
 	unlock()
 	d := auth.Classify(err)
-	r.log.Warn("the credentials stay: what the secret now holds cannot be used", "err", err, "hint", d.Hint)
-	r.tell(func() {
-		r.hooks.error(ErrorInfo{Op: "rotate credentials", Err: err, LastProcessingResult: *r.result.Load(), Diagnosis: d})
-	})
+	// Those in use are well, or another condition says that they are not.
+	info := ErrorInfo{Op: OpRotation, Err: fmt.Errorf("the credentials stay: what the secret now holds cannot be used: %w", err), LastProcessingResult: r.lastWord(), Diagnosis: d}
+	r.core.hold(info)
+	info.Err = err
+	r.hooks.errorLater(info)
 }
 
 // rotate reads the secrets and, when they changed, tries them and puts them in force. settled is true when the newest

@@ -2,7 +2,6 @@ package esm
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -23,16 +22,18 @@ type Runner struct {
 
 	// mu guards what follows. It is never held while waiting for the loop.
 	mu           sync.Mutex
-	wantPaused   bool
 	isReady      bool
 	ended        bool
 	state        State
 	reason       string
 	lastModified time.Time
-	last         Status // of the loop, when it ended
-	faultCode    string // why it stopped by itself
+	enabledAt    time.Time // since when it is to work
+	last         Status    // of the loop, when it ended
+	faultCode    string    // why it stopped by itself
 	credentials  CredentialsStatus
 	scaling      ScalingStatus
+	untold       []StateInfo // changes of state that the log has not been told yet, in order
+	telling      bool
 }
 
 // identity is how a mapping is named.
@@ -43,13 +44,16 @@ func newRunner(o *options, h Handler, s *settings, client driver.Config, id iden
 	for _, v := range slices.Backward(o.middleware) {
 		h = v(h)
 	}
-	c := &core{opts: o, handler: h, log: o.logger, hooks: &hookList{list: o.hooks}, uuid: id.uuid, functionName: id.functionName, bootstrap: id.bootstrap}
+	c := &core{opts: o, handler: h, log: o.logger, hooks: newHookList(o.hooks), uuid: id.uuid, functionName: id.functionName, bootstrap: id.bootstrap,
+		cluster: fingerprint(id.bootstrap), group: client.GroupID}
 	c.current.Store(s)
 	c.budget.limit = o.bufferBytes
 	c.workers.begin(o)
 	c.circuit.begin(o.breaker)
 	c.setResult(resultNone)
 	c.diagnosis.init()
+	c.conditions.init(o.logger)
+	c.stopping.init()
 	return &Runner{core: c, client: client, ready: make(chan struct{}), resumed: make(chan struct{}, 1), updated: make(chan struct{}, 1)}
 }
 
@@ -58,30 +62,47 @@ func (r *Runner) lock() func() {
 	return r.mu.Unlock
 }
 
-// Run polls the topics and invokes the handler until ctx ends, then stops: it finishes what is in flight, within the
-// stop timeout, commits, leaves the group and returns nil. It returns once every goroutine that it started has
-// returned; else a *StuckError names what had to be left behind. A client that fails for good, and a start that
-// WithStartTimeout ends, is a *SourceError. A broker that cannot be reached is not an error: Run goes on trying, and
-// Status, Healthy, the hooks and the log say so.
+// Run polls the topics and invokes the handler until ctx ends, then stops: it finishes what is in flight, commits, leaves
+// the group and returns nil, all within WithStopTimeout. It returns once every goroutine that it started has returned; else
+// a *StuckError names what had to be left behind. That it could not say goodbye to the group is no error: the log says so. A
+// client that fails for good, and a start that WithStartTimeout ends, is a *SourceError. A broker that cannot be reached is
+// not an error: Run goes on trying, and Status, Healthy, the hooks and the log say so.
 //
-// A second call returns ErrAlreadyRun.
+// A second call returns ErrAlreadyRun. Where another mapping runs in this process with the same consumer group, the error
+// wraps ErrGroupInUse: another one is one that differs in FunctionName, Topics or FilterCriteria, the same one twice are
+// two replicas.
 func (r *Runner) Run(ctx context.Context) error {
 	if !r.started.CompareAndSwap(false, true) {
 		return ErrAlreadyRun
 	}
+	if err := inProcess.enter(r); err != nil {
+		r.end()
+		return err
+	}
+	defer inProcess.leave(r)
+	go r.hooks.run() // awaited by finish
+	done := make(chan error, 1)
+	go func() { done <- r.work(ctx) }() // awaited here, with a bound
+	return r.await(ctx, done)
+}
+
+// work is what Run does.
+func (r *Runner) work(ctx context.Context) error {
 	r.setState(Creating)
 	if !r.awaitEnabled(ctx) {
-		r.end()
 		return nil
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	var watchers sync.WaitGroup
+	defer watchers.Wait()
+	defer cancel(nil)
+	watchers.Go(func() { r.watchConditions(ctx) })
+	since := r.calls.begin(OpCredentials)
 	credentials, err := r.resolveCredentials(ctx)
+	r.calls.end(since)
 	if err != nil {
-		stopped := ctx.Err() != nil
-		cancel(nil)
-		r.end()
-		if stopped {
+		if ctx.Err() != nil {
 			return nil
 		}
 		return err
@@ -91,7 +112,6 @@ func (r *Runner) Run(ctx context.Context) error {
 	r.log.Info("event source mapping starts", "UUID", r.uuid, "FunctionName", r.functionName, "ConsumerGroupId", r.client.GroupID,
 		"Topics", r.client.Topics, "bootstrap", r.bootstrap, "driver", r.opts.driver.Name())
 	rotations := make(chan rotation)
-	var watchers sync.WaitGroup
 	if credentials != nil && r.opts.secretsRefresh > 0 {
 		client := r.client
 		watchers.Go(func() { r.watchSecrets(ctx, client, rotations) })
@@ -100,8 +120,6 @@ func (r *Runner) Run(ctx context.Context) error {
 		client := r.client
 		watchers.Go(func() { r.watchHandshakes(ctx, client) })
 	}
-	defer watchers.Wait()
-	defer cancel(nil)
 	var tooLate <-chan time.Time
 	if d := r.opts.startTimeout; d > 0 {
 		timer := time.NewTimer(d)
@@ -114,14 +132,14 @@ func (r *Runner) Run(ctx context.Context) error {
 // awaitEnabled waits while the mapping is disabled; false when ctx ends first.
 func (r *Runner) awaitEnabled(ctx context.Context) bool {
 	for {
-		unlock := r.lock()
-		paused := r.wantPaused
-		unlock()
 		if ctx.Err() != nil {
 			return false
 		}
-		if !paused {
+		if !r.wish.isPaused() {
 			r.settleState(Disabled, Enabling)
+			unlock := r.lock()
+			r.enabledAt = time.Now()
+			unlock()
 			return true
 		}
 		r.setState(Disabled)
@@ -133,34 +151,24 @@ func (r *Runner) awaitEnabled(ctx context.Context) bool {
 	}
 }
 
-func (r *Runner) isPaused() bool {
-	unlock := r.lock()
-	defer unlock()
-	return r.wantPaused
-}
-
 func (r *Runner) becomeReady() {
 	unlock := r.lock()
 	again := r.isReady
 	r.isReady = true
-	paused := r.wantPaused
+	if !again && !r.wish.isPaused() {
+		r.change("", Enabled)
+	}
 	unlock()
 	if again {
 		return // of a member that took another one's place
 	}
-	if !paused {
-		r.setState(Enabled)
-	}
+	r.tellStates()
 	close(r.ready)
 }
 
-// end keeps the last member's last word, and the final state.
+// end keeps the members' last word, and the final state.
 func (r *Runner) end() {
-	var last Status
-	for _, m := range r.crew.list() {
-		m.status(&last) // the loop has ended: its state is ours
-	}
-	last.sum()
+	last := r.gather()
 	unlock := r.lock()
 	r.ended, r.last = true, last
 	unlock()
@@ -172,58 +180,62 @@ func (r *Runner) end() {
 func (r *Runner) Ready() <-chan struct{} { return r.ready }
 
 // Pause stops the intake, as Enabled = false does on Lambda, without leaving the group: what is in flight is finished,
-// nothing new is invoked or fetched. It returns at once; the state goes from Disabling to Disabled.
-func (r *Runner) Pause() {
-	unlock := r.lock()
-	changed := !r.wantPaused && !r.ended
-	r.wantPaused = true
-	members, running := r.crew.list(), r.started.Load()
-	unlock()
-	if !changed || !running {
-		return
-	}
-	r.setState(Disabling)
-	for _, m := range members {
-		m.do(func() { m.setPaused(true) })
-	}
-}
+// nothing new is invoked or fetched. It returns at once, before the loops have heard of it; the state goes from Disabling to Disabled.
+func (r *Runner) Pause() { r.want(true) }
 
 // Resume ends a Pause.
-func (r *Runner) Resume() {
+func (r *Runner) Resume() { r.want(false) }
+
+// pauseWish is whether the mapping is to be paused, which Pause and Resume write and the loops read. It counts how often that
+// changed, and is odd while it is to be paused: so a loop that looks late misses no change, and can say which of them has
+// taken effect.
+type pauseWish struct{ atomic.Uint64 }
+
+func (w *pauseWish) isPaused() bool { return w.Load()%2 == 1 }
+
+// want changes the wish, with the state that follows from it, and has the loops look.
+func (r *Runner) want(paused bool) {
 	unlock := r.lock()
-	changed := r.wantPaused && !r.ended
-	r.wantPaused = false
-	members, ready := r.crew.list(), r.isReady
+	if r.wish.isPaused() == paused || r.ended {
+		unlock()
+		return
+	}
+	r.wish.Add(1)
+	r.enabledAt = time.Now()
+	switch {
+	case paused && r.started.Load():
+		r.change("", Disabling)
+	case !paused && len(r.crew.list()) > 0:
+		r.change("", Enabling)
+		if r.isReady {
+			r.change("", Enabled)
+		}
+	}
 	unlock()
-	if !changed {
-		return
+	r.tellStates()
+	if !paused {
+		select {
+		case r.resumed <- struct{}{}:
+		default:
+		}
 	}
-	select {
-	case r.resumed <- struct{}{}:
-	default:
-	}
-	if len(members) == 0 {
-		return
-	}
-	r.setState(Enabling)
-	for _, m := range members {
-		m.do(func() { m.setPaused(false) })
-	}
-	if ready {
-		r.settleState(Enabling, Enabled)
-	}
+	r.crew.nudge()
 }
 
-// setPaused runs on the loop.
-func (m *member) setPaused(paused bool) {
-	if m.paused == paused || m.stop.phase != working {
+// obey pauses or resumes as is now wished. It runs on the loop.
+func (m *member) obey() {
+	now := m.wish.Load()
+	if now == m.obeyed || m.stop.phase != working {
 		return
 	}
-	m.paused = paused
-	m.hushed.Store(false)
-	if paused {
+	m.obeyed = now
+	switch paused := now%2 == 1; {
+	case paused == m.paused:
+	case paused:
+		m.paused = true
 		m.pauseAll(pausedByUser)
-	} else {
+	default:
+		m.paused = false
 		m.resumeAll(pausedByUser)
 	}
 }
@@ -236,9 +248,16 @@ func (r *Runner) settleState(from, to State) { r.changeState(from, to) }
 
 func (r *Runner) changeState(from, to State) {
 	unlock := r.lock()
+	r.change(from, to)
+	unlock()
+	r.tellStates()
+}
+
+// change changes the state, from a given one or any. The caller holds mu, so that the state goes with what it follows
+// from, and calls tellStates when it does not any longer.
+func (r *Runner) change(from, to State) {
 	old := r.state
-	if old == to || from != "" && old != from {
-		unlock()
+	if old == to || from != "" && old != from || r.ended && to != Disabled {
 		return
 	}
 	r.state, r.reason, r.lastModified = to, ReasonUserInitiated, time.Now()
@@ -246,32 +265,60 @@ func (r *Runner) changeState(from, to State) {
 		r.reason = r.faultCode
 	}
 	info := StateInfo{From: old, To: to, Reason: r.reason}
-	unlock()
-	r.log.Info("state", "from", string(info.From), "to", string(info.To))
-	r.hooks.stateChange(info)
+	r.hooks.stateChange(info) // never waits, and so comes in order
+	r.untold = append(r.untold, info)
 }
 
-// Status returns a snapshot. Do not call it from a hook that runs on the loop.
+// tellStates tells the log of changes of state, in their order: who comes while another one is at it leaves its own to that
+// one.
+func (r *Runner) tellStates() {
+	for {
+		unlock := r.lock()
+		if r.telling || len(r.untold) == 0 {
+			unlock()
+			return
+		}
+		r.telling = true
+		infos := r.untold
+		r.untold = nil
+		unlock()
+		for _, info := range infos {
+			r.log.Info("state", "from", string(info.From), "to", string(info.To))
+		}
+		unlock = r.lock()
+		r.telling = false
+		unlock()
+	}
+}
+
+// gather puts together what the members' loops published last; where one is free, that is of now.
+func (r *Runner) gather() (s Status) {
+	s.OffsetLag = make(map[string]int64)
+	for _, m := range r.crew.list() {
+		s.add(m.snapshot())
+	}
+	s.sum()
+	return s
+}
+
+// Status returns a snapshot: of this moment, or not older than a tenth of a second, as Status.Time says. Where a loop is busy,
+// with a hook that blocks for one, it is the last one that there is. It never waits for a loop, so any goroutine, handler
+// or hook may call it.
 func (r *Runner) Status() Status {
 	unlock := r.lock()
-	members, last, ended := r.crew.list(), r.last, r.ended
+	s, ended := r.last, r.ended
 	unlock()
-	s := Status{}
-	if ended {
-		s = last
-	} else {
-		for _, m := range members {
-			m.do(func() { m.status(&s) }) // of a loop that has ended since there is no more to say
-		}
-		s.sum()
+	if !ended {
+		s = r.gather()
 	}
 	unlock = r.lock()
 	s.State, s.StateTransitionReason, s.LastModified, s.Credentials = r.state, r.reason, r.lastModified, r.credentials
 	s.Scaling = r.scaling
 	unlock()
 	s.UUID, s.FunctionName, s.ConsumerGroupID, s.Driver = r.uuid, r.functionName, r.client.GroupID, r.opts.driver.Name()
-	s.LastProcessingResult = *r.result.Load()
-	s.Diagnosis = r.diagnosis.of(s.LastProcessingResult)
+	s.Conditions = r.conditions.list()
+	s.LastProcessingResult, s.Diagnosis = r.lastResult(s.Conditions)
+	s.mark()
 	if s.State == Creating && s.Diagnosis.Code != "" {
 		s.StateTransitionReason = string(s.Diagnosis.Code)
 	}
@@ -287,47 +334,3 @@ func (r *Runner) Status() Status {
 
 // Metrics returns the counters alone; it asks nobody and is cheap.
 func (r *Runner) Metrics() Metrics { return r.counters.snapshot() }
-
-// Healthy reports whether the mapping works, for liveness and readiness probes: nil, or an error that wraps
-// ErrUnhealthy and says what is wrong. Before Run and while the mapping is disabled it is nil; a handler that fails is
-// not a reason, nor is a short loss of the broker.
-//
-//   - The loop has been busy with one thing for 30 s: a hook blocks.
-//   - The client has not returned from a poll for 30 s.
-//   - Commits have failed for a minute.
-//   - The group took everything away a minute ago and has given nothing back.
-//   - Run has ended with the context still alive, or ended at all.
-func (r *Runner) Healthy() error {
-	unlock := r.lock()
-	members, ended := r.crew.list(), r.ended
-	unlock()
-	if ended {
-		return fmt.Errorf("%w: Run has ended", ErrUnhealthy)
-	}
-	for _, m := range members {
-		if err := m.healthy(time.Now()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// healthy is Healthy of one member.
-func (m *member) healthy(now time.Time) error {
-	for _, check := range []struct {
-		since time.Duration
-		at    int64
-		what  string
-	}{
-		{30 * time.Second, m.busySince.Load(), "the loop has been busy with one thing: does a hook block?"},
-		{30*time.Second + m.opts.revokeTimeout, m.lastPoll.Load(), "the Kafka client has not returned from a poll"},
-		{time.Minute, m.commitFailing.Load(), "commits fail"},
-		{time.Minute, m.lostSince.Load(), "the group took every partition away and has given none back"},
-	} {
-		if check.at != 0 && now.Sub(time.Unix(0, check.at)) > check.since {
-			return fmt.Errorf("%w: %s since %s; last result: %s", ErrUnhealthy, check.what,
-				time.Unix(0, check.at).Format(time.RFC3339), *m.result.Load())
-		}
-	}
-	return nil
-}

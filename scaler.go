@@ -116,6 +116,8 @@ func (s *scaler) ask(ctx context.Context) bool {
 	go func() { // awaited through ends, by stop at the latest
 		ctx, cancel := context.WithTimeout(ctx, endsTimeout)
 		defer cancel()
+		call := s.r.calls.begin(OpLag)
+		defer s.r.calls.end(call)
 		q.answers, q.err = q.consumer.ListOffsets(ctx, q.queries)
 		s.ends <- q
 	}()
@@ -144,13 +146,19 @@ func (s *scaler) answered(ctx context.Context, a endAnswer) {
 func (s *scaler) failed(err error) {
 	was := s.failing
 	s.failing = err != nil
-	if err == nil || was {
+	if err == nil {
+		s.r.over(OpLag)
+		return
+	}
+	info := s.r.problem(OpLag, err)
+	info.Err = fmt.Errorf("looking up the ends of the partitions failed; the lag is what fetches show: %w", err)
+	s.r.core.hold(info)
+	if was {
 		return
 	}
 	s.r.counters.pollErrors.Add(1)
-	info := s.r.problem("lag", err)
-	s.r.log.Warn("looking up the ends of the partitions failed; the lag is what fetches show", "err", err)
-	s.r.hooks.error(info)
+	info.Err = err
+	s.r.hooks.errorLater(info)
 }
 
 // decide takes a sample, asks the policy and keeps what it said. Of a mapping that is paused it only takes the sample, for
@@ -158,7 +166,7 @@ func (s *scaler) failed(err error) {
 func (s *scaler) decide() {
 	s.asking = false
 	now := time.Now()
-	if s.r.isPaused() {
+	if s.r.wish.isPaused() {
 		s.sample(now)
 		s.last = now
 		next := pausedInterval
@@ -173,7 +181,9 @@ func (s *scaler) decide() {
 		s.guard.SetBounds(b)
 	}
 	sample := s.sample(now)
+	call := s.r.calls.begin(OpScale)
 	d := s.guard.Decide(sample)
+	s.r.calls.end(call)
 	s.fleet.hold(now, &d)
 	s.timer.Reset(d.Next)
 	s.last = now

@@ -200,7 +200,7 @@ func TestLambdaEachMinuteDoneWithinThree(t *testing.T) {
 		b.CreateTopic("t", partitions)
 		b.Produce("t", spread(backlog, partitions)...)
 		l := &load{time: 50 * time.Millisecond}
-		r := newRig(t, b, small(), l.handle, l.hooks(), WithScaler(nil)).start()
+		r := newRig(t, b, small(), l.handle, l.hooks(), WithScaler(new(scaling.Lambda))).start()
 		begun := time.Now()
 		var changes []time.Duration
 		last := 0

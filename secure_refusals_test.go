@@ -302,7 +302,7 @@ func (h *house) knock(t *testing.T, k knock, driver string, servers []string) {
 			}
 			continue
 		case i := <-changed:
-			said = append(said, i.Op+" "+string(i.Diagnosis.Cause)+": "+i.Err.Error())
+			said = append(said, string(i.Op)+" "+string(i.Diagnosis.Cause)+": "+i.Err.Error())
 			if d := i.Diagnosis; d.Code != "" && d.Code != k.code || d.Known() && !d.Vague() && d.Cause != k.cause {
 				t.Errorf("was taken for %q (%s): %v", d.Cause, d.Code, i.Err)
 			}

@@ -13,7 +13,9 @@ type settings struct {
 	retry  retryPolicy
 	maxAge time.Duration // 0 = no limit
 	start  startPolicy
-	filter *recordFilter // nil = everything matches
+	// fingerprint names what members of one group must agree on.
+	fingerprint string
+	filter      *recordFilter // nil = everything matches
 	// minimumPollers and maximumPollers are ProvisionedPollerConfig's; zeros = one poller.
 	minimumPollers, maximumPollers int
 }

@@ -3,6 +3,7 @@ package esm
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -52,12 +53,18 @@ const (
 
 // Status is a snapshot of a Runner.
 type Status struct {
+	// Time is when what follows of records and partitions was true: at the latest a tenth of a second ago, unless the mapping is
+	// busy with something that takes longer, such as a hook. Zero when nothing is known yet.
+	Time                                time.Time
 	UUID, FunctionName, ConsumerGroupID string
 	// Driver is the name of the Kafka client in use.
 	Driver                string
 	State                 State
 	StateTransitionReason string
-	LastProcessingResult  string
+	// LastProcessingResult is that of the worst condition that stands, else of the last invocation.
+	LastProcessingResult string
+	// Conditions are what is wrong and goes on being wrong, worst first. A handler that fails is not among them.
+	Conditions []Condition
 	// Diagnosis says what is beneath a LastProcessingResult that tells of the event source: which ACL is missing, which name
 	// the certificate lacks. Until the first assignment its Code is the StateTransitionReason.
 	Diagnosis auth.Diagnosis
@@ -73,7 +80,7 @@ type Status struct {
 	Scaling ScalingStatus
 	// BufferedBytes is the memory of the records held, BufferLimit the budget of WithBufferBytes.
 	BufferedBytes, BufferLimit int
-	// CircuitOpen: WithCircuitBreaker has stopped the intake.
+	// CircuitOpen: WithCircuitBreaker has stopped the intake, or lets through one batch at a time to try it (half-open).
 	CircuitOpen bool
 	// OffsetLag is Lambda's metric by topic: the sum over this process's partitions of the log's end less the commit.
 	// MaxOffsetLag and SumOffsetLag are over all of them. Partitions whose lag is not known yet do not count.
@@ -141,6 +148,8 @@ type PartitionStatus struct {
 	Attempts              int
 	FirstFailure, NextTry time.Time
 	LastError             error
+	// Condition is the worst one that stands of this partition or its topic, nil when there is none.
+	Condition *Condition
 }
 
 // String says how the partition stands; without it, %v of a Status would show its name alone.
@@ -161,17 +170,18 @@ func (p PartitionStatus) String() string {
 	if p.Attempts > 0 {
 		fmt.Fprintf(&s, ", %d failures since %s: %v", p.Attempts, p.FirstFailure.Format(time.RFC3339), p.LastError)
 	}
+	if p.Condition != nil {
+		s.WriteString(", " + p.Condition.String())
+	}
 	return s.String()
 }
 
 // status fills in what the loop knows. It runs on the loop.
 func (m *member) status(s *Status) {
 	now := time.Now()
-	s.Pollers++
-	s.InFlight += len(m.flying)
-	if s.OffsetLag == nil {
-		s.OffsetLag = make(map[string]int64)
-	}
+	s.Time = now
+	s.InFlight = len(m.flying)
+	s.Partitions = make([]PartitionStatus, 0, len(m.parts))
 	for _, p := range m.parts {
 		ps := PartitionStatus{
 			TopicPartition: p.TopicPartition, Position: -1, Committed: p.committed, End: p.end, Lag: p.offsetLag(), EndSeen: p.seenAt, OldestAge: p.age(now),
@@ -194,6 +204,37 @@ func (m *member) status(s *Status) {
 	}
 }
 
+// add takes in one member's snapshot.
+func (s *Status) add(one *snapshot) {
+	s.Pollers++
+	s.InFlight += one.InFlight
+	s.Partitions = append(s.Partitions, one.Partitions...)
+	if s.Time.IsZero() || one.at.Before(s.Time) {
+		s.Time = one.at
+	}
+}
+
+// mark gives each partition the worst of the conditions that concern it.
+func (s *Status) mark() {
+	if len(s.Conditions) == 0 {
+		return
+	}
+	worst := make(map[TopicPartition]*Condition)
+	for i := range s.Conditions {
+		if c := &s.Conditions[i]; c.TopicPartition.Topic != "" && worst[c.TopicPartition] == nil {
+			worst[c.TopicPartition] = c
+		}
+	}
+	s.Partitions = slices.Clone(s.Partitions)
+	for i := range s.Partitions {
+		p := &s.Partitions[i]
+		own, topic := worst[p.TopicPartition], worst[TopicPartition{Topic: p.Topic, Partition: -1}]
+		if p.Condition = own; own == nil || topic != nil && topic.gravity() < own.gravity() {
+			p.Condition = topic
+		}
+	}
+}
+
 // sum puts together what the members said. A partition that two of them hold, since one does not know yet that it lost it,
 // is the one's that has come further.
 func (s *Status) sum() {
@@ -205,11 +246,19 @@ func (s *Status) sum() {
 		p := &s.Partitions[i]
 		s.OldestAge = max(s.OldestAge, p.OldestAge)
 		if p.Lag >= 0 {
-			s.OffsetLag[p.Topic] += p.Lag
-			s.SumOffsetLag += p.Lag
+			s.OffsetLag[p.Topic] = saturate(s.OffsetLag[p.Topic], p.Lag)
+			s.SumOffsetLag = saturate(s.SumOffsetLag, p.Lag)
 			s.MaxOffsetLag = max(s.MaxOffsetLag, p.Lag)
 		}
 	}
+}
+
+// saturate adds two numbers that are not negative, and stops at the largest one.
+func saturate(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
 }
 
 // setResult keeps the LastProcessingResult.

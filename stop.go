@@ -7,19 +7,36 @@ import (
 )
 
 const (
-	// stopGrace is how long handlers have to heed the end of their context before they are left behind.
-	stopGrace = 5 * time.Second
-	// closeTimeout bounds leaving the group.
-	closeTimeout = 10 * time.Second
+	// defaultStopTimeout is below the 30 s after which Kubernetes kills.
+	defaultStopTimeout = 25 * time.Second
+	// stopMinimum bounds a stop that interrupts handlers at once.
+	stopMinimum = 5 * time.Second
+	// stopReserve is what a stop keeps, of up to two fifths of its time, for what follows the handlers: the end of those
+	// whose context has ended, the last commit, leaving the group.
+	stopReserve = 7 * time.Second
+	// goodbye bounds leaving the group and closing the client: nothing depends on it, the group notices by itself.
+	goodbye = 5 * time.Second
 )
 
-// stopState is how far a stop has come. The phases are in order; each ends by itself or by its deadline.
+// stopBound says how long a stop may take, and how much of that handlers may go on.
+func stopBound(timeout time.Duration) (all, handlers time.Duration) {
+	if timeout == 0 {
+		return stopMinimum, 0
+	}
+	return timeout, timeout - min(stopReserve, timeout*2/5)
+}
+
+// stopState is how far a stop has come. The phases are in order; each ends by itself or by its deadline, and takes its share
+// of what is left until by.
 type stopState struct {
-	phase       stopPhase
-	deadline    time.Time
+	phase    stopPhase
+	deadline time.Time
+	// by is the end of the whole stop, but for what it takes to say so.
+	by time.Time
+	// closeBy is the end of the client's Close, which the poll goroutine goes by.
+	closeBy     time.Time
 	stopPolling context.CancelFunc
 	fatal       error
-	stuck       StuckError
 }
 
 type stopPhase uint8
@@ -36,38 +53,56 @@ const (
 // fail begins a stop with the client's last word.
 func (m *member) fail(err error) {
 	if m.stop.fatal == nil {
-		m.stop.fatal = &SourceError{Op: "poll", Err: err}
+		m.stop.fatal = &SourceError{Op: string(OpPoll), Err: err}
 	}
 	m.log.Error("the client failed for good", "err", err)
-	m.problem("poll", err)
-	m.beginStop(time.Now(), m.opts.stopTimeout)
+	m.core.hold(m.problem(OpPoll, err)) // of the Runner: it outlives the member
+	m.beginStop(time.Now(), false)
 }
 
-// patience is how long handlers may go on when the member has to end. One that others take the place of is as a rebalance
-// that takes away all that it has.
-func (m *member) patience(ctx context.Context) time.Duration {
-	if errors.Is(context.Cause(ctx), errSurplus) {
-		return m.opts.revokeTimeout
-	}
-	return m.opts.stopTimeout
-}
-
-// beginStop ends the intake. Handlers may go on for as long as patience says.
-func (m *member) beginStop(now time.Time, patience time.Duration) {
+// beginStop ends the intake. A surplus member, which others take the place of, is as a rebalance that takes away all that
+// it has.
+func (m *member) beginStop(now time.Time, surplus bool) {
 	if m.stop.phase != working {
 		return
 	}
-	m.stop.phase = finishing
-	m.stop.deadline = now.Add(patience)
-	m.log.Info("stopping", "inFlight", len(m.flying))
+	all, handlers := stopBound(m.opts.stopTimeout)
+	if surplus {
+		handlers = m.opts.revokeTimeout
+		all = handlers + stopReserve
+	}
+	s := &m.stop
+	s.phase = finishing
+	s.by = now.Add(all - all/50) // the rest is for what it takes to return
+	s.deadline = now.Add(handlers)
+	m.log.Info("stopping", "inFlight", len(m.flying), "bound", all)
 	for _, p := range m.parts {
 		m.pause(p, pausedByUser)
+	}
+}
+
+// share is a part of what is left of the stop.
+func (s *stopState) share(now time.Time, part, of int) time.Time {
+	return now.Add(max(0, s.by.Sub(now)) * time.Duration(part) / time.Duration(of))
+}
+
+// hasten shortens a stop that has begun, of a surplus member for one, to end with that of Run.
+func (s *stopState) hasten(now, by time.Time) {
+	if by.IsZero() || !by.Before(s.by) {
+		return
+	}
+	s.by = by
+	if at := s.share(now, 1, 3); at.Before(s.deadline) {
+		s.deadline = at
 	}
 }
 
 // advanceStop moves a stop on as far as it goes.
 func (m *member) advanceStop(now time.Time) {
 	s := &m.stop
+	if s.phase != working {
+		s.hasten(now, m.stopping.memberBy())
+	}
 	for {
 		due := !now.Before(s.deadline)
 		switch s.phase {
@@ -78,10 +113,10 @@ func (m *member) advanceStop(now time.Time) {
 					return
 				}
 				m.cancelHandlers(ErrStopping)
-				s.phase, s.deadline = cancelling, now.Add(stopGrace)
+				s.phase, s.deadline = cancelling, s.share(now, 3, 7)
 				continue
 			}
-			s.phase, s.deadline = settling, now.Add(finalCommitTimeout)
+			s.phase, s.deadline = settling, s.share(now, 1, 2)
 		case cancelling:
 			if len(m.flying) > 0 {
 				if !due {
@@ -92,7 +127,7 @@ func (m *member) advanceStop(now time.Time) {
 					m.abandon(inv)
 				}
 			}
-			s.phase, s.deadline = settling, now.Add(finalCommitTimeout)
+			s.phase, s.deadline = settling, s.share(now, 1, 2)
 		case settling:
 			if (m.committing != nil || m.anyDirty()) && !due {
 				m.at(s.deadline)
@@ -101,14 +136,18 @@ func (m *member) advanceStop(now time.Time) {
 			if m.committing != nil {
 				m.counters.abandonedCommits.Add(1)
 			}
-			s.phase, s.deadline = closing, now.Add(closeTimeout+time.Second)
+			if m.anyDirty() {
+				m.uncommitted(now)
+			}
+			s.closeBy = now.Add(min(goodbye, max(0, s.by.Sub(now))))
+			s.phase, s.deadline = closing, s.closeBy.Add(m.closeSlack())
 			s.stopPolling()
 		case closing:
 			if !due {
 				m.at(s.deadline)
 				return
 			}
-			s.stuck.Calls = append(s.stuck.Calls, StuckCall{Op: "close", Since: now.Add(-closeTimeout)})
+			m.clientStuck()
 			s.phase = stopped
 		default:
 			return
@@ -116,10 +155,16 @@ func (m *member) advanceStop(now time.Time) {
 	}
 }
 
+// closeSlack is how much longer than the client's Close may take it is waited for: it returns at the end of its context.
+func (m *member) closeSlack() time.Duration {
+	all, _ := stopBound(m.opts.stopTimeout)
+	return all / 100
+}
+
 // abandon leaves an invocation behind: what it does later means nothing.
 func (m *member) abandon(inv *invocation) {
 	h := StuckHandler{Partitions: ranges(inv.parts), Since: inv.started}
-	m.stop.stuck.Handlers = append(m.stop.stuck.Handlers, h)
+	m.left.handler(inv, h)
 	m.log.Error("a handler ignores the end of its context and is left behind", "partitions", h.Partitions, "since", h.Since)
 	delete(m.flying, inv)
 	m.workers.release()
@@ -128,10 +173,39 @@ func (m *member) abandon(inv *invocation) {
 	}
 }
 
-// pollEnded takes in the end of the poll goroutine: the client is closed.
+// uncommitted notes that a stop goes on without a commit of what was handled.
+func (m *member) uncommitted(now time.Time) {
+	call := StuckCall{Op: OpCommit, Since: now, Err: errors.New("records that were handled are not committed: they will be delivered again")}
+	if m.committing != nil {
+		call.Since = m.committing.began
+	}
+	m.conditions.held(m, func(c *Condition) bool {
+		if c.Op == OpCommit {
+			call.Since, call.Err = c.Since, errors.Join(call.Err, c.Err)
+		}
+		return c.Op == OpCommit
+	})
+	m.left.call(nil, call)
+	m.log.Error("the stop goes on without a commit", "since", call.Since, "err", call.Err)
+}
+
+// clientStuck notes that the poll goroutine does not come back from the client.
+func (m *member) clientStuck() {
+	call := StuckCall{Op: OpClose, Since: time.Now()}
+	if at := m.closeBegan.Load(); at != 0 {
+		call.Since = time.Unix(0, at)
+	} else if at := m.inPoll.Load(); at != 0 {
+		call.Op, call.Since = OpPoll, time.Unix(0, at)
+	}
+	m.left.call(m, call)
+	m.log.Error("the Kafka client does not return and is left behind", "op", string(call.Op), "since", call.Since)
+}
+
+// pollEnded takes in the end of the poll goroutine: the client is closed, and no goroutine is left behind of ours. Where it
+// did not leave the group in order nothing is lost by that: the group finds out by itself.
 func (m *member) pollEnded(err error) {
 	if err != nil {
-		m.stop.stuck.Calls = append(m.stop.stuck.Calls, StuckCall{Op: "close", Since: m.stop.deadline.Add(-closeTimeout), Err: err})
+		m.log.Warn("the group was not left in order; it notices after the session timeout", "err", err)
 	}
 	m.stop.phase = stopped
 }

@@ -17,6 +17,8 @@ type unit struct {
 	size, held int
 	// own: nothing else is kept alive, the records are copies.
 	own bool
+	// kept: the records are the engine's alone, no handler was given them.
+	kept bool
 	// attempts counts the failed invocations that count for MaximumRetryAttempts, tries all of them.
 	attempts     int
 	tries        int
@@ -119,6 +121,9 @@ func (pol retryPolicy) apply(u unit, out outcome, partial bool, items []int, now
 	}
 	if partial {
 		u.keep(items)
+	}
+	if out == interrupted {
+		return []unit{u}, nil, 0
 	}
 	if u.firstFailure.IsZero() {
 		u.firstFailure = now

@@ -10,6 +10,8 @@ const (
 	failed            // try again, one attempt used
 	throttled         // try again, no attempt used
 	permanent         // do not try again
+	// interrupted: the engine ended the invocation, and nothing is known of its records. No error reads so by itself.
+	interrupted
 )
 
 // verdict is the meaning of what a handler returned.

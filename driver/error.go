@@ -63,6 +63,11 @@ type Error struct {
 	Broker string
 	// Offset is the offset that was asked for, with KindOffsetOutOfRange; else -1.
 	Offset int64
+	// Truncated, with KindOffsetOutOfRange, says that the log was cut below Offset, and may have grown past it again: its
+	// records from ResetTo on are others than those that were read.
+	Truncated bool
+	// ResetTo is where the log parted from what was read, where Truncated is set.
+	ResetTo int64
 	// Err is the client's own error.
 	Err error
 }

@@ -10,7 +10,8 @@ import (
 //
 // The form, field by field: eventSourceArn is left out when empty, as it is for self-managed Kafka; a nil key or
 // value is left out, an empty one is ""; headers are an array of objects of one key each, [] when there are none;
-// header bytes are signed, as Java's; a nil header value is null; schema metadata is there only when set. Text that is
+// header bytes are signed, as Java's; a nil header value is [], since
+// consumers in other languages (Powertools, Rust's types) refuse null there; schema metadata is there only when set. Text that is
 // not UTF-8 has U+FFFD for each wrong byte.
 func (e KafkaEvent) AppendJSON(dst []byte) []byte {
 	dst = slices.Grow(dst, e.Size())
@@ -119,11 +120,7 @@ func (h *Header) append(dst []byte) []byte {
 	dst = append(dst, '{')
 	dst = appendQuoted(dst, h.Key)
 	dst = append(dst, ':')
-	if h.Value == nil {
-		dst = append(dst, `null`...)
-	} else {
-		dst = appendSignedBytes(dst, h.Value)
-	}
+	dst = appendSignedBytes(dst, h.Value)
 	return append(dst, '}')
 }
 

@@ -2,7 +2,7 @@
 // as Go values and as Lambda's JSON, to the byte.
 //
 // The types stand here, apart from package esm, so that the Kafka drivers can fill records in the very
-// form in which handlers receive them: a batch is a sub-slice of what a driver read, never a copy.
+// form in which handlers receive them.
 // Package esm re-exports them as esm.KafkaEvent, esm.KafkaRecord and so on.
 package event
 
@@ -16,8 +16,10 @@ const SourceSelfManagedKafka = "SelfManagedKafka"
 
 // KafkaEvent is one batch of records, as Lambda's Invoke payload for self-managed Apache Kafka.
 //
-// A handler owns the event that it receives: it may keep it, change it and hand it on. Key, Value and header
-// bytes may share memory with other records of the same fetch, so they must not be appended to in place.
+// A handler owns the event that it receives: the map, the slices of records and of headers, and every field in them. It
+// may sort, filter, clear and append to them, keep them for as long as it likes and hand them on. The bytes of keys,
+// values and header values are there to be read, also after the handler has returned; they are not to be overwritten,
+// since a retry is given the same bytes. An append to them makes a copy.
 type KafkaEvent struct {
 	// EventSource is "SelfManagedKafka".
 	EventSource string
@@ -48,7 +50,7 @@ type KafkaRecord struct {
 	KeySchemaMetadata, ValueSchemaMetadata *SchemaMetadata
 }
 
-// Header is one record header. A nil Value is Kafka's null header value.
+// Header is one record header. A nil Value is Kafka's null header value; in JSON it is [], as an empty one.
 type Header struct {
 	Key   string
 	Value []byte

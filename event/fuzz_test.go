@@ -41,7 +41,7 @@ func FuzzUnmarshalEvent(f *testing.F) {
 		if first.Records == nil {
 			second.Records = nil // null becomes {}
 		}
-		if !reflect.DeepEqual(first, second) {
+		if first = withoutNullHeaders(first); !reflect.DeepEqual(first, second) {
 			t.Fatalf("read %+v\nthen %+v", first, second)
 		}
 	})

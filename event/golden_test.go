@@ -84,7 +84,7 @@ func TestGolden(t *testing.T) {
 			if err := json.Unmarshal(pretty, &decoded); err != nil {
 				t.Fatal(err)
 			}
-			if !reflect.DeepEqual(decoded, event) {
+			if event = withoutNullHeaders(event); !reflect.DeepEqual(decoded, event) {
 				t.Errorf("decoded:\n got %+v\nwant %+v", decoded, event)
 			}
 		})

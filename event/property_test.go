@@ -56,6 +56,20 @@ func TestSizesAddUp(t *testing.T) {
 	})
 }
 
+// withoutNullHeaders makes null header values empty ones, which is all that the JSON says of them. It changes the event.
+func withoutNullHeaders(e KafkaEvent) KafkaEvent {
+	for _, records := range e.Records {
+		for i := range records {
+			for k := range records[i].Headers {
+				if h := &records[i].Headers[k]; h.Value == nil {
+					h.Value = []byte{}
+				}
+			}
+		}
+	}
+	return e
+}
+
 func TestRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		event := genEvent(false).Draw(t, "event")
@@ -64,8 +78,8 @@ func TestRoundTrip(t *testing.T) {
 		if err := decoded.UnmarshalJSON(encoded); err != nil {
 			t.Fatalf("%v: %s", err, encoded)
 		}
-		if !reflect.DeepEqual(decoded, event) {
-			t.Fatalf("decoded %+v\nwant %+v", decoded, event)
+		if want := withoutNullHeaders(event); !reflect.DeepEqual(decoded, want) {
+			t.Fatalf("decoded %+v\nwant %+v", decoded, want)
 		}
 	})
 }

@@ -72,12 +72,7 @@ func headersLen(headers []Header) int {
 	n := len(headers) - 1 // commas
 	for i := range headers {
 		h := &headers[i]
-		n += len(`{:}`) + quotedLen(h.Key)
-		if h.Value == nil {
-			n += len(`null`)
-		} else {
-			n += signedBytesLen(h.Value)
-		}
+		n += len(`{:}`) + quotedLen(h.Key) + signedBytesLen(h.Value)
 	}
 	return n
 }

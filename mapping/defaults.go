@@ -1,9 +1,6 @@
 package mapping
 
 import (
-	"slices"
-	"strings"
-
 	"github.com/google/uuid"
 )
 
@@ -73,7 +70,7 @@ func (m Mapping) WithDefaults() Mapping {
 }
 
 // GroupID returns the consumer group (Kafka's group.id): ConsumerGroupId, else UUID, else the UUID derived from
-// FunctionName and Topics. It is empty for a mapping with none of the three, which Validate refuses.
+// FunctionName. It is empty for a mapping with none of the three, which Validate refuses.
 func (m Mapping) GroupID() string {
 	if c := m.SelfManagedKafkaEventSourceConfig; c != nil && c.ConsumerGroupId != "" {
 		return c.ConsumerGroupId
@@ -84,20 +81,14 @@ func (m Mapping) GroupID() string {
 	return m.derivedUUID()
 }
 
-// derivedUUID is the version 5 UUID of FunctionName and the sorted Topics, each ended by a zero byte, which neither may
-// contain. It is empty without a FunctionName. FunctionName counts as it is written: a name and its ARN differ.
+// derivedUUID is the version 5 UUID of FunctionName, ended by a zero byte, which it cannot contain. It is empty without a
+// FunctionName, which counts as it is written: a name and its ARN differ. Topics have no part in it, so that one that is
+// added leaves the group as it is.
 func (m Mapping) derivedUUID() string {
 	if m.FunctionName == "" {
 		return ""
 	}
-	var name strings.Builder
-	name.WriteString(m.FunctionName)
-	name.WriteByte(0)
-	for _, topic := range slices.Sorted(slices.Values(m.Topics)) {
-		name.WriteString(topic)
-		name.WriteByte(0)
-	}
-	return uuid.NewSHA1(uuidNamespace, []byte(name.String())).String()
+	return uuid.NewSHA1(uuidNamespace, []byte(m.FunctionName+"\x00")).String()
 }
 
 func (m Mapping) queueMode() bool {

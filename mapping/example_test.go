@@ -18,7 +18,7 @@ func ExampleParse() {
 		return
 	}
 	fmt.Println(m.WithDefaults().BatchSize, *m.MaximumBatchingWindowInSeconds, m.GroupID())
-	// Output: 100 1 67eb8326-3e18-5c75-8f6d-169640077ff9
+	// Output: 100 1 d9c1632c-725e-533d-8983-b8090d01ea52
 }
 
 func ExampleMapping_Validate() {

@@ -6,11 +6,12 @@ import "time"
 // Apache Kafka, under AWS's names. It is pure data: it loads from and prints to the JSON of that call (Parse,
 // encoding/json). Where AWS allows 0 and unset means something else, the field is a pointer; nil is unset.
 type Mapping struct {
-	// FunctionName names what is invoked, for logs and events; with Topics it is what an unset UUID is derived from.
+	// FunctionName names what is invoked, for logs and events; an unset UUID is derived from it.
 	FunctionName string `json:"FunctionName,omitempty"`
 	// UUID identifies the mapping, and is its consumer group where ConsumerGroupId is unset. Unset, it is derived by
-	// name from FunctionName and the sorted Topics, never from servers or time, so that every restart and every replica
-	// gets the same.
+	// name from FunctionName, never from topics, servers or time, so that every restart and every replica gets the same,
+	// and a topic that is added joins the group that there is. A second mapping of the same function needs a UUID or a
+	// ConsumerGroupId of its own.
 	UUID string `json:"UUID,omitempty"`
 	// Enabled false starts the mapping disabled: nothing is polled until Resume. Default true.
 	Enabled *bool `json:"Enabled,omitempty"`

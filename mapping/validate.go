@@ -103,7 +103,7 @@ func (m Mapping) checkFunctionName(c *checker) {
 		}
 	}
 	if m.UUID != "" && !uuidForm.MatchString(m.UUID) {
-		c.refuse("UUID", m.UUID, "must be a UUID, such as 14e0db71-5d35-4eb5-b481-8945cf9d10c2, or left out: it is derived from FunctionName and Topics then")
+		c.refuse("UUID", m.UUID, "must be a UUID, such as 14e0db71-5d35-4eb5-b481-8945cf9d10c2, or left out: it is derived from FunctionName then")
 	}
 }
 

@@ -1,5 +1,7 @@
 package scaling
 
+import "math"
+
 // A demand is what the assigned partitions want, in workers.
 //
 // It is computed partition by partition, because a partition has at most one
@@ -31,8 +33,8 @@ func measure(s *Sample, dt, batch, rate, invocation, horizon, moment float64) de
 	for i := range s.Partitions {
 		p := &s.Partitions[i]
 		lag, arrived := max(p.Lag, 0), max(p.Arrived, 0)
-		d.lag += lag
-		d.arrived += arrived
+		d.lag = sum(d.lag, lag)
+		d.arrived = sum(d.arrived, arrived)
 		if p.Blocked {
 			d.blocked++
 			continue
@@ -95,7 +97,7 @@ func (d *demand) drainTime(workers int, rate, arrival float64) float64 {
 func (s *Sample) Lag() int64 {
 	var lag int64
 	for i := range s.Partitions {
-		lag += max(s.Partitions[i].Lag, 0)
+		lag = sum(lag, s.Partitions[i].Lag)
 	}
 	return lag
 }
@@ -104,7 +106,15 @@ func (s *Sample) Lag() int64 {
 func (s *Sample) Arrived() int64 {
 	var arrived int64
 	for i := range s.Partitions {
-		arrived += max(s.Partitions[i].Arrived, 0)
+		arrived = sum(arrived, s.Partitions[i].Arrived)
 	}
 	return arrived
+}
+
+// sum adds b, a negative one as 0, to a, which is not negative, and stops at the largest number.
+func sum(a, b int64) int64 {
+	if b = max(b, 0); a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
 }

@@ -60,7 +60,7 @@ func (p *Lambda) Decide(s Sample) Decision {
 	first := p.time.IsZero()
 	p.time = s.Time
 	p.estimate.observe(&s, dt)
-	p.arrived += s.Arrived()
+	p.arrived = sum(p.arrived, s.Arrived())
 	p.throttles += s.Throttles
 	p.calls += s.Invocations + s.Throttles
 

@@ -111,3 +111,25 @@ func TestDrainIsMonotoneInLag(t *testing.T) {
 		}
 	})
 }
+
+// Lags that sum up to more than a number holds stop at the largest one.
+func TestLagsSaturate(t *testing.T) {
+	for name, policy := range policies {
+		t.Run(name, func(t *testing.T) {
+			g := Guard(policy(), Bounds{})
+			for i := range 12 {
+				s := Sample{Time: t0.Add(time.Duration(i) * time.Minute), LagTime: t0.Add(time.Duration(i) * time.Minute), Capacity: Capacity{Workers: 1, Pollers: 1}}
+				for p := range int32(3) {
+					s.Partitions = append(s.Partitions, Partition{Topic: "t", Partition: p, Lag: math.MaxInt64, Arrived: math.MaxInt64})
+				}
+				if lag, arrived := s.Lag(), s.Arrived(); lag != math.MaxInt64 || arrived != math.MaxInt64 {
+					t.Fatalf("lag %d, arrived %d", lag, arrived)
+				}
+				d := g.Decide(s)
+				if r := d.Reason; r.Lag < 0 || r.Need < 0 || r.Arrival < 0 || r.Kind == Clamped || r.Kind == Panicked || d.Workers < 1 {
+					t.Fatalf("%+v", d)
+				}
+			}
+		})
+	}
+}

@@ -369,7 +369,7 @@ func (c *secureCluster) try(t *testing.T, a attempt, driver, suffix string) {
 			satisfied = true
 			continue
 		}
-		said = append(said, time.Since(begun).Round(time.Millisecond).String()+" "+i.Op+" "+string(i.Diagnosis.Cause)+": "+i.Err.Error())
+		said = append(said, time.Since(begun).Round(time.Millisecond).String()+" "+string(i.Op)+" "+string(i.Diagnosis.Cause)+": "+i.Err.Error())
 		if d := i.Diagnosis; d.Code != "" && d.Code != a.want.code || d.Known() && !d.Vague() && d.Cause != a.want.cause {
 			t.Errorf("was taken for %q (%s): %v", d.Cause, d.Code, i.Err)
 		}

@@ -120,17 +120,21 @@ func TestRetentionPassedTheCommit(t *testing.T) {
 }
 
 func TestATopicThatIsMissingAtTheStart(t *testing.T) {
-	onFake(t, func(t *testing.T, e *env) {
-		p := e.run(t, e.mapping("t"), nil)
-		p.until("the error", func() bool { return p.failed(driver.KindUnknownTopic) })
-		if r := p.runner.Status().LastProcessingResult; !strings.HasPrefix(r, "PROBLEM: Connection error.") {
-			t.Errorf("LastProcessingResult %q", r)
-		}
-		e.CreateTopic(t, "t", 2)
-		e.fillAll(t, "t", 2, 5)
-		e.committed(t, "t", map[int32]int64{0: 5, 1: 5}, p)
-		p.endClean()
-	})
+	for _, at := range []esm.StartingPosition{esm.TrimHorizon, esm.Latest} {
+		t.Run(string(at), func(t *testing.T) {
+			onFake(t, func(t *testing.T, e *env) {
+				p := e.run(t, from(e.mapping("t"), at, time.Time{}), nil)
+				p.until("the error", func() bool { return p.failed(driver.KindUnknownTopic) })
+				if r := p.runner.Status().LastProcessingResult; !strings.HasPrefix(r, "PROBLEM: Connection error.") {
+					t.Errorf("LastProcessingResult %q", r)
+				}
+				e.CreateTopic(t, "t", 2)
+				e.fillAll(t, "t", 2, 5)
+				e.committed(t, "t", map[int32]int64{0: 5, 1: 5}, p)
+				p.endClean()
+			})
+		})
+	}
 }
 
 func TestATopicDeletedAndMadeAgain(t *testing.T) {
@@ -171,19 +175,24 @@ func TestATopicDeletedForGood(t *testing.T) {
 }
 
 func TestATopicOfAPatternThatAppearsLater(t *testing.T) {
-	onFake(t, func(t *testing.T, e *env) {
-		e.CreateTopic(t, "orders-a", 1)
-		e.CreateTopic(t, "other", 1)
-		e.fill(t, "orders-a", 0, 5)
-		e.fill(t, "other", 0, 5)
-		p := e.run(t, e.mapping("^orders-.*"), nil)
-		e.committed(t, "orders-a", map[int32]int64{0: 5}, p)
-		e.CreateTopic(t, "orders-b", 2)
-		e.fillAll(t, "orders-b", 2, 5)
-		e.committed(t, "orders-b", map[int32]int64{0: 5, 1: 5}, p)
-		p.endClean()
-		wantOffsets(t, offsets("other", p), nil)
-	})
+	for _, at := range []esm.StartingPosition{esm.TrimHorizon, esm.Latest} {
+		t.Run(string(at), func(t *testing.T) {
+			onFake(t, func(t *testing.T, e *env) {
+				e.CreateTopic(t, "orders-a", 1)
+				e.CreateTopic(t, "other", 1)
+				e.fill(t, "orders-a", 0, 5)
+				e.fill(t, "other", 0, 5)
+				p := e.run(t, from(e.mapping("^orders-.*"), at, time.Time{}), nil)
+				e.committed(t, "orders-a", map[int32]int64{0: 5}, p)
+				e.CreateTopic(t, "orders-b", 2)
+				e.fillAll(t, "orders-b", 2, 5)
+				e.committed(t, "orders-b", map[int32]int64{0: 5, 1: 5}, p)
+				p.endClean()
+				wantOffsets(t, offsets("other", p), nil)
+				wantOffsets(t, offsets("orders-b", p), map[int32][]int64{0: span(0, 5), 1: span(0, 5)})
+			})
+		})
+	}
 }
 
 func TestPartitionsAddedLaterAreReadFromTheirBeginning(t *testing.T) {

@@ -1,0 +1,71 @@
+package esm
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/esm-go/esm/driver"
+)
+
+// census is which topics there were when the mapping first asked. One that was made after that begins at its beginning,
+// whatever StartingPosition says: nobody could have meant to skip what was produced before the first look at it. It
+// belongs to the mapping, so that members that join later, and those that take others' places, go by the same one.
+// Safe for concurrent use.
+type census struct {
+	mu    sync.Mutex
+	taken bool
+	// ids are the topics' ids, zero where they are not known.
+	ids map[string][16]byte
+	// opaque are topics of which the brokers did not say whether they are there.
+	opaque map[string]bool
+}
+
+// takeCensus asks for the topics that the mapping reads, once. It has no say under TRIM_HORIZON.
+func (m *member) takeCensus(ctx context.Context, start startPolicy) error {
+	if start.at == driver.AtEarliest || m.census.known() {
+		return nil
+	}
+	topics, err := m.consumer.Topics(ctx)
+	if err != nil {
+		return err
+	}
+	m.census.take(topics)
+	return nil
+}
+
+func (c *census) known() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.taken
+}
+
+// take keeps the first answer.
+func (c *census) take(topics []driver.Topic) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.taken {
+		return
+	}
+	c.taken, c.ids, c.opaque = true, make(map[string][16]byte), make(map[string]bool)
+	for _, t := range topics {
+		var e *driver.Error
+		switch {
+		case t.Err == nil:
+			c.ids[t.Name] = t.ID
+		case !errors.As(t.Err, &e) || e.Kind != driver.KindUnknownTopic:
+			c.opaque[t.Name] = true
+		}
+	}
+}
+
+// later reports whether a topic that is there now was not, or was another one, when the mapping first asked.
+func (c *census) later(topic string, id [16]byte) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.taken || c.opaque[topic] {
+		return false
+	}
+	was, there := c.ids[topic]
+	return !there || was != id && was != ([16]byte{}) && id != ([16]byte{})
+}

@@ -1,0 +1,149 @@
+package esm
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// conditionLog writes the lines about conditions: one when a condition begins, when it becomes another one and when it ends,
+// as long as they are few; and one a minute, while any stands or some came and went unsaid.
+type conditionLog struct {
+	log   *slog.Logger
+	few   allowance
+	lines []func() // to be written when the lock is released
+	// unsaid counts conditions that ended with no line of their own since the last line of the minute.
+	unsaid int
+	minute time.Time // of the next such line; zero when nothing stands
+}
+
+const (
+	// conditionLines is how many lines about single conditions may come at once; one more may each conditionLineEvery. With the
+	// line of the minute that is six in any minute at most.
+	conditionLines     = 3
+	conditionLineEvery = 30 * time.Second
+	// conditionMinute is the time between two lines that say what stands.
+	conditionMinute = time.Minute
+)
+
+func (l *conditionLog) init(log *slog.Logger) {
+	l.log, l.few = log, allowance{most: conditionLines, each: conditionLineEvery}
+}
+
+// take hands over the lines that are to be written.
+func (l *conditionLog) take() []func() {
+	lines := l.lines
+	l.lines = nil
+	return lines
+}
+
+func (l *conditionLog) add(level slog.Level, what string, attrs ...slog.Attr) {
+	l.lines = append(l.lines, func() { l.log.LogAttrs(context.Background(), level, what, attrs...) })
+}
+
+// write writes a line about a condition; false when there have been many.
+func (l *conditionLog) write(now time.Time, what string, c Condition) bool {
+	if l.minute.IsZero() {
+		l.minute = now.Add(conditionMinute)
+	}
+	if ok, _ := l.few.take(now); !ok {
+		return false
+	}
+	l.add(slog.LevelWarn, what, c.attrs()...)
+	return true
+}
+
+// mention writes a line about what does not stand.
+func (l *conditionLog) mention(now time.Time, c Condition) {
+	if ok, _ := l.few.take(now); ok {
+		l.add(slog.LevelWarn, "event source", c.attrs()...)
+	}
+}
+
+// ended writes the line of a condition's end.
+func (l *conditionLog) ended(now time.Time, s *standing) {
+	said := s.told
+	if said {
+		said, _ = l.few.take(now)
+	}
+	if !said {
+		l.unsaid++
+		return
+	}
+	l.add(slog.LevelInfo, "event source: a condition has ended", append(s.attrs(), slog.Duration("lasted", now.Sub(s.Since)),
+		slog.Int("count", s.Count))...)
+}
+
+// everyMinute writes the line of the minute when it is due, about the conditions given, worst first; it returns when the next
+// one is, zero when there is nothing to tell of.
+func (l *conditionLog) everyMinute(now time.Time, all []Condition) time.Time {
+	if l.minute.IsZero() || now.Before(l.minute) {
+		return l.minute
+	}
+	if len(all) == 0 && l.unsaid == 0 {
+		l.minute = time.Time{}
+		return l.minute
+	}
+	l.minute = now.Add(conditionMinute)
+	attrs := []slog.Attr{slog.Int("conditions", len(all)), slog.Int("ended", l.unsaid)}
+	l.unsaid = 0
+	if len(all) > 0 {
+		worst := &all[0]
+		attrs = append(attrs, worst.attrs()...)
+		attrs = append(attrs, slog.Time("since", worst.Since), slog.Int("count", worst.Count))
+	}
+	if len(all) > 1 {
+		var others []string
+		for _, c := range all[1:min(len(all), 4)] {
+			others = append(others, c.Kind+c.where(" of "))
+		}
+		attrs = append(attrs, slog.Any("others", others))
+	}
+	l.add(slog.LevelWarn, "event source: conditions stand", attrs...)
+	return l.minute
+}
+
+// attrs describe a condition in a line of the log.
+func (c *Condition) attrs() []slog.Attr {
+	attrs := []slog.Attr{slog.String("op", string(c.Op)), slog.String("kind", c.Kind)}
+	switch tp := c.TopicPartition; {
+	case tp.Topic == "":
+	case tp.Partition < 0:
+		attrs = append(attrs, slog.String("topic", tp.Topic))
+	default:
+		attrs = append(attrs, slog.String("partition", tp.String()))
+	}
+	attrs = append(attrs, slog.Any("err", c.Err), slog.String("LastProcessingResult", c.LastProcessingResult))
+	if d := &c.Diagnosis; d.Known() {
+		attrs = append(attrs, slog.String("cause", string(d.Cause)), slog.String("detail", d.Detail), slog.String("hint", d.Hint))
+	}
+	return attrs
+}
+
+// allowance bounds how often something is said: so many times at once, once more each so often. Not safe for concurrent use.
+type allowance struct {
+	most  int
+	each  time.Duration
+	spent int
+	since time.Time // when the last one came back
+	kept  int       // how many were refused since the last that was not
+}
+
+// take reports whether it may be said now, and how often it was not since the last time.
+func (a *allowance) take(now time.Time) (ok bool, kept int) {
+	if a.spent > 0 {
+		back := int(now.Sub(a.since) / a.each)
+		a.spent = max(0, a.spent-back)
+		a.since = a.since.Add(time.Duration(back) * a.each)
+	}
+	if a.spent == 0 {
+		a.since = now
+	}
+	if a.spent >= a.most {
+		a.kept++
+		return false, 0
+	}
+	a.spent++
+	kept, a.kept = a.kept, 0
+	return true, kept
+}

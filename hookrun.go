@@ -1,0 +1,159 @@
+package esm
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// hookList calls each of several Hooks, on a goroutine of its own but for those of a batch.
+type hookList struct {
+	list []Hooks
+
+	mu       sync.Mutex
+	queue    []hookCall
+	finished bool
+	// work holds a word when there is something in the queue, or it is finished.
+	work chan struct{}
+	// ended is closed when the goroutine has ended.
+	ended chan struct{}
+	// released is closed when nobody waits for a hook any more.
+	released chan struct{}
+	release  func()
+
+	// waiting is how many wait for a hook, running the one that runs.
+	waiting atomic.Int32
+	running atomic.Pointer[hookCall]
+}
+
+// hookCall is one call that stands in the queue. Done is closed when it has returned.
+type hookCall struct {
+	name  string
+	f     func()
+	done  chan struct{}
+	since time.Time
+}
+
+func newHookList(list []Hooks) *hookList {
+	l := &hookList{list: list, work: make(chan struct{}, 1), ended: make(chan struct{}), released: make(chan struct{})}
+	l.release = sync.OnceFunc(func() { close(l.released) })
+	return l
+}
+
+// run is the goroutine of the hooks. It ends when it is told to finish and the queue is empty.
+func (l *hookList) run() {
+	ending := false
+	defer func() {
+		if ending {
+			close(l.ended)
+		} else { // a hook ended its goroutine, as t.FailNow does
+			go l.run() // awaited as this one is, through ended
+		}
+	}()
+	for {
+		l.mu.Lock()
+		queue, finished := l.queue, l.finished
+		l.queue = nil
+		l.mu.Unlock()
+		for i := range queue {
+			l.call(&queue[i], queue[i+1:])
+		}
+		if len(queue) > 0 {
+			continue
+		}
+		if finished {
+			ending = true
+			return
+		}
+		<-l.work
+	}
+}
+
+// call runs one call. The rest goes back to the queue's head when it does not return.
+func (l *hookList) call(c *hookCall, rest []hookCall) {
+	returned := false
+	defer func() {
+		l.running.Store(nil)
+		close(c.done)
+		if !returned {
+			l.mu.Lock()
+			l.queue = append(rest, l.queue...)
+			l.mu.Unlock()
+		}
+	}()
+	c.since = time.Now()
+	l.running.Store(c)
+	c.f()
+	returned = true
+}
+
+// push has the goroutine call f; false when it is past that.
+func (l *hookList) push(name string, f func()) (done chan struct{}, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.finished {
+		return nil, false
+	}
+	done = make(chan struct{})
+	l.queue = append(l.queue, hookCall{name: name, f: f, done: done})
+	l.wake()
+	return done, true
+}
+
+func (l *hookList) wake() {
+	select {
+	case l.work <- struct{}{}:
+	default:
+	}
+}
+
+// finish has the goroutine end when all has been told.
+func (l *hookList) finish() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.finished = true
+	l.wake()
+}
+
+// tell calls one field of every Hooks that has it.
+func tell[T any](l *hookList, field func(*Hooks) func(T), info T) {
+	for i := range l.list {
+		if f := field(&l.list[i]); f != nil {
+			f(info)
+		}
+	}
+}
+
+// hooked reports whether any Hooks has a field.
+func hooked[T any](l *hookList, field func(*Hooks) func(T)) bool {
+	for i := range l.list {
+		if field(&l.list[i]) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// inTurn calls hooks and waits for them, until nobody does any more.
+func inTurn[T any](l *hookList, name string, field func(*Hooks) func(T), info T) {
+	if !hooked(l, field) {
+		return
+	}
+	done, ok := l.push(name, func() { tell(l, field, info) })
+	if !ok {
+		return
+	}
+	l.waiting.Add(1)
+	defer l.waiting.Add(-1)
+	select {
+	case <-done:
+	case <-l.released:
+	}
+}
+
+// later calls hooks with nobody waiting.
+func later[T any](l *hookList, name string, field func(*Hooks) func(T), info T) {
+	if hooked(l, field) {
+		l.push(name, func() { tell(l, field, info) })
+	}
+}

@@ -1,0 +1,90 @@
+package esm
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// The constants of Op are those in use: each is used, and nothing else is.
+func TestOpsAreThoseInUse(t *testing.T) {
+	set := token.NewFileSet()
+	packages, err := parser.ParseDir(set, ".", func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }, 0) //nolint:staticcheck // one folder, no build tags matter
+	if err != nil {
+		t.Fatal(err)
+	}
+	values, uses := make(map[string]string), make(map[string]int)
+	for _, file := range packages["esm"].Files {
+		for _, decl := range file.Decls {
+			g, ok := decl.(*ast.GenDecl)
+			if !ok || g.Tok != token.CONST {
+				continue
+			}
+			for _, spec := range g.Specs {
+				v := spec.(*ast.ValueSpec)
+				if typ, ok := v.Type.(*ast.Ident); ok && typ.Name == "Op" {
+					values[v.Names[0].Name], _ = strconv.Unquote(v.Values[0].(*ast.BasicLit).Value)
+				}
+			}
+		}
+	}
+	if len(values) < 12 {
+		t.Fatalf("found the constants %v", values)
+	}
+	for _, file := range packages["esm"].Files {
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.ValueSpec:
+				return len(n.Names) == 0 || values[n.Names[0].Name] == ""
+			case *ast.Ident:
+				if values[n.Name] != "" {
+					uses[n.Name]++
+				}
+			case *ast.KeyValueExpr: // Op: "something", but of a SourceError, whose Op is a sentence
+				key, _ := n.Key.(*ast.Ident)
+				if lit, ok := n.Value.(*ast.BasicLit); ok && key != nil && key.Name == "Op" && !sentence(file, n) {
+					t.Errorf("%s: Op is the literal %s, want one of the constants", set.Position(n.Pos()), lit.Value)
+				}
+			case *ast.CallExpr: // problem("something", …)
+				if f, ok := n.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "problem" && len(n.Args) > 0 {
+					if lit, ok := n.Args[0].(*ast.BasicLit); ok {
+						if value, _ := strconv.Unquote(lit.Value); !slices.Contains(all(values), value) {
+							t.Errorf("%s: problem(%s), want one of the constants", set.Position(n.Pos()), lit.Value)
+						}
+					}
+				}
+			}
+			return true
+		})
+	}
+	for name := range values {
+		if uses[name] == 0 {
+			t.Errorf("%s is not in use", name)
+		}
+	}
+}
+
+func all(m map[string]string) (values []string) {
+	for _, v := range m {
+		values = append(values, v)
+	}
+	return values
+}
+
+// sentence reports whether a field of a composite literal is that of a SourceError.
+func sentence(file *ast.File, field *ast.KeyValueExpr) (is bool) {
+	ast.Inspect(file, func(n ast.Node) bool {
+		if c, ok := n.(*ast.CompositeLit); ok {
+			if typ, ok := c.Type.(*ast.Ident); ok && typ.Name == "SourceError" && slices.Contains(c.Elts, ast.Expr(field)) {
+				is = true
+			}
+		}
+		return !is
+	})
+	return is
+}
