@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os/exec"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -159,17 +160,12 @@ func TestTerraform(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, s := range target {
-				if *got.State == s {
-					return true
-				}
+			if slices.Contains(target, *got.State) {
+				return true
 			}
-			for _, s := range pending {
-				if *got.State == s {
-					return false
-				}
+			if !slices.Contains(pending, *got.State) {
+				t.Fatalf("unexpected state %s: %s", *got.State, *got.StateTransitionReason)
 			}
-			t.Fatalf("unexpected state %s: %s", *got.State, *got.StateTransitionReason)
 			return false
 		})
 	}
@@ -200,8 +196,7 @@ func TestTerraform(t *testing.T) {
 	}
 	within(t, "ResourceNotFoundException", func() bool {
 		got, err := c.GetEventSourceMapping(ctx, &lambda.GetEventSourceMappingInput{UUID: id})
-		var missing *types.ResourceNotFoundException
-		if errors.As(err, &missing) {
+		if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
 			return true
 		}
 		if err != nil || *got.State != "Deleting" {

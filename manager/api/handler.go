@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -169,9 +170,7 @@ func (h *handler) answer(w http.ResponseWriter, status int, answer any) {
 }
 
 func (h *handler) fail(w http.ResponseWriter, f *failure) {
-	for name, values := range f.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), f.header)
 	w.Header().Set("X-Amzn-Errortype", f.name)
 	h.write(w, f.status, f.body())
 }

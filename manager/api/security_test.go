@@ -166,7 +166,7 @@ func TestTooMany(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		request, _ := http.NewRequest("POST", r.url+mappings, reader)
+		request, _ := http.NewRequest(http.MethodPost, r.url+mappings, reader)
 		response, err := http.DefaultClient.Do(request)
 		if err == nil {
 			_ = response.Body.Close()

@@ -91,7 +91,7 @@ func parseAuthorization(headers []string) (authorization, *failure) {
 	if len(headers) > 1 || !ok || !strings.HasPrefix(rest, " ") {
 		return incomplete("Authorization header must be one of " + signatureAlgorithm + ".")
 	}
-	for _, part := range strings.Split(rest, ",") {
+	for part := range strings.SplitSeq(rest, ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
 		switch name {
 		case "Credential":

@@ -126,7 +126,7 @@ func (r *resolver) ref(name string, n *yaml.Node, path string) any {
 	switch {
 	case known && (kind == "CommaDelimitedList" || strings.HasPrefix(kind, "List<")):
 		list := []any{}
-		for _, part := range strings.Split(value, ",") {
+		for part := range strings.SplitSeq(value, ",") {
 			list = append(list, strings.TrimSpace(part))
 		}
 		return list

@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	yaml "go.yaml.in/yaml/v3"
@@ -134,9 +135,7 @@ func (r *resolver) read(found []Resource, id, path string, properties *yaml.Node
 	resolved, _ := r.resolve(properties, path, 0).(map[string]any)
 	lines := make(map[string]int)
 	document := names.translate(resolved, properties, lines)
-	for name, value := range more {
-		document[name] = value
-	}
+	maps.Copy(document, more)
 	if len(r.errs) > before {
 		return found
 	}
@@ -179,7 +178,7 @@ func joined(err error) []error {
 	if err == nil {
 		return nil
 	}
-	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the very error, not one beneath it
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
 		var all []error
 		var texts []string
 		for _, err := range many.Unwrap() {

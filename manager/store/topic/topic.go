@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -73,6 +74,8 @@ type Store struct {
 	mu       sync.Mutex
 	table    *table.Table
 	position int64 // the offset after the last record that was read
+	written  int64 // the offset of the record whose commit is under way
+	seen     bool  // and whether it has been read, which says that it is committed
 	problems map[string]error
 	news     []store.Problem
 	closed   bool
@@ -81,11 +84,11 @@ type Store struct {
 // Open connects to the cluster, makes the topic where it is missing, and reads it. It returns when everything that the
 // topic held at the time of the call is known, or when ctx ends.
 func Open(ctx context.Context, topic string, opts ...Option) (*Store, error) {
-	s := &Store{topic: topic, replication: -1, log: slog.Default(), writing: make(chan struct{}, 1), table: table.New(), problems: make(map[string]error)}
+	s := &Store{topic: topic, replication: -1, log: slog.Default(), writing: make(chan struct{}, 1), table: table.New(), written: -1, problems: make(map[string]error)}
 	for _, opt := range opts {
 		opt.apply(s)
 	}
-	reader, err := kgo.NewClient(append(s.client[:len(s.client):len(s.client)],
+	reader, err := kgo.NewClient(append(slices.Clip(s.client),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.RecordDeliveryTimeout(deliveryTimeout),
 		kgo.MetadataMinAge(100*time.Millisecond),
 	)...)
@@ -187,6 +190,7 @@ func (s *Store) take(r *kgo.Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.position = r.Offset + 1
+	s.seen = s.seen || r.Offset == s.written
 	defer s.table.Tell()
 	uuid := string(r.Key)
 	if uuid == markKey {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,7 +56,7 @@ func (s *Store) write(ctx context.Context, uuid string, document []byte, since s
 		if err := s.check(uuid, document, since); err != nil {
 			return 0, err
 		}
-		err := error(nil)
+		var err error
 		if s.writer == nil {
 			if err = s.takeOver(ctx); err == nil {
 				continue // what was written meanwhile is known now: check again
@@ -106,7 +107,7 @@ func (s *Store) check(uuid string, document []byte, since store.Revision) error 
 
 // takeOver makes this replica the one that writes, and reads what the one before wrote.
 func (s *Store) takeOver(ctx context.Context) (err error) {
-	writer, err := kgo.NewClient(append(s.client[:len(s.client):len(s.client)],
+	writer, err := kgo.NewClient(append(slices.Clip(s.client),
 		kgo.TransactionalID("esm."+s.topic), kgo.TransactionTimeout(transactionTimeout), kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.RecordDeliveryTimeout(deliveryTimeout), kgo.RetryTimeout(deliveryTimeout), kgo.ProducerLinger(0),
 	)...)
@@ -149,8 +150,11 @@ func (s *Store) commit(ctx context.Context, uuid string, document []byte) (store
 		s.dropWriter()
 		return 0, fmt.Errorf("topic: %w", err)
 	}
+	s.mu.Lock()
+	s.written, s.seen = offset, false // no reader is given it before it is committed
+	s.mu.Unlock()
 	if err := writer.EndTransaction(ctx, kgo.TryCommit); err != nil {
-		return s.resolve(ctx, uuid, offset, err)
+		return s.resolve(ctx, offset, err)
 	}
 	// Durable; the context's end changes nothing of that.
 	_ = s.await(ctx, offset+1)
@@ -158,8 +162,8 @@ func (s *Store) commit(ctx context.Context, uuid string, document []byte) (store
 }
 
 // resolve finds out what became of a commit that failed: whoever has the transactional id, and has read to the end,
-// sees the record or knows that it will never be seen.
-func (s *Store) resolve(ctx context.Context, uuid string, offset int64, cause error) (store.Revision, error) {
+// has seen the record or knows that it never will be.
+func (s *Store) resolve(ctx context.Context, offset int64, cause error) (store.Revision, error) {
 	s.dropWriter()
 	for failures := 0; ; failures++ {
 		err := s.takeOver(ctx)
@@ -172,11 +176,8 @@ func (s *Store) resolve(ctx context.Context, uuid string, offset int64, cause er
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch row := s.table.Row(uuid).Revision; {
-	case row == store.Revision(offset+1):
-		return row, nil
-	case row > store.Revision(offset+1): // somebody has changed it since: whether over ours is no longer to be seen
-		return 0, fmt.Errorf("topic: %w: %w", store.ErrUnknownOutcome, cause)
+	if s.seen {
+		return store.Revision(offset + 1), nil
 	}
 	return 0, fmt.Errorf("topic: the write was not committed: %w", cause)
 }
