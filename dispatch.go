@@ -37,7 +37,7 @@ type part struct {
 func ranges(parts []part) map[string]OffsetRange {
 	r := make(map[string]OffsetRange, len(parts))
 	for _, p := range parts {
-		r[p.p.key] = OffsetRange{p.records[0].Offset, p.records[len(p.records)-1].Offset}
+		r[p.p.key] = OffsetRange{First: p.records[0].Offset, Last: p.records[len(p.records)-1].Offset}
 	}
 	return r
 }
@@ -190,7 +190,7 @@ func (m *member) call(inv *invocation, e KafkaEvent) {
 		inv.took = time.Since(inv.started)
 		inv.interrupted = inv.err != nil && endedByEngine(inv.ctx)
 		if len(m.hooks.list) > 0 {
-			m.hooks.batchEnd(inv.ctx, func() BatchEndInfo { return BatchEndInfo{inv.info(), inv.took, inv.err, inv.interrupted} })
+			m.hooks.batchEnd(inv.ctx, func() BatchEndInfo { return BatchEndInfo{BatchInfo: inv.info(), Duration: inv.took, Err: inv.err, Interrupted: inv.interrupted} })
 		}
 		inv.cancel()
 		select {

@@ -53,8 +53,8 @@ func (r *Runner) Healthy() error {
 		}
 	}
 	for i := range standing {
-		if c := &standing[i]; c.sickens() && now.Sub(c.Since) >= healthPatience {
-			return sick(c.Since, c.says())
+		if c := &standing[i]; sickens(c) && now.Sub(c.Since) >= healthPatience {
+			return sick(c.Since, says(c))
 		}
 	}
 	if !ready && !since.IsZero() && now.Sub(since) >= healthPatience {
@@ -89,7 +89,7 @@ func (m *member) sick(now time.Time) (since time.Time, what string) {
 }
 
 // sickens reports whether a condition that lasts makes the mapping unhealthy.
-func (c *Condition) sickens() bool {
+func sickens(c *Condition) bool {
 	switch c.Op {
 	case OpPoll:
 		return c.Kind != driver.KindOther.String() || c.TopicPartition.Topic != ""
@@ -100,10 +100,10 @@ func (c *Condition) sickens() bool {
 }
 
 // says names a condition for an operator.
-func (c *Condition) says() string {
+func says(c *Condition) string {
 	what := map[Op]string{OpPoll: "the event source: " + c.Kind, OpStart: "starts cannot be looked up", OpCommit: "commits fail",
 		OpCredentials: "the secrets cannot be read"}[c.Op]
-	return fmt.Sprintf("%s%s (%v)", what, c.where(" of "), c.Err)
+	return fmt.Sprintf("%s%s (%v)", what, whereof(c, " of "), c.Err)
 }
 
 // stuck returns when the cooldown of an open circuit ended, where nothing is being tried.

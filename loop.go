@@ -274,11 +274,10 @@ func (m *member) sourceError(err *driver.Error) {
 	switch err.Kind {
 	case driver.KindOffsetOutOfRange:
 		m.log.Warn("position does not exist", "partition", err.TopicPartition.String(), "offset", err.Offset)
-		if err.Truncated {
-			m.truncated(time.Now(), err.TopicPartition, err.Offset, err.ResetTo)
-		} else {
-			m.relocate(err.TopicPartition, err.Offset)
-		}
+		m.relocate(err.TopicPartition, err.Offset)
+	case driver.KindTruncated:
+		m.log.Warn("the log was cut below the position, and has grown again", "partition", err.TopicPartition.String(), "offset", err.Offset, "to", err.To)
+		m.truncated(time.Now(), err.TopicPartition, err.Offset, err.To)
 	case driver.KindTopicRecreated:
 		m.log.Warn("topic was deleted and made again", "topic", err.TopicPartition.Topic)
 		m.reportedAnew(err.TopicPartition.Topic)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -24,6 +26,10 @@ import (
 //   - guarantee 2: when a record is invoked, every record before it in its partition is resolved or in the same batch,
 //     and no member has two invocations of one partition at a time, also when it lost the partition and got it back; while
 //     nothing but revocations in time moves partitions, no two members have either;
+//   - a record is given as it was produced, whatever handlers did to the events that they were given before: the handler is
+//     a user, who sorts, overwrites, appends, keeps, panics, heeds its context or does not, and asks the Runner things;
+//   - a drop resolves a record only when the handler itself failed with it as often as the limit says, or said Permanent;
+//     what the engine interrupted does not count;
 //   - a failed batch waits out its pause before it is invoked again;
 //   - under LATEST, what was there before the group began is never invoked, whoever starts which partition when, and what
 //     is produced once it has begun is, on partitions that are added later too;
@@ -51,6 +57,8 @@ type script struct {
 	Retry               retryPolicy
 	FailPerMille        int
 	Slow                time.Duration
+	// Breaker: the members have circuit breakers; Nosy: hooks are slow, and handlers call the Runner.
+	Breaker, Nosy bool
 	// Old is how many records each partition holds before a group begins under LATEST, whose first steps are Begin; -1 is
 	// TRIM_HORIZON.
 	Old   int
@@ -59,7 +67,7 @@ type script struct {
 }
 
 func drawScript(t *rapid.T) script {
-	ops := []string{"produce", "produce", "produce", "gap", "compact", "wait", "wait", "wait", "revoke", "lose", "rebalance", "pause", "resume",
+	ops := []string{"produce", "produce", "produce", "gap", "compact", "wait", "wait", "wait", "revoke", "lose", "rebalance", "pause", "resume", "hammer",
 		"stop", "crash", "restart", "failcommit", "hangcommit", "moveleader", "grow", "retention", "stopbroker", "failother", "heal"}
 	oneOf := func(ops []string) *rapid.Generator[step] {
 		return rapid.Custom(func(t *rapid.T) step {
@@ -87,6 +95,8 @@ func drawScript(t *rapid.T) script {
 		Window:       rapid.SampledFrom([]time.Duration{0, 100 * time.Millisecond, 2 * time.Second}).Draw(t, "window"),
 		FailPerMille: rapid.SampledFrom([]int{0, 100, 500}).Draw(t, "fail"),
 		Slow:         rapid.SampledFrom([]time.Duration{0, 300 * time.Millisecond, 20 * time.Second}).Draw(t, "slow"),
+		Breaker:      rapid.Bool().Draw(t, "breaker"),
+		Nosy:         rapid.Bool().Draw(t, "nosy"),
 		Retry: retryPolicy{
 			maxAttempts: rapid.SampledFrom([]int{-1, 0, 2}).Draw(t, "attempts"),
 			bisect:      rapid.Bool().Draw(t, "bisect"),
@@ -108,6 +118,9 @@ type world struct {
 	begun    bool                              // every partition has its start: what is produced is to be handled
 	resting  map[string]time.Time              // "member partition" → the end of the pause before the next try
 	busy     map[string]int                    // "member partition" → invocations
+	failed   map[string]map[int64]int          // "member partition" → how often the handler itself failed with each record
+	never    map[string]map[int64]bool         // for which of them it said Permanent
+	kept     []KafkaEvent                      // that handlers hold on to, and go on writing to
 	faults   []string
 	calm     bool // no failure any more
 	harsh    bool // partitions have moved otherwise than by a revocation in time
@@ -118,10 +131,11 @@ type world struct {
 }
 
 type modelMember struct {
-	name   string
-	runner *Runner
-	cancel context.CancelFunc
-	done   chan error
+	name    string
+	mapping Mapping // what Update is called with
+	runner  *Runner
+	cancel  context.CancelFunc
+	done    chan error
 }
 
 func (w *world) faultf(format string, args ...any) {
@@ -140,12 +154,66 @@ func (w *world) onCommit(c membroker.CommitInfo) {
 	}
 }
 
+// given is a record as the handler wrote it down before it did anything to its event.
+type given struct {
+	TopicPartition
+	offset int64
+}
+
+// blame notes that the handler itself failed with records.
+func (w *world) blame(name string, records []given, permanent bool) {
+	for _, r := range records {
+		key := name + " " + r.String()
+		if w.failed[key] == nil {
+			w.failed[key], w.never[key] = make(map[int64]int), make(map[int64]bool)
+		}
+		w.failed[key][r.offset]++
+		w.never[key][r.offset] = w.never[key][r.offset] || permanent
+	}
+}
+
+// dropped holds a drop against what the handler did.
+func (w *world) dropped(name string, d DropInfo) {
+	key := name + " " + d.String()
+	for _, r := range d.Records {
+		switch n := w.failed[key][r.Offset]; {
+		case d.Reason == DropPermanent && w.never[key][r.Offset]:
+		case d.Reason == DropRetriesExhausted && w.s.Retry.maxAttempts >= 0 && n > w.s.Retry.maxAttempts:
+		default:
+			w.faultf("%s dropped %s[%d] (%s) after the handler had failed with it %d times", name, d.TopicPartition, r.Offset, d.Reason, n)
+			continue
+		}
+		w.resolve([]given{{d.TopicPartition, r.Offset}})
+	}
+}
+
+// ask has a handler use its Runner as any goroutine may.
+func (w *world) ask(m *modelMember, what int) {
+	switch what {
+	case 0:
+		_ = m.runner.Status()
+	case 1:
+		m.runner.Pause()
+	case 2:
+		m.runner.Resume()
+	case 3:
+		_ = m.runner.Healthy()
+	case 4:
+		if err := m.runner.Update(m.mapping); err != nil {
+			w.mu.Lock()
+			w.faultf("Update: %v", err)
+			w.mu.Unlock()
+		}
+	}
+}
+
 // handle is the handler of every member.
-func (w *world) handle(name string) Handler {
+func (w *world) handle(m *modelMember) Handler {
+	name := m.name
 	return func(ctx context.Context, e KafkaEvent) error {
 		w.mu.Lock()
 		w.invoked++
-		var all []KafkaRecord
+		var all []given
 		for key, records := range e.Records {
 			w.busy[name+" "+key]++
 			if w.busy[name+" "+key] > 1 {
@@ -174,18 +242,38 @@ func (w *world) handle(name string) Handler {
 					w.faultf("%s invoked %s up to %d before %d was resolved", name, key, last, offset)
 				}
 			}
-			all = append(all, records...)
+			for _, r := range records {
+				if want := fmt.Sprint(key, r.Offset); r.Topic != tp.Topic || r.Partition != tp.Partition || string(r.Value) != want || len(r.Headers) != 1 || string(r.Headers[0].Value) != want {
+					w.faultf("%s was given %s[%d] as %+v", name, key, r.Offset, r)
+				}
+				all = append(all, given{tp, r.Offset})
+			}
 		}
+		keys := slices.Collect(maps.Keys(e.Records))
 		var sleep time.Duration
-		fails, kind, some, deaf := false, 0, 0, false
+		fails, kind, some, deaf, question := false, 0, 0, false, -1
 		if !w.calm {
 			if w.s.Slow > 0 && w.rng.IntN(4) == 0 {
 				sleep = time.Duration(w.rng.Int64N(int64(w.s.Slow)))
 				deaf = w.rng.IntN(2) == 0 // does not heed its context
 			}
+			if w.s.Nosy && w.rng.IntN(8) == 0 {
+				question = w.rng.IntN(5)
+			}
 			fails, kind, some = w.rng.IntN(1000) < w.s.FailPerMille, w.rng.IntN(6), w.rng.IntN(len(all))
 		}
+		habit := w.rng.IntN(4)
+		if habit == 0 && len(w.kept) > 0 {
+			mangle(w.kept[w.rng.IntN(len(w.kept))])
+		}
+		if habit == 1 {
+			w.kept = append(w.kept, e)
+		}
 		w.mu.Unlock()
+		if habit == 2 {
+			mangle(e)
+		}
+		w.ask(m, question)
 		var err error
 		if sleep > 0 {
 			end := ctx.Done()
@@ -200,16 +288,28 @@ func (w *world) handle(name string) Handler {
 		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		for key := range e.Records {
+		for _, key := range keys {
 			w.busy[name+" "+key]--
 			w.busy[key]--
 		}
+		if habit == 3 {
+			defer mangle(e)
+		}
+		interrupted := endedByEngine(ctx)
 		if err != nil {
+			if kind == 3 && interrupted {
+				err = Permanent(err)
+			}
 			return err
 		}
 		if !fails {
 			w.resolve(all)
 			return nil
+		}
+		blame := func(records []given, permanent bool) {
+			if !interrupted {
+				w.blame(name, records, permanent)
+			}
 		}
 		switch {
 		case kind == 0 && w.s.Retry.partial:
@@ -218,22 +318,37 @@ func (w *world) handle(name string) Handler {
 					w.resolve(all[i : i+1])
 				}
 			}
-			return fmt.Errorf("one of them: %w", ItemFailures(all[some].ItemID()))
+			blame(all[some:some+1], false)
+			return fmt.Errorf("one of them: %w", ItemFailures(ItemID{Partition: all[some].String(), Offset: all[some].offset}))
 		case kind == 1:
 			return Throttled(errors.New("slow down"))
 		case kind == 2:
+			blame(all, false)
 			panic("model")
 		case kind == 3 && w.s.Retry.maxAttempts >= 0:
+			blame(all, true)
 			return Permanent(errors.New("never"))
 		}
+		blame(all, false)
 		return errors.New("model")
 	}
 }
 
-func (w *world) resolve(records []KafkaRecord) {
+func (w *world) resolve(records []given) {
 	for _, r := range records {
-		w.records[TopicPartition{Topic: r.Topic, Partition: r.Partition}][r.Offset] = true
+		w.records[r.TopicPartition][r.offset] = true
 	}
+}
+
+// dawdle is a hook that takes its time.
+func (w *world) dawdle() {
+	w.mu.Lock()
+	var d time.Duration
+	if w.s.Nosy && !w.calm && w.rng.IntN(10) == 0 {
+		d = time.Duration(w.rng.IntN(500)) * time.Millisecond
+	}
+	w.mu.Unlock()
+	time.Sleep(d)
 }
 
 func (w *world) startMember(i int) {
@@ -244,14 +359,30 @@ func (w *world) startMember(i int) {
 	if w.s.Old >= 0 {
 		s.start.at = driver.AtEnd
 	}
-	rig := newRig(nil, w.broker, s, w.handle(name), WithClientID(name), WithSeed(w.s.Seed), WithStopTimeout(12*time.Second),
+	m := &modelMember{name: name, mapping: memoryMapping(), done: make(chan error, 1)}
+	m.mapping.BatchSize, m.mapping.MaximumBatchingWindowInSeconds = s.size, new(int(s.window/time.Second))
+	m.mapping.MaximumRetryAttempts, m.mapping.BisectBatchOnFunctionError = new(s.retry.maxAttempts), s.retry.bisect
+	if s.retry.partial {
+		m.mapping.FunctionResponseTypes = []FunctionResponseType{ReportBatchItemFailures}
+	}
+	if w.s.Old < 0 {
+		m.mapping.StartingPosition = TrimHorizon
+	}
+	s.fingerprint = agreement(m.mapping) // as what an Update of it makes
+	var breaker Option
+	if w.s.Breaker {
+		breaker = WithCircuitBreaker(CircuitBreaker{Failures: 3, Cooldown: 5 * time.Second})
+	}
+	rig := newRig(nil, w.broker, s, w.handle(m), breaker, WithClientID(name), WithSeed(w.s.Seed), WithStopTimeout(12*time.Second),
 		WithRevokeTimeout(3*time.Second), WithBufferBytes(1<<20), WithMetadataMaxAge(5*time.Second),
 		WithHooks(Hooks{
 			Drop: func(d DropInfo) {
 				w.mu.Lock()
 				defer w.mu.Unlock()
-				w.resolve(d.Records)
+				w.dropped(name, d)
 			},
+			Commit:   func(CommitInfo) { w.dawdle() },
+			BatchEnd: func(context.Context, BatchEndInfo) { w.dawdle() },
 			Retry: func(i RetryInfo) {
 				w.mu.Lock()
 				defer w.mu.Unlock()
@@ -265,10 +396,13 @@ func (w *world) startMember(i int) {
 				defer w.mu.Unlock()
 				for _, tp := range i.Partitions {
 					delete(w.resting, name+" "+tp.String())
+					delete(w.failed, name+" "+tp.String())
+					delete(w.never, name+" "+tp.String())
 				}
 			},
 		}))
-	m := &modelMember{name: name, runner: rig.runner, done: make(chan error, 1)}
+	m.runner = rig.runner
+	m.runner.mapping = m.mapping.WithDefaults()
 	ctx, cancel := context.WithCancel(context.Background())
 	m.cancel = cancel
 	go func() { m.done <- m.runner.Run(ctx) }()
@@ -317,7 +451,8 @@ func (w *world) do(s step) error {
 		}
 		w.mu.Unlock()
 		for k := range s.n {
-			w.broker.Produce("t", membroker.Record{Partition: part, Key: []byte{byte(k)}, Value: []byte("x")})
+			w.broker.Produce("t", membroker.Record{Partition: part, Key: []byte{byte(k)},
+				Value: fmt.Append(nil, tp.String(), next+int64(k)), Headers: []Header{{Key: "h", Value: fmt.Append(nil, tp.String(), next+int64(k))}}})
 		}
 	case "gap":
 		w.broker.Gap("t", part, int64(s.n))
@@ -358,6 +493,23 @@ func (w *world) do(s step) error {
 	case "pause":
 		if m := w.members[i]; m != nil {
 			m.runner.Pause()
+		}
+	case "hammer": // from two goroutines at a time
+		if m := w.members[i]; m != nil {
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				for range s.n {
+					m.runner.Pause()
+				}
+			})
+			for range s.n {
+				m.runner.Resume()
+			}
+			wg.Wait()
+			pass(30 * time.Second)
+			if st := m.runner.Status(); (st.State == Disabled || st.State == Disabling) != m.runner.wish.isPaused() {
+				return fmt.Errorf("the state is %s, paused: %v", st.State, m.runner.wish.isPaused())
+			}
 		}
 	case "resume":
 		if m := w.members[i]; m != nil {
@@ -428,7 +580,8 @@ func (w *world) begin() error {
 // play runs a script in the bubble that it is called in.
 func play(s script) error {
 	w := &world{s: s, rng: rand.New(rand.NewPCG(s.Seed, 1)), records: make(map[TopicPartition]map[int64]bool), busy: make(map[string]int), harsh: s.Slow > time.Second,
-		old: make(map[TopicPartition]int64), resting: make(map[string]time.Time), begun: s.Old < 0}
+		old: make(map[TopicPartition]int64), resting: make(map[string]time.Time),
+		failed: make(map[string]map[int64]int), never: make(map[string]map[int64]bool), begun: s.Old < 0}
 	w.broker = membroker.NewBroker(nil, membroker.FetchRecords(7), membroker.OnCommit(w.onCommit))
 	w.broker.CreateTopic("t", int32(s.Partitions))
 	for i := range s.Partitions {
@@ -475,6 +628,7 @@ func play(s script) error {
 	w.mu.Lock()
 	w.calm = true
 	w.mu.Unlock()
+	synctest.Wait() // no handler pauses any more
 	w.broker.Heal()
 	for i, m := range w.members {
 		if m == nil {
@@ -483,11 +637,25 @@ func play(s script) error {
 			m.runner.Resume()
 		}
 	}
-	time.Sleep(10 * time.Minute)
-	synctest.Wait()
+	pass(5 * time.Minute)
+	for part := range w.s.Partitions { // a circuit that is half-open wants something to try
+		if failed == nil {
+			failed = w.do(step{op: "produce", part: part, n: 1})
+		}
+	}
+	pass(5 * time.Minute)
 	var status []Status
 	for _, m := range w.members {
-		status = append(status, m.runner.Status())
+		st := m.runner.Status()
+		status = append(status, st)
+		if len(st.Partitions) > 0 && (st.State != Enabled || st.CircuitOpen) && failed == nil {
+			failed = fmt.Errorf("in peace the state is %s, the circuit open: %v", st.State, st.CircuitOpen)
+		}
+		for _, p := range st.Partitions {
+			if p.Paused != "" && failed == nil {
+				failed = fmt.Errorf("in peace %v", p)
+			}
+		}
 	}
 	for i := range w.members {
 		if err := w.stopMember(i); err != nil && failed == nil {

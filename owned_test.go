@@ -28,7 +28,7 @@ func mangle(e KafkaEvent) {
 		slices.Reverse(records)
 		clear(records[:len(records)/2])
 		_ = append(records, KafkaRecord{Offset: 1 << 40}, KafkaRecord{Offset: 1<<40 + 1})
-		e.Records[key] = slices.Delete(records, 0, 1)
+		e.Records[key] = slices.Delete(records, 0, min(1, len(records)))
 	}
 	e.Records["other-99"] = []KafkaRecord{{Offset: 5}}
 	for key := range e.Records {

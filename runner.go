@@ -295,9 +295,9 @@ func (r *Runner) tellStates() {
 func (r *Runner) gather() (s Status) {
 	s.OffsetLag = make(map[string]int64)
 	for _, m := range r.crew.list() {
-		s.add(m.snapshot())
+		addTo(&s, m.snapshot())
 	}
-	s.sum()
+	sum(&s)
 	return s
 }
 
@@ -318,7 +318,7 @@ func (r *Runner) Status() Status {
 	s.UUID, s.FunctionName, s.ConsumerGroupID, s.Driver = r.uuid, r.functionName, r.client.GroupID, r.opts.driver.Name()
 	s.Conditions = r.conditions.list()
 	s.LastProcessingResult, s.Diagnosis = r.lastResult(s.Conditions)
-	s.mark()
+	mark(&s)
 	if s.State == Creating && s.Diagnosis.Code != "" {
 		s.StateTransitionReason = string(s.Diagnosis.Code)
 	}

@@ -84,7 +84,7 @@ func TestGuarantee4Stop(t *testing.T) {
 		if !errors.As(err, &stuck) || len(stuck.Handlers) != 1 {
 			t.Fatalf("Run: %v", err)
 		}
-		if h := stuck.Handlers[0]; h.Partitions["t-0"] != (OffsetRange{0, 2}) || len(h.Partitions) != 1 || !h.Since.Equal(r.at[0]) {
+		if h := stuck.Handlers[0]; h.Partitions["t-0"] != (OffsetRange{First: 0, Last: 2}) || len(h.Partitions) != 1 || !h.Since.Equal(r.at[0]) {
 			t.Errorf("stuck handler %+v", h)
 		}
 		if !strings.Contains(err.Error(), "t-0[0..2]") {

@@ -39,11 +39,19 @@ const (
 	KindStaleMember
 	// KindInvalidConfig: the broker or the client refuses a setting.
 	KindInvalidConfig
+	// KindTruncated: the log of Error.TopicPartition was cut below Error.Offset, the position, and has grown again since.
+	// Error.To is where the logs part: reading goes on there. The partition is held until it is started again.
+	KindTruncated
+	// KindCorrupt: the record batch at Error.Offset of Error.TopicPartition cannot be read: its checksum is wrong, or it
+	// does not parse. Nothing behind it is delivered, and the driver goes on asking for it. The condition is reported when it
+	// begins, and ends with the partition's next run.
+	KindCorrupt
 )
 
 var kindNames = [...]string{
 	"other", "unavailable", "authentication", "authorization", "offset out of range", "unknown topic", "topic recreated",
-	"max poll interval exceeded", "fenced", "group protocol", "stale member", "invalid configuration",
+	"max poll interval exceeded", "fenced", "group protocol", "stale member", "invalid configuration", "log truncated",
+	"corrupt batch",
 }
 
 // String returns the kind in words.
@@ -61,13 +69,10 @@ type Error struct {
 	TopicPartition TopicPartition
 	// Broker is the host:port of the broker that it is about, empty where the client does not say.
 	Broker string
-	// Offset is the offset that was asked for, with KindOffsetOutOfRange; else -1.
+	// Offset is the offset that was asked for, with KindOffsetOutOfRange, KindTruncated and KindCorrupt; else -1.
 	Offset int64
-	// Truncated, with KindOffsetOutOfRange, says that the log was cut below Offset, and may have grown past it again: its
-	// records from ResetTo on are others than those that were read.
-	Truncated bool
-	// ResetTo is where the log parted from what was read, where Truncated is set.
-	ResetTo int64
+	// To is where to go on, with KindTruncated; it means nothing else.
+	To int64
 	// Err is the client's own error.
 	Err error
 }
@@ -83,8 +88,11 @@ func (e *Error) Error() string {
 			fmt.Fprintf(&b, " on %s", e.TopicPartition)
 		}
 	}
-	if e.Kind == KindOffsetOutOfRange {
+	if e.Kind == KindOffsetOutOfRange || e.Kind == KindTruncated || e.Kind == KindCorrupt {
 		fmt.Fprintf(&b, " at offset %d", e.Offset)
+	}
+	if e.Kind == KindTruncated {
+		fmt.Fprintf(&b, ", go on at %d", e.To)
 	}
 	if e.Err != nil {
 		fmt.Fprintf(&b, ": %v", e.Err)
@@ -127,4 +135,16 @@ func (e *CommitError) Unwrap() []error {
 		errs = append(errs, err)
 	}
 	return errs
+}
+
+// RecreatedError is in an Error of KindTopicRecreated.
+type RecreatedError struct {
+	Topic string
+	// Was is the id of the topic that the client read, Is that of the one that has its name now.
+	Was, Is [16]byte
+}
+
+// Error says which topic it is.
+func (e *RecreatedError) Error() string {
+	return fmt.Sprintf("topic %s was deleted and made again: its id was %x and is %x", e.Topic, e.Was, e.Is)
 }

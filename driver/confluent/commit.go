@@ -42,8 +42,9 @@ func (c *consumer) Commit(ctx context.Context, commits []driver.Commit) error {
 		err     error
 	}
 	result, err := background(ctx, c.commits, func() outcome {
-		if c.Member().ID == "" || c.client.AssignmentLost() {
-			// librdkafka would commit without a member id, which a broker takes as long as the group is empty.
+		if was := c.Member().ID; was == "" || c.client.AssignmentLost() || !c.stillMember(was) {
+			// librdkafka would commit without a member id, which a broker takes as long as the group is empty, or with that
+			// of a life that began after the assignment that the positions belong to was lost.
 			return outcome{err: kafka.NewError(kafka.ErrUnknownMemberID, "this member is not, or no longer, in the group", false)}
 		}
 		committed, err := c.client.CommitOffsets(offsets)
@@ -57,6 +58,12 @@ func (c *consumer) Commit(ctx context.Context, commits []driver.Commit) error {
 			len(commits), err)
 	}
 	return commitError(commits, result.offsets, result.err)
+}
+
+// stillMember reports whether librdkafka has the member id yet that the assignment came with.
+func (c *consumer) stillMember(was string) bool {
+	now, _ := memberOf(c.client)
+	return now == was
 }
 
 // commitError makes one error of what librdkafka says of the whole commit and of each partition.

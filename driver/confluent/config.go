@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -34,6 +35,7 @@ func Reserved() map[string]string {
 		"enable.auto.offset.store": "offsets are committed when their records are resolved, not when they are read",
 		"auto.offset.reset":        "a position that does not exist is reported and decided by the engine",
 		"default.topic.config":     "it could set auto.offset.reset; set topic properties as top-level keys",
+		"check.crcs":               "altered bytes would be delivered as good records",
 		"enable.partition.eof":     "the end of a partition is how a position past transaction markers is known",
 		"security.protocol":        "the mapping's SourceAccessConfigurations say how to connect",
 		"sasl.":                    "the mapping's SourceAccessConfigurations say how to connect",
@@ -69,6 +71,14 @@ func configMap(config driver.Config, user map[string]any, logs *logPump) (*kafka
 		"partition.assignment.strategy": "cooperative-sticky",
 		"fetch.queue.backoff.ms":        fetchBackoff,
 	}
+	// Where librdkafka's defaults are not the Java client's, which Lambda uses. The package comment has the list.
+	maps.Copy(m, kafka.ConfigMap{
+		"socket.keepalive.enable":            true,
+		"socket.connection.setup.timeout.ms": 10_000,
+		"reconnect.backoff.ms":               50,
+		"reconnect.backoff.max.ms":           1000,
+		"enable.metrics.push":                false,
+	})
 	set := func(key string, value int) {
 		if value > 0 {
 			m[key] = value
@@ -84,6 +94,12 @@ func configMap(config driver.Config, user map[string]any, logs *logPump) (*kafka
 	duration("socket.timeout.ms", max(socketTimeout, config.FetchMaxWait+socketTimeout/2))
 	set("fetch.min.bytes", config.FetchMinBytes)
 	set("fetch.max.bytes", config.FetchMaxBytes)
+	if config.FetchMaxBytes > 0 {
+		// librdkafka refuses a fetch.max.bytes below message.max.bytes, which means nothing to a consumer.
+		const least, usual = 1000, 1_000_000
+		m["fetch.max.bytes"] = max(config.FetchMaxBytes, least)
+		m["message.max.bytes"] = min(max(config.FetchMaxBytes, least), usual)
+	}
 	set("max.partition.fetch.bytes", config.FetchMaxPartitionBytes)
 	if config.FetchMaxBytes > 0 {
 		// librdkafka wants room for the response's own fields, and answers larger than this are refused by it.
@@ -124,6 +140,7 @@ func configMap(config driver.Config, user map[string]any, logs *logPump) (*kafka
 	m["enable.auto.offset.store"] = false
 	m["auto.offset.reset"] = "error"
 	m["enable.partition.eof"] = true
+	m["check.crcs"] = true
 	m["log_level"] = logs.level()
 	m["go.logs.channel.enable"] = true
 	m["go.logs.channel"] = logs.events

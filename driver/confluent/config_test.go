@@ -34,6 +34,7 @@ func TestConfigMap(t *testing.T) {
 		"enable.auto.offset.store":      false,
 		"auto.offset.reset":             "error",
 		"enable.partition.eof":          true,
+		"check.crcs":                    true,
 		"isolation.level":               "read_committed",
 		"session.timeout.ms":            45000,
 		"queued.max.messages.kbytes":    32 << 10,

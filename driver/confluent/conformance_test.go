@@ -22,7 +22,9 @@ func TestConformance(t *testing.T) {
 // TestConformanceOfClientPoll is for where librdkafka's queue is not read.
 func TestConformanceOfClientPoll(t *testing.T) {
 	polling := func(drivertest.Environment) driver.Driver { return Driver(WithClientPoll()) }
-	drivertest.Run(t, drivertest.Target{Driver: polling, Environment: drivertest.Fake})
+	drivertest.Run(t, drivertest.Target{Driver: polling, Environment: drivertest.Fake, Skip: map[string]string{
+		"read/header names": "confluent-kafka-go takes a header's name as a C string, which ends at a NUL",
+	}})
 }
 
 // TestConformanceBesideFranz has members of both drivers in one group.

@@ -18,7 +18,32 @@
 // are unexported, by reflection, and calls librdkafka's own functions; where one of these is not what it should be, and on
 // other systems, it reads through confluent-kafka-go's Poll. WithClientPoll always does.
 //
+// # Defaults that are not librdkafka's
+//
+// Lambda reads with the Java client. Where librdkafka's defaults differ from that client's, this driver decides:
+//
+//   - check.crcs is true, as in Java, and cannot be turned off: librdkafka would deliver altered bytes as good records.
+//   - socket.timeout.ms is 30 s (Java's request.timeout.ms), not 60 s; socket.connection.setup.timeout.ms 10 s, not 30 s.
+//   - reconnect.backoff.ms is 50 ms and reconnect.backoff.max.ms 1 s, as in Java, not 100 ms and 10 s.
+//   - socket.keepalive.enable is true, as in Java.
+//   - auto.offset.reset is error: a position that does not exist is the engine's to decide.
+//   - partition.assignment.strategy is cooperative-sticky; Java's default is range, then cooperative-sticky.
+//   - fetch.queue.backoff.ms is 2 ms, not 1 s; what librdkafka queues follows from Config.BufferBytes.
+//   - enable.metrics.push is false: the driver does not report about its process to the broker.
+//   - Left at librdkafka's: allow.auto.create.topics is false (true in Java: a subscription should not make topics),
+//     connections.max.idle.ms is 0 (Java: 9 minutes; the broker closes idle connections itself, after 10),
+//     fetch.error.backoff.ms 500 ms (Java: 100 ms).
+//
+// What the engine sets through Config is the same for every driver.
+//
 // # What librdkafka cannot do
+//
+// A commit goes out with the member id and the generation that librdkafka has by then: a process that was frozen past its
+// session may have one of an earlier life accepted when librdkafka has joined again meanwhile. The driver refuses a commit
+// whose partitions were assigned to another member id than the one of now, and one whose assignment librdkafka knows to be
+// lost; between that look and the request a moment remains. A batch whose checksum is right and that does not parse stops its
+// partition without a word. A header's name that has a NUL in it is cut there where its value is null, or where the records
+// come through confluent-kafka-go's Poll.
 //
 // Config.Dialer is refused: librdkafka opens its own sockets. Under read_committed the end of the log is known
 // only at the end (Run.End is -1 on the way there): librdkafka keeps the last stable offset to itself. A commit

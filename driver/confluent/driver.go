@@ -94,7 +94,7 @@ func (c *client) Open(config driver.Config, listener driver.Listener) (driver.Co
 		closed:        make(chan struct{}),
 	}
 	if !c.clientPoll {
-		consumer.queue = newQueue(client)
+		consumer.queue = newQueue(client, config.Logger)
 	}
 	consumer.life, consumer.end = context.WithCancel(context.Background())
 	consumer.strategy, _ = (*properties)["partition.assignment.strategy"].(string)

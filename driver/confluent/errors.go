@@ -55,6 +55,8 @@ func kindOf(err error) driver.Kind {
 	case kafka.ErrIllegalGeneration, kafka.ErrUnknownMemberID, kafka.ErrRebalanceInProgress, kafka.ErrAssignmentLost,
 		kafka.ErrStaleMemberEpoch, kafka.ErrFencedMemberEpoch:
 		return driver.KindStaleMember
+	case kafka.ErrBadMsg, kafka.ErrBadCompression, kafka.ErrInvalidMsg:
+		return driver.KindCorrupt
 	case kafka.ErrInvalidArg, kafka.ErrInvalidConfig, kafka.ErrInvalidSessionTimeout, kafka.ErrInvalidGroupID,
 		kafka.ErrUnsupportedVersion:
 		return driver.KindInvalidConfig

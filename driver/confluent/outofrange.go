@@ -4,6 +4,7 @@ package confluent
 
 import (
 	"context"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -150,7 +151,8 @@ func (c *consumer) searched() {
 }
 
 // truncated finds the partition whose log was cut and has grown again past the position: librdkafka's words name the
-// offset then, though not the partition.
+// offset then, though not the partition. Where several partitions stand at that very offset, each is reported: to read again
+// from where one of them was cut repeats records, and loses none.
 func (c *consumer) truncated(p *probe) []*partition {
 	var out []*partition
 	text := p.cause.String()
@@ -176,12 +178,27 @@ func names(text string, n int64) bool {
 	return false
 }
 
+// endOfEpoch is where librdkafka's words have the end of the log, as of the epoch of the last record that was read.
+var endOfEpoch = regexp.MustCompile(`broker end offset is ([0-9]+)`)
+
+// cutAt returns where the log parts from what was read, when that is what an error says.
+func cutAt(err error) (int64, bool) {
+	match := endOfEpoch.FindStringSubmatch(err.Error())
+	if match == nil {
+		return 0, false
+	}
+	at, failed := strconv.ParseInt(match[1], 10, 64)
+	return at, failed == nil
+}
+
 // hold reports partitions as out of range and holds them.
 func (c *consumer) hold(out []*partition, cause error) {
 	for _, p := range out {
-		c.into.Errors = append(c.into.Errors, &driver.Error{
-			Kind: driver.KindOffsetOutOfRange, TopicPartition: p.tp, Offset: p.next, Err: cause,
-		})
+		e := &driver.Error{Kind: driver.KindOffsetOutOfRange, TopicPartition: p.tp, Offset: p.next, Err: cause}
+		if to, ok := cutAt(cause); ok && to < p.next {
+			e.Kind, e.To = driver.KindTruncated, to
+		}
+		c.into.Errors = append(c.into.Errors, e)
 	}
 	c.take(out)
 }

@@ -36,6 +36,7 @@ func (c *consumer) Poll(ctx context.Context, into *driver.Fetch) error {
 	deadline := time.Now().Add(pollFor)
 	for {
 		c.carryOut()
+		c.retryUnreadable()
 		c.searched()
 		c.watched()
 		wait := time.Duration(0)
@@ -97,10 +98,15 @@ func (c *consumer) handle(ev kafka.Event) {
 			return
 		}
 		c.record(ev)
+	case unreadable:
+		c.unreadable(ev)
 	case kafka.PartitionEOF:
 		c.endOf(ev)
 	case kafka.Error:
 		c.failure(ev)
+	case nil:
+	default:
+		c.logger.Debug("an event of librdkafka's that has no meaning here", "event", ev.String())
 	}
 }
 
@@ -123,6 +129,9 @@ func (c *consumer) failure(err kafka.Error) {
 	case e.Kind == driver.KindOffsetOutOfRange:
 		// It does not say which partition.
 		c.search(err)
+		return
+	case e.Kind == driver.KindCorrupt:
+		c.someUnreadable(err)
 		return
 	case e.Kind == driver.KindMaxPollExceeded:
 		c.report(e)

@@ -8,7 +8,9 @@ package confluent
 import "C"
 
 import (
+	"log/slog"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 	"unsafe"
@@ -35,7 +37,24 @@ type queue struct {
 // perCall is how many records one call takes at most.
 const perCall = 256
 
-func newQueue(client *kafka.Consumer) *queue {
+// testedVersions are the versions of librdkafka that the conformance suite was run on with this way of reading.
+var testedVersions = []int{0x020b01ff}
+
+// newQueue returns nil where the client's Poll has to be used, and logs why.
+func newQueue(client *kafka.Consumer, logger *slog.Logger) *queue {
+	version, name := kafka.LibraryVersion()
+	if !slices.Contains(testedVersions, version) {
+		logger.Warn("reading through confluent-kafka-go's Poll: the faster way was not tested with this librdkafka", "version", name)
+		return nil
+	}
+	q := handlesOf(client)
+	if q == nil {
+		logger.Warn("reading through confluent-kafka-go's Poll: librdkafka's queue cannot be reached", "version", name)
+	}
+	return q
+}
+
+func handlesOf(client *kafka.Consumer) *queue {
 	if C.esm_available() == 0 {
 		return nil
 	}
@@ -48,6 +67,9 @@ func newQueue(client *kafka.Consumer) *queue {
 		return nil
 	}
 	buf := (*C.esm_record)(C.calloc(perCall, C.sizeof_esm_record))
+	if buf == nil {
+		return nil
+	}
 	return &queue{rk: (*C.rd_kafka_t)(rk.UnsafePointer()), rkq: (*C.rd_kafka_queue_t)(rkq.UnsafePointer()), buf: buf}
 }
 
@@ -84,9 +106,19 @@ func (q *queue) next(c *consumer, wait time.Duration) bool {
 		_ = c.rebalance(c.client, rebalanceOf(other)) // it reports its errors itself
 	case C.ESM_EVENT_ERROR:
 		c.handle(q.failure(other))
+	case C.ESM_EVENT_OAUTHBEARER_TOKEN_REFRESH:
+		c.handle(kafka.OAuthBearerTokenRefresh{Config: C.GoString(C.rd_kafka_event_config_string(other))})
+	default:
+		c.handle(unknownEvent(C.GoString(C.rd_kafka_event_name(other))))
 	}
 	return true
 }
+
+// unknownEvent is the name of an event that is none of those above.
+type unknownEvent string
+
+// String returns the name.
+func (e unknownEvent) String() string { return string(e) }
 
 // record adds one record.
 func (q *queue) record(c *consumer, from *C.esm_record) {
@@ -108,8 +140,6 @@ func (q *queue) record(c *consumer, from *C.esm_record) {
 	}
 	r.Key, r.Value = copied(m)
 	switch {
-	case from.timestamp == -1:
-		r.TimestampType, r.Timestamp = event.NoTimestampType, -1
 	case from.timestamp_type == C.ESM_CREATE_TIME:
 		r.Timestamp = int64(from.timestamp)
 	case from.timestamp_type == C.ESM_LOG_APPEND_TIME:
@@ -149,7 +179,7 @@ func headers(from *C.esm_record) []event.Header {
 	C.esm_headers(from.headers, &found[0], from.header_count)
 	list := make([]event.Header, len(found))
 	for i, h := range found {
-		list[i] = event.Header{Key: C.GoString(h.name), Value: bytesOf(h.value, h.size)}
+		list[i] = event.Header{Key: C.GoStringN(h.name, C.int(h.name_length)), Value: bytesOf(h.value, h.size)}
 	}
 	return list
 }
@@ -181,6 +211,16 @@ func (q *queue) failure(ev *C.rd_kafka_event_t) kafka.Event {
 		defer C.rd_kafka_topic_partition_destroy(p)
 		topic := C.GoString(p.topic)
 		return kafka.PartitionEOF{Topic: &topic, Partition: int32(p.partition), Offset: kafka.Offset(p.offset)}
+	case code == kafka.ErrBadMsg || code == kafka.ErrBadCompression:
+		p := C.rd_kafka_event_topic_partition(ev)
+		if p == nil {
+			break
+		}
+		defer C.rd_kafka_topic_partition_destroy(p)
+		return unreadable{
+			tp:  driver.TopicPartition{Topic: C.GoString(p.topic), Partition: int32(p.partition)},
+			err: kafka.NewError(code, C.GoString(C.rd_kafka_event_error_string(ev)), false),
+		}
 	case C.rd_kafka_event_error_is_fatal(ev) != 0:
 		var text [512]C.char
 		code = kafka.ErrorCode(C.rd_kafka_fatal_error(q.rk, &text[0], C.size_t(len(text))))

@@ -6,40 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct rd_kafka_s rd_kafka_t;
-typedef struct rd_kafka_topic_s rd_kafka_topic_t;
-typedef struct rd_kafka_queue_s rd_kafka_queue_t;
-typedef struct rd_kafka_op_s rd_kafka_event_t;
-typedef struct rd_kafka_headers_s rd_kafka_headers_t;
-
-typedef struct {
-	int err;
-	rd_kafka_topic_t *rkt;
-	int32_t partition;
-	void *payload;
-	size_t len;
-	void *key;
-	size_t key_len;
-	int64_t offset;
-	void *_private;
-} esm_message;
-
-typedef struct {
-	char *topic;
-	int32_t partition;
-	int64_t offset;
-	void *metadata;
-	size_t metadata_size;
-	void *opaque;
-	int err;
-	void *_private;
-} esm_partition;
-
-typedef struct {
-	int cnt;
-	int size;
-	esm_partition *elems;
-} esm_partition_list;
+#include "queue_structs.h"
 
 #define ESM_WEAK __attribute__((weak))
 
@@ -61,6 +28,10 @@ ESM_WEAK int rd_kafka_message_headers(const esm_message *, rd_kafka_headers_t **
 ESM_WEAK size_t rd_kafka_header_cnt(const rd_kafka_headers_t *);
 ESM_WEAK int rd_kafka_header_get_all(const rd_kafka_headers_t *, size_t i, const char **name, const void **value, size_t *size);
 
+ESM_WEAK const char *rd_kafka_event_config_string(rd_kafka_event_t *);
+ESM_WEAK const char *rd_kafka_event_name(const rd_kafka_event_t *);
+
+enum { ESM_EVENT_OAUTHBEARER_TOKEN_REFRESH = 0x100 };
 enum { ESM_EVENT_FETCH = 0x2, ESM_EVENT_ERROR = 0x8, ESM_EVENT_REBALANCE = 0x10 };
 enum { ESM_CREATE_TIME = 1, ESM_LOG_APPEND_TIME = 2 };
 
@@ -79,6 +50,7 @@ typedef struct {
 
 typedef struct {
 	const char *name;
+	size_t name_length;
 	const void *value;
 	size_t size;
 } esm_header;
@@ -88,7 +60,7 @@ static int esm_available(void) {
 	       rd_kafka_event_error && rd_kafka_event_error_string && rd_kafka_event_error_is_fatal &&
 	       rd_kafka_event_topic_partition && rd_kafka_topic_partition_destroy && rd_kafka_event_topic_partition_list &&
 	       rd_kafka_fatal_error && rd_kafka_topic_name && rd_kafka_message_timestamp && rd_kafka_message_leader_epoch &&
-	       rd_kafka_message_headers && rd_kafka_header_cnt && rd_kafka_header_get_all;
+	       rd_kafka_message_headers && rd_kafka_header_cnt && rd_kafka_header_get_all && rd_kafka_event_config_string && rd_kafka_event_name;
 }
 
 // esm_poll takes up to max records, fewer where bytes are reached, and stops at the first event that is none, which
@@ -130,8 +102,16 @@ static void esm_done(esm_record *records, int n) {
 		rd_kafka_event_destroy(records[i].event);
 }
 
+// esm_headers also finds how long names are: librdkafka gives them as C strings and keeps a header's value right behind the
+// name's last byte, a NUL of its own, so that a name that has a NUL in it can be told where there is a value.
 static void esm_headers(const rd_kafka_headers_t *headers, esm_header *out, size_t n) {
-	for (size_t i = 0; i < n; i++)
-		if (rd_kafka_header_get_all(headers, i, &out[i].name, &out[i].value, &out[i].size) != 0)
-			out[i].name = "", out[i].value = NULL, out[i].size = 0;
+	for (size_t i = 0; i < n; i++) {
+		esm_header *h = &out[i];
+		if (rd_kafka_header_get_all(headers, i, &h->name, &h->value, &h->size) != 0)
+			h->name = "", h->value = NULL, h->size = 0;
+		h->name_length = strlen(h->name);
+		uintptr_t from = (uintptr_t)h->name + h->name_length + 1, to = (uintptr_t)h->value;
+		if (h->value && to > from && to - from <= 32768 && ((const char *)h->value)[-1] == 0)
+			h->name_length = (size_t)(to - (uintptr_t)h->name) - 1;
+	}
 }

@@ -3,6 +3,7 @@
 package confluent
 
 import (
+	"log/slog"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -11,7 +12,7 @@ import (
 // queue is for Linux alone: elsewhere the linker wants every symbol at once.
 type queue struct{}
 
-func newQueue(*kafka.Consumer) *queue { return nil }
+func newQueue(*kafka.Consumer, *slog.Logger) *queue { return nil }
 
 func (*queue) next(*consumer, time.Duration) bool { return false }
 

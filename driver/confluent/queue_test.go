@@ -4,7 +4,13 @@ package confluent
 
 import (
 	"bytes"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -17,7 +23,7 @@ func TestTheQueueIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = client.Close() }()
-	q := newQueue(client)
+	q := newQueue(client, slog.New(slog.DiscardHandler))
 	if q == nil {
 		t.Fatal("no queue: the client has other fields, or librdkafka's functions are not linked in")
 	}
@@ -38,5 +44,50 @@ func TestHandlesOfAnotherKindAreNotTaken(t *testing.T) {
 		if got := pointsTo(reflect.ValueOf(c.value), "rd_kafka_s"); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
+	}
+}
+
+// The structs are compared with the header that came with the client: what cannot compile is not what is linked in.
+func TestTheStructsAreLibrdkafkas(t *testing.T) {
+	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/confluentinc/confluent-kafka-go/v2").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	vendored := filepath.Join(strings.TrimSpace(string(dir)), "kafka", "librdkafka_vendor")
+	check := func(dir string) ([]byte, error) {
+		return exec.Command("cc", "-std=gnu11", "-fsyntax-only", "-DESM_NEEDS_HEADER", "-I", vendored,
+			filepath.Join(dir, "queue_check_linux.c")).CombinedOutput()
+	}
+	if out, err := check("."); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	other := t.TempDir()
+	for _, name := range []string{"queue_check_linux.c", "queue_structs.h"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = bytes.Replace(text, []byte("	int64_t offset;\n	void *_private;"), []byte("	void *_private;\n	int64_t offset;"), 1)
+		if err := os.WriteFile(filepath.Join(other, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := check(other); err == nil || !strings.Contains(string(out), "rd_kafka_message_t.offset") {
+		t.Errorf("a field that is elsewhere passes: %s", out)
+	}
+}
+
+func TestAnUntestedLibraryIsPolled(t *testing.T) {
+	was := testedVersions
+	defer func() { testedVersions = was }()
+	testedVersions = slices.Clone(was[:0])
+	client, err := kafka.NewConsumer(&kafka.ConfigMap{"group.id": "g", "bootstrap.servers": "localhost:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = client.Close() }()
+	var log bytes.Buffer
+	if q := newQueue(client, slog.New(slog.NewTextHandler(&log, nil))); q != nil || strings.Count(log.String(), "\n") != 1 {
+		t.Errorf("the queue of an untested version is read, or said in %q", log.String())
 	}
 }

@@ -55,7 +55,8 @@ func (c *consumer) record(m *kafka.Message) {
 	case kafka.TimestampLogAppendTime:
 		r.TimestampType, r.Timestamp = event.LogAppendTime, m.Timestamp.UnixMilli()
 	default:
-		r.TimestampType, r.Timestamp = event.NoTimestampType, -1
+		// confluent-kafka-go says so of every record without one; in any format but the oldest it is of the batch's kind.
+		r.Timestamp = -1
 	}
 	if len(m.Headers) > 0 {
 		r.Headers = make([]event.Header, len(m.Headers))
@@ -83,8 +84,12 @@ func (c *consumer) partitionOf(topic string, partition int32) *partition {
 // place makes room for a record in its partition's run, and returns it with its coordinates filled in; nil for a record
 // that is not wanted. placed must follow when the rest is there.
 func (c *consumer) place(p *partition, offset int64, epoch int32) *event.KafkaRecord {
-	if offset < p.next || !p.running {
+	if offset < p.next || !p.running || p.validating {
 		// librdkafka goes back to the start of a record batch, and may answer twice around a pause.
+		return nil
+	}
+	if p.leaderEpoch >= 0 && epoch > max(p.leaderEpoch, p.validated) {
+		c.validate(p, epoch)
 		return nil
 	}
 	run := c.runOf(p, epoch)
@@ -95,6 +100,14 @@ func (c *consumer) place(p *partition, offset int64, epoch int32) *event.KafkaRe
 	r := &p.slab[len(p.slab)-1]
 	r.Topic, r.Partition, r.Offset = p.tp.Topic, p.tp.Partition, offset
 	return r
+}
+
+// validate has librdkafka ask a partition's leader whether the log still has what was read, before the first record of
+// another leader's is delivered: a seek does. librdkafka asks by itself when it hears of a new leader, and takes it for one
+// that cannot answer when it has no connection to it yet: a log that was cut and has grown again would go unnoticed.
+func (c *consumer) validate(p *partition, epoch int32) {
+	p.validated, p.validating = epoch, true
+	c.again = append(c.again, driver.Start{TopicPartition: p.tp, Offset: p.next, LeaderEpoch: p.leaderEpoch, Epoch: p.epoch})
 }
 
 // placed accounts for a record that place returned.

@@ -86,6 +86,40 @@ var faultCases = []testCase{
 		k.env.Start(k)
 		m.waitRecords(tp(topic, 0), 2)
 	}},
+	{name: "faults/unreadable batch", needs: []string{needSpoil}, run: func(k *kit) {
+		topic := k.topic(2)
+		p, well := tp(topic, 0), tp(topic, 1)
+		k.env.Spoil(k, true)
+		k.produce(topic, 0, 3)
+		k.env.Produce(k, topic, Record{Value: []byte(spoilt)})
+		k.env.Produce(k, topic, Record{Value: []byte("after")})
+		m := k.open(topic)
+		m.wait("the report", func(s *seen) bool { return s.errors(driver.KindCorrupt, topic) > 0 })
+		// The rest goes on meanwhile.
+		for i := range 3 {
+			k.produce(topic, 1, 1)
+			m.waitRecords(well, i+1)
+		}
+		m.look(func(s *seen) {
+			for _, e := range s.errs {
+				if e.Kind == driver.KindCorrupt && (e.TopicPartition != p || e.Offset != 3) {
+					k.Errorf("reported %v at %d, want %v at 3", e.TopicPartition, e.Offset, p)
+				}
+			}
+			if n := s.errors(driver.KindCorrupt, topic); n != 1 {
+				k.Errorf("one condition was reported %d times", n)
+			}
+			if n := len(s.part(p).records); n != 3 {
+				k.Errorf("%d records arrived, want the 3 before the unreadable one", n)
+			}
+		})
+		k.env.Spoil(k, false)
+		for i, r := range m.waitRecords(p, 5) {
+			if r.Offset != int64(i) || i == 3 && string(r.Value) != spoilt {
+				k.Errorf("record %d is %q at offset %d", i, r.Value, r.Offset)
+			}
+		}
+	}},
 	{name: "faults/calls end with their context", needs: []string{needFreeze}, run: func(k *kit) {
 		topic := k.topic(1)
 		p := tp(topic, 0)

@@ -40,6 +40,29 @@ var readCases = []testCase{
 			k.Errorf("timestamp %d (%v), want %d (%v)", r.Timestamp, r.TimestampType, at, event.CreateTime)
 		}
 	}},
+	{name: "read/header names", needs: []string{needHeaders}, run: func(k *kit) {
+		topic := k.topic(1)
+		want := []event.Header{{Key: "a\x00b", Value: []byte("v")}, {Key: "", Value: []byte("w")}, {Key: "\x00", Value: []byte{}}, {Key: "last", Value: nil}}
+		k.env.Produce(k, topic, Record{Value: []byte("v"), Headers: want})
+		got := k.open(topic).waitRecords(tp(topic, 0), 1)[0].Headers
+		if !slices.EqualFunc(got, want, func(a, b event.Header) bool { return a.Key == b.Key && same(a.Value, b.Value) }) {
+			k.Errorf("headers %#v, want %#v", got, want)
+		}
+	}},
+	{name: "read/no timestamp", needs: []string{needHeaders}, run: func(k *kit) {
+		topic := k.topic(1)
+		k.env.Produce(k, topic, Record{Value: []byte("v"), Timestamp: -1})
+		// As the Java client has it: the kind is the batch's own.
+		if r := k.open(topic).waitRecords(tp(topic, 0), 1)[0]; r.TimestampType != event.CreateTime || r.Timestamp != -1 {
+			k.Errorf("a record without a timestamp is %v %d, want %v -1", r.TimestampType, r.Timestamp, event.CreateTime)
+		}
+	}},
+	{name: "read/small fetches", run: func(k *kit) {
+		topic := k.topic(1)
+		k.env.Produce(k, topic, Record{Value: make([]byte, 40_000)}, Record{Value: []byte("v")})
+		small := config(func(c *driver.Config) { c.FetchMaxBytes, c.FetchMaxPartitionBytes = 10_000, 5_000 })
+		k.open(topic, small).waitRecords(tp(topic, 0), 2)
+	}},
 	{name: "read/headers", needs: []string{needHeaders}, run: func(k *kit) {
 		topic := k.topic(1)
 		want := []event.Header{

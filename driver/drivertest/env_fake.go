@@ -66,6 +66,7 @@ func Fake(t testing.TB) Environment {
 	}
 	e.Freeze = func(testing.TB) { g.freeze() }
 	e.Thaw = func(testing.TB) { g.thaw() }
+	e.Spoil = func(_ testing.TB, on bool) { g.spoil(on) }
 	return e
 }
 

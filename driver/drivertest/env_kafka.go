@@ -27,7 +27,7 @@ func Kafka(t testing.TB, c *kafkatest.Cluster) Environment {
 	e := overKafka(t, c.Client)
 	e.Name = "kafka " + c.Version()
 	e.SessionTimeout = 2 * time.Second
-	e.Lacks = make(map[string]string)
+	e.Lacks = map[string]string{needSpoil: "nothing stands between the client and the broker"}
 	e.AppendTime = func(t testing.TB, topic string) {
 		t.Helper()
 		c.CreateTopic(t, topic, 1, "message.timestamp.type=LogAppendTime")

@@ -1,13 +1,16 @@
 package drivertest
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 )
 
 // gate makes listeners whose traffic a test can stop: by closing everything, or by letting nothing through.
 type gate struct {
+	spoils    atomic.Bool
 	mu        sync.Mutex
 	listeners []*gateListener
 	conns     map[*gateConn]bool
@@ -84,6 +87,12 @@ func (g *gate) thaw() {
 		g.flow = nil
 	}
 }
+
+// spoil has bytes be altered on their way to the client: a broker's disk, or the network, that nobody checked.
+func (g *gate) spoil(on bool) { g.spoils.Store(on) }
+
+// spoilt is what is altered.
+const spoilt = "spoil this"
 
 func (g *gate) frozen() chan struct{} {
 	g.mu.Lock()
@@ -175,6 +184,9 @@ func (c *gateConn) Read(b []byte) (int, error) {
 func (c *gateConn) Write(b []byte) (int, error) {
 	if err := c.pass(); err != nil {
 		return 0, err
+	}
+	if c.g.spoils.Load() {
+		b = bytes.ReplaceAll(b, []byte(spoilt), bytes.ToUpper([]byte(spoilt)))
 	}
 	return c.Conn.Write(b)
 }

@@ -67,6 +67,8 @@ type Environment struct {
 	Stop, Start func(t testing.TB)
 	// Freeze keeps connections open and lets nothing through, Thaw lets it flow again.
 	Freeze, Thaw func(t testing.TB)
+	// Spoil has the words "spoil this" of a record's value be altered on their way to the client, or no longer.
+	Spoil func(t testing.TB, on bool)
 }
 
 // Record is a record to produce.
@@ -91,6 +93,7 @@ const (
 	needMoveLeader      = "MoveLeader"
 	needStop            = "Stop"
 	needFreeze          = "Freeze"
+	needSpoil           = "Spoil"
 	// Of the broker's protocol.
 	needHeaders  = "Headers"
 	needStatic   = "StaticMembers"
@@ -111,6 +114,7 @@ func (e *Environment) can() map[string]bool {
 		needMoveLeader:      e.MoveLeader != nil,
 		needStop:            e.Stop != nil && e.Start != nil,
 		needFreeze:          e.Freeze != nil && e.Thaw != nil,
+		needSpoil:           e.Spoil != nil,
 		needHeaders:         true,
 		needStatic:          true,
 		needTopicIDs:        true,

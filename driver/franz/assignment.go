@@ -30,6 +30,8 @@ type partition struct {
 	next int64
 	// paused is the caller's wish.
 	paused bool
+	// member is the life that it was assigned in.
+	member string
 	// suspended: an error keeps the partition from being fetched until then, zero for none.
 	suspended time.Time
 	// fetchPaused: the partition is in the client's own set of paused ones.
@@ -59,7 +61,7 @@ func (a *assignment) get(tp driver.TopicPartition) *partition { return a.parts[t
 
 // add takes a partition in, held; false when it was owned already, which happens when the client forgot a topic and
 // found it again: then only its cursor is new.
-func (a *assignment) add(tp driver.TopicPartition) bool {
+func (a *assignment) add(tp driver.TopicPartition, member string) bool {
 	p := a.get(tp)
 	if p != nil {
 		p.placed, p.live, p.fetchPaused = false, false, true
@@ -68,7 +70,7 @@ func (a *assignment) add(tp driver.TopicPartition) bool {
 	if a.parts[tp.Topic] == nil {
 		a.parts[tp.Topic] = map[int32]*partition{}
 	}
-	a.parts[tp.Topic][tp.Partition] = &partition{TopicPartition: tp, next: -1, fetchPaused: true}
+	a.parts[tp.Topic][tp.Partition] = &partition{TopicPartition: tp, next: -1, fetchPaused: true, member: member}
 	return true
 }
 
@@ -102,10 +104,14 @@ func flatten(m map[string][]int32) []driver.TopicPartition {
 			list = append(list, driver.TopicPartition{Topic: topic, Partition: p})
 		}
 	}
+	sortPartitions(list)
+	return list
+}
+
+func sortPartitions(list []driver.TopicPartition) {
 	slices.SortFunc(list, func(a, b driver.TopicPartition) int {
 		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 	})
-	return list
 }
 
 func unflatten(list []driver.TopicPartition) map[string][]int32 {
@@ -119,6 +125,8 @@ func unflatten(list []driver.TopicPartition) map[string][]int32 {
 // onAssigned is kgo's callback; it runs at the end of every rebalance, also when nothing is new.
 func (c *consumer) onAssigned(_ context.Context, client *kgo.Client, m map[string][]int32) {
 	c.rebalances.Add(1)
+	c.membership.note(client)
+	member, _ := c.membership.of()
 	c.report.clear(groupCondition)
 	c.report.clear(pollCondition)
 	list := flatten(m)
@@ -136,7 +144,7 @@ func (c *consumer) onAssigned(_ context.Context, client *kgo.Client, m map[strin
 	c.gate.enterCall(c.waker.wake)
 	defer c.gate.leaveCall()
 	c.assigned.mu.Lock()
-	list = slices.DeleteFunc(list, func(tp driver.TopicPartition) bool { return !c.assigned.add(tp) })
+	list = slices.DeleteFunc(list, func(tp driver.TopicPartition) bool { return !c.assigned.add(tp, member) })
 	c.assigned.mu.Unlock()
 	c.resize(client)
 	if len(list) > 0 {
@@ -150,6 +158,8 @@ func (c *consumer) onRevoked(_ context.Context, client *kgo.Client, m map[string
 	if len(list) == 0 {
 		return
 	}
+	// They are given up in the generation that took them away, which kgo has by now.
+	c.noteGeneration(client)
 	c.gate.enterCall(c.waker.wake)
 	defer c.gate.leaveCall()
 	c.listener.Revoked(list)
@@ -158,25 +168,39 @@ func (c *consumer) onRevoked(_ context.Context, client *kgo.Client, m map[string
 
 // onLost is kgo's callback for partitions that are another member's already.
 func (c *consumer) onLost(_ context.Context, client *kgo.Client, m map[string][]int32) {
+	c.gate.enterCall(c.waker.wake)
+	defer c.gate.leaveCall()
+	c.membership.end()
 	list := c.assigned.owned(m)
 	if len(list) == 0 {
 		return
 	}
-	c.gate.enterCall(c.waker.wake)
-	defer c.gate.leaveCall()
 	c.out.Store(true)
 	c.forget(client, list) // before the call: nothing of theirs can be committed any more
 	c.listener.Lost(list)
 }
 
-// forget ends the ownership of partitions, and their pauses with it.
-func (c *consumer) forget(client *kgo.Client, list []driver.TopicPartition) {
+// noteGeneration notes the generation of a member that has stayed the same.
+func (c *consumer) noteGeneration(client *kgo.Client) {
+	member, _ := c.membership.of()
+	if now, _ := client.GroupMetadata(); now == member {
+		c.membership.note(client)
+	}
+}
+
+// forgetHeld ends the ownership of partitions that kgo still has: it goes on to hold them.
+func (c *consumer) forgetHeld(list []driver.TopicPartition) {
 	c.assigned.mu.Lock()
+	defer c.assigned.mu.Unlock()
 	for _, tp := range list {
 		c.assigned.remove(tp)
 		c.report.clear(partitionCondition(tp))
 	}
-	c.assigned.mu.Unlock()
+}
+
+// forget ends the ownership of partitions, and their pauses with it.
+func (c *consumer) forget(client *kgo.Client, list []driver.TopicPartition) {
+	c.forgetHeld(list)
 	client.ResumeFetchPartitions(unflatten(list))
 	c.resize(client)
 }

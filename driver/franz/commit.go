@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/esm-go/esm/driver"
@@ -16,55 +15,37 @@ import (
 var (
 	errNotOwned  = errors.New("this member does not own the partition")
 	errRecreated = errors.New("the topic was deleted and made again, and the partition has not been started since")
-	// errSettled keeps kgo from sending a commit that was sent, or of which nothing is left.
-	errSettled = errors.New("the commit is settled")
 )
 
-// Commit commits positions for the group, as the member and of the generation that this consumer is then. kgo holds
-// commits back while the group rebalances, keeps them in order and knows the topics' ids; partitions that this member no
-// longer owns when the request leaves are refused here.
-//
-// The request itself is sent from kgo's hook before it, and kgo's own stopped: when the coordinator no longer knows the
-// member, kgo would join anew with the partitions that it had, as if nothing had happened to them meanwhile.
+// Commit commits positions for the group, as the member and of the generation of the assignment that they belong to; a
+// group that has gone on refuses them. kgo's own commit would take the member and the generation that kgo has by then, and
+// when the coordinator no longer knows the member kgo would join anew with the partitions that it had, as if nothing had
+// happened to them meanwhile. Partitions that this member no longer owns are refused here.
 func (c *consumer) Commit(ctx context.Context, commits []driver.Commit) error {
 	if len(commits) == 0 {
 		return nil
 	}
-	offsets := map[string]map[int32]kgo.EpochOffset{}
-	for _, m := range commits {
-		if offsets[m.Topic] == nil {
-			offsets[m.Topic] = map[int32]kgo.EpochOffset{}
+	refused, err := call(ctx, c, func() (refusals, error) {
+		select { // one after the other, as the caller has them
+		case c.committing <- struct{}{}:
+			defer func() { <-c.committing }()
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		}
-		offsets[m.Topic][m.Partition] = kgo.EpochOffset{Epoch: m.LeaderEpoch, Offset: m.Offset}
-	}
-	refused, err := call(ctx, c, func() (map[driver.TopicPartition]*driver.Error, error) {
+		if err := c.knowTopics(ctx, commits); err != nil {
+			return nil, err
+		}
 		r := refusals{}
-		send := func(req *kmsg.OffsetCommitRequest) error {
-			if err := c.prepareCommit(req, commits, r); err != nil {
-				return err
-			}
-			if slices.ContainsFunc(req.Topics, func(t kmsg.OffsetCommitRequestTopic) bool { return t.TopicID == [16]byte{} }) {
-				if old, err := c.commitsByName(ctx); err != nil || !old {
-					return err // kgo alone can keep the request to a version that names topics
-				}
-			}
-			resp, err := req.RequestWith(ctx, c.client)
-			if err != nil {
-				return err
-			}
-			r.note(req, resp)
-			return errSettled
+		req := c.commitRequest(commits, r)
+		if len(req.Topics) == 0 {
+			return r, nil
 		}
-		var failed error
-		c.client.CommitOffsetsSync(kgo.PreCommitFnContext(ctx, send), offsets,
-			func(_ *kgo.Client, req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
-				if err == nil {
-					r.note(req, resp)
-				} else if !errors.Is(err, errSettled) {
-					failed = err
-				}
-			})
-		return r, failed
+		resp, err := req.RequestWith(ctx, c.control)
+		if err != nil {
+			return nil, err
+		}
+		r.note(req, resp)
+		return r, nil
 	})
 	switch {
 	case errors.Is(err, ErrClosed), err != nil && ctx.Err() != nil:
@@ -77,33 +58,67 @@ func (c *consumer) Commit(ctx context.Context, commits []driver.Commit) error {
 	return nil
 }
 
-// commitsByName reports whether the brokers know no OffsetCommit that has topics' ids for their names, so that a request
-// without ids is understood whichever version it goes out in.
-func (c *consumer) commitsByName(ctx context.Context) (bool, error) {
-	if v := c.commitVersion.Load(); v != 0 {
-		return v < firstByID, nil
-	}
-	req := kmsg.NewPtrApiVersionsRequest()
-	req.ClientSoftwareName, req.ClientSoftwareVersion = "esm", "0" // a broker refuses empty ones
-	resp, err := req.RequestWith(ctx, c.client)
-	if err == nil {
-		err = kerr.ErrorForCode(resp.ErrorCode)
-	}
-	if err != nil {
-		return false, err
-	}
-	newest := int32(1)
-	for _, k := range resp.ApiKeys {
-		if k.ApiKey == int16(kmsg.OffsetCommit) {
-			newest = int32(k.MaxVersion)
+// knowTopics has the ids of the commits' topics known: from version 10 on a commit names them by id alone, so that it
+// cannot be taken for one of another topic of the same name.
+func (c *consumer) knowTopics(ctx context.Context, commits []driver.Commit) error {
+	var unknown []string
+	for i := range commits {
+		name := commits[i].Topic
+		if _, known := c.topics.id(name); !known && !slices.Contains(unknown, name) {
+			unknown = append(unknown, name)
 		}
 	}
-	c.commitVersion.Store(newest)
-	return newest < firstByID, nil
+	if len(unknown) == 0 {
+		return nil
+	}
+	topics, _, err := c.describe(ctx, unknown)
+	if err != nil {
+		return err
+	}
+	for _, t := range topics {
+		if t.Err == nil {
+			c.topics.saw(t.Name, t.ID)
+		}
+	}
+	return nil
 }
 
-// firstByID is the first version of OffsetCommit that has topics' ids for their names.
-const firstByID = 10
+// commitRequest makes the request of what this member may commit, and refuses the rest.
+func (c *consumer) commitRequest(commits []driver.Commit, r refusals) *kmsg.OffsetCommitRequest {
+	member, generation := c.membership.of()
+	req := kmsg.NewPtrOffsetCommitRequest()
+	req.Group, req.MemberID, req.Generation = c.cfg.GroupID, member, generation
+	if c.cfg.InstanceID != "" {
+		req.InstanceID = &c.cfg.InstanceID
+	}
+	c.assigned.mu.Lock()
+	defer c.assigned.mu.Unlock()
+	at := map[string]int{}
+	for i := range commits {
+		m := &commits[i]
+		switch own := c.assigned.get(m.TopicPartition); {
+		case own == nil || member == "" || own.member != member:
+			r.add(m.TopicPartition, driver.KindStaleMember, errNotOwned)
+			continue
+		case own.recreated:
+			r.add(m.TopicPartition, driver.KindTopicRecreated, errRecreated)
+			continue
+		}
+		n, ok := at[m.Topic]
+		if !ok {
+			n = len(req.Topics)
+			at[m.Topic] = n
+			t := kmsg.NewOffsetCommitRequestTopic()
+			t.Topic = m.Topic
+			t.TopicID, _ = c.topics.id(m.Topic)
+			req.Topics = append(req.Topics, t)
+		}
+		p := kmsg.NewOffsetCommitRequestTopicPartition()
+		p.Partition, p.Offset, p.LeaderEpoch, p.Metadata = m.Partition, m.Offset, m.LeaderEpoch, &m.Metadata
+		req.Topics[n].Partitions = append(req.Topics[n].Partitions, p)
+	}
+	return req
+}
 
 // refusals are the partitions of a commit that were not accepted.
 type refusals map[driver.TopicPartition]*driver.Error
@@ -127,50 +142,12 @@ func (r refusals) note(req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitRes
 			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
 				kind := kindOf(err)
 				if errors.Is(err, kerr.UnknownTopicID) {
-					kind = driver.KindTopicRecreated // kgo commits under the id that the records were read under
+					kind = driver.KindTopicRecreated // the id is the one that the records were read under
 				}
 				r.add(driver.TopicPartition{Topic: name, Partition: p.Partition}, kind, err)
 			}
 		}
 	}
-}
-
-// prepareCommit takes out of kgo's request what this member may not commit, and adds the metadata. The error is
-// errSettled when nothing is left to send.
-func (c *consumer) prepareCommit(req *kmsg.OffsetCommitRequest, commits []driver.Commit, r refusals) error {
-	metadata := make(map[driver.TopicPartition]string, len(commits))
-	for _, m := range commits {
-		metadata[m.TopicPartition] = m.Metadata
-		r.add(m.TopicPartition, driver.KindTopicRecreated, errRecreated) // so it is where kgo leaves one out
-	}
-	topics := req.Topics
-	req.Topics = nil
-	c.assigned.mu.Lock()
-	defer c.assigned.mu.Unlock()
-	for _, t := range topics {
-		parts := t.Partitions
-		t.Partitions = nil
-		for _, p := range parts {
-			tp := driver.TopicPartition{Topic: t.Topic, Partition: p.Partition}
-			switch own := c.assigned.get(tp); {
-			case own == nil:
-				r.add(tp, driver.KindStaleMember, errNotOwned)
-			case own.recreated: // refused already
-			default:
-				delete(r, tp)
-				text := metadata[tp]
-				p.Metadata = &text
-				t.Partitions = append(t.Partitions, p)
-			}
-		}
-		if len(t.Partitions) > 0 {
-			req.Topics = append(req.Topics, t)
-		}
-	}
-	if len(req.Topics) == 0 {
-		return errSettled
-	}
-	return nil
 }
 
 // Committed asks the group's coordinator for its commits. An offset that a transaction is about to commit is waited
@@ -207,7 +184,7 @@ func (c *consumer) Committed(ctx context.Context, partitions []driver.TopicParti
 }
 
 func (c *consumer) fetchCommitted(ctx context.Context, req *kmsg.OffsetFetchRequest) (map[driver.TopicPartition]driver.Committed, error) {
-	resp, err := req.RequestWith(ctx, c.client)
+	resp, err := req.RequestWith(ctx, c.control)
 	if err != nil {
 		return nil, err
 	}

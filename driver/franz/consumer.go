@@ -23,7 +23,10 @@ type consumer struct {
 	listener     driver.Listener
 	subscription subscription
 	client       *kgo.Client
-	security     security
+	// control carries what must not wait behind a fetch: commits, look-ups and the driver's own heartbeats. kgo writes to a
+	// broker from one goroutine, and while the broker throttles a fetch (a quota) that one sleeps.
+	control  *kgo.Client
+	security security
 
 	// life ends when Close gives up or is done: every request of the client ends with it.
 	life    context.Context
@@ -34,14 +37,17 @@ type consumer struct {
 	polls      polls
 	waker      waker
 	assigned   assignment
+	membership membership
+	// doubted has keepAlive look at once.
+	doubted chan struct{}
+	// committing holds a token while a commit is under way: they reach the group in order.
+	committing chan struct{}
 	report     reporter
 	rebalances atomic.Int64
 	// out: the group has gone on without this member, which has not joined again yet.
 	out atomic.Bool
 	// brokers is the cluster's size as last seen.
 	brokers atomic.Int32
-	// commitVersion is the newest OffsetCommit that the brokers know, 0 while nobody had to ask.
-	commitVersion atomic.Int32
 	// served: a broker has answered more than which requests it knows, so that the way of connecting is right.
 	served atomic.Bool
 	// saslHangUps counts the connections in a row that brokers ended in the middle of SASL.
@@ -69,16 +75,29 @@ func open(o options, cfg driver.Config, listener driver.Listener) (*consumer, er
 		return nil, configError(err)
 	}
 	c.life, c.endLife = context.WithCancel(context.Background())
+	c.doubted = make(chan struct{}, 1)
+	c.committing = make(chan struct{}, 1)
 	c.gate.init()
 	c.assigned.init()
 	c.report.init(c.waker.wake)
 	c.topics.init()
-	if c.client, err = kgo.NewClient(c.clientOpts(o.kgo)...); err != nil {
+	balancers, err := c.balancers(o.kgo)
+	if err != nil {
 		c.endLife()
+		return nil, configError(err)
+	}
+	if c.control, err = kgo.NewClient(c.controlOpts(o.kgo)...); err != nil {
+		c.endLife()
+		return nil, configError(err)
+	}
+	if c.client, err = kgo.NewClient(c.clientOpts(o.kgo, balancers)...); err != nil {
+		c.endLife()
+		c.control.Close()
 		return nil, configError(err)
 	}
 	c.polls.begin(false)
 	c.goTask(c.watch)
+	c.goTask(c.keepAlive)
 	if cfg.MaxPollInterval > 0 {
 		c.goTask(c.watchPolls)
 	}
@@ -122,6 +141,10 @@ func (c *consumer) Poll(ctx context.Context, into *driver.Fetch) error {
 
 // await returns what the client has, waiting until ctx ends or there is a reason not to wait.
 func (c *consumer) await(ctx context.Context) kgo.Fetches {
+	if c.membership.doubtful(c.sessionTimeout()) {
+		c.awaitCertainty(ctx)
+		return nil
+	}
 	again := c.apply()
 	if fetches := c.client.PollRecords(nil, maxPollRecords); len(fetches) > 0 { //nolint:staticcheck // nil: do not wait
 		return fetches
@@ -140,6 +163,25 @@ func (c *consumer) await(ctx context.Context) kgo.Fetches {
 		defer timer.Stop()
 	}
 	return c.client.PollRecords(ctx, maxPollRecords)
+}
+
+// awaitCertainty waits while nobody knows whether the group still has this member: what is delivered meanwhile could be
+// another member's by now.
+func (c *consumer) awaitCertainty(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if !c.waker.arm(cancel) {
+		return
+	}
+	defer c.waker.disarm()
+	if c.gate.callWaits() || c.report.pending() {
+		return
+	}
+	select {
+	case c.doubted <- struct{}{}:
+	default:
+	}
+	<-ctx.Done()
 }
 
 // broken returns the error of a consumer that is of no further use.
@@ -170,12 +212,18 @@ func (c *consumer) Close(ctx context.Context) error {
 		// What this goroutine waits for ends when life does, but for a Listener call, which is the engine's own.
 		leave, cancel := withMargin(ctx)
 		defer cancel()
+		left := make(chan struct{})
+		var hurry sync.WaitGroup
+		hurry.Go(func() { c.hurry(left, cancel) })
 		err := c.client.LeaveGroupContext(leave)
+		close(left)
+		hurry.Wait()
 		if err != nil {
 			c.endLife() // no more requests: the client closes without waiting for a broker
 		}
 		c.client.Close()
 		c.endTasks()
+		c.control.Close()
 		done <- err
 	}()
 	select {
@@ -187,6 +235,42 @@ func (c *consumer) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		c.endLife()
 		return fmt.Errorf("franz: left behind at Close: a Listener call or the client: %w", ctx.Err())
+	}
+}
+
+const (
+	// leaveStep is the time between two looks at a member that is leaving.
+	leaveStep = 500 * time.Millisecond
+	// leaveSteps is how many of them may pass with nothing but the group to wait for.
+	leaveSteps = 4
+)
+
+// hurry has a member leave soon. kgo waits for a join under way before it leaves, which may take as long as the group's
+// slowest member, or for ever where the coordinator is gone: the group is asked to drop the member, which ends its join, and
+// after leaveSteps the wait is given up. The time that Listener calls take is the engine's own.
+func (c *consumer) hurry(left <-chan struct{}, giveUp func()) {
+	step := time.NewTicker(leaveStep)
+	defer step.Stop()
+	for idle := 0; ; {
+		select {
+		case <-left:
+			return
+		case <-c.life.Done():
+			return
+		case <-step.C:
+		}
+		if c.gate.busy() {
+			idle = 0
+			continue
+		}
+		idle++
+		if member, _ := c.client.GroupMetadata(); idle == 1 && member != "" && c.cfg.InstanceID == "" {
+			c.goTask(func() { c.expel(member) })
+		}
+		if idle == leaveSteps {
+			giveUp()
+			return
+		}
 	}
 }
 

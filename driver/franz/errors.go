@@ -50,6 +50,7 @@ func wholeTopic(topic string) driver.TopicPartition {
 // brokerKinds classes the codes that a broker answers.
 var brokerKinds = map[int16]driver.Kind{
 	kerr.OffsetOutOfRange.Code:           driver.KindOffsetOutOfRange,
+	kerr.CorruptMessage.Code:             driver.KindCorrupt,
 	kerr.UnknownTopicOrPartition.Code:    driver.KindUnknownTopic,
 	kerr.UnknownTopicID.Code:             driver.KindUnknownTopic,
 	kerr.InvalidTopicException.Code:      driver.KindUnknownTopic,
@@ -127,12 +128,4 @@ func isTLS(err error) bool {
 }
 
 // RecreatedError names a topic that was deleted and made again, with its ids.
-type RecreatedError struct {
-	Topic   string
-	Was, Is [16]byte
-}
-
-// Error says which topic it is.
-func (e *RecreatedError) Error() string {
-	return fmt.Sprintf("topic %s was deleted and made again: its id was %x and is %x", e.Topic, e.Was, e.Is)
-}
+type RecreatedError = driver.RecreatedError

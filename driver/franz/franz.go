@@ -10,6 +10,11 @@
 //     comes soon after the assignment is what the client begins with; a later one moves the client's cursor. Until then
 //     nothing is fetched, and whatever the client holds of the partition is dropped.
 //   - The client never resets a position and never commits by itself.
+//   - A commit carries the member id and the generation of the assignment that its positions belong to. When the group drops
+//     the member, the loss is told before the client joins again; after a session's length without an answer nothing is
+//     delivered until the group says that it still knows the member.
+//   - A second client, which consumes nothing, carries commits, look-ups and, where the first one's are late, heartbeats: a
+//     fetch that the broker throttles keeps everything else of its client waiting.
 //   - Listener calls run one at a time, and only inside Poll and Close, which wait for them.
 //   - Records keep referring to the client's fetch buffer: Key and Value are slices of it. A receiver that keeps few
 //     records of a run for long copies them, or they keep the whole fetched batch (without compression: the whole fetch

@@ -44,6 +44,13 @@ func (g *gate) callWaits() bool {
 	return g.waiting > 0
 }
 
+// busy says whether a call runs.
+func (g *gate) busy() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.running
+}
+
 // enterCall waits until a Listener call may run; interrupt ends what the poll goroutine waits for.
 func (g *gate) enterCall(interrupt func()) {
 	g.mu.Lock()

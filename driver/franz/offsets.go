@@ -95,7 +95,7 @@ func (c *consumer) listRound(
 		}
 	}
 	shards, err := call(ctx, c, func() ([]kgo.ResponseShard, error) {
-		shards := c.client.RequestSharded(ctx, req)
+		shards := c.control.RequestSharded(ctx, req)
 		if c.life.Err() != nil {
 			return nil, ErrClosed
 		}

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,6 +68,11 @@ var owned = map[string]string{
 	"WithPools":                   "",
 }
 
+// setsBalancers reports whether an option is kgo.Balancers.
+func setsBalancers(opt kgo.Opt) bool {
+	return slices.Contains(strings.Split(closureName(opt), "."), "Balancers")
+}
+
 // refuseOwned returns an error that names the first owned option among opts. kgo's options are closures and do not
 // say what they set, so the name is that of the function that made the closure; what this does not recognize is
 // overridden, since the driver's own options come last.
@@ -99,29 +105,13 @@ func closureName(opt kgo.Opt) string {
 }
 
 // clientOpts returns the options of the kgo.Client: defaults, the user's, then those that the library owns.
-func (c *consumer) clientOpts(user []kgo.Opt) []kgo.Opt {
+func (c *consumer) clientOpts(user []kgo.Opt, balancers []kgo.GroupBalancer) []kgo.Opt {
 	cfg := &c.cfg
-	opts := []kgo.Opt{
-		// The members of the group that Lambda's users run are many and restart often: only what must move, moves.
-		kgo.Balancers(kgo.CooperativeStickyBalancer()),
-		// A library that reports to the broker about its process says so first; this one does not report.
-		kgo.DisableClientMetrics(),
-		// A broker that restarts hangs up on new connections too: kgo would take that for a missing password, and end
-		// the group session and whatever else is asked for.
-		kgo.AlwaysRetryEOF(),
-	}
-	opts = append(opts, user...)
-	if cfg.Dialer != nil {
-		opts = append(opts, kgo.Dialer(cfg.Dialer))
-	}
-	opts = append(opts, c.security.options(cfg.Dialer)...)
+	opts := c.connectOpts(user)
 	opts = append(opts,
-		kgo.WithContext(c.life),
-		kgo.WithLogger(newLogger(cfg.Logger)),
-		kgo.WithHooks(&hooks{c: c}),
+		kgo.Balancers(balancers...),
 		kgo.WithPools(new(recordPool)),
 
-		kgo.SeedBrokers(cfg.BootstrapServers...),
 		kgo.ConsumerGroup(cfg.GroupID),
 		kgo.ConsumeTopics(c.subscription.patterns...),
 
@@ -136,9 +126,6 @@ func (c *consumer) clientOpts(user []kgo.Opt) []kgo.Opt {
 	)
 	if c.subscription.regex {
 		opts = append(opts, kgo.ConsumeRegex())
-	}
-	if cfg.ClientID != "" {
-		opts = append(opts, kgo.ClientID(cfg.ClientID))
 	}
 	if cfg.InstanceID != "" {
 		opts = append(opts, kgo.InstanceID(cfg.InstanceID))
@@ -158,10 +145,6 @@ func (c *consumer) clientOpts(user []kgo.Opt) []kgo.Opt {
 			opts = append(opts, d.opt(d.value))
 		}
 	}
-	if age := cfg.MetadataMaxAge; age > 0 {
-		// kgo's own floor between two refreshes is 5 s, and may not be above the maximum.
-		opts = append(opts, kgo.MetadataMaxAge(age), kgo.MetadataMinAge(min(age, 2500*time.Millisecond)))
-	}
 	if cfg.FetchMaxWait > 0 {
 		opts = append(opts, kgo.FetchMaxWait(max(cfg.FetchMaxWait, 10*time.Millisecond))) // kgo's floor
 	}
@@ -169,12 +152,47 @@ func (c *consumer) clientOpts(user []kgo.Opt) []kgo.Opt {
 		opts = append(opts, kgo.FetchMinBytes(int32(min(cfg.FetchMinBytes, math.MaxInt32))))
 	}
 	total, partition := c.fetchSizes(1)
-	return append(opts,
-		kgo.FetchMaxBytes(total), kgo.FetchMaxPartitionBytes(partition),
+	return append(opts, kgo.FetchMaxBytes(total), kgo.FetchMaxPartitionBytes(partition))
+}
+
+// controlOpts returns the options of the client that consumes nothing.
+func (c *consumer) controlOpts(user []kgo.Opt) []kgo.Opt {
+	user = slices.DeleteFunc(slices.Clone(user), setsBalancers)
+	return c.connectOpts(user)
+}
+
+// connectOpts returns what both clients need: defaults, the user's, then those that the library owns.
+func (c *consumer) connectOpts(user []kgo.Opt) []kgo.Opt {
+	cfg := &c.cfg
+	opts := []kgo.Opt{
+		// A library that reports to the broker about its process says so first; this one does not report.
+		kgo.DisableClientMetrics(),
+		// A broker that restarts hangs up on new connections too: kgo would take that for a missing password, and end
+		// the group session and whatever else is asked for.
+		kgo.AlwaysRetryEOF(),
+	}
+	opts = append(opts, user...)
+	if cfg.Dialer != nil {
+		opts = append(opts, kgo.Dialer(cfg.Dialer))
+	}
+	opts = append(opts, c.security.options(cfg.Dialer)...)
+	opts = append(opts,
+		kgo.WithContext(c.life),
+		kgo.WithLogger(newLogger(cfg.Logger)),
+		kgo.WithHooks(&hooks{c: c}),
+		kgo.SeedBrokers(cfg.BootstrapServers...),
 		// A response holds a record larger than the limit, so what is read must be allowed to be larger; 1 GiB is
 		// kgo's ceiling.
 		kgo.BrokerMaxReadBytes(1<<30),
 	)
+	if cfg.ClientID != "" {
+		opts = append(opts, kgo.ClientID(cfg.ClientID))
+	}
+	if age := cfg.MetadataMaxAge; age > 0 {
+		// kgo's own floor between two refreshes is 5 s, and may not be above the maximum.
+		opts = append(opts, kgo.MetadataMaxAge(age), kgo.MetadataMinAge(min(age, 2500*time.Millisecond)))
+	}
+	return opts
 }
 
 func isolation(cfg *driver.Config) kgo.IsolationLevel {

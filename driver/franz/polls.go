@@ -69,7 +69,7 @@ func (c *consumer) watchPolls() {
 
 // expel takes a member out of the group.
 func (c *consumer) expel(id string) {
-	ctx, cancel := context.WithTimeout(c.life, c.cfg.MaxPollInterval)
+	ctx, cancel := context.WithTimeout(c.life, max(c.cfg.MaxPollInterval, time.Second))
 	defer cancel()
 	member := kmsg.NewLeaveGroupRequestMember()
 	member.MemberID = id
@@ -79,7 +79,7 @@ func (c *consumer) expel(id string) {
 	req := kmsg.NewPtrLeaveGroupRequest()
 	req.Group, req.MemberID = c.cfg.GroupID, id
 	req.Members = append(req.Members, member)
-	if _, err := req.RequestWith(ctx, c.client); err != nil && c.cfg.Logger != nil {
+	if _, err := req.RequestWith(ctx, c.control); err != nil && c.cfg.Logger != nil {
 		c.cfg.Logger.Warn("franz: the group was not left, although the member is not polled", "error", err)
 	}
 }

@@ -106,17 +106,12 @@ func (c *consumer) apply() (again time.Duration) {
 	return again
 }
 
-// move sets the client's cursors to the partitions' starts; false when some have to be tried again. kgo passes over
-// partitions that it has no committed offset noted for, which it does only after adjustOffsets has returned.
+// move sets the client's cursors to the partitions' starts; false when some have to be moved again.
 func (c *consumer) move(list []*partition) (all bool) {
-	known := c.client.CommittedOffsets()
 	offsets := map[string]map[int32]kgo.EpochOffset{}
 	told := make(map[*partition]driver.Start, len(list))
 	c.assigned.mu.Lock()
 	for _, p := range list {
-		if _, ok := known[p.Topic][p.Partition]; !ok {
-			continue
-		}
 		if offsets[p.Topic] == nil {
 			offsets[p.Topic] = map[int32]kgo.EpochOffset{}
 		}
@@ -129,7 +124,7 @@ func (c *consumer) move(list []*partition) (all bool) {
 
 	c.assigned.mu.Lock()
 	defer c.assigned.mu.Unlock()
-	all = len(told) == len(list)
+	all = true
 	for p, start := range told {
 		p.live, p.epoch, p.next = true, start.Epoch, start.Offset
 		p.moving = p.start != start

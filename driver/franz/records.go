@@ -71,7 +71,7 @@ func (c *consumer) partitionError(t *kgo.FetchTopic, fp *kgo.FetchPartition, p *
 	case isLoss:
 		c.assigned.hold(p)
 		c.report.raise(partitionCondition(p.TopicPartition), &driver.Error{
-			Kind: driver.KindOffsetOutOfRange, TopicPartition: p.TopicPartition, Offset: loss.ConsumedTo, Err: err,
+			Kind: driver.KindTruncated, TopicPartition: p.TopicPartition, Offset: loss.ConsumedTo, To: loss.ResetTo, Err: err,
 		})
 	case errors.Is(err, kerr.OffsetOutOfRange):
 		c.assigned.hold(p)
@@ -92,9 +92,22 @@ func (c *consumer) partitionError(t *kgo.FetchTopic, fp *kgo.FetchPartition, p *
 	}
 }
 
+// unreadable reports whether a fetch's error is about what the broker sent. kgo's errors of that are its own plain ones,
+// and those of decompression; a broker's are codes, and the network's have types.
+func (c *consumer) unreadable(err error) bool {
+	_, isBroker := errors.AsType[*kerr.Error](err)
+	return !isBroker && kindOf(err) == driver.KindOther
+}
+
 func (c *consumer) raisePartition(p *partition, err error) {
 	e := c.classify(err)
 	e.TopicPartition = p.TopicPartition
+	if p.started && c.unreadable(err) {
+		e.Kind = driver.KindCorrupt
+	}
+	if e.Kind == driver.KindCorrupt {
+		e.Offset = p.next
+	}
 	c.report.raise(partitionCondition(p.TopicPartition), e)
 }
 

@@ -120,7 +120,10 @@ func (h *hooks) OnBrokerConnect(meta kgo.BrokerMetadata, _ time.Duration, _ net.
 // OnBrokerRead hears of each response. A broker that answers no more is unavailable, and one that hangs up on the first
 // request wants TLS or SASL; that another connection ends is not news: brokers close idle ones, and a broker that went
 // away refuses the next.
-func (h *hooks) OnBrokerRead(meta kgo.BrokerMetadata, key int16, _ int, _, _ time.Duration, err error) {
+func (h *hooks) OnBrokerRead(meta kgo.BrokerMetadata, key int16, _ int, wait, took time.Duration, err error) {
+	if k := kmsg.Key(key); err == nil && (k == kmsg.Heartbeat || k == kmsg.SyncGroup) {
+		h.c.membership.answered(time.Now().Add(-wait-took), h.c.sessionTimeout())
+	}
 	if kmsg.Key(key) == kmsg.SASLAuthenticate {
 		if err != nil && hungUp(err) {
 			h.c.saslHangUps.Add(1)

@@ -51,7 +51,7 @@ func (c *consumer) describe(ctx context.Context, names []string) (topics []drive
 	if len(names) == 0 {
 		req.Topics = nil // all
 	}
-	resp, err := call(ctx, c, func() (*kmsg.MetadataResponse, error) { return req.RequestWith(ctx, c.client) })
+	resp, err := call(ctx, c, func() (*kmsg.MetadataResponse, error) { return req.RequestWith(ctx, c.control) })
 	if err != nil {
 		return nil, 0, fmt.Errorf("ask for topics: %w", c.classify(err))
 	}

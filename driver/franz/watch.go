@@ -43,9 +43,17 @@ func (w *watcher) ask(topic string, id [16]byte) {
 func (w *watcher) saw(topic string, id [16]byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if _, known := w.ids[topic]; !known && id != ([16]byte{}) {
+	if w.ids[topic] == ([16]byte{}) {
 		w.ids[topic] = id
 	}
+}
+
+// id returns a topic's id; known is false where nobody has asked, and the id zero with a broker that has none.
+func (w *watcher) id(topic string) (id [16]byte, known bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	id, known = w.ids[topic]
+	return id, known
 }
 
 const (
@@ -147,7 +155,7 @@ func (w *watcher) settle(t driver.Topic) (was [16]byte, made bool) {
 		return was, false // a broker before 2.8
 	}
 	w.ids[t.Name] = t.ID
-	return was, known && was != t.ID
+	return was, known && was != ([16]byte{}) && was != t.ID
 }
 
 // recreated holds a topic's partitions and has the client forget the old topic, so that it reads the new one. The

@@ -1,4 +1,4 @@
-package esm
+package observe
 
 // Op names what was being done when something went wrong, or what does not return.
 type Op string
