@@ -37,6 +37,8 @@ func (f *Failure) Attributes() []Attribute {
 type Message struct {
 	Body       []byte
 	Attributes []Attribute
+	// Failure is what the message is about: the whole failure, or a part.
+	Failure *Failure
 	// ID is the failure's, Group the key of its first partition: what a FIFO queue or topic calls the deduplication id and
 	// the message group.
 	ID, Group string
@@ -62,7 +64,7 @@ func (f *Failure) Messages(limit int) []Message {
 	if keys := f.Partitions(); len(keys) > 0 {
 		group = keys[0]
 	}
-	return []Message{{Body: body, Attributes: attributes, ID: f.ID(), Group: group}}
+	return []Message{{Body: body, Attributes: attributes, Failure: f, ID: f.ID(), Group: group}}
 }
 
 // attributesLen is what attributes count for at AWS: names, values, and the type "String" of each.

@@ -154,7 +154,7 @@ func TestShortenedDocumentSaysSo(t *testing.T) {
 			left = a.Value
 		}
 	}
-	if doc.BatchSize != 100 || len(doc.Ranges) < 20 || len(doc.Ranges) >= 100 || left == "" || !strings.Contains(string(messages[0].Body), `"batchSize":100`) {
+	if doc.BatchSize != 100 || len(doc.Ranges) < 10 || len(doc.Ranges) >= 100 || left == "" || !strings.Contains(string(messages[0].Body), `"batchSize":100`) {
 		t.Errorf("%d of 100 partitions named, %q left", len(doc.Ranges), left)
 	}
 }
