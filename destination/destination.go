@@ -9,7 +9,8 @@ import (
 )
 
 // Destination keeps failures. Send returns nil when the failure is kept for good: the mapping then commits past its
-// records. An error means that it may not be, and Send is called again with the same failure. Send ends when ctx does.
+// records. An error means that it may not be, and Send is called again with the same failure, or with what a
+// *PartialError has left of it. Send ends when ctx does.
 // It is called from several goroutines at once; it must not change the failure, nor keep it after it returned.
 type Destination interface {
 	Send(ctx context.Context, f *Failure) error

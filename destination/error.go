@@ -64,3 +64,20 @@ var reasonTexts = map[Reason]string{
 
 // Unwrap returns the client's own error.
 func (e *Error) Unwrap() error { return e.Err }
+
+// PartialError is a Send's error where a part of the failure was acknowledged: only Rest is to be sent again. A Sender
+// heeds it; without it one record that a topic refuses would have all the others written again and again.
+type PartialError struct {
+	// Rest holds the records that are not acknowledged.
+	Rest *Failure
+	// Err is why.
+	Err error
+}
+
+// Error says why, and how much is left.
+func (e *PartialError) Error() string {
+	return fmt.Sprintf("%v (%d records are not acknowledged)", e.Err, e.Rest.Len())
+}
+
+// Unwrap returns the reason.
+func (e *PartialError) Unwrap() error { return e.Err }

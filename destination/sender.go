@@ -84,6 +84,7 @@ type Sender struct {
 type sending struct {
 	ctx      context.Context //nolint:containedctx // the owner's, for as long as the failure is on its way
 	failure  *Failure
+	rest     *Failure // what is not acknowledged of it; the worker's while running
 	done     func(error)
 	since    time.Time
 	attempts int
@@ -118,7 +119,7 @@ func NewSender(to Destination, config SenderConfig) *Sender {
 // that the records must stay unresolved. Where ctx ends while a Send runs, done comes when that Send has returned: an
 // acknowledgement that still arrives counts. The failure must not be changed before done.
 func (s *Sender) Send(ctx context.Context, f *Failure, done func(error)) {
-	one := &sending{ctx: ctx, failure: f, done: done, since: time.Now()}
+	one := &sending{ctx: ctx, failure: f, rest: f, done: done, since: time.Now()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pending[one] = struct{}{}
@@ -179,7 +180,10 @@ func (s *Sender) attempt(one *sending) {
 	stop := context.AfterFunc(s.life, cancel)
 	err := ctx.Err()
 	if err == nil {
-		err = s.to.Send(ctx, one.failure)
+		err = s.to.Send(ctx, one.rest)
+	}
+	if partial, ok := errors.AsType[*PartialError](err); ok {
+		one.rest = partial.Rest
 	}
 	if err != nil && one.ctx.Err() == nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		err = errors.Join(&timeoutError{s.config.Timeout}, err)

@@ -39,11 +39,13 @@ const (
 	KindStaleMember
 	// KindInvalidConfig: the broker or the client refuses a setting.
 	KindInvalidConfig
+	// KindTooLarge: the broker takes no record of this size.
+	KindTooLarge
 )
 
 var kindNames = [...]string{
 	"other", "unavailable", "authentication", "authorization", "offset out of range", "unknown topic", "topic recreated",
-	"max poll interval exceeded", "fenced", "group protocol", "stale member", "invalid configuration",
+	"max poll interval exceeded", "fenced", "group protocol", "stale member", "invalid configuration", "too large",
 }
 
 // String returns the kind in words.

@@ -71,7 +71,9 @@ func open(t *testing.T, cfg aws.Config, arn string, opts ...sqs.Option) *sqs.Des
 	return d
 }
 
-func attribute(m types.Message, name string) string { return aws.ToString(m.MessageAttributes[name].StringValue) }
+func attribute(m types.Message, name string) string {
+	return aws.ToString(m.MessageAttributes[name].StringValue)
+}
 
 func TestSend(t *testing.T) {
 	awstest.Each(t, func(t *testing.T, cfg aws.Config) {

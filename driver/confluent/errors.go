@@ -55,6 +55,8 @@ func kindOf(err error) driver.Kind {
 	case kafka.ErrIllegalGeneration, kafka.ErrUnknownMemberID, kafka.ErrRebalanceInProgress, kafka.ErrAssignmentLost,
 		kafka.ErrStaleMemberEpoch, kafka.ErrFencedMemberEpoch:
 		return driver.KindStaleMember
+	case kafka.ErrMsgSizeTooLarge, kafka.ErrInvalidMsgSize, kafka.ErrRecordListTooLarge:
+		return driver.KindTooLarge
 	case kafka.ErrInvalidArg, kafka.ErrInvalidConfig, kafka.ErrInvalidSessionTimeout, kafka.ErrInvalidGroupID,
 		kafka.ErrUnsupportedVersion:
 		return driver.KindInvalidConfig
