@@ -152,10 +152,18 @@ func (p *producer) pump() {
 		case *kafka.Message:
 			p.report(e)
 		case kafka.Error:
-			if d := classed(driver.TopicPartition{}, e); d.Kind != driver.KindOther {
-				p.problem.Store(d)
-			}
+			p.trouble(classed(driver.TopicPartition{}, e))
 		}
+	}
+}
+
+// trouble keeps why there is no connection. That brokers are down is librdkafka's summary of whatever the reason is.
+func (p *producer) trouble(e *driver.Error) {
+	switch now := p.problem.Load(); {
+	case e.Kind == driver.KindOther:
+	case e.Kind == driver.KindUnavailable && now != nil && now.Kind != driver.KindUnavailable:
+	default:
+		p.problem.Store(e)
 	}
 }
 
