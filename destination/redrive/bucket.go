@@ -91,8 +91,8 @@ func (s *bucketSource) Total(context.Context) int64 { return -1 }
 // Read reads the next objects, in the order of their keys.
 func (s *bucketSource) Read(ctx context.Context, n int) ([]*Item, error) {
 	var items []*Item
-	bytes := 0
-	for len(items) < n && bytes < maxPayload {
+	records, bytes := 0, 0
+	for records < n && bytes < maxPayload {
 		if len(s.keys) == 0 {
 			if s.ended {
 				break
@@ -109,6 +109,7 @@ func (s *bucketSource) Read(ctx context.Context, n int) ([]*Item, error) {
 		s.keys = s.keys[1:]
 		if i != nil {
 			items = append(items, i)
+			records += max(i.Len(), 1)
 			bytes += size
 		}
 	}

@@ -127,12 +127,12 @@ func deadLetters(t *testing.T, c *kafkatest.Client, partitions int, failures ...
 func produced(t *testing.T, c *kafkatest.Client, n int) (topic string, records []event.KafkaRecord) {
 	t.Helper()
 	topic = c.NewTopic(t, 2)
-	for i := range n {
+	c.ProduceN(t, topic, n, func(i int) *kgo.Record {
 		r := record(topic, i)
-		c.Produce(t, kafkatest.At(r.Partition, &kgo.Record{Topic: topic, Key: r.Key, Value: r.Value, Timestamp: time.UnixMilli(r.Timestamp),
-			Headers: []kgo.RecordHeader{{Key: "h", Value: []byte{0, 200}}}}))
 		records = append(records, r)
-	}
+		return kafkatest.At(r.Partition, &kgo.Record{Key: r.Key, Value: r.Value, Timestamp: time.UnixMilli(r.Timestamp),
+			Headers: []kgo.RecordHeader{{Key: "h", Value: []byte{0, 200}}}})
+	})
 	return topic, records
 }
 

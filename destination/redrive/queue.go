@@ -30,6 +30,9 @@ type QueueConfig struct {
 	// Visibility is how long the queue hides what was read from other readers: longer than a batch takes. Default 15
 	// minutes, at most 12 hours.
 	Visibility time.Duration
+	// Wait is how long the queue may have nothing new before it counts as empty, in steps of 3 s; default 3 s, negative =
+	// not at all.
+	Wait time.Duration
 	// Client changes the SDK's client.
 	Client []func(*awssqs.Options)
 }
@@ -38,6 +41,7 @@ type queueSource struct {
 	client     *awssqs.Client
 	url        string
 	visibility int32
+	wait       int32 // seconds, of each of emptyAnswers
 	run        string
 	// open are messages that were read and not settled, by their ids; passed are those that were left.
 	open, passed map[string]*types.Message
@@ -57,6 +61,10 @@ func FromQueue(_ context.Context, config QueueConfig) (Source, error) {
 		return nil, fmt.Errorf("redrive: Visibility is %s: 1 s to 12 h are allowed", config.Visibility)
 	}
 	s.visibility = int32(config.Visibility / time.Second)
+	if config.Wait == 0 {
+		config.Wait = emptyAnswers * time.Second
+	}
+	s.wait = min(max(int32(config.Wait/time.Second/emptyAnswers), 0), 20)
 	var name destination.Name
 	change := config.Client
 	if strings.HasPrefix(config.Queue, "arn:") {
@@ -105,10 +113,10 @@ func (s *queueSource) Total(ctx context.Context) int64 {
 // spread over many machines, of which an answer does not cover all.
 const emptyAnswers = 3
 
-// Read receives the next messages, as many as there are up to n. The queue is at its end when it has nothing new.
+// Read receives the next messages, as many as there are up to n records. The queue is at its end when it has nothing new.
 func (s *queueSource) Read(ctx context.Context, n int) ([]*Item, error) {
 	var items []*Item
-	for empty := 0; len(items) < n; {
+	for empty, records := 0, 0; records < n; {
 		if len(s.ready) == 0 {
 			fresh, err := s.receive(ctx, len(items) == 0)
 			if err != nil {
@@ -123,6 +131,7 @@ func (s *queueSource) Read(ctx context.Context, n int) ([]*Item, error) {
 			empty = 0
 		}
 		items = append(items, itemOf(s.ready[0]))
+		records += max(items[len(items)-1].Len(), 1)
 		s.ready = s.ready[1:]
 	}
 	if len(items) == 0 {
@@ -136,7 +145,7 @@ func (s *queueSource) receive(ctx context.Context, wait bool) (fresh int, err er
 	in := &awssqs.ReceiveMessageInput{QueueUrl: &s.url, MaxNumberOfMessages: 10, VisibilityTimeout: s.visibility,
 		MessageAttributeNames: []string{"All"}, MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameMessageGroupId}}
 	if wait {
-		in.WaitTimeSeconds = 1
+		in.WaitTimeSeconds = s.wait
 	}
 	out, err := s.client.ReceiveMessage(ctx, in)
 	if err != nil {
@@ -210,8 +219,11 @@ func (s *queueSource) Done(ctx context.Context, items []*Item) error {
 		if err != nil {
 			return err
 		}
-		if len(out.Failed) > 0 {
-			return fmt.Errorf("%d of %d messages were not deleted: %s", len(out.Failed), n, aws.ToString(out.Failed[0].Message))
+		for _, f := range out.Failed {
+			// With an invalid handle it was deleted by a request whose answer was lost, or it is shown again and comes again.
+			if aws.ToString(f.Code) != "ReceiptHandleIsInvalid" {
+				return fmt.Errorf("%d of %d messages were not deleted: %s: %s", len(out.Failed), n, aws.ToString(f.Code), aws.ToString(f.Message))
+			}
 		}
 		items = items[n:]
 	}

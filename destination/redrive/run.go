@@ -140,6 +140,9 @@ func (r *run) all(ctx context.Context) error {
 			return err
 		}
 		for len(chosen) > 0 {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
 			n := r.batch(chosen)
 			if err := r.handOver(ctx, chosen[:n]); err != nil {
 				return err
@@ -277,7 +280,10 @@ func (r *run) handOver(ctx context.Context, items []*Item) error {
 		return r.settle(graced, items, nil, nil)
 	}
 	var unavailable *UnavailableError
-	if errors.As(err, &unavailable) || graced.Err() != nil {
+	switch {
+	case graced.Err() != nil:
+		return fmt.Errorf("redrive: a batch took longer than the grace: %w", errors.Join(context.Cause(ctx), err))
+	case errors.As(err, &unavailable):
 		return fmt.Errorf("redrive: %w", err)
 	}
 	var some *ItemsError

@@ -4,7 +4,7 @@ import "context"
 
 // Source reads failures and keeps what became of them. Its methods are called from one goroutine.
 type Source interface {
-	// Read returns the next failures, at most n. It ends with io.EOF when everything was read that was there when the source
+	// Read returns the next failures: at least one, and no more once they have n records. It ends with io.EOF when everything was read that was there when the source
 	// was opened; what goes back is not read again.
 	Read(ctx context.Context, n int) ([]*Item, error)
 	// Done takes failures out whose records were brought back.
