@@ -82,7 +82,8 @@ func FromBucket(_ context.Context, config BucketConfig) (Source, error) {
 	if config.After == Move && strings.HasPrefix(config.Prefix, config.MoveTo) {
 		return nil, fmt.Errorf("redrive: the prefix %q is where objects are moved to (%q): choose another MoveTo", config.Prefix, config.MoveTo)
 	}
-	return &bucketSource{config: config, client: awss3.NewFromConfig(config.AWS, config.Client...)}, nil
+	change := append([]func(*awss3.Options){func(o *awss3.Options) { o.DisableLogOutputChecksumValidationSkipped = true }}, config.Client...)
+	return &bucketSource{config: config, client: awss3.NewFromConfig(config.AWS, change...)}, nil
 }
 
 // Total is not known: it would mean to list them all.
