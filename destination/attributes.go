@@ -48,7 +48,10 @@ type Message struct {
 // their names and types included: one, unless not even its exact offsets fit. Then the failure is split, and each part
 // is a failure with an id of its own. Too long a document is shortened in its recordsInfo, see [Failure.Metadata].
 func (f *Failure) Messages(limit int) []Message {
-	attributes := append(f.Attributes(), Attribute{AttributeOffsets, FormatOffsets(f.Offsets())})
+	attributes := f.Attributes()
+	if f.Len() > 0 { // AWS takes no empty attribute
+		attributes = append(attributes, Attribute{AttributeOffsets, FormatOffsets(f.Offsets())})
+	}
 	// Room for AttributeShortened is kept in any case.
 	room := limit - attributesLen(append(attributes[:len(attributes):len(attributes)], Attribute{AttributeShortened, "1234567890"}))
 	body, left := f.Metadata(max(room, 1))
