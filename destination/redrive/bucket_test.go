@@ -40,9 +40,7 @@ func filled(t *testing.T, cfg aws.Config, n int) (bucket string, records []event
 			batch = append(batch, record("orders", 20*i+2*k))
 		}
 		records = append(records, batch...)
-		if err := to.Send(t.Context(), failureOf(batch...)); err != nil {
-			t.Fatal(err)
-		}
+		sendAll(t, to, failureOf(batch...))
 	}
 	return bucket, records
 }

@@ -106,6 +106,22 @@ func connection(c *kafkatest.Client) driver.ProducerConfig {
 	return driver.ProducerConfig{BootstrapServers: c.Bootstrap(), ClientID: "redrive", Timeout: 10 * time.Second}
 }
 
+// sendAll sends failures one after the other, as the engine does: until each is acknowledged.
+func sendAll(t *testing.T, to destination.Destination, failures ...*destination.Failure) {
+	t.Helper()
+	s := destination.NewSender(to, destination.SenderConfig{})
+	for _, f := range failures {
+		answer := make(chan error, 1)
+		s.Send(t.Context(), f, func(err error) { answer <- err })
+		if err := <-answer; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
 // deadLetters fills a topic of failures through the destination.
 func deadLetters(t *testing.T, c *kafkatest.Client, partitions int, failures ...*destination.Failure) string {
 	t.Helper()
@@ -115,11 +131,7 @@ func deadLetters(t *testing.T, c *kafkatest.Client, partitions int, failures ...
 		t.Fatal(err)
 	}
 	defer func() { _ = to.Close(context.Background()) }()
-	for _, f := range failures {
-		if err := to.Send(t.Context(), f); err != nil {
-			t.Fatal(err)
-		}
-	}
+	sendAll(t, to, failures...)
 	return topic
 }
 

@@ -64,9 +64,7 @@ func TestQueue(t *testing.T) {
 			for i := 0; i < 60; i += 6 { // of six records one was handled, and one filtered out
 				batch := []event.KafkaRecord{records[i], records[i+1], records[i+3], records[i+4]}
 				want = append(want, batch...)
-				if err := to.Send(t.Context(), failureOf(batch...)); err != nil {
-					t.Fatal(err)
-				}
+				sendAll(t, to, failureOf(batch...))
 			}
 			l := log{fails: func(r event.KafkaRecord) bool { return string(r.Key) == "key-18" }}
 			o := redrive.Options{Records: redrive.NewReader(connection(c)), BatchSize: 12}
@@ -116,9 +114,7 @@ func TestQueueInterrupted(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := 0; i < n; i += 100 {
-			if err := to.Send(t.Context(), failureOf(records[i:i+100]...)); err != nil {
-				t.Fatal(err)
-			}
+			sendAll(t, to, failureOf(records[i:i+100]...))
 		}
 		var l log
 		for _, stop := range []int{n / 3, 2 * n / 3, 0} {
@@ -160,9 +156,7 @@ func TestQueueOfTopic(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := to.Send(t.Context(), failureOf(records[0], records[3])); err != nil {
-			t.Fatal(err)
-		}
+		sendAll(t, to, failureOf(records[0], records[3]))
 		var l log
 		report, err := run(t, openQueue(t, cfg, url), redrive.Handler(l.handle), redrive.Options{Records: redrive.NewReader(connection(c))})
 		if err != nil || report.Records < 2 {

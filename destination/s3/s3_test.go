@@ -106,7 +106,7 @@ func TestSend(t *testing.T) {
 func TestWrittenOnce(t *testing.T) {
 	each(t, func(t *testing.T, cfg aws.Config) {
 		name, client := bucket(t, cfg)
-		faulty, network := awstest.WithFaults(t, cfg, awstest.Fault{Lost: true}, awstest.Fault{Lost: true})
+		faulty, network := awstest.WithFaults(t, cfg, awstest.Fault{Lost: true}, awstest.Fault{Lost: true}, awstest.Fault{Lost: true})
 		if err := open(t, faulty, name).Send(t.Context(), awstest.Failure(1)); err == nil {
 			t.Error("a Send without an answer counts as acknowledged")
 		}
@@ -115,7 +115,7 @@ func TestWrittenOnce(t *testing.T) {
 		if err := open(t, faulty, name).Send(t.Context(), again); err != nil {
 			t.Errorf("the second Send: %v", err)
 		}
-		if got := keys(t, client, name); len(got) != 1 || network.Requests() != 3 {
+		if got := keys(t, client, name); len(got) != 1 || network.Requests() != 4 {
 			t.Errorf("%d requests left %q", network.Requests(), got)
 		}
 		other := awstest.Failure(1)

@@ -30,8 +30,8 @@ func Load(ctx context.Context, given *aws.Config) (aws.Config, error) {
 	return loaded, nil
 }
 
-// Attempts is how often the SDK itself tries a request; who sends tries again after that.
-const Attempts = 2
+// Attempts is how often the SDK itself tries a request, as by its own default; who sends tries again after that.
+const Attempts = 3
 
 // Retryer is the SDK's standard one with Attempts.
 func Retryer() aws.Retryer {
