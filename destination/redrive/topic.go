@@ -224,8 +224,11 @@ func (s *topicSource) Return(ctx context.Context, items []*Item) error {
 		again.Headers = append(again.Headers, kgo.RecordHeader{Key: destination.AttributeRedrives, Value: []byte(strconv.Itoa(i.Redrives + 1))})
 		records[k] = again
 	}
-	if err := s.client.ProduceSync(ctx, records...).FirstErr(); err != nil {
-		return fmt.Errorf("write %d failures to the end of %s: %w", len(items), s.config.Topic, err)
+	// One after the other: each fits alone what the topic takes at a time, as it is there already.
+	for _, r := range records {
+		if err := s.client.ProduceSync(ctx, r).FirstErr(); err != nil {
+			return fmt.Errorf("write a failure to the end of %s: %w", s.config.Topic, err)
+		}
 	}
 	return s.Done(ctx, items)
 }

@@ -37,6 +37,7 @@ type producer struct {
 	c *consumer
 	// large makes the client for large records when the first one comes.
 	large func() (*kgo.Client, error)
+	made  atomic.Pointer[kgo.Client] // by large
 	// timeout bounds each record. kgo's RecordDeliveryTimeout counts from the record's timestamp, which may be years ago.
 	timeout time.Duration
 	// problem is why the last connection did not come about, nil once a broker acknowledged a record.
@@ -82,7 +83,11 @@ func (d *franz) OpenProducer(cfg driver.ProducerConfig) (driver.Producer, error)
 	}
 	c.client = client
 	p.large = sync.OnceValues(func() (*kgo.Client, error) {
-		return kgo.NewClient(append(opts, kgo.ProducerBatchMaxBytes(maxBatchBytes), kgo.ProducerLinger(0))...)
+		client, err := kgo.NewClient(append(opts, kgo.ProducerBatchMaxBytes(maxBatchBytes), kgo.ProducerLinger(0))...)
+		if err == nil {
+			p.made.Store(client)
+		}
+		return client, err
 	})
 	return p, nil
 }
@@ -185,7 +190,7 @@ func (p *producer) Close(ctx context.Context) error {
 		defer close(done)
 		p.c.endTasks()
 		p.c.client.Close()
-		if large, err := p.large(); err == nil {
+		if large := p.made.Load(); large != nil {
 			large.Close()
 		}
 	}()
