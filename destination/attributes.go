@@ -1,6 +1,9 @@
 package destination
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // The names under which a failure's message attributes (SQS, SNS), object metadata (S3) and message headers (Kafka)
 // say what AWS's documents have no place for.
@@ -53,7 +56,7 @@ func (f *Failure) Messages(limit int) []Message {
 		attributes = append(attributes, Attribute{AttributeOffsets, FormatOffsets(f.Offsets())})
 	}
 	// Room for AttributeShortened is kept in any case.
-	room := limit - attributesLen(append(attributes[:len(attributes):len(attributes)], Attribute{AttributeShortened, "1234567890"}))
+	room := limit - attributesLen(append(slices.Clip(attributes), Attribute{AttributeShortened, "1234567890"}))
 	body, left := f.Metadata(max(room, 1))
 	if len(body) > room {
 		if a, b, ok := f.Split(); ok {

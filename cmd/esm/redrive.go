@@ -192,31 +192,32 @@ func (f *redriveFlags) redrive(ctx context.Context, s streams) (err error) {
 
 // line says what became of a failure.
 func line(i redrive.Settled) string {
-	text := fmt.Sprintf("%s %s", i.Outcome, i.Where)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s", i.Outcome, i.Where)
 	if i.Document != nil {
-		text += fmt.Sprintf(" %s %s", i.Document.Time.UTC().Format(time.RFC3339), i.Document.Condition)
+		fmt.Fprintf(&b, " %s %s", i.Document.Time.UTC().Format(time.RFC3339), i.Document.Condition)
 		for k := range i.Offsets {
 			o := &i.Offsets[k]
 			if k == 3 {
-				text += fmt.Sprintf(" and %d partitions more", len(i.Offsets)-k)
+				fmt.Fprintf(&b, " and %d partitions more", len(i.Offsets)-k)
 				break
 			}
-			text += fmt.Sprintf(" %s@%d", o.Key(), o.Runs[0].First)
+			fmt.Fprintf(&b, " %s@%d", o.Key(), o.Runs[0].First)
 			if n := o.Len(); n > 1 {
-				text += fmt.Sprintf("…%d (%d records)", o.Runs[len(o.Runs)-1].Last, n)
+				fmt.Fprintf(&b, "…%d (%d records)", o.Runs[len(o.Runs)-1].Last, n)
 			}
 		}
 		if i.Redrives > 0 {
-			text += fmt.Sprintf(" redrives=%d", i.Redrives)
+			fmt.Fprintf(&b, " redrives=%d", i.Redrives)
 		}
 		if i.Gone > 0 {
-			text += fmt.Sprintf(" gone=%d", i.Gone)
+			fmt.Fprintf(&b, " gone=%d", i.Gone)
 		}
 	}
 	if err := errors.Join(i.Err, i.Why); err != nil {
-		text += ": " + strings.ReplaceAll(err.Error(), "\n", "; ")
+		b.WriteString(": " + strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
-	return text
+	return b.String()
 }
 
 // summary is the report, a line for each outcome that there was.

@@ -4,4 +4,4 @@ package kafka_test
 
 import "github.com/esm-go/esm/driver/confluent"
 
-func init() { drivers["confluent"] = confluent.Driver() } //nolint:gochecknoinits // a file of its own, for builds without cgo
+func init() { drivers["confluent"] = confluent.Driver() }

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -211,7 +212,7 @@ func (d *Destination) writeAlone(ctx context.Context, producer driver.Producer, 
 func message(f *destination.Failure, r event.KafkaRecord, topic string) driver.OutRecord {
 	one := f.One(r)
 	out := driver.OutRecord{Topic: topic, Partition: -1, Key: r.Key, Value: one.RecordDocument(), Timestamp: -1,
-		Headers: r.Headers[:len(r.Headers):len(r.Headers)]}
+		Headers: slices.Clip(r.Headers)}
 	for _, a := range one.Attributes() {
 		out.Headers = append(out.Headers, event.Header{Key: a.Name, Value: []byte(a.Value)})
 	}

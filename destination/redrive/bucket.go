@@ -159,8 +159,7 @@ func (s *bucketSource) get(ctx context.Context, key string) (*Item, int, error) 
 		}
 	}
 	out, err := s.client.GetObject(ctx, &awss3.GetObjectInput{Bucket: &s.config.Bucket, Key: &key})
-	var none *types.NoSuchKey
-	if errors.As(err, &none) {
+	if _, ok := errors.AsType[*types.NoSuchKey](err); ok {
 		return nil, 0, nil // somebody else was faster
 	}
 	if err != nil {

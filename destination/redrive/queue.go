@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -235,9 +236,7 @@ func (s *queueSource) Return(ctx context.Context, items []*Item) error {
 	for _, i := range items {
 		m, _ := i.token.(*types.Message)
 		in := &awssqs.SendMessageInput{QueueUrl: &s.url, MessageBody: m.Body, MessageAttributes: make(map[string]types.MessageAttributeValue)}
-		for name, a := range m.MessageAttributes {
-			in.MessageAttributes[name] = a
-		}
+		maps.Copy(in.MessageAttributes, m.MessageAttributes)
 		text := func(name, value string) {
 			in.MessageAttributes[name] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: &value}
 		}

@@ -286,8 +286,7 @@ func (r *run) handOver(ctx context.Context, items []*Item) error {
 	case errors.As(err, &unavailable):
 		return fmt.Errorf("redrive: %w", err)
 	}
-	var some *ItemsError
-	if errors.As(err, &some) {
+	if some, ok := errors.AsType[*ItemsError](err); ok {
 		if ok, failed := part(items, some.Items); len(failed) > 0 {
 			return r.settle(graced, ok, failed, err)
 		}

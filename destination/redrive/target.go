@@ -170,7 +170,7 @@ func readAnswer(answer []byte) error {
 		} `json:"batchItemFailures"`
 	}
 	if json.Unmarshal(answer, &a) != nil {
-		return nil // a text, or nothing, is as good an answer
+		return nil //nolint:nilerr // a text, or nothing, is as good an answer
 	}
 	if a.ErrorMessage != nil && a.ErrorType != nil {
 		return errors.New("the function failed: " + *a.ErrorType)

@@ -174,7 +174,7 @@ func TestCrash(t *testing.T) {
 	if !errors.Is(err, errBroken) {
 		t.Fatal(err)
 	}
-	_ = broken.Source.Close(context.Background())
+	_ = broken.Close(context.Background())
 	if _, err := run(t, open(t, c, topic), redrive.Handler(l.handle), redrive.Options{BatchSize: 10}); err != nil {
 		t.Error(err)
 	}

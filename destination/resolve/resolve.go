@@ -7,6 +7,7 @@ package resolve
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -77,7 +78,7 @@ func (r *Resolver) Resolve(ctx context.Context, name string, source destination.
 		}
 		return orNil(sns.New(ctx, name, opts...))
 	case destination.S3:
-		opts := r.s3[:len(r.s3):len(r.s3)]
+		opts := slices.Clip(r.s3)
 		if r.aws != nil {
 			opts = append(opts, s3.WithConfig(*r.aws))
 		}

@@ -186,8 +186,7 @@ func TestFaults(t *testing.T) {
 		var reasons []destination.Reason
 		s := destination.NewSender(open(t, faulty, arn), destination.SenderConfig{MinBackoff: time.Millisecond, MaxBackoff: time.Millisecond,
 			OnError: func(e destination.DeliveryError) {
-				var explained *destination.Error
-				if errors.As(e.Err, &explained) {
+				if explained, ok := errors.AsType[*destination.Error](e.Err); ok {
 					reasons = append(reasons, explained.Reason)
 				}
 				if strings.Contains(e.Err.Error(), "s3cr3t") {

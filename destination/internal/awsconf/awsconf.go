@@ -91,8 +91,7 @@ func Explain(name string, err error, hints map[destination.Reason]string) error 
 }
 
 func reason(err error) destination.Reason {
-	var api smithy.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		if r, ok := codes[api.ErrorCode()]; ok {
 			return r
 		}
@@ -100,8 +99,7 @@ func reason(err error) destination.Reason {
 			return destination.ReasonThrottled
 		}
 	}
-	var response *smithyhttp.ResponseError
-	if errors.As(err, &response) {
+	if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
 		switch code := response.HTTPStatusCode(); {
 		case code == 429:
 			return destination.ReasonThrottled
@@ -126,8 +124,7 @@ func reason(err error) destination.Reason {
 
 // Reason returns the reason of an error that Explain made, ReasonOther for any other.
 func Reason(err error) destination.Reason {
-	var e *destination.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*destination.Error](err); ok {
 		return e.Reason
 	}
 	return destination.ReasonOther
