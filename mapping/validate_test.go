@@ -218,10 +218,11 @@ func limitCases() []limitCase {
 	}, "Unsupported DestinationConfig parameter for given event source mapping type.")
 	both("DestinationConfig.OnSuccess", "empty", func(m *Mapping) { m.DestinationConfig = &DestinationConfig{&Destination{}, &Destination{}} }, "")
 	for _, s := range []struct{ destination, reason string }{
-		{"kafka://failed", ""}, {"kafka://" + strings.Repeat("t", 249), ""}, {"kafka://" + strings.Repeat("t", 250), "must be kafka://topic"}, {"kafka://.t", "must be kafka://topic"},
+		{"kafka://failed", ""}, {"kafka://" + strings.Repeat("t", 249), ""}, {"kafka://" + strings.Repeat("t", 250), "1 to 249 characters"}, {"kafka://.t", "1 to 249 characters"},
 		{"kafka://orders", "is what Topics[0] reads"}, {"arn:aws:sqs:eu-central-1:012345678901:q", ""}, {"arn:aws:sns:eu-central-1:012345678901:t", ""}, {"arn:aws:s3:::bucket", ""},
-		{"arn:aws:lambda:eu-central-1:012345678901:function:f", "must be kafka://topic"}, {"failed", "must be kafka://topic"},
-		{"arn:aws:s3:::" + strings.Repeat("b", 337), ""}, {"arn:aws:s3:::" + strings.Repeat("b", 338), "1 to 350"},
+		{"arn:aws:lambda:eu-central-1:012345678901:function:f", "an on-failure destination is an SQS queue"}, {"failed", "must be kafka://topic"},
+		{"arn:aws:sqs::012345678901:q", "has the region"}, {"arn:aws:sns:eu-central-1:1:t", "12 digits"}, {"arn:aws:s3:eu-central-1:012345678901:b", "arn:aws:s3:::BUCKET"},
+		{"arn:aws:s3:::" + strings.Repeat("b", 63), ""}, {"arn:aws:s3:::" + strings.Repeat("b", 64), "3 to 63"}, {"arn:aws:s3:::" + strings.Repeat("b", 338), "1 to 350"},
 	} {
 		both("DestinationConfig.OnFailure.Destination", s.destination, func(m *Mapping) {
 			m.DestinationConfig = &DestinationConfig{OnFailure: &Destination{s.destination}}

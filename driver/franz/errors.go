@@ -69,6 +69,8 @@ var brokerKinds = map[int16]driver.Kind{
 	kerr.RebalanceInProgress.Code:        driver.KindStaleMember,
 	kerr.StaleMemberEpoch.Code:           driver.KindStaleMember,
 	kerr.FencedMemberEpoch.Code:          driver.KindStaleMember,
+	kerr.MessageTooLarge.Code:            driver.KindTooLarge,
+	kerr.RecordListTooLarge.Code:         driver.KindTooLarge,
 	kerr.InvalidSessionTimeout.Code:      driver.KindInvalidConfig,
 	kerr.InvalidGroupID.Code:             driver.KindInvalidConfig,
 	kerr.OffsetMetadataTooLarge.Code:     driver.KindInvalidConfig,
