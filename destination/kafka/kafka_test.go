@@ -17,10 +17,10 @@ import (
 	"github.com/esm-go/esm/destination/kafka"
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/driver/franz"
+	"github.com/esm-go/esm/esmtest/membroker"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/awstest"
 	"github.com/esm-go/esm/internal/kafkatest"
-	"github.com/esm-go/esm/esmtest/membroker"
 )
 
 var brokers kafkatest.Pool

@@ -81,7 +81,7 @@ func (d *franz) OpenProducer(cfg driver.ProducerConfig) (driver.Producer, error)
 		c.endLife()
 		return nil, configError(err)
 	}
-	c.client = client
+	c.client, c.control = client, client // nothing is fetched, so nothing has to go apart
 	p.large = sync.OnceValues(func() (*kgo.Client, error) {
 		client, err := kgo.NewClient(append(opts, kgo.ProducerBatchMaxBytes(maxBatchBytes), kgo.ProducerLinger(0))...)
 		if err == nil {
