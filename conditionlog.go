@@ -22,8 +22,8 @@ const (
 	// line of the minute that is six in any minute at most.
 	conditionLines     = 3
 	conditionLineEvery = 30 * time.Second
-	// conditionMinute is the time between two lines that say what stands.
-	conditionMinute = time.Minute
+	// conditionEvery is the time between two lines that say what stands.
+	conditionEvery = time.Minute
 )
 
 func (l *conditionLog) init(log *slog.Logger) {
@@ -44,7 +44,7 @@ func (l *conditionLog) add(level slog.Level, what string, attrs ...slog.Attr) {
 // write writes a line about a condition; false when there have been many.
 func (l *conditionLog) write(now time.Time, what string, c Condition) bool {
 	if l.minute.IsZero() {
-		l.minute = now.Add(conditionMinute)
+		l.minute = now.Add(conditionEvery)
 	}
 	if ok, _ := l.few.take(now); !ok {
 		return false
@@ -84,7 +84,7 @@ func (l *conditionLog) everyMinute(now time.Time, all []Condition) time.Time {
 		l.minute = time.Time{}
 		return l.minute
 	}
-	l.minute = now.Add(conditionMinute)
+	l.minute = now.Add(conditionEvery)
 	more := []slog.Attr{slog.Int("conditions", len(all)), slog.Int("ended", l.unsaid)}
 	l.unsaid = 0
 	if len(all) > 0 {

@@ -44,7 +44,7 @@ func (r *Runner) resolveCredentials(ctx context.Context) (*auth.Credentials, err
 			return nil, context.Cause(ctx)
 		}
 		info := r.problem(OpCredentials, err)
-		r.core.hold(info)
+		r.hold(info)
 		r.hooks.errorLater(info)
 		if !info.Diagnosis.Retryable {
 			r.fault(info.Diagnosis.Code)

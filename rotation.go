@@ -119,7 +119,7 @@ func (r *Runner) keep(err error) {
 	}
 	// Those in use are well, or another condition says that they are not.
 	info := ErrorInfo{Op: OpRotation, Err: fmt.Errorf("the credentials stay: %s: %w", why, err), LastProcessingResult: r.lastWord(), Diagnosis: d}
-	r.core.hold(info)
+	r.hold(info)
 	info.Err = err
 	r.hooks.errorLater(info)
 }

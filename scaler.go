@@ -152,7 +152,7 @@ func (s *scaler) failed(err error) {
 	}
 	info := s.r.problem(OpLag, err)
 	info.Err = fmt.Errorf("looking up the ends of the partitions failed; the lag is what fetches show: %w", err)
-	s.r.core.hold(info)
+	s.r.hold(info)
 	if was {
 		return
 	}

@@ -56,7 +56,7 @@ func (m *member) fail(err error) {
 		m.stop.fatal = &SourceError{Op: string(OpPoll), Err: err}
 	}
 	m.log.Error("the client failed for good", "err", err)
-	m.core.hold(m.problem(OpPoll, err)) // of the Runner: it outlives the member
+	m.hold(m.problem(OpPoll, err)) // of the Runner: it outlives the member
 	m.beginStop(time.Now(), false)
 }
 

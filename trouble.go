@@ -188,7 +188,7 @@ func (c *conditions) everyMinute(now time.Time) time.Time {
 // probe asks the brokers whether what a client said once still holds: that they, or a topic, cannot be reached. The leaders of
 // all of the member's partitions have to answer.
 func (r *Runner) probe(ctx context.Context, m *member) {
-	if !r.conditions.held(m, func(c *Condition) bool { return probed(c) }) {
+	if !r.conditions.held(m, probed) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, probePatience)

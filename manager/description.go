@@ -62,6 +62,9 @@ func (u *unit) describe() Description {
 	if current != nil {
 		status = current.runner.Status()
 		d.LastProcessingResult = status.LastProcessingResult
+		if err := status.Credentials.Err; err != nil && !isProblem(d.LastProcessingResult) { // what an update named cannot be used
+			d.LastProcessingResult = "PROBLEM: " + err.Error()
+		}
 		d.reason(status)
 	}
 	if next != nil {

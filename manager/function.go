@@ -10,7 +10,7 @@ import (
 )
 
 // ErrFunctionNotFound is wrapped by the error of Functions.Resolve for a name that nobody knows.
-var ErrFunctionNotFound = errors.New("Function does not exist") //nolint:staticcheck // AWS's text, as AWS writes it
+var ErrFunctionNotFound = errors.New("Function does not exist") // AWS's text, as AWS writes it
 
 // Functions finds what a mapping's FunctionName invokes.
 type Functions interface {

@@ -174,7 +174,7 @@ func TestErrors(t *testing.T) {
 		"pointer": {func() error { return &os.PathError{Op: "open", Path: "p", Err: errBad} }, "PathError: open p: bad"},
 		"panic":   {func() { panic(errBad) }, "errorString: bad"},
 		"text":    {func() { panic("oh") }, "string: oh"},
-		"nil map": {func(context.Context) { var m map[int]int; m[0] = 1 }, "assignment to entry in nil map"}, //nolint:govet // it is to panic
+		"nil map": {func(context.Context) { var m map[int]int; m[0] = 1 }, "assignment to entry in nil map"}, //nolint:govet,staticcheck // it is to panic
 		"own":     {func() error { return messages.InvokeResponse_Error{Type: "Mine", Message: "m"} }, "Mine: m"},
 		"decode":  {func(int) {}, "UnmarshalTypeError"},
 		"encode":  {func() (any, error) { return make(chan int), nil }, "UnsupportedTypeError"},

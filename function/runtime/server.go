@@ -160,12 +160,12 @@ func (w *worker) ask() (c *call, refused string) {
 	p := w.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch {
-	case w.state == ending:
+	switch w.state {
+	case ending:
 		return nil, "the worker is being ended"
-	case w.state == idleState:
+	case idleState:
 		return nil, "State transition is not allowed: it asks for the next invocation already"
-	case w.state == busyState:
+	case busyState:
 		if w.call != nil {
 			w.call.finish(result{answer: sandboxError("Runtime.InvalidStateTransition", "RequestId: "+w.call.id+" Error: the runtime asked for the next invocation and had not answered this one")})
 			w.call = nil

@@ -7,20 +7,20 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// chunk is a run of records that waits in a buffer.
+// Chunk is a run of records that waits in a buffer.
 type Chunk struct {
 	Records     []event.KafkaRecord
 	Arrived     time.Time
 	LeaderEpoch int32
-	// size is the records' encoded size, largest that of the largest, held the memory that they keep alive.
+	// Size is the records' encoded size, Largest that of the largest, Held the memory that they keep alive.
 	Size, Largest, Held int
-	// own: nothing else is kept alive, the records are copies.
+	// Own: nothing else is kept alive, the records are copies.
 	Own bool
 	// rough: size is what shares left over, not a sum.
 	rough bool
 }
 
-// buffer holds the records of one partition that are received and not yet in a batch, as the runs in which they came.
+// Buffer holds the records of one partition that are received and not yet in a batch, as the runs in which they came.
 // It is passive and knows no clock.
 type Buffer struct {
 	chunks []Chunk
@@ -30,7 +30,7 @@ type Buffer struct {
 	Held   int // bytes of memory
 }
 
-// add appends a run, whose encoded size is size.
+// Add appends a run, whose encoded size is size.
 func (b *Buffer) Add(c Chunk) {
 	if len(c.Records) == 0 {
 		return
@@ -66,7 +66,7 @@ func adjacent(x, y []event.KafkaRecord) bool {
 	return &x[:len(x)+1][len(x)] == unsafe.SliceData(y)
 }
 
-// first returns the oldest record, nil when there is none.
+// First returns the oldest record, nil when there is none.
 func (b *Buffer) First() *event.KafkaRecord {
 	if b.head == len(b.chunks) {
 		return nil
@@ -74,10 +74,10 @@ func (b *Buffer) First() *event.KafkaRecord {
 	return &b.chunks[b.head].Records[0]
 }
 
-// arrived returns when the oldest record came.
+// Arrived returns when the oldest record came.
 func (b *Buffer) Arrived() time.Time { return b.chunks[b.head].Arrived }
 
-// take removes up to n records from the front whose encoded sizes sum up to at most room, and returns them as one
+// Take removes up to n records from the front whose encoded sizes sum up to at most room, and returns them as one
 // slice. With force it returns at least one record, whatever its size. Records are copied only where the slice spans
 // runs, and measured only where room is short, or at the end of a run that was taken in parts: when so many of the largest
 // records fit, so do these, and each part of a run is then given its share of the run's size.
@@ -156,7 +156,7 @@ func (b *Buffer) most(n int) (size int) {
 	return size
 }
 
-// encodedSize is what records of one partition add to an event's JSON, each with the comma before or behind it.
+// EncodedSize is what records of one partition add to an event's JSON, each with the comma before or behind it.
 func EncodedSize(records []event.KafkaRecord) int {
 	size, _ := event.RunSize(records)
 	return size

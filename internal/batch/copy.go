@@ -8,17 +8,17 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// copies are where batches under way are kept, for the next one when the handler was done with all of it. A mapping that
+// Copies are where batches under way are kept, for the next one when the handler was done with all of it. A mapping that
 // is steady allocates nothing for them.
 type Copies struct{ pool sync.Pool }
 
-// keepsake is the memory of one batch's copy.
+// Copy is the memory of one batch's copy.
 type Copy struct {
 	Records []event.KafkaRecord
 	headers []event.Header
 }
 
-// get returns memory for n records.
+// Get returns memory for n records.
 func (c *Copies) Get(n int) *Copy {
 	k, _ := c.pool.Get().(*Copy)
 	if k == nil {
@@ -30,7 +30,7 @@ func (c *Copies) Get(n int) *Copy {
 	return k
 }
 
-// put takes memory back that nobody refers to any more.
+// Put takes memory back that nobody refers to any more.
 func (c *Copies) Put(k *Copy) {
 	clear(k.Records)
 	clear(k.headers)
@@ -38,7 +38,7 @@ func (c *Copies) Put(k *Copy) {
 	c.pool.Put(k)
 }
 
-// add copies records, which the memory has room for.
+// Add copies records, which the memory has room for.
 func (k *Copy) Add(records []event.KafkaRecord) []event.KafkaRecord {
 	from := len(k.Records)
 	k.Records = append(k.Records, records...)
@@ -47,7 +47,7 @@ func (k *Copy) Add(records []event.KafkaRecord) []event.KafkaRecord {
 	return mine
 }
 
-// ownHeaders gives copied records headers of their own, out of a slab where it has room, and returns what is in use of it.
+// OwnHeaders gives copied records headers of their own, out of a slab where it has room, and returns what is in use of it.
 func OwnHeaders(records []event.KafkaRecord, slab []event.Header) []event.Header {
 	n := 0
 	for i := range records {

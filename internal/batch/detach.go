@@ -28,7 +28,7 @@ func Weight(r *event.KafkaRecord) int {
 	return n
 }
 
-// detach copies records with all that they point to, so that nothing of the fetch that brought them stays alive. It
+// Detach copies records with all that they point to, so that nothing of the fetch that brought them stays alive. It
 // returns what the copies weigh.
 func Detach(records []event.KafkaRecord) (own []event.KafkaRecord, bytes int) {
 	own = make([]event.KafkaRecord, len(records))
@@ -65,7 +65,7 @@ func Detach(records []event.KafkaRecord) (own []event.KafkaRecord, bytes int) {
 	return own, bytes
 }
 
-// detach copies the chunks that have waited since before a time, as far as room goes, and returns what it copied and by
+// Detach copies the chunks that have waited since before a time, as far as room goes, and returns what it copied and by
 // how much more is held then.
 func (b *Buffer) Detach(before time.Time, room int) (copied, more int) {
 	for i := b.head; i < len(b.chunks) && copied < room; i++ {

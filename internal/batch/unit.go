@@ -7,31 +7,31 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// unit is a piece of work of one partition: records that go to the handler together, with the history that they
+// Unit is a piece of work of one partition: records that go to the handler together, with the history that they
 // share. Every record of a unit failed as often as the unit did.
 type Unit struct {
 	Records     []event.KafkaRecord
 	LeaderEpoch int32
 	Arrived     time.Time // of the first record, here
-	// size is the records' encoded size, held the memory that they keep alive.
+	// Size is the records' encoded size, Held the memory that they keep alive.
 	Size, Held int
-	// own: nothing else is kept alive, the records are copies.
+	// Own: nothing else is kept alive, the records are copies.
 	Own bool
-	// kept: the records are the engine's alone, no handler was given them.
+	// Kept: the records are the engine's alone, no handler was given them.
 	Kept bool
-	// attempts counts the failed invocations that count for MaximumRetryAttempts, tries all of them.
+	// Attempts counts the failed invocations that count for MaximumRetryAttempts, Tries all of them.
 	Attempts     int
 	Tries        int
 	FirstFailure time.Time
 }
 
-// first returns the offset of the unit's head record.
+// First returns the offset of the unit's head record.
 func (u *Unit) First() int64 { return u.Records[0].Offset }
 
-// last returns the offset of the unit's last record.
+// Last returns the offset of the unit's last record.
 func (u *Unit) Last() int64 { return u.Records[len(u.Records)-1].Offset }
 
-// split cuts the unit before its i-th record; both parts keep its history.
+// Split cuts the unit before its i-th record; both parts keep its history.
 func (u *Unit) Split(i int) (a, b Unit) {
 	a, b = *u, *u
 	a.Records, b.Records = u.Records[:i:i], u.Records[i:]
@@ -41,7 +41,7 @@ func (u *Unit) Split(i int) (a, b Unit) {
 	return a, b
 }
 
-// keep reduces the unit to the records at the given indexes, which are sorted. The memory that it holds stays what it
+// Keep reduces the unit to the records at the given indexes, which are sorted. The memory that it holds stays what it
 // was: the records share it.
 func (u *Unit) Keep(indexes []int) {
 	if len(indexes) == len(u.Records) {
@@ -54,7 +54,7 @@ func (u *Unit) Keep(indexes []int) {
 	u.Records, u.Size = records, EncodedSize(records)
 }
 
-// dropExpired takes out the records older than maxAge, by their timestamps, and returns them. A record without a
+// DropExpired takes out the records older than maxAge, by their timestamps, and returns them. A record without a
 // timestamp never expires.
 func (u *Unit) DropExpired(now time.Time, maxAge time.Duration) []event.KafkaRecord {
 	limit := now.Add(-maxAge).UnixMilli()

@@ -8,12 +8,13 @@ import (
 // Outcome is what an invocation means for the records that it failed.
 type Outcome uint8
 
+// The outcomes.
 const (
 	Succeeded  Outcome = iota
 	Failed             // try again, one attempt used
 	Overloaded         // try again, no attempt used
 	Final              // do not try again
-	// interrupted: the engine ended the invocation, and nothing is known of its records. No error reads so by itself.
+	// Interrupted: the engine ended the invocation, and nothing is known of its records. No error reads so by itself.
 	Interrupted
 )
 

@@ -81,15 +81,13 @@ func (h *handler) authenticate(r *http.Request, body []byte) *failure {
 // parseAuthorization reads the one Authorization header that there may be.
 func parseAuthorization(headers []string) (authorization, *failure) {
 	var a authorization
-	incomplete := func(text string) (authorization, *failure) {
-		return authorization{}, denied("IncompleteSignatureException", text)
-	}
+	incomplete := func(text string) *failure { return denied("IncompleteSignatureException", text) }
 	if len(headers) == 0 {
 		return a, denied("MissingAuthenticationTokenException", "Missing Authentication Token")
 	}
 	rest, ok := strings.CutPrefix(headers[0], signatureAlgorithm)
 	if len(headers) > 1 || !ok || !strings.HasPrefix(rest, " ") {
-		return incomplete("Authorization header must be one of " + signatureAlgorithm + ".")
+		return authorization{}, incomplete("Authorization header must be one of " + signatureAlgorithm + ".")
 	}
 	for part := range strings.SplitSeq(rest, ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
@@ -97,7 +95,7 @@ func parseAuthorization(headers []string) (authorization, *failure) {
 		case "Credential":
 			scope := strings.Split(value, "/")
 			if len(scope) < 5 {
-				return incomplete("Credential must have at least 5 slash-delimited elements: key/date/region/service/aws4_request.")
+				return authorization{}, incomplete("Credential must have at least 5 slash-delimited elements: key/date/region/service/aws4_request.")
 			}
 			n := len(scope) - 4
 			a.accessKeyID = strings.Join(scope[:n], "/")
@@ -110,7 +108,7 @@ func parseAuthorization(headers []string) (authorization, *failure) {
 	}
 	for name, missing := range map[string]bool{"Credential": a.accessKeyID == "", "SignedHeaders": len(a.signedHeaders) == 0, "Signature": a.signature == ""} {
 		if missing {
-			return incomplete("Authorization header requires '" + name + "' parameter.")
+			return authorization{}, incomplete("Authorization header requires '" + name + "' parameter.")
 		}
 	}
 	return a, nil
