@@ -117,6 +117,10 @@ type Commit struct {
 	LeaderEpoch int32
 	// Metadata is kept with the commit by the broker.
 	Metadata string
+	// Assignment is Member.Rebalances as it was while Listener.Assigned told of the partition: the assignment that Offset
+	// belongs to. A commit of an assignment that has ended is refused, with KindStaleMember, also where the partition has
+	// been assigned to this consumer again since. 0 stands for the assignment of now.
+	Assignment int64
 }
 
 // Committed is a group's commit of one partition.
@@ -174,7 +178,8 @@ type Member struct {
 	ID string
 	// Generation is the group generation, -1 where it is not known.
 	Generation int32
-	// Rebalances counts the rebalances that this member saw.
+	// Rebalances counts the rebalances that this member saw. It is another number in each Listener.Assigned, above 0: see
+	// Commit.Assignment.
 	Rebalances int64
 }
 

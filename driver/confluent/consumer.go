@@ -54,8 +54,10 @@ type consumer struct {
 	out        bool // the group has gone on without this member, which has not joined again yet
 	leaving    bool // librdkafka is being closed
 
-	wishes  wishes
-	member  atomic.Pointer[driver.Member]
+	wishes wishes
+	member atomic.Pointer[driver.Member]
+	// lives has what is assigned, with Member.Rebalances of when it came, for those who may not look at partitions.
+	lives   atomic.Pointer[map[driver.TopicPartition]int64]
 	gate    *gate // the calls that end by themselves
 	commits *gate // the commits that librdkafka has not answered
 
@@ -75,6 +77,15 @@ func (c *consumer) noteMember(lost bool) {
 		m.ID, m.Generation = memberOf(c.client)
 	}
 	c.member.Store(&m)
+}
+
+// noteLives has Commit know what is assigned; the poll goroutine calls it when that changes.
+func (c *consumer) noteLives() {
+	lives := make(map[driver.TopicPartition]int64, len(c.partitions))
+	for tp, p := range c.partitions {
+		lives[tp] = p.assignment
+	}
+	c.lives.Store(&lives)
 }
 
 // memberOf takes member id and generation out of librdkafka's group metadata, whose only public form is the one in

@@ -99,6 +99,7 @@ func (c *client) Open(config driver.Config, listener driver.Listener) (driver.Co
 	consumer.life, consumer.end = context.WithCancel(context.Background())
 	consumer.strategy, _ = (*properties)["partition.assignment.strategy"].(string)
 	consumer.member.Store(&driver.Member{Generation: -1})
+	consumer.noteLives()
 	logs.start()
 	if err := client.SubscribeTopics(config.Topics, consumer.rebalance); err != nil {
 		// Nothing was joined, so there is no group to leave and Close has nothing to wait for.

@@ -246,9 +246,9 @@ var closeCases = []testCase{
 		before := goleak.IgnoreCurrent()
 		a := k.open(topic)
 		a.waitRecords(tp(topic, 0), 5)
+		k.commit(a, tp(topic, 0), 1)
 		b := k.open(topic, other)
 		b.wait("one partition", func(s *seen) bool { return s.owned() == 1 })
-		k.commit(a, tp(topic, 0), 1)
 		_ = a.close(k.ctx())
 		_ = b.close(k.ctx())
 		if err := goleak.Find(append(k.env.Background, before)...); err != nil {
