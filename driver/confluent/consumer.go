@@ -63,6 +63,7 @@ type consumer struct {
 
 	closing   atomic.Bool // Close was called: Poll and new listener calls are over
 	closeOnce sync.Once
+	told      chan struct{} // closed when Close has called the Listener
 	closed    chan struct{} // the background part of Close is done
 	left      error         // what that part had to leave behind; set before closed is
 }

@@ -91,6 +91,7 @@ func (c *client) Open(config driver.Config, listener driver.Listener) (driver.Co
 		reported:      newReported(),
 		gate:          newGate(),
 		commits:       newGate(),
+		told:          make(chan struct{}),
 		closed:        make(chan struct{}),
 	}
 	if !c.clientPoll {

@@ -177,6 +177,22 @@ var closeCases = []testCase{
 		}
 		k.env.Thaw(k)
 	}},
+	{name: "close/nobody answers", needs: []string{needFreeze}, lacks: lacksNetwork, run: func(k *kit) {
+		topic := k.topic(1)
+		m := k.open(topic)
+		m.waitOwns(tp(topic, 0))
+		k.env.Freeze(k)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		begin := time.Now()
+		if err := m.close(ctx); err == nil {
+			k.Error("Close left a group whose coordinator hangs and says nothing")
+		}
+		if d := time.Since(begin); d > 10*time.Second {
+			k.Errorf("Close waited %v for a group that does not answer", d)
+		}
+		k.env.Thaw(k)
+	}},
 	{name: "close/Listener does not return", run: func(k *kit) {
 		topic := k.topic(1)
 		proceed := make(chan struct{})
