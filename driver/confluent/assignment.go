@@ -54,6 +54,7 @@ func (c *consumer) assigned(assigned []kafka.TopicPartition) error {
 		return err
 	}
 	c.rebalances++
+	c.coordinator = coordinator{answers: c.coordinator.answers}
 	news := make([]driver.TopicPartition, 0, len(assigned))
 	for _, a := range assigned {
 		tp := driver.TopicPartition{Topic: *a.Topic, Partition: a.Partition}

@@ -37,22 +37,24 @@ type consumer struct {
 	life          context.Context   // ends with Close
 	end           context.CancelFunc
 
-	partitions map[driver.TopicPartition]*partition // what the group assigned
-	last       *partition                           // the one that the last record was of
-	eager      bool                                 // the protocol of the last rebalance
-	unflowing  int                                  // partitions that are held or paused
-	into       *driver.Fetch                        // what the running Poll fills
-	fetchSeq   uint64                               // numbers the Polls
-	fetched    fetched                              // how much the running Poll has
-	reported   *reported
-	again      []driver.Start // starts that librdkafka refused, for the next Poll
-	probe      *probe         // the search for the partition that is out of range
-	watch      *watch
-	restarted  time.Time // when the last such search found nothing
-	fatal      *driver.Error
-	rebalances int64
-	out        bool // the group has gone on without this member, which has not joined again yet
-	leaving    bool // librdkafka is being closed
+	partitions  map[driver.TopicPartition]*partition // what the group assigned
+	last        *partition                           // the one that the last record was of
+	eager       bool                                 // the protocol of the last rebalance
+	unflowing   int                                  // partitions that are held or paused
+	into        *driver.Fetch                        // what the running Poll fills
+	fetchSeq    uint64                               // numbers the Polls
+	fetched     fetched                              // how much the running Poll has
+	reported    *reported
+	again       []driver.Start // starts that librdkafka refused, for the next Poll
+	probe       *probe         // the search for the partition that is out of range
+	watch       *watch
+	coordinator coordinator
+	useless     *driver.Error // what every Poll answers once the client is beyond help
+	restarted   time.Time     // when the last such search found nothing
+	fatal       *driver.Error
+	rebalances  int64
+	out         bool // the group has gone on without this member, which has not joined again yet
+	leaving     bool // librdkafka is being closed
 
 	wishes wishes
 	member atomic.Pointer[driver.Member]

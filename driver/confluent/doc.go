@@ -45,6 +45,9 @@
 // partition without a word. A header's name that has a NUL in it is cut there where its value is null, or where the records
 // come through confluent-kafka-go's Poll.
 //
+// Where the group's coordinator comes back at another address under the same broker id, and no other broker can say so,
+// librdkafka dials the old address for ever. The driver notices within a minute or so, and Poll fails with driver.ErrReplace.
+//
 // Config.Dialer is refused: librdkafka opens its own sockets. Under read_committed the end of the log is known
 // only at the end (Run.End is -1 on the way there): librdkafka keeps the last stable offset to itself. A commit
 // is tried until a coordinator answers, and librdkafka can be closed only then: Close leaves it behind when its context

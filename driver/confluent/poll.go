@@ -28,6 +28,9 @@ func (c *consumer) Poll(ctx context.Context, into *driver.Fetch) error {
 	if c.fatal != nil {
 		return c.fatal
 	}
+	if c.useless != nil {
+		return c.useless
+	}
 	c.into = into
 	c.fetchSeq++
 	c.fetched = fetched{}
@@ -39,6 +42,9 @@ func (c *consumer) Poll(ctx context.Context, into *driver.Fetch) error {
 		c.retryUnreadable()
 		c.searched()
 		c.watched()
+		if c.useless = c.lookForCoordinator(); c.useless != nil {
+			return c.useless
+		}
 		wait := time.Duration(0)
 		if len(into.Runs) == 0 && len(into.Errors) == 0 {
 			if ctx.Err() != nil {
@@ -122,6 +128,7 @@ func (c *consumer) messageError(m *kafka.Message) {
 
 func (c *consumer) failure(err kafka.Error) {
 	e := c.classify(err)
+	c.noteCoordinator(err, e.Kind)
 	switch {
 	case err.IsFatal():
 		c.fatal = e
