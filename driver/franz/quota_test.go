@@ -2,6 +2,7 @@ package franz
 
 import (
 	"context"
+	"crypto/rand"
 	"slices"
 	"strings"
 	"testing"
@@ -19,7 +20,14 @@ import (
 func TestKafkaThrottledFetches(t *testing.T) {
 	c := brokers.Cluster(t)
 	topic := c.NewTopic(t, 1)
-	c.ProduceN(t, topic, 400, func(int) *kgo.Record { return kafkatest.At(0, &kgo.Record{Value: make([]byte, 50_000)}) })
+	produce := func() {
+		c.ProduceN(t, topic, 200, func(int) *kgo.Record {
+			value := make([]byte, 50_000)
+			_, _ = rand.Read(value) // producers compress
+			return kafkatest.At(0, &kgo.Record{Value: value})
+		})
+	}
+	produce()
 	cfg := kafkaConfig(c, topic)
 	cfg.ClientID = cfg.GroupID
 	who := kadm.ClientQuotaEntity{{Type: "client-id", Name: &cfg.ClientID}}
@@ -35,7 +43,8 @@ func TestKafkaThrottledFetches(t *testing.T) {
 	m := join(t, cfg, startAt(0))
 	p := tp(topic, 0)
 	m.until(t, "the first records", func() bool { return m.next[p] > 0 })
-	// The broker makes up for the first fetches now. Three sessions pass.
+	// By now the quota is in force: the broker makes up for the fetches so far. Three sessions pass.
+	produce()
 	end := time.After(3 * cfg.SessionTimeout)
 	again := time.NewTicker(cfg.SessionTimeout / 3)
 	defer again.Stop()
