@@ -117,6 +117,10 @@ type Commit struct {
 	LeaderEpoch int32
 	// Metadata is kept with the commit by the broker.
 	Metadata string
+	// Assignment is Member.Rebalances as it was while Listener.Assigned told of the partition: the assignment that Offset
+	// belongs to. A commit of an assignment that has ended is refused, with KindStaleMember, also where the partition has
+	// been assigned to this consumer again since. 0 stands for the assignment of now.
+	Assignment int64
 }
 
 // Committed is a group's commit of one partition.
@@ -174,7 +178,8 @@ type Member struct {
 	ID string
 	// Generation is the group generation, -1 where it is not known.
 	Generation int32
-	// Rebalances counts the rebalances that this member saw.
+	// Rebalances counts the rebalances that this member saw. It is another number in each Listener.Assigned, above 0: see
+	// Commit.Assignment.
 	Rebalances int64
 }
 
@@ -193,14 +198,19 @@ type CredentialsReplacer interface {
 	ReplaceCredentials(*auth.Credentials) error
 }
 
+// ErrReplace is wrapped by the error of a Poll of a consumer whose client will not find its way back to brokers that others
+// reach: another consumer with the same Config, opened in its place, would. Its partitions are lost by then, and Close is
+// short.
+var ErrReplace = errors.New("the client does not recover: open another consumer in its place")
+
 // ErrNotInPlace is wrapped by ReplaceCredentials for a change that only a new member can make.
 var ErrNotInPlace = errors.New("these credentials cannot change on a living client")
 
 // Consumer is one member of a consumer group.
 type Consumer interface {
 	// Poll waits until there is something to report, ctx ends, or a second has passed, and fills into, which it resets
-	// first. Its error means that the consumer is of no further use (it wraps an *Error); everything that may heal is in
-	// Fetch.Errors, each condition once until it changes.
+	// first. Its error means that the consumer is of no further use (it wraps an *Error, and ErrReplace where another
+	// consumer would fare better); everything that may heal is in Fetch.Errors, each condition once until it changes.
 	Poll(ctx context.Context, into *Fetch) error
 	// Start begins or moves partitions. Partitions that are not assigned are passed over.
 	Start([]Start)

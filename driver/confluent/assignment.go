@@ -53,16 +53,19 @@ func (c *consumer) assigned(assigned []kafka.TopicPartition) error {
 	if c.closing.Load() {
 		return err
 	}
+	c.rebalances++
+	c.coordinator = coordinator{answers: c.coordinator.answers}
 	news := make([]driver.TopicPartition, 0, len(assigned))
 	for _, a := range assigned {
 		tp := driver.TopicPartition{Topic: *a.Topic, Partition: a.Partition}
 		if c.partitions[tp] == nil {
 			c.partitions[tp] = newPartition(tp)
+			c.partitions[tp].assignment = c.rebalances
 			news = append(news, tp)
 		}
 	}
-	c.rebalances++
 	c.noteMember(false)
+	c.noteLives()
 	c.reported.joined(news)
 	c.wishes.drop(news)
 	c.watch.soon()
@@ -116,6 +119,7 @@ func (c *consumer) forget(gone []driver.TopicPartition) {
 	for _, tp := range gone {
 		delete(c.partitions, tp)
 	}
+	c.noteLives()
 	c.forgetTopics()
 	c.last = nil
 	c.again = slices.DeleteFunc(c.again, func(s driver.Start) bool { return slices.Contains(gone, s.TopicPartition) })

@@ -6,24 +6,35 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"github.com/esm-go/esm/driver"
 )
 
-// Close leaves the group. What is slow about it runs in a goroutine that is left behind when ctx ends, because librdkafka
-// can be waited for only: a commit whose coordinator is away is tried again until one is back, however long that takes,
-// and Close after it. What is left behind ends then; only after a fatal error it does not.
+// Close leaves the group. What is slow about it runs in a goroutine that is left behind when ctx ends, or when the brokers
+// do not answer, because librdkafka can be waited for only: a commit whose coordinator is away is tried again until one is
+// back, however long that takes, and Close after it. What is left behind ends then; only after a fatal error it does not.
 func (c *consumer) Close(ctx context.Context) error {
 	c.closeOnce.Do(func() {
 		c.closing.Store(true)
 		go c.shutDown()
 	})
-	select {
-	case <-c.closed:
-		return c.left
-	case <-ctx.Done():
+	told := c.told
+	var late <-chan time.Time
+	var why error
+	for why == nil {
+		select {
+		case <-c.closed:
+			return c.left
+		case <-told:
+			told, late = nil, time.After(leaveWithin)
+		case <-late:
+			why = errUnanswered
+		case <-ctx.Done():
+			why = ctx.Err()
+		}
 	}
 	select {
 	case <-c.closed:
@@ -31,8 +42,14 @@ func (c *consumer) Close(ctx context.Context) error {
 	default:
 	}
 	return fmt.Errorf("confluent: Close left librdkafka behind: it has not left group %q yet, commits unanswered: %d, calls"+
-		" under way: %d: %w", c.group, c.commits.count(), c.gate.count(), ctx.Err())
+		" under way: %d: %w", c.group, c.commits.count(), c.gate.count(), why)
 }
+
+// leaveWithin is how long Close waits for the brokers once the Listener has returned: they are asked for one answer, and
+// where it does not come nobody gains from waiting.
+const leaveWithin = 3 * time.Second
+
+var errUnanswered = fmt.Errorf("no broker answered within %v", leaveWithin)
 
 // errFatalLeft says that librdkafka's threads stay.
 var errFatalLeft = errors.New("confluent: librdkafka cannot be closed after a fatal error; its threads are left behind")
@@ -44,6 +61,7 @@ func (c *consumer) shutDown() {
 	gone := c.assignment()
 	c.tell(gone, c.fatal != nil || c.client.AssignmentLost())
 	c.forget(gone)
+	close(c.told)
 	c.end()
 	<-c.gate.close()
 	commits := c.commits.close()

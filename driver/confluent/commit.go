@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
@@ -20,70 +21,76 @@ func (c *consumer) Commit(ctx context.Context, commits []driver.Commit) error {
 	if len(commits) == 0 {
 		return nil
 	}
-	offsets := make([]kafka.TopicPartition, len(commits))
 	for i := range commits {
-		one := &commits[i]
-		if one.Offset < 0 {
+		if one := &commits[i]; one.Offset < 0 {
 			return fmt.Errorf("confluent: cannot commit offset %d of %s: an offset is 0 or more", one.Offset, one.TopicPartition)
 		}
-		topic := one.Topic
-		offsets[i] = kafka.TopicPartition{Topic: &topic, Partition: one.Partition, Offset: kafka.Offset(one.Offset)}
-		if one.LeaderEpoch >= 0 {
-			epoch := one.LeaderEpoch
-			offsets[i].LeaderEpoch = &epoch
-		}
-		if one.Metadata != "" {
-			metadata := one.Metadata
-			offsets[i].Metadata = &metadata
-		}
 	}
-	type outcome struct {
-		offsets []kafka.TopicPartition
-		err     error
-	}
-	result, err := background(ctx, c.commits, func() outcome {
-		if was := c.Member().ID; was == "" || c.client.AssignmentLost() || !c.stillMember(was) {
-			// librdkafka would commit without a member id, which a broker takes as long as the group is empty, or with that
-			// of a life that began after the assignment that the positions belong to was lost.
-			return outcome{err: kafka.NewError(kafka.ErrUnknownMemberID, "this member is not, or no longer, in the group", false)}
-		}
-		committed, err := c.client.CommitOffsets(offsets)
-		return outcome{committed, err}
-	})
+	commits = slices.Clone(commits) // the call may outlast this one
+	refused, err := background(ctx, c.commits, func() map[driver.TopicPartition]*driver.Error { return c.send(commits) })
 	switch {
 	case errors.Is(err, errClosed):
 		return err
 	case err != nil:
 		return fmt.Errorf("confluent: the commit of %d partitions was not answered in time and may still be done: %w",
 			len(commits), err)
+	case len(refused) > 0:
+		return &driver.CommitError{Partitions: refused}
 	}
-	return commitError(commits, result.offsets, result.err)
+	return nil
 }
+
+// send commits what belongs to the assignment of now, and returns what was refused.
+func (c *consumer) send(commits []driver.Commit) map[driver.TopicPartition]*driver.Error {
+	refused := make(map[driver.TopicPartition]*driver.Error)
+	was, lives := c.Member().ID, *c.lives.Load()
+	// librdkafka would commit without a member id, which a broker takes as long as the group is empty, or with that
+	// of a life that began after the assignment that the positions belong to was lost.
+	gone := was == "" || c.client.AssignmentLost() || !c.stillMember(was)
+	offsets := make([]kafka.TopicPartition, 0, len(commits))
+	for i := range commits {
+		one := &commits[i]
+		if life, owned := lives[one.TopicPartition]; gone || !owned || one.Assignment > 0 && one.Assignment != life {
+			refused[one.TopicPartition] = classed(one.TopicPartition, errNotOwned)
+			continue
+		}
+		offset := kafka.TopicPartition{Topic: &one.Topic, Partition: one.Partition, Offset: kafka.Offset(one.Offset)}
+		if one.LeaderEpoch >= 0 {
+			offset.LeaderEpoch = &one.LeaderEpoch
+		}
+		if one.Metadata != "" {
+			offset.Metadata = &one.Metadata
+		}
+		offsets = append(offsets, offset)
+	}
+	if len(offsets) == 0 {
+		return refused
+	}
+	committed, err := c.client.CommitOffsets(offsets)
+	if err != nil {
+		committed = offsets
+	}
+	for _, one := range committed {
+		if err == nil && one.Error == nil {
+			continue
+		}
+		tp := driver.TopicPartition{Topic: *one.Topic, Partition: one.Partition}
+		if err != nil {
+			refused[tp] = classed(tp, err)
+		} else {
+			refused[tp] = classed(tp, one.Error)
+		}
+	}
+	return refused
+}
+
+// errNotOwned is why a position is not sent.
+var errNotOwned = kafka.NewError(kafka.ErrUnknownMemberID, "this member does not own the partition, or no longer as it did", false)
 
 // stillMember reports whether librdkafka has the member id yet that the assignment came with.
 func (c *consumer) stillMember(was string) bool {
 	now, _ := memberOf(c.client)
 	return now == was
-}
-
-// commitError makes one error of what librdkafka says of the whole commit and of each partition.
-func commitError(commits []driver.Commit, committed []kafka.TopicPartition, err error) error {
-	refused := make(map[driver.TopicPartition]*driver.Error)
-	if err != nil {
-		for _, one := range commits {
-			refused[one.TopicPartition] = classed(one.TopicPartition, err)
-		}
-	}
-	for _, one := range committed {
-		if one.Error != nil {
-			tp := driver.TopicPartition{Topic: *one.Topic, Partition: one.Partition}
-			refused[tp] = classed(tp, one.Error)
-		}
-	}
-	if len(refused) == 0 {
-		return nil
-	}
-	return &driver.CommitError{Partitions: refused}
 }
 
 // background runs a call of librdkafka's that may outlast ctx. The gate keeps the handle alive until it is done.

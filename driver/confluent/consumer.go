@@ -38,35 +38,40 @@ type consumer struct {
 	life          context.Context // ends with Close
 	end           context.CancelFunc
 
-	partitions map[driver.TopicPartition]*partition // what the group assigned
-	last       *partition                           // the one that the last record was of
-	eager      bool                                 // the protocol of the last rebalance
-	unflowing  int                                  // partitions that are held or paused
-	into       *driver.Fetch                        // what the running Poll fills
-	fetchSeq   uint64                               // numbers the Polls
-	fetched    fetched                              // how much the running Poll has
-	reported   *reported
-	again      []driver.Start // starts that librdkafka refused, for the next Poll
-	probe      *probe         // the search for the partition that is out of range
-	watch      *watch
-	restarted  time.Time // when the last such search found nothing
-	vetting    *vetting  // nil once the member has subscribed
-	fatal      *driver.Error
-	rebalances int64
-	out        bool // the group has gone on without this member, which has not joined again yet
-	leaving    bool // librdkafka is being closed
+	partitions  map[driver.TopicPartition]*partition // what the group assigned
+	last        *partition                           // the one that the last record was of
+	eager       bool                                 // the protocol of the last rebalance
+	unflowing   int                                  // partitions that are held or paused
+	into        *driver.Fetch                        // what the running Poll fills
+	fetchSeq    uint64                               // numbers the Polls
+	fetched     fetched                              // how much the running Poll has
+	reported    *reported
+	again       []driver.Start // starts that librdkafka refused, for the next Poll
+	probe       *probe         // the search for the partition that is out of range
+	watch       *watch
+	coordinator coordinator
+	useless     *driver.Error // what every Poll answers once the client is beyond help
+	restarted   time.Time     // when the last such search found nothing
+	vetting     *vetting      // nil once the member has subscribed
+	fatal       *driver.Error
+	rebalances  int64
+	out         bool // the group has gone on without this member, which has not joined again yet
+	leaving     bool // librdkafka is being closed
 
 	tokens    atomic.Pointer[auth.Tokens]
 	newTokens chan struct{}                // holds a word when tokens are of another source
 	noToken   atomic.Pointer[driver.Error] // why there is none, for the next Poll
 
-	wishes  wishes
-	member  atomic.Pointer[driver.Member]
+	wishes wishes
+	member atomic.Pointer[driver.Member]
+	// lives has what is assigned, with Member.Rebalances of when it came, for those who may not look at partitions.
+	lives   atomic.Pointer[map[driver.TopicPartition]int64]
 	gate    *gate // the calls that end by themselves
 	commits *gate // the commits that librdkafka has not answered
 
 	closing   atomic.Bool // Close was called: Poll and new listener calls are over
 	closeOnce sync.Once
+	told      chan struct{} // closed when Close has called the Listener
 	closed    chan struct{} // the background part of Close is done
 	left      error         // what that part had to leave behind; set before closed is
 }
@@ -81,6 +86,15 @@ func (c *consumer) noteMember(lost bool) {
 		m.ID, m.Generation = memberOf(c.client)
 	}
 	c.member.Store(&m)
+}
+
+// noteLives has Commit know what is assigned; the poll goroutine calls it when that changes.
+func (c *consumer) noteLives() {
+	lives := make(map[driver.TopicPartition]int64, len(c.partitions))
+	for tp, p := range c.partitions {
+		lives[tp] = p.assignment
+	}
+	c.lives.Store(&lives)
 }
 
 // memberOf takes member id and generation out of librdkafka's group metadata, whose only public form is the one in

@@ -92,6 +92,7 @@ func (c *client) Open(config driver.Config, listener driver.Listener) (driver.Co
 		reported:      newReported(),
 		gate:          newGate(),
 		commits:       newGate(),
+		told:          make(chan struct{}),
 		closed:        make(chan struct{}),
 	}
 	consumer.newTokens = make(chan struct{}, 1)
@@ -101,6 +102,7 @@ func (c *client) Open(config driver.Config, listener driver.Listener) (driver.Co
 	consumer.life, consumer.end = context.WithCancel(context.Background())
 	consumer.strategy, _ = (*properties)["partition.assignment.strategy"].(string)
 	consumer.member.Store(&driver.Member{Generation: -1})
+	consumer.noteLives()
 	logs.start()
 	if bearer(config.Credentials) {
 		consumer.tokens.Store(config.Credentials.Tokens)

@@ -16,6 +16,8 @@ import (
 // partition is one that the group assigned. It belongs to the poll goroutine.
 type partition struct {
 	tp driver.TopicPartition
+	// assignment is the number of the rebalance that brought it.
+	assignment int64
 	// epoch and next are the Start's, next then where reading goes on.
 	epoch uint64
 	next  int64

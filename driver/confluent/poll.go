@@ -28,6 +28,9 @@ func (c *consumer) Poll(ctx context.Context, into *driver.Fetch) error {
 	if c.fatal != nil {
 		return c.fatal
 	}
+	if c.useless != nil {
+		return c.useless
+	}
 	c.into = into
 	c.fetchSeq++
 	c.fetched = fetched{}
@@ -47,6 +50,9 @@ func (c *consumer) Poll(ctx context.Context, into *driver.Fetch) error {
 		c.searched()
 		c.watched()
 		c.heardOfTokens()
+		if c.useless = c.lookForCoordinator(); c.useless != nil {
+			return c.useless
+		}
 		wait := time.Duration(0)
 		if len(into.Runs) == 0 && len(into.Errors) == 0 {
 			if ctx.Err() != nil {
@@ -130,6 +136,7 @@ func (c *consumer) messageError(m *kafka.Message) {
 
 func (c *consumer) failure(err kafka.Error) {
 	e := c.classify(err)
+	c.noteCoordinator(err, e.Kind)
 	switch {
 	case err.IsFatal():
 		c.fatal = e

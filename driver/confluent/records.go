@@ -164,7 +164,8 @@ func (c *consumer) newRun(p *partition, leaderEpoch int32) *driver.Run {
 // transaction markers and aborted records included.
 func (c *consumer) endOf(e kafka.PartitionEOF) {
 	p := c.partitions[driver.TopicPartition{Topic: *e.Topic, Partition: e.Partition}]
-	if p == nil || !p.running || int64(e.Offset) < p.next {
+	if p == nil || !p.running || p.validating || int64(e.Offset) < p.next {
+		// Behind records that are not wanted until the position was checked, the end comes again with them.
 		return
 	}
 	c.reported.data(p.tp.Topic)

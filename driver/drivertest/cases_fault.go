@@ -177,6 +177,20 @@ var closeCases = []testCase{
 		}
 		k.env.Thaw(k)
 	}},
+	{name: "close/nobody answers", needs: []string{needFreeze}, lacks: lacksNetwork, run: func(k *kit) {
+		topic := k.topic(1)
+		m := k.open(topic)
+		m.waitOwns(tp(topic, 0))
+		k.env.Freeze(k)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		begin := time.Now()
+		_ = m.close(ctx)
+		if d := time.Since(begin); d > 10*time.Second {
+			k.Errorf("Close waited %v for a group that does not answer", d)
+		}
+		k.env.Thaw(k)
+	}},
 	{name: "close/Listener does not return", run: func(k *kit) {
 		topic := k.topic(1)
 		proceed := make(chan struct{})
@@ -246,9 +260,9 @@ var closeCases = []testCase{
 		before := goleak.IgnoreCurrent()
 		a := k.open(topic)
 		a.waitRecords(tp(topic, 0), 5)
+		k.commit(a, tp(topic, 0), 1)
 		b := k.open(topic, other)
 		b.wait("one partition", func(s *seen) bool { return s.owned() == 1 })
-		k.commit(a, tp(topic, 0), 1)
 		_ = a.close(k.ctx())
 		_ = b.close(k.ctx())
 		if err := goleak.Find(append(k.env.Background, before)...); err != nil {

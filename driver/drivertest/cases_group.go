@@ -183,6 +183,49 @@ var groupCases = []testCase{
 			k.Errorf("Commit of nothing: %v", err)
 		}
 	}},
+	{name: "group/a commit of an earlier assignment", needs: []string{needKick}, run: func(k *kit) {
+		topic := k.topic(1)
+		p := tp(topic, 0)
+		a := k.open(topic)
+		a.waitOwns(p)
+		first := a.assignment(p)
+		k.env.Kick(k, k.group, a.c.Member())
+		k.owners.forget(a)
+		a.wait("another assignment", func(s *seen) bool { return s.count("assigned", p) == 2 })
+		a.waitOwns(p)
+		second := a.assignment(p)
+		if first < 1 || second <= first {
+			k.Errorf("Member.Rebalances was %d in one assignment, and %d in the next", first, second)
+		}
+		// It was decided upon before the loss, and is sent after the member has joined again.
+		err := a.c.Commit(k.ctx(), []driver.Commit{{TopicPartition: p, Offset: 3, LeaderEpoch: -1, Assignment: first}})
+		var refused *driver.CommitError
+		if !errors.As(err, &refused) || refused.Partitions[p] == nil || refused.Partitions[p].Kind != driver.KindStaleMember {
+			k.Errorf("a commit of an earlier assignment: %v, want a *CommitError with %v", err, driver.KindStaleMember)
+		}
+		k.committed(p, -1)
+		if err := a.c.Commit(k.ctx(), []driver.Commit{{TopicPartition: p, Offset: 2, LeaderEpoch: -1, Assignment: second}}); err != nil {
+			k.Errorf("a commit of this assignment: %v", err)
+		}
+		k.committed(p, 2)
+	}},
+	{name: "group/a commit of what is not owned", lacks: lacksNetwork, run: func(k *kit) {
+		topic := k.topic(1)
+		p := tp(topic, 0)
+		a := k.open(topic)
+		a.waitOwns(p)
+		b := k.open(topic, other)
+		b.wait("Assigned with no partition", func(s *seen) bool { return len(s.calls) > 0 })
+		for _, m := range []*member{a, b} {
+			owns := false
+			m.look(func(s *seen) { owns = s.owns(p) })
+			err := m.c.Commit(k.ctx(), []driver.Commit{{TopicPartition: p, Offset: 1, LeaderEpoch: -1}})
+			if owns != (err == nil) {
+				k.Errorf("a commit by a member that owns the partition (%t): %v", owns, err)
+			}
+		}
+		k.committed(p, 1)
+	}},
 	{name: "group/nothing is committed by itself", run: func(k *kit) {
 		topic := k.topic(1)
 		k.produce(topic, 0, 10)

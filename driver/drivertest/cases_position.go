@@ -160,8 +160,9 @@ var positionCases = []testCase{
 		// What comes back is paused no longer; what stayed is.
 		a.waitRecords(moved, 3)
 		a.look(func(s *seen) {
-			if n := s.part(kept).runs; n != 0 {
-				k.Errorf("%d runs of a partition that stayed paused", n)
+			// The end of the empty log may have been seen before the pause.
+			if n := len(s.part(kept).records); n != 0 {
+				k.Errorf("%d records of a partition that stayed paused", n)
 			}
 		})
 		a.c.Resume([]driver.TopicPartition{kept})

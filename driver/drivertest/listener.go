@@ -41,6 +41,7 @@ func (m *member) leave() {
 func (m *member) Assigned(partitions []driver.TopicPartition) {
 	m.enter("assigned", partitions)
 	defer m.leave()
+	assignment := m.c.Member().Rebalances
 	for _, p := range partitions {
 		if before := m.watch.take(p, m); before != nil {
 			m.k.Errorf("%s is assigned %v, which %s still owns", m.name, p, before.name)
@@ -48,7 +49,7 @@ func (m *member) Assigned(partitions []driver.TopicPartition) {
 		m.mu.Lock()
 		m.parts[p] = nil
 		was := m.part(p)
-		was.owned = true
+		was.owned, was.assignment = true, assignment
 		m.mu.Unlock()
 		if m.start != nil {
 			m.begin(m.start(p), 1, p)

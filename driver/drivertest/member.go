@@ -231,6 +231,12 @@ func (m *member) waitOwns(want ...driver.TopicPartition) {
 	m.wait(fmt.Sprintf("ownership of %v alone", want), func(s *seen) bool { return s.owns(want...) })
 }
 
+// assignment returns what Member.Rebalances was when the partition was assigned.
+func (m *member) assignment(p driver.TopicPartition) (n int64) {
+	m.look(func(s *seen) { n = s.part(p).assignment })
+	return n
+}
+
 // park keeps the poll goroutine out of Poll until release is called.
 func (m *member) park() (release func()) {
 	m.k.Helper()

@@ -19,8 +19,10 @@ type seen struct {
 
 // part is what a member has seen of a partition.
 type part struct {
-	owned   bool
-	started map[uint64]bool
+	owned bool
+	// assignment is Member.Rebalances of when it was assigned.
+	assignment int64
+	started    map[uint64]bool
 	// epoch, next and leaderEpoch are those of the last run; leaderEpoch of the last one with records.
 	epoch       uint64
 	next        int64

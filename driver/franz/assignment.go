@@ -30,8 +30,9 @@ type partition struct {
 	next int64
 	// paused is the caller's wish.
 	paused bool
-	// member is the life that it was assigned in.
-	member string
+	// member is the life that it was assigned in, assignment the number of the rebalance.
+	member     string
+	assignment int64
 	// suspended: an error keeps the partition from being fetched until then, zero for none.
 	suspended time.Time
 	// fetchPaused: the partition is in the client's own set of paused ones.
@@ -61,7 +62,7 @@ func (a *assignment) get(tp driver.TopicPartition) *partition { return a.parts[t
 
 // add takes a partition in, held; false when it was owned already, which happens when the client forgot a topic and
 // found it again: then only its cursor is new.
-func (a *assignment) add(tp driver.TopicPartition, member string) bool {
+func (a *assignment) add(tp driver.TopicPartition, member string, number int64) bool {
 	p := a.get(tp)
 	if p != nil {
 		p.placed, p.live, p.fetchPaused = false, false, true
@@ -70,7 +71,7 @@ func (a *assignment) add(tp driver.TopicPartition, member string) bool {
 	if a.parts[tp.Topic] == nil {
 		a.parts[tp.Topic] = map[int32]*partition{}
 	}
-	a.parts[tp.Topic][tp.Partition] = &partition{TopicPartition: tp, next: -1, fetchPaused: true, member: member}
+	a.parts[tp.Topic][tp.Partition] = &partition{TopicPartition: tp, next: -1, fetchPaused: true, member: member, assignment: number}
 	return true
 }
 
@@ -124,7 +125,7 @@ func unflatten(list []driver.TopicPartition) map[string][]int32 {
 
 // onAssigned is kgo's callback; it runs at the end of every rebalance, also when nothing is new.
 func (c *consumer) onAssigned(_ context.Context, client *kgo.Client, m map[string][]int32) {
-	c.rebalances.Add(1)
+	number := c.rebalances.Add(1)
 	c.membership.note(client)
 	member, _ := c.membership.of()
 	c.report.clear(groupCondition)
@@ -132,7 +133,7 @@ func (c *consumer) onAssigned(_ context.Context, client *kgo.Client, m map[strin
 	list := flatten(m)
 	out := c.out.Swap(false)
 	if len(list) == 0 {
-		if out || c.rebalances.Load() == 1 { // the group's first answer: none for this member
+		if out || number == 1 { // the group's first answer: none for this member
 			c.gate.enterCall(c.waker.wake)
 			defer c.gate.leaveCall()
 			c.listener.Assigned(nil)
@@ -144,7 +145,7 @@ func (c *consumer) onAssigned(_ context.Context, client *kgo.Client, m map[strin
 	c.gate.enterCall(c.waker.wake)
 	defer c.gate.leaveCall()
 	c.assigned.mu.Lock()
-	list = slices.DeleteFunc(list, func(tp driver.TopicPartition) bool { return !c.assigned.add(tp, member) })
+	list = slices.DeleteFunc(list, func(tp driver.TopicPartition) bool { return !c.assigned.add(tp, member, number) })
 	c.assigned.mu.Unlock()
 	c.resize(client)
 	if len(list) > 0 {

@@ -25,6 +25,7 @@ func (c *consumer) Commit(ctx context.Context, commits []driver.Commit) error {
 	if len(commits) == 0 {
 		return nil
 	}
+	commits = slices.Clone(commits) // the call may outlast this one
 	refused, err := call(ctx, c, func() (refusals, error) {
 		select { // one after the other, as the caller has them
 		case c.committing <- struct{}{}:
@@ -97,7 +98,7 @@ func (c *consumer) commitRequest(commits []driver.Commit, r refusals) *kmsg.Offs
 	for i := range commits {
 		m := &commits[i]
 		switch own := c.assigned.get(m.TopicPartition); {
-		case own == nil || member == "" || own.member != member:
+		case own == nil || member == "" || own.member != member || m.Assignment > 0 && own.assignment != m.Assignment:
 			r.add(m.TopicPartition, driver.KindStaleMember, errNotOwned)
 			continue
 		case own.recreated:

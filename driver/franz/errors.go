@@ -27,6 +27,11 @@ func (c *consumer) classify(err error) *driver.Error {
 		kind = driver.KindAuthentication
 		err = fmt.Errorf("the broker hung up on the first requests: credentials, or TLS or SASL at one end only: %w", err)
 	}
+	if kind == driver.KindGroupProtocol {
+		err = fmt.Errorf("the members of group %q share no group protocol with this one: give this one theirs with"+
+			" franz.WithOpts(kgo.Balancers(...)), or stop the others; where it is a share group, or one of another kind"+
+			" (kafka-groups.sh --list tells), take another ConsumerGroupId: %w", c.cfg.GroupID, err)
+	}
 	return &driver.Error{Kind: kind, Offset: -1, Err: err}
 }
 

@@ -105,6 +105,8 @@ type held struct {
 	going bool
 	next  int64
 	epoch uint64
+	// assignment is what rebalances was when it came.
+	assignment int64
 }
 
 var errClosed = &driver.Error{Kind: driver.KindOther, Offset: -1, Err: errors.New("memory: the consumer is closed")}

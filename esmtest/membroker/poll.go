@@ -137,7 +137,7 @@ func (c *consumer) step(into *driver.Fetch) step {
 			c.answered = true
 			for _, tp := range coming {
 				g.owner[tp] = m
-				h := &held{TopicPartition: tp, topic: b.topics[tp.Topic]}
+				h := &held{TopicPartition: tp, topic: b.topics[tp.Topic], assignment: c.rebalances}
 				c.held[tp] = h
 				c.turns = append(c.turns, h)
 				delete(c.unknown, tp.Topic)

@@ -36,6 +36,8 @@ func (c *consumer) commit(commits []driver.Commit) error {
 			refuse(driver.KindFenced, "another member has this one's place in the group")
 		case c.member == nil:
 			refuse(driver.KindStaleMember, "the group does not know this member (any more)")
+		case k.Assignment > 0 && (c.held[k.TopicPartition] == nil || c.held[k.TopicPartition].assignment != k.Assignment):
+			refuse(driver.KindStaleMember, "the assignment that the offset belongs to has ended")
 		case c.b.partition(k.TopicPartition) == nil:
 			refuse(driver.KindUnknownTopic, "there is no such partition")
 		case len(k.Metadata) > maxMetadata:

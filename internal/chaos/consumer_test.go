@@ -35,6 +35,7 @@ type consumer struct {
 	Driver  string
 	Mapping esm.Mapping
 	Secrets string // directory
+	Static  string // group.instance.id, "" for none
 	File    string
 	Log     string
 	Seed    uint64
@@ -104,12 +105,16 @@ func (c consumer) run() (err error) {
 		},
 		OffsetsLost: func(i esm.OffsetsLostInfo) { count("offsets lost: " + i.Why) },
 	}
-	return esm.Run(ctx, c.Mapping, handler,
+	var more []esm.Option
+	if c.Static != "" {
+		more = append(more, esm.WithGroupInstanceID(c.Static))
+	}
+	return esm.Run(ctx, c.Mapping, handler, append(more,
 		esm.WithDriver(drivers[c.Driver]), esm.WithSecrets(auth.NewFiles(c.Secrets)), esm.WithSecretsRefresh(time.Second),
 		esm.WithSessionTimeout(sessionTimeout), esm.WithStopTimeout(stopTimeout), esm.WithRevokeTimeout(2*time.Second),
 		esm.WithRetryBackoff(20*time.Millisecond, 500*time.Millisecond), esm.WithMetadataMaxAge(time.Second),
 		esm.WithBufferBytes(4<<20), esm.WithSeed(c.Seed), esm.WithHooks(hooks),
-		esm.WithLogger(slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelInfo}))))
+		esm.WithLogger(slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelInfo}))))...)
 }
 
 // appendLine writes what was handled of one partition.

@@ -42,6 +42,7 @@ type world struct {
 	topic   string
 	mapping esm.Mapping
 	secrets string
+	static  bool // the consumers are static members
 
 	partitions int
 	passwords  int
@@ -53,6 +54,9 @@ type world struct {
 
 func newWorld(t testing.TB, c *kafkatest.Cluster, nodes int, driver string, seed uint64) *world {
 	w := &world{t: t, c: c, nodes: nodes, driver: driver, rng: rand.New(rand.NewPCG(seed, 1)), dir: t.TempDir(), partitions: 4}
+	if w.static = seed%3 == 0; w.static {
+		t.Log("static members")
+	}
 	w.secrets = filepath.Join(w.dir, "secrets")
 	if err := os.Mkdir(w.secrets, 0o700); err != nil {
 		t.Fatal(err)
@@ -107,7 +111,11 @@ func (w *world) setPassword() {
 func (w *world) start() *process {
 	w.started++
 	name := filepath.Join(w.dir, "consumer-"+strconv.Itoa(w.started))
-	p := consumer{Driver: w.driver, Mapping: w.mapping, Secrets: w.secrets, File: name, Log: name + ".log", Seed: w.rng.Uint64()}.start(w.t)
+	c := consumer{Driver: w.driver, Mapping: w.mapping, Secrets: w.secrets, File: name, Log: name + ".log", Seed: w.rng.Uint64()}
+	if w.static {
+		c.Static = "consumer-" + strconv.Itoa(w.started)
+	}
+	p := c.start(w.t)
 	w.processes = append(w.processes, p)
 	w.files = append(w.files, name)
 	return p

@@ -1,0 +1,101 @@
+//go:build cgo
+
+package confluent
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/esm-go/esm/driver"
+)
+
+// coordinator watches for a failure of librdkafka's that does not heal. It keeps a connection of its own to the group's
+// coordinator, and where the only broker comes back at another address under the same id, that connection dials the old
+// address for ever, although the client's other connections have long found the new one. So while the connection fails and
+// nothing is owned, the group is asked for on another one.
+//
+// It belongs to the poll goroutine.
+type coordinator struct {
+	// since and last are the first and the last of failures to connect that follow each other.
+	since, last time.Time
+	// next is when to ask again, answered when the group's coordinator last answered on another connection.
+	next, answered time.Time
+	answers        chan bool // not nil while it is asked
+}
+
+const (
+	// coordinatorName begins librdkafka's errors about that connection.
+	coordinatorName = "GroupCoordinator: "
+	// coordinatorQuiet is how long there must be no failure for the next to count as the first: librdkafka tells of a
+	// lasting one every 30 s.
+	coordinatorQuiet = 45 * time.Second
+	// coordinatorPatience is how long failures must go on before the group is asked for.
+	coordinatorPatience = 20 * time.Second
+	// coordinatorPause is the time between two questions, coordinatorTimeout the bound of one.
+	coordinatorPause, coordinatorTimeout = 5 * time.Second, 10 * time.Second
+)
+
+// failed notes a failure to connect.
+func (o *coordinator) failed(now time.Time) {
+	if now.Sub(o.last) > coordinatorQuiet {
+		o.since, o.answered = now, time.Time{}
+	}
+	o.last = now
+}
+
+// beyond reports whether the connection has failed again after the coordinator answered elsewhere.
+func (o *coordinator) beyond() bool { return !o.answered.IsZero() && o.last.After(o.answered) }
+
+// noteCoordinator takes in an error event.
+func (c *consumer) noteCoordinator(err kafka.Error, kind driver.Kind) {
+	if kind == driver.KindUnavailable && strings.HasPrefix(err.String(), coordinatorName) {
+		c.coordinator.failed(time.Now())
+	}
+}
+
+// lookForCoordinator asks for the group when there is reason to. It returns the error of a client beyond help.
+func (c *consumer) lookForCoordinator() *driver.Error {
+	o := &c.coordinator
+	if o.answers != nil {
+		select {
+		case ok := <-o.answers:
+			o.answers = nil
+			if ok && o.answered.IsZero() {
+				o.answered = time.Now()
+			}
+		default:
+		}
+		return nil
+	}
+	if o.last.IsZero() || len(c.partitions) > 0 {
+		return nil
+	}
+	if o.beyond() {
+		return &driver.Error{Kind: driver.KindUnavailable, Offset: -1, Err: fmt.Errorf("confluent: librdkafka has dialed an address"+
+			" of group %q's coordinator for %v that is no longer its, and does not look for another: %w",
+			c.group, time.Since(o.since).Round(time.Second), driver.ErrReplace)}
+	}
+	now := time.Now()
+	if now.Sub(o.since) < coordinatorPatience || now.Before(o.next) || !o.answered.IsZero() {
+		return nil
+	}
+	o.next = now.Add(coordinatorPause)
+	if !c.gate.enter() {
+		return nil
+	}
+	answers := make(chan bool, 1)
+	o.answers = answers
+	go func() {
+		defer c.gate.leave()
+		ctx, cancel := context.WithTimeout(c.life, coordinatorTimeout)
+		defer cancel()
+		result, err := c.admin.DescribeConsumerGroups(ctx, []string{c.group}, kafka.SetAdminRequestTimeout(timeLeft(ctx)))
+		answers <- err == nil && len(result.ConsumerGroupDescriptions) == 1 &&
+			result.ConsumerGroupDescriptions[0].Error.Code() == kafka.ErrNoError
+	}()
+	return nil
+}
