@@ -258,16 +258,28 @@ func (c *consumer) collect(into *driver.Fetch) {
 				Err: fmt.Errorf("memory: the log holds offsets %d to %d", p.start, p.end)})
 			continue
 		}
+		if to := p.parts(h.leaderEpoch, h.next); to < h.next {
+			h.started = false
+			into.Errors = append(into.Errors, &driver.Error{
+				Kind: driver.KindTruncated, TopicPartition: h.TopicPartition, Offset: h.next, To: to,
+				Err: errors.New("memory: the log was cut and has grown again")})
+			continue
+		}
 		run := driver.Run{TopicPartition: h.TopicPartition, Epoch: h.epoch}
 		most := budget
 		if c.cfg.FetchMaxPartitionBytes > 0 {
 			most = min(most, c.cfg.FetchMaxPartitionBytes)
 		}
 		if p.read(h.next, c.cfg.ReadUncommitted, c.b.opts.fetchRecords, most, &run) {
-			h.next = run.Next
+			h.next, h.leaderEpoch, h.stuck = run.Next, run.LeaderEpoch, false
 			budget -= run.Bytes
 			into.Runs = append(into.Runs, run)
 			last = i
+		} else if p.unreadable != nil && h.next == *p.unreadable && h.next < run.End && !h.stuck {
+			h.stuck = true
+			into.Errors = append(into.Errors, &driver.Error{
+				Kind: driver.KindCorrupt, TopicPartition: h.TopicPartition, Offset: h.next,
+				Err: errors.New("memory: the batch cannot be read")})
 		}
 	}
 	if last >= 0 && last < len(c.turns)-1 {
