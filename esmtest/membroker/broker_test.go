@@ -250,7 +250,7 @@ func TestGaps(t *testing.T) {
 		b.Truncate("orders", 0, 2)
 		a.poll()
 		a.poll()
-		a.want("orders-0@2 [3=d] next 4 end 4", "orders: offset out of range at 4")
+		a.want("orders-0@2 [3=d] next 4 end 4", "orders: log truncated at 4")
 	})
 }
 

@@ -251,18 +251,18 @@ func (c *consumer) collect(into *driver.Fetch) {
 		if !h.started || h.paused || h.going || p == nil {
 			continue
 		}
+		if to := p.parts(h.leaderEpoch, h.next); to < h.next {
+			h.started = false
+			into.Errors = append(into.Errors, &driver.Error{
+				Kind: driver.KindTruncated, TopicPartition: h.TopicPartition, Offset: h.next, To: to,
+				Err: errors.New("memory: the log was cut below what was read")})
+			continue
+		}
 		if h.next < p.start || h.next > p.end {
 			h.started = false
 			into.Errors = append(into.Errors, &driver.Error{
 				Kind: driver.KindOffsetOutOfRange, TopicPartition: h.TopicPartition, Offset: h.next,
 				Err: fmt.Errorf("memory: the log holds offsets %d to %d", p.start, p.end)})
-			continue
-		}
-		if to := p.parts(h.leaderEpoch, h.next); to < h.next {
-			h.started = false
-			into.Errors = append(into.Errors, &driver.Error{
-				Kind: driver.KindTruncated, TopicPartition: h.TopicPartition, Offset: h.next, To: to,
-				Err: errors.New("memory: the log was cut and has grown again")})
 			continue
 		}
 		run := driver.Run{TopicPartition: h.TopicPartition, Epoch: h.epoch}

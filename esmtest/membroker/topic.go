@@ -96,8 +96,8 @@ func (b *Broker) DeleteRecords(topic string, partition int32, before int64) {
 }
 
 // Truncate cuts the log off at end, as an unclean leader election does: records from end on are gone, and the leader
-// epoch rises. A consumer that read further reports driver.KindOffsetOutOfRange, or, where the log has grown past its
-// position again and it knows the leader epoch of what it read, driver.KindTruncated.
+// epoch rises. A consumer that read further reports driver.KindTruncated where it knows the leader epoch of what it read, else
+// driver.KindOffsetOutOfRange, unless the log has grown past its position again.
 func (b *Broker) Truncate(topic string, partition int32, end int64) {
 	b.onPartition("Truncate", topic, partition, func(p *partitionLog) { p.truncate(end) })
 }
