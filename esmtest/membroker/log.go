@@ -69,7 +69,7 @@ func (p *partitionLog) limit(readUncommitted bool) int64 {
 	end := p.end
 	if !readUncommitted {
 		for _, first := range p.open {
-			end = min(end, first)
+			end = min(end, max(first, p.start)) // a broker forgets what was open where it deletes
 		}
 	}
 	return end

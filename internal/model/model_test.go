@@ -23,8 +23,11 @@ var (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// bubble plays a script in a bubble of its own.
+// bubble plays a script in a bubble of its own. One that does not come to rest within minutes of real time spins: time stands
+// still in its bubble.
 func bubble(t *testing.T, s script) (counts map[string]int, err error) {
+	spins := time.AfterFunc(3*time.Minute, func() { panic("spins: " + s.String()) })
+	defer spins.Stop()
 	synctest.Test(t, func(*testing.T) { counts, err = play(s) })
 	return counts, err
 }
