@@ -142,12 +142,13 @@ func (m *member) expire(now time.Time, p *partition) bool {
 	return false
 }
 
-// drop gives records up: counted, logged by their coordinates, told to the hook.
-func (m *member) drop(p *partition, records []event.KafkaRecord, why DropReason, attempts int) {
+// drop gives records up: counted, logged by their coordinates, told to the hook. False where a stop did not wait for the hook:
+// they are not to be committed then.
+func (m *member) drop(p *partition, records []event.KafkaRecord, why DropReason, attempts int) (told bool) {
 	m.counters.dropped.Add(int64(len(records)))
 	m.saidOfDrops.error(m.log, time.Now(), "records dropped", "reason", why.String(), "partition", p.Key, "first", records[0].Offset,
 		"last", records[len(records)-1].Offset, "records", len(records), "attempts", attempts, "err", p.lastErr)
-	m.hooks.drop(DropInfo{TopicPartition: p.TopicPartition, Records: records, Reason: why, Attempts: attempts, Err: p.lastErr})
+	return m.hooks.drop(DropInfo{TopicPartition: p.TopicPartition, Records: records, Reason: why, Attempts: attempts, Err: p.lastErr})
 }
 
 // invoke begins one invocation.
@@ -278,8 +279,9 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		}
 		next, gone, why := pol.Apply(u, v.Outcome, v.Partial, mine, now)
 		forgotten = forgotten && len(next) == 0 && why == 0
-		if why != 0 {
-			m.drop(p, gone, why, u.Attempts+1)
+		untold := why != 0 && !m.drop(p, gone, why, u.Attempts+1)
+		if untold {
+			next = []batch.Unit{u} // whoever reads them next tells of them
 		}
 		held, resolved := u.Held, len(u.Records)
 		for k := range next {
@@ -297,7 +299,7 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		if p.phase != running {
 			continue
 		}
-		if len(next) == 0 || v.Outcome == verdict.Interrupted {
+		if len(next) == 0 || v.Outcome == verdict.Interrupted || untold {
 			m.settle(p, now)
 			continue
 		}

@@ -134,20 +134,27 @@ func hooked[T any](l *hookList, field func(*Hooks) func(T)) bool {
 	return false
 }
 
-// inTurn calls hooks and waits for them, until nobody does any more.
-func inTurn[T any](l *hookList, name string, field func(*Hooks) func(T), info T) {
+// inTurn calls hooks and waits for them, until nobody does any more. It reports whether they have returned.
+func inTurn[T any](l *hookList, name string, field func(*Hooks) func(T), info T) (told bool) {
 	if !hooked(l, field) {
-		return
+		return true
 	}
 	done, ok := l.push(name, func() { tell(l, field, info) })
 	if !ok {
-		return
+		return false
 	}
 	l.waiting.Add(1)
 	defer l.waiting.Add(-1)
 	select {
 	case <-done:
+		return true
 	case <-l.released:
+	}
+	select {
+	case <-done: // both were so
+		return true
+	default:
+		return false
 	}
 }
 

@@ -26,8 +26,8 @@ func (l *hookList) batchEnd(ctx context.Context, info func() BatchEndInfo) {
 func (l *hookList) retry(i RetryInfo) {
 	inTurn(l, "Retry", func(h *Hooks) func(RetryInfo) { return h.Retry }, i)
 }
-func (l *hookList) drop(i DropInfo) {
-	inTurn(l, "Drop", func(h *Hooks) func(DropInfo) {
+func (l *hookList) drop(i DropInfo) (told bool) {
+	return inTurn(l, "Drop", func(h *Hooks) func(DropInfo) {
 		if len(l.list) == 1 || h.Drop == nil {
 			return h.Drop
 		}

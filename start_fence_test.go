@@ -194,7 +194,6 @@ func TestTruncatedLogThatGrewAgain(t *testing.T) {
 			others = append(others, membroker.Record{Value: fmt.Appendf(nil, "n%d", 10+i)})
 		}
 		b.Produce("t", others...)
-		b.Report("g", &driver.Error{Kind: driver.KindTruncated, TopicPartition: TopicPartition{Topic: "t"}, Offset: 20, To: 10})
 		pass(5 * time.Second)
 		wantLines(t, "lost", lost, "t-0 truncation 20→10 lost 10")
 		seen := make(map[string]bool)

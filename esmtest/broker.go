@@ -13,7 +13,7 @@ type (
 	// what is not there fails the test with Errorf and goes on as if it had not been called.
 	//
 	// Topics: CreateTopic, DeleteTopic, RecreateTopic, Load. Records: Produce, Begin (a transaction), DeleteRecords,
-	// Truncate, Gap, Compact, MoveLeader, End. Groups: Committed, SetCommitted, Lag, Members, Rebalance, Revoke, Lose.
+	// Truncate, Corrupt, Repair, Gap, Compact, MoveLeader, End. Groups: Committed, SetCommitted, Lag, Members, Rebalance, Revoke, Lose.
 	// Faults: Fail, Hang, Delay, Stop, Start, Heal, Report, Calls. Driver is the client that reaches it.
 	Broker = membroker.Broker
 	// BrokerOption changes how a Broker behaves.

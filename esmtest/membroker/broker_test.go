@@ -250,7 +250,7 @@ func TestGaps(t *testing.T) {
 		b.Truncate("orders", 0, 2)
 		a.poll()
 		a.poll()
-		a.want("orders-0@2 [3=d] next 4 end 4", "orders: offset out of range at 4")
+		a.want("orders-0@2 [3=d] next 4 end 4", "orders: log truncated at 4")
 	})
 }
 
@@ -578,3 +578,68 @@ func (s *starter) Assigned(tps []driver.TopicPartition) {
 }
 func (*starter) Revoked([]driver.TopicPartition) {}
 func (*starter) Lost([]driver.TopicPartition)    {}
+
+func TestCutLog(t *testing.T) {
+	inBubble(t, "what was read is not what is there any more", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.Produce("orders", membroker.Values("a", "b", "c")...)
+		a := open(t, b, nil)
+		a.poll()
+		a.want("assigned [orders-0]", "orders-0@1 [0=a 1=b 2=c] next 3 end 3")
+		b.Truncate("orders", 0, 1)
+		b.Produce("orders", membroker.Values("x", "y", "z")...)
+		a.poll()
+		a.want("orders: log truncated at 3")
+		a.c.Start([]driver.Start{{TopicPartition: tps("orders", 0)[0], Offset: 1, LeaderEpoch: 0, Epoch: 2}})
+		a.poll()
+		a.want("orders-0@2 [1=x 2=y 3=z] next 4 end 4")
+	})
+	inBubble(t, "a reader that does not know what it read is not told", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.Produce("orders", membroker.Values("a", "b")...)
+		b.Truncate("orders", 0, 1)
+		b.Produce("orders", membroker.Values("x", "y")...)
+		a := open(t, b, nil)
+		a.from = func(driver.TopicPartition) int64 { return 2 }
+		a.poll()
+		a.want("assigned [orders-0]", "orders-0@1 [2=y] next 3 end 3")
+	})
+}
+
+func TestCorrupt(t *testing.T) {
+	inBubble(t, "nothing behind it is handed out until it is repaired", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.Produce("orders", membroker.Values("a", "b", "c")...)
+		b.Corrupt("orders", 0, 1)
+		a := open(t, b, nil)
+		a.poll()
+		a.want("assigned [orders-0]", "orders-0@1 [0=a] next 1 end 3")
+		a.poll()
+		a.want("orders: corrupt batch at 1")
+		a.poll()
+		a.want()
+		b.Repair("orders", 0)
+		a.poll()
+		a.want("orders-0@1 [1=b 2=c] next 3 end 3")
+	})
+}
+
+func TestALateCommitIsOfItsGeneration(t *testing.T) {
+	inBubble(t, "sent before a rebalance, arrived after it", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.Produce("orders", membroker.Values("a", "b", "c")...)
+		a := open(t, b, nil)
+		a.poll()
+		release := b.Hang(membroker.OpCommit)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if err := a.c.Commit(ctx, []driver.Commit{{TopicPartition: tps("orders", 0)[0], Offset: 1}}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(err)
+		}
+		b.Rebalance("g")
+		release()
+		if c := b.Committed("g", "orders", 0); c.Offset != -1 {
+			t.Errorf("a commit of an earlier generation is accepted: %+v", c)
+		}
+	})
+}

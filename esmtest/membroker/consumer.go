@@ -107,6 +107,10 @@ type held struct {
 	epoch uint64
 	// assignment is what rebalances was when it came.
 	assignment int64
+	// leaderEpoch is that of the record before next, -1 where it is not known.
+	leaderEpoch int32
+	// stuck: it was reported that what comes next cannot be read.
+	stuck bool
 }
 
 var errClosed = &driver.Error{Kind: driver.KindOther, Offset: -1, Err: errors.New("memory: the consumer is closed")}
@@ -130,7 +134,7 @@ func (c *consumer) Start(starts []driver.Start) {
 	defer c.b.mu.Unlock()
 	for _, s := range starts {
 		if h := c.held[s.TopicPartition]; h != nil && !c.closed {
-			h.started, h.next, h.epoch = true, s.Offset, s.Epoch
+			h.started, h.next, h.epoch, h.leaderEpoch, h.stuck = true, s.Offset, s.Epoch, s.LeaderEpoch, false
 			h.topic, h.log = c.b.topics[s.Topic], c.b.partition(s.TopicPartition)
 		}
 	}

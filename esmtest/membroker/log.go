@@ -19,6 +19,16 @@ type partitionLog struct {
 	open map[*Tx]int64
 	// load is set for a generated log, which has no entries.
 	load *load
+	// cuts are the times that the log was cut off, the oldest first.
+	cuts []cut
+	// unreadable, where it is set, is where a batch begins that cannot be read.
+	unreadable *int64
+}
+
+// cut is a time that a log was cut off at an offset; epoch was the leader's before that.
+type cut struct {
+	epoch int32
+	at    int64
 }
 
 // entry is a record in a log. Its bytes never change.
@@ -59,7 +69,7 @@ func (p *partitionLog) limit(readUncommitted bool) int64 {
 	end := p.end
 	if !readUncommitted {
 		for _, first := range p.open {
-			end = min(end, first)
+			end = min(end, max(first, p.start)) // a broker forgets what was open where it deletes
 		}
 	}
 	return end
@@ -75,9 +85,20 @@ func (p *partitionLog) truncate(end int64) {
 		return
 	}
 	p.end = max(end, 0)
+	p.cuts = append(p.cuts, cut{p.epoch, p.end})
 	p.start = min(p.start, p.end)
 	p.entries = p.entries[:p.index(p.end)]
 	p.epoch++
+}
+
+// parts returns where the log parts from what a reader has read whose last record was of a leader epoch: at most next.
+func (p *partitionLog) parts(epoch int32, next int64) int64 {
+	for _, c := range p.cuts {
+		if epoch >= 0 && c.epoch >= epoch {
+			next = min(next, c.at)
+		}
+	}
+	return next
 }
 
 // index finds the first entry at or after offset.
@@ -111,6 +132,9 @@ func (p *partitionLog) atTime(ms int64, readUncommitted bool) (int64, int32) {
 func (p *partitionLog) read(from int64, readUncommitted bool, maxRecords, maxBytes int, run *driver.Run) bool {
 	limit := p.limit(readUncommitted)
 	run.End, run.LeaderEpoch = limit, p.epoch
+	if p.unreadable != nil && from <= *p.unreadable {
+		limit = min(limit, *p.unreadable)
+	}
 	if from >= limit {
 		return false
 	}

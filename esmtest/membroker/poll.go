@@ -251,6 +251,13 @@ func (c *consumer) collect(into *driver.Fetch) {
 		if !h.started || h.paused || h.going || p == nil {
 			continue
 		}
+		if to := p.parts(h.leaderEpoch, h.next); to < h.next {
+			h.started = false
+			into.Errors = append(into.Errors, &driver.Error{
+				Kind: driver.KindTruncated, TopicPartition: h.TopicPartition, Offset: h.next, To: to,
+				Err: errors.New("memory: the log was cut below what was read")})
+			continue
+		}
 		if h.next < p.start || h.next > p.end {
 			h.started = false
 			into.Errors = append(into.Errors, &driver.Error{
@@ -264,10 +271,15 @@ func (c *consumer) collect(into *driver.Fetch) {
 			most = min(most, c.cfg.FetchMaxPartitionBytes)
 		}
 		if p.read(h.next, c.cfg.ReadUncommitted, c.b.opts.fetchRecords, most, &run) {
-			h.next = run.Next
+			h.next, h.leaderEpoch, h.stuck = run.Next, run.LeaderEpoch, false
 			budget -= run.Bytes
 			into.Runs = append(into.Runs, run)
 			last = i
+		} else if p.unreadable != nil && h.next == *p.unreadable && h.next < run.End && !h.stuck {
+			h.stuck = true
+			into.Errors = append(into.Errors, &driver.Error{
+				Kind: driver.KindCorrupt, TopicPartition: h.TopicPartition, Offset: h.next,
+				Err: errors.New("memory: the batch cannot be read")})
 		}
 	}
 	if last >= 0 && last < len(c.turns)-1 {

@@ -14,16 +14,25 @@ const maxMetadata = 4096
 // Commit implements driver.Consumer.
 func (c *consumer) Commit(ctx context.Context, commits []driver.Commit) error {
 	sent := append([]driver.Commit(nil), commits...)
-	if err := c.b.request(ctx, OpCommit, func() { _ = c.commit(sent) }); err != nil {
+	c.b.mu.Lock()
+	as := sender{c.member, c.group.generation}
+	c.b.mu.Unlock()
+	if err := c.b.request(ctx, OpCommit, func() { _ = c.commit(as, sent) }); err != nil {
 		return err
 	}
 	c.b.mu.Lock()
 	defer c.b.mu.Unlock()
-	return c.commit(sent)
+	return c.commit(as, sent)
+}
+
+// sender is what a commit says of who sends it.
+type sender struct {
+	member     *member
+	generation int32
 }
 
 // commit is the coordinator's part. The caller holds mu.
-func (c *consumer) commit(commits []driver.Commit) error {
+func (c *consumer) commit(as sender, commits []driver.Commit) error {
 	g := c.group
 	refused := make(map[driver.TopicPartition]*driver.Error)
 	for _, k := range commits {
@@ -38,6 +47,8 @@ func (c *consumer) commit(commits []driver.Commit) error {
 			refuse(driver.KindStaleMember, "the group does not know this member (any more)")
 		case k.Assignment > 0 && (c.held[k.TopicPartition] == nil || c.held[k.TopicPartition].assignment != k.Assignment):
 			refuse(driver.KindStaleMember, "the assignment that the offset belongs to has ended")
+		case as != sender{c.member, g.generation}:
+			refuse(driver.KindStaleMember, "the group has moved on since the commit was sent")
 		case c.b.partition(k.TopicPartition) == nil:
 			refuse(driver.KindUnknownTopic, "there is no such partition")
 		case len(k.Metadata) > maxMetadata:

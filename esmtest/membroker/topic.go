@@ -96,9 +96,21 @@ func (b *Broker) DeleteRecords(topic string, partition int32, before int64) {
 }
 
 // Truncate cuts the log off at end, as an unclean leader election does: records from end on are gone, and the leader
-// epoch rises.
+// epoch rises. A consumer that read further reports driver.KindTruncated where it knows the leader epoch of what it read, else
+// driver.KindOffsetOutOfRange, unless the log has grown past its position again.
 func (b *Broker) Truncate(topic string, partition int32, end int64) {
 	b.onPartition("Truncate", topic, partition, func(p *partitionLog) { p.truncate(end) })
+}
+
+// Corrupt damages the log: what begins at offset cannot be read. Consumers report driver.KindCorrupt when they come there, and
+// get no further until Repair.
+func (b *Broker) Corrupt(topic string, partition int32, offset int64) {
+	b.onPartition("Corrupt", topic, partition, func(p *partitionLog) { p.unreadable = &offset })
+}
+
+// Repair ends what Corrupt did.
+func (b *Broker) Repair(topic string, partition int32) {
+	b.onPartition("Repair", topic, partition, func(p *partitionLog) { p.unreadable = nil })
 }
 
 // Gap moves the log's end by n offsets that hold no record, as transaction markers and compacted records leave them.

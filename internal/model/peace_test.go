@@ -1,0 +1,191 @@
+package model
+
+import (
+	"fmt"
+	"strings"
+	"testing/synctest"
+	"time"
+
+	"github.com/esm-go/esm"
+)
+
+// peaceBound is how long after all trouble has ended everything is to be delivered, committed and healthy at the latest.
+const peaceBound = 5 * time.Minute
+
+// play runs a script in the bubble that it is called in. It returns what was wrong, and the situations that were reached.
+func play(s script) (map[string]int, error) {
+	w := newWorld(s)
+	for i := range s.Processes {
+		w.start(i)
+	}
+	err := w.run(s.Begin)
+	if err == nil && s.Latest {
+		err = w.begin()
+	}
+	if err == nil {
+		err = w.run(s.Steps)
+	}
+	if err == nil {
+		err = w.peace()
+	}
+	unlock := w.lock()
+	w.calm = true
+	unlock()
+	w.broker.Heal()
+	w.endTransactions()
+	for i := range w.processes {
+		w.stop(i, true)
+	}
+	w.wg.Wait()
+	if err == nil {
+		err = w.fault("the last stop")
+	}
+	if err == nil {
+		if what := w.unsettled(); what != "" {
+			err = fmt.Errorf("after the last stop: %s", what)
+		}
+	}
+	time.Sleep(2 * time.Minute) // for handlers that were left behind
+	defer w.lock()()
+	return w.counts, err
+}
+
+// fault is what was noted so far.
+func (w *world) fault(after string) error {
+	defer w.lock()()
+	if len(w.faults) == 0 {
+		return nil
+	}
+	return fmt.Errorf("after %s: %s", after, strings.Join(w.faults, "; "))
+}
+
+func (w *world) run(steps []step) error {
+	for n, s := range steps {
+		w.do(s)
+		synctest.Wait()
+		w.observe()
+		if err := w.fault(fmt.Sprintf("step %d %v", n, s)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begin lets a group under LATEST find all of its starts: from then on everything that is produced is to be handled.
+func (w *world) begin() error {
+	w.broker.Heal()
+	for i, p := range w.processes {
+		if p == nil {
+			w.start(i)
+		}
+	}
+	time.Sleep(2 * time.Minute)
+	synctest.Wait()
+	defer w.lock()()
+	for tp, h := range w.logs {
+		if h.committed < 0 {
+			return fmt.Errorf("%s has no start after two minutes", tp)
+		}
+	}
+	w.begun = true
+	return nil
+}
+
+// peace ends all trouble, and waits for everything to be well.
+func (w *world) peace() error {
+	unlock := w.lock()
+	w.calm = true
+	unlock()
+	w.release(w.broker.Heal)
+	w.endTransactions()
+	w.wg.Wait()
+	for _, name := range []string{"t0", "t1"} {
+		if w.topics[name] == 0 {
+			w.makeTopic(name, 1)
+		}
+	}
+	for tp := range w.logs {
+		w.broker.Repair(tp.Topic, tp.Partition)
+	}
+	for i, p := range w.processes {
+		if p == nil {
+			w.start(i)
+		} else {
+			p.runner.Resume()
+		}
+	}
+	time.Sleep(30 * time.Second)
+	for tp := range w.logs {
+		w.produce(tp, 1, nil)
+	}
+	began := time.Now()
+	for {
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		what := w.unsettled()
+		if err := w.fault("peace"); err != nil {
+			return err
+		}
+		if what == "" {
+			break
+		}
+		if time.Since(began) > peaceBound {
+			return fmt.Errorf("%v into peace: %s", time.Since(began), what)
+		}
+	}
+	// It lasts.
+	for tp := range w.logs {
+		w.produce(tp, 3, nil)
+	}
+	time.Sleep(90 * time.Second)
+	synctest.Wait()
+	if err := w.fault("a while of peace"); err != nil {
+		return err
+	}
+	if what := w.unsettled(); what != "" {
+		return fmt.Errorf("after a while of peace: %s", what)
+	}
+	unlock = w.lock()
+	w.harsh = false // from here on a stop is orderly
+	unlock()
+	return nil
+}
+
+// unsettled says what is not well; empty when all is.
+func (w *world) unsettled() string {
+	for _, p := range w.processes {
+		if p == nil {
+			continue
+		}
+		if err := p.runner.Healthy(); err != nil {
+			return fmt.Sprintf("%s: %v", p.name, err)
+		}
+		st := p.runner.Status()
+		switch {
+		case st.State != esm.Enabled:
+			return fmt.Sprintf("%s: the state is %s", p.name, st.State)
+		case st.CircuitOpen:
+			return p.name + ": the circuit is open"
+		case len(st.Conditions) > 0:
+			return fmt.Sprintf("%s: %v", p.name, st.Conditions)
+		}
+		for _, q := range st.Partitions {
+			if q.Paused != "" || q.Starting || q.Draining || q.Condition != nil {
+				return fmt.Sprintf("%s: %v", p.name, q)
+			}
+		}
+	}
+	unlock := w.lock()
+	defer unlock()
+	for tp, h := range w.logs {
+		if r := h.unresolved(); r != nil {
+			return fmt.Sprintf("%s[%d] (id %d) is not resolved; committed %d", tp, r.offset, r.id, h.committed)
+		}
+	}
+	for tp := range w.logs {
+		if c, end := w.broker.Committed(group, tp.Topic, tp.Partition).Offset, w.broker.End(tp.Topic, tp.Partition); c != end {
+			return fmt.Sprintf("%s is committed at %d, and ends at %d", tp, c, end)
+		}
+	}
+	return ""
+}

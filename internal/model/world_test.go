@@ -1,0 +1,331 @@
+package model
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/esm-go/esm"
+	"github.com/esm-go/esm/esmtest/membroker"
+)
+
+// The oracle is what was produced, what handlers wrote down before they did anything to their events, and what the broker
+// accepted as commits. The rules that are held at every moment:
+//
+//   - no commit passes a record that is not resolved: handled, filtered out, or dropped when a limit was really reached by
+//     what the handler itself did; what the engine interrupted does not count;
+//   - when a record is invoked, every record before it in its partition is resolved or in the same batch, and a record is
+//     given as it was produced;
+//   - a process has at most one invocation of a partition at a time, and while partitions move only as they should, so has
+//     the group;
+//   - no commit goes back, but where a log was cut or made again;
+//   - an unchanged position is committed again before it is two hours old;
+//   - a stop takes no longer than it may.
+//
+// When all trouble has ended, everything is delivered, committed and healthy within a bound of time: see peace_test.go.
+
+// record is what was produced, and what became of it.
+type record struct {
+	id       int
+	tp       esm.TopicPartition
+	offset   int64
+	at       time.Time
+	value    []byte
+	resolved bool // or gone, or either right
+	gone     bool // it is not in the log any more
+	never    bool // it must not be invoked
+	later    string
+}
+
+// history is one life of a partition.
+type history struct {
+	records []*record // in the order of offsets
+	open    int       // records before it are resolved
+	// committed is the last commit that the broker accepted, -1 without; when is when, epoch what it said.
+	committed int64
+	when      time.Time
+	epoch     int32 // the log's
+	cuts      []cut
+	blind     int64 // below it, what comes after a cut may be passed over: nobody could know
+	vague     bool  // where it begins is not sure until the first commit
+	later     string
+	changed   time.Time // since when this life is
+	before    *history  // the life before
+}
+
+type cut struct {
+	epoch int32
+	at    int64
+}
+
+// world is one run of a script.
+type world struct {
+	s      script
+	broker *membroker.Broker
+	wg     sync.WaitGroup // of what the script set off beside itself
+
+	mu        sync.Mutex
+	rng       *rand.Rand
+	all       []*record // by id
+	logs      map[esm.TopicPartition]*history
+	topics    map[string]int // those that are there, with their partitions
+	ended     map[esm.TopicPartition]*history
+	lives     int
+	begun     bool // under LATEST, the group has its starts
+	busy      map[string]int
+	deaf      map[string]int
+	blame     map[string]map[*record]int  // "process partition" → how often the handler itself failed
+	condemned map[string]map[*record]bool // what it said Permanent of
+	kept      []esm.KafkaEvent
+	txs       []*openTx
+	faults    []string
+	calm      bool
+	harsh     bool // partitions have moved otherwise than in time
+	releasing bool // late commits arrive now
+	rough     time.Time
+	hookStuck map[string]time.Time
+	counts    map[string]int
+
+	processes []*process
+	started   int
+}
+
+// openTx is a transaction that has not ended.
+type openTx struct {
+	tx      *membroker.Tx
+	records []*record
+}
+
+func newWorld(s script) *world {
+	w := &world{s: s, rng: rand.New(rand.NewPCG(s.Seed, 1)), logs: make(map[esm.TopicPartition]*history), topics: make(map[string]int),
+		ended: make(map[esm.TopicPartition]*history), busy: make(map[string]int), deaf: make(map[string]int),
+		blame: make(map[string]map[*record]int), condemned: make(map[string]map[*record]bool), hookStuck: make(map[string]time.Time),
+		counts: make(map[string]int), begun: !s.Latest, harsh: s.Slow > time.Second || s.Scale}
+	w.broker = membroker.NewBroker(nil, membroker.FetchRecords(7), membroker.OnCommit(w.onCommit))
+	w.processes = make([]*process, s.Processes)
+	for i := range s.Topics {
+		w.makeTopic(fmt.Sprintf("t%d", i), s.Parts)
+	}
+	for tp := range w.logs {
+		w.produce(tp, s.Old, nil)
+		for _, r := range w.logs[tp].records {
+			r.never, r.resolved = s.Latest, s.Latest || r.resolved
+		}
+		w.logs[tp].later = ""
+	}
+	return w
+}
+
+func (w *world) lock() func() {
+	w.mu.Lock()
+	return w.mu.Unlock
+}
+
+// faultf notes a rule that was broken. The caller holds mu.
+func (w *world) faultf(format string, args ...any) {
+	if len(w.faults) < 6 {
+		w.faults = append(w.faults, fmt.Sprintf(format, args...))
+	}
+}
+
+// unresolved returns the first record that is not resolved, nil when there is none.
+func (h *history) unresolved() *record {
+	for h.open < len(h.records) && h.records[h.open].resolved {
+		h.open++
+	}
+	if h.open == len(h.records) {
+		return nil
+	}
+	return h.records[h.open]
+}
+
+// parts is how far a position of a leader epoch is right in spite of cuts.
+func (h *history) parts(epoch int32, position int64) int64 {
+	for _, c := range h.cuts {
+		if c.epoch >= epoch {
+			position = min(position, c.at)
+		}
+	}
+	return position
+}
+
+// onCommit holds a commit that the broker accepted against what is resolved.
+func (w *world) onCommit(c membroker.CommitInfo) {
+	defer w.lock()()
+	h := w.logs[c.TopicPartition]
+	if h == nil {
+		w.faultf("%s committed %s at %d, which is not there", c.Member, c.TopicPartition, c.Offset)
+		return
+	}
+	if w.releasing {
+		w.count(lateCommit)
+	}
+	position := h.parts(c.LeaderEpoch, c.Offset)
+	if old := h.before; old != nil && position > 0 && time.Since(h.changed) < 3*time.Minute {
+		// Nobody may know yet that the topic is another one.
+		if r := old.unresolved(); r == nil || c.Offset <= r.offset {
+			return
+		}
+	}
+	if r := h.unresolved(); r != nil && r.offset < position {
+		w.faultf("%s committed %s at %d, past the unresolved %d (id %d, life %d epoch %d of %d)", c.Member, c.TopicPartition, c.Offset, r.offset, r.id, w.lives, c.LeaderEpoch, h.epoch)
+	}
+	if position < h.committed && len(h.cuts) == 0 && (h.before == nil || time.Since(h.changed) > 3*time.Minute) {
+		w.faultf("%s committed %s at %d, and it was committed at %d", c.Member, c.TopicPartition, c.Offset, h.committed)
+	}
+	h.committed, h.when = position, time.Now()
+	h.vague = false
+	if c.LeaderEpoch < 0 {
+		h.blind = max(h.blind, position)
+	}
+}
+
+// makeTopic makes a topic, or gives it more partitions.
+func (w *world) makeTopic(name string, parts int) {
+	unlock := w.lock()
+	had := w.topics[name]
+	w.topics[name] = parts
+	w.lives++
+	for p := had; p < parts; p++ {
+		tp := esm.TopicPartition{Topic: name, Partition: int32(p)}
+		h := &history{committed: -1, changed: time.Now(), before: w.ended[tp], later: topicLater}
+		if had > 0 {
+			h.later = partitionLater
+		}
+		if h.before != nil {
+			h.later = topicAgain
+		}
+		h.vague = w.s.Latest && (!w.begun || !w.anybody())
+		w.logs[tp] = h
+	}
+	unlock()
+	w.broker.CreateTopic(name, int32(parts))
+}
+
+// anybody reports whether a process runs that has asked which topics there are. The caller holds mu.
+func (w *world) anybody() bool {
+	for _, p := range w.processes {
+		if p != nil && time.Since(p.since) > time.Minute {
+			return true
+		}
+	}
+	return false
+}
+
+// endTopic is the end of what a topic's logs hold.
+func (w *world) endTopic(name string) {
+	defer w.lock()()
+	for p := range w.topics[name] {
+		tp := esm.TopicPartition{Topic: name, Partition: int32(p)}
+		h := w.logs[tp]
+		h.before = nil
+		w.ended[tp] = h
+		for _, r := range h.records {
+			r.gone, r.resolved = true, true
+		}
+		h.open = 0
+		delete(w.logs, tp)
+	}
+	delete(w.topics, name)
+}
+
+// produce appends records to a partition, within a transaction or not.
+func (w *world) produce(tp esm.TopicPartition, n int, tx *openTx) {
+	offset := w.broker.End(tp.Topic, tp.Partition)
+	unlock := w.lock()
+	h := w.logs[tp]
+	var made []membroker.Record
+	for range n {
+		r := &record{id: len(w.all), tp: tp, offset: offset, at: time.Now(), later: h.later}
+		if len(h.cuts) > 0 {
+			r.later = logCut
+		}
+		keep := w.rng.IntN(3) > 0
+		v := map[string]any{"id": r.id, "keep": keep}
+		if w.s.Fat {
+			v["pad"] = string(bytes.Repeat([]byte{'x'}, 20_000))
+		}
+		r.value, _ = json.Marshal(v)
+		r.never = w.s.Filter && !keep
+		r.resolved = r.never || h.vague || !w.begun || offset < h.blind && len(h.cuts) > 0
+		w.all, h.records = append(w.all, r), append(h.records, r)
+		if tx != nil {
+			tx.records = append(tx.records, r)
+		}
+		made = append(made, membroker.Record{Partition: tp.Partition, Key: fmt.Append(nil, r.id), Value: r.value,
+			Headers: []esm.Header{{Key: "id", Value: fmt.Append(nil, r.id)}}})
+		offset++
+	}
+	unlock()
+	if tx != nil {
+		tx.tx.Produce(tp.Topic, made...)
+	} else {
+		w.broker.Produce(tp.Topic, made...)
+	}
+}
+
+// forget takes records out of a log for which gone says so.
+func (w *world) forget(tp esm.TopicPartition, gone func(*record) bool) {
+	defer w.lock()()
+	for _, r := range w.logs[tp].records {
+		if gone(r) {
+			r.gone, r.resolved = true, true
+		}
+	}
+}
+
+// cutLog cuts a log off.
+func (w *world) cutLog(tp esm.TopicPartition, at int64) {
+	if at >= w.broker.End(tp.Topic, tp.Partition) {
+		return
+	}
+	unlock := w.lock()
+	h := w.logs[tp]
+	keep := h.records[:0:0]
+	for _, r := range h.records {
+		if r.offset >= at {
+			r.gone, r.resolved = true, true
+		} else {
+			keep = append(keep, r)
+		}
+	}
+	h.records, h.open = keep, 0
+	h.cuts = append(h.cuts, cut{h.epoch, at})
+	h.epoch++
+	unlock()
+	w.broker.Truncate(tp.Topic, tp.Partition, at)
+}
+
+// idOf reads a record's id from its bytes.
+func idOf(value []byte) (int, bool) {
+	var v struct{ ID *int }
+	if json.Unmarshal(value, &v) != nil || v.ID == nil {
+		return 0, false
+	}
+	return *v.ID, true
+}
+
+// known returns the record that a handler or a hook was given, checked against what was produced. The caller holds mu.
+func (w *world) known(who string, g *esm.KafkaRecord) *record {
+	id, ok := idOf(g.Value)
+	if !ok || id >= len(w.all) {
+		w.faultf("%s was given %s-%d[%d], which nobody produced: %.80q", who, g.Topic, g.Partition, g.Offset, g.Value)
+		return nil
+	}
+	r := w.all[id]
+	if g.Topic != r.tp.Topic || g.Partition != r.tp.Partition || g.Offset != r.offset || !bytes.Equal(g.Value, r.value) || string(g.Key) != fmt.Sprint(id) ||
+		len(g.Headers) != 1 || g.Headers[0].Key != "id" || string(g.Headers[0].Value) != fmt.Sprint(id) || g.Timestamp != r.at.UnixMilli() {
+		w.faultf("%s was given %s[%d] other than it was produced: %s-%d[%d] %q", who, r.tp, r.offset, g.Topic, g.Partition, g.Offset, g.Key)
+	}
+	return r
+}
+
+// endedByEngine reports whether a stop or a rebalance has ended a handler's context.
+func endedByEngine(ctx context.Context) bool {
+	cause := context.Cause(ctx)
+	return cause == esm.ErrStopping || cause == esm.ErrPartitionsGone
+}
