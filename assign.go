@@ -28,11 +28,12 @@ func (m *member) assign(tps []TopicPartition) {
 	m.lostSince.Store(0)
 	m.diagnosis.healed()
 	m.joined()
+	life := m.consumer.Member().Rebalances
 	for _, tp := range tps {
 		if old := m.parts[tp]; old != nil {
 			m.remove(old)
 		}
-		m.admit(tp)
+		m.admit(tp).assignment = life
 	}
 	if len(tps) > 0 {
 		m.lookUp(lookup{kind: lookupStart, parts: m.pick(tps)})

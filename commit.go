@@ -145,7 +145,7 @@ func (m *member) advanceCommit(now time.Time) {
 
 func (r *commitRequest) add(p *partition, offset int64, leaderEpoch int32, words string) {
 	r.parts = append(r.parts, p)
-	r.commits = append(r.commits, driver.Commit{TopicPartition: p.TopicPartition, Offset: offset, LeaderEpoch: leaderEpoch, Metadata: words})
+	r.commits = append(r.commits, driver.Commit{TopicPartition: p.TopicPartition, Offset: offset, LeaderEpoch: leaderEpoch, Metadata: words, Assignment: p.assignment})
 }
 
 // words are the metadata of a partition's commits.

@@ -16,6 +16,9 @@ import (
 // again: in the middle of a rebalance partitions are nobody's, and their number means nothing.
 const fleetCalm = 5 * time.Second
 
+// replacePause is the least time between two replacements of clients that are beyond help.
+const replacePause = 30 * time.Second
+
 // errSurplus is why the context of a member ends that there is no need for any more, while others go on.
 var errSurplus = errors.New("esm: there are more pollers than are needed")
 
@@ -28,6 +31,12 @@ type fleet struct {
 	ended   chan *poller
 	fatal   bool    // one failed: the others end too
 	errs    []error // what members failed with
+
+	// missing are pollers whose client was beyond help and that others are to take the place of, when replace fires; replaced
+	// is when that happened last, or will next.
+	missing  int
+	replace  *time.Timer
+	replaced time.Time
 
 	rebalances int64 // when last looked at
 	calm       time.Time
@@ -86,13 +95,30 @@ func (f *fleet) run(size int, cancel context.CancelCauseFunc, tooLate *<-chan ti
 	for _, m := range f.r.crew.list() {
 		f.r.crew.remove(m) // the last one of the fleet before, whose last word was kept
 	}
+	f.replace = time.NewTimer(time.Hour)
+	f.replace.Stop()
+	defer f.replace.Stop()
 	f.open(size)
 	ready := f.pollers[0].ready
 	s := newScaler(f.r, f)
 	defer s.stop()
 	defer end()
-	for len(f.pollers) > 0 {
+	for len(f.pollers) > 0 || f.missing > 0 {
+		var nobody <-chan struct{}
+		if len(f.pollers) == 0 {
+			nobody = ctx.Done()
+		}
 		select {
+		case <-nobody:
+			f.missing = 0
+		case <-f.replace.C:
+			n := f.missing
+			f.missing = 0
+			f.r.over(OpPoll)
+			f.open(n)
+			if ready != nil {
+				ready = f.pollers[len(f.pollers)-1].ready
+			}
 		case <-s.timer.C:
 			s.tick(ctx)
 		case a := <-s.ends:
@@ -159,7 +185,7 @@ func (f *fleet) place() int {
 
 // size is the number of pollers that are to stay.
 func (f *fleet) size() int {
-	n := 0
+	n := f.missing
 	for _, p := range f.pollers {
 		if !p.leaving {
 			n++
@@ -178,6 +204,15 @@ func (f *fleet) took(p *poller) (failed bool) {
 	}
 	f.r.quiet() // a pause may have waited for it alone
 	if p.err == nil {
+		return false
+	}
+	if errors.Is(p.err, driver.ErrReplace) && !p.leaving && f.ctx.Err() == nil {
+		wait := max(time.Until(f.replaced.Add(replacePause)), 0)
+		f.r.crew.remove(p.member)
+		f.missing++
+		f.replaced = time.Now().Add(wait)
+		f.replace.Reset(wait)
+		f.r.log.Warn("a poller's client does not find its way back to the brokers: another one takes its place", "after", wait, "err", p.err)
 		return false
 	}
 	if p.leaving {

@@ -17,6 +17,8 @@ type partition struct {
 	driver.TopicPartition
 	batch.Lane[*partition]
 	alive bool
+	// assignment is Member.Rebalances of when it was assigned: what a commit of its positions belongs to.
+	assignment int64
 
 	// phase says how far its life has come.
 	phase phase

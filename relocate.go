@@ -202,7 +202,7 @@ func (m *member) renew(p *partition) *partition {
 	m.resume(p, pausedByBudget)
 	m.remove(p)
 	q := m.admit(p.TopicPartition)
-	q.note = p.note
+	q.note, q.assignment = p.note, p.assignment
 	return q
 }
 
