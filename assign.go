@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/batch"
 )
 
 // change takes in a Listener call of the driver and sees to it that it is answered: at once, but for a revocation,
@@ -47,15 +48,15 @@ func (m *member) assign(tps []TopicPartition) {
 func (m *member) admit(tp TopicPartition) *partition {
 	p := &partition{
 		TopicPartition: tp,
-		key:            event.PartitionKey(tp.Topic, tp.Partition),
-		overhead:       event.PartitionSize(tp.Topic, tp.Partition),
+		Lane:           batch.Lane[*partition]{Key: event.PartitionKey(tp.Topic, tp.Partition), Overhead: event.PartitionSize(tp.Topic, tp.Partition)},
 		alive:          true,
 		next:           -1, committed: -1, end: -1, sampled: -1, leaderEpoch: -1,
 		seenAt: time.Now(),
 	}
+	p.Owner = p
 	m.parts[tp] = p
-	m.budget.partitions.Add(1)
-	m.workers.assign(1)
+	m.budget.Partitions.Add(1)
+	m.workers.Assign(1)
 	if why := m.standing(); why != 0 {
 		m.pause(p, why)
 	}
@@ -76,14 +77,14 @@ func (m *member) pick(tps []TopicPartition) []*partition {
 // its batch is ours any longer, its context ends.
 func (m *member) remove(p *partition) {
 	m.unqueue(p)
-	m.release(p, p.held())
+	m.release(p, p.Held())
 	delete(m.budgetPaused, p)
 	p.alive = false
 	p.gone.Store(true)
 	delete(m.parts, p.TopicPartition)
 	m.gone(p.TopicPartition)
-	m.budget.partitions.Add(-1)
-	m.workers.assign(-1)
+	m.budget.Partitions.Add(-1)
+	m.workers.Assign(-1)
 	if inv := p.inflight; inv != nil {
 		m.crew.haunt(p.TopicPartition)
 		if inv.living--; inv.living == 0 {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/internal/verdict"
 )
 
 // An open circuit closes also when nothing is in memory that could be tried.
@@ -16,12 +17,12 @@ func TestOpenCircuitFetchesAgain(t *testing.T) {
 	for _, pollers := range []int{1, 3} {
 		for _, c := range []struct {
 			name  string
-			retry retryPolicy
+			retry verdict.Policy
 			empty func(b *membroker.Broker) // has the members lose what they hold
 		}{
-			{"the failed records were dropped", retryPolicy{maxAttempts: 0}, nil},
-			{"a rebalance", retryPolicy{maxAttempts: -1}, func(b *membroker.Broker) { b.Revoke() }},
-			{"a loss", retryPolicy{maxAttempts: -1}, func(b *membroker.Broker) {
+			{"the failed records were dropped", verdict.Policy{MaximumRetryAttempts: 0}, nil},
+			{"a rebalance", verdict.Policy{MaximumRetryAttempts: -1}, func(b *membroker.Broker) { b.Revoke() }},
+			{"a loss", verdict.Policy{MaximumRetryAttempts: -1}, func(b *membroker.Broker) {
 				for _, m := range b.Members("g") {
 					b.Lose(m.ID)
 				}
@@ -32,7 +33,7 @@ func TestOpenCircuitFetchesAgain(t *testing.T) {
 				b.CreateTopic("t", 3)
 				var well atomic.Bool
 				s := defaults()
-				s.size, s.retry = 1, c.retry
+				s.BatchSize, s.retry = 1, c.retry
 				s.minimumPollers, s.maximumPollers = pollers, pollers
 				r := newRig(t, b, s, func(context.Context, KafkaEvent) error {
 					if well.Load() {
@@ -97,7 +98,7 @@ func TestPartialFailuresAndCircuit(t *testing.T) {
 			b := membroker.NewBroker(t)
 			b.CreateTopic("t", 1)
 			s := defaults()
-			s.size, s.window, s.retry = 10, 3*time.Second, retryPolicy{maxAttempts: 0, partial: true}
+			s.BatchSize, s.Window, s.retry = 10, 3*time.Second, verdict.Policy{MaximumRetryAttempts: 0, Partial: true}
 			r := newRig(t, b, s, func(_ context.Context, e KafkaEvent) error {
 				var items []ItemID
 				for _, rec := range e.Records["t-0"][:c.bad] {

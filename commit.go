@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/internal/limit"
 )
 
 const (
@@ -221,17 +222,17 @@ func (m *member) committed(now time.Time, r commitResult) {
 		m.hooks.commit(info)
 		return
 	}
-	after := backoff{100 * time.Millisecond, 5 * time.Second}
+	after := limit.Backoff{First: 100 * time.Millisecond, Most: 5 * time.Second}
 	var wait time.Duration
 	if apart {
 		m.refusals++
-		wait = after.after(m.refusals, m.rng)
+		wait = after.After(m.refusals, m.rng)
 		m.refusedAfter = now.Add(wait)
 		m.commitErrors = 0
 		m.commitPause = r.began.Add(max(min(commitPace*r.took, maxCommitPause), m.opts.commitInterval))
 	} else {
 		m.commitErrors++
-		wait = after.after(m.commitErrors, m.rng)
+		wait = after.After(m.commitErrors, m.rng)
 		m.commitAfter = now.Add(wait)
 	}
 	for _, p := range failed {

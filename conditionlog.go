@@ -22,8 +22,8 @@ const (
 	// line of the minute that is six in any minute at most.
 	conditionLines     = 3
 	conditionLineEvery = 30 * time.Second
-	// conditionMinute is the time between two lines that say what stands.
-	conditionMinute = time.Minute
+	// conditionEvery is the time between two lines that say what stands.
+	conditionEvery = time.Minute
 )
 
 func (l *conditionLog) init(log *slog.Logger) {
@@ -44,19 +44,19 @@ func (l *conditionLog) add(level slog.Level, what string, attrs ...slog.Attr) {
 // write writes a line about a condition; false when there have been many.
 func (l *conditionLog) write(now time.Time, what string, c Condition) bool {
 	if l.minute.IsZero() {
-		l.minute = now.Add(conditionMinute)
+		l.minute = now.Add(conditionEvery)
 	}
 	if ok, _ := l.few.take(now); !ok {
 		return false
 	}
-	l.add(slog.LevelWarn, what, c.attrs()...)
+	l.add(slog.LevelWarn, what, attrs(&c)...)
 	return true
 }
 
 // mention writes a line about what does not stand.
 func (l *conditionLog) mention(now time.Time, c Condition) {
 	if ok, _ := l.few.take(now); ok {
-		l.add(slog.LevelWarn, "event source", c.attrs()...)
+		l.add(slog.LevelWarn, "event source", attrs(&c)...)
 	}
 }
 
@@ -70,7 +70,7 @@ func (l *conditionLog) ended(now time.Time, s *standing) {
 		l.unsaid++
 		return
 	}
-	l.add(slog.LevelInfo, "event source: a condition has ended", append(s.attrs(), slog.Duration("lasted", now.Sub(s.Since)),
+	l.add(slog.LevelInfo, "event source: a condition has ended", append(attrs(&s.Condition), slog.Duration("lasted", now.Sub(s.Since)),
 		slog.Int("count", s.Count))...)
 }
 
@@ -84,40 +84,40 @@ func (l *conditionLog) everyMinute(now time.Time, all []Condition) time.Time {
 		l.minute = time.Time{}
 		return l.minute
 	}
-	l.minute = now.Add(conditionMinute)
-	attrs := []slog.Attr{slog.Int("conditions", len(all)), slog.Int("ended", l.unsaid)}
+	l.minute = now.Add(conditionEvery)
+	more := []slog.Attr{slog.Int("conditions", len(all)), slog.Int("ended", l.unsaid)}
 	l.unsaid = 0
 	if len(all) > 0 {
 		worst := &all[0]
-		attrs = append(attrs, worst.attrs()...)
-		attrs = append(attrs, slog.Time("since", worst.Since), slog.Int("count", worst.Count))
+		more = append(more, attrs(worst)...)
+		more = append(more, slog.Time("since", worst.Since), slog.Int("count", worst.Count))
 	}
 	if len(all) > 1 {
 		var others []string
 		for _, c := range all[1:min(len(all), 4)] {
-			others = append(others, c.Kind+c.where(" of "))
+			others = append(others, c.Kind+whereof(&c, " of "))
 		}
-		attrs = append(attrs, slog.Any("others", others))
+		more = append(more, slog.Any("others", others))
 	}
-	l.add(slog.LevelWarn, "event source: conditions stand", attrs...)
+	l.add(slog.LevelWarn, "event source: conditions stand", more...)
 	return l.minute
 }
 
 // attrs describe a condition in a line of the log.
-func (c *Condition) attrs() []slog.Attr {
-	attrs := []slog.Attr{slog.String("op", string(c.Op)), slog.String("kind", c.Kind)}
+func attrs(c *Condition) []slog.Attr {
+	list := []slog.Attr{slog.String("op", string(c.Op)), slog.String("kind", c.Kind)}
 	switch tp := c.TopicPartition; {
 	case tp.Topic == "":
 	case tp.Partition < 0:
-		attrs = append(attrs, slog.String("topic", tp.Topic))
+		list = append(list, slog.String("topic", tp.Topic))
 	default:
-		attrs = append(attrs, slog.String("partition", tp.String()))
+		list = append(list, slog.String("partition", tp.String()))
 	}
-	attrs = append(attrs, slog.Any("err", c.Err), slog.String("LastProcessingResult", c.LastProcessingResult))
+	list = append(list, slog.Any("err", c.Err), slog.String("LastProcessingResult", c.LastProcessingResult))
 	if d := &c.Diagnosis; d.Known() {
-		attrs = append(attrs, slog.String("cause", string(d.Cause)), slog.String("detail", d.Detail), slog.String("hint", d.Hint))
+		list = append(list, slog.String("cause", string(d.Cause)), slog.String("detail", d.Detail), slog.String("hint", d.Hint))
 	}
-	return attrs
+	return list
 }
 
 // allowance bounds how often something is said: so many times at once, once more each so often. Not safe for concurrent use.

@@ -3,7 +3,6 @@ package esm
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -13,40 +12,12 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// Condition is something that is wrong and goes on being wrong: it stands until it ends. Status lists those that stand.
-type Condition struct {
-	// Op says what fails.
-	Op Op
-	// Kind says how: a driver.Kind in words, or "circuit open", "memory full", "not valid".
-	Kind string
-	// TopicPartition says what it is about: a partition; a topic, with Partition -1; or the whole mapping, with no topic.
-	TopicPartition TopicPartition
-	// Since is when it began, Last when it was reported last, Count how often. A client reports what stands once.
-	Since, Last time.Time
-	Count       int
-	// Err is what was reported last.
-	Err error
-	// LastProcessingResult is Lambda's text for it.
-	LastProcessingResult string
-	// Diagnosis says what it means, zero where that is not known.
-	Diagnosis auth.Diagnosis
-}
-
-// String says what stands, where and since when.
-func (c Condition) String() string {
-	return fmt.Sprintf("%s: %s%s since %s: %v", c.Op, c.Kind, c.where(" of "), c.Since.Format(time.RFC3339), c.Err)
-}
-
-// where names what it is about, after a word; it is empty for the whole mapping.
-func (c *Condition) where(word string) string {
-	switch tp := c.TopicPartition; {
-	case tp.Topic == "":
-		return ""
-	case tp.Partition < 0:
-		return word + tp.Topic
-	default:
-		return word + tp.String()
+// whereof names what a condition is about, after a word; it is empty for the whole mapping.
+func whereof(c *Condition, word string) string {
+	if where := c.Where(); where != "" {
+		return word + where
 	}
+	return ""
 }
 
 // Kinds of conditions that are not a driver's.
@@ -57,7 +28,7 @@ const (
 )
 
 // gravity orders conditions: the least is the worst. Those from minor on do not make the LastProcessingResult.
-func (c *Condition) gravity() int {
+func gravity(c *Condition) int {
 	switch c.Op {
 	case OpLag:
 		return minor - 1
@@ -79,7 +50,7 @@ func (c *Condition) gravity() int {
 const minor = 100
 
 // about reports whether it concerns a partition, itself or through its topic.
-func (c *Condition) about(tp TopicPartition) bool {
+func about(c *Condition, tp TopicPartition) bool {
 	return c.TopicPartition == tp || c.TopicPartition.Topic == tp.Topic && c.TopicPartition.Partition < 0
 }
 
@@ -192,6 +163,24 @@ func (c *conditions) end(m *member, over func(*Condition) bool) {
 	}
 }
 
+// forget ends conditions for which over says so, whoever holds them.
+func (c *conditions) forget(over func(*Condition) bool) {
+	now := time.Now()
+	defer c.lock()()
+	for key, s := range c.standing {
+		if !over(&s.Condition) {
+			continue
+		}
+		for m := range s.holders {
+			if m != nil {
+				m.troubles.Add(-1)
+			}
+		}
+		delete(c.standing, key)
+		c.log.ended(now, s)
+	}
+}
+
 // clarify says more of connections that fail, for a reason that was not clear before.
 func (c *conditions) clarify(info ErrorInfo) {
 	now := time.Now()
@@ -217,7 +206,7 @@ func (c *conditions) list() []Condition {
 		all = append(all, s.Condition)
 	}
 	slices.SortFunc(all, func(a, b Condition) int {
-		return cmp.Or(cmp.Compare(a.gravity(), b.gravity()), a.Since.Compare(b.Since), cmp.Compare(a.Op, b.Op),
+		return cmp.Or(cmp.Compare(gravity(&a), gravity(&b)), a.Since.Compare(b.Since), cmp.Compare(a.Op, b.Op),
 			cmp.Compare(a.TopicPartition.Topic, b.TopicPartition.Topic), cmp.Compare(a.TopicPartition.Partition, b.TopicPartition.Partition))
 	})
 	return all
@@ -240,7 +229,7 @@ func (c *conditions) held(m *member, is func(*Condition) bool) bool {
 
 // lastResult is the LastProcessingResult: the worst condition's, else the last invocation's.
 func (c *core) lastResult(standing []Condition) (string, auth.Diagnosis) {
-	if len(standing) > 0 && standing[0].gravity() < minor {
+	if len(standing) > 0 && gravity(&standing[0]) < minor {
 		return standing[0].LastProcessingResult, standing[0].Diagnosis
 	}
 	return *c.result.Load(), auth.Diagnosis{}

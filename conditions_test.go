@@ -77,7 +77,7 @@ func (l *logLines) worstMinute() (most int) {
 // kinds are the conditions that stand, in short, worst first.
 func kinds(s Status) (all []string) {
 	for _, c := range s.Conditions {
-		all = append(all, string(c.Op)+" "+c.Kind+c.where(" "))
+		all = append(all, string(c.Op)+" "+c.Kind+whereof(&c, " "))
 	}
 	return all
 }

@@ -183,7 +183,7 @@ func TestUpdate(t *testing.T) {
 			if err := r.runner.Update(m); err == nil || !strings.Contains(err.Error(), field) {
 				t.Errorf("Update of %s: %v", field, err)
 			}
-			if n := r.runner.current.Load().retry.maxAttempts; n != -1 {
+			if n := r.runner.current.Load().retry.MaximumRetryAttempts; n != -1 {
 				t.Errorf("a refused Update of %s changed the retries to %d", field, n)
 			}
 		}
@@ -201,7 +201,7 @@ func TestCircuitBreaker(t *testing.T) {
 		var broken atomic.Bool
 		broken.Store(true)
 		s := defaults()
-		s.size = 1
+		s.BatchSize = 1
 		r := newRig(t, b, s, func(context.Context, KafkaEvent) error {
 			if broken.Load() {
 				return errors.New("down")
@@ -247,7 +247,7 @@ func TestHooks(t *testing.T) {
 		var lines []string
 		note := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 		s := defaults()
-		s.retry.maxAttempts = 1
+		s.retry.MaximumRetryAttempts = 1
 		bad := errors.New("bad")
 		r := newRig(t, b, s, func(ctx context.Context, _ KafkaEvent) error {
 			time.Sleep(3 * time.Second)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/auth"
+	"github.com/esm-go/esm/internal/limit"
 )
 
 // needsSecrets reports whether configs name a secret.
@@ -17,7 +18,7 @@ func needsSecrets(configs []auth.SourceAccessConfiguration) bool {
 	return false
 }
 
-// sourceAccess are the mapping's SourceAccessConfigurations, which Update does not change.
+// sourceAccess are the mapping's SourceAccessConfigurations as they now stand.
 func (r *Runner) sourceAccess() []auth.SourceAccessConfiguration {
 	unlock := r.lock()
 	defer unlock()
@@ -43,13 +44,13 @@ func (r *Runner) resolveCredentials(ctx context.Context) (*auth.Credentials, err
 			return nil, context.Cause(ctx)
 		}
 		info := r.problem(OpCredentials, err)
-		r.core.hold(info)
+		r.hold(info)
 		r.hooks.errorLater(info)
 		if !info.Diagnosis.Retryable {
 			r.fault(info.Diagnosis.Code)
 			return nil, &SourceError{Op: "read the credentials that SourceAccessConfigurations name", Err: err}
 		}
-		after := backoff{time.Second, time.Minute}.after(n, nil)
+		after := limit.Backoff{First: time.Second, Most: time.Minute}.After(n, nil)
 		select {
 		case <-time.After(after):
 		case <-ctx.Done():

@@ -8,7 +8,7 @@ import (
 
 // A store, an API, a console or an exporter needs these packages alone; none may bring a Kafka client along.
 func TestDataPackagesLinkNoKafkaClient(t *testing.T) {
-	for _, pkg := range []string{"auth", "event", "filter", "mapping", "scaling"} {
+	for _, pkg := range []string{"auth", "event", "filter", "mapping", "observe", "scaling", "scaling/simulate"} {
 		out, err := exec.Command("go", "list", "-deps", "./"+pkg).CombinedOutput()
 		if err != nil {
 			t.Fatalf("go list ./%s: %v\n%s", pkg, err, out)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"reflect"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -17,73 +16,9 @@ import (
 
 	"github.com/esm-go/esm/driver/franz"
 	"github.com/esm-go/esm/esmtest/membroker"
-	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/batch"
 	"github.com/esm-go/esm/internal/kafkatest"
 )
-
-// pieces makes records that are pieces of one fetched buffer.
-func pieces(fetch []byte, n int) []event.KafkaRecord {
-	records := make([]event.KafkaRecord, n)
-	each := len(fetch) / n
-	for i := range records {
-		part := fetch[i*each : (i+1)*each]
-		records[i] = event.KafkaRecord{Topic: "t", Offset: int64(i), Key: part[:1], Value: part[1 : each-1],
-			Headers: []event.Header{{Key: "h", Value: part[each-1:]}, {Key: "none"}}}
-	}
-	return records
-}
-
-func TestDetach(t *testing.T) {
-	records := pieces(bytes.Repeat([]byte("0123456789"), 100), 10)
-	records[3].Key, records[4].Value, records[5].Headers = nil, []byte{}, nil
-	records[6].Value = bytes.Repeat([]byte("long"), slabBytes)
-	own, bytes := detach(records)
-	if !reflect.DeepEqual(own, records) {
-		t.Errorf("the copies differ:\n%v\n%v", own, records)
-	}
-	want := 0
-	for i := range own {
-		want += weight(&own[i])
-	}
-	if bytes != want {
-		t.Errorf("they weigh %d, want %d", bytes, want)
-	}
-	_ = append(own[0].Value, "over the end"...)
-	if string(own[1].Key) != string(records[1].Key) {
-		t.Error("an append to one copy writes into the next")
-	}
-}
-
-func TestDetachLetsTheFetchGo(t *testing.T) {
-	freed := make(chan struct{})
-	b := buffer{}
-	now := time.Now()
-	func() {
-		fetch := make([]byte, 1<<20)
-		runtime.AddCleanup(&fetch[0], func(struct{}) { close(freed) }, struct{}{})
-		b.add(chunk{records: pieces(fetch, 64), arrived: now, held: len(fetch), size: 64, largest: 1})
-	}()
-	b.take(63, 1<<30, false) // the handler is done with these; the last one waits
-	if copied, _ := b.detach(now.Add(-time.Nanosecond), 1<<20); copied != 0 {
-		t.Fatal("copied what has not waited long enough")
-	}
-	copied, more := b.detach(now, 1<<20)
-	if want := weight(b.first()); copied != want || b.held != want || more != want-1<<20/64 {
-		t.Errorf("copied %d, %d more, %d held; want %d", copied, more, b.held, want)
-	}
-	if again, _ := b.detach(now, 1<<20); again != 0 {
-		t.Error("copied twice")
-	}
-	for range 10 {
-		runtime.GC()
-		select {
-		case <-freed:
-			return
-		case <-time.After(time.Second):
-		}
-	}
-	t.Error("the fetch is still in memory")
-}
 
 // A partition that fails keeps its own records, copied, and goes on with them as they were.
 func TestWaitingRecordsAreDetached(t *testing.T) {
@@ -105,11 +40,11 @@ func TestWaitingRecordsAreDetached(t *testing.T) {
 		pass(5 * time.Second)
 		if !r.runner.crew.list()[0].do(func() {
 			p := r.runner.crew.list()[0].parts[TopicPartition{Topic: "t"}]
-			if !p.work[0].own || !p.buf.chunks[p.buf.head].own {
-				t.Errorf("after 5 s the failed unit is detached: %v, the buffer: %v", p.work[0].own, p.buf.chunks[p.buf.head].own)
+			if copied, _ := p.Buf.Detach(time.Now(), 1<<30); !p.Work[0].Own || copied > 0 {
+				t.Errorf("after 5 s the failed unit is detached: %v; of the buffer %d bytes were not", p.Work[0].Own, copied)
 			}
-			if used := int(r.runner.budget.used.Load()); used != p.held() || used > 250*(recordWeight+8) {
-				t.Errorf("the budget has %d, the partition holds %d", used, p.held())
+			if used := int(r.runner.budget.Used.Load()); used != p.Held() || used > 250*(batch.RecordWeight+8) {
+				t.Errorf("the budget has %d, the partition holds %d", used, p.Held())
 			}
 		}) {
 			t.Fatal("the loop has ended")
@@ -121,7 +56,7 @@ func TestWaitingRecordsAreDetached(t *testing.T) {
 				t.Fatalf("record %d is %q", i, v)
 			}
 		}
-		if used := r.runner.budget.used.Load(); len(got) != 250 || used != 0 {
+		if used := r.runner.budget.Used.Load(); len(got) != 250 || used != 0 {
 			t.Errorf("%d records came, want 250; %d bytes are still charged", len(got), used)
 		}
 		if err := r.stop(); err != nil {

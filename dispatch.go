@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/verdict"
 )
 
 // invocation is one call of the handler.
@@ -24,20 +26,14 @@ type invocation struct {
 	// living counts the parts whose partition is still this member's.
 	living int
 	// copy is where the engine keeps what the handler was given for the first time, nil when it was no first time.
-	copy *keepsake
-}
-
-// part is one partition's records in a batch, as the engine keeps them: the handler never sees this slice.
-type part struct {
-	p       *partition
-	records []event.KafkaRecord
+	copy *batch.Copy
 }
 
 // ranges gives the offsets of a batch by partition.
 func ranges(parts []part) map[string]OffsetRange {
 	r := make(map[string]OffsetRange, len(parts))
 	for _, p := range parts {
-		r[p.p.key] = OffsetRange{p.records[0].Offset, p.records[len(p.records)-1].Offset}
+		r[p.Key] = OffsetRange{First: p.Records[0].Offset, Last: p.Records[len(p.Records)-1].Offset}
 	}
 	return r
 }
@@ -50,14 +46,14 @@ func (m *member) dispatch(now time.Time) {
 		return
 	}
 	for {
-		again := m.retry.head()
-		if again != nil && again.place.at.After(now) {
-			m.at(again.place.at)
+		again := m.retry.Head()
+		if again != nil && again.At().After(now) {
+			m.at(again.At())
 			again = nil
 		}
-		fresh := m.pool.due(now, m.settings.limits)
+		fresh := m.pool.Due(now, m.settings.Limits)
 		if again == nil && !fresh {
-			if t, ok := m.pool.deadline(m.settings.limits); ok {
+			if t, ok := m.pool.Deadline(m.settings.Limits); ok {
 				m.at(t)
 			}
 			return
@@ -65,19 +61,19 @@ func (m *member) dispatch(now time.Time) {
 		if !m.acquire() {
 			return
 		}
-		if ok, until := m.circuit.enter(now); !ok {
+		if ok, until := m.circuit.Enter(now); !ok {
 			if !until.IsZero() {
 				m.at(until)
 			}
 			return
 		}
 		var began bool
-		if again != nil && (!fresh || !m.pool.head().place.at.Before(again.place.at)) {
-			began = m.invokeAgain(now, again)
+		if again != nil && (!fresh || !m.pool.Head().At().Before(again.At())) {
+			began = m.invokeAgain(now, again.Owner)
 		} else {
 			began = m.invokeFresh(now)
 		}
-		if !began && m.circuit.leave() {
+		if !began && m.circuit.Leave() {
 			m.crew.nudge()
 		}
 	}
@@ -85,32 +81,32 @@ func (m *member) dispatch(now time.Time) {
 
 // invokeAgain tries a partition's head unit once more; false when nothing of it was left to try.
 func (m *member) invokeAgain(now time.Time, p *partition) bool {
-	m.retry.remove(p)
-	if u := &p.work[0]; len(u.records) > m.settings.size { // BatchSize was made smaller meanwhile
-		a, b := u.split(m.settings.size)
-		p.work = append([]unit{a, b}, p.work[1:]...)
+	m.retry.Remove(&p.Lane)
+	if u := &p.Work[0]; len(u.Records) > m.settings.BatchSize { // BatchSize was made smaller meanwhile
+		a, b := u.Split(m.settings.BatchSize)
+		p.Work = append([]batch.Unit{a, b}, p.Work[1:]...)
 	}
 	if !m.expire(now, p) {
 		return false
 	}
-	u := &p.work[0]
-	m.invoke(now, []part{{p, u.records}}, u.size+p.overhead+m.settings.envelope)
+	u := &p.Work[0]
+	m.invoke(now, []part{{Lane: &p.Lane, Records: u.Records}}, u.Size+p.Overhead+m.settings.Envelope)
 	return true
 }
 
 // invokeFresh fills and begins a new batch; false when nothing was left of it.
 func (m *member) invokeFresh(now time.Time) bool {
-	parts, _, size := m.pool.take(m.settings.limits)
+	parts, _, size := m.pool.Take(m.settings.Limits)
 	if m.settings.maxAge > 0 {
 		all := parts
 		parts = parts[:0]
 		for _, p := range all {
-			before := p.p.work[0].size
-			if m.expire(now, p.p) {
-				size -= before - p.p.work[0].size
-				parts = append(parts, part{p.p, p.p.work[0].records})
+			before := p.Work[0].Size
+			if m.expire(now, p.Owner) {
+				size -= before - p.Work[0].Size
+				parts = append(parts, part{Lane: p.Lane, Records: p.Work[0].Records})
 			} else {
-				size -= before + p.p.overhead
+				size -= before + p.Overhead
 			}
 		}
 	}
@@ -126,20 +122,20 @@ func (m *member) expire(now time.Time, p *partition) bool {
 	if m.settings.maxAge <= 0 {
 		return true
 	}
-	u := &p.work[0]
-	gone := u.dropExpired(now, m.settings.maxAge)
+	u := &p.Work[0]
+	gone := u.DropExpired(now, m.settings.maxAge)
 	if len(gone) == 0 {
 		return true
 	}
-	m.drop(p, gone, DropRecordAge, u.attempts)
+	m.drop(p, gone, DropRecordAge, u.Attempts)
 	m.markDirty(p)
-	if len(u.records) > 0 {
+	if len(u.Records) > 0 {
 		return true
 	}
-	held := u.held
-	p.popWork()
+	held := u.Held
+	p.PopWork()
 	m.release(p, held)
-	if len(p.work) == 0 {
+	if len(p.Work) == 0 {
 		p.failures, p.lastErr, p.firstFailure = 0, nil, time.Time{}
 	}
 	m.settle(p, now)
@@ -149,7 +145,7 @@ func (m *member) expire(now time.Time, p *partition) bool {
 // drop gives records up: counted, logged by their coordinates, told to the hook.
 func (m *member) drop(p *partition, records []event.KafkaRecord, why DropReason, attempts int) {
 	m.counters.dropped.Add(int64(len(records)))
-	m.saidOfDrops.error(m.log, time.Now(), "records dropped", "reason", why.String(), "partition", p.key, "first", records[0].Offset,
+	m.saidOfDrops.error(m.log, time.Now(), "records dropped", "reason", why.String(), "partition", p.Key, "first", records[0].Offset,
 		"last", records[len(records)-1].Offset, "records", len(records), "attempts", attempts, "err", p.lastErr)
 	m.hooks.drop(DropInfo{TopicPartition: p.TopicPartition, Records: records, Reason: why, Attempts: attempts, Err: p.lastErr})
 }
@@ -159,13 +155,13 @@ func (m *member) invoke(now time.Time, parts []part, size int) {
 	inv := &invocation{parts: parts, started: now, living: len(parts)}
 	inv.ID = m.invocations.Add(1)
 	inv.FunctionName, inv.UUID, inv.Bytes, inv.Attempt = m.functionName, m.uuid, size, 1
-	inv.ReportBatchItemFailures = m.settings.retry.partial
+	inv.ReportBatchItemFailures = m.settings.retry.Partial
 	for _, p := range parts {
-		p.p.inflight = inv
-		inv.Records += len(p.records)
+		p.Owner.inflight = inv
+		inv.Records += len(p.Records)
 	}
-	if u := &parts[0].p.work[0]; len(parts) == 1 && !u.firstFailure.IsZero() {
-		inv.Attempt, inv.FirstFailure = u.tries+1, u.firstFailure
+	if u := &parts[0].Work[0]; len(parts) == 1 && !u.FirstFailure.IsZero() {
+		inv.Attempt, inv.FirstFailure = u.Tries+1, u.FirstFailure
 	}
 	ctx, abort := context.WithCancelCause(m.handlers)
 	inv.abort, inv.cancel = abort, func() { abort(nil) }
@@ -190,14 +186,16 @@ func (m *member) call(inv *invocation, e KafkaEvent) {
 		inv.took = time.Since(inv.started)
 		inv.interrupted = inv.err != nil && endedByEngine(inv.ctx)
 		if len(m.hooks.list) > 0 {
-			m.hooks.batchEnd(inv.ctx, func() BatchEndInfo { return BatchEndInfo{inv.info(), inv.took, inv.err, inv.interrupted} })
+			m.hooks.batchEnd(inv.ctx, func() BatchEndInfo {
+				return BatchEndInfo{BatchInfo: inv.info(), Duration: inv.took, Err: inv.err, Interrupted: inv.interrupted}
+			})
 		}
 		inv.cancel()
 		select {
 		case m.done <- inv:
 		case <-m.closed: // it was left behind; the partitions that wait for it have another member, or will
 			for _, part := range inv.parts {
-				m.crew.exorcise(part.p.TopicPartition)
+				m.crew.exorcise(part.Owner.TopicPartition)
 			}
 		}
 		m.left.returned(inv)
@@ -239,59 +237,59 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		return
 	}
 	delete(m.flying, inv)
-	m.workers.release()
-	v := classify(inv.err)
+	m.workers.Release()
+	v := verdict.Classify(inv.err)
 	if inv.interrupted || m.stop.phase != working && errors.Is(inv.err, context.Canceled) {
 		// In a stop a handler may have gone by the context of Run, which has ended before its own.
-		v.outcome = interrupted
+		v.Outcome = verdict.Interrupted
 	}
 	pol := m.settings.retry
 	var items [][]int
-	if v.partial {
+	if v.Partial {
 		known := false
-		if pol.partial {
-			items, known = itemsIn(inv.parts, v.items)
+		if pol.Partial {
+			items, known = verdict.ItemsIn(inv.parts, v.Items)
 		} else {
 			m.misconfigured(errUnasked)
 		}
-		if v.partial = known; !known && v.outcome == permanent {
+		if v.Partial = known; !known && v.Outcome == verdict.Final {
 			// An unknown item, or partial responses not asked for: the whole batch failed. Nothing said that all of it is
 			// beyond mending, so none of it is dropped.
-			v.outcome = failed
+			v.Outcome = verdict.Failed
 		}
 	}
 	m.count(now, inv, v, items)
 	forgotten := true // nothing refers to the batch's copy any more
 	for i, part := range inv.parts {
-		p := part.p
+		p := part.Owner
 		if !p.alive {
 			forgotten = false
 			m.crew.exorcise(p.TopicPartition)
 			continue
 		}
 		p.inflight = nil
-		u := p.work[0]
+		u := p.Work[0]
 		var mine []int
-		if v.partial {
+		if v.Partial {
 			mine = items[i]
 		}
-		if v.outcome != succeeded && v.outcome != interrupted && (!v.partial || len(mine) > 0) {
+		if v.Outcome != verdict.Succeeded && v.Outcome != verdict.Interrupted && (!v.Partial || len(mine) > 0) {
 			p.lastErr = inv.err
 		}
-		next, gone, why := pol.apply(u, v.outcome, v.partial, mine, now)
+		next, gone, why := pol.Apply(u, v.Outcome, v.Partial, mine, now)
 		forgotten = forgotten && len(next) == 0 && why == 0
 		if why != 0 {
-			m.drop(p, gone, why, u.attempts+1)
+			m.drop(p, gone, why, u.Attempts+1)
 		}
-		held, resolved := u.held, len(u.records)
+		held, resolved := u.Held, len(u.Records)
 		for k := range next {
-			held -= next[k].held
-			resolved -= len(next[k].records)
+			held -= next[k].Held
+			resolved -= len(next[k].Records)
 		}
 		m.counters.resolved.Add(int64(resolved))
-		p.popWork(next...)
+		p.PopWork(next...)
 		if len(next) == 0 {
-			p.leaderEpoch = u.leaderEpoch
+			p.leaderEpoch = u.LeaderEpoch
 			p.failures, p.firstFailure, p.lastErr = 0, time.Time{}, nil
 		}
 		m.release(p, held)
@@ -299,7 +297,7 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		if p.phase != running {
 			continue
 		}
-		if len(next) == 0 || v.outcome == interrupted {
+		if len(next) == 0 || v.Outcome == verdict.Interrupted {
 			m.settle(p, now)
 			continue
 		}
@@ -307,18 +305,18 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		if p.failures == 1 {
 			p.firstFailure = now
 		}
-		after := m.opts.backoff.after(p.failures, m.rng)
-		m.retry.add(p, now.Add(after))
-		info := RetryInfo{TopicPartition: p.TopicPartition, First: next[0].first(), Last: next[len(next)-1].last(),
-			Attempts: next[0].attempts, Failures: p.failures, After: after, Err: inv.err}
+		after := m.opts.backoff.After(p.failures, m.rng)
+		m.retry.Add(&p.Lane, now.Add(after))
+		info := RetryInfo{TopicPartition: p.TopicPartition, First: next[0].First(), Last: next[len(next)-1].Last(),
+			Attempts: next[0].Attempts, Failures: p.failures, After: after, Err: inv.err}
 		for k := range next {
-			info.Records += len(next[k].records)
+			info.Records += len(next[k].Records)
 		}
 		m.saidOfRetries.warn(m.log, now, "batch failed, trying again", "retry", info, "err", inv.err)
 		m.hooks.retry(info)
 	}
 	if forgotten && inv.copy != nil {
-		m.copies.put(inv.copy)
+		m.copies.Put(inv.copy)
 	}
 }
 
@@ -327,8 +325,8 @@ var errUnasked = errors.New("the handler returned ItemFailures, but the mapping 
 	"set FunctionResponseTypes to ReportBatchItemFailures")
 
 // mostlyDone reports whether a failure is a partial one that leaves more than half of the batch done.
-func mostlyDone(inv *invocation, v verdict, items [][]int) bool {
-	if !v.partial {
+func mostlyDone(inv *invocation, v verdict.Verdict, items [][]int) bool {
+	if !v.Partial {
 		return false
 	}
 	bad := 0
@@ -341,28 +339,35 @@ func mostlyDone(inv *invocation, v verdict, items [][]int) bool {
 // returned takes in the end of an invocation that was left behind. It resolves nothing, as its *StuckError said.
 func (m *member) returned(inv *invocation) {
 	for _, part := range inv.parts {
-		if part.p.alive {
-			part.p.inflight = nil
+		if part.Owner.alive {
+			part.Owner.inflight = nil
 		} else {
-			m.crew.exorcise(part.p.TopicPartition)
+			m.crew.exorcise(part.Owner.TopicPartition)
 		}
 	}
 }
 
 // count keeps the counters, the circuit and the last result of an invocation.
-func (m *member) count(now time.Time, inv *invocation, v verdict, items [][]int) {
+func (m *member) count(now time.Time, inv *invocation, v verdict.Verdict, items [][]int) {
 	m.counters.invokes.Add(1)
-	if v.outcome != throttled {
+	if v.Outcome != verdict.Overloaded {
 		m.counters.invocationTime.Add(int64(inv.took))
 	}
-	if v.outcome == interrupted {
+	if v.Outcome == verdict.Interrupted {
 		m.log.Info("a handler was interrupted, its records are not resolved", "partitions", ranges(inv.parts), "err", inv.err)
-		if m.circuit.leave() {
+		if m.circuit.Leave() {
 			m.crew.nudge()
 		}
 		return
 	}
-	opened, closed, nudge, streak := m.circuit.ended(now, v.outcome == succeeded || mostlyDone(inv, v, items), inv.parts, int(m.budget.partitions.Load()))
+	ok := v.Outcome == verdict.Succeeded || mostlyDone(inv, v, items)
+	var failing []TopicPartition
+	if !ok {
+		for _, p := range inv.parts {
+			failing = append(failing, p.Owner.TopicPartition)
+		}
+	}
+	opened, closed, nudge, streak := m.circuit.Ended(now, ok, failing, int(m.budget.Partitions.Load()))
 	if opened {
 		m.circuitOpened(streak, inv.err)
 	}
@@ -373,13 +378,13 @@ func (m *member) count(now time.Time, inv *invocation, v verdict, items [][]int)
 		m.heed(now)
 		m.crew.nudge()
 	}
-	if v.outcome == succeeded {
+	if v.Outcome == verdict.Succeeded {
 		m.setResult(resultOK)
 		return
 	}
 	m.counters.invokeErrors.Add(1)
 	m.counters.failed.Add(int64(inv.Records))
-	if v.outcome == throttled {
+	if v.Outcome == verdict.Overloaded {
 		m.counters.throttles.Add(1)
 	}
 	m.setResult(resultFunctionFailed)

@@ -36,7 +36,7 @@ func BenchmarkEngine(b *testing.B) {
 				total := each * int64(partitions)
 				seen := make(chan int, 64)
 				s := defaults()
-				s.size = size
+				s.BatchSize = size
 				r := newRig(b, broker, s, nil, WithLagInterval(0))
 				r.runner.handler = func(_ context.Context, e KafkaEvent) error {
 					seen <- e.Len()

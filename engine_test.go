@@ -14,6 +14,8 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/verdict"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -35,8 +37,8 @@ type rig struct {
 // defaults are the settings of a mapping that sets nothing.
 func defaults() *settings {
 	return &settings{
-		limits: limits{size: 100, window: defaultWindow, payload: payloadLimit, envelope: 100},
-		retry:  retryPolicy{maxAttempts: -1},
+		Limits: batch.Limits{BatchSize: 100, Window: defaultWindow, Payload: payloadLimit, Envelope: 100},
+		retry:  verdict.Policy{MaximumRetryAttempts: -1},
 		start:  startPolicy{at: driver.AtEarliest},
 	}
 }
@@ -133,7 +135,7 @@ func TestWindow(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 2)
 		s := defaults()
-		s.window = 3 * time.Second
+		s.Window = 3 * time.Second
 		r := newRig(t, b, s, nil).start()
 		begin := time.Now()
 		b.Produce("t", membroker.Record{Value: []byte("a")})

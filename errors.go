@@ -2,26 +2,24 @@ package esm
 
 import (
 	"errors"
-	"fmt"
-	"strings"
-	"time"
 
-	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/verdict"
 	"github.com/esm-go/esm/mapping"
+	"github.com/esm-go/esm/observe"
 )
 
 // Errors that New, Run and the Runner's methods return.
 var (
 	// ErrAlreadyRun is returned by a second call of Runner.Run: a Runner runs once.
-	ErrAlreadyRun = errors.New("esm: this Runner has run already; make a new one with New")
+	ErrAlreadyRun = observe.ErrAlreadyRun
 	// ErrNilHandler is returned by New for a nil Handler.
 	ErrNilHandler = errors.New("esm: the handler is nil: pass a func(context.Context, esm.KafkaEvent) error")
 	// ErrGroupInUse is wrapped by Run's error where another mapping of this process has the same consumer group.
-	ErrGroupInUse = errors.New("esm: the consumer group is another mapping's")
+	ErrGroupInUse = observe.ErrGroupInUse
 	// ErrNotReady is wrapped by Run's error when WithStartTimeout passes without a first assignment.
-	ErrNotReady = errors.New("esm: no partition was assigned and started in time")
+	ErrNotReady = observe.ErrNotReady
 	// ErrUnhealthy is wrapped by the error of Runner.Healthy.
-	ErrUnhealthy = errors.New("esm: unhealthy")
+	ErrUnhealthy = observe.ErrUnhealthy
 	// ErrNotSupported is wrapped by New's error for a parameter that this version parses but cannot carry out.
 	ErrNotSupported = errors.New("esm: not supported")
 	// ErrImmutable is wrapped by Update's error for a parameter that AWS does not let one change either.
@@ -32,158 +30,29 @@ var (
 
 // Causes with which a handler's context ends; see context.Cause.
 var (
-	// ErrStopping: Run is stopping and the stop timeout has passed.
-	ErrStopping = errors.New("esm: stopping: the stop timeout has passed")
+	// ErrStopping: Run is stopping and the handlers' share of the stop timeout has passed.
+	ErrStopping = observe.ErrStopping
 	// ErrInvocationTimeout: the invocation ran longer than WithInvocationTimeout allows.
-	ErrInvocationTimeout = errors.New("esm: the invocation timeout has passed")
+	ErrInvocationTimeout = observe.ErrInvocationTimeout
 	// ErrPartitionsGone: every partition of the batch was taken away from this member. What the handler still does will
 	// be repeated elsewhere.
-	ErrPartitionsGone = errors.New("esm: the batch's partitions are no longer assigned to this member")
+	ErrPartitionsGone = observe.ErrPartitionsGone
 )
-
-// SourceError is a failure of the event source that ended Run: the group fenced this member, the client broke, or no
-// broker answered within WithStartTimeout.
-type SourceError struct {
-	// Op says what was being done.
-	Op string
-	// Err is what the driver said.
-	Err error
-}
-
-// Error says what was being done, and what the driver said.
-func (e *SourceError) Error() string { return "esm: " + e.Op + ": " + e.Err.Error() }
-
-// Unwrap returns what the driver said.
-func (e *SourceError) Unwrap() error { return e.Err }
-
-// PanicError is a panic of a handler, turned into an error: it counts as a failed invocation and is retried as the
-// mapping says.
-type PanicError struct {
-	// Value is what was given to panic.
-	Value any
-	// Stack is the goroutine's stack at the panic.
-	Stack []byte
-}
-
-// Error says what the handler panicked with, without the stack.
-func (e *PanicError) Error() string { return fmt.Sprintf("esm: the handler panicked: %v", e.Value) }
-
-// Unwrap returns the value of the panic where it is an error.
-func (e *PanicError) Unwrap() error {
-	err, _ := e.Value.(error)
-	return err
-}
-
-// StuckError says what Run had to leave behind when it returned: handlers that ignored the end of their context, and
-// calls of the Kafka client that did not come back. It is the only case in which a goroutine outlives Run. What those
-// handlers do later is never committed: their records will be delivered again.
-type StuckError struct {
-	Handlers []StuckHandler
-	Calls    []StuckCall
-}
-
-// StuckHandler is one invocation that did not return.
-type StuckHandler struct {
-	// Partitions gives, for each "topic-partition" of the batch, its first and last offset.
-	Partitions map[string]OffsetRange
-	// Since is when the invocation began.
-	Since time.Time
-}
-
-// OffsetRange is a range of offsets, both ends included.
-type OffsetRange struct{ First, Last int64 }
-
-// StuckCall is one call that did not return: of the client, a hook, a policy or a secret store; or, as OpCommit, a commit of
-// records that were handled, which did not succeed in time: they will be delivered again.
-type StuckCall struct {
-	// Op names the call: any Op but OpInvoke and OpBuffer.
-	Op Op
-	// Since is when it began.
-	Since time.Time
-	// Err is what is known of it, may be nil.
-	Err error
-}
-
-// Error names every handler and call that was left behind.
-func (e *StuckError) Error() string {
-	var b strings.Builder
-	b.WriteString("esm: stopped, but had to leave behind")
-	sep := " "
-	for _, h := range e.Handlers {
-		fmt.Fprintf(&b, "%sa handler that runs since %s on", sep, h.Since.Format(time.RFC3339))
-		for key, r := range h.Partitions {
-			fmt.Fprintf(&b, " %s[%d..%d]", key, r.First, r.Last)
-		}
-		sep = "; "
-	}
-	for _, c := range e.Calls {
-		fmt.Fprintf(&b, "%sa call (%s) since %s", sep, c.Op, c.Since.Format(time.RFC3339))
-		if c.Err != nil {
-			fmt.Fprintf(&b, ": %v", c.Err)
-		}
-		sep = "; "
-	}
-	return b.String()
-}
-
-// Unwrap returns the errors of the calls.
-func (e *StuckError) Unwrap() []error {
-	var errs []error
-	for _, c := range e.Calls {
-		if c.Err != nil {
-			errs = append(errs, c.Err)
-		}
-	}
-	return errs
-}
 
 // Errors that a handler returns to steer what happens next. Any other error means: try again, as the mapping says.
-
-// permanentError, throttledError and itemFailuresError are what Permanent, Throttled and ItemFailures make.
-type (
-	permanentError    struct{ err error }
-	throttledError    struct{ err error }
-	itemFailuresError struct{ ids []event.ItemID }
-)
 
 // Permanent marks err as one that no retry will mend: the batch's records go the way of those whose retries are
 // exhausted, at once. Around ItemFailures it means those items alone; the rest of the batch has succeeded.
 // Permanent(nil) is nil.
-func Permanent(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &permanentError{err}
-}
-
-func (e *permanentError) Error() string { return e.err.Error() }
-func (e *permanentError) Unwrap() error { return e.err }
+func Permanent(err error) error { return verdict.Permanent(err) }
 
 // Throttled marks err as a sign of overload: the batch is tried again after a growing pause, this does not count as an
 // attempt of MaximumRetryAttempts, and the scaler sees it. Throttled(nil) is nil.
-func Throttled(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &throttledError{err}
-}
-
-func (e *throttledError) Error() string { return e.err.Error() }
-func (e *throttledError) Unwrap() error { return e.err }
+func Throttled(err error) error { return verdict.Throttled(err) }
 
 // ItemFailures is Lambda's partial batch response: the records named failed, the others of the batch succeeded. With
 // no ids it is nil, as an empty batchItemFailures means success. It is honoured when the mapping's
 // FunctionResponseTypes has ReportBatchItemFailures; without that it is an ordinary error, and the whole batch is
 // retried. An id that is not in the event makes the whole batch fail, as on Lambda. Wrap it with fmt.Errorf and %w to say
 // why.
-func ItemFailures(ids ...ItemID) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	return &itemFailuresError{ids: ids}
-}
-
-func (e *itemFailuresError) Error() string {
-	return fmt.Sprintf("esm: %d records of the batch failed, the first of them offset %d of %s",
-		len(e.ids), e.ids[0].Offset, e.ids[0].Partition)
-}
+func ItemFailures(ids ...ItemID) error { return verdict.ItemFailures(ids) }

@@ -89,8 +89,10 @@ func unsupported(m Mapping) error {
 
 // Update changes the mapping of a running Runner, at once and without a restart of what did not change: BatchSize,
 // MaximumBatchingWindowInSeconds, the retry parameters and FilterCriteria hold from the next batch, or fetch, on; Enabled
-// is Pause and Resume, and changes nothing when it is unset. What AWS does not let one change either (servers, topics, group, starting position) is refused
-// with ErrImmutable, and nothing is changed then. FunctionName is kept for Status; invocations show the first one.
+// is Pause and Resume, and changes nothing when it is unset. SourceAccessConfigurations are put in force like a rotation: they
+// are tried first, and until they work the ones before stay in use, and Status.Credentials says why. What AWS does not let
+// one change either (servers, topics, group, starting position) is refused with ErrImmutable, and nothing is changed then.
+// FunctionName is kept for Status; invocations show the first one.
 func (r *Runner) Update(m Mapping) error {
 	s, err := prepare(m, r.opts)
 	if err != nil {
@@ -112,11 +114,17 @@ func (r *Runner) Update(m Mapping) error {
 	r.current.Store(s)
 	unlock()
 	r.opts.warnOf(s)
-	if s.retry.partial {
+	if s.retry.Partial {
 		r.corrected()
 	}
 	if ended {
 		return nil
+	}
+	if !slices.Equal(old.SourceAccessConfigurations, m.SourceAccessConfigurations) {
+		select {
+		case r.access <- struct{}{}:
+		default:
+		}
 	}
 	if len(members) > 0 {
 		r.settleState(Enabled, Updating)

@@ -4,6 +4,7 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/filter"
+	"github.com/esm-go/esm/internal/batch"
 )
 
 // recordFilter is FilterCriteria at work. It is immutable; each poll goroutine has its own scratch.
@@ -51,13 +52,13 @@ func (f *recordFilter) apply(run *driver.Run, scratch *filter.Scratch) (wrongKin
 			all[kept] = *r
 		}
 		kept++
-		bytes += weight(r)
+		bytes += batch.Weight(r)
 	}
 	switch {
 	case kept == 0:
 		run.Records, run.Bytes = nil, 0
 	case bytes < run.Bytes/4:
-		run.Records, run.Bytes = detach(all[:kept])
+		run.Records, run.Bytes = batch.Detach(all[:kept])
 	default:
 		clear(all[kept:]) // or they would keep what they point to
 		run.Records = all[:kept:kept]

@@ -58,7 +58,7 @@ func (r *Runner) runFleets(ctx context.Context, cancel context.CancelCauseFunc, 
 		errs = append(errs, f.errs...)
 		if next == nil || f.fatal || ctx.Err() != nil {
 			if len(errs) == 0 && errors.Is(context.Cause(ctx), ErrNotReady) {
-				errs = append(errs, &SourceError{Op: "start", Err: fmt.Errorf("%w (%v): %s", ErrNotReady, r.opts.startTimeout, r.lastWord())})
+				errs = append(errs, &SourceError{Op: "start", Err: context.Cause(ctx)})
 			}
 			err := errors.Join(errs...)
 			if len(errs) == 1 {
@@ -105,7 +105,7 @@ func (f *fleet) run(size int, cancel context.CancelCauseFunc, tooLate *<-chan ti
 			s.soon()
 		case <-*tooLate:
 			*tooLate = nil
-			cancel(ErrNotReady)
+			cancel(fmt.Errorf("%w (%v): %s", ErrNotReady, f.r.opts.startTimeout, f.r.lastWord()))
 			f.r.beginStop()
 		case rot := <-rotations:
 			err := f.replaceInPlace(rot.to)

@@ -32,7 +32,7 @@ func TestGuarantee1AtLeastOnce(t *testing.T) {
 		}))
 		b.Produce("t", numbered(40)...)
 		s := defaults()
-		s.size, s.retry.partial = 7, true
+		s.BatchSize, s.retry.Partial = 7, true
 		tries := make(map[int64]int)
 		r := newRig(t, b, s, func(_ context.Context, e KafkaEvent) error {
 			mu.Lock()
@@ -72,7 +72,7 @@ func TestGuarantee2Order(t *testing.T) {
 			b.Produce("t", records...)
 		}
 		s := defaults()
-		s.size = 5
+		s.BatchSize = 5
 		var mu sync.Mutex
 		busy := make(map[string]bool)
 		next := make(map[string]int64)
@@ -143,7 +143,7 @@ func TestGuarantee3FailureStaysInItsPartition(t *testing.T) {
 			t.Errorf("the stuck partition: %+v", p)
 		}
 		r.mustStop()
-		if used := r.runner.budget.used.Load(); used < 0 {
+		if used := r.runner.budget.Used.Load(); used < 0 {
 			t.Errorf("the budget says %d in use", used)
 		}
 	})
@@ -168,7 +168,7 @@ func TestGuarantee3FailureStaysInItsPartition(t *testing.T) {
 			t.Errorf("committed %d, want 1000; was paused: %t", k, paused)
 		}
 		r.mustStop()
-		if used := r.runner.budget.used.Load(); used != 0 {
+		if used := r.runner.budget.Used.Load(); used != 0 {
 			t.Errorf("the budget says %d in use of an empty buffer", used)
 		}
 	})
@@ -181,7 +181,7 @@ func TestGuarantee5CrashRepeatsWhatWasInFlight(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(100)...)
 		s := defaults()
-		s.size = 10
+		s.BatchSize = 10
 		hang := make(chan struct{})
 		x := newRig(t, b, s, func(_ context.Context, e KafkaEvent) error {
 			if has(e, 50) {
@@ -274,7 +274,7 @@ func TestPayloadLimit(t *testing.T) {
 		}
 		s := defaults()
 		e := KafkaEvent{EventSource: "SelfManagedKafka", BootstrapServers: "b:9092"}
-		s.envelope, s.payload = e.EnvelopeSize(), 5000
+		s.Envelope, s.Payload = e.EnvelopeSize(), 5000
 		r := newRig(t, b, s, nil).start()
 		pass(time.Minute)
 		r.mustStop()

@@ -53,14 +53,14 @@ func (r *Runner) Healthy() error {
 		}
 	}
 	for i := range standing {
-		if c := &standing[i]; c.sickens() && now.Sub(c.Since) >= healthPatience {
-			return sick(c.Since, c.says())
+		if c := &standing[i]; sickens(c) && now.Sub(c.Since) >= healthPatience {
+			return sick(c.Since, says(c))
 		}
 	}
 	if !ready && !since.IsZero() && now.Sub(since) >= healthPatience {
 		return sick(since, "no assignment of the group has been started: the mapping has waited for one")
 	}
-	if until, stuck := r.circuit.stuck(); stuck && now.Sub(until) >= healthPatience {
+	if until, stuck := r.circuit.Stuck(); stuck && now.Sub(until) >= healthPatience {
 		for _, m := range members {
 			if m.waitsForCircuit.Load() {
 				return sick(until, "the circuit is open although its cooldown has ended, and nothing is tried")
@@ -89,7 +89,7 @@ func (m *member) sick(now time.Time) (since time.Time, what string) {
 }
 
 // sickens reports whether a condition that lasts makes the mapping unhealthy.
-func (c *Condition) sickens() bool {
+func sickens(c *Condition) bool {
 	switch c.Op {
 	case OpPoll:
 		return c.Kind != driver.KindOther.String() || c.TopicPartition.Topic != ""
@@ -100,18 +100,8 @@ func (c *Condition) sickens() bool {
 }
 
 // says names a condition for an operator.
-func (c *Condition) says() string {
+func says(c *Condition) string {
 	what := map[Op]string{OpPoll: "the event source: " + c.Kind, OpStart: "starts cannot be looked up", OpCommit: "commits fail",
 		OpCredentials: "the secrets cannot be read"}[c.Op]
-	return fmt.Sprintf("%s%s (%v)", what, c.where(" of "), c.Err)
-}
-
-// stuck returns when the cooldown of an open circuit ended, where nothing is being tried.
-func (c *circuit) stuck() (until time.Time, stuck bool) {
-	if !c.enabled {
-		return until, false
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.until, c.open && c.busy == 0
+	return fmt.Sprintf("%s%s (%v)", what, whereof(c, " of "), c.Err)
 }

@@ -185,9 +185,12 @@ func TestHealthyByTheCircuit(t *testing.T) {
 			wantHealth(t, "tried every ten seconds", r, "")
 		}
 		m := r.runner.crew.list()[0]
-		r.runner.circuit.mu.Lock()
-		r.runner.circuit.until = time.Now().Add(-2 * time.Minute) // as if nothing had been tried since
-		r.runner.circuit.mu.Unlock()
+		c := &r.runner.circuit
+		c.Begin(1, -2*time.Minute) // as if nothing had been tried since
+		if ok, _ := c.Enter(time.Now()); !ok {
+			t.Fatal("the circuit is not closed")
+		}
+		c.Ended(time.Now(), false, []TopicPartition{{Topic: "t"}}, 1)
 		m.waitsForCircuit.Store(true)
 		wantHealth(t, "nothing is tried", r, "circuit is open")
 		m.waitsForCircuit.Store(false)

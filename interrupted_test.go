@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/internal/verdict"
 )
 
 // interruptions are the ways in which the engine ends a handler's context. Each leaves the broker with the group's members
@@ -46,7 +47,7 @@ func TestInterruptedIsNoVerdict(t *testing.T) {
 				var told []string
 				note := func(what string) { told = append(told, what) }
 				s := defaults()
-				s.retry = retryPolicy{maxAttempts: 0, bisect: name == "another error"}
+				s.retry = verdict.Policy{MaximumRetryAttempts: 0, Bisect: name == "another error"}
 				var interrupted int
 				r := newRig(t, b, s, func(ctx context.Context, _ KafkaEvent) error {
 					if ended.Load() {
@@ -104,7 +105,7 @@ func TestInterruptedHandlerMayBeDone(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(4)...)
 		s := defaults()
-		s.retry = retryPolicy{maxAttempts: 0, partial: true}
+		s.retry = verdict.Policy{MaximumRetryAttempts: 0, Partial: true}
 		r := newRig(t, b, s, func(ctx context.Context, e KafkaEvent) error {
 			<-ctx.Done()
 			return ItemFailures(e.Records["t-0"][2].ItemID(), e.Records["t-0"][3].ItemID())
@@ -120,7 +121,7 @@ func TestInterruptedHandlerMayBeDone(t *testing.T) {
 		b.Produce("t", numbered(4)...)
 		run, cancel := context.WithCancel(context.Background())
 		s := defaults()
-		s.retry = retryPolicy{maxAttempts: 0}
+		s.retry = verdict.Policy{MaximumRetryAttempts: 0}
 		r := newRig(t, b, s, func(context.Context, KafkaEvent) error { <-run.Done(); return fmt.Errorf("query: %w", run.Err()) })
 		r.cancel = cancel
 		go func() { r.done <- r.runner.Run(run) }()
@@ -134,7 +135,7 @@ func TestInterruptedHandlerMayBeDone(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(4)...)
 		s := defaults()
-		s.retry = retryPolicy{maxAttempts: 0}
+		s.retry = verdict.Policy{MaximumRetryAttempts: 0}
 		r := newRig(t, b, s, func(ctx context.Context, _ KafkaEvent) error {
 			<-ctx.Done()
 			time.Sleep(2 * time.Second)
@@ -157,7 +158,7 @@ func TestScaleInInterrupts(t *testing.T) {
 		b.Produce("t", membroker.Record{Partition: 0}, membroker.Record{Partition: 1})
 		var cut atomic.Int64
 		s := defaults()
-		s.size, s.retry = 1, retryPolicy{maxAttempts: 0}
+		s.BatchSize, s.retry = 1, verdict.Policy{MaximumRetryAttempts: 0}
 		s.minimumPollers, s.maximumPollers = 2, 2
 		r := newRig(t, b, s, func(ctx context.Context, _ KafkaEvent) error {
 			if cut.Load() > 0 {
@@ -215,8 +216,8 @@ func TestAbandonedHandlerReturns(t *testing.T) {
 				t.Errorf("committed %d", k)
 			}
 			c := r.runner.core
-			if c.workers.busy != 0 || c.circuit.busy != 0 || c.circuit.open || len(c.crew.ghosts) != 0 {
-				t.Errorf("%d workers, %d invocations in the circuit (open: %v), ghosts %v", c.workers.busy, c.circuit.busy, c.circuit.open, c.crew.ghosts)
+			if busy, _, _ := c.workers.Counts(); busy != 0 || c.circuit.Busy() != 0 || c.circuit.IsOpen() || len(c.crew.ghosts) != 0 {
+				t.Errorf("%d workers, %d invocations in the circuit (open: %v), ghosts %v", busy, c.circuit.Busy(), c.circuit.IsOpen(), c.crew.ghosts)
 			}
 			if m := r.runner.Metrics(); m.InvokeCount != 0 || m.InvokeErrorCount != 0 {
 				t.Errorf("%+v", m)

@@ -15,7 +15,7 @@ func (p *partition) lag() int64 {
 	if p.phase == starting {
 		return 0
 	}
-	return int64(p.buffered()) + max(0, p.end-p.next)
+	return int64(p.Buffered()) + max(0, p.end-p.next)
 }
 
 // offsetLag is Lambda's: the end of the log less the commit. Before the group's first commit the start that was found
@@ -40,10 +40,10 @@ func (p *partition) age(now time.Time) time.Duration {
 		return max(0, now.Sub(arrived))
 	}
 	switch {
-	case len(p.work) > 0:
-		return byTime(&p.work[0].records[0], p.work[0].arrived)
-	case p.buf.count > 0:
-		return byTime(p.buf.first(), p.buf.arrived())
+	case len(p.Work) > 0:
+		return byTime(&p.Work[0].Records[0], p.Work[0].Arrived)
+	case p.Buf.Count > 0:
+		return byTime(p.Buf.First(), p.Buf.Arrived())
 	case p.phase == running && p.end > p.next:
 		return max(0, now.Sub(p.behindAt))
 	}
@@ -63,8 +63,8 @@ func (p *partition) idle() bool { return p.end >= 0 && p.next >= p.end && p.paus
 
 // stalled reports whether no worker can help the partition now.
 func (m *member) stalled(p *partition, now time.Time) bool {
-	return p.phase != running || p.pauses&(pausedByUser|pausedByBreaker) != 0 || p.leaderless && p.buffered() == 0 ||
-		p.place.q == &m.retry && p.place.at.After(now)
+	return p.phase != running || p.pauses&(pausedByUser|pausedByBreaker) != 0 || p.leaderless && p.Buffered() == 0 ||
+		m.retry.Holds(&p.Lane) && p.At().After(now)
 }
 
 // reading is what an evaluation reads of the members. Its slices are used again.
@@ -100,7 +100,7 @@ func (m *member) read(now time.Time, r *reading, failing bool) {
 			}
 			p.sampled = p.end
 		}
-		r.buffered += int64(p.buf.held)
+		r.buffered += int64(p.Buf.Held)
 		if p.phase != running {
 			r.moving = true
 		} else if !p.leaderless && (failing || !p.idle()) && p.seenAt.Before(r.lagTime) {

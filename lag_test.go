@@ -12,6 +12,7 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
 	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/batch"
 	"github.com/esm-go/esm/scaling"
 )
 
@@ -52,7 +53,7 @@ func TestPartitionLagAndAge(t *testing.T) {
 		return event.KafkaRecord{Offset: offset, Timestamp: now.Add(-age).UnixMilli()}
 	}
 	buffered := func(p *partition, r ...event.KafkaRecord) {
-		p.buf.add(chunk{records: r, arrived: now.Add(-2 * time.Second)})
+		p.Buf.Add(batch.Chunk{Records: r, Arrived: now.Add(-2 * time.Second)})
 		p.next = r[len(r)-1].Offset + 1
 	}
 	for name, c := range map[string]struct {
@@ -80,7 +81,7 @@ func TestPartitionLagAndAge(t *testing.T) {
 		"in flight before all": {func(p *partition) {
 			p.committed, p.end = 0, 2
 			buffered(p, record(1, time.Second))
-			p.work = []unit{{records: []event.KafkaRecord{record(0, time.Minute)}}}
+			p.Work = []batch.Unit{{Records: []event.KafkaRecord{record(0, time.Minute)}}}
 		}, 2, 2, time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {

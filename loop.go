@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/internal/batch"
 )
 
 const (
@@ -112,22 +113,6 @@ func (m *member) advance(now time.Time) {
 	m.advanceSnapshot(now)
 }
 
-// flush hands the collected changes to the client.
-func (m *member) flush() {
-	if len(m.toStart) > 0 {
-		m.consumer.Start(m.toStart)
-		m.toStart = m.toStart[:0]
-	}
-	if len(m.toPause) > 0 {
-		m.consumer.Pause(m.toPause)
-		m.toPause = m.toPause[:0]
-	}
-	if len(m.toResume) > 0 {
-		m.consumer.Resume(m.toResume)
-		m.toResume = m.toResume[:0]
-	}
-}
-
 // deliver takes in what a Poll brought.
 func (m *member) deliver(now time.Time, d *delivery) {
 	for i := range d.Runs {
@@ -151,14 +136,14 @@ func (m *member) deliver(now time.Time, d *delivery) {
 		}
 		if n := len(run.Records); n > 0 {
 			held := max(run.Bytes, 0)
-			p.buf.add(chunk{records: run.Records, arrived: now, leaderEpoch: run.LeaderEpoch, size: d.sizes[i], largest: d.largest[i], held: held})
-			m.budget.used.Add(int64(held))
-			if m.pool.holds(p) {
-				m.pool.grown(n, d.sizes[i])
+			p.Buf.Add(batch.Chunk{Records: run.Records, Arrived: now, LeaderEpoch: run.LeaderEpoch, Size: d.sizes[i], Largest: d.largest[i], Held: held})
+			m.budget.Used.Add(int64(held))
+			if m.pool.Holds(&p.Lane) {
+				m.pool.Grown(n, d.sizes[i])
 			} else {
 				m.settle(p, now)
 			}
-			if m.budget.full(p.held()) {
+			if m.budget.Full(p.Held()) {
 				m.pause(p, pausedByBudget)
 				m.budgetPaused[p] = struct{}{}
 			}
@@ -174,95 +159,26 @@ func (m *member) deliver(now time.Time, d *delivery) {
 
 // settle puts an idle partition where it waits: for its next try, or in the pool.
 func (m *member) settle(p *partition, now time.Time) {
-	if p.phase != running || p.inflight != nil || p.place.q != nil || m.crew.haunted(p.TopicPartition) {
+	if p.phase != running || p.inflight != nil || p.Waits() || m.crew.haunted(p.TopicPartition) {
 		return
 	}
 	switch {
-	case len(p.work) > 0:
-		m.retry.add(p, now)
-	case p.buf.count > 0:
-		m.pool.add(p)
+	case len(p.Work) > 0:
+		m.retry.Add(&p.Lane, now)
+	case p.Buf.Count > 0:
+		m.pool.Add(&p.Lane)
 	}
 }
 
 // unqueue takes a partition out of where it waits.
 func (m *member) unqueue(p *partition) {
 	switch {
-	case p.place.q == nil:
-	case m.pool.holds(p):
-		m.pool.remove(p)
+	case !p.Waits():
+	case m.pool.Holds(&p.Lane):
+		m.pool.Remove(&p.Lane)
 	default:
-		p.place.q.remove(p)
+		m.retry.Remove(&p.Lane)
 	}
-}
-
-// release gives memory of a partition back to the budget, and lets paused partitions be fetched again: this one when it
-// is well below its share, all of them when the whole is well below the bound.
-func (m *member) release(p *partition, held int) {
-	if held == 0 {
-		return
-	}
-	m.budget.used.Add(-int64(held))
-	if len(m.budgetPaused) == 0 {
-		return
-	}
-	if m.budget.ample() {
-		for q := range m.budgetPaused {
-			m.resume(q, pausedByBudget)
-		}
-		clear(m.budgetPaused)
-		return
-	}
-	if _, paused := m.budgetPaused[p]; paused && p.held() <= m.budget.share()/2 {
-		delete(m.budgetPaused, p)
-		m.resume(p, pausedByBudget)
-	}
-}
-
-func (m *member) pause(p *partition, why pauseReason) {
-	if p.pauses == 0 {
-		m.toPause = append(m.toPause, p.TopicPartition)
-	}
-	if why&^p.pauses&pausedByBudget != 0 {
-		m.pool.budgeted(p, true)
-	}
-	p.pauses |= why
-}
-
-func (m *member) resume(p *partition, why pauseReason) {
-	if p.pauses == 0 {
-		return
-	}
-	if why&p.pauses&pausedByBudget != 0 {
-		m.pool.budgeted(p, false)
-	}
-	if p.pauses &^= why; p.pauses == 0 {
-		m.toResume = append(m.toResume, p.TopicPartition)
-	}
-}
-
-func (m *member) pauseAll(why pauseReason) {
-	for _, p := range m.parts {
-		m.pause(p, why)
-	}
-}
-
-func (m *member) resumeAll(why pauseReason) {
-	for _, p := range m.parts {
-		m.resume(p, why)
-	}
-}
-
-// standing is the set of reasons for which every partition is paused.
-func (m *member) standing() pauseReason {
-	var r pauseReason
-	if m.paused {
-		r |= pausedByUser
-	}
-	if m.tripped {
-		r |= pausedByBreaker
-	}
-	return r
 }
 
 // sourceError takes in what the client had to say.

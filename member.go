@@ -8,9 +8,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/filter"
+	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/limit"
 )
 
 // core is what the members of one mapping share.
@@ -25,11 +28,11 @@ type core struct {
 	left       left
 	calls      calls
 	counters   counters
-	budget     budget
-	workers    workers
-	circuit    circuit
+	budget     limit.Bytes
+	workers    limit.Slots
+	circuit    limit.Circuit
 	crew       crew
-	copies     copies
+	copies     batch.Copies
 	wish       pauseWish
 	current    atomic.Pointer[settings]
 	// functionName, uuid and bootstrap are the mapping's, as invocations show them.
@@ -93,8 +96,8 @@ type member struct {
 type loopState struct {
 	settings *settings // the core's current ones, as last seen
 	parts    map[TopicPartition]*partition
-	pool     pool
-	retry    queue // by the time of the next try
+	pool     batch.Pool[*partition]
+	retry    batch.Queue[*partition] // by the time of the next try
 	flying   map[*invocation]struct{}
 	paused   bool
 	obeyed   uint64 // the wish that paused follows
@@ -214,7 +217,11 @@ func (m *member) run(ctx context.Context, cfg driver.Config) error {
 	consumer, err := m.opts.driver.Open(cfg, listener{m})
 	if err != nil {
 		close(m.closed)
-		return &SourceError{Op: "open the " + m.opts.driver.Name() + " client: check the client options", Err: err}
+		op := "open the " + m.opts.driver.Name() + " client"
+		if !auth.Classify(err).Known() { // what is wrong with credentials says so itself
+			op += ": check the client options"
+		}
+		return &SourceError{Op: op, Err: err}
 	}
 	m.consumer = consumer
 	m.lastPoll.Store(time.Now().UnixNano())
@@ -242,7 +249,7 @@ func (m *member) run(ctx context.Context, cfg driver.Config) error {
 	m.busySince.Store(0)
 	close(m.closed)
 	m.conditions.end(m, func(*Condition) bool { return true })
-	m.workers.leave(m)
+	m.workers.Leave(m.slots)
 	stopPolling()
 	stopIO()
 	m.cancelHandlers(ErrStopping)

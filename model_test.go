@@ -17,6 +17,7 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/internal/verdict"
 )
 
 // The model test runs several members of one group through random scripts in virtual time, and holds these against
@@ -54,7 +55,7 @@ type script struct {
 	Seed                uint64
 	Batch               int
 	Window              time.Duration
-	Retry               retryPolicy
+	Retry               verdict.Policy
 	FailPerMille        int
 	Slow                time.Duration
 	// Breaker: the members have circuit breakers; Nosy: hooks are slow, and handlers call the Runner.
@@ -67,7 +68,7 @@ type script struct {
 }
 
 func drawScript(t *rapid.T) script {
-	ops := []string{"produce", "produce", "produce", "gap", "compact", "wait", "wait", "wait", "revoke", "lose", "rebalance", "pause", "resume", "hammer",
+	ops := []string{"produce", "produce", "produce", "gap", "compact", "wait", "wait", "wait", "revoke", "lose", "rebalance", "pause", "resume", "hammer", "cut",
 		"stop", "crash", "restart", "failcommit", "hangcommit", "moveleader", "grow", "retention", "stopbroker", "failother", "heal"}
 	oneOf := func(ops []string) *rapid.Generator[step] {
 		return rapid.Custom(func(t *rapid.T) step {
@@ -93,14 +94,14 @@ func drawScript(t *rapid.T) script {
 		Seed:         rapid.Uint64().Draw(t, "seed"),
 		Batch:        rapid.SampledFrom([]int{1, 3, 10, 50}).Draw(t, "batch"),
 		Window:       rapid.SampledFrom([]time.Duration{0, 100 * time.Millisecond, 2 * time.Second}).Draw(t, "window"),
-		FailPerMille: rapid.SampledFrom([]int{0, 100, 500}).Draw(t, "fail"),
+		FailPerMille: rapid.SampledFrom([]int{0, 100, 500, 1000}).Draw(t, "fail"),
 		Slow:         rapid.SampledFrom([]time.Duration{0, 300 * time.Millisecond, 20 * time.Second}).Draw(t, "slow"),
 		Breaker:      rapid.Bool().Draw(t, "breaker"),
 		Nosy:         rapid.Bool().Draw(t, "nosy"),
-		Retry: retryPolicy{
-			maxAttempts: rapid.SampledFrom([]int{-1, 0, 2}).Draw(t, "attempts"),
-			bisect:      rapid.Bool().Draw(t, "bisect"),
-			partial:     rapid.Bool().Draw(t, "partial"),
+		Retry: verdict.Policy{
+			MaximumRetryAttempts: rapid.SampledFrom([]int{-1, 0, 2}).Draw(t, "attempts"),
+			Bisect:               rapid.Bool().Draw(t, "bisect"),
+			Partial:              rapid.Bool().Draw(t, "partial"),
 		},
 		Steps: rapid.SliceOfN(oneOf(ops), 5, 60).Draw(t, "steps"),
 	}
@@ -122,6 +123,7 @@ type world struct {
 	never    map[string]map[int64]bool         // for which of them it said Permanent
 	kept     []KafkaEvent                      // that handlers hold on to, and go on writing to
 	faults   []string
+	drowsy   bool // handlers wait for the end of their context
 	calm     bool // no failure any more
 	harsh    bool // partitions have moved otherwise than by a revocation in time
 	invoked  int
@@ -178,7 +180,7 @@ func (w *world) dropped(name string, d DropInfo) {
 	for _, r := range d.Records {
 		switch n := w.failed[key][r.Offset]; {
 		case d.Reason == DropPermanent && w.never[key][r.Offset]:
-		case d.Reason == DropRetriesExhausted && w.s.Retry.maxAttempts >= 0 && n > w.s.Retry.maxAttempts:
+		case d.Reason == DropRetriesExhausted && w.s.Retry.MaximumRetryAttempts >= 0 && n > w.s.Retry.MaximumRetryAttempts:
 		default:
 			w.faultf("%s dropped %s[%d] (%s) after the handler had failed with it %d times", name, d.TopicPartition, r.Offset, d.Reason, n)
 			continue
@@ -257,6 +259,9 @@ func (w *world) handle(m *modelMember) Handler {
 				sleep = time.Duration(w.rng.Int64N(int64(w.s.Slow)))
 				deaf = w.rng.IntN(2) == 0 // does not heed its context
 			}
+			if w.drowsy && w.rng.IntN(2) == 0 {
+				sleep = time.Minute
+			}
 			if w.s.Nosy && w.rng.IntN(8) == 0 {
 				question = w.rng.IntN(5)
 			}
@@ -297,8 +302,11 @@ func (w *world) handle(m *modelMember) Handler {
 		}
 		interrupted := endedByEngine(ctx)
 		if err != nil {
-			if kind == 3 && interrupted {
-				err = Permanent(err)
+			switch {
+			case kind == 3 && interrupted:
+				return Permanent(errors.New("cut off"))
+			case kind%2 == 1:
+				return context.Cause(ctx)
 			}
 			return err
 		}
@@ -312,7 +320,7 @@ func (w *world) handle(m *modelMember) Handler {
 			}
 		}
 		switch {
-		case kind == 0 && w.s.Retry.partial:
+		case kind == 0 && w.s.Retry.Partial:
 			for i := range all {
 				if i != some {
 					w.resolve(all[i : i+1])
@@ -325,7 +333,7 @@ func (w *world) handle(m *modelMember) Handler {
 		case kind == 2:
 			blame(all, false)
 			panic("model")
-		case kind == 3 && w.s.Retry.maxAttempts >= 0:
+		case kind == 3 && w.s.Retry.MaximumRetryAttempts >= 0:
 			blame(all, true)
 			return Permanent(errors.New("never"))
 		}
@@ -355,14 +363,14 @@ func (w *world) startMember(i int) {
 	w.restarts++
 	name := fmt.Sprintf("m%d.%d", i, w.restarts)
 	s := defaults()
-	s.size, s.window, s.retry = w.s.Batch, w.s.Window, w.s.Retry
+	s.BatchSize, s.Window, s.retry = w.s.Batch, w.s.Window, w.s.Retry
 	if w.s.Old >= 0 {
 		s.start.at = driver.AtEnd
 	}
 	m := &modelMember{name: name, mapping: memoryMapping(), done: make(chan error, 1)}
-	m.mapping.BatchSize, m.mapping.MaximumBatchingWindowInSeconds = s.size, new(int(s.window/time.Second))
-	m.mapping.MaximumRetryAttempts, m.mapping.BisectBatchOnFunctionError = new(s.retry.maxAttempts), s.retry.bisect
-	if s.retry.partial {
+	m.mapping.BatchSize, m.mapping.MaximumBatchingWindowInSeconds = s.BatchSize, new(int(s.Window/time.Second))
+	m.mapping.MaximumRetryAttempts, m.mapping.BisectBatchOnFunctionError = new(s.retry.MaximumRetryAttempts), s.retry.Bisect
+	if s.retry.Partial {
 		m.mapping.FunctionResponseTypes = []FunctionResponseType{ReportBatchItemFailures}
 	}
 	if w.s.Old < 0 {
@@ -517,6 +525,19 @@ func (w *world) do(s step) error {
 		}
 	case "stop":
 		return w.stopMember(i)
+	case "cut": // a stop that handlers do not outlast
+		w.mu.Lock()
+		w.drowsy = true
+		w.mu.Unlock()
+		err := w.do(step{op: "produce", part: s.part, n: s.n})
+		pass(w.s.Window + 5*time.Second)
+		if err == nil {
+			err = w.stopMember(i)
+		}
+		w.mu.Lock()
+		w.drowsy = false
+		w.mu.Unlock()
+		return err
 	case "crash": // the group drops it, so nothing that it still does counts
 		if m := w.members[i]; m != nil {
 			if id := w.memberID(m.name); id != "" {

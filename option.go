@@ -11,6 +11,8 @@ import (
 
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/limit"
 	"github.com/esm-go/esm/scaling"
 )
 
@@ -36,7 +38,7 @@ type options struct {
 	invocationTimeout time.Duration
 	startTimeout      time.Duration
 	bufferBytes       int
-	backoff           backoff
+	backoff           limit.Backoff
 	breaker           CircuitBreaker
 	seed              uint64
 	lagInterval       time.Duration
@@ -55,7 +57,7 @@ func newOptions(opts []Option) *options {
 		stopTimeout:   defaultStopTimeout,
 		revokeTimeout: -1,
 		bufferBytes:   64 << 20,
-		backoff:       backoff{100 * time.Millisecond, 30 * time.Second},
+		backoff:       limit.Backoff{First: 100 * time.Millisecond, Most: 30 * time.Second},
 		seed:          uint64(time.Now().UnixNano()),
 		lagInterval:   time.Minute,
 
@@ -216,7 +218,7 @@ func WithBufferBytes(n int) Option {
 func WithRetryBackoff(first, most time.Duration) Option {
 	return optionFunc(func(o *options) {
 		o.check(first > 0 && most >= first, "WithRetryBackoff", []time.Duration{first, most}, "0 < first ≤ most")
-		o.backoff = backoff{first, most}
+		o.backoff = limit.Backoff{First: first, Most: most}
 	})
 }
 
@@ -348,4 +350,13 @@ func WithReadUncommitted() Option {
 // WithDialer opens the connections to the brokers, where the driver can take one (franz; see driver.Features).
 func WithDialer(dial func(ctx context.Context, network, address string) (net.Conn, error)) Option {
 	return optionFunc(func(o *options) { o.client.Dialer = dial })
+}
+
+// warnOf tells of limits that cannot meet: a batch that has no room in the budget even when its records are empty goes when
+// the budget is full.
+func (o *options) warnOf(s *settings) {
+	if need := s.BatchSize * batch.RecordWeight; need > o.bufferBytes {
+		o.logger.Warn("WithBufferBytes has no room for BatchSize records: batches are sent when the buffer is full",
+			"BatchSize", s.BatchSize, "bufferBytes", o.bufferBytes, "need", need)
+	}
 }

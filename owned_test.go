@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/internal/verdict"
 )
 
 // mangle does to an event whatever the doc of KafkaEvent allows.
@@ -39,8 +40,8 @@ func mangle(e KafkaEvent) {
 
 // What the handler does to its event changes nothing of what is tried again, dropped, told and committed.
 func TestEventBelongsToHandler(t *testing.T) {
-	for _, retry := range []retryPolicy{
-		{maxAttempts: -1}, {maxAttempts: 1}, {maxAttempts: 1, bisect: true}, {maxAttempts: -1, partial: true}, {maxAttempts: 2, bisect: true, partial: true},
+	for _, retry := range []verdict.Policy{
+		{MaximumRetryAttempts: -1}, {MaximumRetryAttempts: 1}, {MaximumRetryAttempts: 1, Bisect: true}, {MaximumRetryAttempts: -1, Partial: true}, {MaximumRetryAttempts: 2, Bisect: true, Partial: true},
 	} {
 		inBubble(t, fmt.Sprintf("%+v", retry), func(t *testing.T) {
 			b := membroker.NewBroker(t, membroker.FetchRecords(4))
@@ -64,7 +65,7 @@ func TestEventBelongsToHandler(t *testing.T) {
 			}
 			resolve := func(p int32, offset int64) { resolved[p][offset] = true }
 			s := defaults()
-			s.size, s.retry = 7, retry
+			s.BatchSize, s.retry = 7, retry
 			r := newRig(t, b, s, nil, WithHooks(Hooks{
 				Drop: func(d DropInfo) {
 					mu.Lock()
@@ -108,7 +109,7 @@ func TestEventBelongsToHandler(t *testing.T) {
 						}
 						all = append(all, id{p, rec.Offset})
 						key := fmt.Sprint(p, rec.Offset)
-						if tries[key]++; rec.Offset%3 == 1 && (tries[key] < 3 || rec.Offset == 4 && retry.maxAttempts >= 0) {
+						if tries[key]++; rec.Offset%3 == 1 && (tries[key] < 3 || rec.Offset == 4 && retry.MaximumRetryAttempts >= 0) {
 							items, bad = append(items, rec.ItemID()), true
 						}
 					}
@@ -119,7 +120,7 @@ func TestEventBelongsToHandler(t *testing.T) {
 						resolve(x.p, x.offset)
 					}
 					return nil
-				case retry.partial:
+				case retry.Partial:
 					for _, x := range all {
 						if !slices.Contains(items, ItemID{Partition: fmt.Sprintf("t-%d", x.p), Offset: x.offset}) {
 							resolve(x.p, x.offset)

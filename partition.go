@@ -5,25 +5,25 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/internal/batch"
 )
+
+// part is one partition's records in a batch.
+type part = batch.Part[*partition]
 
 // partition is one partition for as long as this member owns it: an assignment makes one, a revocation or a loss ends
 // it. Whoever finishes work for a partition checks alive first; there is no other fence. Owned by the loop.
 type partition struct {
 	driver.TopicPartition
-	key      string // "topic-partition"
-	overhead int    // what it adds to an event's JSON beside its records
-	alive    bool
+	batch.Lane[*partition]
+	alive bool
 
 	// phase says how far its life has come.
 	phase phase
 	// epoch is that of the last Start; runs of an earlier one are dropped.
 	epoch uint64
 
-	// Received and not resolved, in order: what failed and waits to be tried again or is in flight, then the buffer.
-	work     []unit
-	buf      buffer
-	inflight *invocation // holds work[0]
+	inflight *invocation // holds Work[0]
 
 	// next is the offset behind the last one received; committed what the group has, -1 when nothing.
 	next, committed int64
@@ -50,7 +50,6 @@ type partition struct {
 
 	pauses pauseReason // why the client does not fetch it; 0 = it does
 
-	place queuePlace
 	// marked: it stands in the loop's list of partitions to look at for a commit.
 	marked bool
 	// moving: its client position does not exist, and a new one is being looked for.
@@ -72,10 +71,7 @@ const (
 // position is the offset to commit: that of the first unresolved record, or the next to be received when there is none.
 // It is derived, not kept, so that nothing can make it pass an unresolved record.
 func (p *partition) position() int64 {
-	if len(p.work) > 0 {
-		return p.work[0].first()
-	}
-	if r := p.buf.first(); r != nil {
+	if r := p.Head(); r != nil {
 		return r.Offset
 	}
 	return p.next
@@ -83,38 +79,6 @@ func (p *partition) position() int64 {
 
 // dirty reports whether there is something to commit.
 func (p *partition) dirty() bool { return p.phase != starting && p.position() != p.committed }
-
-// held is the memory that the partition's records keep alive.
-func (p *partition) held() int {
-	n := p.buf.held
-	for i := range p.work {
-		n += p.work[i].held
-	}
-	return n
-}
-
-// buffered is the number of records received and not resolved.
-func (p *partition) buffered() int {
-	n := p.buf.count
-	for i := range p.work {
-		n += len(p.work[i].records)
-	}
-	return n
-}
-
-// popWork takes the head unit out and puts what is left of it in its place.
-func (p *partition) popWork(next ...unit) {
-	switch len(next) {
-	case 0:
-		copy(p.work, p.work[1:])
-		p.work[len(p.work)-1] = unit{}
-		p.work = p.work[:len(p.work)-1]
-	case 1:
-		p.work[0] = next[0]
-	default:
-		p.work = append(next, p.work[1:]...)
-	}
-}
 
 // pauseReason is a set of reasons for which a partition is not fetched.
 type pauseReason uint8

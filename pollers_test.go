@@ -151,11 +151,11 @@ func TestPollersGrowAndShrinkUnderLoad(t *testing.T) {
 		if err := r.stop(); err != nil {
 			t.Error(err)
 		}
-		if used, parts := r.runner.budget.used.Load(), r.runner.budget.partitions.Load(); used != 0 || parts != 0 {
+		if used, parts := r.runner.budget.Used.Load(), r.runner.budget.Partitions.Load(); used != 0 || parts != 0 {
 			t.Errorf("the budget has %d bytes and %d partitions after the end", used, parts)
 		}
-		if w := &r.runner.workers; w.busy != 0 || w.partitions != 0 || len(w.queue) != 0 {
-			t.Errorf("workers after the end: %d busy, %d partitions, %d waiting", w.busy, w.partitions, len(w.queue))
+		if busy, partitions, waiting := r.runner.workers.Counts(); busy != 0 || partitions != 0 || waiting != 0 {
+			t.Errorf("workers after the end: %d busy, %d partitions, %d waiting", busy, partitions, waiting)
 		}
 		if n := len(b.Members("g")); n != 0 {
 			t.Errorf("%d members are left", n)

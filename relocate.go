@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/internal/limit"
 )
 
 // answered takes in the answer to a lookup, for the partitions that still live: an answer belongs to the assignment that
@@ -57,7 +58,7 @@ func (m *member) answered(now time.Time, l lookup) {
 	if failure == nil {
 		return
 	}
-	after := backoff{100 * time.Millisecond, 5 * time.Second}.after(l.tries+1, m.rng)
+	after := limit.Backoff{First: 100 * time.Millisecond, Most: 5 * time.Second}.After(l.tries+1, m.rng)
 	m.counters.pollErrors.Add(1)
 	m.lookupFailed(failure)
 	m.lookUpAgain(l, again, now.Add(after))
@@ -184,7 +185,7 @@ func (m *member) move(now time.Time, p *partition, from, to int64) {
 		m.startAt(p, to, -1)
 	}
 	m.markDirty(p)
-	m.offsetsLost(info, p.key)
+	m.offsetsLost(info, p.Key)
 }
 
 func (m *member) offsetsLost(info OffsetsLostInfo, key string) {
@@ -256,7 +257,7 @@ func (m *member) recreated(olds []*partition) {
 		p := m.renew(old)
 		p.anew = true
 		l.parts = append(l.parts, p)
-		m.offsetsLost(info, p.key)
+		m.offsetsLost(info, p.Key)
 	}
 	if len(l.parts) > 0 {
 		m.lookUp(l)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/internal/verdict"
 )
 
 // brief writes an event as its partitions and offsets: "t-0[1 2] t-1[0]".
@@ -72,9 +73,9 @@ func TestRetryRules(t *testing.T) {
 		}
 		return ItemFailures(ids...)
 	}
-	never := retryPolicy{maxAttempts: -1}
-	partial := retryPolicy{maxAttempts: -1, partial: true}
-	limited := func(n int) retryPolicy { return retryPolicy{maxAttempts: n} }
+	never := verdict.Policy{MaximumRetryAttempts: -1}
+	partial := verdict.Policy{MaximumRetryAttempts: -1, Partial: true}
+	limited := func(n int) verdict.Policy { return verdict.Policy{MaximumRetryAttempts: n} }
 	poison := func(offset int64, err error) func(int, KafkaEvent) error {
 		return func(_ int, e KafkaEvent) error {
 			if has(e, offset) {
@@ -94,7 +95,7 @@ func TestRetryRules(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name      string
-		policy    retryPolicy
+		policy    verdict.Policy
 		handler   func(call int, e KafkaEvent) error
 		calls     []string
 		drops     []string
@@ -112,16 +113,16 @@ func TestRetryRules(t *testing.T) {
 			calls: []string{"t-0[0 1 2 3]", "t-0[0 1 2 3]", "t-0[0 1 2 3]"}, committed: 4},
 		{name: "Permanent drops at once", policy: never, handler: poison(0, Permanent(boom)),
 			calls: []string{"t-0[0 1 2 3]"}, drops: []string{"t-0[0 1 2 3] PermanentError after 1"}, committed: 4},
-		{name: "Permanent does not bisect", policy: retryPolicy{maxAttempts: -1, bisect: true}, handler: poison(0, Permanent(boom)),
+		{name: "Permanent does not bisect", policy: verdict.Policy{MaximumRetryAttempts: -1, Bisect: true}, handler: poison(0, Permanent(boom)),
 			calls: []string{"t-0[0 1 2 3]"}, drops: []string{"t-0[0 1 2 3] PermanentError after 1"}, committed: 4},
 		{name: "Throttled uses no attempt", policy: limited(1), handler: until(5, Throttled(boom)),
 			calls: slices.Repeat([]string{"t-0[0 1 2 3]"}, 6), committed: 4},
-		{name: "Throttled does not bisect", policy: retryPolicy{maxAttempts: 0, bisect: true}, handler: until(1, Throttled(boom)),
+		{name: "Throttled does not bisect", policy: verdict.Policy{MaximumRetryAttempts: 0, Bisect: true}, handler: until(1, Throttled(boom)),
 			calls: slices.Repeat([]string{"t-0[0 1 2 3]"}, 2), committed: 4},
-		{name: "bisect isolates, first half first, and splitting uses no attempt", policy: retryPolicy{maxAttempts: 1, bisect: true}, handler: poison(2, boom),
+		{name: "bisect isolates, first half first, and splitting uses no attempt", policy: verdict.Policy{MaximumRetryAttempts: 1, Bisect: true}, handler: poison(2, boom),
 			calls: []string{"t-0[0 1 2 3]", "t-0[0 1]", "t-0[2 3]", "t-0[2]", "t-0[2]", "t-0[3]"},
 			drops: []string{"t-0[2] RetryAttemptsExhausted after 2"}, committed: 4},
-		{name: "bisect with MaximumRetryAttempts 0", policy: retryPolicy{maxAttempts: 0, bisect: true}, handler: poison(0, boom),
+		{name: "bisect with MaximumRetryAttempts 0", policy: verdict.Policy{MaximumRetryAttempts: 0, Bisect: true}, handler: poison(0, boom),
 			calls: []string{"t-0[0 1 2 3]", "t-0[0 1]", "t-0[0]", "t-0[1]", "t-0[2 3]"},
 			drops: []string{"t-0[0] RetryAttemptsExhausted after 1"}, committed: 4},
 		{name: "partial: the reported items are tried alone", policy: partial,
@@ -146,14 +147,14 @@ func TestRetryRules(t *testing.T) {
 			calls:   []string{"t-0[0 1 2 3]", "t-0[0 1 2 3]"}, committed: 4},
 		{name: "partial, not asked for: the whole batch", policy: never, handler: until(1, item(1)),
 			calls: []string{"t-0[0 1 2 3]", "t-0[0 1 2 3]"}, committed: 4},
-		{name: "partial: attempts count", policy: retryPolicy{maxAttempts: 1, partial: true},
+		{name: "partial: attempts count", policy: verdict.Policy{MaximumRetryAttempts: 1, Partial: true},
 			handler: func(_ int, e KafkaEvent) error {
 				if has(e, 1) {
 					return item(1)
 				}
 				return nil
 			}, calls: []string{"t-0[0 1 2 3]", "t-0[1]"}, drops: []string{"t-0[1] RetryAttemptsExhausted after 2"}, committed: 4},
-		{name: "partial with bisect: reported items are not halved", policy: retryPolicy{maxAttempts: -1, partial: true, bisect: true},
+		{name: "partial with bisect: reported items are not halved", policy: verdict.Policy{MaximumRetryAttempts: -1, Partial: true, Bisect: true},
 			handler: func(call int, _ KafkaEvent) error {
 				if call == 1 {
 					return item(0, 1, 2)
@@ -167,7 +168,7 @@ func TestRetryRules(t *testing.T) {
 			handler: until(1, Permanent(item(1, 99))), calls: []string{"t-0[0 1 2 3]", "t-0[0 1 2 3]"}, committed: 4},
 		{name: "Permanent items, not asked for: the whole batch is retried", policy: never,
 			handler: until(1, Permanent(item(1))), calls: []string{"t-0[0 1 2 3]", "t-0[0 1 2 3]"}, committed: 4},
-		{name: "Throttled items: those alone, no attempt", policy: retryPolicy{maxAttempts: 0, partial: true},
+		{name: "Throttled items: those alone, no attempt", policy: verdict.Policy{MaximumRetryAttempts: 0, Partial: true},
 			handler: until(1, Throttled(item(2))), calls: []string{"t-0[0 1 2 3]", "t-0[2]"}, committed: 4},
 		{name: "joined: items and a plain error fail the whole batch", policy: partial, handler: until(1, errors.Join(item(1), boom)),
 			calls: []string{"t-0[0 1 2 3]", "t-0[0 1 2 3]"}, committed: 4},
@@ -214,7 +215,7 @@ func TestRetryKeepsOrder(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(6)...)
 		s := defaults()
-		s.size, s.retry = 4, retryPolicy{maxAttempts: 1, bisect: true}
+		s.BatchSize, s.retry = 4, verdict.Policy{MaximumRetryAttempts: 1, Bisect: true}
 		r := newRig(t, b, s, func(_ context.Context, e KafkaEvent) error {
 			if has(e, 1) {
 				return errors.New("poison")
@@ -238,7 +239,7 @@ func TestMixedBatchIsSplit(t *testing.T) {
 			b.Produce("t", membroker.Record{Partition: i, Value: []byte("v")})
 		}
 		s := defaults()
-		s.retry.maxAttempts = 2
+		s.retry.MaximumRetryAttempts = 2
 		var drops []string
 		r := newRig(t, b, s, func(_ context.Context, e KafkaEvent) error {
 			if has(e, 0) {
@@ -298,7 +299,7 @@ func TestAttemptOfHalves(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(2)...)
 		s := defaults()
-		s.retry.bisect = true
+		s.retry.Bisect = true
 		r := newRig(t, b, s, func(_ context.Context, e KafkaEvent) error {
 			if e.Len() == 2 {
 				return errors.New("too many")
@@ -357,7 +358,7 @@ func TestUnaskedItemFailuresAreTold(t *testing.T) {
 			b.Produce("t", numbered(2)...)
 			var log bytes.Buffer
 			s := defaults()
-			s.retry.partial = asked
+			s.retry.Partial = asked
 			r := newRig(t, b, s, func(_ context.Context, e KafkaEvent) error { return ItemFailures(e.Records["t-0"][0].ItemID()) },
 				WithLogger(slog.New(slog.NewTextHandler(&log, nil))), WithRetryBackoff(time.Second, time.Second)).start()
 			pass(150 * time.Second)

@@ -2,7 +2,9 @@ package esm
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/esm-go/esm/auth"
@@ -12,6 +14,8 @@ import (
 const (
 	// refusedInterval is the least time between two looks at the secrets for which a refusal is the reason.
 	refusedInterval = 10 * time.Second
+	// expiryInterval is the time between two warnings of the same certificates that are about to expire.
+	expiryInterval = 24 * time.Hour
 	// probeTimeout bounds one trial of new credentials.
 	probeTimeout = 20 * time.Second
 	// probeAgain is the time to the next trial of credentials that did not work: a rotation often changes the secret
@@ -21,10 +25,16 @@ const (
 
 // inForce notes the credentials that are used from now on.
 func (r *Runner) inForce(c *auth.Credentials, rotated bool) {
+	if rotated { // what was said of the old ones holds no longer
+		r.conditions.forget(func(c *Condition) bool {
+			return c.Kind == driver.KindAuthentication.String() || c.Kind == driver.KindAuthorization.String() || c.Diagnosis.Code == auth.CodeAuthnError
+		})
+	}
 	r.diagnosis.use(c, r.client.GroupID)
 	unlock := r.lock()
 	defer unlock()
 	r.credentials.Since, r.credentials.Err = time.Now(), nil
+	r.credentials.Expires = c.Expires()
 	if c != nil {
 		r.credentials.InUse = c.String()
 	}
@@ -33,18 +43,26 @@ func (r *Runner) inForce(c *auth.Credentials, rotated bool) {
 	}
 }
 
-// watchSecrets reads the secrets again at the interval, and at once when brokers refuse the credentials, until ctx ends.
-// It has Run put in force what is new.
+// watchSecrets reads the secrets again at the interval, at once when brokers refuse the credentials, and when Update names
+// others, until ctx ends. It has Run put in force what is new.
 func (r *Runner) watchSecrets(ctx context.Context, client driver.Config, rotations chan<- rotation) {
 	interval := r.opts.secretsRefresh
-	timer := time.NewTimer(interval)
+	reads := func() bool { return interval > 0 && needsSecrets(r.sourceAccess()) }
+	const never = time.Duration(math.MaxInt64)
+	timer := time.NewTimer(never)
 	defer timer.Stop()
+	var refused <-chan struct{}
+	if reads() {
+		refused = r.diagnosis.refused
+		timer.Reset(interval)
+	}
 	var last time.Time
-	refused := r.diagnosis.refused
+	warned := time.Now() // with the start's own warnings
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-r.access:
 		case <-refused:
 			// The word is there, and its time comes: no further one counts until then.
 			if wait := time.Until(last.Add(min(refusedInterval, interval))); wait > 0 {
@@ -54,9 +72,18 @@ func (r *Runner) watchSecrets(ctx context.Context, client driver.Config, rotatio
 			}
 		case <-timer.C:
 		}
-		refused = r.diagnosis.refused
 		last = time.Now()
-		after := interval
+		if last.Sub(warned) >= expiryInterval {
+			warned = last
+			for _, w := range client.Credentials.ExpiryWarnings(last) {
+				r.log.Warn("credentials", "warning", w)
+			}
+		}
+		after := never
+		refused = nil
+		if reads() {
+			after, refused = interval, r.diagnosis.refused
+		}
 		call := r.calls.begin(OpRotation)
 		settled, err := r.rotate(ctx, &client, rotations)
 		r.calls.end(call)
@@ -64,7 +91,7 @@ func (r *Runner) watchSecrets(ctx context.Context, client driver.Config, rotatio
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			after = min(interval, probeAgain)
+			after = min(after, probeAgain)
 			r.keep(err)
 		case settled:
 			unlock := r.lock()
@@ -82,9 +109,17 @@ func (r *Runner) keep(err error) {
 	r.credentials.Err = err
 	unlock()
 	d := auth.Classify(err)
+	why := "what the secret now holds cannot be used"
+	switch d.Cause {
+	case auth.CauseSecret, auth.CauseSecretUnavailable:
+		why = "the secret cannot be read"
+		if errors.Is(err, auth.ErrSecretInvalid) || errors.Is(err, auth.ErrSecretTooLarge) {
+			why = "the secret is not what it has to be"
+		}
+	}
 	// Those in use are well, or another condition says that they are not.
-	info := ErrorInfo{Op: OpRotation, Err: fmt.Errorf("the credentials stay: what the secret now holds cannot be used: %w", err), LastProcessingResult: r.lastWord(), Diagnosis: d}
-	r.core.hold(info)
+	info := ErrorInfo{Op: OpRotation, Err: fmt.Errorf("the credentials stay: %s: %w", why, err), LastProcessingResult: r.lastWord(), Diagnosis: d}
+	r.hold(info)
 	info.Err = err
 	r.hooks.errorLater(info)
 }

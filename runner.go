@@ -19,6 +19,7 @@ type Runner struct {
 	ready   chan struct{}
 	resumed chan struct{} // a Resume for a Run that waits for it; buffered
 	updated chan struct{} // an Update for the scaler; buffered
+	access  chan struct{} // other SourceAccessConfigurations; buffered
 
 	// mu guards what follows. It is never held while waiting for the loop.
 	mu           sync.Mutex
@@ -47,14 +48,16 @@ func newRunner(o *options, h Handler, s *settings, client driver.Config, id iden
 	c := &core{opts: o, handler: h, log: o.logger, hooks: newHookList(o.hooks), uuid: id.uuid, functionName: id.functionName, bootstrap: id.bootstrap,
 		cluster: fingerprint(id.bootstrap), group: client.GroupID}
 	c.current.Store(s)
-	c.budget.limit = o.bufferBytes
-	c.workers.begin(o)
-	c.circuit.begin(o.breaker)
+	c.budget.Limit = o.bufferBytes
+	// The default policy begins with all that the range allows: a process that has just started has everything to catch up
+	// with, and must not wait for Lambda's minute. A policy that the user chose begins at the minimum.
+	c.workers.Begin(o.minimumWorkers, o.maximumWorkers, !o.scaler)
+	c.circuit.Begin(o.breaker.Failures, o.breaker.Cooldown)
 	c.setResult(resultNone)
 	c.diagnosis.init()
 	c.conditions.init(o.logger)
 	c.stopping.init()
-	return &Runner{core: c, client: client, ready: make(chan struct{}), resumed: make(chan struct{}, 1), updated: make(chan struct{}, 1)}
+	return &Runner{core: c, client: client, ready: make(chan struct{}), resumed: make(chan struct{}, 1), updated: make(chan struct{}, 1), access: make(chan struct{}, 1)}
 }
 
 func (r *Runner) lock() func() {
@@ -112,10 +115,8 @@ func (r *Runner) work(ctx context.Context) error {
 	r.log.Info("event source mapping starts", "UUID", r.uuid, "FunctionName", r.functionName, "ConsumerGroupId", r.client.GroupID,
 		"Topics", r.client.Topics, "bootstrap", r.bootstrap, "driver", r.opts.driver.Name())
 	rotations := make(chan rotation)
-	if credentials != nil && r.opts.secretsRefresh > 0 {
-		client := r.client
-		watchers.Go(func() { r.watchSecrets(ctx, client, rotations) })
-	}
+	client := r.client
+	watchers.Go(func() { r.watchSecrets(ctx, client, rotations) })
 	if r.handshakes() {
 		client := r.client
 		watchers.Go(func() { r.watchHandshakes(ctx, client) })
@@ -222,24 +223,6 @@ func (r *Runner) want(paused bool) {
 	r.crew.nudge()
 }
 
-// obey pauses or resumes as is now wished. It runs on the loop.
-func (m *member) obey() {
-	now := m.wish.Load()
-	if now == m.obeyed || m.stop.phase != working {
-		return
-	}
-	m.obeyed = now
-	switch paused := now%2 == 1; {
-	case paused == m.paused:
-	case paused:
-		m.paused = true
-		m.pauseAll(pausedByUser)
-	default:
-		m.paused = false
-		m.resumeAll(pausedByUser)
-	}
-}
-
 // setState changes the state and tells the hooks.
 func (r *Runner) setState(to State) { r.changeState("", to) }
 
@@ -295,9 +278,9 @@ func (r *Runner) tellStates() {
 func (r *Runner) gather() (s Status) {
 	s.OffsetLag = make(map[string]int64)
 	for _, m := range r.crew.list() {
-		s.add(m.snapshot())
+		addTo(&s, m.snapshot())
 	}
-	s.sum()
+	sum(&s)
 	return s
 }
 
@@ -315,16 +298,19 @@ func (r *Runner) Status() Status {
 	s.State, s.StateTransitionReason, s.LastModified, s.Credentials = r.state, r.reason, r.lastModified, r.credentials
 	s.Scaling = r.scaling
 	unlock()
+	if until := s.Credentials.Expires; !until.IsZero() {
+		s.Credentials.DaysLeft = int(time.Until(until) / (24 * time.Hour))
+	}
 	s.UUID, s.FunctionName, s.ConsumerGroupID, s.Driver = r.uuid, r.functionName, r.client.GroupID, r.opts.driver.Name()
 	s.Conditions = r.conditions.list()
 	s.LastProcessingResult, s.Diagnosis = r.lastResult(s.Conditions)
-	s.mark()
+	mark(&s)
 	if s.State == Creating && s.Diagnosis.Code != "" {
 		s.StateTransitionReason = string(s.Diagnosis.Code)
 	}
-	s.Workers = r.workers.limit()
-	s.CircuitOpen = r.circuit.isOpen()
-	s.BufferedBytes, s.BufferLimit = int(r.budget.used.Load()), r.budget.limit
+	s.Workers = r.workers.Limit()
+	s.CircuitOpen = r.circuit.IsOpen()
+	s.BufferedBytes, s.BufferLimit = int(r.budget.Used.Load()), r.budget.Limit
 	if !s.Scaling.LagTime.IsZero() {
 		s.Scaling.LagAge = time.Since(s.Scaling.LagTime)
 	}

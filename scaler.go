@@ -152,7 +152,7 @@ func (s *scaler) failed(err error) {
 	}
 	info := s.r.problem(OpLag, err)
 	info.Err = fmt.Errorf("looking up the ends of the partitions failed; the lag is what fetches show: %w", err)
-	s.r.core.hold(info)
+	s.r.hold(info)
 	if was {
 		return
 	}
@@ -189,7 +189,7 @@ func (s *scaler) decide() {
 	s.last = now
 	s.tell(now, &sample, &d)
 	if len(sample.Partitions) > 0 {
-		s.r.workers.set(d.Workers)
+		s.r.workers.Set(d.Workers)
 	}
 	s.fleet.follow(d.Pollers)
 }
@@ -214,8 +214,8 @@ func (s *scaler) sample(now time.Time) scaling.Sample {
 	sample := scaling.Sample{
 		Time: now, LagTime: rd.lagTime, Partitions: rd.parts, OldestAge: rd.oldest, BufferedBytes: rd.buffered, Busy: rd.busy,
 		Completed: t.resolved - before.resolved, Throttles: t.throttles - before.throttles,
-		BatchSize: s.r.current.Load().size,
-		Capacity:  scaling.Capacity{Workers: s.r.workers.limit(), Pollers: s.fleet.size()},
+		BatchSize: s.r.current.Load().BatchSize,
+		Capacity:  scaling.Capacity{Workers: s.r.workers.Limit(), Pollers: s.fleet.size()},
 	}
 	// The counters are read one by one while loops move them; none may get negative by it.
 	sample.Invocations = max(0, t.invokes-before.invokes-sample.Throttles)

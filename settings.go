@@ -5,12 +5,14 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/verdict"
 )
 
 // settings are what the engine reads of a mapping: immutable, and replaced whole by Update.
 type settings struct {
-	limits
-	retry  retryPolicy
+	batch.Limits
+	retry  verdict.Policy
 	maxAge time.Duration // 0 = no limit
 	start  startPolicy
 	// fingerprint names what members of one group must agree on.
@@ -32,14 +34,14 @@ func settingsOf(m Mapping) *settings {
 	m = m.WithDefaults()
 	e := event.KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: bootstrap(m)}
 	s := &settings{
-		limits: limits{size: m.BatchSize, window: defaultWindow, payload: payloadLimit, envelope: e.EnvelopeSize()},
-		retry:  retryPolicy{maxAttempts: -1, bisect: m.BisectBatchOnFunctionError, partial: len(m.FunctionResponseTypes) > 0},
+		Limits: batch.Limits{BatchSize: m.BatchSize, Window: defaultWindow, Payload: payloadLimit, Envelope: e.EnvelopeSize()},
+		retry:  verdict.Policy{MaximumRetryAttempts: -1, Bisect: m.BisectBatchOnFunctionError, Partial: len(m.FunctionResponseTypes) > 0},
 	}
 	if w := m.MaximumBatchingWindowInSeconds; w != nil {
-		s.window = time.Duration(*w) * time.Second
+		s.Window = time.Duration(*w) * time.Second
 	}
 	if n := m.MaximumRetryAttempts; n != nil {
-		s.retry.maxAttempts = *n
+		s.retry.MaximumRetryAttempts = *n
 	}
 	if a := m.MaximumRecordAgeInSeconds; a != nil && *a > 0 {
 		s.maxAge = time.Duration(*a) * time.Second

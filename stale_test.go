@@ -57,7 +57,7 @@ func (s stale) play(t testing.TB) error {
 	b.CreateTopic("t", 1)
 	b.Produce("t", values("before", s.Before)...)
 	settings := defaults()
-	settings.size = s.Batch
+	settings.BatchSize = s.Batch
 	d := &lateDriver{Driver: b.Driver(), release: make(chan struct{})}
 	r := newRig(t, b, settings, nil, WithDriver(d), WithLagInterval(5*time.Second)).start()
 	pass(time.Minute)

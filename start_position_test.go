@@ -324,7 +324,7 @@ func TestOutOfRange(t *testing.T) {
 		}))
 		b.Produce("t", numbered(5)...)
 		s := defaults()
-		s.size = 1
+		s.BatchSize = 1
 		r := newRig(t, b, s, func(_ context.Context, e KafkaEvent) error {
 			time.Sleep(10 * time.Second)
 			mu.Lock()

@@ -29,7 +29,7 @@ func TestPartitionStatus(t *testing.T) {
 			b.Produce("t", membroker.Record{Partition: 1}) // t-1: fails
 		}
 		s := defaults()
-		s.size = 2
+		s.BatchSize = 2
 		bad := errors.New("bad")
 		r := newRig(t, b, s, func(ctx context.Context, e KafkaEvent) error {
 			if e.Records["t-0"] != nil {

@@ -56,7 +56,7 @@ func (m *member) fail(err error) {
 		m.stop.fatal = &SourceError{Op: string(OpPoll), Err: err}
 	}
 	m.log.Error("the client failed for good", "err", err)
-	m.core.hold(m.problem(OpPoll, err)) // of the Runner: it outlives the member
+	m.hold(m.problem(OpPoll, err)) // of the Runner: it outlives the member
 	m.beginStop(time.Now(), false)
 }
 
@@ -167,8 +167,8 @@ func (m *member) abandon(inv *invocation) {
 	m.left.handler(inv, h)
 	m.log.Error("a handler ignores the end of its context and is left behind", "partitions", h.Partitions, "since", h.Since)
 	delete(m.flying, inv)
-	m.workers.release()
-	if m.circuit.leave() {
+	m.workers.Release()
+	if m.circuit.Leave() {
 		m.crew.nudge()
 	}
 }

@@ -28,7 +28,7 @@ func TestGuarantee4Stop(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(3)...)
 		s := defaults()
-		s.size = 1
+		s.BatchSize = 1
 		r := newRig(t, b, s, func(ctx context.Context, _ KafkaEvent) error { return obedient(ctx, 20*time.Second) }).start()
 		pass(5 * time.Second)
 		begin := time.Now()
@@ -84,7 +84,7 @@ func TestGuarantee4Stop(t *testing.T) {
 		if !errors.As(err, &stuck) || len(stuck.Handlers) != 1 {
 			t.Fatalf("Run: %v", err)
 		}
-		if h := stuck.Handlers[0]; h.Partitions["t-0"] != (OffsetRange{0, 2}) || len(h.Partitions) != 1 || !h.Since.Equal(r.at[0]) {
+		if h := stuck.Handlers[0]; h.Partitions["t-0"] != (OffsetRange{First: 0, Last: 2}) || len(h.Partitions) != 1 || !h.Since.Equal(r.at[0]) {
 			t.Errorf("stuck handler %+v", h)
 		}
 		if !strings.Contains(err.Error(), "t-0[0..2]") {
@@ -223,7 +223,7 @@ func TestRevoke(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 2)
 		s := defaults()
-		s.window = 0
+		s.Window = 0
 		var ended time.Time
 		var revoked []AssignmentInfo
 		var at time.Time

@@ -31,12 +31,12 @@ func (m *member) joined() {
 
 // fetched: records of a partition came, or its position moved on.
 func (m *member) fetched(tp TopicPartition) {
-	m.conditions.end(m, func(c *Condition) bool { return c.Op == OpPoll && c.about(tp) })
+	m.conditions.end(m, func(c *Condition) bool { return c.Op == OpPoll && about(c, tp) })
 }
 
 // started: it is known where a partition begins, or goes on.
 func (m *member) started(tp TopicPartition) {
-	m.conditions.end(m, func(c *Condition) bool { return (c.Op == OpPoll || c.Op == OpStart) && c.about(tp) })
+	m.conditions.end(m, func(c *Condition) bool { return (c.Op == OpPoll || c.Op == OpStart) && about(c, tp) })
 }
 
 // gone: a partition is this member's no longer.
@@ -120,7 +120,7 @@ func (m *member) advanceConditions(now time.Time) {
 	default:
 		m.fullTold = true
 		m.conditions.hold(m, ErrorInfo{Op: OpBuffer, Err: fmt.Errorf("%d partitions wait for memory: %d of %d bytes hold records that are not handled",
-			len(m.budgetPaused), m.budget.used.Load(), m.budget.limit), LastProcessingResult: *m.result.Load()}, conditionMemory, TopicPartition{})
+			len(m.budgetPaused), m.budget.Used.Load(), m.budget.Limit), LastProcessingResult: *m.result.Load()}, conditionMemory, TopicPartition{})
 	}
 }
 
@@ -188,7 +188,7 @@ func (c *conditions) everyMinute(now time.Time) time.Time {
 // probe asks the brokers whether what a client said once still holds: that they, or a topic, cannot be reached. The leaders of
 // all of the member's partitions have to answer.
 func (r *Runner) probe(ctx context.Context, m *member) {
-	if !r.conditions.held(m, func(c *Condition) bool { return c.probed() }) {
+	if !r.conditions.held(m, probed) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, probePatience)
@@ -225,13 +225,13 @@ func (r *Runner) probe(ctx context.Context, m *member) {
 	}
 	if well {
 		m.conditions.end(m, func(c *Condition) bool {
-			return c.probed() && c.Kind != driver.KindUnknownTopic.String() && c.Last.Before(began)
+			return probed(c) && c.Kind != driver.KindUnknownTopic.String() && c.Last.Before(began)
 		})
 	}
 }
 
 // probed reports whether a probe can tell that it has ended.
-func (c *Condition) probed() bool {
+func probed(c *Condition) bool {
 	switch c.Kind {
 	case driver.KindUnavailable.String(), driver.KindAuthentication.String(), driver.KindUnknownTopic.String():
 		return c.Op == OpPoll

@@ -89,31 +89,13 @@ func encodeCertificates(all []*x509.Certificate) []byte {
 
 // name is how messages name a certificate: by its subject, or its number.
 func certificateName(c *x509.Certificate) string {
-	if subject := c.Subject.String(); subject != "" {
+	if subject := subjectName(c); subject != "" {
 		if len(subject) > 120 {
 			subject = subject[:120] + "…"
 		}
 		return fmt.Sprintf("%q", subject)
 	}
 	return "with serial number " + c.SerialNumber.String()
-}
-
-// expiryNotice is how long before its end a certificate is worth a warning.
-const expiryNotice = 30 * 24 * time.Hour
-
-// dates says what is wrong with a certificate's dates. fatal is false for one
-// that merely ends soon; problem is "" when all is well.
-func dates(c *x509.Certificate, now time.Time) (problem string, fatal bool) {
-	switch {
-	case now.After(c.NotAfter):
-		return fmt.Sprintf("certificate %s expired on %s", certificateName(c), stamp(c.NotAfter)), true
-	case now.Before(c.NotBefore):
-		return fmt.Sprintf("certificate %s is not valid before %s (this machine's clock says %s)",
-			certificateName(c), stamp(c.NotBefore), stamp(now)), true
-	case c.NotAfter.Sub(now) < expiryNotice:
-		return fmt.Sprintf("certificate %s expires on %s", certificateName(c), stamp(c.NotAfter)), false
-	}
-	return "", false
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
@@ -129,29 +111,20 @@ func (p *secretParser) rootCAs(c *Credentials) error {
 	if pemErr != nil {
 		return p.fail(ErrCertificate, field, pemErr.problem, pemErr.hint)
 	}
-	var dead string
-	alive := 0
+	if err := p.rootDates(field, all); err != nil {
+		return err
+	}
 	for _, certificate := range all {
-		problem, fatal := dates(certificate, p.now)
-		if !fatal {
-			alive++
-		}
-		if problem != "" {
-			p.warnf(field, "%s: renew it", problem)
-		}
-		if fatal {
-			dead = problem
-		}
 		selfIssued := bytes.Equal(certificate.RawSubject, certificate.RawIssuer)
 		if !selfIssued {
-			p.warnf(field, "certificate %s is not a root: it is signed by %q, and OpenSSL clients want that one too",
-				certificateName(certificate), certificate.Issuer.String())
+			p.warnf(field, "certificate %s is not a root: it is signed by %q, and driver/confluent (OpenSSL) wants that one too",
+				certificateName(certificate), issuerName(certificate))
 		} else if certificate.Version >= 3 && !certificate.IsCA {
 			p.warnf(field, "certificate %s is not marked as a CA: it trusts that one server alone", certificateName(certificate))
 		}
-	}
-	if alive == 0 {
-		return p.fail(ErrCertificate, field, dead, "store the CA's current certificate")
+		if problem := weakKey(certificate); problem != "" {
+			p.warnf(field, "%s: clients may refuse what it signs", problem)
+		}
 	}
 	c.RootCAs = encodeCertificates(all)
 	if c.Protocol == ProtocolPlaintext {

@@ -3,6 +3,7 @@ package auth
 import (
 	"bytes"
 	"crypto"
+	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -83,12 +84,17 @@ func (p *secretParser) chain(all []*x509.Certificate, key crypto.Signer) ([]*x50
 			fmt.Sprintf("the private key belongs to none of the certificates (the first is %s)", certificateName(all[0])),
 			"store the key that the certificate was made with")
 	}
-	chain, rest, weak := link(all, leaf)
+	chain, rest, ok := link(all, leaf)
+	if !ok {
+		return nil, p.fail(ErrCertificate, field,
+			fmt.Sprintf("%d certificates, too many of which could have signed one another, are more than a chain", len(all)),
+			"store the client's certificate and the CAs above it alone")
+	}
 	if len(rest) > 0 {
 		last := chain[len(chain)-1]
 		return nil, p.fail(ErrCertificate, field,
 			fmt.Sprintf("the chain does not link: certificate %s signed nothing before it, and %s is signed by %q",
-				certificateName(rest[0]), certificateName(last), last.Issuer.String()),
+				certificateName(rest[0]), certificateName(last), issuerName(last)),
 			"store the client's certificate, then the CA that signed it, then the CA of that one")
 	}
 	for i := range chain {
@@ -97,17 +103,16 @@ func (p *secretParser) chain(all []*x509.Certificate, key crypto.Signer) ([]*x50
 			break
 		}
 	}
-	for _, certificate := range weak {
-		p.warnf(field, "certificate %s is signed with an algorithm that is no longer trusted (%s)",
-			certificateName(certificate), certificate.SignatureAlgorithm)
+	if err := p.chainDates(field, chain); err != nil {
+		return nil, err
 	}
 	for i, certificate := range chain {
-		problem, fatal := dates(certificate, p.now)
+		problem, fatal := weakness(certificate, i == 0)
 		if fatal {
-			return nil, p.fail(ErrCertificate, field, problem, "store a certificate that is in date")
+			return nil, p.fail(ErrCertificate, field, problem, "have the CA make one with "+goodKeys)
 		}
 		if problem != "" {
-			p.warnf(field, "%s: renew it", problem)
+			p.warnf(field, "%s: have it made anew with "+goodKeys, problem)
 		}
 		if i > 0 && certificate.Version >= 3 && !certificate.IsCA {
 			return nil, p.fail(ErrCertificate, field,
@@ -120,40 +125,48 @@ func (p *secretParser) chain(all []*x509.Certificate, key crypto.Signer) ([]*x50
 	return chain, nil
 }
 
-// link orders all behind all[leaf]. rest is what signed nothing in the chain;
-// weak is what is signed in a way that Go does not check any more.
-func link(all []*x509.Certificate, leaf int) (chain, rest, weak []*x509.Certificate) {
+// maxSignatureChecks bounds what sorting costs. A chain takes one check a certificate; only certificates of the same name
+// take more.
+const maxSignatureChecks = 100
+
+// link orders all behind all[leaf]. rest is what signed nothing in the chain. ok is false where finding out takes too many
+// checks of signatures.
+func link(all []*x509.Certificate, leaf int) (chain, rest []*x509.Certificate, ok bool) {
 	chain = []*x509.Certificate{all[leaf]}
 	for i, certificate := range all {
 		if i != leaf {
 			rest = append(rest, certificate)
 		}
 	}
+	checks := 0
 	// Each certificate of the chain looks for its issuers among the rest. A
 	// cross-signed CA has two, so the search goes on behind the first one.
 	for at := 0; at < len(chain); at++ {
 		kept := rest[:0:0]
 		for _, candidate := range rest {
-			signed, isWeak := issued(candidate, chain[at])
-			if !signed {
+			if !bytes.Equal(candidate.RawSubject, chain[at].RawIssuer) {
 				kept = append(kept, candidate)
 				continue
 			}
-			if isWeak {
-				weak = append(weak, chain[at])
+			if checks++; checks > maxSignatureChecks {
+				return nil, nil, false
 			}
-			chain = append(chain, candidate)
+			if issued(candidate, chain[at]) {
+				chain = append(chain, candidate)
+			} else {
+				kept = append(kept, candidate)
+			}
 		}
 		rest = kept
 	}
-	return chain, rest, weak
+	return chain, rest, true
 }
 
-// issued reports whether parent signed child. weak is true when the signature
-// is of a kind that Go refuses to check, and names alone had to do.
-func issued(parent, child *x509.Certificate) (signed, weak bool) {
-	if !bytes.Equal(parent.RawSubject, child.RawIssuer) {
-		return false, false
+// issued reports whether parent, which has the name of child's issuer, signed child. Where the signature is of a kind that
+// Go refuses to check, the names and key identifiers have to do.
+func issued(parent, child *x509.Certificate) bool {
+	if key, ok := parent.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSABits {
+		return false // to check it would take too long
 	}
 	// CheckSignatureFrom would also refuse a parent that is not a CA: chain
 	// says so in better words.
@@ -161,9 +174,9 @@ func issued(parent, child *x509.Certificate) (signed, weak bool) {
 	var insecure x509.InsecureAlgorithmError
 	if errors.As(err, &insecure) || errors.Is(err, x509.ErrUnsupportedAlgorithm) {
 		return len(child.AuthorityKeyId) == 0 || len(parent.SubjectKeyId) == 0 ||
-			bytes.Equal(child.AuthorityKeyId, parent.SubjectKeyId), true
+			bytes.Equal(child.AuthorityKeyId, parent.SubjectKeyId)
 	}
-	return err == nil, false
+	return err == nil
 }
 
 // clientUsage says why a broker would not take the certificate from a client.

@@ -14,6 +14,10 @@ type Report struct {
 	Mechanism SASLMechanism
 	// Username is the SASL user name.
 	Username string
+	// Principal is [Credentials.Principal]: who ACLs have to name.
+	Principal string
+	// Tokens says whose tokens OAUTHBEARER and AWS_MSK_IAM use, and where they come from. Check asks for none.
+	Tokens string
 	// Certificates is the client's chain, leaf first; RootCAs are what brokers
 	// are checked against, none for the system's roots.
 	Certificates, RootCAs []CertificateInfo
@@ -25,7 +29,8 @@ type Report struct {
 
 // CertificateInfo is the public part of a certificate that people ask for.
 type CertificateInfo struct {
-	// Subject of a client certificate is its Kafka principal: User:<Subject>.
+	// Subject and Issuer are printed as Java's X500Principal.getName() does, from the certificate's own bytes. "User:" and
+	// the Subject of a client certificate is its Kafka principal.
 	Subject, Issuer     string
 	DNSNames            []string
 	NotBefore, NotAfter time.Time
@@ -42,6 +47,7 @@ func Check(ctx context.Context, secrets Secrets, configs []SourceAccessConfigura
 	}
 	report.Protocol, report.Mechanism = credentials.protocol(), credentials.Mechanism
 	report.Username, report.Version = credentials.Username, credentials.Version
+	report.Principal, report.Tokens = credentials.Principal(), credentials.Tokens.String()
 	report.Certificates = infos(credentials.Certificate)
 	report.RootCAs = infos(credentials.RootCAs)
 	return report, nil
@@ -64,7 +70,7 @@ func infos(pemText []byte) []CertificateInfo {
 }
 
 func infoOf(c *x509.Certificate) CertificateInfo {
-	return CertificateInfo{Subject: c.Subject.String(), Issuer: c.Issuer.String(), DNSNames: c.DNSNames,
+	return CertificateInfo{Subject: subjectName(c), Issuer: issuerName(c), DNSNames: c.DNSNames,
 		NotBefore: c.NotBefore, NotAfter: c.NotAfter}
 }
 
@@ -73,9 +79,18 @@ func (r *Report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "protocol %s", r.Protocol)
 	if r.Mechanism != "" {
-		fmt.Fprintf(&b, ", mechanism %s, user %s", r.Mechanism, r.Username)
+		fmt.Fprintf(&b, ", mechanism %s", r.Mechanism)
+	}
+	if r.Username != "" {
+		fmt.Fprintf(&b, ", user %s", r.Username)
+	}
+	if r.Tokens != "" {
+		fmt.Fprintf(&b, ", %s", r.Tokens)
 	}
 	b.WriteByte('\n')
+	if r.Principal != "" {
+		fmt.Fprintf(&b, "principal %s\n", r.Principal)
+	}
 	for _, c := range r.Certificates {
 		fmt.Fprintf(&b, "client certificate %q, signed by %q, until %s\n", c.Subject, c.Issuer, stamp(c.NotAfter))
 	}

@@ -68,7 +68,7 @@ func (f Facts) one(err error) Diagnosis {
 	if already, ok := errors.AsType[Diagnosis](err); ok {
 		return already
 	}
-	for _, try := range []func(error) Diagnosis{classifySecret, f.classifyBroker, f.classifyTLS, f.classifyClient, f.classifyNetwork} {
+	for _, try := range []func(error) Diagnosis{classifySecret, classifyToken, f.classifyBroker, f.classifyTLS, f.classifyClient, f.classifyNetwork} {
 		if d := try(err); d.Known() {
 			return d
 		}
@@ -78,13 +78,17 @@ func (f Facts) one(err error) Diagnosis {
 
 // classifySecret is for what goes wrong before connecting.
 func classifySecret(err error) Diagnosis {
+	own, named := errors.AsType[*SecretError](err)
 	invalid := func(cause Cause) Diagnosis {
-		return Diagnosis{Text: TextCertificateOrKey, Code: CodeConfigNotValid, Cause: cause, Detail: ownText(err),
-			Hint: "store a certificate and its PKCS#8 key as PEM"}
+		d := Diagnosis{Text: TextCertificateOrKey, Code: CodeConfigNotValid, Cause: cause, Detail: ownText(err),
+			Hint: "check the secret with auth.Check"}
+		if named && own.Temporary {
+			d.Code, d.Retryable = "", true
+		}
+		return d
 	}
-	config := func(cause Cause) Diagnosis {
-		return Diagnosis{Text: "The secret of SourceAccessConfigurations cannot be used", Code: CodeConfigNotValid,
-			Cause: cause, Detail: ownText(err)}
+	config := func(text string) Diagnosis {
+		return Diagnosis{Text: text, Code: CodeConfigNotValid, Cause: CauseSecret, Detail: ownText(err)}
 	}
 	switch {
 	case errors.Is(err, ErrSourceAccess), errors.Is(err, ErrInvalidCredentials):
@@ -100,8 +104,10 @@ func classifySecret(err error) Diagnosis {
 	case errors.Is(err, ErrSecretUnavailable), errors.Is(err, ErrSecretThrottled):
 		return Diagnosis{Text: TextSecretsUnreachable, Cause: CauseSecretUnavailable, Detail: ownText(err), Retryable: true}
 	case errors.Is(err, ErrSecretNotFound), errors.Is(err, ErrSecretAccessDenied), errors.Is(err, ErrSecretKMS),
-		errors.Is(err, ErrSecretWrongRegion), errors.Is(err, ErrSecretTooLarge), errors.Is(err, ErrSecretInvalid):
-		return config(CauseSecret)
+		errors.Is(err, ErrSecretWrongRegion):
+		return config("The secret of SourceAccessConfigurations cannot be read")
+	case errors.Is(err, ErrSecretTooLarge), errors.Is(err, ErrSecretInvalid):
+		return config("The secret of SourceAccessConfigurations cannot be used")
 	}
 	return Diagnosis{}
 }

@@ -3,6 +3,7 @@ package auth
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 )
@@ -62,20 +63,23 @@ func (f Facts) brokerCode(code int, seen string) Diagnosis {
 	return Diagnosis{}
 }
 
-// principal names who the broker sees, as far as it is known. For a certificate
-// it is what Kafka makes of it unless ssl.principal.mapping.rules say otherwise.
+// principal names who the broker sees, as far as it is known.
 func (f Facts) principal() string {
 	if f.Credentials == nil {
 		return "the principal"
 	}
-	if f.Credentials.Username != "" {
-		return fmt.Sprintf("principal User:%.100s", f.Credentials.Username)
+	name := f.Credentials.Principal()
+	switch {
+	case name == "":
+		return "the principal of the token"
+	case len(name) > maxPrincipal: // whole or not at all: an ACL takes the exact name
+		return "the principal"
 	}
-	if chain := infos(f.Credentials.Certificate); len(chain) > 0 {
-		return fmt.Sprintf("principal User:%.300s", chain[0].Subject)
-	}
-	return "principal User:ANONYMOUS"
+	return "principal " + name
 }
+
+// maxPrincipal bounds the length of a principal in a message.
+const maxPrincipal = 1000
 
 func (f Facts) hasCertificate() bool {
 	return f.Credentials != nil && len(f.Credentials.Certificate) > 0
@@ -88,7 +92,15 @@ func (f Facts) mechanism() string {
 	return "the SASL mechanism"
 }
 
-func (f Facts) saslRefused(string) Diagnosis {
+func (f Facts) saslRefused(seen string) Diagnosis {
+	switch {
+	case strings.Contains(seen, "Cannot change principals during re-authentication"):
+		return connection(CauseDisconnected, "the broker ends connections whose user has changed", "nothing has to be done: the next connection is the new user's")
+	case f.Credentials != nil && f.Credentials.Mechanism == MechanismOAuthBearer, strings.Contains(seen, "invalid_token"):
+		return f.tokenRefused(seen)
+	case f.Credentials != nil && f.Credentials.Mechanism == MechanismAWSMSKIAM:
+		return iamRefused(seen)
+	}
 	return Diagnosis{Text: TextSASL, Code: CodeAuthnError, Cause: CauseCredentials,
 		Detail: "the broker refuses the user name or password for " + f.mechanism(),
 		Hint:   "check username and password in the secret, and that the user has credentials for this mechanism on the cluster"}

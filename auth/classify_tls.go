@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -98,12 +99,24 @@ func classifyVerification(err error) Diagnosis {
 		return refuseServer(CauseServerName, detail,
 			"dial the broker by a name in its certificate (bootstrap.servers and advertised.listeners), or have it issued with that subjectAltName")
 	case errors.As(err, &unknown):
+		var sent []*x509.Certificate
+		if verification != nil {
+			sent = verification.UnverifiedCertificates
+		}
 		if unknown.Cert != nil && leaf == nil {
 			leaf = unknown.Cert
 		}
+		if weak := weaklySigned(sent); weak != nil && strings.Contains(unknown.Error(), "insecure algorithm") {
+			return refuseServer(CauseServerInvalid, weakDigest(weak), "have the broker's certificate issued anew, signed with SHA-256 or better")
+		}
+		if top := lastSent(sent); top != nil && top != leaf && leaf != nil {
+			return refuseServer(CauseServerCA, fmt.Sprintf("the broker's certificate %s leads to %.200q, which is not trusted",
+				certificateName(leaf), issuerName(top)),
+				"put that CA's certificate into a secret of Type "+string(ServerRootCACertificate))
+		}
 		detail := "the broker's certificate is signed by a CA that is not trusted"
 		if leaf != nil {
-			detail = fmt.Sprintf("the broker's certificate %s is signed by %.200q, which is not trusted", certificateName(leaf), leaf.Issuer.String())
+			detail = fmt.Sprintf("the broker's certificate %s is signed by %.200q, which is not trusted", certificateName(leaf), issuerName(leaf))
 		}
 		return refuseServer(CauseServerCA, detail,
 			"put that CA's certificate into a secret of Type "+string(ServerRootCACertificate)+", and have the broker send its intermediate certificates")
@@ -123,6 +136,38 @@ func classifyVerification(err error) Diagnosis {
 		return refuseServer(CauseServerInvalid, verification.Error(), "check the broker's certificate")
 	}
 	return Diagnosis{}
+}
+
+// lastSent follows the certificates that a broker sent, its own first, as far up as they lead.
+func lastSent(sent []*x509.Certificate) *x509.Certificate {
+	if len(sent) == 0 {
+		return nil
+	}
+	at := sent[0]
+	for range sent { // no more steps than certificates: they may lead in a circle
+		next := at
+		for _, c := range sent {
+			if c != at && !selfIssued(at) && bytes.Equal(c.RawSubject, at.RawIssuer) {
+				next = c
+				break
+			}
+		}
+		if next == at {
+			break
+		}
+		at = next
+	}
+	return at
+}
+
+// weaklySigned is the first certificate that is signed in a way that is not accepted any more.
+func weaklySigned(sent []*x509.Certificate) *x509.Certificate {
+	for _, c := range sent {
+		if !selfIssued(c) && c.SignatureAlgorithm != x509.UnknownSignatureAlgorithm && weakDigest(c) != "" {
+			return c
+		}
+	}
+	return nil
 }
 
 func refuseServer(cause Cause, detail, hint string) Diagnosis {

@@ -5,9 +5,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"net"
+	"regexp"
 )
 
 // SecurityProtocol is Kafka's security.protocol.
@@ -29,6 +33,8 @@ const (
 	MechanismPlain       SASLMechanism = "PLAIN"
 	MechanismSCRAMSHA256 SASLMechanism = "SCRAM-SHA-256"
 	MechanismSCRAMSHA512 SASLMechanism = "SCRAM-SHA-512"
+	MechanismOAuthBearer SASLMechanism = "OAUTHBEARER"
+	MechanismAWSMSKIAM   SASLMechanism = "AWS_MSK_IAM"
 )
 
 // Credentials are what a Kafka client needs to connect. The zero value means
@@ -43,6 +49,13 @@ type Credentials struct {
 	Username string
 	// Password is the SASL password.
 	Password Secret
+	// Tokens are those of OAUTHBEARER. With AWS_MSK_IAM they are those with which Amazon MSK takes OAUTHBEARER in its place,
+	// for clients that do not have that mechanism.
+	Tokens *Tokens
+	// Extensions are the SASL extensions of OAUTHBEARER (RFC 7628, 3.1).
+	Extensions map[string]string
+	// IAM signs for AWS_MSK_IAM.
+	IAM IAM
 	// RootCAs are the CA certificates that brokers are checked against, as PEM
 	// (CERTIFICATE blocks only, newline-terminated). They replace the system's
 	// roots. Empty means the system's roots. librdkafka: ssl.ca.pem.
@@ -57,6 +70,8 @@ type Credentials struct {
 	// that were resolved by one process through the same Secrets with the same
 	// Version hold the same values. "" when no secret was read. It is printed.
 	Version string
+
+	scope, audience string // of the configurations, for those that make Tokens
 }
 
 // protocol is Protocol with its default.
@@ -79,19 +94,13 @@ func (c *Credentials) Validate() error {
 	}
 	switch c.protocol() {
 	case ProtocolPlaintext, ProtocolSSL:
-		if c.Mechanism != "" || c.Username != "" || !c.Password.IsZero() {
-			return invalid(fmt.Sprintf("a SASL mechanism, user name or password with Protocol %s: use %s",
+		if c.Mechanism != "" || c.Username != "" || !c.Password.IsZero() || c.Tokens != nil || c.IAM != nil {
+			return invalid(fmt.Sprintf("a SASL mechanism, user name, password or tokens with Protocol %s: use %s",
 				c.protocol(), ProtocolSASLSSL))
 		}
 	case ProtocolSASLSSL:
-		switch c.Mechanism {
-		case MechanismPlain, MechanismSCRAMSHA256, MechanismSCRAMSHA512:
-		default:
-			return invalid(fmt.Sprintf("Protocol %s with Mechanism %.20q: use %s, %s or %s", ProtocolSASLSSL,
-				string(c.Mechanism), MechanismPlain, MechanismSCRAMSHA256, MechanismSCRAMSHA512))
-		}
-		if c.Username == "" || c.Password.IsZero() {
-			return invalid("Mechanism " + string(c.Mechanism) + " needs Username and Password")
+		if problem := c.mechanismProblem(); problem != "" {
+			return invalid(problem)
 		}
 	case "SASL_PLAINTEXT":
 		return invalid("Protocol SASL_PLAINTEXT would send the password over a connection that is not encrypted: use SASL_SSL")
@@ -107,6 +116,43 @@ func (c *Credentials) Validate() error {
 	}
 	return nil
 }
+
+// mechanismProblem says what a SASL mechanism lacks.
+func (c *Credentials) mechanismProblem() string {
+	login := c.Username != "" || !c.Password.IsZero()
+	switch c.Mechanism {
+	case MechanismPlain, MechanismSCRAMSHA256, MechanismSCRAMSHA512:
+		switch {
+		case c.Username == "" || c.Password.IsZero():
+			return "Mechanism " + string(c.Mechanism) + " needs Username and Password"
+		case c.Tokens != nil || c.IAM != nil || len(c.Extensions) > 0:
+			return "Mechanism " + string(c.Mechanism) + " has no Tokens, IAM or Extensions"
+		}
+	case MechanismOAuthBearer, MechanismAWSMSKIAM:
+		switch {
+		case login:
+			return "Mechanism " + string(c.Mechanism) + " has no Username or Password"
+		case c.Mechanism == MechanismOAuthBearer && c.Tokens == nil:
+			return "Mechanism OAUTHBEARER needs Tokens"
+		case c.Mechanism == MechanismAWSMSKIAM && c.IAM == nil:
+			return "Mechanism AWS_MSK_IAM needs IAM"
+		}
+		for name, value := range c.Extensions {
+			if !extensionName.MatchString(name) || name == "auth" || !extensionValue.MatchString(value) {
+				return fmt.Sprintf("Extensions: %.40q and its value are none that RFC 7628 allows", name)
+			}
+		}
+	default:
+		return fmt.Sprintf("Protocol %s with Mechanism %.20q: use %s, %s, %s, %s or %s", ProtocolSASLSSL, string(c.Mechanism),
+			MechanismPlain, MechanismSCRAMSHA256, MechanismSCRAMSHA512, MechanismOAuthBearer, MechanismAWSMSKIAM)
+	}
+	return ""
+}
+
+var (
+	extensionName  = regexp.MustCompile(`^[A-Za-z]+$`)
+	extensionValue = regexp.MustCompile(`^[\x21-\x7E \t\r\n]*$`)
+)
 
 // TLSConfig builds the configuration for a Go client, nil for PLAINTEXT.
 //
@@ -148,6 +194,54 @@ func (c *Credentials) TLSConfig() (*tls.Config, error) {
 	return config, nil
 }
 
+// TLSConfigFor is [Credentials.TLSConfig] for connections to one host, whose name it sets. It takes a broker's certificate
+// that has no DNS name in its subjectAltName by its common name, as Java and OpenSSL do and crypto/tls does not: a cluster
+// that Kafka's own clients reach is reached. All else is checked as crypto/tls checks it.
+func (c *Credentials) TLSConfigFor(host string) (*tls.Config, error) {
+	config, err := c.TLSConfig()
+	if err != nil || config == nil {
+		return config, err
+	}
+	config.ServerName = host
+	if net.ParseIP(host) != nil {
+		return config, nil // no common name stands for an address
+	}
+	roots := config.RootCAs
+	config.InsecureSkipVerify = true //nolint:gosec // VerifyConnection does it, with the same means
+	config.VerifyConnection = func(state tls.ConnectionState) error {
+		if err := verifyServer(state.PeerCertificates, roots, host); err != nil {
+			return &tls.CertificateVerificationError{UnverifiedCertificates: state.PeerCertificates, Err: err}
+		}
+		return nil
+	}
+	return config, nil
+}
+
+// verifyServer does what crypto/tls does by itself, but for the common name.
+func verifyServer(sent []*x509.Certificate, roots *x509.CertPool, host string) error {
+	if len(sent) == 0 {
+		return errors.New("the broker sent no certificate")
+	}
+	options := x509.VerifyOptions{Roots: roots, DNSName: host, Intermediates: x509.NewCertPool()}
+	for _, c := range sent[1:] {
+		options.Intermediates.AddCert(c)
+	}
+	_, err := sent[0].Verify(options)
+	if _, misnamed := errors.AsType[x509.HostnameError](err); misnamed && commonNameFits(sent[0], host) {
+		options.DNSName = ""
+		_, err = sent[0].Verify(options)
+	}
+	return err
+}
+
+// commonNameFits reports whether a certificate without DNS names has one that fits in its subject.
+func commonNameFits(c *x509.Certificate, host string) bool {
+	if len(c.DNSNames) > 0 || c.Subject.CommonName == "" {
+		return false
+	}
+	return (&x509.Certificate{DNSNames: []string{c.Subject.CommonName}}).VerifyHostname(host) == nil
+}
+
 // Equal reports whether both hold the same values, Version aside.
 func (c *Credentials) Equal(other *Credentials) bool {
 	a, b := c, other
@@ -158,7 +252,8 @@ func (c *Credentials) Equal(other *Credentials) bool {
 		b = &Credentials{}
 	}
 	return a.protocol() == b.protocol() && a.Mechanism == b.Mechanism && a.Username == b.Username &&
-		a.Password.Equal(b.Password) && a.PrivateKey.Equal(b.PrivateKey) &&
+		a.Tokens.Equal(b.Tokens) && (a.IAM == nil) == (b.IAM == nil) && (a.IAM == nil || a.IAM.Identity() == b.IAM.Identity()) &&
+		maps.Equal(a.Extensions, b.Extensions) && a.Password.Equal(b.Password) && a.PrivateKey.Equal(b.PrivateKey) &&
 		bytes.Equal(a.RootCAs, b.RootCAs) && bytes.Equal(a.Certificate, b.Certificate)
 }
 
@@ -168,6 +263,7 @@ type summary struct {
 	Mechanism   SASLMechanism `json:",omitempty"`
 	Username    string        `json:",omitempty"`
 	Password    Secret        `json:",omitzero"`
+	Tokens      string        `json:",omitempty"`
 	Certificate bool          `json:",omitempty"`
 	PrivateKey  Secret        `json:",omitzero"`
 	RootCAs     bool          `json:",omitempty"`
@@ -175,7 +271,7 @@ type summary struct {
 }
 
 func (c Credentials) summary() summary {
-	return summary{Protocol: c.protocol(), Mechanism: c.Mechanism, Username: c.Username, Password: c.Password,
+	return summary{Protocol: c.protocol(), Mechanism: c.Mechanism, Username: c.Username, Password: c.Password, Tokens: c.Tokens.String(),
 		Certificate: len(c.Certificate) > 0, PrivateKey: c.PrivateKey, RootCAs: len(c.RootCAs) > 0, Version: c.Version}
 }
 

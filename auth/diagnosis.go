@@ -46,6 +46,15 @@ const (
 	CauseMechanism   Cause = "sasl-mechanism"   // not enabled on the listener
 	CauseSASLState   Cause = "sasl-state"       // SASL where the listener has none
 	CauseSASLMissing Cause = "sasl-missing"     // no SASL where the listener wants it
+	CauseToken       Cause = "token"            // the broker does not take the token
+	CauseIAM         Cause = "iam"              // the broker does not take AWS's signature
+	// The identity provider gives no token.
+	CauseTokenClient   Cause = "token-client"   // client id or secret
+	CauseTokenScope    Cause = "token-scope"    // scope or audience
+	CauseTokenGrant    Cause = "token-grant"    // the grant, or the assertion of one
+	CauseTokenClock    Cause = "token-clock"    // a clock is wrong
+	CauseTokenCA       Cause = "token-ca"       // its certificate is not trusted
+	CauseTokenEndpoint Cause = "token-endpoint" // it does not answer, or is no token endpoint
 
 	// The broker does not accept this client's certificate.
 	CauseClientCertificateMissing  Cause = "client-certificate-missing"
@@ -150,6 +159,7 @@ func (c Cause) strength() int {
 		return 1
 	case CauseDisconnected, CauseTimeout, CauseSecretUnavailable:
 		return 2
+
 	case CauseDNS, CauseRefused, CauseTopicMissing, CausePlaintextListener, CauseTLSListener, CauseServerUnverified:
 		return 3
 	default:

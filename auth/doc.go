@@ -22,10 +22,14 @@
 //	SASL_SCRAM_512_AUTH          SCRAM-SHA-512 over TLS        username, password
 //	CLIENT_CERTIFICATE_TLS_AUTH  mutual TLS                    certificate, privateKey, privateKeyPassword
 //	SERVER_ROOT_CA_CERTIFICATE   private CA of the brokers     certificate
+//	OAUTHBEARER_AUTH             OAUTHBEARER over TLS          oauthTokenEndpointUrl, oauthClientId, …
+//	OAUTHBEARER_SCOPE, _AUDIENCE what to ask tokens for        -
+//	OAUTHBEARER_LOGICAL_CLUSTER, _IDENTITY_POOL  extensions    -
+//	IAM_AUTH                     AWS_MSK_IAM over TLS          - (see WithIAM)
+//	IAM_OAUTHBEARER_AUTH         OAUTHBEARER, AWS STS's tokens - (see WithIAM)
 //	VPC_SUBNET                   accepted, does nothing        -
 //	VPC_SECURITY_GROUP           accepted, does nothing        -
 //
-// The OAUTHBEARER_* and IAM_* types are known and refused. SASL never goes over
-// a connection that is not encrypted. No configuration at all means PLAINTEXT;
-// a root CA alone means TLS.
+// SASL never goes over a connection that is not encrypted. No configuration at
+// all means PLAINTEXT; a root CA alone means TLS.
 package auth

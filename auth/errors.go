@@ -61,6 +61,8 @@ type SecretError struct {
 	Hint string
 	// Err is the cause, nil when there is none that may be shown.
 	Err error
+	// Temporary is true for what passes with time alone: a certificate that is valid in a few minutes.
+	Temporary bool
 }
 
 // Error reads: secret "uri" (TYPE), field f: problem: hint.

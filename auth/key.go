@@ -81,6 +81,9 @@ func readKey(block pemBlock, pass password, bounds costBounds) (key crypto.Signe
 			"convert it: openssl pkcs8 -topk8 -in FILE -out FILE")
 	}
 	switch block.label {
+	case "OPENSSH PRIVATE KEY":
+		key, err := openSSHKey(block.der)
+		return key, pass.given, err
 	case "ENCRYPTED PRIVATE KEY":
 		der, err := decryptPKCS8(block.der, pass, bounds)
 		if err != nil {

@@ -285,6 +285,12 @@ type gcmParameters struct {
 func gcm(keySize int, raw []byte) (encryption, *keyError) {
 	var p gcmParameters
 	rest, err := asn1.Unmarshal(raw, &p)
+	var nonce []byte
+	bare := false
+	if more, bareErr := asn1.Unmarshal(raw, &nonce); bareErr == nil && len(more) == 0 && (len(nonce) == 12 || len(nonce) == aes.BlockSize) {
+		// Some libraries write the nonce alone where RFC 5084 has a sequence; the tag is then whole.
+		p, rest, err, bare = gcmParameters{Nonce: nonce, ICVLen: 16}, nil, nil, true
+	}
 	// Tags of 12 to 16 bytes are RFC 5084's, and all that crypto/cipher opens;
 	// a nonce other than 12 bytes cannot be combined with a shorter tag there.
 	if err != nil || len(rest) > 0 || p.ICVLen < 12 || p.ICVLen > 16 || len(p.Nonce) < 1 || len(p.Nonce) > 64 {
@@ -308,6 +314,22 @@ func gcm(keySize int, raw []byte) (encryption, *keyError) {
 		if err != nil {
 			return nil, err
 		}
-		return aead.Open(nil, p.Nonce, data, nil)
+		plain, err := aead.Open(nil, p.Nonce, data, nil)
+		if err != nil && bare && len(nonce) == aes.BlockSize && len(data)%aes.BlockSize == 0 {
+			return openMislabelled(block, nonce, data)
+		}
+		return plain, err
 	}}, nil
+}
+
+// openMislabelled opens what github.com/youmark/pkcs8 writes as AES-GCM: it is AES-CBC under GCM's number. That the tag is
+// wrong and the padding right says so, and what comes out must be a key.
+func openMislabelled(block cipher.Block, iv, data []byte) ([]byte, error) {
+	plain := make([]byte, len(data))
+	cipher.NewCBCDecrypter(block, iv).CryptBlocks(plain, data)
+	opened, err := unpad(plain, aes.BlockSize)
+	if err != nil {
+		return nil, err
+	}
+	return opened, nil
 }

@@ -27,21 +27,34 @@ func (e *pemError) Error() string {
 
 var (
 	escapedBreak = regexp.MustCompile(`(\\+r)?\\+n|\\+r`)
-	escapedTab   = regexp.MustCompile(`\\+t`)
+	// Kafka's client.properties goes on in the next line behind a backslash.
+	continued  = regexp.MustCompile(`\\[ \t]*(\r\n|\n|\r|$)`)
+	escapedTab = regexp.MustCompile(`\\+t`)
 	// A boundary may be anywhere in a line: pasted PEM loses its newlines.
 	boundary = regexp.MustCompile(`(-+) ?(BEGIN|END) ([A-Za-z0-9][A-Za-z0-9 ._#/]*?) ?(-+)`)
 	header   = regexp.MustCompile(`(?m)^[ \t]*(Proc-Type|DEK-Info)[ \t]*:.*$`)
 	base64ID = regexp.MustCompile(`^[\s"]*MI[I-Q][A-Za-z0-9+/]`)
 )
 
+// base64OfPEM begins PEM in base64: Kubernetes shows secrets so.
+const base64OfPEM = "LS0tLS1CRUdJTi"
+
 // parsePEM finds every block in text. encoding/pem finds nothing in PEM that is
 // indented or on one line, and skips what is broken without a word; secrets are
 // full of both. Here everything that can be read in one way only is read, and
 // everything else is an error that says which block and why.
 func parsePEM(text string) ([]pemBlock, *pemError) {
+	if strings.HasPrefix(strings.TrimSpace(text), base64OfPEM) {
+		decoded, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
+		if err != nil {
+			return nil, &pemError{"is base64 of PEM, and not whole", "part of it is cut off or doubled: store the PEM itself"}
+		}
+		text = string(decoded)
+	}
 	text = strings.TrimPrefix(text, "\ufeff")
 	// A backslash is not in PEM: \n in it is JSON that was escaped twice.
 	if strings.ContainsRune(text, '\\') {
+		text = continued.ReplaceAllString(text, "\n")
 		text = escapedTab.ReplaceAllString(escapedBreak.ReplaceAllString(text, "\n"), "\t")
 	}
 	// Ten hyphens in a row are an END and a BEGIN without the newline between.

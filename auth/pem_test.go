@@ -2,6 +2,7 @@ package auth
 
 import (
 	"bytes"
+	"encoding/base64"
 	"strings"
 	"testing"
 )
@@ -25,6 +26,10 @@ func TestPEMAsPasted(t *testing.T) {
 		"escaped twice":    strings.ReplaceAll(whole, "\n", `\\n`),
 		"escaped and real": strings.ReplaceAll(whole, "\n", `\n`+"\n"),
 		"no last newline":  strings.TrimSpace(whole),
+		"base64":           base64.StdEncoding.EncodeToString([]byte(whole)),
+		"base64, wrapped":  base64.StdEncoding.EncodeToString([]byte(whole))[:64] + "\n" + base64.StdEncoding.EncodeToString([]byte(whole))[64:],
+		"continued lines":  strings.ReplaceAll(strings.TrimSpace(whole), "\n", " \\\n"),
+		"properties":       strings.ReplaceAll(strings.TrimSpace(whole), "\n", `\n\`+"\n  "),
 		"BOM":              "\ufeff" + whole,
 		"text around":      "subject=/CN=a - the first\n" + a.pem() + "\nBag Attributes\n    localKeyID: 01\n" + b.pem() + "\nend",
 		"no-break spaces":  strings.ReplaceAll(whole, "\n", "\n\u00a0"),
@@ -47,6 +52,7 @@ func TestPEMRefused(t *testing.T) {
 	a := issue(nil, "a", nil).pem()
 	body := strings.Split(a, "\n")
 	for name, c := range map[string]struct{ text, want string }{
+		"base64, cut":     {base64.StdEncoding.EncodeToString([]byte(a))[:81], "is base64 of PEM, and not whole"},
 		"prose":           {"changeme", "is not PEM"},
 		"bare base64":     {strings.Join(body[1:len(body)-2], "\n"), "without BEGIN and END"},
 		"four dashes":     {strings.Replace(a, "-----BEGIN", "----BEGIN", 1), "five dashes"},

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"fmt"
@@ -65,8 +66,44 @@ func decryptPKCS8(der []byte, pass password, bounds costBounds) ([]byte, *keyErr
 		if looksPlain(candidate) {
 			return candidate, nil
 		}
+		if wrapped, ok := wrapOldForm(candidate); ok {
+			return wrapped, nil
+		}
+		if encryptedTwice(candidate) {
+			return nil, badKey("is encrypted twice", "take one encryption off: openssl pkcs8 -in FILE -topk8 -nocrypt -out FILE")
+		}
 	}
 	return nil, wrongPassword()
+}
+
+// encryptedTwice reports whether what was decrypted is an encrypted key again, by a scheme that is known: other data
+// may have its shape.
+func encryptedTwice(der []byte) bool {
+	var info encryptedPrivateKeyInfo
+	rest, err := asn1.Unmarshal(der, &info)
+	if err != nil || len(rest) > 0 {
+		return false
+	}
+	oid := info.Algorithm.Algorithm.String()
+	_, old := pbes1Schemes()[oid]
+	return old || oid == oidPBES2
+}
+
+// wrapOldForm makes PKCS#8 of a key in SEC 1 or PKCS#1, which some tools encrypt as it is.
+func wrapOldForm(der []byte) ([]byte, bool) {
+	if checkSequence(der) != nil {
+		return nil, false
+	}
+	var key any
+	if ec, err := x509.ParseECPrivateKey(der); err == nil {
+		key = ec
+	} else if rsaKey, err := x509.ParsePKCS1PrivateKey(der); err == nil {
+		key = rsaKey
+	} else {
+		return nil, false
+	}
+	wrapped, err := x509.MarshalPKCS8PrivateKey(key)
+	return wrapped, err == nil
 }
 
 func wrongPassword() *keyError {

@@ -35,13 +35,13 @@ const probeHandshake = 2 * time.Second
 // a second longer than the handshake, which has two, and ends with ctx.
 func ProbeTLS(ctx context.Context, address string, credentials *Credentials,
 	dial func(ctx context.Context, network, address string) (net.Conn, error)) error {
-	config, err := credentials.TLSConfig()
-	if err != nil {
-		return err
-	}
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return fmt.Errorf("probe %q: give host:port: %w", address, err)
+	}
+	config, err := credentials.TLSConfigFor(host)
+	if err != nil {
+		return err
 	}
 	if dial == nil {
 		dial = (&net.Dialer{}).DialContext
@@ -54,7 +54,6 @@ func ProbeTLS(ctx context.Context, address string, credentials *Credentials,
 	if config == nil {
 		return probed(ctx, address, probePlaintext(ctx, raw, address, dial))
 	}
-	config.ServerName = host
 	conn := tls.Client(raw, config)
 	handshakeCtx, cancel := context.WithTimeout(ctx, probeHandshake)
 	err = conn.HandshakeContext(handshakeCtx)

@@ -25,7 +25,14 @@ func Resolve(ctx context.Context, secrets Secrets, configs []SourceAccessConfigu
 	var warnings []Warning
 	var failures []error
 	versions := sha256.New()
+	credentials.literals(configs)
 	for _, config := range configs {
+		if config.Type == IAMAuth || config.Type == IAMOAuthBearerAuth {
+			if err := resolveIAM(secrets, config, credentials); err != nil {
+				failures = append(failures, err)
+			}
+			continue
+		}
 		if !config.Type.traits().secret {
 			continue
 		}
@@ -50,6 +57,29 @@ func Resolve(ctx context.Context, secrets Secrets, configs []SourceAccessConfigu
 		return nil, warnings, err
 	}
 	return credentials, warnings, nil
+}
+
+// literals takes the options that stand in the configurations themselves.
+func (c *Credentials) literals(configs []SourceAccessConfiguration) {
+	for _, config := range configs {
+		extension := ""
+		switch config.Type {
+		case OAuthBearerScope:
+			c.scope = config.URI
+		case OAuthBearerAudience:
+			c.audience = config.URI
+		case OAuthBearerLogicalCluster:
+			extension = "logicalCluster"
+		case OAuthBearerIdentityPool:
+			extension = "identityPoolId"
+		}
+		if extension != "" {
+			if c.Extensions == nil {
+				c.Extensions = map[string]string{}
+			}
+			c.Extensions[extension] = config.URI
+		}
+	}
 }
 
 // refuse turns what ValidateSourceAccess says into one error.

@@ -98,6 +98,7 @@ func TestBadSecrets(t *testing.T) {
 		"not JSON":           {login, "hunter2hunter2", ErrSecretInvalid, "not a JSON object"},
 		"bad JSON":           {login, `{"username":"alice","password":hunter2}`, ErrSecretInvalid, "not valid JSON, near byte"},
 		"cut JSON":           {login, `{"username":"alice","password":"hunter2`, ErrSecretInvalid, "not valid JSON"},
+		"base64 of JSON":     {login, "eyJ1c2VybmFtZSI6ImEiLCJwYXNzd29yZCI6Imh1bnRlcjIifQ==", ErrSecretInvalid, "is base64 of what belongs here"},
 		"array":              {login, `["hunter2"]`, ErrSecretInvalid, "not a JSON object"},
 		"two objects":        {login, `{"username":"alice","password":"x"}{"a":"hunter2"}`, ErrSecretInvalid, "after the JSON object"},
 		"bare PEM":           {ServerRootCACertificate, ca.pem(), ErrSecretInvalid, "bare PEM"},

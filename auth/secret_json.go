@@ -41,6 +41,8 @@ func (p *secretParser) into(c *Credentials, value []byte) error {
 		return p.rootCAs(c)
 	case ClientCertificateTLSAuth:
 		return p.clientCertificate(c)
+	case OAuthBearerAuth:
+		return p.oauth(c)
 	}
 	return p.fail(ErrSourceAccess, "", "this Type has no secret", "see ValidateSourceAccess")
 }
@@ -77,6 +79,8 @@ func (p *secretParser) object(value []byte) error {
 		return p.fail(ErrSecretInvalid, "", "is not UTF-8", "store text, not a binary file (a keystore has to become PEM)")
 	case bytes.HasPrefix(trimmed, []byte("-----BEGIN")):
 		return p.fail(ErrSecretInvalid, "", "is bare PEM, not JSON", `wrap it: {"certificate":"-----BEGIN…"}`)
+	case bytes.HasPrefix(trimmed, []byte(base64OfPEM)), bytes.HasPrefix(trimmed, []byte("eyJ")), bytes.HasPrefix(trimmed, []byte("ewog")):
+		return p.fail(ErrSecretInvalid, "", "is base64 of what belongs here", "store what it decodes to: "+shape)
 	case trimmed[0] != '{':
 		return p.fail(ErrSecretInvalid, "", "is not a JSON object", shape)
 	}
@@ -127,7 +131,8 @@ func readObject(decoder *json.Decoder) (fields map[string]json.RawMessage, doubl
 // knownField guards against quoting a name that may be a pasted value.
 func knownField(name string) bool {
 	switch name {
-	case "username", "password", "certificate", "privateKey", "privateKeyPassword":
+	case "username", "password", "certificate", "privateKey", "privateKeyPassword",
+		fieldEndpoint, fieldClientID, fieldSecret, fieldEmail, fieldOAuthKey, fieldExpiration, fieldIdPCA:
 		return true
 	}
 	return false

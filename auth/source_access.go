@@ -25,16 +25,22 @@ const (
 	// certificates. Secret: certificate. Goes with any of the types above.
 	ServerRootCACertificate SourceAccessType = "SERVER_ROOT_CA_CERTIFICATE"
 
-	// OAuthBearerAuth and the four that follow configure SASL/OAUTHBEARER.
-	// They are known and refused.
-	OAuthBearerAuth           SourceAccessType = "OAUTHBEARER_AUTH"
-	OAuthBearerScope          SourceAccessType = "OAUTHBEARER_SCOPE"
-	OAuthBearerAudience       SourceAccessType = "OAUTHBEARER_AUDIENCE"
+	// OAuthBearerAuth is SASL/OAUTHBEARER over TLS, with tokens of an identity provider. Secret: oauthTokenEndpointUrl,
+	// oauthClientId, and oauthClientSecret, or oauthClientEmail and oauthPrivateKey with oauthTokenExpirationSeconds if
+	// wanted; oauthIdpCaCertificate if the provider has a private CA.
+	OAuthBearerAuth SourceAccessType = "OAUTHBEARER_AUTH"
+	// OAuthBearerScope is the scope to ask for. URI is the scope itself; several stand with spaces between.
+	OAuthBearerScope SourceAccessType = "OAUTHBEARER_SCOPE"
+	// OAuthBearerAudience is the audience to ask for. URI is the audience itself. IAM_OAUTHBEARER_AUTH needs it.
+	OAuthBearerAudience SourceAccessType = "OAUTHBEARER_AUDIENCE"
+	// OAuthBearerLogicalCluster and OAuthBearerIdentityPool are Confluent Cloud's: the SASL extensions logicalCluster and
+	// identityPoolId. URI is the value itself.
 	OAuthBearerLogicalCluster SourceAccessType = "OAUTHBEARER_LOGICAL_CLUSTER"
 	OAuthBearerIdentityPool   SourceAccessType = "OAUTHBEARER_IDENTITY_POOL"
-	// IAMAuth (AWS_MSK_IAM) and IAMOAuthBearerAuth sign with the execution
-	// role. They are known and refused.
-	IAMAuth            SourceAccessType = "IAM_AUTH"
+	// IAMAuth is AWS_MSK_IAM: requests are signed with this process's AWS credentials. It has no URI.
+	IAMAuth SourceAccessType = "IAM_AUTH"
+	// IAMOAuthBearerAuth is SASL/OAUTHBEARER with tokens of AWS's sts:GetWebIdentityToken. It has no URI and needs
+	// OAUTHBEARER_AUDIENCE.
 	IAMOAuthBearerAuth SourceAccessType = "IAM_OAUTHBEARER_AUTH"
 )
 
@@ -57,14 +63,13 @@ const (
 	kindNetwork      // VPC_*: any number
 	kindCA           // at most one
 	kindAuth         // at most one of all of them
-	kindOption       // literals that belong to an OAuth kind
+	kindOption       // literals that belong to an OAuth kind, each at most once
 )
 
 // traits is what the validator and the resolver need to know of a type.
 type traits struct {
-	kind    kind
-	secret  bool // URI names a secret
-	refused bool // known, and not supported
+	kind   kind
+	secret bool // URI names a secret
 }
 
 func (t SourceAccessType) traits() traits {
@@ -73,14 +78,12 @@ func (t SourceAccessType) traits() traits {
 		return traits{kind: kindNetwork}
 	case ServerRootCACertificate:
 		return traits{kind: kindCA, secret: true}
-	case BasicAuth, SASLSCRAM256Auth, SASLSCRAM512Auth, ClientCertificateTLSAuth:
+	case BasicAuth, SASLSCRAM256Auth, SASLSCRAM512Auth, ClientCertificateTLSAuth, OAuthBearerAuth:
 		return traits{kind: kindAuth, secret: true}
-	case OAuthBearerAuth:
-		return traits{kind: kindAuth, secret: true, refused: true}
 	case IAMAuth, IAMOAuthBearerAuth:
-		return traits{kind: kindAuth, refused: true}
+		return traits{kind: kindAuth}
 	case OAuthBearerScope, OAuthBearerAudience, OAuthBearerLogicalCluster, OAuthBearerIdentityPool:
-		return traits{kind: kindOption, refused: true}
+		return traits{kind: kindOption}
 	}
 	return traits{}
 }

@@ -3,6 +3,7 @@ package auth
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -77,10 +78,9 @@ func entryPath(index int, field string) string {
 // ValidateSourceAccess returns everything that is wrong with configs, in their
 // order, nil when nothing is. It reads no secret.
 //
-// Refused: an unknown Type; a type that is not supported (OAUTHBEARER_*,
-// IAM_*); more than one way to authenticate; more than one
-// SERVER_ROOT_CA_CERTIFICATE; OAUTHBEARER_* options without the type that they
-// belong to; a URI that is missing, not of AWS's form, or given where there is
+// Refused: an unknown Type; more than one way to authenticate; more than one
+// SERVER_ROOT_CA_CERTIFICATE; OAUTHBEARER_* options twice, or without the type
+// that they belong to, and IAM_OAUTHBEARER_AUTH without its audience; a URI that is missing, not of AWS's form, or given where there is
 // none. More than 23 entries and a URI over 200 characters are AWS's limits
 // alone.
 func ValidateSourceAccess(configs []SourceAccessConfiguration) []*Problem {
@@ -105,11 +105,10 @@ func validateEntry(configs []SourceAccessConfiguration, i int, config SourceAcce
 	if clash := clashOf(configs, i); clash != nil {
 		problems = append(problems, clash)
 	}
-	if what.refused {
+	if config.Type == IAMOAuthBearerAuth && !slices.ContainsFunc(configs, func(c SourceAccessConfiguration) bool { return c.Type == OAuthBearerAudience }) {
 		problems = append(problems, &Problem{Index: i, Field: "Type", Other: -1,
-			Message: string(config.Type) + " is not supported yet",
-			Hint: fmt.Sprintf("use %s, %s, %s or %s", BasicAuth, SASLSCRAM256Auth,
-				SASLSCRAM512Auth, ClientCertificateTLSAuth)})
+			Message: fmt.Sprintf("%s needs %s, which is not in the list", IAMOAuthBearerAuth, OAuthBearerAudience),
+			Hint:    "add it: its URI is the audience that the brokers expect"})
 	}
 	if what.kind == kindOption {
 		if p := ownerOf(configs, i); p != nil {
@@ -139,11 +138,11 @@ func unknownType(i int, t SourceAccessType) *Problem {
 // clashOf finds the first entry before i that cannot stand beside it.
 func clashOf(configs []SourceAccessConfiguration, i int) *Problem {
 	mine := configs[i].Type.traits()
-	if mine.kind != kindAuth && mine.kind != kindCA {
+	if mine.kind != kindAuth && mine.kind != kindCA && mine.kind != kindOption {
 		return nil
 	}
 	for j, other := range configs[:i] {
-		if other.Type.traits().kind != mine.kind {
+		if other.Type.traits().kind != mine.kind || mine.kind == kindOption && other.Type != configs[i].Type {
 			continue
 		}
 		p := &Problem{Index: i, Field: "Type", Other: j}

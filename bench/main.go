@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-const usage = `usage: go run . [flags] [compare|latency|memory|scale|idle|filter|follow]
+const usage = `usage: go run . [flags] [compare|latency|memory|scale|idle|filter|follow|functions]
 
   compare  (default) records/s, CPU and memory of all contestants; writes results.md and results.svg
   latency  one record on an idle topic: how long after a bare loop the handler sees it
@@ -25,6 +25,7 @@ const usage = `usage: go run . [flags] [compare|latency|memory|scale|idle|filter
   scale    the bare loops and esm at 8 and at 1000 partitions
   idle     many partitions to which nothing comes
   filter   a topic of which 1 record in 100 matches FilterCriteria, and the same unfiltered
+  functions  invocation targets beside the same calls by hand, and eight Python workers
   follow   traces of package scaling on a broker, beside what the simulator says of them
 
 flags:
@@ -33,7 +34,9 @@ flags:
 func main() {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := 0
-	if text := os.Getenv(jobVariable); text != "" {
+	if os.Getenv(workerVariable) != "" {
+		functionWorker()
+	} else if text := os.Getenv(jobVariable); text != "" {
 		code = child(ctx, text)
 	} else if err := command(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -65,9 +68,10 @@ func command(ctx context.Context, args []string) error {
 		profile    = flags.String("cpuprofile", "", "`folder` for a CPU profile of each esm contestant")
 		out        = flags.String("out", ".", "`folder` for results.md and results.svg")
 		warm       = flags.Float64("warm", 20, "seconds to wait before idle measures")
-		seconds    = flags.Float64("seconds", 30, "seconds that idle and memory measure")
-		records    = flags.Int("records", 1000, "records that latency sends")
+		seconds    = flags.Float64("seconds", 30, "seconds that idle, memory and functions measure")
+		records    = flags.Int("records", 1000, "records that latency sends, invocations that functions makes")
 		traces     = flags.String("traces", "sixtyfour,burst,throttled", "traces that follow plays, beside each other")
+		python     = flags.String("python", "python3", "`interpreter` with awslambdaric, for functions")
 		gap        = flags.Duration("gap", 10*time.Millisecond, "pause between the records that latency sends")
 	)
 	verb := "compare"
@@ -142,6 +146,8 @@ func command(ctx context.Context, args []string) error {
 		return memoryFigures(ctx, servers, c.bytes, *seconds)
 	case "filter":
 		return filterFigures(ctx, servers, c.bytes/100, c.values, *repeat)
+	case "functions":
+		return functionFigures(ctx, *records, *python, *seconds)
 	case "follow":
 		return followFigures(ctx, servers, *traces)
 	case "idle":

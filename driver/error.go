@@ -46,12 +46,14 @@ const (
 	// does not parse. Nothing behind it is delivered, and the driver goes on asking for it. The condition is reported when it
 	// begins, and ends with the partition's next run.
 	KindCorrupt
+	// KindTooLarge: the broker takes no record of this size.
+	KindTooLarge
 )
 
 var kindNames = [...]string{
 	"other", "unavailable", "authentication", "authorization", "offset out of range", "unknown topic", "topic recreated",
 	"max poll interval exceeded", "fenced", "group protocol", "stale member", "invalid configuration", "log truncated",
-	"corrupt batch",
+	"corrupt batch", "too large",
 }
 
 // String returns the kind in words.

@@ -21,7 +21,6 @@ func Changed(old, m Mapping) error {
 		{"SelfManagedKafkaEventSourceConfig.ConsumerGroupId", old.GroupID() == m.GroupID()},
 		{"StartingPosition", old.StartingPosition == m.StartingPosition},
 		{"StartingPositionTimestamp", old.StartingPositionTimestamp.Equal(m.StartingPositionTimestamp)},
-		{"SourceAccessConfigurations", slices.Equal(old.SourceAccessConfigurations, m.SourceAccessConfigurations)},
 	} {
 		if !f.same {
 			errs = append(errs, &FieldError{Field: f.name, Reason: "cannot be changed while the mapping runs; make a new Runner", Err: ErrImmutable})

@@ -4,13 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-)
 
-var (
-	// kafkaDestination is AWS's pattern of a destination topic.
-	kafkaDestination = regexp.MustCompile(`^kafka://([^.][a-zA-Z0-9\-_.]{0,248})$`)
-	// arnDestination is the ARN of a queue, a topic or a bucket.
-	arnDestination = regexp.MustCompile(`^arn:aws[a-zA-Z0-9-]*:(sqs|sns|s3):([a-z]{2}[a-z0-9-]*-[0-9])?:([0-9]{12})?:.+$`)
+	"github.com/esm-go/esm/destination"
 )
 
 func (m Mapping) checkDestination(c *checker) {
@@ -26,22 +21,22 @@ func (m Mapping) checkDestination(c *checker) {
 		return
 	}
 	const field = "DestinationConfig.OnFailure.Destination"
-	destination := d.OnFailure.Destination
-	if !c.length(field, destination, 1, 350) {
+	given := d.OnFailure.Destination
+	if !c.length(field, given, 1, 350) {
 		return
 	}
-	if arnDestination.MatchString(destination) {
+	name, err := destination.ParseName(given)
+	if err != nil {
+		c.refuse(field, given, err.Error())
 		return
 	}
-	topic := kafkaDestination.FindStringSubmatch(destination)
-	if topic == nil {
-		c.refuse(field, destination, "must be kafka://topic, or the ARN of an SQS queue, an SNS topic or an S3 bucket")
+	if name.Kind != destination.Kafka {
 		return
 	}
 	m.provisionedOnly(c, field)
 	for i, source := range m.Topics {
-		if matchesTopic(source, topic[1]) {
-			c.refuse(field, destination, fmt.Sprintf("is what Topics[%d] reads: failed records would come back; use another topic", i))
+		if matchesTopic(source, name.Resource) {
+			c.refuse(field, given, fmt.Sprintf("is what Topics[%d] reads: failed records would come back; use another topic", i))
 		}
 	}
 }

@@ -160,8 +160,9 @@ func limitCases() []limitCase {
 		{"", "a", ".Type", "is missing", "is missing"}, {"VIRTUAL_HOST", "a", ".Type", "belongs to RabbitMQ", "belongs to RabbitMQ"},
 		{"BASIC_AUTH", "", ".URI", "needs the secret's name", "needs the secret's name"}, {"BASIC_AUTH", "p{ss", ".URI", "not be one", "not be one"},
 		{"BASIC_AUTH", strings.Repeat("u", 200), ".URI", "", ""}, {"BASIC_AUTH", strings.Repeat("u", 201), ".URI", "", "AWS allows 200"},
-		{"IAM_AUTH", "", ".Type", "not supported yet", "not supported yet"}, {"IAM_AUTH", "a", ".URI", "takes no URI", "takes no URI"},
-		{"OAUTHBEARER_SCOPE", "a b", ".Type", "not supported yet", "not supported yet"},
+		{"IAM_AUTH", "", ".Type", "", ""}, {"IAM_AUTH", "a", ".URI", "takes no URI", "takes no URI"},
+		{"OAUTHBEARER_SCOPE", "a b", ".Type", "needs OAUTHBEARER_AUTH", "needs OAUTHBEARER_AUTH"}, {"OAUTHBEARER_AUTH", "a", ".Type", "", ""},
+		{"IAM_OAUTHBEARER_AUTH", "", ".Type", "needs OAUTHBEARER_AUDIENCE", "needs OAUTHBEARER_AUDIENCE"},
 	} {
 		add("SourceAccessConfigurations[0]"+s.part, s.kind+" "+s.uri, func(m *Mapping) {
 			m.SourceAccessConfigurations = []SourceAccessConfiguration{{Type: SourceAccessType(s.kind), URI: s.uri}}
@@ -217,10 +218,11 @@ func limitCases() []limitCase {
 	}, "Unsupported DestinationConfig parameter for given event source mapping type.")
 	both("DestinationConfig.OnSuccess", "empty", func(m *Mapping) { m.DestinationConfig = &DestinationConfig{&Destination{}, &Destination{}} }, "")
 	for _, s := range []struct{ destination, reason string }{
-		{"kafka://failed", ""}, {"kafka://" + strings.Repeat("t", 249), ""}, {"kafka://" + strings.Repeat("t", 250), "must be kafka://topic"}, {"kafka://.t", "must be kafka://topic"},
+		{"kafka://failed", ""}, {"kafka://" + strings.Repeat("t", 249), ""}, {"kafka://" + strings.Repeat("t", 250), "1 to 249 characters"}, {"kafka://.t", "1 to 249 characters"},
 		{"kafka://orders", "is what Topics[0] reads"}, {"arn:aws:sqs:eu-central-1:012345678901:q", ""}, {"arn:aws:sns:eu-central-1:012345678901:t", ""}, {"arn:aws:s3:::bucket", ""},
-		{"arn:aws:lambda:eu-central-1:012345678901:function:f", "must be kafka://topic"}, {"failed", "must be kafka://topic"},
-		{"arn:aws:s3:::" + strings.Repeat("b", 337), ""}, {"arn:aws:s3:::" + strings.Repeat("b", 338), "1 to 350"},
+		{"arn:aws:lambda:eu-central-1:012345678901:function:f", "an on-failure destination is an SQS queue"}, {"failed", "must be kafka://topic"},
+		{"arn:aws:sqs::012345678901:q", "has the region"}, {"arn:aws:sns:eu-central-1:1:t", "12 digits"}, {"arn:aws:s3:eu-central-1:012345678901:b", "arn:aws:s3:::BUCKET"},
+		{"arn:aws:s3:::" + strings.Repeat("b", 63), ""}, {"arn:aws:s3:::" + strings.Repeat("b", 64), "3 to 63"}, {"arn:aws:s3:::" + strings.Repeat("b", 338), "1 to 350"},
 	} {
 		both("DestinationConfig.OnFailure.Destination", s.destination, func(m *Mapping) {
 			m.DestinationConfig = &DestinationConfig{OnFailure: &Destination{s.destination}}

@@ -34,7 +34,8 @@ type consumer struct {
 	topics        topicSet
 	readCommitted bool
 	credentials   *auth.Credentials // of Open; user name and password may have changed since
-	life          context.Context   // ends with Close
+	servers       []string
+	life          context.Context // ends with Close
 	end           context.CancelFunc
 
 	partitions  map[driver.TopicPartition]*partition // what the group assigned
@@ -52,10 +53,15 @@ type consumer struct {
 	stalls      stalls
 	useless     *driver.Error // what every Poll answers once the client is beyond help
 	restarted   time.Time     // when the last such search found nothing
+	vetting     *vetting      // nil once the member has subscribed
 	fatal       *driver.Error
 	rebalances  int64
 	out         bool // the group has gone on without this member, which has not joined again yet
 	leaving     bool // librdkafka is being closed
+
+	tokens    atomic.Pointer[auth.Tokens]
+	newTokens chan struct{}                // holds a word when tokens are of another source
+	noToken   atomic.Pointer[driver.Error] // why there is none, for the next Poll
 
 	wishes wishes
 	member atomic.Pointer[driver.Member]

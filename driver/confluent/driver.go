@@ -88,6 +88,7 @@ func (c *client) Open(config driver.Config, listener driver.Listener) (driver.Co
 		topics:        patterns,
 		readCommitted: !config.ReadUncommitted,
 		credentials:   config.Credentials,
+		servers:       config.BootstrapServers,
 		partitions:    make(map[driver.TopicPartition]*partition),
 		watch:         newWatch(config.MetadataMaxAge),
 		stalls:        stalls{every: c.stallEvery},
@@ -97,6 +98,7 @@ func (c *client) Open(config driver.Config, listener driver.Listener) (driver.Co
 		told:          make(chan struct{}),
 		closed:        make(chan struct{}),
 	}
+	consumer.newTokens = make(chan struct{}, 1)
 	if !c.clientPoll {
 		consumer.queue = newQueue(client, config.Logger)
 	}
@@ -105,9 +107,28 @@ func (c *client) Open(config driver.Config, listener driver.Listener) (driver.Co
 	consumer.member.Store(&driver.Member{Generation: -1})
 	consumer.noteLives()
 	logs.start()
-	if err := client.SubscribeTopics(config.Topics, consumer.rebalance); err != nil {
+	if bearer(config.Credentials) {
+		consumer.tokens.Store(config.Credentials.Tokens)
+		consumer.gate.enter()
+		go func() {
+			defer consumer.gate.leave()
+			consumer.keepTokens()
+		}()
+	}
+	err = giveLogin(client, config.Credentials)
+	subscribe := func() error { return client.SubscribeTopics(config.Topics, consumer.rebalance) }
+	switch {
+	case err != nil:
+	case needsVetting(config.Credentials):
+		consumer.vetting = &vetting{subscribe: subscribe}
+		consumer.beginVetting()
+	default:
+		err = subscribe()
+	}
+	if err != nil {
 		// Nothing was joined, so there is no group to leave and Close has nothing to wait for.
 		consumer.end()
+		<-consumer.gate.close()
 		_ = client.Close()
 		consumer.queue.free()
 		logs.stop()

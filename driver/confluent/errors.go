@@ -57,6 +57,8 @@ func kindOf(err error) driver.Kind {
 		return driver.KindStaleMember
 	case kafka.ErrBadMsg, kafka.ErrBadCompression, kafka.ErrInvalidMsg:
 		return driver.KindCorrupt
+	case kafka.ErrMsgSizeTooLarge, kafka.ErrInvalidMsgSize, kafka.ErrRecordListTooLarge:
+		return driver.KindTooLarge
 	case kafka.ErrInvalidArg, kafka.ErrInvalidConfig, kafka.ErrInvalidSessionTimeout, kafka.ErrInvalidGroupID,
 		kafka.ErrUnsupportedVersion:
 		return driver.KindInvalidConfig

@@ -36,6 +36,13 @@ func (c *consumer) Poll(ctx context.Context, into *driver.Fetch) error {
 	c.fetched = fetched{}
 	defer func() { c.into = nil }()
 
+	c.heardOfTokens()
+	if c.vetting != nil && !c.admitted(ctx) {
+		if c.fatal != nil {
+			return c.fatal
+		}
+		return nil
+	}
 	deadline := time.Now().Add(pollFor)
 	for {
 		c.carryOut()
@@ -43,6 +50,7 @@ func (c *consumer) Poll(ctx context.Context, into *driver.Fetch) error {
 		c.searched()
 		c.watched()
 		c.lookForStalls()
+		c.heardOfTokens()
 		if c.useless = c.lookForCoordinator(); c.useless != nil {
 			return c.useless
 		}

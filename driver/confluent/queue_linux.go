@@ -139,10 +139,10 @@ func (q *queue) record(c *consumer, from *C.esm_record) {
 		return
 	}
 	r.Key, r.Value = copied(m)
-	switch {
-	case from.timestamp_type == C.ESM_CREATE_TIME:
+	switch from.timestamp_type {
+	case C.ESM_CREATE_TIME:
 		r.Timestamp = int64(from.timestamp)
-	case from.timestamp_type == C.ESM_LOG_APPEND_TIME:
+	case C.ESM_LOG_APPEND_TIME:
 		r.TimestampType, r.Timestamp = event.LogAppendTime, int64(from.timestamp)
 	default:
 		r.TimestampType, r.Timestamp = event.NoTimestampType, -1

@@ -5,6 +5,8 @@ package confluent
 import (
 	"bytes"
 	"context"
+	"errors"
+	"maps"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -29,6 +31,9 @@ func secure(m kafka.ConfigMap, c *auth.Credentials) error {
 	if protocol == auth.ProtocolPlaintext {
 		return nil
 	}
+	if err := c.CheckOpenSSL(); err != nil {
+		return invalidConfig("librdkafka cannot use these certificates", err)
+	}
 	m["ssl.endpoint.identification.algorithm"] = "https"
 	m["enable.ssl.certificate.verification"] = true
 	if len(c.RootCAs) > 0 {
@@ -38,7 +43,13 @@ func secure(m kafka.ConfigMap, c *auth.Credentials) error {
 		m["ssl.certificate.pem"] = string(c.Certificate)
 		m["ssl.key.pem"] = c.PrivateKey.Reveal()
 	}
-	if c.Mechanism != "" {
+	switch {
+	case bearer(c):
+		if c.Tokens == nil {
+			return invalidConfig("bad credentials", errors.New("librdkafka has no AWS_MSK_IAM: Credentials.Tokens are wanted for OAUTHBEARER in its place, or driver/franz"))
+		}
+		m["sasl.mechanisms"] = string(auth.MechanismOAuthBearer)
+	case c.Mechanism != "":
 		m["sasl.mechanisms"] = string(c.Mechanism)
 		m["sasl.username"] = c.Username
 		m["sasl.password"] = c.Password.Reveal()
@@ -61,6 +72,13 @@ func (c *consumer) ReplaceCredentials(next *auth.Credentials) error {
 		return errClosed
 	}
 	defer c.gate.leave()
+	if bearer(next) {
+		if !maps.Equal(next.Extensions, now.Extensions) {
+			return &driver.Error{Kind: driver.KindInvalidConfig, Offset: -1, Err: driver.ErrNotInPlace}
+		}
+		c.replaceTokens(next.Tokens)
+		return nil
+	}
 	if err := c.client.SetSaslCredentials(next.Username, next.Password.Reveal()); err != nil {
 		return classed(driver.TopicPartition{}, err)
 	}
@@ -86,6 +104,19 @@ func (c *client) Probe(ctx context.Context, config driver.Config) error {
 		_ = client.Close() // it never joined: there is nothing to leave
 		logs.stop()
 	}()
+	if err := giveLogin(client, config.Credentials); err != nil {
+		return classed(driver.TopicPartition{}, err)
+	}
+	if bearer(config.Credentials) {
+		if err := probeToken(ctx, client, config.Credentials); err != nil {
+			return err
+		}
+	}
+	if needsVetting(config.Credentials) {
+		if err := vet(ctx, config.BootstrapServers, config.Credentials); err != nil {
+			return err
+		}
+	}
 	var reason *driver.Error
 	for {
 		_, err := client.GetMetadata(nil, false, int(probeStep.Milliseconds()))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
 )
 
@@ -74,6 +75,7 @@ func open(o options, cfg driver.Config, listener driver.Listener) (*consumer, er
 	if err := c.security.set(cfg.Credentials); err != nil {
 		return nil, configError(err)
 	}
+	c.security.changed = make(chan struct{}, 1)
 	c.life, c.endLife = context.WithCancel(context.Background())
 	c.doubted = make(chan struct{}, 1)
 	c.committing = make(chan struct{}, 1)
@@ -98,6 +100,9 @@ func open(o options, cfg driver.Config, listener driver.Listener) (*consumer, er
 	c.polls.begin(false)
 	c.goTask(c.watch)
 	c.goTask(c.keepAlive)
+	if c.security.current.Load().credentials.Mechanism == auth.MechanismOAuthBearer {
+		c.goTask(c.keepTokens)
+	}
 	if cfg.MaxPollInterval > 0 {
 		c.goTask(c.watchPolls)
 	}

@@ -74,6 +74,8 @@ var brokerKinds = map[int16]driver.Kind{
 	kerr.RebalanceInProgress.Code:        driver.KindStaleMember,
 	kerr.StaleMemberEpoch.Code:           driver.KindStaleMember,
 	kerr.FencedMemberEpoch.Code:          driver.KindStaleMember,
+	kerr.MessageTooLarge.Code:            driver.KindTooLarge,
+	kerr.RecordListTooLarge.Code:         driver.KindTooLarge,
 	kerr.InvalidSessionTimeout.Code:      driver.KindInvalidConfig,
 	kerr.InvalidGroupID.Code:             driver.KindInvalidConfig,
 	kerr.OffsetMetadataTooLarge.Code:     driver.KindInvalidConfig,
@@ -96,6 +98,9 @@ var brokerKinds = map[int16]driver.Kind{
 }
 
 func kindOf(err error) driver.Kind {
+	if kind, ok := tokenKind(err); ok {
+		return kind
+	}
 	if e, ok := errors.AsType[*kerr.Error](err); ok {
 		return brokerKinds[e.Code] // KindOther is 0
 	}

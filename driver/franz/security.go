@@ -24,6 +24,8 @@ const setupTimeout = 10 * time.Second
 // connections stay, and the broker's own re-authentication or the next connection uses the new ones.
 type security struct {
 	current atomic.Pointer[secured]
+	// changed holds a word when the credentials are others.
+	changed chan struct{}
 }
 
 // secured are credentials with the TLS configuration that they make.
@@ -75,9 +77,14 @@ func (s *security) dialTLS(ctx context.Context, dial func(context.Context, strin
 	if err != nil {
 		return nil, err
 	}
-	config := s.current.Load().tls.Clone()
-	if host, _, err := net.SplitHostPort(address); err == nil {
-		config.ServerName = host
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = address
+	}
+	config, err := s.current.Load().credentials.TLSConfigFor(host)
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
 	}
 	client := tls.Client(conn, config)
 	if err := client.HandshakeContext(ctx); err != nil {
@@ -101,6 +108,10 @@ func (m mechanism) Authenticate(ctx context.Context, host string) (sasl.Session,
 	c := m.s.current.Load().credentials
 	var inner sasl.Mechanism
 	switch m.name {
+	case auth.MechanismOAuthBearer:
+		return authenticateToken(ctx, host, c)
+	case auth.MechanismAWSMSKIAM:
+		return authenticateIAM(ctx, host, c)
 	case auth.MechanismPlain:
 		inner = plain.Auth{User: c.Username, Pass: c.Password.Reveal()}.AsMechanism()
 	case auth.MechanismSCRAMSHA256:
@@ -121,5 +132,12 @@ func (c *consumer) ReplaceCredentials(next *auth.Credentials) error {
 		return &driver.Error{Kind: driver.KindInvalidConfig, Offset: -1,
 			Err: fmt.Errorf("%w: the protocol and the mechanism stay %s %s", driver.ErrNotInPlace, now.Protocol, now.Mechanism)}
 	}
-	return c.security.set(next)
+	if err := c.security.set(next); err != nil {
+		return err
+	}
+	select {
+	case c.security.changed <- struct{}{}:
+	default:
+	}
+	return nil
 }

@@ -1,8 +1,10 @@
-// Secure runs a mapping over TLS with a private CA and SCRAM, against a broker inside this process. Its secrets are
-// files, as Kubernetes mounts them, or in AWS Secrets Manager. Half way the password is changed, and the mapping goes
-// on without a restart.
+// Secure runs a mapping over TLS with a private CA and SCRAM, a client certificate or OAuth tokens, against a broker inside
+// this process. Its secrets are files, as Kubernetes mounts them, or in AWS Secrets Manager. Half way the secret is changed,
+// and the mapping goes on without a restart.
 //
 //	go run ./examples/secure
+//	go run ./examples/secure -kind mtls
+//	go run ./examples/secure -kind oauth
 //	go run ./examples/secure -secretsmanager
 //
 // With -secretsmanager the secrets are read through AWS's SDK: from the endpoint that AWS_ENDPOINT_URL_SECRETS_MANAGER
@@ -11,8 +13,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
@@ -23,10 +23,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/sasl/scram"
 
 	"github.com/esm-go/esm"
 	"github.com/esm-go/esm/auth"
@@ -34,36 +32,46 @@ import (
 
 const topic = "orders"
 
-// The first password, the one that it is changed to, and the one with which this program itself writes.
+// The first password (or client secret), the one that it is changed to, and the one with which this program itself writes.
 const first, second, admin = "tr0ub4dor", "correct horse battery staple", "admin"
 
 func main() {
+	how := flag.String("kind", "scram", "how to authenticate: scram, mtls or oauth")
 	inAWS := flag.Bool("secretsmanager", false, "read the secrets from AWS Secrets Manager")
-	orders := flag.Int("orders", 1000, "how many orders to produce before and after the password changes")
+	orders := flag.Int("orders", 1000, "how many orders to produce before and after the secret changes")
 	verbose := flag.Bool("v", false, "show the library's log")
 	flag.Parse()
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer cancel()
-	if err := run(ctx, os.Stdout, *inAWS, *orders, *verbose); err != nil {
+	if err := run(ctx, os.Stdout, *how, *inAWS, *orders, *verbose); err != nil {
 		fmt.Fprintln(os.Stderr, "secure:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out io.Writer, inAWS bool, orders int, verbose bool) error {
+func run(ctx context.Context, out io.Writer, how string, inAWS bool, orders int, verbose bool) error {
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format, args...) }
 	pki, err := newPKI()
 	if err != nil {
 		return err
 	}
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(4, topic), kfake.EnableSASL(),
-		kfake.Superuser("SCRAM-SHA-512", "alice", first), kfake.Superuser("SCRAM-SHA-512", "admin", admin),
-		kfake.TLS(&tls.Config{Certificates: []tls.Certificate{pki.server}}))
+	kind, err := kindOf(how, pki)
+	if err != nil {
+		return err
+	}
+	if kind.close != nil {
+		defer kind.close()
+	}
+	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1), kfake.SeedTopics(4, topic)}, kind.broker...)...)
 	if err != nil {
 		return fmt.Errorf("starting the in-process broker: %w", err)
 	}
 	defer cluster.Close()
-	client, err := connect(cluster, pki.pool)
+	if kind.prepare != nil {
+		kind.prepare(cluster)
+	}
+	// For what is not the mapping's: producing, and changing passwords.
+	client, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}, kind.admin...)...)
 	if err != nil {
 		return err
 	}
@@ -74,13 +82,13 @@ func run(ctx context.Context, out io.Writer, inAWS bool, orders int, verbose boo
 		keep = inSecretsManager
 	}
 	secrets, err := keep(ctx, map[string]map[string]string{
-		"login": {"username": "alice", "password": first}, "ca": {"certificate": pki.ca}})
+		"login": kind.secret, "ca": {"certificate": pki.ca}})
 	if err != nil {
 		return err
 	}
 	defer secrets.close()
-	configs := []auth.SourceAccessConfiguration{
-		{Type: auth.SASLSCRAM512Auth, URI: secrets.uris["login"]}, {Type: auth.ServerRootCACertificate, URI: secrets.uris["ca"]}}
+	configs := append([]auth.SourceAccessConfiguration{
+		{Type: kind.accessType, URI: secrets.uris["login"]}, {Type: auth.ServerRootCACertificate, URI: secrets.uris["ca"]}}, kind.options...)
 	report, err := auth.Check(ctx, secrets.store, configs)
 	if err != nil {
 		return err
@@ -137,15 +145,14 @@ func run(ctx context.Context, out io.Writer, inAWS bool, orders int, verbose boo
 	}
 	say("handled %d orders with %s\n", handled.Load(), runner.Status().Credentials.InUse)
 
-	// At the broker first, then in the secret.
-	if _, err := kadm.NewClient(client).AlterUserSCRAMs(ctx, nil, []kadm.UpsertSCRAM{
-		{User: "alice", Mechanism: kadm.ScramSha512, Iterations: 4096, Password: second}}); err != nil {
+	next, err := kind.rotate(ctx, client)
+	if err != nil {
 		return err
 	}
-	if err := secrets.put(ctx, "login", map[string]string{"username": "alice", "password": second}); err != nil {
+	if err := secrets.put(ctx, "login", next); err != nil {
 		return err
 	}
-	say("changed the password at the broker and in the secret\n")
+	say("changed what the secret holds\n")
 	if err := until(func() bool { return runner.Status().Credentials.Rotations == 1 }); err != nil {
 		return err
 	}
@@ -163,12 +170,6 @@ func run(ctx context.Context, out io.Writer, inAWS bool, orders int, verbose boo
 	say("handled %d orders; credentials rotated %d time, rebalances %d, last result %s\n",
 		handled.Load(), s.Credentials.Rotations, s.Metrics.RebalanceCount, s.LastProcessingResult)
 	return nil
-}
-
-// connect gives a client for what is not the mapping's: producing, and changing passwords.
-func connect(cluster *kfake.Cluster, pool *x509.CertPool) (*kgo.Client, error) {
-	return kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.DialTLSConfig(&tls.Config{RootCAs: pool}),
-		kgo.SASL(scram.Auth{User: "admin", Pass: admin}.AsSha512Mechanism()))
 }
 
 func produce(ctx context.Context, client *kgo.Client, n int) error {

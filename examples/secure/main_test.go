@@ -13,17 +13,25 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestRun(t *testing.T) {
 	t.Setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", "")
-	for name, inAWS := range map[string]bool{"files": false, "Secrets Manager": true} {
+	for name, c := range map[string]struct {
+		how   string
+		inAWS bool
+		want  []string
+	}{
+		"files":           {"scram", false, []string{"protocol SASL_SSL, mechanism SCRAM-SHA-512, user alice", "rebalances 1,"}},
+		"Secrets Manager": {"scram", true, []string{"protocol SASL_SSL, mechanism SCRAM-SHA-512, user alice", "rebalances 1,"}},
+		"mTLS":            {"mtls", false, []string{"protocol SSL\nprincipal User:CN=alice\n"}},
+		"OAuth":           {"oauth", false, []string{`mechanism OAUTHBEARER, tokens of client "consumer" from https://`, "rebalances 1,"}},
+	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			var out strings.Builder
-			if err := run(ctx, &out, inAWS, 200, false); err != nil {
+			if err := run(ctx, &out, c.how, c.inAWS, 200, false); err != nil {
 				t.Fatal(err, out.String())
 			}
 			text := out.String()
-			for _, want := range []string{"protocol SASL_SSL, mechanism SCRAM-SHA-512, user alice", `root CA "CN=Example Private CA"`,
-				"handled 400 orders; credentials rotated 1 time, rebalances 1, last result OK\n"} {
+			for _, want := range append(c.want, `root CA "CN=Example Private CA"`, "handled 400 orders; credentials rotated 1 time", "last result OK\n") {
 				if !strings.Contains(text, want) {
 					t.Errorf("lacks %q:\n%s", want, text)
 				}

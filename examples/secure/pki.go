@@ -18,6 +18,30 @@ type pki struct {
 	ca     string // PEM, what a SERVER_ROOT_CA_CERTIFICATE secret holds
 	pool   *x509.CertPool
 	server tls.Certificate
+	cert   *x509.Certificate
+	key    *ecdsa.PrivateKey
+}
+
+// client issues a client's certificate, as what Go takes and as PEM.
+func (p *pki) client(name string) (pair tls.Certificate, certificate, privateKey string, err error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return pair, "", "", err
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(0, 3, 0)}
+	der, err := x509.CreateCertificate(rand.Reader, template, p.cert, key.Public(), p.key)
+	if err != nil {
+		return pair, "", "", err
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return pair, "", "", err
+	}
+	certificate = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	privateKey = string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))
+	pair, err = tls.X509KeyPair([]byte(certificate), []byte(privateKey))
+	return pair, certificate, privateKey, err
 }
 
 func newPKI() (*pki, error) {
@@ -47,6 +71,6 @@ func newPKI() (*pki, error) {
 	}
 	pool := x509.NewCertPool()
 	pool.AddCert(ca)
-	return &pki{ca: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: caDER})), pool: pool,
+	return &pki{ca: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: caDER})), pool: pool, cert: ca, key: caKey,
 		server: tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}}, nil
 }

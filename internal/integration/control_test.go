@@ -28,7 +28,7 @@ func TestPauseAndResume(t *testing.T) {
 		e.committed(t, "t", map[int32]int64{0: 20, 1: 20}, p)
 		p.endClean()
 		wantOffsets(t, offsets("t", p), map[int32][]int64{0: span(0, 20), 1: span(0, 20)})
-		want := []esm.State{esm.Creating, esm.Enabled, esm.Disabling, esm.Disabled, esm.Enabling, esm.Enabled, esm.Disabled}
+		want := []esm.State{esm.Creating, esm.Enabled, esm.Disabling, esm.Disabled, esm.Enabling, esm.Enabled, esm.Disabling, esm.Disabled}
 		if !slices.Equal(p.states, want) {
 			t.Errorf("states %v, want %v", p.states, want)
 		}

@@ -126,7 +126,7 @@ func TestAHandlerThatWaitsForItsContext(t *testing.T) {
 			<-ctx.Done()
 			cause <- context.Cause(ctx)
 			return ctx.Err()
-		}, esm.WithStopTimeout(50*time.Millisecond))
+		}, esm.WithStopTimeout(2*time.Second))
 		<-entered
 		p.endClean()
 		if err := <-cause; !errors.Is(err, esm.ErrStopping) {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -266,5 +267,5 @@ func (c *Cluster) javaArgs(heap string, args ...string) []string {
 }
 
 func (c *Cluster) brokerArgs(n *node) []string {
-	return c.javaArgs(c.cfg.heap, "kafka.Kafka", n.dir("server.properties"))
+	return c.javaArgs(c.cfg.heap, append(slices.Clone(c.cfg.jvm), "kafka.Kafka", n.dir("server.properties"))...)
 }

@@ -141,8 +141,10 @@ func (g *Gate) serve(client net.Conn) {
 
 // pipe carries one direction until either end goes.
 func (g *Gate) pipe(to, from net.Conn) {
-	defer to.Close()
-	defer from.Close()
+	defer func() {
+		_ = to.Close()
+		_ = from.Close()
+	}()
 	buf := make([]byte, 16<<10)
 	for {
 		n, err := from.Read(buf)

@@ -21,6 +21,7 @@ type config struct {
 	users      []user
 	doors      []Door
 	properties map[string]string
+	jvm        []string
 }
 
 // Version asks for an Apache Kafka version, whatever the environment says:
@@ -67,6 +68,11 @@ func Property(key, value string) Option {
 	return func(c *config) { c.properties[key] = value }
 }
 
+// JVM adds arguments of every broker's Java, such as -Dname=value.
+func JVM(args ...string) Option {
+	return func(c *config) { c.jvm = append(c.jvm, args...) }
+}
+
 func newConfig(version string, opts []Option) (config, release, error) {
 	c := config{version: version, nodes: 1, properties: map[string]string{}}
 	for _, o := range opts {
@@ -100,5 +106,6 @@ func (c config) key() string {
 	for _, k := range slices.Sorted(maps.Keys(c.properties)) {
 		fmt.Fprintf(&b, " %q=%q", k, c.properties[k])
 	}
+	fmt.Fprintf(&b, " %q", c.jvm)
 	return b.String()
 }

@@ -72,6 +72,16 @@ func (p *PKI) Issue(tb testing.TB, commonName string) (cert, key []byte) {
 	return cert, key
 }
 
+// IssueSubject is [PKI.Issue] for a subject of any form, in DER.
+func (p *PKI) IssueSubject(tb testing.TB, subject []byte) (cert, key []byte) {
+	tb.Helper()
+	cert, key, err := p.issue("", func(t *x509.Certificate) { t.RawSubject = subject })
+	if err != nil {
+		tb.Fatalf("kafkatest: issue a certificate: %v", err)
+	}
+	return cert, key
+}
+
 func (p *PKI) issue(commonName string, change func(*x509.Certificate)) (cert, key []byte, err error) {
 	t := template(commonName)
 	t.KeyUsage = x509.KeyUsageDigitalSignature

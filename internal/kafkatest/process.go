@@ -22,7 +22,15 @@ type process struct {
 }
 
 func startProcess(out *lastLines, name string, args ...string) (*process, error) {
+	return startProcessEnv(out, nil, name, args...)
+}
+
+// startProcessEnv adds to the environment.
+func startProcessEnv(out *lastLines, env []string, name string, args ...string) (*process, error) {
 	cmd := exec.Command(name, args...)
+	if len(env) > 0 {
+		cmd.Env = append(os.Environ(), env...)
+	}
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = dieWithParent()
 	cmd.WaitDelay = 5 * time.Second

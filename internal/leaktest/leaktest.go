@@ -19,8 +19,9 @@ import (
 const Mark = "s3cr3t"
 
 // marks are what nothing may print: passwords, the lines around a private key's PEM block, and the beginning of its
-// content in PKCS#8 for keys of ECDSA on P-256, RSA (2048 bits; the length varies behind MIIE) and Ed25519.
-var marks = []string{Mark, "PRIVATE KEY", "MIGHAgEAMBMGByqGSM49AgEG", "IBADANBgkqhkiG9w0BAQEFAASC", "MC4CAQAwBQYDK2VwBCIEI"}
+// content in PKCS#8 for keys of ECDSA on P-256, RSA (2048 bits; the length varies behind MIIE) and Ed25519; the claims of a
+// JWT behind its header, and AWS's signatures.
+var marks = []string{Mark, "PRIVATE KEY", "MIGHAgEAMBMGByqGSM49AgEG", "IBADANBgkqhkiG9w0BAQEFAASC", "MC4CAQAwBQYDK2VwBCIEI", ".eyJ", "X-Amz-Signature", "x-amz-signature"}
 
 // shapes are the forms of each mark, in the order of marks.
 var shapes = func() [][]string {

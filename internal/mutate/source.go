@@ -69,12 +69,7 @@ func (s *source) read(path string) error {
 		}
 		name := f.Name.Name
 		if f.Recv != nil && len(f.Recv.List) == 1 {
-			switch t := f.Recv.List[0].Type.(type) {
-			case *ast.StarExpr:
-				name = fmt.Sprintf("(*%s).%s", t.X, name)
-			default:
-				name = fmt.Sprintf("(%s).%s", t, name)
-			}
+			name = receiver(f.Recv.List[0].Type) + "." + name
 		}
 		at := place{path, set.Position(f.Pos()).Offset, set.Position(f.End()).Offset}
 		for _, key := range []string{name, filepath.ToSlash(filepath.Dir(path)) + "." + name} {
@@ -82,6 +77,18 @@ func (s *source) read(path string) error {
 		}
 	}
 	return nil
+}
+
+// receiver names the type of a receiver, without its type parameters: "(*T)" or "(T)".
+func receiver(t ast.Expr) string {
+	star := ""
+	if s, ok := t.(*ast.StarExpr); ok {
+		t, star = s.X, "*"
+	}
+	if generic, ok := t.(*ast.IndexExpr); ok {
+		t = generic.X
+	}
+	return fmt.Sprintf("(%s%s)", star, t)
 }
 
 // apply returns the file that a mutation changes, and its new text.

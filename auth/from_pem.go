@@ -1,0 +1,43 @@
+package auth
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// FromPEM makes the JSON of a secret of CLIENT_CERTIFICATE_TLS_AUTH: of a certificate, with its chain behind it, and its
+// private key, as PEM. keyPassword is that of the key, "" where it has none. It checks what [Resolve] checks, so that what
+// it makes can be used; the error is Resolve's.
+func FromPEM(certificate, privateKey []byte, keyPassword string) ([]byte, error) {
+	fields := map[string]string{"certificate": string(certificate), "privateKey": string(privateKey)}
+	if keyPassword != "" {
+		fields["privateKeyPassword"] = keyPassword
+	}
+	return checkedSecret(ClientCertificateTLSAuth, fields)
+}
+
+// RootCAFromPEM makes the JSON of a secret of SERVER_ROOT_CA_CERTIFICATE, of one CA or several, one PEM block after the
+// other. It checks what [Resolve] checks.
+func RootCAFromPEM(certificates []byte) ([]byte, error) {
+	return checkedSecret(ServerRootCACertificate, map[string]string{"certificate": string(certificates)})
+}
+
+// checkedSecret makes the JSON of a secret and reads it as Resolve does.
+func checkedSecret(t SourceAccessType, fields map[string]string) ([]byte, error) {
+	value, err := json.Marshal(fields)
+	if err != nil {
+		return nil, err
+	}
+	if len(value) > MaxSecretSize {
+		return nil, fmt.Errorf("%w: has %d bytes, %d are allowed", ErrSecretTooLarge, len(value), MaxSecretSize)
+	}
+	p := secretParser{config: SourceAccessConfiguration{Type: t, URI: "PEM"}, now: time.Now()}
+	if err := p.into(&Credentials{Protocol: ProtocolPlaintext}, value); err != nil {
+		if waiting, ok := errors.AsType[*SecretError](err); !ok || !waiting.Temporary {
+			return nil, err
+		}
+	}
+	return value, nil
+}

@@ -1,0 +1,243 @@
+package auth
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+)
+
+// OAuth says how tokens are got from an identity provider: what a secret of OAUTHBEARER_AUTH holds, with the literals of
+// OAUTHBEARER_SCOPE and OAUTHBEARER_AUDIENCE. It has one of two grants: client credentials (ClientSecret), or JWT bearer
+// (ClientEmail and PrivateKey; RFC 7523).
+type OAuth struct {
+	// TokenEndpointURL is oauthTokenEndpointUrl: https, without user or fragment.
+	TokenEndpointURL string
+	// ClientID is oauthClientId.
+	ClientID string
+	// ClientSecret is oauthClientSecret.
+	ClientSecret Secret
+	// ClientEmail is oauthClientEmail: issuer and subject of the assertion.
+	ClientEmail string
+	// PrivateKey is oauthPrivateKey, which signs the assertion, as unencrypted PKCS#8 PEM: RSA (RS256), ECDSA on P-256, P-384
+	// or P-521 (ES256, ES384, ES512) or Ed25519 (EdDSA).
+	PrivateKey Secret
+	// AssertionLifetime is oauthTokenExpirationSeconds, how long an assertion is valid: 5 minutes where it is zero. Providers
+	// that make the token's life of it take it from there.
+	AssertionLifetime time.Duration
+	// IdPRootCAs is oauthIdpCaCertificate: the CAs that the token endpoint is checked against, as PEM. They replace the
+	// system's. Empty means the system's.
+	IdPRootCAs []byte
+	// Scope is asked for, and Audience, where they are not empty.
+	Scope, Audience string
+}
+
+// usualAssertion is how long an assertion is valid unless told otherwise.
+const usualAssertion = 5 * time.Minute
+
+// Validate reports whether the fields go together. The error is [ErrInvalidCredentials].
+func (o *OAuth) Validate() error {
+	invalid := func(text string) error { return fmt.Errorf("%w: OAuth: %s", ErrInvalidCredentials, text) }
+	if problem, _ := endpointProblem(o.TokenEndpointURL); problem != "" {
+		return invalid("TokenEndpointURL " + problem)
+	}
+	if o.ClientID == "" {
+		return invalid("ClientID is empty")
+	}
+	assertion := o.ClientEmail != "" || !o.PrivateKey.IsZero()
+	switch {
+	case assertion && !o.ClientSecret.IsZero():
+		return invalid("ClientSecret and ClientEmail or PrivateKey are two grants: give one")
+	case assertion && (o.ClientEmail == "" || o.PrivateKey.IsZero()):
+		return invalid("ClientEmail and PrivateKey go together")
+	case !assertion && o.ClientSecret.IsZero():
+		return invalid("no grant: give ClientSecret, or ClientEmail and PrivateKey")
+	}
+	return nil
+}
+
+// endpointProblem says what is wrong with a token endpoint's URL, which is not quoted: it may hold a password.
+func endpointProblem(text string) (problem, hint string) {
+	const form = "for example https://login.example.com/oauth2/token"
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || text != strings.TrimSpace(text):
+		return "is no URL", form
+	case u.Scheme != "https":
+		return "does not begin with https://", "client secrets are not sent over connections that are not encrypted"
+	case u.Hostname() == "":
+		return "names no host", form
+	case u.User != nil:
+		return "has a user name or password in it", "put them into oauthClientId and oauthClientSecret"
+	case u.Fragment != "":
+		return "has a fragment (#)", "leave it out"
+	}
+	return "", ""
+}
+
+// Tokens makes the source of tokens. It asks nobody yet.
+func (o *OAuth) Tokens() (*Tokens, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	own := *o
+	request, err := own.request()
+	if err != nil {
+		return nil, err
+	}
+	client, err := own.client()
+	if err != nil {
+		return nil, err
+	}
+	name := fmt.Sprintf("tokens of client %q from %s", own.ClientID, own.endpoint())
+	return NewTokens(name, own.identity(), func(ctx context.Context) (*Token, error) {
+		config, err := request()
+		if err != nil {
+			return nil, err
+		}
+		asked := time.Now()
+		answer, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, client))
+		if err != nil {
+			return nil, own.failed(err, asked)
+		}
+		return own.received(answer)
+	}), nil
+}
+
+// request makes what is asked of the endpoint: anew each time, for an assertion is good for a few minutes.
+func (o *OAuth) request() (func() (*clientcredentials.Config, error), error) {
+	base := clientcredentials.Config{ClientID: o.ClientID, ClientSecret: o.ClientSecret.Reveal(), TokenURL: o.TokenEndpointURL,
+		Scopes: strings.Fields(o.Scope), EndpointParams: url.Values{}}
+	if o.Audience != "" {
+		base.EndpointParams.Set("audience", o.Audience)
+	}
+	if o.PrivateKey.IsZero() {
+		return func() (*clientcredentials.Config, error) { return &base, nil }, nil
+	}
+	sign, err := newAssertions(o)
+	if err != nil {
+		return nil, err
+	}
+	return func() (*clientcredentials.Config, error) {
+		assertion, err := sign(time.Now())
+		if err != nil {
+			return nil, err
+		}
+		one := clientcredentials.Config{ClientID: o.ClientID, TokenURL: o.TokenEndpointURL, Scopes: base.Scopes, AuthStyle: oauth2.AuthStyleInParams,
+			EndpointParams: url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "assertion": {assertion}}}
+		if o.Audience != "" {
+			one.EndpointParams.Set("audience", o.Audience)
+		}
+		return &one, nil
+	}, nil
+}
+
+// client is the HTTP client for the endpoint. It keeps no connection: minutes pass between two requests.
+func (o *OAuth) client() (*http.Client, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if len(o.IdPRootCAs) > 0 {
+		certificates, err := readCertificates(string(o.IdPRootCAs))
+		if err != nil {
+			return nil, fmt.Errorf("%w: OAuth: IdPRootCAs: %w", ErrInvalidCredentials, err)
+		}
+		config.RootCAs = x509.NewCertPool()
+		for _, c := range certificates {
+			config.RootCAs.AddCert(c)
+		}
+	}
+	return &http.Client{
+		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: config, DisableKeepAlives: true, ForceAttemptHTTP2: true},
+		// A redirection would take the client secret elsewhere.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}, nil
+}
+
+// received makes a Token of the endpoint's answer.
+func (o *OAuth) received(answer *oauth2.Token) (*Token, error) {
+	if kind := answer.Type(); !strings.EqualFold(kind, "bearer") {
+		return nil, &TokenError{Endpoint: o.endpoint(), Description: fmt.Sprintf("the token is of type %.40q, not Bearer", kind)}
+	}
+	token := &Token{Value: NewSecret(answer.AccessToken), Expires: answer.Expiry, Claims: ClaimsOf(answer.AccessToken)}
+	// Brokers go by the token itself.
+	if at := token.Claims.Expires; !at.IsZero() && (token.Expires.IsZero() || at.Before(token.Expires)) {
+		token.Expires = at
+	}
+	if now := time.Now(); !token.Expires.IsZero() && !token.Expires.After(now) {
+		return nil, &TokenError{Endpoint: o.endpoint(), Clock: true,
+			Description: fmt.Sprintf("the token had ended when it came (%s; this machine's clock says %s)", token.Claims, stamp(now))}
+	}
+	return token, nil
+}
+
+// endpoint is the URL as it is printed, without its query.
+func (o *OAuth) endpoint() string {
+	u, err := url.Parse(o.TokenEndpointURL)
+	if err != nil {
+		return "(no URL)"
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}
+
+// identity holds all that makes tokens differ.
+func (o *OAuth) identity() Secret {
+	var b strings.Builder
+	for _, field := range []string{o.TokenEndpointURL, o.ClientID, o.ClientSecret.Reveal(), o.ClientEmail, o.PrivateKey.Reveal(),
+		o.AssertionLifetime.String(), string(o.IdPRootCAs), o.Scope, o.Audience} {
+		_, _ = fmt.Fprintf(&b, "%d:%s ", len(field), field)
+	}
+	return NewSecret(b.String())
+}
+
+// failed makes a TokenError of what x/oauth2 says, whose own text holds the endpoint's whole answer.
+func (o *OAuth) failed(err error, asked time.Time) error {
+	failure := &TokenError{Endpoint: o.endpoint()}
+	var answer *oauth2.RetrieveError
+	if !errors.As(err, &answer) {
+		if network, ok := errors.AsType[*url.Error](err); ok {
+			failure.Err = network.Err
+		} else if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+			failure.Err = err
+		} else {
+			failure.Description = "the answer is none that OAuth 2.0 knows"
+		}
+		return failure
+	}
+	failure.Code = o.clean(answer.ErrorCode)
+	failure.Description = o.clean(answer.ErrorDescription)
+	if answer.Response != nil {
+		failure.Status = answer.Response.StatusCode
+		if theirs, err := http.ParseTime(answer.Response.Header.Get("Date")); err == nil {
+			failure.Skew = theirs.Sub(asked).Truncate(time.Second)
+		}
+	}
+	return failure
+}
+
+// clean makes a provider's words fit for a log: short, printable, and without what was sent to it.
+func (o *OAuth) clean(text string) string {
+	for _, secret := range []string{o.ClientSecret.Reveal(), url.QueryEscape(o.ClientSecret.Reveal())} {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, redacted)
+		}
+	}
+	words := strings.Fields(strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, text))
+	for i, word := range words {
+		if strings.Count(word, ".") >= 2 && strings.Contains(word, "eyJ") { // a JWT
+			words[i] = redacted
+		}
+	}
+	return fmt.Sprintf("%.300s", strings.Join(words, " "))
+}

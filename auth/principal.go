@@ -1,0 +1,185 @@
+package auth
+
+import (
+	"crypto/x509"
+	"encoding/asn1"
+	"encoding/hex"
+	"strings"
+	"unicode/utf8"
+)
+
+// x500Keywords are the attribute types that RFC 2253 names, as Java knows them. All others are printed by number, with
+// the value in hexadecimal.
+var x500Keywords = map[string]string{
+	"2.5.4.3":                    "CN",
+	"2.5.4.6":                    "C",
+	"2.5.4.7":                    "L",
+	"2.5.4.8":                    "ST",
+	"2.5.4.9":                    "STREET",
+	"2.5.4.10":                   "O",
+	"2.5.4.11":                   "OU",
+	"0.9.2342.19200300.100.1.1":  "UID",
+	"0.9.2342.19200300.100.1.25": "DC",
+}
+
+// subjectName and issuerName print a certificate's names as Kafka prints them.
+func subjectName(c *x509.Certificate) string { return distinguishedName(c.RawSubject) }
+func issuerName(c *x509.Certificate) string  { return distinguishedName(c.RawIssuer) }
+
+// Principal is who the brokers take a client with these credentials for, in the words of an ACL: "User:" and the user
+// name, or the subject of the client's certificate as Java's X500Principal.getName() prints it, unless the brokers'
+// ssl.principal.mapping.rules make something else of it. It is "User:ANONYMOUS" without either, and "" where only the
+// brokers know: of a token they take a claim of their choice, "sub" unless they are told otherwise.
+func (c *Credentials) Principal() string {
+	switch {
+	case c == nil:
+	case c.Username != "":
+		return "User:" + c.Username
+	case c.protocol() == ProtocolSASLSSL:
+		return ""
+	case len(c.Certificate) > 0:
+		if chain, err := readCertificates(string(c.Certificate)); err == nil {
+			return "User:" + subjectName(chain[0])
+		}
+		return ""
+	}
+	return "User:ANONYMOUS"
+}
+
+// distinguishedName prints a DER-encoded name as Java's X500Principal.getName() does (RFC 2253), which is what Kafka
+// makes a principal of: last part first, in the certificate's own order, with Java's own additions to RFC 2253's
+// escapes. pkix.Name would sort the parts by kind. DER that is no name is printed in hexadecimal.
+func distinguishedName(der []byte) string {
+	var parts []asn1.RawValue
+	if rest, err := asn1.Unmarshal(der, &parts); err != nil || len(rest) > 0 {
+		return "#" + hex.EncodeToString(der)
+	}
+	names := make([]string, len(parts))
+	for i, part := range parts {
+		name, ok := relativeName(part)
+		if !ok {
+			return "#" + hex.EncodeToString(der)
+		}
+		names[len(parts)-1-i] = name
+	}
+	return strings.Join(names, ",")
+}
+
+// relativeName prints one part, which may have several attributes.
+func relativeName(part asn1.RawValue) (string, bool) {
+	if part.Tag != asn1.TagSet || part.Class != asn1.ClassUniversal {
+		return "", false
+	}
+	var all []string
+	for rest := part.Bytes; len(rest) > 0; {
+		var attribute struct {
+			Type  asn1.ObjectIdentifier
+			Value asn1.RawValue
+		}
+		var err error
+		if rest, err = asn1.Unmarshal(rest, &attribute); err != nil {
+			return "", false
+		}
+		all = append(all, attributeText(attribute.Type.String(), attribute.Value))
+	}
+	return strings.Join(all, "+"), len(all) > 0
+}
+
+// attributeText prints one attribute.
+func attributeText(oid string, value asn1.RawValue) string {
+	keyword, known := x500Keywords[oid]
+	if !known {
+		keyword = oid
+	}
+	if !known || !x500Text(value) {
+		return keyword + "=#" + hex.EncodeToString(value.FullBytes)
+	}
+	return keyword + "=" + escapeX500(javaUTF8(value.Bytes))
+}
+
+// x500Text reports whether Java prints a value as text. It takes the bytes of each of these types for UTF-8, of
+// BMPString too, whose characters have two bytes.
+func x500Text(value asn1.RawValue) bool {
+	if value.Class != asn1.ClassUniversal {
+		return false
+	}
+	switch value.Tag {
+	case asn1.TagPrintableString, asn1.TagT61String, asn1.TagIA5String, asn1.TagGeneralString, asn1.TagBMPString, asn1.TagUTF8String:
+		return true
+	}
+	return false
+}
+
+// escapeX500 escapes a value as Java does: RFC 2253's characters, beside them = and #, a zero, and white space at either end.
+func escapeX500(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case r == 0:
+			b.WriteString(`\00`)
+			continue
+		case strings.ContainsRune(`,=+<>#;"\`, r):
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
+	}
+	escaped := b.String()
+	const blank = " \r"
+	inner := strings.TrimLeft(escaped, blank)
+	lead := escaped[:len(escaped)-len(inner)]
+	inner = strings.TrimRight(inner, blank)
+	trail := escaped[len(lead)+len(inner):]
+	each := func(blanks string) string {
+		var b strings.Builder
+		for i := range len(blanks) {
+			b.WriteString(`\` + blanks[i:i+1])
+		}
+		return b.String()
+	}
+	return each(lead) + inner + each(trail)
+}
+
+// javaUTF8 decodes UTF-8 as Java does: what is malformed becomes one U+FFFD for each longest beginning of a character.
+func javaUTF8(b []byte) string {
+	var out strings.Builder
+	for len(b) > 0 {
+		r, size := utf8.DecodeRune(b)
+		if r == utf8.RuneError && size == 1 {
+			size = malformed(b)
+		}
+		out.WriteRune(r)
+		b = b[size:]
+	}
+	return out.String()
+}
+
+// malformed is how many bytes at the beginning of b, which is not a whole character, could have begun one.
+func malformed(b []byte) int {
+	low, high, want := byte(0x80), byte(0xbf), 0
+	switch lead := b[0]; {
+	case lead >= 0xc2 && lead <= 0xdf:
+		want = 1
+	case lead >= 0xe0 && lead <= 0xef:
+		want = 2
+		if lead == 0xe0 {
+			low = 0xa0
+		}
+		if lead == 0xed {
+			high = 0x9f
+		}
+	case lead >= 0xf0 && lead <= 0xf4:
+		want = 3
+		if lead == 0xf0 {
+			low = 0x90
+		}
+		if lead == 0xf4 {
+			high = 0x8f
+		}
+	}
+	n := 1
+	for n <= want && n < len(b) && b[n] >= low && b[n] <= high {
+		low, high = 0x80, 0xbf
+		n++
+	}
+	return n
+}

@@ -1,0 +1,254 @@
+package auth
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+)
+
+// Token is what SASL/OAUTHBEARER, or any other bearer authentication, sends. Treat it as immutable.
+type Token struct {
+	// Value is the token itself.
+	Value Secret
+	// Expires is when it ends, zero where neither the token nor who gave it says so.
+	Expires time.Time
+	// Claims are what a JWT says, for people: nobody has checked its signature here. They are zero for other tokens.
+	Claims Claims
+}
+
+// Claims are the registered claims of a JWT that say who it is for (RFC 7519).
+type Claims struct {
+	Issuer, Subject   string
+	Audience          []string
+	IssuedAt, Expires time.Time
+}
+
+// TokenSource gives bearer tokens, to a Kafka client or any other. Token answers one that is valid for a while, and waits for
+// the network where there is none, until ctx ends. It must be safe for concurrent use.
+type TokenSource interface {
+	Token(ctx context.Context) (*Token, error)
+}
+
+const (
+	// fetchTimeout bounds one request for a token.
+	fetchTimeout = 15 * time.Second
+	// Between two failures in a row it waits that long at the least and at the most.
+	leastTokenRetry, mostTokenRetry = time.Second, 30 * time.Second
+	// usualLifetime is that of a token which does not say when it ends.
+	usualLifetime = 5 * time.Minute
+	// lastMoment is how long before its end a token is no longer handed out.
+	lastMoment = time.Second
+)
+
+// Tokens is a TokenSource that keeps a token until four fifths of its life are over. When another cannot be had then, it
+// hands out the old one to its end, and asks again after one to thirty seconds. Of callers at the same time one asks and
+// the others wait. It has no goroutine of its own; see [KeepTokens]. It prints without the token. Safe for concurrent use.
+type Tokens struct {
+	name     string
+	identity Secret
+	fetch    func(context.Context) (*Token, error)
+
+	turn    chan struct{} // holds one word: whoever has it may touch what follows
+	last    *Token
+	refresh time.Time // when to fetch the next
+	failed  error
+	fails   int
+}
+
+// NewTokens returns a source over fetch, which asks for a new token each time. name says whose they are, and is printed;
+// sources with the same identity are equal, and it is not printed.
+func NewTokens(name string, identity Secret, fetch func(context.Context) (*Token, error)) *Tokens {
+	t := &Tokens{name: name, identity: identity, fetch: fetch, turn: make(chan struct{}, 1)}
+	t.turn <- struct{}{}
+	return t
+}
+
+// Token returns a token that is valid now. The error is why there is none: a [*TokenError], or ctx's.
+func (t *Tokens) Token(ctx context.Context) (*Token, error) {
+	token, _, err := t.take(ctx)
+	return token, err
+}
+
+// take is Token, with the time at which to ask again.
+func (t *Tokens) take(ctx context.Context) (*Token, time.Time, error) {
+	select {
+	case <-t.turn:
+	case <-ctx.Done():
+		return nil, time.Time{}, fmt.Errorf("waiting for a token: %w", context.Cause(ctx))
+	}
+	defer func() { t.turn <- struct{}{} }()
+	now := time.Now()
+	if now.Before(t.refresh) {
+		if t.last != nil && now.Before(t.last.Expires.Add(-lastMoment)) {
+			return t.last, t.refresh, nil
+		}
+		if t.failed != nil {
+			return nil, t.refresh, t.failed
+		}
+	}
+	fetchCtx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	token, err := t.fetch(fetchCtx)
+	cancel()
+	if err == nil && token.Value.IsZero() {
+		err = errors.New("the token is empty")
+	}
+	if err == nil {
+		t.keep(token)
+		return t.last, t.refresh, nil
+	}
+	if ctx.Err() != nil {
+		return nil, now, err // of one caller's patience: the next may try at once
+	}
+	now = time.Now()
+	t.fails++
+	wait := min(leastTokenRetry<<min(t.fails-1, 10), mostTokenRetry)
+	t.failed, t.refresh = err, now.Add(wait)
+	if t.last != nil && now.Before(t.last.Expires.Add(-lastMoment)) {
+		return t.last, t.refresh, nil
+	}
+	return nil, t.refresh, err
+}
+
+// keep puts a token in force.
+func (t *Tokens) keep(token *Token) {
+	now := time.Now()
+	kept := *token
+	if kept.Expires.IsZero() {
+		kept.Expires = now.Add(usualLifetime)
+	}
+	life := kept.Expires.Sub(now)
+	// Replicas that started together do not ask together.
+	part := 0.75 + 0.1*rand.Float64() //nolint:gosec // no secret
+	t.last, t.failed, t.fails = &kept, nil, 0
+	t.refresh = now.Add(time.Duration(float64(life) * part))
+}
+
+// Await is Token, but where the endpoint is not there it waits for it, until ctx ends. A refusal it returns at once.
+func (t *Tokens) Await(ctx context.Context) (*Token, error) {
+	for {
+		token, again, err := t.take(ctx)
+		failure, known := errors.AsType[*TokenError](err)
+		if err == nil || ctx.Err() != nil || known && failure.Refused() {
+			return token, err
+		}
+		if !pause(ctx, again) {
+			return nil, err
+		}
+	}
+}
+
+// pause waits until a time, a moment at the least; false when ctx ended first.
+func pause(ctx context.Context, until time.Time) bool {
+	timer := time.NewTimer(max(time.Until(until), 10*time.Millisecond))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// KeepTokens has a token ready all the time until ctx ends, and tells each of what came of the requests: a token that is
+// new, or why there is none. source says whose; a word in changed has it asked again. source may answer nil for none.
+func KeepTokens(ctx context.Context, source func() *Tokens, changed <-chan struct{}, each func(*Token, error)) {
+	var told *Token
+	for ctx.Err() == nil {
+		again := time.Now().Add(time.Hour) // until changed
+		if tokens := source(); tokens != nil {
+			token, next, err := tokens.take(ctx)
+			if ctx.Err() != nil {
+				return
+			}
+			if err != nil || token != told {
+				each(token, err)
+			}
+			told, again = token, next
+		}
+		until, cancel := context.WithDeadline(ctx, again.Add(10*time.Millisecond))
+		select {
+		case <-until.Done():
+		case <-changed:
+		}
+		cancel()
+	}
+}
+
+// Equal reports whether both give the tokens of the same identity.
+func (t *Tokens) Equal(other *Tokens) bool {
+	if t == nil || other == nil {
+		return t == other
+	}
+	return t.identity.Equal(other.identity)
+}
+
+// String says whose tokens they are.
+func (t *Tokens) String() string {
+	if t == nil {
+		return ""
+	}
+	return t.name
+}
+
+// GoString is String.
+func (t *Tokens) GoString() string { return "auth.Tokens(" + t.String() + ")" }
+
+// ClaimsOf reads the claims of a JWT, whose signature it does not check; the zero Claims for anything else.
+func ClaimsOf(token string) Claims {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return Claims{}
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return Claims{}
+	}
+	var said struct {
+		Issuer   string          `json:"iss"`
+		Subject  string          `json:"sub"`
+		Audience json.RawMessage `json:"aud"`
+		IssuedAt float64         `json:"iat"`
+		Expires  float64         `json:"exp"`
+	}
+	if json.Unmarshal(payload, &said) != nil {
+		return Claims{}
+	}
+	claims := Claims{Issuer: said.Issuer, Subject: said.Subject, IssuedAt: numericDate(said.IssuedAt), Expires: numericDate(said.Expires)}
+	var one string
+	if json.Unmarshal(said.Audience, &one) == nil && one != "" {
+		claims.Audience = []string{one}
+	} else {
+		_ = json.Unmarshal(said.Audience, &claims.Audience) // none, where it is neither
+	}
+	return claims
+}
+
+// numericDate is RFC 7519's: seconds since 1970.
+func numericDate(seconds float64) time.Time {
+	if seconds <= 0 || seconds > 1<<40 {
+		return time.Time{}
+	}
+	return time.UnixMilli(int64(seconds * 1000))
+}
+
+// String says who a token is for.
+func (c Claims) String() string {
+	var parts []string
+	add := func(name, value string) {
+		if value != "" {
+			parts = append(parts, name+" "+fmt.Sprintf("%.200q", value))
+		}
+	}
+	add("issuer", c.Issuer)
+	add("subject", c.Subject)
+	add("audience", strings.Join(c.Audience, " "))
+	if !c.Expires.IsZero() {
+		parts = append(parts, "until "+stamp(c.Expires))
+	}
+	return strings.Join(parts, ", ")
+}

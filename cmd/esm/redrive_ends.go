@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/esm-go/esm"
+	"github.com/esm-go/esm/auth"
+	"github.com/esm-go/esm/auth/secretsmanager"
+	"github.com/esm-go/esm/destination"
+	"github.com/esm-go/esm/destination/redrive"
+	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/driver/franz"
+)
+
+// redriveEnds are what a redrive is between.
+type redriveEnds struct {
+	source   redrive.Source
+	target   redrive.Target
+	records  redrive.Records
+	producer driver.Producer
+}
+
+func (e *redriveEnds) close(ctx context.Context) error {
+	err := e.source.Close(ctx)
+	if e.producer != nil {
+		err = errors.Join(err, e.producer.Close(ctx))
+	}
+	return err
+}
+
+// open makes both ends.
+func (f *redriveFlags) open(ctx context.Context) (*redriveEnds, error) {
+	connection, err := f.connection(ctx)
+	if err != nil {
+		return nil, err
+	}
+	e := new(redriveEnds)
+	if err := f.openTarget(e, connection); err != nil {
+		return nil, err
+	}
+	if connection != nil {
+		e.records = redrive.NewReader(*connection)
+	}
+	if e.source, err = f.openSource(ctx, connection); err != nil {
+		if e.producer != nil {
+			err = errors.Join(err, e.producer.Close(ctx))
+		}
+		return nil, err
+	}
+	return e, nil
+}
+
+func (f *redriveFlags) openSource(ctx context.Context, connection *driver.ProducerConfig) (redrive.Source, error) {
+	loadAWS := sync.OnceValues(func() (aws.Config, error) { return config.LoadDefaultConfig(ctx) })
+	bucket, isBucket := strings.CutPrefix(f.from, "s3://")
+	topic, isTopic := strings.CutPrefix(f.from, "kafka://")
+	switch {
+	case isTopic:
+		if _, err := destination.ParseName(f.from); err != nil {
+			return nil, fmt.Errorf("-from %q %w", f.from, err)
+		}
+		if connection == nil {
+			return nil, errors.New("-from names a topic, and nothing its cluster: give -mapping or -bootstrap-servers")
+		}
+		return redrive.FromTopic(ctx, redrive.TopicConfig{Connection: *connection, Topic: topic, Group: f.group, Filter: f.filter()})
+	case isBucket, strings.HasPrefix(f.from, "arn:") && strings.Contains(f.from, ":s3:"):
+		cfg, err := loadAWS()
+		if err != nil {
+			return nil, err
+		}
+		name, prefix := f.from, ""
+		if isBucket {
+			name, prefix, _ = strings.Cut(bucket, "/")
+		}
+		b := redrive.BucketConfig{AWS: cfg, Bucket: name, Prefix: prefix, After: redrive.AfterRedrive(f.after), MoveTo: f.moveTo}
+		if f.pathStyle {
+			b.Client = append(b.Client, func(o *awss3.Options) { o.UsePathStyle = true })
+		}
+		return redrive.FromBucket(ctx, b)
+	case strings.HasPrefix(f.from, "arn:"), strings.HasPrefix(f.from, "https://"), strings.HasPrefix(f.from, "http://"):
+		cfg, err := loadAWS()
+		if err != nil {
+			return nil, err
+		}
+		return redrive.FromQueue(ctx, redrive.QueueConfig{AWS: cfg, Queue: f.from, Visibility: f.visibility})
+	}
+	return nil, fmt.Errorf("-from %q is none of kafka://TOPIC, the ARN or URL of a queue, and s3://BUCKET/PREFIX", f.from)
+}
+
+func (f *redriveFlags) openTarget(e *redriveEnds, connection *driver.ProducerConfig) error {
+	topic, isTopic := strings.CutPrefix(f.to, "kafka://")
+	switch {
+	case f.dryRun:
+		return nil
+	case strings.HasPrefix(f.to, "http://"), strings.HasPrefix(f.to, "https://"):
+		e.target = redrive.ToURL(f.to, nil)
+		return nil
+	case f.to != "source" && !isTopic:
+		return fmt.Errorf("-to %q is none of kafka://TOPIC, source and a URL", f.to)
+	}
+	if isTopic {
+		if _, err := destination.ParseName(f.to); err != nil {
+			return fmt.Errorf("-to %q %w", f.to, err)
+		}
+		if f.to == f.from {
+			return fmt.Errorf("-to %q is where the failures are", f.to)
+		}
+	}
+	if connection == nil {
+		return errors.New("-to names a topic, and nothing its cluster: give -mapping or -bootstrap-servers")
+	}
+	open, ok := franz.Driver().(driver.ProducerDriver)
+	if !ok {
+		return errors.New("this driver cannot write")
+	}
+	if !isTopic {
+		topic = "" // the record's own
+	}
+	producer, err := open.OpenProducer(*connection)
+	if err != nil {
+		return err
+	}
+	e.producer, e.target = producer, redrive.ToTopic(producer, topic, f.keepTimestamps)
+	return nil
+}
+
+// connection is how to reach the cluster, nil where none was named.
+func (f *redriveFlags) connection(ctx context.Context) (*driver.ProducerConfig, error) {
+	c := &driver.ProducerConfig{ClientID: "esm-redrive", Logger: slog.New(slog.DiscardHandler)}
+	switch {
+	case f.servers != "":
+		c.BootstrapServers = strings.Split(f.servers, ",")
+		return c, nil
+	case f.mapping == "":
+		return nil, nil //nolint:nilnil // no cluster is an answer
+	}
+	data, err := os.ReadFile(f.mapping)
+	if err != nil {
+		return nil, err
+	}
+	m, err := esm.ParseMapping(data)
+	if err != nil {
+		return nil, fmt.Errorf("-mapping %s: %w", f.mapping, err)
+	}
+	c.BootstrapServers = m.SelfManagedEventSource.Endpoints.KafkaBootstrapServers
+	if len(c.BootstrapServers) == 0 {
+		return nil, fmt.Errorf("-mapping %s: SelfManagedEventSource names no bootstrap servers", f.mapping)
+	}
+	if len(m.SourceAccessConfigurations) == 0 {
+		return c, nil
+	}
+	// The AWS SDK is asked only where a secret is AWS's.
+	store := sync.OnceValues(func() (auth.Secrets, error) { return secretsmanager.New(ctx) })
+	secrets := auth.Prefixes{"file:": auth.NewFiles(f.secrets), "env:": auth.NewEnv(),
+		"arn:": auth.SecretsFunc(func(ctx context.Context, uri string) ([]byte, string, error) {
+			s, err := store()
+			if err != nil {
+				return nil, "", err
+			}
+			return s.Secret(ctx, uri)
+		})}
+	c.Credentials, _, err = auth.Resolve(ctx, secrets, m.SourceAccessConfigurations)
+	return c, err
+}

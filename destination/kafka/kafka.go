@@ -1,0 +1,331 @@
+// Package kafka writes failures to a Kafka topic, as AWS Lambda does for kafka://topic: one message a failed record,
+// with its event in it and its original key. A record with a key goes where Kafka's Java producer puts that key, one
+// without to any partition.
+//
+// The message's headers are the record's own, followed by those that [destination.Failure.Attributes] lists for the
+// record alone: AWS documents none. Its timestamp is the time of writing, so that retention counts from there; the
+// original one is in the payload, with the topic, partition and offset.
+//
+// It needs the ACLs Write and Describe on the topic, and before Kafka 3.0 IdempotentWrite on the cluster. The topic's
+// max.message.bytes must be larger than the source's: values are in base64 there, which is a third longer.
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/esm-go/esm/auth"
+	"github.com/esm-go/esm/destination"
+	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/event"
+)
+
+// defaultLinger lets the records of failures that come together go in one request.
+const defaultLinger = 2 * time.Millisecond
+
+// Option changes how a Destination is made.
+type Option func(*Destination)
+
+// WithSource names the topics that the mapping reads from the same cluster, patterns that begin with "^" included: New
+// refuses them, because failed records would come back.
+func WithSource(topics ...string) Option {
+	return func(d *Destination) { d.source = append(d.source, topics...) }
+}
+
+// Destination is a topic. It is safe for concurrent use.
+type Destination struct {
+	topic  string
+	source []string
+	open   driver.ProducerDriver
+
+	mu       sync.Mutex
+	config   driver.ProducerConfig
+	producer driver.Producer
+	closed   bool
+	retiring sync.WaitGroup // closes of producers that others took the place of
+}
+
+var (
+	_ destination.Destination = (*Destination)(nil)
+	_ destination.Checker     = (*Destination)(nil)
+	_ destination.Closer      = (*Destination)(nil)
+	_ destination.Replacer    = (*Destination)(nil)
+)
+
+// New returns the topic of kafka://topic on the cluster of a ProducerConfig: the mapping's own, or any other. Its Linger
+// is 2 ms where it is 0. It begins to connect and does no waiting. The driver must be a [driver.ProducerDriver], as
+// driver/franz and driver/confluent are.
+func New(d driver.Driver, name string, config driver.ProducerConfig, opts ...Option) (*Destination, error) {
+	parsed, err := destination.ParseName(name)
+	if err == nil && parsed.Kind != destination.Kafka {
+		err = errors.New("is not kafka://topic")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("destination/kafka: %q %w", name, err)
+	}
+	open, ok := d.(driver.ProducerDriver)
+	if !ok {
+		return nil, fmt.Errorf("destination/kafka: the driver %q cannot write: use driver/franz or driver/confluent", d.Name())
+	}
+	out := &Destination{topic: parsed.Resource, open: open, config: config}
+	for _, opt := range opts {
+		opt(out)
+	}
+	for _, source := range out.source {
+		if reads(source, out.topic) {
+			return nil, fmt.Errorf("destination/kafka: %q is what %q of the mapping's Topics reads: failed records would come back; use another topic", name, source)
+		}
+	}
+	if out.config.Linger <= 0 {
+		out.config.Linger = defaultLinger
+	}
+	if out.config.Logger == nil {
+		out.config.Logger = slog.New(slog.DiscardHandler)
+	}
+	if out.producer, err = open.OpenProducer(out.config); err != nil {
+		return nil, fmt.Errorf("destination/kafka: %q: %w", name, err)
+	}
+	return out, nil
+}
+
+// reads reports whether an element of Topics reads a topic.
+func reads(source, topic string) bool {
+	if !strings.HasPrefix(source, "^") {
+		return source == topic
+	}
+	pattern, err := regexp.Compile(source)
+	return err == nil && pattern.MatchString(topic)
+}
+
+// String returns kafka:// and the topic.
+func (d *Destination) String() string { return "kafka://" + d.topic }
+
+var errClosed = errors.New("destination/kafka: closed")
+
+// current returns the producer to write with.
+func (d *Destination) current() (driver.Producer, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil, errClosed
+	}
+	return d.producer, nil
+}
+
+// Send writes a message for each record and returns when all are acknowledged. Where only some are, the error is a
+// *destination.PartialError.
+func (d *Destination) Send(ctx context.Context, f *destination.Failure) error {
+	producer, err := d.current()
+	if err != nil {
+		return err
+	}
+	if f.RequestID == "" {
+		g := *f
+		g.RequestID = f.ID() // once, not for each record
+		f = &g
+	}
+	all := placesOf(f)
+	left, err := d.write(ctx, producer, f, all)
+	if kindOf(err) == driver.KindTooLarge && len(all) > 1 {
+		left, err = d.writeAlone(ctx, producer, f, left)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case len(left) == len(all):
+		return d.explain(err)
+	}
+	return &destination.PartialError{Rest: restOf(f, left), Err: d.explain(err)}
+}
+
+// place is where a record stands in its failure.
+type place struct {
+	key string
+	i   int
+}
+
+func placesOf(f *destination.Failure) []place {
+	all := make([]place, 0, f.Len())
+	for _, key := range f.Partitions() {
+		for i := range f.Event.Records[key] {
+			all = append(all, place{key, i})
+		}
+	}
+	return all
+}
+
+// restOf is the failure of the records at some places, which are in order.
+func restOf(f *destination.Failure, places []place) *destination.Failure {
+	rest := *f
+	rest.Event.Records = make(map[string][]event.KafkaRecord)
+	for _, p := range places {
+		rest.Event.Records[p.key] = append(rest.Event.Records[p.key], f.Event.Records[p.key][p.i])
+	}
+	return &rest
+}
+
+// write writes records together, and returns those that were not acknowledged, with the weightiest reason.
+func (d *Destination) write(ctx context.Context, producer driver.Producer, f *destination.Failure, places []place) (left []place, reason error) {
+	errs := make([]error, len(places))
+	var wg sync.WaitGroup
+	wg.Add(len(places))
+	for i, p := range places {
+		producer.Produce(ctx, message(f, f.Event.Records[p.key][p.i], d.topic), func(err error) {
+			errs[i] = err
+			wg.Done()
+		})
+	}
+	wg.Wait()
+	for i, err := range errs {
+		if err == nil {
+			continue
+		}
+		left = append(left, places[i])
+		// The reason of one that was refused says more than that others took too long.
+		if reason == nil || kindOf(reason) == driver.KindUnavailable {
+			reason = err
+		}
+	}
+	return left, reason
+}
+
+// writeAlone writes one record after the other: a record that is too large has those refused that go with it.
+func (d *Destination) writeAlone(ctx context.Context, producer driver.Producer, f *destination.Failure, places []place) (left []place, reason error) {
+	for i := range places {
+		l, err := d.write(ctx, producer, f, places[i:i+1])
+		left = append(left, l...)
+		if err != nil && (reason == nil || kindOf(reason) == driver.KindUnavailable) {
+			reason = err
+		}
+	}
+	return left, reason
+}
+
+// message is the message of one record.
+func message(f *destination.Failure, r event.KafkaRecord, topic string) driver.OutRecord {
+	one := f.One(r)
+	out := driver.OutRecord{Topic: topic, Partition: -1, Key: r.Key, Value: one.RecordDocument(), Timestamp: -1,
+		Headers: slices.Clip(r.Headers)}
+	for _, a := range one.Attributes() {
+		out.Headers = append(out.Headers, event.Header{Key: a.Name, Value: []byte(a.Value)})
+	}
+	return out
+}
+
+// Check asks whether the topic exists.
+func (d *Destination) Check(ctx context.Context) error {
+	producer, err := d.current()
+	if err != nil {
+		return err
+	}
+	topics, err := producer.Topics(ctx, d.topic)
+	if err == nil && len(topics) == 1 {
+		err = topics[0].Err
+	}
+	if err != nil {
+		return d.explain(err)
+	}
+	return nil
+}
+
+// ReplaceCredentials has every connection from now on use other credentials. Where the client cannot change them in
+// place, another one takes its place, and the records under way are written again.
+func (d *Destination) ReplaceCredentials(next *auth.Credentials) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return errClosed
+	}
+	config := d.config
+	config.Credentials = next
+	if replacer, ok := d.producer.(driver.CredentialsReplacer); ok {
+		err := replacer.ReplaceCredentials(next)
+		if err == nil {
+			d.config = config
+			return nil
+		}
+		if !errors.Is(err, driver.ErrNotInPlace) {
+			return err
+		}
+	}
+	producer, err := d.open.OpenProducer(config)
+	if err != nil {
+		return fmt.Errorf("destination/kafka: %q: %w", d, err)
+	}
+	old := d.producer
+	d.producer, d.config = producer, config
+	d.retiring.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), retireTimeout)
+		defer cancel()
+		if err := old.Close(ctx); err != nil {
+			config.Logger.Warn("a producer was left behind when the credentials changed", "topic", d.topic, "error", err)
+		}
+	})
+	return nil
+}
+
+// retireTimeout bounds the close of a producer that another took the place of.
+const retireTimeout = 30 * time.Second
+
+// Close ends the producer. Records that are not acknowledged are answered with an error.
+func (d *Destination) Close(ctx context.Context) error {
+	d.mu.Lock()
+	d.closed = true
+	producer := d.producer
+	d.mu.Unlock()
+	err := producer.Close(ctx)
+	retired := make(chan struct{})
+	go func() { // ends after retireTimeout at the latest
+		d.retiring.Wait()
+		close(retired)
+	}()
+	select {
+	case <-retired:
+	case <-ctx.Done():
+		err = errors.Join(err, context.Cause(ctx))
+	}
+	return err
+}
+
+// kindOf returns the kind of a driver's error; none of its own is the end of a context.
+func kindOf(err error) driver.Kind {
+	if e, ok := errors.AsType[*driver.Error](err); ok {
+		return e.Kind
+	}
+	return driver.KindUnavailable
+}
+
+var reasons = map[driver.Kind]destination.Reason{
+	driver.KindUnavailable:    destination.ReasonUnavailable,
+	driver.KindAuthentication: destination.ReasonAccessDenied,
+	driver.KindAuthorization:  destination.ReasonAccessDenied,
+	driver.KindUnknownTopic:   destination.ReasonNotFound,
+	driver.KindTooLarge:       destination.ReasonTooLarge,
+	driver.KindInvalidConfig:  destination.ReasonInvalid,
+}
+
+var hints = map[destination.Reason]string{
+	destination.ReasonAccessDenied: "the mapping's own user writes: allow it Write and Describe on the topic, and IdempotentWrite on a cluster before 3.0",
+	destination.ReasonNotFound:     "create the topic: it is not made for you",
+	destination.ReasonTooLarge:     "raise the topic's max.message.bytes: a value is a third longer in a failure's document",
+}
+
+// explain makes a destination's error of the driver's.
+func (d *Destination) explain(err error) error {
+	if err == nil || errors.Is(err, errClosed) {
+		return err
+	}
+	e := &destination.Error{Destination: d.String(), Reason: destination.ReasonOther, Err: err}
+	if reason, ok := reasons[kindOf(err)]; ok {
+		e.Reason = reason
+	}
+	e.Hint = hints[e.Reason]
+	return e
+}

@@ -1,0 +1,186 @@
+package redrive
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/event"
+)
+
+// Target takes the records that are brought back. An error means that they failed again; an *UnavailableError that the
+// target could not take them and the run is to stop, so that nothing is counted as a failure of theirs; an *ItemsError
+// that only some failed. Of a batch that failed as a whole, Run tries the halves.
+type Target interface {
+	Redrive(ctx context.Context, e event.KafkaEvent) error
+}
+
+// Handler is a function, such as a mapping's handler, that is a Target.
+type Handler func(ctx context.Context, e event.KafkaEvent) error
+
+// Redrive calls the function.
+func (h Handler) Redrive(ctx context.Context, e event.KafkaEvent) error { return h(ctx, e) }
+
+// UnavailableError says that a target is not there.
+type UnavailableError struct{ Err error }
+
+// Error says why.
+func (e *UnavailableError) Error() string { return "the target is unavailable: " + e.Err.Error() }
+
+// Unwrap returns the reason.
+func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// ItemsError names the records of an event that failed; the others were taken.
+type ItemsError struct{ Items []event.ItemID }
+
+// Error says how many they are.
+func (e *ItemsError) Error() string { return fmt.Sprintf("%d records failed", len(e.Items)) }
+
+// Topic writes records to a Kafka topic.
+type Topic struct {
+	producer driver.Producer
+	topic    string
+	keep     bool
+}
+
+// ToTopic returns a target that writes through a producer, which stays its owner's. Records go to the topic, or with an
+// empty one back to the topic that they are from, to the partition that they are from there, with their keys and
+// headers. Their timestamps are new, unless keep is set: a topic's retention, and a mapping's
+// MaximumRecordAgeInSeconds, go by the timestamp.
+func ToTopic(producer driver.Producer, topic string, keep bool) *Topic {
+	return &Topic{producer: producer, topic: topic, keep: keep}
+}
+
+// Redrive writes the records, in order, and returns when all are acknowledged.
+func (t *Topic) Redrive(ctx context.Context, e event.KafkaEvent) error {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var reason error
+	for _, records := range e.Records {
+		for _, r := range records {
+			out := driver.OutRecord{Topic: r.Topic, Partition: r.Partition, Key: r.Key, Value: r.Value, Headers: r.Headers, Timestamp: -1}
+			if t.topic != "" && t.topic != r.Topic {
+				out.Topic, out.Partition = t.topic, -1
+			}
+			if t.keep {
+				out.Timestamp = r.Timestamp
+			}
+			wg.Add(1)
+			t.producer.Produce(ctx, out, func(err error) {
+				defer wg.Done()
+				if err != nil {
+					mu.Lock()
+					defer mu.Unlock()
+					reason = err
+				}
+			})
+		}
+	}
+	wg.Wait()
+	if reason != nil {
+		return &UnavailableError{reason}
+	}
+	return nil
+}
+
+// URL posts events.
+type URL struct {
+	url    string
+	client *http.Client
+	wait   time.Duration
+}
+
+// ToURL returns a target that posts each event as Lambda's JSON. An answer of 2xx is a success, unless it has the
+// header X-Amz-Function-Error or is the JSON of a function's error (errorMessage and errorType), as Lambda's runtime
+// interface emulator answers. batchItemFailures in it name the records that failed. 429, 5xx and no answer are tried
+// again for a minute, and then stop the run. A nil client is http.DefaultClient.
+func ToURL(url string, client *http.Client) *URL {
+	if client == nil {
+		client = http.DefaultClient
+	}
+	return &URL{url: url, client: client, wait: time.Minute}
+}
+
+// Redrive posts the event.
+func (u *URL) Redrive(ctx context.Context, e event.KafkaEvent) error {
+	body := e.AppendJSON(nil)
+	limit := time.Now().Add(u.wait)
+	for wait := 100 * time.Millisecond; ; wait *= 2 {
+		again, err := u.post(ctx, body)
+		if err == nil || !again {
+			return err
+		}
+		if time.Now().Add(wait).After(limit) || ctx.Err() != nil {
+			return &UnavailableError{err}
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return &UnavailableError{err}
+		}
+	}
+}
+
+// maxAnswer is Lambda's limit of a response.
+const maxAnswer = 6 << 20
+
+func (u *URL) post(ctx context.Context, body []byte) (again bool, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, u.url, bytes.NewReader(body))
+	if err != nil {
+		return false, &UnavailableError{err}
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := u.client.Do(request)
+	if err != nil {
+		return true, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	switch code := response.StatusCode; {
+	case err != nil:
+		return true, err
+	case code == http.StatusTooManyRequests || code >= 500:
+		return true, fmt.Errorf("%s answered %s", u.url, response.Status)
+	case code == http.StatusNotFound || code == http.StatusUnauthorized || code == http.StatusForbidden || code == http.StatusMethodNotAllowed:
+		return false, &UnavailableError{fmt.Errorf("%s answered %s", u.url, response.Status)}
+	case code >= 300:
+		return false, fmt.Errorf("%s answered %s", u.url, response.Status)
+	case response.Header.Get("X-Amz-Function-Error") != "":
+		return false, fmt.Errorf("the function failed: %s", response.Header.Get("X-Amz-Function-Error"))
+	}
+	return false, readAnswer(answer)
+}
+
+// readAnswer reads what a function answered.
+func readAnswer(answer []byte) error {
+	var a struct {
+		ErrorMessage *string `json:"errorMessage"`
+		ErrorType    *string `json:"errorType"`
+		Failures     []struct {
+			Item event.ItemID `json:"itemIdentifier"`
+		} `json:"batchItemFailures"`
+	}
+	if json.Unmarshal(answer, &a) != nil {
+		return nil //nolint:nilerr // a text, or nothing, is as good an answer
+	}
+	if a.ErrorMessage != nil && a.ErrorType != nil {
+		return errors.New("the function failed: " + *a.ErrorType)
+	}
+	if len(a.Failures) == 0 {
+		return nil
+	}
+	e := &ItemsError{}
+	for _, f := range a.Failures {
+		e.Items = append(e.Items, f.Item)
+	}
+	return e
+}

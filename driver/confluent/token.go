@@ -1,0 +1,85 @@
+//go:build cgo
+
+package confluent
+
+import (
+	"context"
+	"errors"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/esm-go/esm/auth"
+	"github.com/esm-go/esm/driver"
+)
+
+// bearer reports whether librdkafka authenticates with tokens. AWS_MSK_IAM it does not have: Amazon MSK takes OAUTHBEARER
+// with a token that is signed in the same way.
+func bearer(c *auth.Credentials) bool {
+	return c != nil && (c.Mechanism == auth.MechanismOAuthBearer || c.Mechanism == auth.MechanismAWSMSKIAM)
+}
+
+// keepTokens gives librdkafka a token before it connects, and each one after it in time: the next authentication uses it.
+// librdkafka's own event that asks for a token says nothing that is not known here, and is passed over.
+func (c *consumer) keepTokens() {
+	auth.KeepTokens(c.life, c.tokens.Load, c.newTokens, func(token *auth.Token, err error) {
+		if err == nil {
+			err = setToken(c.client, token, c.credentials.Extensions)
+		}
+		if err != nil {
+			c.noToken.Store(tokenFailure(err))
+		} else {
+			c.noToken.Store(nil)
+		}
+	})
+}
+
+// heardOfTokens reports why there is no token.
+func (c *consumer) heardOfTokens() {
+	if failure := c.noToken.Swap(nil); failure != nil {
+		c.report(failure)
+	}
+}
+
+// setToken hands a token to librdkafka.
+func setToken(client *kafka.Consumer, token *auth.Token, extensions map[string]string) error {
+	principal := token.Claims.Subject
+	if principal == "" {
+		principal = "esm" // librdkafka wants one, and sends it to nobody
+	}
+	err := client.SetOAuthBearerToken(kafka.OAuthBearerToken{TokenValue: token.Value.Reveal(), Expiration: token.Expires, Principal: principal, Extensions: extensions})
+	if err == nil {
+		return nil
+	}
+	// What librdkafka says of a token may quote it.
+	return &auth.TokenError{Endpoint: "the identity provider", Description: "librdkafka does not take the token: it has characters that no bearer token has, or has ended"}
+}
+
+// tokenFailure classes why there is no token.
+func tokenFailure(err error) *driver.Error {
+	kind := driver.KindUnavailable
+	if failure, ok := errors.AsType[*auth.TokenError](err); ok && failure.Refused() {
+		kind = driver.KindAuthentication
+	}
+	return &driver.Error{Kind: kind, Offset: -1, Err: err}
+}
+
+// probeToken gives a probe's client its token.
+func probeToken(ctx context.Context, client *kafka.Consumer, c *auth.Credentials) error {
+	token, err := c.Tokens.Token(ctx)
+	if err == nil {
+		err = setToken(client, token, c.Extensions)
+	}
+	if err != nil {
+		return tokenFailure(err)
+	}
+	return nil
+}
+
+// replaceTokens has the next authentications use the tokens of another source.
+func (c *consumer) replaceTokens(next *auth.Tokens) {
+	c.tokens.Store(next)
+	select {
+	case c.newTokens <- struct{}{}:
+	default: // a word is there already
+	}
+}

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/esm-go/esm/internal/functest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestRun(t *testing.T) {
+	_, ric := functest.Node(t)
+	var out strings.Builder
+	if err := run(t.Context(), []string{"-ric", ric}, &out); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(out.String(), "1000 orders polled, 666 filtered out, 333 shipped, 1 given up") {
+		t.Error(out.String())
+	}
+}
+
+func TestMissing(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	if err := run(t.Context(), nil, &strings.Builder{}); err == nil || !strings.Contains(err.Error(), "needs Node") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,129 @@
+package function
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"unicode/utf8"
+)
+
+// Error is a function error: the function was invoked, and failed. The batch has failed with it, and an attempt is used.
+//
+// It logs as a group, without more of a long message or stack than a line of a log should hold; the fields have the whole.
+type Error struct {
+	// Function is the function's name, RequestID that of the invocation.
+	Function, RequestID string
+	// Type, Message and StackTrace are the payload's errorType, errorMessage and stackTrace (Node: trace). Errors that
+	// Lambda itself makes have types of their own: Sandbox.Timedout, Runtime.ExitError, Function.ResponseSizeTooLarge.
+	Type, Message string
+	StackTrace    []string
+	// FunctionError is Unhandled or Handled, StatusCode the status of the invocation (200 of a function error), and
+	// ExecutedVersion the version that ran, empty where it is not known: the responseContext of a failure record.
+	FunctionError, ExecutedVersion string
+	StatusCode                     int
+	// Err is the Go error beneath, of a function in this process; nil elsewhere.
+	Err error
+}
+
+// Error gives the function, the type and the message.
+func (e *Error) Error() string {
+	text := clip(e.Message, 1024)
+	if e.Type != "" {
+		text = e.Type + ": " + text
+	}
+	return "function " + e.Function + " failed: " + text
+}
+
+// Unwrap returns the Go error beneath, if any.
+func (e *Error) Unwrap() error { return e.Err }
+
+// LogValue makes the error a group of a log line.
+func (e *Error) LogValue() slog.Value {
+	attrs := []slog.Attr{slog.String("function", e.Function), slog.String("requestId", e.RequestID),
+		slog.String("errorType", e.Type), slog.String("errorMessage", clip(e.Message, 1024))}
+	if e.ExecutedVersion != "" {
+		attrs = append(attrs, slog.String("version", e.ExecutedVersion))
+	}
+	if len(e.StackTrace) > 0 {
+		attrs = append(attrs, slog.String("stackTrace", clip(strings.Join(e.StackTrace, "\n"), 4096)))
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// parseError reads the payload of a function error. One that has not Lambda's form becomes the message.
+func parseError(payload []byte) *Error {
+	var body struct {
+		ErrorType    string            `json:"errorType"`
+		ErrorMessage any               `json:"errorMessage"`
+		StackTrace   []json.RawMessage `json:"stackTrace"`
+		Trace        []json.RawMessage `json:"trace"`
+	}
+	if json.Unmarshal(payload, &body) != nil {
+		return &Error{Message: strings.ToValidUTF8(string(payload), "\uFFFD")}
+	}
+	e := &Error{Type: body.ErrorType}
+	switch m := body.ErrorMessage.(type) {
+	case nil:
+	case string:
+		e.Message = m
+	default:
+		e.Message = fmt.Sprint(m)
+	}
+	if e.Type == "" && e.Message == "" {
+		e.Message = string(payload)
+	}
+	for _, frame := range append(body.StackTrace, body.Trace...) {
+		e.StackTrace = append(e.StackTrace, parseFrame(frame))
+	}
+	return e
+}
+
+// parseFrame reads a stack frame: a string (Python, Node, Java), Go's {path,line,label}, or whatever it is.
+func parseFrame(raw json.RawMessage) string {
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		return strings.TrimRight(text, "\n")
+	}
+	var frame struct {
+		Path  string `json:"path"`
+		Line  int    `json:"line"`
+		Label string `json:"label"`
+	}
+	if json.Unmarshal(raw, &frame) == nil && frame.Path != "" {
+		return fmt.Sprintf("%s:%d %s", frame.Path, frame.Line, frame.Label)
+	}
+	return string(raw)
+}
+
+// LooksLikeError reports whether a payload has the members errorType and errorMessage, by which alone the runtime
+// interface emulator shows a function error.
+func LooksLikeError(payload []byte) bool {
+	if !bytes.Contains(payload, []byte(`"errorType"`)) || !bytes.Contains(payload, []byte(`"errorMessage"`)) {
+		return false
+	}
+	var body map[string]json.RawMessage
+	if json.Unmarshal(payload, &body) != nil {
+		return false
+	}
+	return body["errorType"] != nil && body["errorMessage"] != nil
+}
+
+// clip cuts a text to at most n bytes, between characters.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
+}
+
+// ErrorText returns the errorType and errorMessage of a function error's payload. One that has not Lambda's form is the
+// message.
+func ErrorText(payload []byte) (errorType, errorMessage string) {
+	e := parseError(payload)
+	return e.Type, e.Message
+}

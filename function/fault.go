@@ -1,0 +1,91 @@
+package function
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Errors of invocations that did not come to a function's answer.
+var (
+	// ErrNotInvoked is wrapped by errors of invocations that never reached the function. They use no attempt.
+	ErrNotInvoked = errors.New("the function was not invoked")
+	// ErrPayloadTooLarge is wrapped by the error of an event that is over the target's limit, Lambda's 6 MB by default. No
+	// retry mends it: it is Permanent.
+	ErrPayloadTooLarge = errors.New("function: the event is over the payload limit")
+)
+
+// ConfigNotValid is the StateTransitionReason, and the Code, of a *ConfigError: FUNCTION_CONFIG_NOT_VALID, which is
+// esm.ReasonFunctionConfigNotValid.
+const ConfigNotValid = "FUNCTION_CONFIG_NOT_VALID"
+
+// ConfigError says that a function cannot be invoked as it is: it is gone, not active, not permitted, its processes do
+// not start. It uses no attempt: records wait until the function is mended.
+type ConfigError struct {
+	// Function is its name or ARN.
+	Function string
+	// Reason says what is wrong, and what to do.
+	Reason string
+	// Err is the cause, may be nil.
+	Err error
+}
+
+// Error says which function, what is wrong, and what to do.
+func (e *ConfigError) Error() string {
+	return fmt.Sprintf("%s: function %s: %s", ConfigNotValid, e.Function, e.Reason)
+}
+
+// Unwrap returns the cause.
+func (e *ConfigError) Unwrap() error { return e.Err }
+
+// Code returns FUNCTION_CONFIG_NOT_VALID.
+func (e *ConfigError) Code() string { return ConfigNotValid }
+
+// ThrottleError says that the function is overloaded. A Handler returns it inside esm.Throttled.
+type ThrottleError struct {
+	Function string
+	// RetryAfter is how long the other side asked to wait; 0 when it did not say.
+	RetryAfter time.Duration
+	// Err is what it said.
+	Err error
+}
+
+// Error says which function, and for how long.
+func (e *ThrottleError) Error() string {
+	text := "function " + e.Function + " is throttled"
+	if e.RetryAfter > 0 {
+		text += fmt.Sprintf(" for %v", e.RetryAfter)
+	}
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+// Unwrap returns what the other side said.
+func (e *ThrottleError) Unwrap() error { return e.Err }
+
+// StatusError is an HTTP status that is neither success nor one with a meaning of its own.
+type StatusError struct {
+	Function   string
+	StatusCode int
+	// Body is the beginning of the answer's body. It is not part of Error: it may quote the event.
+	Body string
+}
+
+// Error gives the status.
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("function %s answered with status %d", e.Function, e.StatusCode)
+}
+
+// ReplyError is an answer that cannot be read as a partial batch response. The whole batch has failed.
+type ReplyError struct {
+	Function string
+	// Reason says where it is wrong, without its contents.
+	Reason string
+}
+
+// Error says which function, and where its answer is wrong.
+func (e *ReplyError) Error() string {
+	return fmt.Sprintf("function %s: its answer cannot be read as a partial batch response: %s", e.Function, e.Reason)
+}

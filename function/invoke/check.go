@@ -1,0 +1,108 @@
+package invoke
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"github.com/esm-go/esm/function"
+)
+
+// recheck is how often a configuration that is not valid is looked at.
+const recheck = 5 * time.Second
+
+// Ready looks at the function's configuration, and returns a *function.ConfigError when it is gone, not active, or its
+// timeout is over 14 minutes.
+func (f *Function) Ready(ctx context.Context) error {
+	f.checking.Lock()
+	defer f.checking.Unlock()
+	return f.look(ctx)
+}
+
+// Condition returns what the last look at the configuration found: nil, or a *function.ConfigError.
+func (f *Function) Condition() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.condition
+}
+
+// check looks at the configuration when it is time, one invocation at once; the others go by what was seen last.
+func (f *Function) check(ctx context.Context) error {
+	if f.interval == 0 {
+		return nil
+	}
+	if due, condition := f.due(); !due {
+		return condition
+	}
+	f.checking.Lock()
+	defer f.checking.Unlock()
+	if due, condition := f.due(); !due { // another one has just looked
+		return condition
+	}
+	return f.look(ctx)
+}
+
+func (f *Function) due() (due bool, condition error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	interval := f.interval
+	if f.condition != nil {
+		interval = min(interval, recheck)
+	}
+	return f.checked.IsZero() || time.Since(f.checked) >= interval, f.condition
+}
+
+// look asks for the configuration and keeps what it means. An answer that says nothing about the function changes nothing.
+func (f *Function) look(ctx context.Context) error {
+	out, err := f.client.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &f.name, Qualifier: f.qualifier})
+	var condition error
+	switch {
+	case err == nil:
+		condition = f.valid(out)
+	case code(err) == "ResourceNotFoundException":
+		condition = f.invalid("it does not exist (ResourceNotFoundException): create it, or mend FunctionName, qualifier, account and region", err)
+	case ctx.Err() != nil:
+		return fmt.Errorf("invoke: function %s: %w", f.full, context.Cause(ctx))
+	default:
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.checked = time.Now()
+		if !f.unchecked {
+			f.unchecked = true
+			f.log.Warn("the function's configuration cannot be looked at, it is invoked all the same; is lambda:GetFunctionConfiguration allowed?",
+				"function", f.full, "code", code(err), "err", err)
+		}
+		return f.condition
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case condition != nil && f.condition == nil:
+		f.log.Error("the function cannot be invoked", "function", f.full, "err", condition)
+	case condition == nil && f.condition != nil:
+		f.log.Info("the function can be invoked again", "function", f.full)
+	}
+	f.checked, f.condition, f.unchecked = time.Now(), condition, false
+	return condition
+}
+
+// valid says what stands against invoking a function of this configuration.
+func (f *Function) valid(c *lambda.GetFunctionConfigurationOutput) error {
+	switch c.State {
+	case "", types.StateActive, types.StateInactive: // Inactive: Lambda makes it active when it is invoked
+	default:
+		return f.invalid(fmt.Sprintf("its State is %s, not Active: %s", c.State, aws.ToString(c.StateReason)), nil)
+	}
+	if d := time.Duration(aws.ToInt32(c.Timeout)) * time.Second; d > MaximumTimeout {
+		return f.invalid(fmt.Sprintf("its timeout is %v, and behind an event source mapping it may be 14 minutes at most: lower it", d), nil)
+	}
+	return nil
+}
+
+func (f *Function) invalid(reason string, err error) error {
+	return &function.ConfigError{Function: f.full, Reason: reason, Err: err}
+}

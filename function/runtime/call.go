@@ -1,0 +1,42 @@
+package runtime
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/esm-go/esm/function"
+)
+
+// call is one invocation on its way through the pool.
+type call struct {
+	id       string
+	payload  []byte
+	deadline time.Time // of the caller's context; the pool's own comes on top
+	worker   *worker   // that has it; guarded by the pool's mu
+	assigned chan struct{}
+	done     chan result // holds one: the first
+}
+
+// result is what became of a call.
+type result struct {
+	answer  function.Answer
+	err     error
+	timeout bool
+}
+
+// finish gives the call its result; the first one counts.
+func (c *call) finish(r result) {
+	select {
+	case c.done <- r:
+	default:
+	}
+}
+
+// errorBody is Lambda's form of an error.
+func errorBody(kind, message string) []byte {
+	b, _ := json.Marshal(struct {
+		Message string `json:"errorMessage"`
+		Type    string `json:"errorType"`
+	}{message, kind}) // strings only
+	return b
+}

@@ -1,0 +1,91 @@
+package runtime
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// longestLine is where a line is cut in two.
+	longestLine = 64 << 10
+	// outputPatience is how long output is read on when the worker's process group has ended, while a process that left the
+	// group holds it open.
+	outputPatience = time.Second
+)
+
+// output carries what a worker writes to the log, line by line.
+type output struct {
+	log      *slog.Logger
+	level    slog.Level
+	function string
+	worker   int
+	request  atomic.Pointer[string] // the id of the invocation at hand, or the last one
+}
+
+// pipes are the ends of a worker's stdout and stderr.
+type pipes struct{ read, write []*os.File }
+
+// pipes connects the command's stdout and stderr, and reads both on goroutines that readers counts.
+func (o *output) pipes(cmd *exec.Cmd, readers *sync.WaitGroup) (*pipes, error) {
+	p := &pipes{}
+	for range 2 {
+		r, w, err := os.Pipe()
+		if err != nil {
+			p.started()
+			for _, r := range p.read {
+				_ = r.Close() // nothing was read
+			}
+			return &pipes{}, err
+		}
+		p.read, p.write = append(p.read, r), append(p.write, w)
+	}
+	cmd.Stdout, cmd.Stderr = p.write[0], p.write[1]
+	for i, stream := range []string{"stdout", "stderr"} {
+		readers.Go(func() { o.copy(p.read[i], stream) })
+	}
+	return p, nil
+}
+
+// started closes this process's copies of the worker's ends.
+func (p *pipes) started() {
+	for _, w := range p.write {
+		_ = w.Close() // nothing was written
+	}
+}
+
+// finish bounds how long what is left is read.
+func (p *pipes) finish() {
+	for _, r := range p.read {
+		_ = r.SetReadDeadline(time.Now().Add(outputPatience)) // pipes take one
+	}
+}
+
+func (o *output) copy(r *os.File, stream string) {
+	defer func() { _ = r.Close() }() // it was only read
+	lines := bufio.NewReaderSize(r, longestLine)
+	for {
+		line, err := lines.ReadSlice('\n')
+		if text := strings.TrimRight(string(line), "\r\n"); text != "" {
+			o.write(text, stream)
+		}
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return
+		}
+	}
+}
+
+func (o *output) write(text, stream string) {
+	attrs := []slog.Attr{slog.String("function", o.function), slog.Int("worker", o.worker), slog.String("stream", stream)}
+	if id := o.request.Load(); id != nil {
+		attrs = append(attrs, slog.String("requestId", *id))
+	}
+	o.log.LogAttrs(context.Background(), o.level, strings.ToValidUTF8(text, "\uFFFD"), attrs...)
+}

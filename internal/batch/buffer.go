@@ -1,0 +1,180 @@
+package batch
+
+import (
+	"time"
+	"unsafe"
+
+	"github.com/esm-go/esm/event"
+)
+
+// Chunk is a run of records that waits in a buffer.
+type Chunk struct {
+	Records     []event.KafkaRecord
+	Arrived     time.Time
+	LeaderEpoch int32
+	// Size is the records' encoded size, Largest that of the largest, Held the memory that they keep alive.
+	Size, Largest, Held int
+	// Own: nothing else is kept alive, the records are copies.
+	Own bool
+	// rough: size is what shares left over, not a sum.
+	rough bool
+}
+
+// Buffer holds the records of one partition that are received and not yet in a batch, as the runs in which they came.
+// It is passive and knows no clock.
+type Buffer struct {
+	chunks []Chunk
+	head   int // of chunks; what is before it was taken
+	Count  int // records
+	Size   int // encoded bytes
+	Held   int // bytes of memory
+}
+
+// Add appends a run, whose encoded size is size.
+func (b *Buffer) Add(c Chunk) {
+	if len(c.Records) == 0 {
+		return
+	}
+	b.Count += len(c.Records)
+	b.Size += c.Size
+	b.Held += c.Held
+	if b.head == len(b.chunks) {
+		b.chunks, b.head = b.chunks[:0], 0
+	} else if last := &b.chunks[len(b.chunks)-1]; adjacent(last.Records, c.Records) && last.LeaderEpoch == c.LeaderEpoch {
+		// A driver that goes on in the same slab lets two runs be one without copying. The joined run keeps the older
+		// arrival: a window never gets longer by it.
+		last.Records = last.Records[:len(last.Records)+len(c.Records)]
+		last.Size += c.Size
+		last.Largest = max(last.Largest, c.Largest)
+		last.Held += c.Held
+		last.rough = last.rough || c.rough
+		return
+	}
+	if b.head > 16 && b.head*2 > len(b.chunks) {
+		n := copy(b.chunks, b.chunks[b.head:])
+		clear(b.chunks[n:])
+		b.chunks, b.head = b.chunks[:n], 0
+	}
+	b.chunks = append(b.chunks, c)
+}
+
+// adjacent reports whether y begins in memory where x ends, within x's own array.
+func adjacent(x, y []event.KafkaRecord) bool {
+	if len(x) == 0 || cap(x)-len(x) < len(y) {
+		return false
+	}
+	return &x[:len(x)+1][len(x)] == unsafe.SliceData(y)
+}
+
+// First returns the oldest record, nil when there is none.
+func (b *Buffer) First() *event.KafkaRecord {
+	if b.head == len(b.chunks) {
+		return nil
+	}
+	return &b.chunks[b.head].Records[0]
+}
+
+// Arrived returns when the oldest record came.
+func (b *Buffer) Arrived() time.Time { return b.chunks[b.head].Arrived }
+
+// Take removes up to n records from the front whose encoded sizes sum up to at most room, and returns them as one
+// slice. With force it returns at least one record, whatever its size. Records are copied only where the slice spans
+// runs, and measured only where room is short, or at the end of a run that was taken in parts: when so many of the largest
+// records fit, so do these, and each part of a run is then given its share of the run's size.
+func (b *Buffer) Take(n, room int, force bool) Unit {
+	var u Unit
+	ample := b.most(n) <= room
+	whole, part, partSize, taken := b.head, 0, 0, 0 // chunks before whole go, and part of the records of that one
+	for whole < len(b.chunks) && taken < n {
+		c := &b.chunks[whole]
+		k, size := min(n-taken, len(c.Records)), c.Size
+		switch {
+		case !ample:
+			if k, size = fit(c.Records[:k], room-u.Size); k == 0 && taken == 0 && force {
+				k, size = 1, EncodedSize(c.Records[:1])
+			}
+		case k == len(c.Records) && c.rough:
+			size = EncodedSize(c.Records) // others may still join the batch: what is left for them is exact
+		case k < len(c.Records):
+			size = int(int64(c.Size) * int64(k) / int64(len(c.Records)))
+		}
+		if k == 0 {
+			break
+		}
+		taken += k
+		u.Size += size
+		u.LeaderEpoch = c.LeaderEpoch
+		u.Own = c.Own && (taken == k || u.Own)
+		if k < len(c.Records) {
+			part, partSize = k, min(size, c.Size)
+			break
+		}
+		whole++
+	}
+	if taken == 0 {
+		return Unit{}
+	}
+	u.Arrived = b.chunks[b.head].Arrived
+	if c := &b.chunks[b.head]; taken <= len(c.Records) {
+		u.Records = c.Records[:taken:taken]
+	} else {
+		u.Records = make([]event.KafkaRecord, 0, taken)
+		for i := b.head; i < whole; i++ {
+			u.Records = append(u.Records, b.chunks[i].Records...)
+		}
+		if part > 0 {
+			u.Records = append(u.Records, b.chunks[whole].Records[:part]...)
+		}
+	}
+	for ; b.head < whole; b.head++ {
+		c := &b.chunks[b.head]
+		u.Held += c.Held
+		b.Size -= c.Size
+		*c = Chunk{}
+	}
+	if part > 0 {
+		c := &b.chunks[whole]
+		// What a part keeps alive is not to be known exactly; its share is fair, and the shares sum up.
+		held := int(int64(c.Held) * int64(part) / int64(len(c.Records)))
+		u.Held += held
+		b.Size -= partSize
+		c.Records, c.Size, c.Held, c.rough = c.Records[part:], c.Size-partSize, c.Held-held, true
+	}
+	b.Count -= taken
+	b.Held -= u.Held
+	return u
+}
+
+// most is a size that the first n records do not exceed.
+func (b *Buffer) most(n int) (size int) {
+	for i := b.head; i < len(b.chunks) && n > 0; i++ {
+		c := &b.chunks[i]
+		k := min(n, len(c.Records))
+		size += k * c.Largest
+		n -= k
+	}
+	return size
+}
+
+// EncodedSize is what records of one partition add to an event's JSON, each with the comma before or behind it.
+func EncodedSize(records []event.KafkaRecord) int {
+	size, _ := event.RunSize(records)
+	return size
+}
+
+// fit returns how many of the records, all of one partition, encode to at most room bytes, from the front, and their
+// size.
+func fit(records []event.KafkaRecord, room int) (n, size int) {
+	if len(records) == 0 {
+		return 0, 0
+	}
+	head := event.HeadSize(records[0].Topic, records[0].Partition) + 1
+	for i := range records {
+		s := head + event.TailSize(&records[i])
+		if size+s > room {
+			return i, size
+		}
+		size += s
+	}
+	return len(records), size
+}

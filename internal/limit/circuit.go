@@ -1,0 +1,150 @@
+package limit
+
+import (
+	"sync"
+	"time"
+
+	"github.com/esm-go/esm/event"
+)
+
+// breaker is the circuit's state; clockless.
+type breaker struct {
+	failures int           // in a row, that open it
+	cooldown time.Duration // before one is tried
+	enabled  bool
+	streak   int
+	// partitions that failed in the streak: a single poison partition never opens the circuit while others are there.
+	failing map[event.TopicPartition]struct{}
+	open    bool
+	until   time.Time
+}
+
+// allows reports whether an invocation may begin, with so many under way.
+func (b *breaker) allows(now time.Time, busy int) bool {
+	return !b.open || busy == 0 && !now.Before(b.until)
+}
+
+// succeeded notes that an invocation did; it reports whether this closed the circuit.
+func (b *breaker) succeeded() (closed bool) {
+	closed = b.open
+	b.open, b.streak = false, 0
+	clear(b.failing)
+	return closed
+}
+
+// failed notes a failed invocation of some partitions; it reports whether this opened the circuit.
+func (b *breaker) failed(now time.Time, parts []event.TopicPartition, assigned int) (opened bool) {
+	if !b.enabled {
+		return false
+	}
+	b.streak++
+	for _, tp := range parts {
+		b.failing[tp] = struct{}{}
+	}
+	if b.open {
+		b.until = now.Add(b.cooldown)
+		return false
+	}
+	if b.streak < b.failures || len(b.failing) < min(2, assigned) {
+		return false
+	}
+	b.open, b.until = true, now.Add(b.cooldown)
+	return true
+}
+
+// Circuit is the breaker of a mapping, which its members share. A member heeds it when it is nudged.
+type Circuit struct {
+	mu sync.Mutex
+	breaker
+	busy int // invocations under way
+}
+
+// Begin sets the limits: so many failures in a row open the circuit, 0 for never, for a cooldown.
+func (c *Circuit) Begin(failures int, cooldown time.Duration) {
+	c.failures, c.cooldown, c.enabled, c.failing = failures, cooldown, failures > 0, make(map[event.TopicPartition]struct{})
+}
+
+// Enter asks whether an invocation may begin; if so it has begun, and has to end. Else it may not before a time, or (a zero
+// time) before the members are nudged.
+func (c *Circuit) Enter(now time.Time) (ok bool, until time.Time) {
+	if !c.enabled {
+		return true, until
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.allows(now, c.busy) {
+		c.busy++
+		return true, until
+	}
+	if now.Before(c.until) {
+		until = c.until
+	}
+	return false, until
+}
+
+// Leave ends what Enter began with no outcome; it reports whether the members are to be nudged.
+func (c *Circuit) Leave() (nudge bool) {
+	if !c.enabled {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.busy--
+	return c.open
+}
+
+// Ended takes in the outcome of what Enter began. It reports whether that opened or closed the circuit, with how many
+// failures, and whether the members are to be nudged.
+func (c *Circuit) Ended(now time.Time, ok bool, parts []event.TopicPartition, assigned int) (opened, closed, nudge bool, streak int) {
+	if !c.enabled {
+		return false, false, false, 0
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.busy--
+	was := c.open
+	if ok {
+		closed = c.succeeded()
+	} else {
+		opened = c.failed(now, parts, assigned)
+	}
+	return opened, closed, was || c.open, c.streak
+}
+
+// IsOpen reports whether the circuit is open, or half-open.
+func (c *Circuit) IsOpen() bool {
+	if !c.enabled {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.open
+}
+
+// Shut reports whether the intake is stopped, and until when: an open circuit is half-open when its cooldown is over, and
+// what is to be tried then may have to be fetched first.
+func (c *Circuit) Shut(now time.Time) (shut bool, until time.Time) {
+	if !c.enabled {
+		return false, until
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.open && now.Before(c.until), c.until
+}
+
+// Stuck returns when the cooldown of an open circuit ended, where nothing is being tried.
+func (c *Circuit) Stuck() (until time.Time, stuck bool) {
+	if !c.enabled {
+		return until, false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.until, c.open && c.busy == 0
+}
+
+// Busy returns how many invocations are under way, 0 where the circuit is not in use.
+func (c *Circuit) Busy() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.busy
+}

@@ -1,0 +1,152 @@
+package manager
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/esm-go/esm"
+	"github.com/esm-go/esm/manager/store"
+)
+
+// checkNew refuses a mapping that cannot run, or not beside those that there are.
+func (m *Manager) checkNew(mapping esm.Mapping) error {
+	if err := m.checkMapping(mapping); err != nil {
+		return err
+	}
+	if err := m.checkFunction(mapping); err != nil {
+		return err
+	}
+	return m.checkConflicts(mapping)
+}
+
+// checkUpdate refuses what a mapping is to become. It never keeps one from being disabled.
+func (m *Manager) checkUpdate(was, is esm.Mapping) error {
+	disabled := clone(was)
+	disabled.Enabled = new(false)
+	if same(disabled, is) {
+		return nil
+	}
+	if err := m.checkMapping(is); err != nil {
+		return err
+	}
+	if was.FunctionName == is.FunctionName {
+		return nil
+	}
+	if err := m.checkFunction(is); err != nil {
+		return err
+	}
+	return m.checkConflicts(is)
+}
+
+// same reports whether two mappings are defined alike.
+func same(a, b esm.Mapping) bool {
+	x, err := json.Marshal(a)
+	y, err2 := json.Marshal(b)
+	return err == nil && err2 == nil && bytes.Equal(x, y)
+}
+
+func (m *Manager) checkFunction(mapping esm.Mapping) error {
+	_, err := m.functions.Resolve(mapping.FunctionName)
+	return err
+}
+
+func (m *Manager) checkMapping(mapping esm.Mapping) error {
+	if mapping.FunctionName == "" {
+		return errors.Join(&esm.FieldError{Field: "FunctionName", Reason: "is required: a function's name or ARN"}, mapping.Validate())
+	}
+	if err := m.checkTags(mapping); err != nil {
+		return err
+	}
+	// New validates the mapping, and says what of it this version, with these options, cannot carry out.
+	_, err := m.newRunner(mapping, func(context.Context, esm.KafkaEvent) error { return nil })
+	return err
+}
+
+// checkTags checks the tags alone: of a mapping that does not change otherwise.
+func (m *Manager) checkTags(mapping esm.Mapping) error {
+	if n := len(mapping.Tags); n > MostTags {
+		return &esm.FieldError{Field: "Tags", Value: n, Reason: fmt.Sprintf("has more than %d", MostTags)}
+	}
+	return esm.Mapping{
+		FunctionName: "f", Topics: []string{"t"}, Tags: mapping.Tags,
+		SelfManagedEventSource: esm.SelfManagedEventSource{Endpoints: esm.Endpoints{KafkaBootstrapServers: []string{"b:1"}}},
+	}.Validate()
+}
+
+// checkConflicts refuses a mapping whose source, function and topics, or whose consumer group, are those of another.
+// Sources are the same where they share a server, as on AWS.
+func (m *Manager) checkConflicts(mapping esm.Mapping) error {
+	arn := m.o.arn.function(mapping.FunctionName)
+	servers := mapping.SelfManagedEventSource.Endpoints.KafkaBootstrapServers
+	topics := slices.Sorted(slices.Values(mapping.Topics))
+	var groups error
+	for _, other := range m.definitions() {
+		o := other.Mapping
+		if o.UUID == mapping.UUID || !share(servers, o.SelfManagedEventSource.Endpoints.KafkaBootstrapServers) {
+			continue
+		}
+		conflict := &ConflictError{UUID: o.UUID, Servers: servers, Topics: mapping.Topics, FunctionARN: arn}
+		if slices.Equal(slices.Sorted(slices.Values(o.Topics)), topics) && m.o.arn.function(o.FunctionName) == arn {
+			return conflict
+		}
+		if group := mapping.GroupID(); groups == nil && group == o.GroupID() {
+			conflict.ConsumerGroupID = group
+			groups = conflict
+		}
+	}
+	return groups
+}
+
+// definitions are those of the mappings that are not being deleted, by UUID.
+func (m *Manager) definitions() []store.Definition {
+	m.mu.Lock()
+	units := slices.SortedFunc(maps.Values(m.units), func(a, b *unit) int { return strings.Compare(a.uuid, b.uuid) })
+	m.mu.Unlock()
+	var list []store.Definition
+	for _, u := range units {
+		if d, deleted := u.wanted(); !deleted {
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
+func share(a, b []string) bool {
+	return slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })
+}
+
+// immutable names the parameters in which two mappings differ and that AWS does not let one update.
+func immutable(was, is esm.Mapping) error {
+	was, is = was.WithDefaults(), is.WithDefaults()
+	var errs []error
+	for _, f := range []struct {
+		name string
+		same bool
+	}{
+		{"UUID", was.UUID == is.UUID},
+		{"SelfManagedEventSource", slices.Equal(was.SelfManagedEventSource.Endpoints.KafkaBootstrapServers, is.SelfManagedEventSource.Endpoints.KafkaBootstrapServers)},
+		{"Topics", slices.Equal(was.Topics, is.Topics)},
+		{"SelfManagedKafkaEventSourceConfig.ConsumerGroupId", was.GroupID() == is.GroupID()},
+		{"SelfManagedKafkaEventSourceConfig.ConsumptionMode", mode(was) == mode(is)},
+		{"StartingPosition", was.StartingPosition == is.StartingPosition},
+		{"StartingPositionTimestamp", was.StartingPositionTimestamp.Equal(is.StartingPositionTimestamp)},
+	} {
+		if !f.same {
+			errs = append(errs, &esm.FieldError{Field: f.name, Reason: "cannot be updated, as on AWS: delete the mapping and create another", Err: esm.ErrImmutable})
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func mode(m esm.Mapping) string {
+	if c := m.SelfManagedKafkaEventSourceConfig; c != nil && c.ConsumptionMode != "" {
+		return c.ConsumptionMode
+	}
+	return "Stream"
+}

@@ -1,0 +1,143 @@
+package manager
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/esm-go/esm"
+	"github.com/esm-go/esm/manager/store"
+)
+
+// Deleting is the state, beside those of esm.State, of a mapping that is deleted and whose handlers still run.
+const Deleting esm.State = "Deleting"
+
+// resultNone is LastProcessingResult before the first invocation.
+const resultNone = "No records processed"
+
+// Description is what Lambda's API shows of a mapping, and what it was defined as.
+type Description struct {
+	// Mapping is the definition with its defaults (esm.Mapping.WithDefaults), but for MaximumRetryAttempts, which is as
+	// it was given. It belongs to the caller.
+	Mapping esm.Mapping
+	// ARN is the mapping's, FunctionARN its function's, with the qualifier as it was given.
+	ARN, FunctionARN string
+	State            esm.State
+	// StateTransitionReason is USER_INITIATED, or Lambda's code for what is wrong.
+	StateTransitionReason string
+	// LastProcessingResult is "No records processed", "OK", or "PROBLEM: " and what is wrong.
+	LastProcessingResult string
+	LastModified         time.Time
+	// Revision is the store's, of the last change of the definition.
+	Revision store.Revision
+}
+
+// describe is the part of a description that follows from the definition.
+func (m *Manager) describe(d store.Definition) Description {
+	mapping := d.Mapping.WithDefaults()
+	mapping.MaximumRetryAttempts = d.Mapping.MaximumRetryAttempts
+	state := esm.Creating
+	if !enabled(d.Mapping) {
+		state = esm.Disabled
+	}
+	return Description{
+		Mapping: clone(mapping), ARN: m.o.arn.mapping(mapping.UUID), FunctionARN: m.o.arn.function(mapping.FunctionName),
+		State: state, StateTransitionReason: esm.ReasonUserInitiated, LastProcessingResult: resultNone,
+		LastModified: d.LastModified, Revision: d.Revision,
+	}
+}
+
+func enabled(m esm.Mapping) bool { return m.Enabled == nil || *m.Enabled }
+
+// describe is the mapping as it stands.
+func (u *unit) describe() Description {
+	u.mu.Lock()
+	def, deleted, begun, trouble := u.def, u.deleted, u.begun, u.trouble
+	current, next := u.current, u.next
+	pending := current != nil && current.def.Revision != def.Revision
+	u.mu.Unlock()
+	d := u.m.describe(def)
+	var status esm.Status
+	if current != nil {
+		status = current.runner.Status()
+		d.LastProcessingResult = status.LastProcessingResult
+		if err := status.Credentials.Err; err != nil && !isProblem(d.LastProcessingResult) { // what an update named cannot be used
+			d.LastProcessingResult = "PROBLEM: " + err.Error()
+		}
+		d.reason(status)
+	}
+	if next != nil {
+		if s := next.runner.Status(); isProblem(s.LastProcessingResult) {
+			d.LastProcessingResult = s.LastProcessingResult
+			d.reason(s)
+		}
+	}
+	if trouble.result != "" {
+		d.LastProcessingResult = trouble.result
+		if trouble.code != "" {
+			d.StateTransitionReason = trouble.code
+		}
+	}
+	switch lives := current != nil || next != nil; {
+	case deleted:
+		d.State = Deleting
+	case !enabled(def.Mapping):
+		if d.State = esm.Disabled; lives {
+			d.State = esm.Disabling
+		}
+	case isProblem(d.LastProcessingResult) && (trouble.result != "" || status.State == esm.Creating || next != nil):
+		d.State = esm.Enabled // and not what it should be: the result says why
+	case status.State == esm.Enabled:
+		if d.State = esm.Enabled; pending || next != nil {
+			d.State = esm.Updating
+		}
+	case status.State == esm.Updating:
+		d.State = esm.Updating
+	case begun:
+		d.State = esm.Enabling
+	default:
+		d.State = esm.Creating
+	}
+	return d
+}
+
+func (d *Description) reason(s esm.Status) {
+	if s.Diagnosis.Code != "" {
+		d.StateTransitionReason = string(s.Diagnosis.Code)
+	}
+}
+
+func isProblem(result string) bool { return strings.HasPrefix(result, "PROBLEM") }
+
+// runner is the Runner that carries the mapping out, nil where there is none.
+func (u *unit) runner() *esm.Runner {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, l := range []*life{u.current, u.next} {
+		if l != nil {
+			return l.runner
+		}
+	}
+	return nil
+}
+
+// invokes reports whether the mapping's function is that of an ARN, which without a qualifier stands for all of them.
+func (u *unit) invokes(arn string) bool {
+	d, _ := u.wanted()
+	own := u.m.o.arn.function(d.Mapping.FunctionName)
+	if own == arn {
+		return true
+	}
+	n := ParseFunctionName(d.Mapping.FunctionName)
+	return n.Qualifier != "" && strings.TrimSuffix(own, ":"+n.Qualifier) == arn
+}
+
+// sortedProblems is a map of them in order.
+func sortedProblems(problems map[string]error) []store.Problem {
+	var list []store.Problem
+	for _, source := range slices.Sorted(maps.Keys(problems)) {
+		list = append(list, store.Problem{Source: source, Err: problems[source]})
+	}
+	return list
+}

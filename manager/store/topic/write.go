@@ -1,0 +1,222 @@
+package topic
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/esm-go/esm/manager/store"
+)
+
+const (
+	// deliveryTimeout bounds how long a record may take to be written.
+	deliveryTimeout = 20 * time.Second
+	// transactionTimeout bounds how long a writer that died in the middle keeps readers waiting, where nobody takes the
+	// transactional id meanwhile.
+	transactionTimeout = 10 * time.Second
+	// writeTimeout bounds a write, with all its tries.
+	writeTimeout = 45 * time.Second
+)
+
+// Put stores a definition.
+func (s *Store) Put(ctx context.Context, d store.Definition, since store.Revision) (store.Revision, error) {
+	document, err := store.Encode(d)
+	if err != nil {
+		return 0, err
+	}
+	stored, err := store.Decode(document)
+	if err != nil {
+		return 0, err
+	}
+	return s.write(ctx, stored.Mapping.UUID, document, since)
+}
+
+// Delete removes a definition.
+func (s *Store) Delete(ctx context.Context, uuid string, since store.Revision) (store.Revision, error) {
+	return s.write(ctx, strings.ToLower(uuid), nil, since)
+}
+
+func (s *Store) write(ctx context.Context, uuid string, document []byte, since store.Revision) (store.Revision, error) {
+	select {
+	case s.writing <- struct{}{}:
+		defer func() { <-s.writing }()
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	for failures := 0; ; failures++ {
+		if err := s.check(uuid, document, since); err != nil {
+			return 0, err
+		}
+		var err error
+		if s.writer == nil {
+			if err = s.takeOver(ctx); err == nil {
+				continue // what was written meanwhile is known now: check again
+			}
+			err = fmt.Errorf("topic: the transactional id of %s cannot be taken: %w", s.topic, err)
+		} else {
+			var r store.Revision
+			if r, err = s.commit(ctx, uuid, document); err == nil {
+				return r, nil
+			}
+		}
+		// Nothing was written, unless the error says that nobody knows.
+		if errors.Is(err, store.ErrUnknownOutcome) || isPermanent(err) || !pause(ctx, failures) {
+			return 0, err
+		}
+	}
+}
+
+// pause waits before the next try, a while at random: two replicas that take the id from one another would else go on
+// doing so. It is false when ctx has ended.
+func pause(ctx context.Context, failures int) bool {
+	timer := time.NewTimer(rand.N(min(10*time.Millisecond<<min(failures, 10), time.Second)))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// check refuses a write that its caller decided on by what is no longer so.
+func (s *Store) check(uuid string, document []byte, since store.Revision) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch now := s.table.Revision(); {
+	case s.closed:
+		return errClosed
+	case since != now:
+		return fmt.Errorf("topic: %w: it is at revision %d, not %d", store.ErrConflict, now, since)
+	case s.problems[uuid] != nil:
+		return fmt.Errorf("topic: the record of %s is left as it is: %w", uuid, s.problems[uuid])
+	case document == nil && s.table.Row(uuid).Document == nil:
+		return fmt.Errorf("topic: %w: there is no %s", store.ErrConflict, uuid)
+	}
+	return nil
+}
+
+// takeOver makes this replica the one that writes, and reads what the one before wrote.
+func (s *Store) takeOver(ctx context.Context) (err error) {
+	writer, err := kgo.NewClient(append(slices.Clip(s.client),
+		kgo.TransactionalID("esm."+s.topic), kgo.TransactionTimeout(transactionTimeout), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.RecordDeliveryTimeout(deliveryTimeout), kgo.RetryTimeout(deliveryTimeout), kgo.ProducerLinger(0),
+	)...)
+	if err != nil {
+		return err
+	}
+	s.writer = writer
+	defer func() {
+		if err != nil {
+			s.dropWriter()
+		}
+	}()
+	// The broker ends what the writer before left open, and refuses all that it sends from now on.
+	if _, _, err := writer.ProducerID(ctx); err != nil {
+		return err
+	}
+	if err := writer.BeginTransaction(); err != nil {
+		return err
+	}
+	offset, err := s.produce(ctx, writer, markKey, nil)
+	if err != nil {
+		return err
+	}
+	if err := writer.EndTransaction(ctx, kgo.TryCommit); err != nil {
+		return err
+	}
+	return s.await(ctx, offset+1)
+}
+
+// commit writes a record in a transaction. Unless its error wraps store.ErrUnknownOutcome nothing was written, such as
+// when another replica has taken the transactional id.
+func (s *Store) commit(ctx context.Context, uuid string, document []byte) (store.Revision, error) {
+	writer := s.writer
+	if err := writer.BeginTransaction(); err != nil {
+		s.dropWriter()
+		return 0, fmt.Errorf("topic: %w", err)
+	}
+	offset, err := s.produce(ctx, writer, uuid, document)
+	if err != nil { // and without a commit it never will be
+		s.dropWriter()
+		return 0, fmt.Errorf("topic: %w", err)
+	}
+	s.mu.Lock()
+	s.written, s.seen = offset, false // no reader is given it before it is committed
+	s.mu.Unlock()
+	if err := writer.EndTransaction(ctx, kgo.TryCommit); err != nil {
+		return s.resolve(ctx, offset, err)
+	}
+	// Durable; the context's end changes nothing of that.
+	_ = s.await(ctx, offset+1)
+	return store.Revision(offset + 1), nil
+}
+
+// resolve finds out what became of a commit that failed: whoever has the transactional id, and has read to the end,
+// has seen the record or knows that it never will be.
+func (s *Store) resolve(ctx context.Context, offset int64, cause error) (store.Revision, error) {
+	s.dropWriter()
+	for failures := 0; ; failures++ {
+		err := s.takeOver(ctx)
+		if err == nil {
+			break
+		}
+		if isPermanent(err) || !pause(ctx, failures) {
+			return 0, fmt.Errorf("topic: %w: %w", store.ErrUnknownOutcome, errors.Join(cause, err))
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seen {
+		return store.Revision(offset + 1), nil
+	}
+	return 0, fmt.Errorf("topic: the write was not committed: %w", cause)
+}
+
+// produce writes a record and returns its offset.
+func (s *Store) produce(ctx context.Context, client *kgo.Client, key string, value []byte) (int64, error) {
+	r, err := client.ProduceSync(ctx, &kgo.Record{Topic: s.topic, Key: []byte(key), Value: value}).First()
+	if err != nil {
+		return 0, err
+	}
+	return r.Offset, nil
+}
+
+// readToEnd returns when everything that is in the topic now has been read. The record that it writes marks the end:
+// the numbers of offsets alone do not say whether one is still to come, since compaction takes records away.
+func (s *Store) readToEnd(ctx context.Context, client *kgo.Client) error {
+	offset, err := s.produce(ctx, client, markKey, nil)
+	if err != nil {
+		return err
+	}
+	return s.await(ctx, offset+1)
+}
+
+func (s *Store) dropWriter() {
+	if s.writer != nil {
+		s.writer.Close()
+		s.writer = nil
+	}
+}
+
+// isPermanent reports whether an error will be the same the next time.
+func isPermanent(err error) bool {
+	for _, e := range []error{
+		errClosed, kgo.ErrClientClosed, kerr.TransactionalIDAuthorizationFailed, kerr.TopicAuthorizationFailed, kerr.ClusterAuthorizationFailed,
+		kerr.SaslAuthenticationFailed, kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidTransactionTimeout, kerr.UnsupportedVersion,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,69 @@
+package esm
+
+import "github.com/esm-go/esm/observe"
+
+// What can be seen of a mapping; package observe documents each field.
+type (
+	Hooks             = observe.Hooks
+	BatchInfo         = observe.BatchInfo
+	BatchEndInfo      = observe.BatchEndInfo
+	RetryInfo         = observe.RetryInfo
+	DropReason        = observe.DropReason
+	DropInfo          = observe.DropInfo
+	FilteredInfo      = observe.FilteredInfo
+	CommitInfo        = observe.CommitInfo
+	AssignmentInfo    = observe.AssignmentInfo
+	OffsetsLostInfo   = observe.OffsetsLostInfo
+	StateInfo         = observe.StateInfo
+	ScaledInfo        = observe.ScaledInfo
+	ErrorInfo         = observe.ErrorInfo
+	Op                = observe.Op
+	Condition         = observe.Condition
+	State             = observe.State
+	Status            = observe.Status
+	CredentialsStatus = observe.CredentialsStatus
+	ScalingStatus     = observe.ScalingStatus
+	PartitionStatus   = observe.PartitionStatus
+	Metrics           = observe.Metrics
+	OffsetRange       = observe.OffsetRange
+)
+
+// The errors with which a run ends, and what a handler's panic becomes; see package observe.
+type (
+	SourceError  = observe.SourceError
+	StuckError   = observe.StuckError
+	StuckHandler = observe.StuckHandler
+	StuckCall    = observe.StuckCall
+	PanicError   = observe.PanicError
+)
+
+// The states, their reasons, why records were dropped, and what was being done when something failed; see package observe.
+const (
+	Creating                     = observe.Creating
+	Enabling                     = observe.Enabling
+	Enabled                      = observe.Enabled
+	Disabling                    = observe.Disabling
+	Disabled                     = observe.Disabled
+	Updating                     = observe.Updating
+	ReasonUserInitiated          = observe.ReasonUserInitiated
+	ReasonConfigNotValid         = observe.ReasonConfigNotValid
+	ReasonAuthn                  = observe.ReasonAuthn
+	ReasonAuthz                  = observe.ReasonAuthz
+	ReasonFunctionConfigNotValid = observe.ReasonFunctionConfigNotValid
+	DropRetriesExhausted         = observe.DropRetriesExhausted
+	DropRecordAge                = observe.DropRecordAge
+	DropPermanent                = observe.DropPermanent
+	OpPoll                       = observe.OpPoll
+	OpStart                      = observe.OpStart
+	OpCommit                     = observe.OpCommit
+	OpLag                        = observe.OpLag
+	OpCredentials                = observe.OpCredentials
+	OpRotation                   = observe.OpRotation
+	OpHandshake                  = observe.OpHandshake
+	OpInvoke                     = observe.OpInvoke
+	OpBuffer                     = observe.OpBuffer
+	OpScale                      = observe.OpScale
+	OpGroup                      = observe.OpGroup
+	OpHook                       = observe.OpHook
+	OpClose                      = observe.OpClose
+)
