@@ -50,6 +50,7 @@ type consumer struct {
 	probe       *probe         // the search for the partition that is out of range
 	watch       *watch
 	coordinator coordinator
+	stalls      stalls
 	useless     *driver.Error // what every Poll answers once the client is beyond help
 	restarted   time.Time     // when the last such search found nothing
 	vetting     *vetting      // nil once the member has subscribed

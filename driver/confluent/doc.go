@@ -40,10 +40,13 @@
 //
 // A commit goes out with the member id and the generation that librdkafka has by then: a process that was frozen past its
 // session may have one of an earlier life accepted when librdkafka has joined again meanwhile. The driver refuses a commit
-// whose partitions were assigned to another member id than the one of now, or in another assignment than Commit.Assignment says,
-// and one whose assignment librdkafka knows to be lost; between that look and the request a moment remains. A batch whose checksum is right and that does not parse stops its
-// partition without a word. A header's name that has a NUL in it is cut there where its value is null, or where the records
-// come through confluent-kafka-go's Poll.
+// whose partitions were assigned to another member id than the one of now, or in another assignment than
+// Commit.Assignment says, and one whose assignment librdkafka knows to be lost; between that look and the request a moment
+// remains.
+//
+// A batch whose checksum is right and that does not parse stops its partition without a word: the driver looks each minute
+// for partitions that stand still while their logs go on, and tells of those that do for two to three minutes. A header's
+// name that has a NUL in it is cut there where its value is null, or where the records come through confluent-kafka-go's Poll.
 //
 // Where the group's coordinator comes back at another address under the same broker id, and no other broker can say so,
 // librdkafka dials the old address for ever. The driver notices within a minute or so, and Poll fails with driver.ErrReplace.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
@@ -36,7 +37,7 @@ func WithClientPoll() Option { return func(c *client) { c.clientPoll = true } }
 
 // Driver returns the driver over confluent-kafka-go. It is immutable and safe for concurrent use.
 func Driver(opts ...Option) driver.Driver {
-	c := &client{}
+	c := &client{stallEvery: stallEvery}
 	for _, opt := range opts {
 		opt(c)
 	}
@@ -47,6 +48,7 @@ func Driver(opts ...Option) driver.Driver {
 type client struct {
 	properties map[string]any
 	clientPoll bool
+	stallEvery time.Duration
 }
 
 // Name returns "confluent".
@@ -89,6 +91,7 @@ func (c *client) Open(config driver.Config, listener driver.Listener) (driver.Co
 		servers:       config.BootstrapServers,
 		partitions:    make(map[driver.TopicPartition]*partition),
 		watch:         newWatch(config.MetadataMaxAge),
+		stalls:        stalls{every: c.stallEvery},
 		reported:      newReported(),
 		gate:          newGate(),
 		commits:       newGate(),

@@ -37,6 +37,8 @@ type partition struct {
 	// partition is fetched again after that, zero for no need.
 	unreadable int64
 	retry      time.Time
+	// behind: when last looked at it had not moved though its log went on.
+	behind bool
 
 	// slab is where records go; runs are sub-slices of it. It is filled once and then left to the receiver.
 	slab []event.KafkaRecord

@@ -49,6 +49,7 @@ func (c *consumer) Poll(ctx context.Context, into *driver.Fetch) error {
 		c.retryUnreadable()
 		c.searched()
 		c.watched()
+		c.lookForStalls()
 		c.heardOfTokens()
 		if c.useless = c.lookForCoordinator(); c.useless != nil {
 			return c.useless
