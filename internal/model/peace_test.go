@@ -162,9 +162,9 @@ func (w *world) unsettled() string {
 			return fmt.Sprintf("%s: %v", p.name, err)
 		}
 		st := p.runner.Status()
-		if len(st.Partitions) == 0 { // it has nothing to try its circuit with
+		if len(st.Partitions) == 0 { // it has nothing to try its circuit with, nor ends to ask for
 			st.CircuitOpen = false
-			st.Conditions = slices.DeleteFunc(st.Conditions, func(c esm.Condition) bool { return c.Kind == "circuit open" })
+			st.Conditions = slices.DeleteFunc(st.Conditions, func(c esm.Condition) bool { return c.Kind == "circuit open" || c.Op == esm.OpLag })
 		}
 		switch {
 		case st.State != esm.Enabled:
