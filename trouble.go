@@ -39,9 +39,22 @@ func (m *member) started(tp TopicPartition) {
 	m.conditions.end(m, func(c *Condition) bool { return (c.Op == OpPoll || c.Op == OpStart) && about(c, tp) })
 }
 
-// gone: a partition is this member's no longer.
+// gone: a partition is this member's no longer. With the last one of a topic, where to start in the topic is nothing that it
+// needs to know.
 func (m *member) gone(tp TopicPartition) {
-	m.conditions.end(m, func(c *Condition) bool { return c.TopicPartition == tp })
+	m.conditions.end(m, func(c *Condition) bool {
+		return c.TopicPartition == tp || c.Op == OpStart && c.TopicPartition.Topic == tp.Topic && !m.reads(tp.Topic)
+	})
+}
+
+// reads reports whether a partition of a topic is this member's.
+func (m *member) reads(topic string) bool {
+	for tp := range m.parts {
+		if tp.Topic == topic {
+			return true
+		}
+	}
+	return false
 }
 
 // topicThere: a topic that was missing is there.
@@ -214,6 +227,12 @@ func (r *Runner) probe(ctx context.Context, m *member) {
 			m.topicThere(t.Name)
 		}
 	}
+	m.conditions.end(m, func(c *Condition) bool { // one that only a pattern asked for, and that is gone for good
+		topic := c.TopicPartition.Topic
+		return c.Op == OpPoll && c.Kind == driver.KindUnknownTopic.String() && topic != "" && !slices.Contains(r.client.Topics, topic) &&
+			!slices.ContainsFunc(topics, func(t driver.Topic) bool { return t.Name == topic }) &&
+			!slices.ContainsFunc(queries, func(q driver.OffsetQuery) bool { return q.Topic == topic })
+	})
 	if len(queries) > 0 {
 		answers, err := consumer.ListOffsets(ctx, queries)
 		if err != nil {

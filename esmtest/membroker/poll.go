@@ -272,6 +272,9 @@ func (c *consumer) collect(into *driver.Fetch) {
 		}
 		if p.read(h.next, c.cfg.ReadUncommitted, c.b.opts.fetchRecords, most, &run) {
 			h.next, h.leaderEpoch, h.stuck = run.Next, run.LeaderEpoch, false
+			if p.parts(h.leaderEpoch, h.next) < h.next { // behind the run's records is a gap of a later epoch
+				h.leaderEpoch = p.epoch
+			}
 			budget -= run.Bytes
 			into.Runs = append(into.Runs, run)
 			last = i

@@ -3,6 +3,7 @@ package membroker
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/esm-go/esm/driver"
@@ -15,7 +16,12 @@ const maxMetadata = 4096
 func (c *consumer) Commit(ctx context.Context, commits []driver.Commit) error {
 	sent := append([]driver.Commit(nil), commits...)
 	c.b.mu.Lock()
-	as := sender{c.member, c.group.generation}
+	as := sender{member: c.member, generation: c.group.generation}
+	for _, k := range sent {
+		if c.member != nil && c.group.owner[k.TopicPartition] == c.member {
+			as.owned = append(as.owned, k.TopicPartition)
+		}
+	}
 	c.b.mu.Unlock()
 	if err := c.b.request(ctx, OpCommit, func() { _ = c.commit(as, sent) }); err != nil {
 		return err
@@ -25,10 +31,12 @@ func (c *consumer) Commit(ctx context.Context, commits []driver.Commit) error {
 	return c.commit(as, sent)
 }
 
-// sender is what a commit says of who sends it.
+// sender is what a commit says of who sends it. Owned are the partitions that the member owns: in Kafka the generation changes
+// once more before another one has them.
 type sender struct {
 	member     *member
 	generation int32
+	owned      []driver.TopicPartition
 }
 
 // commit is the coordinator's part. The caller holds mu.
@@ -47,7 +55,8 @@ func (c *consumer) commit(as sender, commits []driver.Commit) error {
 			refuse(driver.KindStaleMember, "the group does not know this member (any more)")
 		case k.Assignment > 0 && (c.held[k.TopicPartition] == nil || c.held[k.TopicPartition].assignment != k.Assignment):
 			refuse(driver.KindStaleMember, "the assignment that the offset belongs to has ended")
-		case as != sender{c.member, g.generation}:
+		case as.member != c.member || as.generation != g.generation,
+			g.owner[k.TopicPartition] != c.member && slices.Contains(as.owned, k.TopicPartition):
 			refuse(driver.KindStaleMember, "the group has moved on since the commit was sent")
 		case c.b.partition(k.TopicPartition) == nil:
 			refuse(driver.KindUnknownTopic, "there is no such partition")

@@ -97,7 +97,7 @@ func scripts() *rapid.Generator[script] {
 			Nosy:      rapid.Bool().Draw(t, "nosy"),
 			Scale:     rapid.IntRange(0, 2).Draw(t, "scale") == 2,
 			Old:       rapid.IntRange(0, 5).Draw(t, "old"),
-			Steps:     steps(10, 90, common, common, events).Draw(t, "steps"),
+			Steps:     steps(40, 140, common, common, events).Draw(t, "steps"),
 		}
 		if s.Latest {
 			s.Begin = steps(0, 10, early).Draw(t, "begin")

@@ -294,6 +294,9 @@ func (w *world) cutLog(tp esm.TopicPartition, at int64) {
 		}
 	}
 	h.records, h.open = keep, 0
+	if n := len(h.cuts); n > 0 { // whoever went on from the cut before and has read nothing since does not know its epoch
+		h.blind = max(h.blind, h.cuts[n-1].at)
+	}
 	h.cuts = append(h.cuts, cut{h.epoch, at})
 	h.epoch++
 	unlock()
