@@ -87,7 +87,7 @@ func (m *member) remove(p *partition) {
 	m.budget.Partitions.Add(-1)
 	m.workers.Assign(-1)
 	if inv := p.inflight; inv != nil {
-		m.crew.haunt(p.TopicPartition)
+		m.roster.hold(p.TopicPartition)
 		if inv.living--; inv.living == 0 {
 			inv.abort(ErrPartitionsGone)
 		}

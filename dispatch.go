@@ -41,7 +41,7 @@ func ranges(parts []part) map[string]OffsetRange {
 // dispatch begins every invocation that is due, as far as there are workers: oldest first, be it a new batch or a part
 // that failed and has waited.
 func (m *member) dispatch(now time.Time) {
-	defer m.spare()
+	defer m.giveBackSlot()
 	if m.stop.phase != working || m.paused {
 		return
 	}
@@ -74,7 +74,7 @@ func (m *member) dispatch(now time.Time) {
 			began = m.invokeFresh(now)
 		}
 		if !began && m.circuit.Leave() {
-			m.crew.nudge()
+			m.roster.nudge()
 		}
 	}
 }
@@ -196,7 +196,7 @@ func (m *member) call(inv *invocation, e KafkaEvent) {
 		case m.done <- inv:
 		case <-m.closed: // it was left behind; the partitions that wait for it have another member, or will
 			for _, part := range inv.parts {
-				m.crew.exorcise(part.Owner.TopicPartition)
+				m.roster.letGo(part.Owner.TopicPartition)
 			}
 		}
 		m.left.returned(inv)
@@ -265,7 +265,7 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		p := part.Owner
 		if !p.alive {
 			forgotten = false
-			m.crew.exorcise(p.TopicPartition)
+			m.roster.letGo(p.TopicPartition)
 			continue
 		}
 		p.inflight = nil
@@ -344,7 +344,7 @@ func (m *member) returned(inv *invocation) {
 		if part.Owner.alive {
 			part.Owner.inflight = nil
 		} else {
-			m.crew.exorcise(part.Owner.TopicPartition)
+			m.roster.letGo(part.Owner.TopicPartition)
 		}
 	}
 }
@@ -358,7 +358,7 @@ func (m *member) count(now time.Time, inv *invocation, v verdict.Verdict, items 
 	if v.Outcome == verdict.Interrupted {
 		m.log.Info("a handler was interrupted, its records are not resolved", "partitions", ranges(inv.parts), "err", inv.err)
 		if m.circuit.Leave() {
-			m.crew.nudge()
+			m.roster.nudge()
 		}
 		return
 	}
@@ -377,8 +377,8 @@ func (m *member) count(now time.Time, inv *invocation, v verdict.Verdict, items 
 		m.circuitClosed()
 	}
 	if nudge {
-		m.heed(now)
-		m.crew.nudge()
+		m.followCircuit(now)
+		m.roster.nudge()
 	}
 	if v.Outcome == verdict.Succeeded {
 		m.setResult(resultOK)

@@ -101,7 +101,7 @@ func (r *Runner) Update(m Mapping) error {
 	enabled := m.Enabled // the default is not what the caller says
 	m = m.WithDefaults()
 	unlock := r.lock()
-	old, members, ended := r.mapping, r.crew.list(), r.ended
+	old, members, ended := r.mapping, r.roster.list(), r.ended
 	if m.UUID == "" || old.UUID != m.UUID && old.GroupID() == m.GroupID() {
 		m.UUID = old.UUID
 	}
@@ -129,7 +129,7 @@ func (r *Runner) Update(m Mapping) error {
 	if len(members) > 0 {
 		r.settleState(Enabled, Updating)
 	}
-	r.crew.nudge()
+	r.roster.nudge()
 	select {
 	case r.updated <- struct{}{}:
 	default:

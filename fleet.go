@@ -92,8 +92,8 @@ type successor struct {
 func (f *fleet) run(size int, cancel context.CancelCauseFunc, tooLate *<-chan time.Time, rotations <-chan rotation) (next *successor) {
 	ctx, end := context.WithCancel(f.ctx)
 	f.ctx = ctx
-	for _, m := range f.r.crew.list() {
-		f.r.crew.remove(m) // the last one of the fleet before, whose last word was kept
+	for _, m := range f.r.roster.list() {
+		f.r.roster.remove(m) // the last one of the fleet before, whose last word was kept
 	}
 	f.replace = time.NewTimer(time.Hour)
 	f.replace.Stop()
@@ -146,7 +146,7 @@ func (f *fleet) run(size int, cancel context.CancelCauseFunc, tooLate *<-chan ti
 			}
 			rot.answer <- err
 		case p := <-f.ended:
-			if f.took(p) {
+			if f.pollerEnded(p) {
 				end()
 			}
 		}
@@ -195,11 +195,11 @@ func (f *fleet) size() int {
 }
 
 // took takes in that a poller has ended; it reports whether the others have to.
-func (f *fleet) took(p *poller) (failed bool) {
+func (f *fleet) pollerEnded(p *poller) (failed bool) {
 	p.leave(nil)
 	f.pollers = slices.DeleteFunc(f.pollers, func(x *poller) bool { return x == p })
 	if len(f.pollers) > 0 { // else its last word is kept
-		f.r.crew.remove(p.member)
+		f.r.roster.remove(p.member)
 		f.r.log.Info("a poller has left", "pollers", len(f.pollers))
 	}
 	f.r.quiet() // a pause may have waited for it alone
@@ -208,7 +208,7 @@ func (f *fleet) took(p *poller) (failed bool) {
 	}
 	if errors.Is(p.err, driver.ErrReplace) && !p.leaving && f.ctx.Err() == nil {
 		wait := max(time.Until(f.replaced.Add(replacePause)), 0)
-		f.r.crew.remove(p.member)
+		f.r.roster.remove(p.member)
 		f.missing++
 		f.replaced = time.Now().Add(wait)
 		f.replace.Reset(wait)
@@ -289,7 +289,7 @@ func (f *fleet) replaceInPlace(next *auth.Credentials) (err error) {
 	return err
 }
 
-// enlist makes a member one of the crew. What Update and Pause said before is the member's from the start; what they say
+// enlist puts a member on the roster. What Update and Pause said before is the member's from the start; what they say
 // later they tell it.
 func (r *Runner) enlist(m *member) {
 	unlock := r.lock()
@@ -297,18 +297,18 @@ func (r *Runner) enlist(m *member) {
 	m.settings = r.current.Load()
 	m.obeyed = r.wish.Load()
 	m.paused = m.obeyed%2 == 1
-	r.crew.add(m)
+	r.roster.add(m)
 }
 
 // quiet notes that a pause has taken effect, when it has for all members.
 func (r *Runner) quiet() {
 	unlock := r.lock()
 	wish, all := r.wish.Load(), r.wish.isPaused()
-	for _, m := range r.crew.list() {
+	for _, m := range r.roster.list() {
 		select {
 		case <-m.closed:
 		default:
-			all = all && m.hushed.Load() == wish
+			all = all && m.pauseReported.Load() == wish
 		}
 	}
 	if all {

@@ -12,15 +12,15 @@ func (m *member) acquire() bool {
 }
 
 // spare gives back a slot that there is no use for.
-func (m *member) spare() {
+func (m *member) giveBackSlot() {
 	if m.slot {
 		m.slot = false
 		m.workers.Release()
 	}
 }
 
-// heed stops or resumes this member's intake as the circuit now stands. It runs on the loop.
-func (m *member) heed(now time.Time) {
+// followCircuit stops or resumes this member's intake as the circuit now stands. It runs on the loop.
+func (m *member) followCircuit(now time.Time) {
 	shut, until := m.circuit.Shut(now)
 	if shut {
 		m.at(until)

@@ -33,7 +33,7 @@ const (
 // while the mapping is disabled and while Run stops, it is nil.
 func (r *Runner) Healthy() error {
 	unlock := r.lock()
-	members, ended, state, ready, since := r.crew.list(), r.ended, r.state, r.isReady, r.enabledAt
+	members, ended, state, ready, since := r.roster.list(), r.ended, r.state, r.isReady, r.enabledAt
 	unlock()
 	now := time.Now()
 	if ended {

@@ -95,7 +95,7 @@ func (m *member) advance(now time.Time) {
 	m.settings = m.current.Load()
 	m.obey()
 	if m.tripped {
-		m.heed(now)
+		m.followCircuit(now)
 	}
 	m.dispatch(now)
 	m.advanceRevocation(now)
@@ -104,8 +104,8 @@ func (m *member) advance(now time.Time) {
 	m.advanceLookups(now)
 	m.advanceAge(now)
 	m.advanceStop(now)
-	if m.paused && len(m.flying) == 0 && m.hushed.Load() != m.obeyed {
-		m.hushed.Store(m.obeyed)
+	if m.paused && len(m.flying) == 0 && m.pauseReported.Load() != m.obeyed {
+		m.pauseReported.Store(m.obeyed)
 		m.quiet()
 	}
 	m.flush()
@@ -159,7 +159,7 @@ func (m *member) deliver(now time.Time, d *delivery) {
 
 // settle puts an idle partition where it waits: for its next try, or in the pool.
 func (m *member) settle(p *partition, now time.Time) {
-	if p.phase != running || p.inflight != nil || p.Waits() || m.crew.haunted(p.TopicPartition) {
+	if p.phase != running || p.inflight != nil || p.Waits() || m.roster.isHeld(p.TopicPartition) {
 		return
 	}
 	switch {

@@ -31,7 +31,7 @@ type core struct {
 	budget     limit.Bytes
 	workers    limit.Slots
 	circuit    limit.Circuit
-	crew       crew
+	roster       roster
 	copies     batch.Copies
 	wish       pauseWish
 	current    atomic.Pointer[settings]
@@ -87,7 +87,7 @@ type member struct {
 	// quiet is called on the loop when a pause has taken effect here: nothing is in flight any more. hushed is the wish that
 	// it was.
 	quiet  func()
-	hushed atomic.Uint64
+	pauseReported atomic.Uint64
 
 	loopState
 }
@@ -101,7 +101,7 @@ type loopState struct {
 	flying   map[*invocation]struct{}
 	paused   bool
 	obeyed   uint64 // the wish that paused follows
-	// tripped: the circuit was open, and not half-open, when last heeded.
+	// tripped: the circuit was open, and not half-open, when it was last looked at.
 	tripped bool
 	// slot: a worker is held for the next invocation; waiting: one was asked for and comes through slots.
 	slot, waiting bool
@@ -232,7 +232,7 @@ func (m *member) run(ctx context.Context, cfg driver.Config) error {
 	pollCtx, stopPolling := context.WithCancel(background)
 	ioCtx, stopIO := context.WithCancel(background)
 	m.stop.stopPolling = stopPolling
-	m.heed(time.Now())
+	m.followCircuit(time.Now())
 
 	var io sync.WaitGroup
 	io.Go(func() { m.commitLoop(ioCtx) })

@@ -206,7 +206,7 @@ func (r *Runner) want(paused bool) {
 	switch {
 	case paused && r.started.Load():
 		r.change("", Disabling)
-	case !paused && len(r.crew.list()) > 0:
+	case !paused && len(r.roster.list()) > 0:
 		r.change("", Enabling)
 		if r.isReady {
 			r.change("", Enabled)
@@ -220,7 +220,7 @@ func (r *Runner) want(paused bool) {
 		default:
 		}
 	}
-	r.crew.nudge()
+	r.roster.nudge()
 }
 
 // setState changes the state and tells the hooks.
@@ -277,7 +277,7 @@ func (r *Runner) tellStates() {
 // gather puts together what the members' loops published last; where one is free, that is of now.
 func (r *Runner) gather() (s Status) {
 	s.OffsetLag = make(map[string]int64)
-	for _, m := range r.crew.list() {
+	for _, m := range r.roster.list() {
 		addTo(&s, m.snapshot())
 	}
 	sum(&s)

@@ -106,7 +106,7 @@ func (s *scaler) tick(ctx context.Context) {
 // ask sends one request for the ends of all members' partitions that want one; false when there are none.
 func (s *scaler) ask(ctx context.Context) bool {
 	q := endAnswer{asked: time.Now()}
-	for _, m := range s.r.crew.list() {
+	for _, m := range s.r.roster.list() {
 		m.do(func() { m.wantEnds(q.asked, s.last, &q.endQuery) })
 	}
 	if len(q.queries) == 0 {
@@ -132,7 +132,7 @@ func (s *scaler) answered(ctx context.Context, a endAnswer) {
 	}
 	s.failed(a.err)
 	if a.err == nil {
-		for _, m := range s.r.crew.list() {
+		for _, m := range s.r.roster.list() {
 			m.do(func() { m.takeEnds(a.asked, &a.endQuery, a.answers) })
 		}
 	}
@@ -197,7 +197,7 @@ func (s *scaler) decide() {
 // sample reads the members, and the counts since the last sample.
 func (s *scaler) sample(now time.Time) scaling.Sample {
 	rd := &s.reading
-	members := s.r.crew.list()
+	members := s.r.roster.list()
 	if len(members) > 1 && rd.index == nil {
 		rd.index = make(map[TopicPartition]int)
 	}

@@ -169,7 +169,7 @@ func (m *member) abandon(inv *invocation) {
 	delete(m.flying, inv)
 	m.workers.Release()
 	if m.circuit.Leave() {
-		m.crew.nudge()
+		m.roster.nudge()
 	}
 }
 

@@ -159,7 +159,7 @@ func (r *Runner) beginStop() {
 	if state != Disabled {
 		r.setState(Disabling)
 	}
-	r.crew.nudge() // those that are leaving already may have to hurry
+	r.roster.nudge() // those that are leaving already may have to hurry
 }
 
 // await waits until Run's work is done, for as long as a stop may take: whatever blocks, Run returns by then.
@@ -227,7 +227,7 @@ func (r *Runner) conclude(result error, done bool) error {
 // blocked names what keeps Run's work from ending.
 func (r *Runner) blocked() []StuckCall {
 	list := r.calls.underWay()
-	for _, m := range r.crew.list() {
+	for _, m := range r.roster.list() {
 		for _, x := range []struct {
 			op   Op
 			what string

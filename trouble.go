@@ -156,7 +156,7 @@ func (r *Runner) watchConditions(ctx context.Context) {
 	for {
 		now := time.Now()
 		if !look.IsZero() && !now.Before(look) {
-			for _, m := range r.crew.list() {
+			for _, m := range r.roster.list() {
 				r.probe(ctx, m)
 			}
 			now = time.Now()
