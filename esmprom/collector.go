@@ -1,0 +1,118 @@
+package esmprom
+
+import (
+	"github.com/esm-go/esm/observe"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Source is one mapping that runs. *esm.Runner is one.
+type Source interface {
+	Status() observe.Status
+	Metrics() observe.Metrics
+}
+
+// Option changes what a Collector exports.
+type Option func(*Collector)
+
+// WithPartitions adds the series of every partition that is assigned to this process, with the labels topic and
+// partition. By default there are none: they are seven a partition.
+func WithPartitions() Option { return func(c *Collector) { c.partitions = true } }
+
+// Collector is a prometheus.Collector of one mapping or of many. It keeps nothing between scrapes, and may be scraped
+// from several goroutines.
+type Collector struct {
+	sources    func() []Source
+	partitions bool
+}
+
+var _ prometheus.Collector = (*Collector)(nil)
+
+// New returns a Collector of one mapping.
+func New(s Source, opts ...Option) *Collector {
+	one := []Source{s}
+	return NewOf(func() []Source { return one }, opts...)
+}
+
+// NewOf returns a Collector of the mappings that sources returns at each scrape, for a process in which they come and
+// go. Sources is called on the goroutine of the scrape. Two mappings with the same function name, consumer group and
+// UUID cannot be told apart: the registry reports them as an error of the scrape.
+func NewOf(sources func() []Source, opts ...Option) *Collector {
+	c := &Collector{sources: sources}
+	for _, o := range opts {
+		o(c)
+	}
+	return c
+}
+
+// Describe sends the description of every series.
+func (c *Collector) Describe(out chan<- *prometheus.Desc) {
+	for i := range counters {
+		out <- counters[i].desc
+	}
+	for i := range gauges {
+		out <- gauges[i].desc
+	}
+	for _, d := range []*prometheus.Desc{info, state, offsetLag, conditions, certificateExpiry, credentialsSince} {
+		out <- d
+	}
+	if c.partitions {
+		for i := range partitionGauges {
+			out <- partitionGauges[i].desc
+		}
+	}
+}
+
+// Collect sends every series as it is now.
+func (c *Collector) Collect(out chan<- prometheus.Metric) {
+	for _, s := range c.sources() {
+		status, metrics := s.Status(), s.Metrics()
+		c.collect(out, &status, &metrics)
+	}
+}
+
+func (c *Collector) collect(out chan<- prometheus.Metric, s *observe.Status, m *observe.Metrics) {
+	of := []string{s.FunctionName, s.ConsumerGroupID, s.UUID}
+	with := func(more ...string) []string { return append(of[:len(of):len(of)], more...) }
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	for i := range counters {
+		out <- prometheus.MustNewConstMetric(counters[i].desc, prometheus.CounterValue, float64(counters[i].of(s, m)), of...)
+	}
+	for i := range gauges {
+		gauge(gauges[i].desc, gauges[i].of(s), of...)
+	}
+	gauge(info, 1, with(s.Driver)...)
+	for _, word := range states {
+		gauge(state, is(s.State == word), with(string(word))...)
+	}
+	for topic, lag := range s.OffsetLag {
+		gauge(offsetLag, float64(lag), with(topic)...)
+	}
+	for of, n := range standing(s.Conditions) {
+		gauge(conditions, float64(n), with(string(of.op), of.kind)...)
+	}
+	if !s.Credentials.Expires.IsZero() {
+		gauge(certificateExpiry, seconds(s.Credentials.Expires), of...)
+	}
+	if !s.Credentials.Since.IsZero() {
+		gauge(credentialsSince, seconds(s.Credentials.Since), of...)
+	}
+	if c.partitions {
+		c.collectPartitions(out, s, with)
+	}
+}
+
+type what struct {
+	op   observe.Op
+	kind string
+}
+
+// standing counts the conditions by what they are, so that their number does not make series.
+func standing(all []observe.Condition) map[what]int {
+	n := make(map[what]int)
+	for i := range all {
+		n[what{all[i].Op, all[i].Kind}]++
+	}
+	return n
+}

@@ -1,0 +1,151 @@
+// Package emf writes a mapping's metrics as lines of CloudWatch's embedded metric format, under the names that Lambda
+// gives them: whoever ships logs to CloudWatch has them as metrics there.
+package emf
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/esm-go/esm/observe"
+)
+
+// Source is one mapping that runs. *esm.Runner is one.
+type Source interface {
+	Status() observe.Status
+	Metrics() observe.Metrics
+}
+
+// DefaultNamespace is the namespace of the metrics. It is not Lambda's: CloudWatch keeps those that begin with AWS/ to
+// AWS's services.
+const DefaultNamespace = "esm/Lambda"
+
+// Config says what a Writer writes.
+type Config struct {
+	// Metrics are the groups, as in MetricsConfig of the mapping: EventCount, ErrorCount, KafkaMetrics. OffsetLag and
+	// ProvisionedPollers are written without any.
+	Metrics []string
+	// Namespace is DefaultNamespace where it is empty.
+	Namespace string
+}
+
+// Writer writes what has been counted since the line before. It is for one goroutine.
+type Writer struct {
+	out    io.Writer
+	source Source
+	config Config
+	before observe.Metrics
+}
+
+var groups = []string{"EventCount", "ErrorCount", "KafkaMetrics"}
+
+// New returns a Writer. It refuses a group that there is not, and a namespace that CloudWatch would.
+func New(out io.Writer, s Source, c Config) (*Writer, error) {
+	for _, g := range c.Metrics {
+		if !slices.Contains(groups, g) {
+			return nil, fmt.Errorf("emf: Metrics: %q is no group; the groups are EventCount, ErrorCount and KafkaMetrics", g)
+		}
+	}
+	if c.Namespace == "" {
+		c.Namespace = DefaultNamespace
+	}
+	if n := len(c.Namespace); n > 255 {
+		return nil, fmt.Errorf("emf: Namespace: %d bytes, at most 255 are allowed", n)
+	}
+	if len(c.Namespace) >= 4 && c.Namespace[:4] == "AWS/" {
+		return nil, errors.New("emf: Namespace: begins with AWS/, which CloudWatch keeps to AWS's services; choose another")
+	}
+	return &Writer{out: out, source: s, config: c}, nil
+}
+
+type metric struct {
+	name  string
+	value int64
+}
+
+// Write writes one line, and one more for each topic with its OffsetLag. It writes nothing while the mapping is
+// Disabled; what was counted until then comes with the first line after. Call it once a minute, as Lambda does. After
+// an error of the io.Writer, the same counts come with the next call.
+func (w *Writer) Write() error {
+	s, m := w.source.Status(), w.source.Metrics()
+	if s.State == observe.Disabled {
+		return nil
+	}
+	lines := w.line(nil, &s, "", w.metrics(&s, &m))
+	topics := make([]string, 0, len(s.OffsetLag))
+	for topic := range s.OffsetLag {
+		topics = append(topics, topic)
+	}
+	slices.Sort(topics)
+	for _, topic := range topics {
+		lines = w.line(lines, &s, topic, []metric{{"OffsetLag", s.OffsetLag[topic]}})
+	}
+	if _, err := w.out.Write(lines); err != nil {
+		return fmt.Errorf("emf: %w", err)
+	}
+	w.before = m
+	return nil
+}
+
+func (w *Writer) metrics(s *observe.Status, m *observe.Metrics) []metric {
+	b := &w.before
+	all := []metric{{"ProvisionedPollers", int64(s.Pollers)}}
+	if slices.Contains(w.config.Metrics, "EventCount") {
+		all = append(all, metric{"PolledEventCount", m.PolledEventCount - b.PolledEventCount},
+			metric{"FilteredOutEventCount", m.FilteredOutEventCount - b.FilteredOutEventCount},
+			metric{"InvokedEventCount", m.InvokedEventCount - b.InvokedEventCount},
+			metric{"FailedInvokeEventCount", m.FailedInvokeEventCount - b.FailedInvokeEventCount},
+			metric{"DroppedEventCount", m.DroppedEventCount - b.DroppedEventCount},
+			metric{"CommittedEventCount", m.CommittedEventCount - b.CommittedEventCount})
+	}
+	if slices.Contains(w.config.Metrics, "ErrorCount") {
+		for _, e := range []metric{
+			{"PollingErrorCount", m.PollingErrorCount - b.PollingErrorCount},
+			{"CommitErrorCount", m.CommitErrorCount - b.CommitErrorCount},
+			{"InvokeErrorCount", m.InvokeErrorCount - b.InvokeErrorCount},
+		} {
+			if e.value != 0 { // Lambda emits them only when an error happens
+				all = append(all, e)
+			}
+		}
+	}
+	if slices.Contains(w.config.Metrics, "KafkaMetrics") {
+		all = append(all, metric{"MaxOffsetLag", s.MaxOffsetLag}, metric{"SumOffsetLag", s.SumOffsetLag})
+	}
+	return all
+}
+
+// line appends the line of some metrics, of a topic where it is not empty.
+func (w *Writer) line(to []byte, s *observe.Status, topic string, all []metric) []byte {
+	type definition struct{ Name, Unit string }
+	type directive struct {
+		Namespace  string
+		Dimensions [][]string
+		Metrics    []definition
+	}
+	fields := map[string]any{"ConsumerGroupId": s.ConsumerGroupID}
+	dimensions := []string{}
+	for _, d := range [][2]string{{"EventSourceMappingUUID", s.UUID}, {"FunctionName", s.FunctionName}, {"Topic", topic}} {
+		if d[1] != "" { // CloudWatch refuses a dimension without a value
+			dimensions = append(dimensions, d[0])
+			fields[d[0]] = d[1]
+		}
+	}
+	definitions := make([]definition, 0, len(all))
+	for _, m := range all {
+		definitions = append(definitions, definition{m.name, "Count"})
+		fields[m.name] = m.value
+	}
+	fields["_aws"] = struct {
+		Timestamp         int64
+		CloudWatchMetrics []directive
+	}{time.Now().UnixMilli(), []directive{{w.config.Namespace, [][]string{dimensions}, definitions}}}
+	line, err := json.Marshal(fields)
+	if err != nil { // strings and integers alone
+		return to
+	}
+	return append(append(to, line...), '\n')
+}
