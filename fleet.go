@@ -194,7 +194,7 @@ func (f *fleet) size() int {
 	return n
 }
 
-// took takes in that a poller has ended; it reports whether the others have to.
+// pollerEnded notes that a poller has ended; it reports whether the others have to.
 func (f *fleet) pollerEnded(p *poller) (failed bool) {
 	p.leave(nil)
 	f.pollers = slices.DeleteFunc(f.pollers, func(x *poller) bool { return x == p })

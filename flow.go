@@ -11,7 +11,7 @@ func (m *member) acquire() bool {
 	return m.slot
 }
 
-// spare gives back a slot that there is no use for.
+// giveBackSlot gives back a slot that there is no use for.
 func (m *member) giveBackSlot() {
 	if m.slot {
 		m.slot = false

@@ -84,7 +84,7 @@ type member struct {
 	published atomic.Pointer[snapshot]
 	wanted    atomic.Bool
 
-	// quiet is called on the loop when a pause has taken effect here: nothing is in flight any more. hushed is the wish that
+	// quiet is called on the loop when a pause has taken effect here: nothing is in flight any more. pauseReported is the wish that
 	// it was.
 	quiet  func()
 	pauseReported atomic.Uint64
