@@ -31,7 +31,7 @@ type core struct {
 	budget     limit.Bytes
 	workers    limit.Slots
 	circuit    limit.Circuit
-	roster       roster
+	roster     roster
 	copies     batch.Copies
 	wish       pauseWish
 	current    atomic.Pointer[settings]
@@ -86,7 +86,7 @@ type member struct {
 
 	// quiet is called on the loop when a pause has taken effect here: nothing is in flight any more. pauseReported is the wish that
 	// it was.
-	quiet  func()
+	quiet         func()
 	pauseReported atomic.Uint64
 
 	loopState
