@@ -15,6 +15,7 @@ import (
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/manager"
 	"github.com/esm-go/esm/manager/api"
+	"github.com/esm-go/esm/manager/console"
 )
 
 // The environment variables that stand in for files.
@@ -120,14 +121,19 @@ func (a *accessFlags) serve(server *http.Server, l net.Listener) error {
 func (f *serveFlags) handler(m *manager.Manager, fleet *fleet, logger *slog.Logger) (http.Handler, error) {
 	a := &f.access
 	apiOptions := []api.Option{api.WithLogger(logger)}
+	consoleOptions := []console.Option{console.WithLogger(logger), console.WithPrefix("/console"), console.WithSecrets(fleet.secrets),
+		console.WithFunctions(fleet.names...)}
 	if len(a.hosts) > 0 {
-		apiOptions = append(apiOptions, api.WithHosts(a.hosts...))
+		apiOptions, consoleOptions = append(apiOptions, api.WithHosts(a.hosts...)), append(consoleOptions, console.WithHosts(a.hosts...))
 	}
 	if a.behindProxy {
-		apiOptions = append(apiOptions, api.WithForwardedHost())
+		apiOptions, consoleOptions = append(apiOptions, api.WithForwardedHost()), append(consoleOptions, console.WithForwardedHost())
 	}
 	if f.plaintext {
-		apiOptions = append(apiOptions, api.WithPlaintext())
+		apiOptions, consoleOptions = append(apiOptions, api.WithPlaintext()), append(consoleOptions, console.WithPlaintext())
+	}
+	if a.readOnly {
+		consoleOptions = append(consoleOptions, console.WithReadOnly())
 	}
 	if len(a.credentials) > 0 {
 		apiOptions = append(apiOptions, api.WithCredentials(a.credentials...))
@@ -140,6 +146,14 @@ func (f *serveFlags) handler(m *manager.Manager, fleet *fleet, logger *slog.Logg
 	}
 	mux := http.NewServeMux()
 	health(m, mux)
+	if !a.noConsole {
+		pages, err := console.New(m, consoleOptions...)
+		if err != nil {
+			return nil, err
+		}
+		mux.Handle("/console/", a.ask(pages))
+		mux.Handle("GET /{$}", http.RedirectHandler("/console/", http.StatusSeeOther))
+	}
 	return paths(mux, lambda), nil
 }
 

@@ -1,0 +1,121 @@
+package console_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/esm-go/esm"
+	"github.com/esm-go/esm/auth"
+	"github.com/esm-go/esm/driver/franz"
+	"github.com/esm-go/esm/internal/kafkatest"
+	"github.com/esm-go/esm/manager"
+	"github.com/esm-go/esm/manager/console"
+	"github.com/esm-go/esm/manager/store/memory"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// rig is a Manager over an in-process Kafka, with its console on a listener of this machine.
+type rig struct {
+	t       *testing.T
+	cluster *kafkatest.Client
+	manager *manager.Manager
+	url     string
+	fails   atomic.Bool // what the function answers
+	handled chan esm.KafkaEvent
+}
+
+func newRig(t *testing.T, opts ...console.Option) *rig {
+	t.Helper()
+	return newRigWith(t, nil, opts...)
+}
+
+func newRigWith(t *testing.T, more []manager.Option, opts ...console.Option) *rig {
+	t.Helper()
+	r := &rig{t: t, cluster: kafkatest.Fake(t).Client, handled: make(chan esm.KafkaEvent, 10000)}
+	quiet := slog.New(slog.DiscardHandler)
+	handle := func(_ context.Context, e esm.KafkaEvent) error {
+		if r.fails.Load() {
+			return errors.New("the orders service does not answer")
+		}
+		r.handled <- e
+		return nil
+	}
+	m, err := manager.New(memory.New(), manager.Handlers{"orders": handle, "billing": handle}, append([]manager.Option{
+		manager.WithLogger(quiet), manager.WithRunnerOptions(esm.WithDriver(franz.Driver()), esm.WithStopTimeout(time.Second)),
+	}, more...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.manager = m
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- m.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error("Run:", err)
+		}
+	})
+	pages, err := console.New(m, append([]console.Option{
+		console.WithPrefix("/console"), console.WithLogger(quiet), console.WithPlaintext(), console.WithFunctions("orders", "billing"),
+		console.WithSecrets(auth.NewStatic(map[string]string{"static:login": `{"username":"alice","password":"swordfish"}`})),
+	}, opts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(pages)
+	t.Cleanup(server.Close)
+	t.Cleanup(server.CloseClientConnections)
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
+	r.url = server.URL + "/console/"
+	return r
+}
+
+// mapping is one of the cluster.
+func (r *rig) mapping(function, topic string) esm.Mapping {
+	return esm.Mapping{
+		FunctionName: function, Topics: []string{topic}, BatchSize: 10,
+		SelfManagedEventSource: esm.SelfManagedEventSource{Endpoints: esm.Endpoints{KafkaBootstrapServers: r.cluster.Bootstrap()}},
+	}
+}
+
+// create makes a mapping without the console.
+func (r *rig) create(m esm.Mapping) string {
+	r.t.Helper()
+	d, err := r.manager.Create(r.t.Context(), m)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return d.Mapping.UUID
+}
+
+func (r *rig) awaitState(id string, state esm.State) {
+	r.t.Helper()
+	within(r.t, string(state), func() bool {
+		d, err := r.manager.Get(id)
+		return err == nil && d.State == state
+	})
+}
+
+// within asks again until ok, or fails the test.
+func within(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline, tick := time.After(30*time.Second), time.NewTicker(20*time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal("waited in vain for", what)
+		}
+	}
+}
