@@ -90,8 +90,10 @@ func (b *browser) against() (out []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, said := range b.said {
-		if strings.Contains(said, "Content Security Policy") || strings.Contains(strings.ToLower(said), "exception") || strings.Contains(said, "htmx:") {
-			out = append(out, said)
+		for _, bad := range []string{"Content Security Policy", "exception", "htmx:swapError", "htmx:targetError", "htmx:responseError", "htmx:evalDisallowed", "htmx:syntax"} {
+			if strings.Contains(said, bad) {
+				out = append(out, said)
+			}
 		}
 	}
 	return out

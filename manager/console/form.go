@@ -43,6 +43,7 @@ func (v formView) field(name string) fieldView {
 				continue
 			}
 			out := fieldView{fieldInfo: f, Value: v.Values.Get(name), Values: v.Values[name], Fixed: f.Fixed && v.ID != "", Wrong: v.Wrong[name], Functions: v.Functions}
+			out.Values = slices.DeleteFunc(slices.Clone(out.Values), func(s string) bool { return strings.TrimSpace(s) == "" })
 			out.Checked = out.Value != ""
 			return out
 		}

@@ -49,8 +49,9 @@ func newRigWith(t *testing.T, more []manager.Option, opts ...console.Option) *ri
 		r.handled <- e
 		return nil
 	}
+	secrets := auth.NewStatic(map[string]string{"static:login": `{"username":"alice","password":"swordfish"}`, "static:other": `{"username":"bob","password":"swordfish"}`})
 	m, err := manager.New(memory.New(), manager.Handlers{"orders": handle, "billing": handle}, append([]manager.Option{
-		manager.WithLogger(quiet), manager.WithRunnerOptions(esm.WithDriver(franz.Driver()), esm.WithStopTimeout(time.Second)),
+		manager.WithLogger(quiet), manager.WithRunnerOptions(esm.WithDriver(franz.Driver()), esm.WithStopTimeout(time.Second), esm.WithSecrets(secrets)),
 	}, more...)...)
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +68,7 @@ func newRigWith(t *testing.T, more []manager.Option, opts ...console.Option) *ri
 	})
 	pages, err := console.New(m, append([]console.Option{
 		console.WithPrefix("/console"), console.WithLogger(quiet), console.WithPlaintext(), console.WithFunctions("orders", "billing"),
-		console.WithSecrets(auth.NewStatic(map[string]string{"static:login": `{"username":"alice","password":"swordfish"}`})),
+		console.WithSecrets(secrets),
 	}, opts...)...)
 	if err != nil {
 		t.Fatal(err)

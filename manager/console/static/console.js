@@ -21,7 +21,8 @@
         width: element.clientWidth, height: 190, cursor: { drag: { x: false, y: false } },
         scales: { y: { range: (_, low, high) => [0, Math.max(high * 1.1, 1)] } },
         axes: [axis, { ...axis, size: 56, values: (_, v) => v.map((n) => Intl.NumberFormat("en", { notation: "compact" }).format(n)) }],
-        series: [{ label: "time" }, ...lines.map(([, label], i) => ({ label, stroke: paint[i], width: 2, points: { show: false } }))],
+        series: [{ label: "time", value: (_, v) => (v == null ? "" : new Date(v * 1000).toLocaleTimeString()) },
+          ...lines.map(([, label], i) => ({ label, value: (_, v) => (v == null ? "" : Intl.NumberFormat("en", { maximumFractionDigits: 1 }).format(v)), stroke: paint[i], width: 2, points: { show: false } }))],
       }, [column(0), ...lines.map(([i]) => column(i))], element);
       element.setAttribute("role", "img");
       element.setAttribute("aria-label", element.parentElement.querySelector("figcaption").textContent + ": " + lines.map((l) => l[1]).join(", ") + "; the numbers of now stand above");
