@@ -41,7 +41,7 @@ Runs the event source mappings that DIR holds, one JSON file each, and serves
   /healthz       200 while the store can be followed
   /readyz        200 once the stored mappings are being started
 
-FILE (YAML) names the functions:
+FILE (YAML) names what is invoked:
   functions:
     - name: orders
       runtime: {command: [python3, -m, awslambdaric, app.handler], directory: ./orders, environment: {STAGE: test}}

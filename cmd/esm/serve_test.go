@@ -336,3 +336,34 @@ Resources:
 		})
 	}
 }
+
+// TestServeAccess tries who gets in where keys and a login are given.
+func TestServeAccess(t *testing.T) {
+	directory := t.TempDir()
+	s := serve(t, "-store", filepath.Join(directory, "mappings"), "-functions", write(t, filepath.Join(directory, "functions.yaml"), "functions: []\n"),
+		"-api-keys", write(t, filepath.Join(directory, "keys"), "# ours\nAKIAEXAMPLE:secret\n"), "-console-login", write(t, filepath.Join(directory, "login"), "alice:swordfish\n"))
+	await(t, "readiness", func() bool { return s.status(t, "/readyz") == http.StatusOK })
+	for path, want := range map[string]int{
+		"/2015-03-31/event-source-mappings": http.StatusForbidden, "/console/": http.StatusUnauthorized, "/console": http.StatusUnauthorized,
+		"/console/add": http.StatusUnauthorized, "/healthz": http.StatusOK, "/nothing": http.StatusForbidden,
+	} {
+		if code := s.status(t, path); code != want {
+			t.Errorf("%s answers %d, not %d", path, code, want)
+		}
+	}
+	for password, want := range map[string]int{"swordfish": http.StatusOK, "Swordfish": http.StatusUnauthorized, "": http.StatusUnauthorized} {
+		request, err := http.NewRequest(http.MethodGet, s.url+"/console/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.SetBasicAuth("alice", password)
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("with %q the console answers %d", password, response.StatusCode)
+		}
+	}
+}

@@ -194,7 +194,8 @@ func (b *browser) shot(name string) {
 // enable, delete.
 func TestBrowser(t *testing.T) {
 	r, b := newRig(t), newBrowser(t)
-	topic := r.cluster.NewTopic(t, 3)
+	const topic = "orders" // for the pictures
+	r.cluster.CreateTopic(t, topic, 3)
 	produce := func(n int) {
 		r.cluster.ProduceN(t, topic, n, func(i int) *kgo.Record {
 			return &kgo.Record{Partition: int32(i % 3), Value: fmt.Appendf(nil, `{"status":"NEW","n":%d}`, i)}

@@ -56,7 +56,7 @@ func (c *console) routes() {
 	page(at("GET", "/mappings/{id}"), c.mapping)
 	c.mux.Handle(at("GET", "/static/"), http.StripPrefix(c.o.prefix, static()))
 	if c.o.prefix != "" {
-		c.mux.Handle(at("GET", "/"), http.HandlerFunc(http.NotFound))
+		c.mux.Handle(at("GET", "/"), http.NotFoundHandler())
 		c.mux.Handle("GET "+c.o.prefix, http.RedirectHandler(c.o.prefix+"/", http.StatusSeeOther))
 	}
 	if c.o.readOnly {

@@ -108,7 +108,7 @@ func (c *console) read(v url.Values, from *esm.Mapping) (esm.Mapping, complaints
 		}
 	}
 	if !c.o.plaintext && len(m.SourceAccessConfigurations) == 0 && len(r.wrong["auth"]) == 0 {
-		r.refuse("auth", "Required 'sourceAccessConfigurations' parameter is missing: this service allows no connection without authentication")
+		r.refusef("auth", "Required 'sourceAccessConfigurations' parameter is missing: this service allows no connection without authentication")
 	}
 	if unknown := slices.IndexFunc(r.wrong[""], func(s string) bool { return strings.Contains(s, manager.ErrFunctionNotFound.Error()) }); unknown >= 0 {
 		r.wrong["function"] = append(r.wrong["function"], r.wrong[""][unknown])

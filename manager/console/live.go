@@ -47,10 +47,10 @@ func (c *console) live(w http.ResponseWriter, r *http.Request) error {
 		}
 		_ = control.SetWriteDeadline(time.Now().Add(10 * time.Second)) // for a browser that does not read
 		if _, err := fmt.Fprintf(w, "data: %s\n\n", data); err != nil {
-			return nil //nolint:nilerr // the browser is gone
+			return nil // the browser is gone
 		}
 		if err := control.Flush(); err != nil || out.Gone {
-			return nil //nolint:nilerr // the same, or there is nothing more to tell
+			return nil // the same, or there is nothing more to tell
 		}
 		select {
 		case <-ticker.C:

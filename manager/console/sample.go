@@ -1,6 +1,7 @@
 package console
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -124,6 +125,6 @@ func (k *series) add(now time.Time, d manager.Description, status esm.Status) sa
 	if len(k.points) > mostPoints {
 		k.points = append([]point(nil), k.points[len(k.points)-mostPoints*9/10:]...) // readers have the old ones
 	}
-	out.Points = k.points[:len(k.points):len(k.points)]
+	out.Points = slices.Clip(k.points)
 	return out
 }

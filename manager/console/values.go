@@ -127,7 +127,7 @@ func (r *reader) lines(name string) []string {
 
 func (r *reader) is(name string) bool { return r.v.Get(name) != "" }
 
-func (r *reader) refuse(name, format string, args ...any) {
+func (r *reader) refusef(name, format string, args ...any) {
 	r.wrong[name] = append(r.wrong[name], fmt.Sprintf(format, args...))
 }
 
@@ -139,7 +139,7 @@ func (r *reader) whole(name string) *int {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil {
-		r.refuse(name, "%q is no whole number", text)
+		r.refusef(name, "%q is no whole number", text)
 		return nil
 	}
 	return &n
@@ -150,7 +150,7 @@ func (r *reader) pairs(name string) (out []esm.SourceAccessConfiguration) {
 	for i, line := range r.lines(name) {
 		kind, uri, ok := strings.Cut(line, "=")
 		if !ok {
-			r.refuse(name, "line %d: want TYPE=URI", i+1) // without what stands there: it may be a secret
+			r.refusef(name, "line %d: want TYPE=URI", i+1) // without what stands there: it may be a secret
 			continue
 		}
 		out = append(out, esm.SourceAccessConfiguration{Type: esm.SourceAccessType(strings.TrimSpace(kind)), URI: strings.TrimSpace(uri)})
@@ -167,7 +167,7 @@ func (r *reader) fill(m *esm.Mapping) {
 	m.BatchSize = 0
 	if n := r.whole("batch"); n != nil {
 		if m.BatchSize = *n; *n == 0 {
-			r.refuse("batch", "0 is too few: 1 to 10,000")
+			r.refusef("batch", "0 is too few: 1 to 10,000")
 		}
 	}
 	m.MaximumBatchingWindowInSeconds, m.MaximumRetryAttempts, m.MaximumRecordAgeInSeconds = r.whole("window"), r.whole("retries"), r.whole("age")
@@ -203,7 +203,7 @@ func (r *reader) fill(m *esm.Mapping) {
 	for i, line := range r.lines("tags") {
 		key, value, ok := strings.Cut(line, "=")
 		if key = strings.TrimSpace(key); !ok || key == "" {
-			r.refuse("tags", "line %d: want key=value", i+1)
+			r.refusef("tags", "line %d: want key=value", i+1)
 			continue
 		}
 		if m.Tags == nil {
@@ -219,7 +219,7 @@ func (r *reader) access() (out []esm.SourceAccessConfiguration) {
 	if method := r.text("auth"); method != "" {
 		out = append(out, esm.SourceAccessConfiguration{Type: esm.SourceAccessType(method), URI: r.text("secret")})
 	} else if r.text("secret") != "" {
-		r.refuse("secret", "a secret needs an authentication method")
+		r.refusef("secret", "a secret needs an authentication method")
 	}
 	if ca := r.text("ca"); ca != "" {
 		out = append(out, esm.SourceAccessConfiguration{Type: auth.ServerRootCACertificate, URI: ca})
@@ -256,7 +256,7 @@ func (r *reader) fillNew(m *esm.Mapping) {
 	if text := r.text("timestamp"); text != "" {
 		t, err := time.Parse(time.RFC3339Nano, text)
 		if err != nil {
-			r.refuse("timestamp", "%q is no time such as 2026-11-28T15:04:05Z", text)
+			r.refusef("timestamp", "%q is no time such as 2026-11-28T15:04:05Z", text)
 		}
 		m.StartingPositionTimestamp = t
 	}
