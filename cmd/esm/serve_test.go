@@ -22,6 +22,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/esm-go/esm/internal/functest"
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
@@ -365,5 +366,53 @@ func TestServeAccess(t *testing.T) {
 		if response.StatusCode != want {
 			t.Errorf("with %q the console answers %d", password, response.StatusCode)
 		}
+	}
+}
+
+// TestServeRuntime runs an unchanged Python function, in a directory beside the file that names it, and stops its process.
+func TestServeRuntime(t *testing.T) {
+	python := functest.Python(t)
+	cluster := kafkatest.Fake(t).Client
+	directory := t.TempDir()
+	if err := os.Mkdir(filepath.Join(directory, "orders"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	journal := filepath.Join(directory, "journal")
+	write(t, filepath.Join(directory, "orders", "app.py"), `import os
+def handler(event, context):
+    with open(os.environ["JOURNAL"], "a") as f:
+        f.write(f"{os.getpid()} {event['eventSource']}\n")
+`)
+	topic := cluster.NewTopic(t, 1)
+	cluster.Produce(t, &kgo.Record{Topic: topic, Value: []byte("a record")})
+	functions := write(t, filepath.Join(directory, "functions.yaml"), fmt.Sprintf(
+		"functions:\n  - name: orders\n    timeout: 20s\n    runtime: {command: [%s, -m, awslambdaric, app.handler], directory: ./orders, environment: {JOURNAL: %s}, workers: 2}\n", python, journal))
+	s := serve(t, "-store", filepath.Join(directory, "mappings"), "-functions", functions, "-plaintext", "-stop-timeout", "10s")
+	body := fmt.Sprintf(`{"FunctionName":"orders","Topics":[%q],"SelfManagedEventSource":{"Endpoints":{"KAFKA_BOOTSTRAP_SERVERS":[%q]}}}`, topic, cluster.Bootstrap()[0])
+	response, err := http.Post(s.url+"/2015-03-31/event-source-mappings", "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusAccepted {
+		t.Fatal(response.Status)
+	}
+	var pid int
+	await(t, "the function's journal", func() bool {
+		data, err := os.ReadFile(journal)
+		if err != nil {
+			return false
+		}
+		n, _ := fmt.Sscanf(string(data), "%d SelfManagedKafka\n", &pid)
+		return n == 1
+	})
+	if runtime.GOOS == "windows" {
+		return
+	}
+	if err := s.signal(t, syscall.SIGTERM); err != nil {
+		t.Error("stopped, it ended with", err)
+	}
+	if p, err := os.FindProcess(pid); err == nil && p.Signal(syscall.Signal(0)) == nil {
+		t.Errorf("the function's process %d lives on", pid)
 	}
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -106,6 +108,13 @@ func (c *console) connect(ctx context.Context, r *http.Request) (v testView) {
 			v.Steps = append(v.Steps, line)
 		}
 	}
+	address, err := reach(ctx, m.SelfManagedEventSource.Endpoints.KafkaBootstrapServers)
+	if err == nil {
+		err = auth.ProbeTLS(ctx, address, credentials, nil) // says more of a handshake that fails than a client does
+	}
+	if err != nil {
+		return v.failed(err)
+	}
 	probe, ok := franz.Driver().(driver.Prober)
 	if !ok {
 		return v.failed(errors.New("this driver cannot test a connection"))
@@ -119,6 +128,35 @@ func (c *console) connect(ctx context.Context, r *http.Request) (v testView) {
 	v.OK = true
 	v.Steps = append(v.Steps, fmt.Sprintf("a broker answered after %d ms", time.Since(began).Milliseconds()))
 	return v
+}
+
+// reach finds one of the servers that takes a connection: a client would go on trying those that do not until its time
+// is up.
+func reach(ctx context.Context, servers []string) (address string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, clusterTimeout/3)
+	defer cancel()
+	var dials sync.WaitGroup
+	var mu sync.Mutex
+	var errs []error
+	for _, server := range servers {
+		dials.Go(func() {
+			connection, err := new(net.Dialer).DialContext(ctx, "tcp", server)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				errs = append(errs, err)
+				return
+			}
+			_ = connection.Close()
+			address = server
+			cancel() // one is enough
+		})
+	}
+	dials.Wait()
+	if address != "" {
+		return address, nil
+	}
+	return "", errors.Join(errs...)
 }
 
 // failed says what an error of a secret, a client or a broker means.

@@ -259,7 +259,7 @@ func TestConnection(t *testing.T) {
 		"needs an authentic": {"servers": {"127.0.0.1:1"}, "secret": {"static:login"}},
 		"static:missing":     {"servers": {"127.0.0.1:1"}, "auth": {"BASIC_AUTH"}, "secret": {"static:missing"}},
 		"Connection error":   {"servers": {"127.0.0.1:1"}},
-		"SASL":               {"servers": r.cluster.Bootstrap(), "auth": {"SASL_SCRAM_512_AUTH"}, "secret": {"static:login"}},
+		"plaintext":          {"servers": r.cluster.Bootstrap(), "auth": {"SASL_SCRAM_512_AUTH"}, "secret": {"static:login"}},
 	} {
 		_, page := r.post("test", form)
 		if !strings.Contains(page, "It does not work") || !strings.Contains(page, want) || strings.Contains(page, "swordfish") {
