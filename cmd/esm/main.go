@@ -32,7 +32,7 @@ const (
 
 // commands are all there are, in the order in which they are listed.
 func commands() []command {
-	return []command{redriveCommand()}
+	return []command{serveCommand(), checkCommand(), redriveCommand()}
 }
 
 func main() {

@@ -92,8 +92,8 @@ func fillTopic(t *testing.T, c *kafkatest.Client, partitions, n int) string {
 	return topic
 }
 
-// function is a mended function behind a URL.
-type function struct {
+// mended is a mended function behind a URL.
+type mended struct {
 	*httptest.Server
 
 	mu    sync.Mutex
@@ -101,9 +101,9 @@ type function struct {
 	after func(taken int)
 }
 
-func newFunction(t *testing.T) *function {
+func newMended(t *testing.T) *mended {
 	t.Helper()
-	f := &function{got: make(map[string]int)}
+	f := &mended{got: make(map[string]int)}
 	f.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -131,7 +131,7 @@ func newFunction(t *testing.T) *function {
 func TestRedriveTopicToURL(t *testing.T) {
 	c := kafkatest.Fake(t).Client
 	topic := fillTopic(t, c, 2, 30)
-	f := newFunction(t)
+	f := newMended(t)
 	servers := strings.Join(c.Bootstrap(), ",")
 	code, out, errs := program(t, "redrive", "-from", "kafka://"+topic, "-bootstrap-servers", servers, "-dry-run", "-key", "key-3")
 	if code != 0 || !strings.Contains(out, "30 failures read, 1 would be handed over, 29 passed over by the filter") || !strings.Contains(out, "2023-11-14T22:13:20Z RetryAttemptsExhausted orders-1@1") || errs != "" {
@@ -190,7 +190,7 @@ func TestRedriveBucket(t *testing.T) {
 		t.Fatal(err)
 	}
 	fill(t, to, 20)
-	f := newFunction(t)
+	f := newMended(t)
 	code, out, errs := program(t, "redrive", "-from", "s3://"+bucket+"/aws/lambda/m/orders-1/", "-s3-path-style", "-to", f.URL, "-list")
 	if code != 0 || len(f.got) != 10 || strings.Count(out, "redriven aws/lambda/m/orders-1/2023/11/14/") != 10 {
 		t.Errorf("%d, %d records\n%s%s", code, len(f.got), out, errs)
@@ -239,7 +239,7 @@ func TestKafkaRedriveInterrupted(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	f := newFunction(t)
+	f := newMended(t)
 	for _, step := range []struct {
 		at     int
 		signal syscall.Signal

@@ -1,0 +1,338 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/esm-go/esm/internal/kafkatest"
+)
+
+// binary is the program, built once for the tests that run it as a user does.
+var binary = sync.OnceValues(func() (string, error) {
+	directory, err := os.MkdirTemp("", "esm-binary")
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(directory, "esm")
+	if runtime.GOOS == "windows" {
+		file += ".exe"
+	}
+	out, err := exec.Command("go", "build", "-o", file, ".").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return file, nil
+})
+
+// service is a running esm serve.
+type service struct {
+	url     string
+	command *exec.Cmd
+	stderr  bytes.Buffer
+	ended   chan error
+}
+
+// serve starts the program and waits until it says where it listens.
+func serve(t *testing.T, args ...string) *service {
+	t.Helper()
+	file, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &service{command: exec.Command(file, append([]string{"serve", "-listen", "127.0.0.1:0"}, args...)...), ended: make(chan error, 1)}
+	s.command.Stderr = &s.stderr
+	out, err := s.command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	go func() { s.ended <- s.command.Wait() }()
+	t.Cleanup(func() {
+		if s.command.ProcessState == nil {
+			_ = s.command.Process.Kill()
+			<-s.ended
+		}
+		if t.Failed() {
+			t.Log(s.stderr.String())
+		}
+	})
+	if s.url = regexp.MustCompile(`https?://[^/ ]+`).FindString(line); err != nil || s.url == "" {
+		t.Fatalf("it said %q, %v", line, err)
+	}
+	return s
+}
+
+// signal ends the program and returns how it ended.
+func (s *service) signal(t *testing.T, with os.Signal) error {
+	t.Helper()
+	if err := s.command.Process.Signal(with); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-s.ended:
+		return err
+	case <-time.After(time.Minute):
+		t.Fatal("it does not end")
+		return nil
+	}
+}
+
+// status asks for a path and returns the status.
+func (s *service) status(t *testing.T, path string) int {
+	t.Helper()
+	response, err := http.Get(s.url + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, response.Body)
+	_ = response.Body.Close()
+	return response.StatusCode
+}
+
+// aws runs the real aws command against the service.
+func (s *service) aws(t *testing.T, args ...string) map[string]any {
+	t.Helper()
+	directory := os.Getenv("ESM_AWS_CLIENTS")
+	if directory == "" {
+		if os.Getenv("CI") != "" {
+			t.Fatal("ESM_AWS_CLIENTS is not set: .ci/run clients sets it")
+		}
+		t.Skip("needs the aws command: .ci/run clients installs it, ESM_AWS_CLIENTS names the directory")
+	}
+	command := exec.Command(filepath.Join(directory, "awscli", "bin", "aws"), append([]string{"lambda", "--endpoint-url", s.url}, args...)...)
+	command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent", "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=y",
+		"AWS_DEFAULT_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true", "AWS_PAGER=", "AWS_MAX_ATTEMPTS=1"}
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("aws %v: %v: %s", args, err, stderr.String())
+	}
+	answer := map[string]any{}
+	if len(out) > 0 {
+		if err := json.Unmarshal(out, &answer); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	return answer
+}
+
+func (s *service) awaitState(t *testing.T, id, state string) {
+	t.Helper()
+	await(t, state, func() bool { return s.aws(t, "get-event-source-mapping", "--uuid", id)["State"] == state })
+}
+
+func await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline, tick := time.After(time.Minute), time.NewTicker(20*time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal("waited in vain for", what)
+		}
+	}
+}
+
+// events is a function behind a URL that keeps what it is given.
+func events(t *testing.T) (url string, got chan string) {
+	got = make(chan string, 100)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err == nil {
+			got <- string(body)
+		}
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, got
+}
+
+func write(t *testing.T, file, text string) string {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// TestServe does with the program and the real aws command what a user does, and kills it in between.
+func TestServe(t *testing.T) { tryService(t, kafkatest.Fake(t).Client) }
+
+func TestKafkaServe(t *testing.T) { tryService(t, kafkatest.Start(t).Client) }
+
+func tryService(t *testing.T, cluster *kafkatest.Client) {
+	url, got := events(t)
+	directory := t.TempDir()
+	functions := write(t, filepath.Join(directory, "functions.yaml"), "functions:\n  - name: orders\n    url: "+url+"\n")
+	args := []string{"-store", filepath.Join(directory, "mappings"), "-functions", functions, "-plaintext", "-stop-timeout", "10s"}
+	s := serve(t, args...)
+	await(t, "readiness", func() bool { return s.status(t, "/readyz") == http.StatusOK })
+	if code := s.status(t, "/healthz"); code != http.StatusOK {
+		t.Error("/healthz answers", code)
+	}
+	topic := cluster.NewTopic(t, 1)
+	produced := 0
+	handled := func(t *testing.T) {
+		t.Helper()
+		cluster.Produce(t, &kgo.Record{Topic: topic, Value: fmt.Append(nil, "record ", produced)})
+		produced++
+		select {
+		case e := <-got:
+			if !strings.Contains(e, `"eventSource":"SelfManagedKafka"`) {
+				t.Error("the function got", e)
+			}
+		case <-time.After(time.Minute):
+			t.Fatal("the function got nothing")
+		}
+	}
+	created := s.aws(t, "create-event-source-mapping", "--function-name", "orders", "--topics", topic, "--self-managed-event-source",
+		`{"Endpoints":{"KAFKA_BOOTSTRAP_SERVERS":["`+strings.Join(cluster.Bootstrap(), `","`)+`"]}}`)
+	id, _ := created["UUID"].(string)
+	s.awaitState(t, id, "Enabled")
+	handled(t)
+	if updated := s.aws(t, "update-event-source-mapping", "--uuid", id, "--batch-size", "7", "--no-enabled"); updated["BatchSize"] != 7.0 {
+		t.Error("updated:", updated)
+	}
+	s.awaitState(t, id, "Disabled") // out of the group: a killed member stays there until its session ends, which is 45 s
+	if err := s.signal(t, syscall.SIGKILL); err == nil {
+		t.Error("killed, it ended well")
+	}
+	s = serve(t, args...)
+	await(t, "readiness", func() bool { return s.status(t, "/readyz") == http.StatusOK })
+	if kept := s.aws(t, "get-event-source-mapping", "--uuid", id); kept["State"] != "Disabled" || kept["BatchSize"] != 7.0 {
+		t.Error("after the kill it is", kept)
+	}
+	s.aws(t, "update-event-source-mapping", "--uuid", id, "--enabled")
+	s.awaitState(t, id, "Enabled")
+	handled(t)
+	s.aws(t, "update-event-source-mapping", "--uuid", id, "--no-enabled")
+	s.awaitState(t, id, "Disabled")
+	s.aws(t, "delete-event-source-mapping", "--uuid", id)
+	await(t, "the end of the mapping", func() bool {
+		return len(s.aws(t, "list-event-source-mappings")["EventSourceMappings"].([]any)) == 0
+	})
+	if runtime.GOOS == "windows" {
+		return // no signal that a process could heed
+	}
+	if err := s.signal(t, syscall.SIGTERM); err != nil {
+		t.Error("stopped, it ended with", err)
+	}
+}
+
+// TestServeRefuses tries what a person may get wrong. Each is said with file, line and field, or with the flag.
+func TestServeRefuses(t *testing.T) {
+	directory := t.TempDir()
+	good := write(t, filepath.Join(directory, "good.yaml"), "functions: []\n")
+	keys := write(t, filepath.Join(directory, "keys"), "AKIAEXAMPLE:secret\n")
+	for _, test := range []struct {
+		name, functions string
+		args, want      []string
+	}{
+		{name: "no functions", functions: "secrets: {}\n", want: []string{":1: functions: is missing"}},
+		{name: "empty", functions: "", want: []string{":1: functions: is missing"}},
+		{name: "no YAML", functions: "functions: [\n", want: []string{"functions.yaml: yaml: line 1"}},
+		{name: "unknown names", functions: "functions:\n  - name: a\n    uri: http://x\nsecret: 1\n",
+			want: []string{":3: functions[0].uri: is not known here; there are lambda, name, runtime, timeout, url", ":2: functions[0]: want one of", ":4: secret: is not known"}},
+		{name: "wrong kinds", functions: "functions:\n  - {name: [a], url: http://x, timeout: soon}\n  - 7\nsecrets: {env: maybe}\nallowed: {servers: x}\n",
+			want: []string{":2: functions[0].name: want a text", ":2: functions[0].timeout: want a duration", ":3: functions[1]: want names", ":4: secrets.env: want true or false", ":5: allowed.servers: want a list"}},
+		{name: "twice", functions: "functions:\n  - {name: a, url: \"http://x\"}\n  - {name: a, url: \"http://y\"}\n", want: []string{`:3: functions[1].name: "a" is the function of line 2`}},
+		{name: "two targets", functions: "functions:\n  - {name: a, url: \"http://x\", lambda: b}\n", want: []string{"want one of runtime, url and lambda"}},
+		{name: "bad targets", functions: "functions:\n  - {name: a, url: \"ftp://x\"}\n  - {name: b, runtime: {command: [no-such-program-anywhere]}}\n  - {name: c, runtime: {}}\n",
+			want: []string{":4: functions[2].runtime.command: is missing"}},
+		{name: "bad targets alone", functions: "functions:\n  - {name: a, url: \"ftp://x\"}\n  - {name: b, runtime: {command: [no-such-program-anywhere]}}\n",
+			want: []string{":2: functions[0]: ", ":3: functions[1]: runtime: Command: "}},
+		{name: "no file", args: []string{"-functions", filepath.Join(directory, "missing.yaml")}, want: []string{"missing.yaml"}},
+		{name: "no store", args: []string{"-store", "", "-functions", good}, want: []string{"-store is missing"}},
+		{name: "no time", args: []string{"-functions", good, "-stop-timeout", "1ms"}, want: []string{"-stop-timeout"}},
+		{name: "an address", args: []string{"-functions", good, "-listen", "9001"}, want: []string{"-listen"}},
+		{name: "open to all", args: []string{"-functions", good, "-listen", "0.0.0.0:0"}, want: []string{"-api-keys", "-tls-cert", "-console-login", "-host NAME"}},
+		{name: "open to all behind loopback", args: []string{"-functions", good, "-behind-proxy"}, want: []string{"-api-keys", "-console-login", "-host NAME"}},
+		{name: "no TLS", args: []string{"-functions", good, "-listen", ":0", "-api-keys", keys, "-no-console", "-host", "a"}, want: []string{"-tls-cert"}},
+		{name: "bad keys", args: []string{"-functions", good, "-api-keys", write(t, filepath.Join(directory, "nokeys"), "# none yet\nAKIAEXAMPLE\n")}, want: []string{"-api-keys: entry 1"}},
+		{name: "bad login", args: []string{"-functions", good, "-console-login", write(t, filepath.Join(directory, "login"), "alice\n")}, want: []string{"-console-login: want one line"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			args := append([]string{"serve", "-listen", "127.0.0.1:0", "-store", filepath.Join(t.TempDir(), "mappings")}, test.args...)
+			if test.args == nil {
+				args = append(args, "-functions", write(t, filepath.Join(t.TempDir(), "functions.yaml"), test.functions))
+			}
+			var stdout, stderr bytes.Buffer
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			if code := dispatch(ctx, args, streams{strings.NewReader(""), &stdout, &stderr}); code == exitOK {
+				t.Errorf("it ended well, and said %s", stdout.String())
+			}
+			for _, want := range test.want {
+				if !strings.Contains(stderr.String(), want) {
+					t.Errorf("it did not say %q but\n%s", want, stderr.String())
+				}
+			}
+		})
+	}
+}
+
+func TestCheck(t *testing.T) {
+	directory := t.TempDir()
+	const template = `Parameters:
+  Topic: {Type: String}
+Resources:
+  Orders:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      FunctionName: orders
+      BatchSize: 20000
+      Topics: [!Ref Topic]
+      SelfManagedEventSource: {Endpoints: {KafkaBootstrapServers: ["broker:9092"]}}
+`
+	broken := write(t, filepath.Join(directory, "template.yaml"), template)
+	mended := write(t, filepath.Join(directory, "mended.yaml"), strings.ReplaceAll(template, "20000", "20"))
+	for _, test := range []struct {
+		args []string
+		code int
+		want []string
+	}{
+		{[]string{"-parameter", "Topic=orders", mended}, exitOK, []string{"differs on Lambda: Orders: SourceAccessConfigurations"}},
+		{[]string{"-strict", "-parameter", "Topic=orders", mended}, exitFailed, []string{"differs on Lambda"}},
+		{[]string{"-parameter", "Topic=orders", broken}, exitFailed, []string{broken + ":8: error: Orders: BatchSize = 20000"}},
+		{[]string{mended}, exitFailed, []string{"Topic"}},
+		{[]string{"-"}, exitFailed, []string{"-:2: error: BatchSize"}},
+		{nil, exitUsage, []string{"no file"}},
+		{[]string{filepath.Join(directory, "missing")}, exitFailed, []string{"missing"}},
+		{[]string{"-parameter", "x", mended}, exitUsage, []string{"NAME=VALUE"}},
+	} {
+		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
+			var out bytes.Buffer
+			in := strings.NewReader("{\"FunctionName\":\"f\",\n\"BatchSize\":-1,\"Topics\":[\"t\"],\"SelfManagedEventSource\":{\"Endpoints\":{\"KAFKA_BOOTSTRAP_SERVERS\":[\"b:1\"]}}}")
+			if code := dispatch(context.Background(), append([]string{"check"}, test.args...), streams{in, &out, &out}); code != test.code {
+				t.Errorf("it ended with %d, not %d", code, test.code)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(out.String(), want) {
+					t.Errorf("it did not say %q but\n%s", want, out.String())
+				}
+			}
+		})
+	}
+}
