@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"crypto/tls"
 	"errors"
 	"flag"
@@ -17,34 +15,25 @@ import (
 	"github.com/esm-go/esm/manager/api"
 )
 
-// The environment variables that stand in for files.
-const (
-	keysVariable  = "ESM_API_KEYS"
-	loginVariable = "ESM_CONSOLE_LOGIN"
-)
+// keysVariable is the environment variable that stands in for a file.
+const keysVariable = "ESM_API_KEYS"
 
 // accessFlags say who may call.
 type accessFlags struct {
-	keys, login         string
-	certificate, key    string
-	behindProxy         bool
-	noConsole, readOnly bool
-	hosts               texts
+	keys             string
+	certificate, key string
+	behindProxy      bool
+	hosts            texts
 	// loopback: nobody but this machine reaches the listener.
 	loopback    bool
 	credentials []api.Credentials
-	user        string
-	password    auth.Secret
 }
 
 func (a *accessFlags) add(set *flag.FlagSet) {
 	set.StringVar(&a.keys, "api-keys", "", "a `file` of lines ACCESS_KEY_ID:SECRET, with which requests to the API are signed; also "+keysVariable)
-	set.StringVar(&a.login, "console-login", "", "a `file` with one line USER:PASSWORD, which the console asks for; also "+loginVariable)
 	set.StringVar(&a.certificate, "tls-cert", "", "the `file` of the TLS certificate chain")
 	set.StringVar(&a.key, "tls-key", "", "the `file` of its private key")
 	set.BoolVar(&a.behindProxy, "behind-proxy", false, "a proxy speaks TLS to clients, and alone reaches this listener; X-Forwarded-Host is trusted")
-	set.BoolVar(&a.noConsole, "no-console", false, "serve no console")
-	set.BoolVar(&a.readOnly, "read-only-console", false, "the console shows, and changes nothing")
 	set.Var(&a.hosts, "host", "a `name` by which clients call; may be repeated; default localhost, 127.0.0.1 and ::1")
 }
 
@@ -67,17 +56,6 @@ func (a *accessFlags) complete(listen string) error {
 		}
 		a.credentials = append(a.credentials, api.Credentials{AccessKeyID: id, SecretAccessKey: auth.NewSecret(secret)})
 	}
-	login, err := readLines(a.login, loginVariable)
-	if err != nil {
-		return fmt.Errorf("-console-login: %w", err)
-	}
-	if len(login) > 0 {
-		user, password, ok := strings.Cut(login[0], ":")
-		if !ok || user == "" || password == "" || len(login) > 1 {
-			return errors.New("-console-login: want one line USER:PASSWORD")
-		}
-		a.user, a.password = user, auth.NewSecret(password)
-	}
 	if (a.certificate == "") != (a.key == "") {
 		return errors.New("-tls-cert and -tls-key: give both or none")
 	}
@@ -90,8 +68,7 @@ func (a *accessFlags) complete(listen string) error {
 		what string
 	}{
 		{len(a.credentials) == 0, "-api-keys FILE (or " + keysVariable + "): who may call the API"},
-		{a.certificate == "" && !a.behindProxy, "-tls-cert and -tls-key, or -behind-proxy: keys and logins must not cross a network as they are"},
-		{a.user == "" && !a.noConsole, "-console-login FILE (or " + loginVariable + "), or -no-console: who may use the console"},
+		{a.certificate == "" && !a.behindProxy, "-tls-cert and -tls-key, or -behind-proxy: what is said must not cross a network as it is"},
 		{len(a.hosts) == 0, "-host NAME: the names by which clients call"},
 	} {
 		if missing.is {
@@ -117,7 +94,7 @@ func (a *accessFlags) serve(server *http.Server, l net.Listener) error {
 }
 
 // handler is everything that is served.
-func (f *serveFlags) handler(m *manager.Manager, fleet *fleet, logger *slog.Logger) (http.Handler, error) {
+func (f *serveFlags) handler(m *manager.Manager, logger *slog.Logger) (http.Handler, error) {
 	a := &f.access
 	apiOptions := []api.Option{api.WithLogger(logger)}
 	if len(a.hosts) > 0 {
@@ -146,29 +123,11 @@ func (f *serveFlags) handler(m *manager.Manager, fleet *fleet, logger *slog.Logg
 // paths gives Lambda's paths to its handler as they came: a mux would clean them first.
 func paths(mux, lambda http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch path := r.URL.Path; {
-		case path == "/", path == "/healthz", path == "/readyz", path == "/console", strings.HasPrefix(path, "/console/"):
+		switch r.URL.Path {
+		case "/", "/healthz", "/readyz":
 			mux.ServeHTTP(w, r)
 		default:
 			lambda.ServeHTTP(w, r)
 		}
-	})
-}
-
-// ask wants the console's login, where there is one.
-func (a *accessFlags) ask(next http.Handler) http.Handler {
-	if a.user == "" {
-		return next
-	}
-	wanted := sha256.Sum256([]byte(a.user + ":" + a.password.Reveal()))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		user, password, _ := r.BasicAuth()
-		given := sha256.Sum256([]byte(user + ":" + password))
-		if subtle.ConstantTimeCompare(given[:], wanted[:]) != 1 {
-			w.Header().Set("WWW-Authenticate", `Basic realm="esm", charset="UTF-8"`)
-			http.Error(w, "log in", http.StatusUnauthorized)
-			return
-		}
-		next.ServeHTTP(w, r)
 	})
 }

@@ -49,7 +49,7 @@ type configReader struct {
 	errs []error
 }
 
-func (r *configReader) refuse(n *yaml.Node, path, format string, args ...any) {
+func (r *configReader) refusef(n *yaml.Node, path, format string, args ...any) {
 	if path != "" {
 		path += ": "
 	}
@@ -60,7 +60,7 @@ func (r *configReader) refuse(n *yaml.Node, path, format string, args ...any) {
 func (r *configReader) object(n *yaml.Node, path string, fields map[string]func(n *yaml.Node, path string)) (given map[string]bool) {
 	given = make(map[string]bool)
 	if n.Kind != yaml.MappingNode {
-		r.refuse(n, path, "want names and values, such as name: orders")
+		r.refusef(n, path, "want names and values, such as name: orders")
 		return given
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -74,9 +74,9 @@ func (r *configReader) object(n *yaml.Node, path string, fields map[string]func(
 				names = append(names, name)
 			}
 			slices.Sort(names)
-			r.refuse(key, field, "is not known here; there are %s", strings.Join(names, ", "))
+			r.refusef(key, field, "is not known here; there are %s", strings.Join(names, ", "))
 		case given[key.Value]:
-			r.refuse(key, field, "is given twice")
+			r.refusef(key, field, "is given twice")
 		default:
 			read(value, field)
 		}
@@ -87,7 +87,7 @@ func (r *configReader) object(n *yaml.Node, path string, fields map[string]func(
 
 func (r *configReader) list(n *yaml.Node, path string, each func(n *yaml.Node, path string)) {
 	if n.Kind != yaml.SequenceNode {
-		r.refuse(n, path, "want a list, such as [a, b]")
+		r.refusef(n, path, "want a list, such as [a, b]")
 		return
 	}
 	for i, element := range n.Content {
@@ -98,7 +98,7 @@ func (r *configReader) list(n *yaml.Node, path string, each func(n *yaml.Node, p
 func (r *configReader) text(to *string) func(*yaml.Node, string) {
 	return func(n *yaml.Node, path string) {
 		if n.Kind != yaml.ScalarNode || n.Tag == "!!null" || n.Value == "" {
-			r.refuse(n, path, "want a text")
+			r.refusef(n, path, "want a text")
 			return
 		}
 		*to = n.Value
@@ -119,7 +119,7 @@ func (r *configReader) texts(to *[]string) func(*yaml.Node, string) {
 func (r *configReader) flag(to *bool) func(*yaml.Node, string) {
 	return func(n *yaml.Node, path string) {
 		if n.Kind != yaml.ScalarNode || n.Decode(to) != nil {
-			r.refuse(n, path, "want true or false")
+			r.refusef(n, path, "want true or false")
 		}
 	}
 }
@@ -127,7 +127,7 @@ func (r *configReader) flag(to *bool) func(*yaml.Node, string) {
 func (r *configReader) number(to *int) func(*yaml.Node, string) {
 	return func(n *yaml.Node, path string) {
 		if n.Kind != yaml.ScalarNode || n.Decode(to) != nil || *to < 1 {
-			r.refuse(n, path, "want a number, 1 or more")
+			r.refusef(n, path, "want a number, 1 or more")
 		}
 	}
 }
@@ -136,7 +136,7 @@ func (r *configReader) duration(to *time.Duration) func(*yaml.Node, string) {
 	return func(n *yaml.Node, path string) {
 		d, err := time.ParseDuration(n.Value)
 		if err != nil || d <= 0 {
-			r.refuse(n, path, "want a duration, such as 30s")
+			r.refusef(n, path, "want a duration, such as 30s")
 		}
 		*to = d
 	}
@@ -146,12 +146,12 @@ func (r *configReader) variables(to *map[string]string) func(*yaml.Node, string)
 	return func(n *yaml.Node, path string) {
 		*to = make(map[string]string)
 		if n.Kind != yaml.MappingNode {
-			r.refuse(n, path, "want names and values, such as {STAGE: test}")
+			r.refusef(n, path, "want names and values, such as {STAGE: test}")
 			return
 		}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			if n.Content[i+1].Kind != yaml.ScalarNode {
-				r.refuse(n.Content[i+1], path+"."+n.Content[i].Value, "want a text")
+				r.refusef(n.Content[i+1], path+"."+n.Content[i].Value, "want a text")
 			}
 			(*to)[n.Content[i].Value] = n.Content[i+1].Value
 		}
@@ -179,7 +179,7 @@ func readServiceConfig(file string) (*serviceConfig, error) {
 			r.list(n, path, func(n *yaml.Node, path string) {
 				f := r.function(n, path, filepath.Dir(file))
 				if first, twice := names[f.name]; twice && f.name != "" {
-					r.refuse(n, path+".name", "%q is the function of line %d already", f.name, first)
+					r.refusef(n, path+".name", "%q is the function of line %d already", f.name, first)
 				}
 				names[f.name] = n.Line
 				c.functions = append(c.functions, f)
@@ -198,7 +198,7 @@ func readServiceConfig(file string) (*serviceConfig, error) {
 		},
 	})
 	if !given["functions"] {
-		r.refuse(root, "functions", "is missing: the list of functions")
+		r.refusef(root, "functions", "is missing: the list of functions")
 	}
 	if c.secrets.files != "" && !filepath.IsAbs(c.secrets.files) {
 		c.secrets.files = filepath.Join(filepath.Dir(file), c.secrets.files)
@@ -217,7 +217,7 @@ func (r *configReader) function(n *yaml.Node, path, base string) functionConfig 
 				"workers": r.number(&f.workers), "memory": r.number(&f.memoryMB),
 			})
 			if !given["command"] {
-				r.refuse(n, path+".command", "is missing: what starts a worker, such as [python3, -m, awslambdaric, app.handler]")
+				r.refusef(n, path+".command", "is missing: what starts a worker, such as [python3, -m, awslambdaric, app.handler]")
 			}
 		},
 	})
@@ -225,7 +225,7 @@ func (r *configReader) function(n *yaml.Node, path, base string) functionConfig 
 		return f
 	}
 	if !given["name"] {
-		r.refuse(n, path+".name", "is missing: what mappings call the function")
+		r.refusef(n, path+".name", "is missing: what mappings call the function")
 	}
 	targets := 0
 	for _, target := range []string{"runtime", "url", "lambda"} {
@@ -234,10 +234,10 @@ func (r *configReader) function(n *yaml.Node, path, base string) functionConfig 
 		}
 	}
 	if targets != 1 {
-		r.refuse(n, path, "want one of runtime, url and lambda: what is invoked")
+		r.refusef(n, path, "want one of runtime, url and lambda: what is invoked")
 	}
 	if given["timeout"] && given["lambda"] {
-		r.refuse(n, path+".timeout", "is the function's own on Lambda; leave it out")
+		r.refusef(n, path+".timeout", "is the function's own on Lambda; leave it out")
 	}
 	if f.directory == "" {
 		f.directory = base

@@ -20,7 +20,7 @@ import (
 )
 
 func serveCommand() command {
-	return command{name: "serve", summary: "run mappings, with Lambda's API and a console", run: runServe}
+	return command{name: "serve", summary: "run mappings, with Lambda's API", run: runServe}
 }
 
 // serveFlags are what the command was given.
@@ -37,11 +37,10 @@ const serveUsage = `Usage: esm serve -store DIR -functions FILE [flags]
 
 Runs the event source mappings that DIR holds, one JSON file each, and serves
   /2015-03-31/…  Lambda's API: aws lambda create-event-source-mapping --endpoint-url http://127.0.0.1:9001 …
-  /console/      a console for browsers
   /healthz       200 while the store can be followed
   /readyz        200 once the stored mappings are being started
 
-FILE (YAML) names the functions:
+FILE (YAML) says what is invoked:
   functions:
     - name: orders
       runtime: {command: [python3, -m, awslambdaric, app.handler], directory: ./orders, environment: {STAGE: test}}
@@ -52,8 +51,7 @@ FILE (YAML) names the functions:
   secrets: {files: /run/secrets}   # file:NAME; also env: true (env:NAME) and aws: true (arn:…)
   allowed: {servers: ["*.example.com:9092"]}   # also secrets, destinations, registries
 
-On an address that others can reach it wants API keys, TLS or a proxy, the names it is called by, and a login for the
-console or -no-console.
+On an address that others can reach it wants API keys, TLS or a proxy, and the names it is called by.
 
 Flags:
 `
@@ -134,7 +132,7 @@ func (f *serveFlags) serve(ctx context.Context, s streams) (err error) {
 	if err != nil {
 		return err
 	}
-	handler, err := f.handler(m, fleet, logger)
+	handler, err := f.handler(m, logger)
 	if err != nil {
 		return err
 	}

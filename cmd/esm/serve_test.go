@@ -267,11 +267,10 @@ func TestServeRefuses(t *testing.T) {
 		{name: "no store", args: []string{"-store", "", "-functions", good}, want: []string{"-store is missing"}},
 		{name: "no time", args: []string{"-functions", good, "-stop-timeout", "1ms"}, want: []string{"-stop-timeout"}},
 		{name: "an address", args: []string{"-functions", good, "-listen", "9001"}, want: []string{"-listen"}},
-		{name: "open to all", args: []string{"-functions", good, "-listen", "0.0.0.0:0"}, want: []string{"-api-keys", "-tls-cert", "-console-login", "-host NAME"}},
-		{name: "open to all behind loopback", args: []string{"-functions", good, "-behind-proxy"}, want: []string{"-api-keys", "-console-login", "-host NAME"}},
-		{name: "no TLS", args: []string{"-functions", good, "-listen", ":0", "-api-keys", keys, "-no-console", "-host", "a"}, want: []string{"-tls-cert"}},
+		{name: "open to all", args: []string{"-functions", good, "-listen", "0.0.0.0:0"}, want: []string{"-api-keys", "-tls-cert", "-host NAME"}},
+		{name: "open to all behind loopback", args: []string{"-functions", good, "-behind-proxy"}, want: []string{"-api-keys", "-host NAME"}},
+		{name: "no TLS", args: []string{"-functions", good, "-listen", ":0", "-api-keys", keys, "-host", "a"}, want: []string{"-tls-cert"}},
 		{name: "bad keys", args: []string{"-functions", good, "-api-keys", write(t, filepath.Join(directory, "nokeys"), "# none yet\nAKIAEXAMPLE\n")}, want: []string{"-api-keys: entry 1"}},
-		{name: "bad login", args: []string{"-functions", good, "-console-login", write(t, filepath.Join(directory, "login"), "alice\n")}, want: []string{"-console-login: want one line"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			args := append([]string{"serve", "-listen", "127.0.0.1:0", "-store", filepath.Join(t.TempDir(), "mappings")}, test.args...)
