@@ -78,6 +78,7 @@ func (m *member) pick(tps []TopicPartition) []*partition {
 // its batch is ours any longer, its context ends.
 func (m *member) remove(p *partition) {
 	m.unqueue(p)
+	m.forsake(p)
 	m.release(p, p.Held())
 	delete(m.budgetPaused, p)
 	p.alive = false
@@ -125,6 +126,7 @@ func (m *member) revoke(now time.Time, tps []TopicPartition, answered chan struc
 	r := &revocation{tps: tps, parts: m.pick(tps), deadline: now.Add(m.opts.revokeTimeout), answered: answered}
 	for _, p := range r.parts {
 		m.unqueue(p)
+		p.recall(ErrPartitionsGone)
 		p.phase = draining // one that has not begun is not begun any more
 		m.markDirty(p)
 	}
@@ -140,7 +142,7 @@ func (m *member) advanceRevocation(now time.Time) {
 	if r.settle.IsZero() {
 		busy := 0
 		for _, p := range r.parts {
-			if p.alive && p.inflight != nil {
+			if p.alive && (p.inflight != nil || p.sending != nil) {
 				busy++
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/esm-go/esm/destination"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/batch"
 	"github.com/esm-go/esm/internal/verdict"
@@ -113,6 +114,10 @@ func (m *member) invokeFresh(now time.Time) bool {
 	if len(parts) == 0 {
 		return false
 	}
+	if m.hasDestination && size > m.settings.Payload && len(parts) == 1 && len(parts[0].Records) == 1 {
+		m.handOver(now, parts[0].Owner, destination.MaximumPayloadSizeExceeded, nil)
+		return false
+	}
 	m.invoke(now, parts, size)
 	return true
 }
@@ -121,6 +126,9 @@ func (m *member) invokeFresh(now time.Time) bool {
 func (m *member) expire(now time.Time, p *partition) bool {
 	if m.settings.maxAge <= 0 {
 		return true
+	}
+	if m.hasDestination {
+		return m.sendExpired(now, p)
 	}
 	u := &p.Work[0]
 	gone := u.DropExpired(now, m.settings.maxAge)
@@ -279,9 +287,15 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		}
 		next, gone, why := pol.Apply(u, v.Outcome, v.Partial, mine, now)
 		forgotten = forgotten && len(next) == 0 && why == 0
-		untold := why != 0 && !m.drop(p, gone, why, u.Attempts+1)
-		if untold {
-			next = []batch.Unit{u} // whoever reads them next tells of them
+		sends := why != 0 && m.hasDestination
+		untold := false
+		switch {
+		case sends:
+			next = []batch.Unit{givenUp(u, gone, now)}
+		case why != 0:
+			if untold = !m.drop(p, gone, why, u.Attempts+1); untold {
+				next = []batch.Unit{u} // whoever reads them next tells of them
+			}
 		}
 		held, resolved := u.Held, len(u.Records)
 		for k := range next {
@@ -296,7 +310,10 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		}
 		m.release(p, held)
 		m.markDirty(p)
-		if p.phase != running {
+		if sends {
+			m.handOver(now, p, destination.RetryAttemptsExhausted, responseOf(&p.Work[0], v.Partial))
+		}
+		if sends || p.phase != running {
 			continue
 		}
 		if len(next) == 0 || v.Outcome == verdict.Interrupted || untold {

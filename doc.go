@@ -25,8 +25,8 @@
 // # Guarantees
 //
 //  1. At least once: no committed offset ever passes an unresolved record. A record is resolved when the handler
-//     succeeded with it, a filter took it out, or an explicit limit of the mapping dropped it (counted, logged, told to
-//     Hooks.Drop).
+//     succeeded with it, a filter took it out, or an explicit limit of the mapping gave it up: the on-failure destination
+//     has acknowledged it then, or, where there is none, it was dropped (counted, logged, told to Hooks.Drop).
 //  2. In order per partition: a partition has at most one batch in flight, and a record is invoked only when all before
 //     it are resolved or in the same batch.
 //  3. A partition's failure stops that partition only. A batch that spans partitions is split by partition when it fails.

@@ -30,7 +30,7 @@ func New(m Mapping, h Handler, opts ...Option) (*Runner, error) {
 	client.GroupID, client.Topics = m.GroupID(), slices.Clone(m.Topics)
 	client.Logger = o.logger.With("driver", o.driver.Name())
 	r := newRunner(o, h, s, client, identity{uuid: m.UUID, functionName: m.FunctionName, bootstrap: bootstrap(m)})
-	r.mapping = m
+	r.mapping, r.hasDestination = m, o.destination != nil || destinationName(m) != ""
 	o.warnOf(s)
 	if m.Enabled != nil && !*m.Enabled {
 		r.wish.Add(1)
@@ -58,12 +58,16 @@ func prepare(m Mapping, o *options) (*settings, error) {
 	if o.secrets == nil && needsSecrets(m.SourceAccessConfigurations) {
 		return nil, &FieldError{Field: "SourceAccessConfigurations", Reason: "names secrets: say with esm.WithSecrets where they are read, such as auth/secretsmanager for AWS, or auth.NewFiles"}
 	}
+	if err := o.checkDestination(m); err != nil {
+		return nil, err
+	}
 	filter, err := compileFilter(m.FilterCriteria, o.deliverWrongKind)
 	if err != nil {
 		return nil, &FieldError{Field: "FilterCriteria", Reason: err.Error(), Err: err}
 	}
 	s := settingsOf(m)
 	s.filter, s.fingerprint = filter, agreement(m)
+	o.limitRetries(s)
 	return s, nil
 }
 
@@ -72,9 +76,6 @@ func unsupported(m Mapping) error {
 	var errs []error
 	refuse := func(field, why string) {
 		errs = append(errs, fmt.Errorf("%w: %s: %s", ErrNotSupported, field, why))
-	}
-	if d := m.DestinationConfig; d != nil && d.OnFailure != nil && d.OnFailure.Destination != "" {
-		refuse("DestinationConfig.OnFailure", "on-failure destinations are not built yet; leave it out: records that exhaust their retries are then dropped, logged and handed to Hooks.Drop")
 	}
 	if c := m.SelfManagedKafkaEventSourceConfig; c != nil {
 		if c.SchemaRegistryConfig != nil {
@@ -108,6 +109,10 @@ func (r *Runner) Update(m Mapping) error {
 	if err := mapping.Changed(old, m); err != nil {
 		unlock()
 		return err
+	}
+	if r.opts.destination == nil && destinationName(old) != destinationName(m) {
+		unlock()
+		return fmt.Errorf("%w: DestinationConfig.OnFailure of a Runner that was made: make another one", ErrNotSupported)
 	}
 	r.mapping = m
 	// Under the same lock as Run hands the settings to a loop: whichever comes second sees the other.

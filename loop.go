@@ -57,6 +57,9 @@ func (m *member) loop(ctx context.Context) error {
 		case inv := <-m.done:
 			m.begin()
 			m.finish(time.Now(), inv)
+		case <-m.handed.word:
+			m.begin()
+			m.delivered(time.Now())
 		case result := <-m.acks:
 			m.begin()
 			m.committed(time.Now(), result)
@@ -159,7 +162,7 @@ func (m *member) deliver(now time.Time, d *delivery) {
 
 // settle puts an idle partition where it waits: for its next try, or in the pool.
 func (m *member) settle(p *partition, now time.Time) {
-	if p.phase != running || p.inflight != nil || p.Waits() || m.roster.isHeld(p.TopicPartition) {
+	if p.phase != running || p.inflight != nil || p.sending != nil || p.Waits() || m.roster.isHeld(p.TopicPartition) {
 		return
 	}
 	switch {

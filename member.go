@@ -34,7 +34,10 @@ type core struct {
 	roster     roster
 	copies     batch.Copies
 	wish       pauseWish
-	current    atomic.Pointer[settings]
+	// hasDestination: records given up go to outlet, which is there before the first member.
+	hasDestination bool
+	outlet         atomic.Pointer[outlet]
+	current        atomic.Pointer[settings]
 	// functionName, uuid and bootstrap are the mapping's, as invocations show them.
 	functionName, uuid, bootstrap string
 	// cluster is the fingerprint of the bootstrap servers, for notes; group the consumer group.
@@ -65,6 +68,7 @@ type member struct {
 	lookups chan lookup // to the lookup goroutines
 	answers chan lookup
 	polled  chan error // the poll goroutine's end
+	handed  handovers
 	closed  chan struct{}
 
 	// ready is closed when the first assignment is started.
@@ -99,6 +103,7 @@ type loopState struct {
 	pool     batch.Pool[*partition]
 	retry    batch.Queue[*partition] // by the time of the next try
 	flying   map[*invocation]struct{}
+	sending  int // partitions that wait for the destination
 	paused   bool
 	obeyed   uint64 // the wish that paused follows
 	// tripped: the circuit was open, and not half-open, when it was last looked at.
@@ -192,6 +197,7 @@ func newMember(c *core) *member {
 		lookups: make(chan lookup, lookupsAtOnce),
 		answers: make(chan lookup, 1),
 		polled:  make(chan error, 1),
+		handed:  handovers{word: make(chan struct{}, 1)},
 		closed:  make(chan struct{}),
 		ready:   make(chan struct{}),
 	}

@@ -6,7 +6,7 @@ import "sync/atomic"
 type counters struct {
 	polled, filtered, wrongKind, invoked, failed, dropped, committed atomic.Int64
 	pollErrors, commitErrors, invokeErrors, invokes, throttles, lost atomic.Int64
-	abandonedCommits, rebalances                                     atomic.Int64
+	abandonedCommits, rebalances, delivered, deliveryErrors          atomic.Int64
 
 	// For the scaler: records that workers were done with, and the time of invocations that were not throttled.
 	resolved, invocationTime atomic.Int64
@@ -18,6 +18,7 @@ func (c *counters) snapshot() Metrics {
 	return Metrics{
 		PolledEventCount: c.polled.Load(), FilteredOutEventCount: c.filtered.Load(), WrongKindEventCount: c.wrongKind.Load(),
 		InvokedEventCount: c.invoked.Load(), FailedInvokeEventCount: c.failed.Load(), DroppedEventCount: c.dropped.Load(),
+		OnFailureDestinationDeliveredEventCount: c.delivered.Load(), OnFailureDestinationDeliveryErrorCount: c.deliveryErrors.Load(),
 		CommittedEventCount: c.committed.Load(), PollingErrorCount: c.pollErrors.Load(), CommitErrorCount: c.commitErrors.Load(),
 		InvokeErrorCount: c.invokeErrors.Load(), InvokeCount: c.invokes.Load(), ThrottleCount: c.throttles.Load(),
 		LostEventCount: c.lost.Load(), AbandonedCommitCount: c.abandonedCommits.Load(), RebalanceCount: c.rebalances.Load(),

@@ -22,6 +22,7 @@ type (
 	State             = observe.State
 	Status            = observe.Status
 	CredentialsStatus = observe.CredentialsStatus
+	DestinationStatus = observe.DestinationStatus
 	ScalingStatus     = observe.ScalingStatus
 	PartitionStatus   = observe.PartitionStatus
 	Metrics           = observe.Metrics
@@ -65,5 +66,6 @@ const (
 	OpScale                      = observe.OpScale
 	OpGroup                      = observe.OpGroup
 	OpHook                       = observe.OpHook
+	OpDestination                = observe.OpDestination
 	OpClose                      = observe.OpClose
 )

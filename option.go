@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/auth"
+	"github.com/esm-go/esm/destination"
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/internal/batch"
 	"github.com/esm-go/esm/internal/limit"
@@ -46,6 +47,8 @@ type options struct {
 	deliverWrongKind  bool
 	secrets           auth.Secrets
 	secretsRefresh    time.Duration
+	destination       destination.Destination
+	destinations      destination.Resolver
 	client            driver.Config
 	errs              []error
 }

@@ -26,6 +26,7 @@ type partition struct {
 	epoch uint64
 
 	inflight *invocation // holds Work[0]
+	sending  *handover   // so does this one
 
 	// next is the offset behind the last one received; committed what the group has, -1 when nothing.
 	next, committed int64

@@ -158,6 +158,7 @@ func (r *Runner) rotate(ctx context.Context, client *driver.Config, rotations ch
 		return false, err
 	}
 	client.Credentials = next
+	r.replaceDestination(next)
 	r.log.Info("credentials rotated", "credentials", next.String())
 	return true, nil
 }

@@ -114,6 +114,14 @@ func (r *Runner) work(ctx context.Context) error {
 	r.inForce(credentials, false)
 	r.log.Info("event source mapping starts", "UUID", r.uuid, "FunctionName", r.functionName, "ConsumerGroupId", r.client.GroupID,
 		"Topics", r.client.Topics, "bootstrap", r.bootstrap, "driver", r.opts.driver.Name())
+	out, err := r.openDestination(ctx, r.client)
+	if err != nil {
+		return err
+	}
+	if out != nil {
+		defer r.closeDestination(out) // when the members have ended
+		watchers.Go(func() { r.checkDestination(ctx, out) })
+	}
 	rotations := make(chan rotation)
 	client := r.client
 	watchers.Go(func() { r.watchSecrets(ctx, client, rotations) })
@@ -314,7 +322,7 @@ func (r *Runner) Status() Status {
 	if !s.Scaling.LagTime.IsZero() {
 		s.Scaling.LagAge = time.Since(s.Scaling.LagTime)
 	}
-	s.Metrics = r.counters.snapshot()
+	s.Metrics, s.Destination = r.counters.snapshot(), r.destinationStatus()
 	return s
 }
 

@@ -110,6 +110,9 @@ func (s *scaler) ask(ctx context.Context) bool {
 		m.do(func() { m.wantEnds(q.asked, s.last, &q.endQuery) })
 	}
 	if len(q.queries) == 0 {
+		if s.failing { // nothing is left whose end is not known
+			s.failed(nil)
+		}
 		return false
 	}
 	s.pending = true

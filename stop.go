@@ -77,6 +77,7 @@ func (m *member) beginStop(now time.Time, surplus bool) {
 	s.deadline = now.Add(handlers)
 	m.log.Info("stopping", "inFlight", len(m.flying), "bound", all)
 	for _, p := range m.parts {
+		p.recall(ErrStopping)
 		m.pause(p, pausedByUser)
 	}
 }
@@ -107,7 +108,7 @@ func (m *member) advanceStop(now time.Time) {
 		due := !now.Before(s.deadline)
 		switch s.phase {
 		case finishing:
-			if len(m.flying) > 0 {
+			if len(m.flying)+m.sending > 0 {
 				if !due {
 					m.at(s.deadline)
 					return
@@ -118,7 +119,7 @@ func (m *member) advanceStop(now time.Time) {
 			}
 			s.phase, s.deadline = settling, s.share(now, 1, 2)
 		case cancelling:
-			if len(m.flying) > 0 {
+			if len(m.flying)+m.sending > 0 {
 				if !due {
 					m.at(s.deadline)
 					return

@@ -25,7 +25,7 @@ type Hooks struct {
 	BatchEnd func(context.Context, BatchEndInfo)
 	// Retry is called when a failed part of a batch is set down to be tried again.
 	Retry func(RetryInfo)
-	// Drop is called when records are given up: by a limit of the mapping, or Permanent.
+	// Drop is called when records are given up, by a limit of the mapping or Permanent, and there is no on-failure destination.
 	Drop func(DropInfo)
 	// Filtered is called with the number of records that FilterCriteria took out of a fetch.
 	Filtered func(FilteredInfo)
@@ -169,7 +169,7 @@ type ScaledInfo struct {
 
 // ErrorInfo is something that the event source said.
 type ErrorInfo struct {
-	// Op says what was being done: OpPoll, OpStart, OpCommit, OpLag, OpCredentials, OpRotation, OpHandshake, or OpGroup where
+	// Op says what was being done: OpPoll, OpStart, OpCommit, OpLag, OpCredentials, OpRotation, OpHandshake, OpDestination, or OpGroup where
 	// another mapping was found to commit in the same consumer group.
 	Op  Op
 	Err error

@@ -12,8 +12,11 @@ type Metrics struct {
 	InvokedEventCount int64
 	// FailedInvokeEventCount counts records whose invocation failed, counted when it ended.
 	FailedInvokeEventCount int64
-	// DroppedEventCount counts records given up by age, retries or Permanent.
+	// DroppedEventCount counts records given up by age, retries or Permanent while there is no on-failure destination.
 	DroppedEventCount int64
+	// OnFailureDestinationDeliveredEventCount counts records that the on-failure destination has acknowledged;
+	// OnFailureDestinationDeliveryErrorCount sends to it that failed.
+	OnFailureDestinationDeliveredEventCount, OnFailureDestinationDeliveryErrorCount int64
 	// CommittedEventCount is the sum of the steps of the committed offsets.
 	CommittedEventCount int64
 	// PollingErrorCount, CommitErrorCount and InvokeErrorCount count errors; the last per batch.

@@ -29,6 +29,8 @@ const (
 	OpGroup Op = "group"
 	// OpHook: calling a hook.
 	OpHook Op = "hook"
+	// OpDestination: sending to the on-failure destination, or asking whether it is there.
+	OpDestination Op = "destination"
 	// OpClose: leaving the group and closing the client.
 	OpClose Op = "close"
 )

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/auth"
+	"github.com/esm-go/esm/destination"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/scaling"
 )
@@ -60,6 +61,8 @@ type Status struct {
 	Diagnosis auth.Diagnosis
 	// Credentials says which are in use.
 	Credentials CredentialsStatus
+	// Destination says how the on-failure destination stands; zero without one.
+	Destination DestinationStatus
 	// LastModified is when the state or the mapping changed last.
 	LastModified time.Time
 	// Workers is how many invocations may run at a time, InFlight how many do.
@@ -82,6 +85,13 @@ type Status struct {
 	// Partitions are those assigned to this process, by topic and number.
 	Partitions []PartitionStatus
 	Metrics    Metrics
+}
+
+// DestinationStatus says how an on-failure destination stands.
+type DestinationStatus struct {
+	// Name is what DestinationConfig.OnFailure names, or the String of WithDestination's.
+	Name string
+	destination.SenderStatus
 }
 
 // CredentialsStatus says which credentials a Runner uses, without a secret.

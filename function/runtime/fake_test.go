@@ -99,7 +99,7 @@ func post(path, body string, headers ...string) int {
 // odd is a runtime that does not keep to the protocol.
 func odd(mode string) {
 	if mode == "silent" {
-		select {}
+		<-time.After(time.Hour) // a bare select would end a program without cgo as a deadlock
 	}
 	if mode == "quit" {
 		os.Exit(0)
@@ -121,7 +121,7 @@ func odd(mode string) {
 			next()
 		case "no more":
 			post("invocation/"+id+"/response", `null`)
-			select {}
+			<-time.After(time.Hour) // a bare select would end a program without cgo as a deadlock
 		case "not JSON":
 			post("invocation/"+id+"/response", `{"batchItemFailures":[`)
 		case "stream":
@@ -138,7 +138,7 @@ func odd(mode string) {
 			post("invocation/"+id+"/response", `{"batchItemFailures":[{}]}`, "Origin", "http://evil.example")
 			post("invocation/"+id+"/response", `null`)
 		case "hang":
-			select {}
+			<-time.After(time.Hour) // a bare select would end a program without cgo as a deadlock
 		default:
 			post("invocation/"+id+"/response", `null`)
 		}

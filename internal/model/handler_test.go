@@ -23,7 +23,7 @@ func (w *world) write(p *process, e esm.KafkaEvent) (g given) {
 	for _, key := range g.keys {
 		mine := p.name + " " + key
 		// Not held yet: one poller of a process loses a partition to another one of it, before it is told.
-		if w.busy[mine]++; w.busy[mine] > 1 && !(w.s.Scale && w.harsh) {
+		if w.busy[mine]++; w.busy[mine] > 1 && (!w.s.Scale || !w.harsh) {
 			w.faultf("%s has two invocations of %s at a time", p.name, key)
 		}
 		if w.busy[key]++; w.busy[key] > 1 && !w.harsh {
@@ -168,13 +168,13 @@ func (w *world) say(ctx context.Context, p *process, g given, m mood, err error)
 	interrupted := endedByEngine(ctx)
 	if interrupted {
 		switch {
-		case context.Cause(ctx) == esm.ErrPartitionsGone:
+		case errors.Is(context.Cause(ctx), esm.ErrPartitionsGone):
 			w.count(goneIgnored)
 		default:
 			w.count(stopCut)
 		}
 	}
-	if context.Cause(ctx) == esm.ErrInvocationTimeout {
+	if errors.Is(context.Cause(ctx), esm.ErrInvocationTimeout) {
 		w.count(timedOut)
 	}
 	blame := func(records []*record, permanent bool) {
@@ -239,7 +239,7 @@ func resolve(records ...*record) {
 // dropped holds a drop against what the handler did.
 func (w *world) dropped(p *process, d esm.DropInfo) {
 	defer w.lock()()
-	key := p.name + " " + d.TopicPartition.String()
+	key := p.name + " " + d.String()
 	for i := range d.Records {
 		r := w.known("Drop", &d.Records[i])
 		if r == nil {

@@ -21,7 +21,6 @@ type process struct {
 	since   time.Time
 	pollers atomic.Int64 // how many the policy asks for
 	most    int          // that were seen
-	stopped bool
 	ended   chan struct{}
 	err     error
 	lost    map[esm.TopicPartition]bool

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -86,7 +87,6 @@ type world struct {
 	calm      bool
 	harsh     bool // partitions have moved otherwise than in time
 	releasing bool // late commits arrive now
-	rough     time.Time
 	hookStuck map[string]time.Time
 	counts    map[string]int
 
@@ -330,5 +330,5 @@ func (w *world) known(who string, g *esm.KafkaRecord) *record {
 // endedByEngine reports whether a stop or a rebalance has ended a handler's context.
 func endedByEngine(ctx context.Context) bool {
 	cause := context.Cause(ctx)
-	return cause == esm.ErrStopping || cause == esm.ErrPartitionsGone
+	return errors.Is(cause, esm.ErrStopping) || errors.Is(cause, esm.ErrPartitionsGone)
 }
