@@ -201,3 +201,29 @@ func TestDestinationsAreRefusedByNew(t *testing.T) {
 		}
 	}
 }
+
+// What a destination is sent from cannot change under a Runner: Update says so, and changes nothing.
+func TestUpdateOfTheDestinationIsRefused(t *testing.T) {
+	b := membroker.NewBroker(t)
+	m := memoryMapping()
+	m.DestinationConfig = &DestinationConfig{OnFailure: &Destination{Destination: "arn:aws:sqs:eu-west-1:123456789012:failed"}}
+	r, err := New(m, poison, WithDriver(b.Driver()), WithDestinations(resolver{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.DestinationConfig = nil
+	m.BatchSize = 7
+	if err := r.Update(m); !errors.Is(err, ErrImmutable) {
+		t.Errorf("Update: %v", err)
+	}
+	if n := r.current.Load().BatchSize; n == 7 {
+		t.Error("the rest was changed all the same")
+	}
+}
+
+// resolver makes a destination that takes everything, of any name.
+type resolver struct{}
+
+func (resolver) Resolve(context.Context, string, destination.Source) (destination.Destination, error) {
+	return &scriptedDestination{}, nil
+}

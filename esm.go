@@ -92,8 +92,8 @@ func unsupported(m Mapping) error {
 // MaximumBatchingWindowInSeconds, the retry parameters and FilterCriteria hold from the next batch, or fetch, on; Enabled
 // is Pause and Resume, and changes nothing when it is unset. SourceAccessConfigurations are put in force like a rotation: they
 // are tried first, and until they work the ones before stay in use, and Status.Credentials says why. What AWS does not let
-// one change either (servers, topics, group, starting position) is refused with ErrImmutable, and nothing is changed then.
-// FunctionName is kept for Status; invocations show the first one.
+// one change either (servers, topics, group, starting position), and DestinationConfig.OnFailure, is refused with
+// ErrImmutable, and nothing is changed then. FunctionName is kept for Status; invocations show the first one.
 func (r *Runner) Update(m Mapping) error {
 	s, err := prepare(m, r.opts)
 	if err != nil {
@@ -112,7 +112,7 @@ func (r *Runner) Update(m Mapping) error {
 	}
 	if r.opts.destination == nil && destinationName(old) != destinationName(m) {
 		unlock()
-		return fmt.Errorf("%w: DestinationConfig.OnFailure of a Runner that was made: make another one", ErrNotSupported)
+		return &FieldError{Field: "DestinationConfig.OnFailure", Reason: "cannot be changed while the mapping runs; make a new Runner", Err: ErrImmutable}
 	}
 	r.mapping = m
 	// Under the same lock as Run hands the settings to a loop: whichever comes second sees the other.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm"
+	"github.com/esm-go/esm/destination/resolve"
 	"github.com/esm-go/esm/manager"
 	"github.com/esm-go/esm/manager/store/files"
 )
@@ -130,7 +131,7 @@ func (f *serveFlags) serve(ctx context.Context, s streams) (err error) {
 	defer func() { err = errors.Join(err, mappings.Close()) }()
 	m, err := manager.New(mappings, fleet, manager.WithLogger(logger), manager.WithARN(f.arn), manager.WithAllowed(config.allowed),
 		manager.WithBufferBytes(f.bufferMB<<20), manager.WithRunnerOptions(
-			esm.WithSecrets(fleet.secrets), esm.WithStopTimeout(f.stop-f.reserve())))
+			esm.WithSecrets(fleet.secrets), esm.WithDestinations(resolve.New()), esm.WithStopTimeout(f.stop-f.reserve())))
 	if err != nil {
 		return err
 	}
