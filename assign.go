@@ -10,7 +10,7 @@ import (
 // change takes in a Listener call of the driver and sees to it that it is answered: at once, but for a revocation,
 // which waits for the partitions' work.
 func (m *member) change(now time.Time, msg message) {
-	m.counters.rebalances.Add(1)
+	m.shared.counters.rebalances.Add(1)
 	switch msg.kind {
 	case assigned:
 		m.assign(msg.parts)
@@ -26,7 +26,7 @@ func (m *member) change(now time.Time, msg message) {
 // assign takes partitions in. They are held by the driver until their start is found.
 func (m *member) assign(tps []TopicPartition) {
 	m.lostSince.Store(0)
-	m.diagnosis.healed()
+	m.shared.diagnosis.healed()
 	m.joined()
 	life := m.consumer.Member().Rebalances
 	for _, tp := range tps {
@@ -38,11 +38,11 @@ func (m *member) assign(tps []TopicPartition) {
 	if len(tps) > 0 {
 		m.lookUp(lookup{kind: lookupStart, parts: m.pick(tps)})
 		m.nextOthers = time.Now().Add(othersAfter)
-		m.log.Info("partitions assigned", "partitions", len(tps), "of", len(m.parts))
+		m.shared.log.Info("partitions assigned", "partitions", len(tps), "of", len(m.parts))
 	} else {
 		m.announce()
 	}
-	m.hooks.assigned(AssignmentInfo{Partitions: tps})
+	m.shared.hooks.assigned(AssignmentInfo{Partitions: tps})
 }
 
 // admit makes the state of a partition.
@@ -56,8 +56,8 @@ func (m *member) admit(tp TopicPartition) *partition {
 	}
 	p.Owner = p
 	m.parts[tp] = p
-	m.budget.Partitions.Add(1)
-	m.workers.Assign(1)
+	m.shared.budget.Partitions.Add(1)
+	m.shared.workers.Assign(1)
 	if why := m.standing(); why != 0 {
 		m.pause(p, why)
 	}
@@ -85,10 +85,10 @@ func (m *member) remove(p *partition) {
 	p.gone.Store(true)
 	delete(m.parts, p.TopicPartition)
 	m.gone(p.TopicPartition)
-	m.budget.Partitions.Add(-1)
-	m.workers.Assign(-1)
+	m.shared.budget.Partitions.Add(-1)
+	m.shared.workers.Assign(-1)
 	if inv := p.inflight; inv != nil {
-		m.roster.hold(p.TopicPartition)
+		m.shared.roster.hold(p.TopicPartition)
 		if inv.living--; inv.living == 0 {
 			inv.abort(ErrPartitionsGone)
 		}
@@ -108,8 +108,8 @@ func (m *member) lose(now time.Time, tps []TopicPartition) {
 	if len(m.parts) == 0 {
 		m.lostSince.Store(now.UnixNano())
 	}
-	m.log.Warn("partitions lost", "partitions", len(parts), "inFlight", info.InFlight)
-	m.hooks.lost(info)
+	m.shared.log.Warn("partitions lost", "partitions", len(parts), "inFlight", info.InFlight)
+	m.shared.hooks.lost(info)
 }
 
 // revocation is a Listener.Revoked that waits for its partitions' work. There is one at most.
@@ -123,7 +123,7 @@ type revocation struct {
 
 // revoke begins to drain partitions. The others go on meanwhile.
 func (m *member) revoke(now time.Time, tps []TopicPartition, answered chan struct{}) {
-	r := &revocation{tps: tps, parts: m.pick(tps), deadline: now.Add(m.opts.revokeTimeout), answered: answered}
+	r := &revocation{tps: tps, parts: m.pick(tps), deadline: now.Add(m.shared.opts.revokeTimeout), answered: answered}
 	for _, p := range r.parts {
 		m.unqueue(p)
 		p.recall(ErrPartitionsGone)
@@ -150,7 +150,7 @@ func (m *member) advanceRevocation(now time.Time) {
 			m.at(r.deadline)
 			return
 		}
-		r.settle = now.Add(min(m.opts.revokeTimeout, finalCommitTimeout))
+		r.settle = now.Add(min(m.shared.opts.revokeTimeout, finalCommitTimeout))
 	}
 	if now.Before(r.settle) && m.stop.phase < closing {
 		for _, p := range r.parts {
@@ -160,7 +160,7 @@ func (m *member) advanceRevocation(now time.Time) {
 			}
 		}
 	} else if m.committing != nil {
-		m.counters.abandonedCommits.Add(1)
+		m.shared.counters.abandonedCommits.Add(1)
 	}
 	info := AssignmentInfo{Partitions: r.tps}
 	for _, p := range r.parts {
@@ -177,6 +177,6 @@ func (m *member) advanceRevocation(now time.Time) {
 		m.announce() // what goes may be all that had not started
 	}
 	close(r.answered)
-	m.log.Info("partitions revoked", "partitions", len(r.parts), "inFlight", info.InFlight)
-	m.hooks.revoked(info)
+	m.shared.log.Info("partitions revoked", "partitions", len(r.parts), "inFlight", info.InFlight)
+	m.shared.hooks.revoked(info)
 }

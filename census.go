@@ -23,14 +23,14 @@ type census struct {
 
 // takeCensus asks for the topics that the mapping reads, once. It has no say under TRIM_HORIZON.
 func (m *member) takeCensus(ctx context.Context, start startPolicy) error {
-	if start.at == driver.AtEarliest || m.census.known() {
+	if start.at == driver.AtEarliest || m.shared.census.known() {
 		return nil
 	}
 	topics, err := m.consumer.Topics(ctx)
 	if err != nil {
 		return err
 	}
-	m.census.take(topics)
+	m.shared.census.take(topics)
 	return nil
 }
 

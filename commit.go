@@ -218,8 +218,8 @@ func (m *member) committed(now time.Time, r commitResult) {
 	if len(failed) == 0 { // what was refused is of assignments that have ended, and no business of this member's any more
 		m.commitErrors, m.refusals = 0, 0
 		m.commitWorked()
-		m.commitPause = r.began.Add(max(min(commitPace*r.took, maxCommitPause), m.opts.commitInterval))
-		m.hooks.commit(info)
+		m.commitPause = r.began.Add(max(min(commitPace*r.took, maxCommitPause), m.shared.opts.commitInterval))
+		m.shared.hooks.commit(info)
 		return
 	}
 	after := limit.Backoff{First: 100 * time.Millisecond, Most: 5 * time.Second}
@@ -229,7 +229,7 @@ func (m *member) committed(now time.Time, r commitResult) {
 		wait = after.After(m.refusals, m.rng)
 		m.refusedAfter = now.Add(wait)
 		m.commitErrors = 0
-		m.commitPause = r.began.Add(max(min(commitPace*r.took, maxCommitPause), m.opts.commitInterval))
+		m.commitPause = r.began.Add(max(min(commitPace*r.took, maxCommitPause), m.shared.opts.commitInterval))
 	} else {
 		m.commitErrors++
 		wait = after.After(m.commitErrors, m.rng)
@@ -251,13 +251,13 @@ func (m *member) committed(now time.Time, r commitResult) {
 	if len(starts) > 0 {
 		m.lookUpAgain(lookup{kind: lookupStart}, starts, now.Add(wait))
 	}
-	m.counters.commitErrors.Add(1)
+	m.shared.counters.commitErrors.Add(1)
 	op, err := OpCommit, r.err
 	if failed[0].phase == starting {
 		op, err = OpStart, errStart(r.err)
 	}
 	m.commitFailed(op, err, failed)
-	m.hooks.commit(info)
+	m.shared.hooks.commit(info)
 }
 
 // accepted takes in that the group has a position of a partition.
@@ -274,7 +274,7 @@ func (m *member) accepted(now time.Time, p *partition, offset int64) {
 		return
 	}
 	if p.committed >= 0 && offset > p.committed {
-		m.counters.committed.Add(offset - p.committed)
+		m.shared.counters.committed.Add(offset - p.committed)
 	}
 	p.committed, p.renote = offset, false
 	if p.alive && p.dirty() {

@@ -282,6 +282,6 @@ func (m *member) stands(err *driver.Error, info ErrorInfo) bool {
 	case err.Kind == driver.KindOther && err.TopicPartition.Topic == "":
 		return false
 	}
-	m.conditions.hold(m, info, err.Kind.String(), err.TopicPartition)
+	m.shared.conditions.hold(m, info, err.Kind.String(), err.TopicPartition)
 	return true
 }

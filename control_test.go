@@ -183,7 +183,7 @@ func TestUpdate(t *testing.T) {
 			if err := r.runner.Update(m); err == nil || !strings.Contains(err.Error(), field) {
 				t.Errorf("Update of %s: %v", field, err)
 			}
-			if n := r.runner.current.Load().retry.MaximumRetryAttempts; n != -1 {
+			if n := r.runner.shared.current.Load().retry.MaximumRetryAttempts; n != -1 {
 				t.Errorf("a refused Update of %s changed the retries to %d", field, n)
 			}
 		}

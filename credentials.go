@@ -32,20 +32,20 @@ func (r *Runner) resolveCredentials(ctx context.Context) (*auth.Credentials, err
 		return nil, nil
 	}
 	for n := 1; ; n++ {
-		c, warnings, err := auth.Resolve(ctx, r.opts.secrets, r.sourceAccess())
+		c, warnings, err := auth.Resolve(ctx, r.shared.opts.secrets, r.sourceAccess())
 		if err == nil {
-			r.over(OpCredentials)
+			r.shared.over(OpCredentials)
 			for _, w := range warnings {
-				r.log.Warn("credentials", "warning", w.String())
+				r.shared.log.Warn("credentials", "warning", w.String())
 			}
 			return c, nil
 		}
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		info := r.problem(OpCredentials, err)
-		r.hold(info)
-		r.hooks.errorLater(info)
+		info := r.shared.problem(OpCredentials, err)
+		r.shared.hold(info)
+		r.shared.hooks.errorLater(info)
 		if !info.Diagnosis.Retryable {
 			r.fault(info.Diagnosis.Code)
 			return nil, &SourceError{Op: "read the credentials that SourceAccessConfigurations name", Err: err}

@@ -55,21 +55,21 @@ func (m *member) handOver(now time.Time, p *partition, why destination.Condition
 		u.Own, u.Kept = true, true
 		m.release(p, held-u.Held)
 	}
-	f := &destination.Failure{MappingUUID: m.uuid, FunctionARN: m.functionName, Condition: why, Invocations: u.Tries, Response: answer,
-		Err: p.lastErr, Time: now, Event: KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.bootstrap,
+	f := &destination.Failure{MappingUUID: m.shared.uuid, FunctionARN: m.shared.functionName, Condition: why, Invocations: u.Tries, Response: answer,
+		Err: p.lastErr, Time: now, Event: KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.shared.bootstrap,
 			Records: map[string][]event.KafkaRecord{p.Key: u.Records}}}
 	ctx, end := context.WithCancelCause(context.Background())
 	one := &handover{p: p, end: end}
 	p.sending = one
 	m.sending++
-	m.saidOfDrops.error(m.log, now, "records given up go to the on-failure destination", "condition", string(why), "partition", p.Key,
+	m.shared.saidOfDrops.error(m.shared.log, now, "records given up go to the on-failure destination", "condition", string(why), "partition", p.Key,
 		"first", u.First(), "last", u.Last(), "records", len(u.Records), "invocations", u.Tries, "err", p.lastErr)
-	out := m.outlet.Load()
+	out := m.shared.outlet.Load()
 	out.sender.Send(ctx, f, func(err error) {
 		end(nil)
 		one.err = err
 		if out.sender.Status().Failing == 0 {
-			m.over(OpDestination)
+			m.shared.over(OpDestination)
 		}
 		m.handed.add(one)
 	})
@@ -90,7 +90,7 @@ func (m *member) delivered(now time.Time) {
 		u := p.Work[0]
 		p.PopWork()
 		m.release(p, u.Held)
-		m.counters.resolved.Add(int64(len(u.Records)))
+		m.shared.counters.resolved.Add(int64(len(u.Records)))
 		p.leaderEpoch = u.LeaderEpoch
 		p.failures, p.firstFailure, p.lastErr = 0, time.Time{}, nil
 		m.markDirty(p)

@@ -10,7 +10,7 @@ import (
 // its partition fails or is not its turn, keeps all of that in memory, and the budget knows only of its own part.
 func (m *member) advanceAge(now time.Time) {
 	switch {
-	case !m.pins || m.budget.Used.Load() == 0:
+	case !m.pins || m.shared.budget.Used.Load() == 0:
 		m.nextAge = time.Time{}
 		return
 	case m.nextAge.IsZero():

@@ -62,7 +62,7 @@ func (m *member) dispatch(now time.Time) {
 		if !m.acquire() {
 			return
 		}
-		if ok, until := m.circuit.Enter(now); !ok {
+		if ok, until := m.shared.circuit.Enter(now); !ok {
 			if !until.IsZero() {
 				m.at(until)
 			}
@@ -74,8 +74,8 @@ func (m *member) dispatch(now time.Time) {
 		} else {
 			began = m.invokeFresh(now)
 		}
-		if !began && m.circuit.Leave() {
-			m.roster.nudge()
+		if !began && m.shared.circuit.Leave() {
+			m.shared.roster.nudge()
 		}
 	}
 }
@@ -114,7 +114,7 @@ func (m *member) invokeFresh(now time.Time) bool {
 	if len(parts) == 0 {
 		return false
 	}
-	if m.hasDestination && size > m.settings.Payload && len(parts) == 1 && len(parts[0].Records) == 1 {
+	if m.shared.hasDestination && size > m.settings.Payload && len(parts) == 1 && len(parts[0].Records) == 1 {
 		m.handOver(now, parts[0].Owner, destination.MaximumPayloadSizeExceeded, nil)
 		return false
 	}
@@ -127,7 +127,7 @@ func (m *member) expire(now time.Time, p *partition) bool {
 	if m.settings.maxAge <= 0 {
 		return true
 	}
-	if m.hasDestination {
+	if m.shared.hasDestination {
 		return m.sendExpired(now, p)
 	}
 	u := &p.Work[0]
@@ -153,17 +153,17 @@ func (m *member) expire(now time.Time, p *partition) bool {
 // drop gives records up: counted, logged by their coordinates, told to the hook. False where a stop did not wait for the hook:
 // they are not to be committed then.
 func (m *member) drop(p *partition, records []event.KafkaRecord, why DropReason, attempts int) (told bool) {
-	m.counters.dropped.Add(int64(len(records)))
-	m.saidOfDrops.error(m.log, time.Now(), "records dropped", "reason", why.String(), "partition", p.Key, "first", records[0].Offset,
+	m.shared.counters.dropped.Add(int64(len(records)))
+	m.shared.saidOfDrops.error(m.shared.log, time.Now(), "records dropped", "reason", why.String(), "partition", p.Key, "first", records[0].Offset,
 		"last", records[len(records)-1].Offset, "records", len(records), "attempts", attempts, "err", p.lastErr)
-	return m.hooks.drop(DropInfo{TopicPartition: p.TopicPartition, Records: records, Reason: why, Attempts: attempts, Err: p.lastErr})
+	return m.shared.hooks.drop(DropInfo{TopicPartition: p.TopicPartition, Records: records, Reason: why, Attempts: attempts, Err: p.lastErr})
 }
 
 // invoke begins one invocation.
 func (m *member) invoke(now time.Time, parts []part, size int) {
 	inv := &invocation{parts: parts, started: now, living: len(parts)}
-	inv.ID = m.invocations.Add(1)
-	inv.FunctionName, inv.UUID, inv.Bytes, inv.Attempt = m.functionName, m.uuid, size, 1
+	inv.ID = m.shared.invocations.Add(1)
+	inv.FunctionName, inv.UUID, inv.Bytes, inv.Attempt = m.shared.functionName, m.shared.uuid, size, 1
 	inv.ReportBatchItemFailures = m.settings.retry.Partial
 	for _, p := range parts {
 		p.Owner.inflight = inv
@@ -174,7 +174,7 @@ func (m *member) invoke(now time.Time, parts []part, size int) {
 	}
 	ctx, abort := context.WithCancelCause(m.handlers)
 	inv.abort, inv.cancel = abort, func() { abort(nil) }
-	if d := m.opts.invocationTimeout; d > 0 {
+	if d := m.shared.opts.invocationTimeout; d > 0 {
 		inv.Deadline = now.Add(d)
 		timed, cancel := context.WithDeadlineCause(ctx, inv.Deadline, ErrInvocationTimeout)
 		ctx, inv.cancel = timed, func() { cancel(); abort(nil) }
@@ -182,8 +182,8 @@ func (m *member) invoke(now time.Time, parts []part, size int) {
 	inv.ctx = event.WithInvocation(ctx, &inv.Invocation)
 	m.flying[inv] = struct{}{}
 	m.slot = false // the invocation has it now
-	m.counters.invoked.Add(int64(inv.Records))
-	e := KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.bootstrap, Records: m.handOut(inv)}
+	m.shared.counters.invoked.Add(int64(inv.Records))
+	e := KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.shared.bootstrap, Records: m.handOut(inv)}
 	go m.call(inv, e) // awaited by the loop through done, or named by a *StuckError
 }
 
@@ -194,8 +194,8 @@ func (m *member) call(inv *invocation, e KafkaEvent) {
 	defer func() {
 		inv.took = time.Since(inv.started)
 		inv.interrupted = inv.err != nil && endedByEngine(inv.ctx)
-		if len(m.hooks.list) > 0 {
-			m.hooks.batchEnd(inv.ctx, func() BatchEndInfo {
+		if len(m.shared.hooks.list) > 0 {
+			m.shared.hooks.batchEnd(inv.ctx, func() BatchEndInfo {
 				return BatchEndInfo{BatchInfo: inv.info(), Duration: inv.took, Err: inv.err, Interrupted: inv.interrupted}
 			})
 		}
@@ -204,15 +204,15 @@ func (m *member) call(inv *invocation, e KafkaEvent) {
 		case m.done <- inv:
 		case <-m.closed: // it was left behind; the partitions that wait for it have another member, or will
 			for _, part := range inv.parts {
-				m.roster.letGo(part.Owner.TopicPartition)
+				m.shared.roster.letGo(part.Owner.TopicPartition)
 			}
 		}
-		m.left.returned(inv)
+		m.shared.left.returned(inv)
 	}()
-	if len(m.hooks.list) > 0 {
-		m.hooks.batchBegin(inv.ctx, inv.info)
+	if len(m.shared.hooks.list) > 0 {
+		m.shared.hooks.batchBegin(inv.ctx, inv.info)
 	}
-	inv.err = guard(inv.ctx, m.handler, e)
+	inv.err = guard(inv.ctx, m.shared.handler, e)
 }
 
 func (inv *invocation) info() BatchInfo {
@@ -246,7 +246,7 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		return
 	}
 	delete(m.flying, inv)
-	m.workers.Release()
+	m.shared.workers.Release()
 	v := verdict.Classify(inv.err)
 	if inv.interrupted || m.stop.phase != working && errors.Is(inv.err, context.Canceled) {
 		// In a stop a handler may have gone by the context of Run, which has ended before its own.
@@ -259,7 +259,7 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		if pol.Partial {
 			items, known = verdict.ItemsIn(inv.parts, v.Items)
 		} else {
-			m.misconfigured(errUnasked)
+			m.shared.misconfigured(errUnasked)
 		}
 		if v.Partial = known; !known && v.Outcome == verdict.Final {
 			// An unknown item, or partial responses not asked for: the whole batch failed. Nothing said that all of it is
@@ -273,7 +273,7 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		p := part.Owner
 		if !p.alive {
 			forgotten = false
-			m.roster.letGo(p.TopicPartition)
+			m.shared.roster.letGo(p.TopicPartition)
 			continue
 		}
 		p.inflight = nil
@@ -287,7 +287,7 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		}
 		next, gone, why := pol.Apply(u, v.Outcome, v.Partial, mine, now)
 		forgotten = forgotten && len(next) == 0 && why == 0
-		sends := why != 0 && m.hasDestination
+		sends := why != 0 && m.shared.hasDestination
 		untold := false
 		switch {
 		case sends:
@@ -302,7 +302,7 @@ func (m *member) finish(now time.Time, inv *invocation) {
 			held -= next[k].Held
 			resolved -= len(next[k].Records)
 		}
-		m.counters.resolved.Add(int64(resolved))
+		m.shared.counters.resolved.Add(int64(resolved))
 		p.PopWork(next...)
 		if len(next) == 0 {
 			p.leaderEpoch = u.LeaderEpoch
@@ -324,18 +324,18 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		if p.failures == 1 {
 			p.firstFailure = now
 		}
-		after := m.opts.backoff.After(p.failures, m.rng)
+		after := m.shared.opts.backoff.After(p.failures, m.rng)
 		m.retry.Add(&p.Lane, now.Add(after))
 		info := RetryInfo{TopicPartition: p.TopicPartition, First: next[0].First(), Last: next[len(next)-1].Last(),
 			Attempts: next[0].Attempts, Failures: p.failures, After: after, Err: inv.err}
 		for k := range next {
 			info.Records += len(next[k].Records)
 		}
-		m.saidOfRetries.warn(m.log, now, "batch failed, trying again", "retry", info, "err", inv.err)
-		m.hooks.retry(info)
+		m.shared.saidOfRetries.warn(m.shared.log, now, "batch failed, trying again", "retry", info, "err", inv.err)
+		m.shared.hooks.retry(info)
 	}
 	if forgotten && inv.copy != nil {
-		m.copies.Put(inv.copy)
+		m.shared.copies.Put(inv.copy)
 	}
 }
 
@@ -361,21 +361,21 @@ func (m *member) returned(inv *invocation) {
 		if part.Owner.alive {
 			part.Owner.inflight = nil
 		} else {
-			m.roster.letGo(part.Owner.TopicPartition)
+			m.shared.roster.letGo(part.Owner.TopicPartition)
 		}
 	}
 }
 
 // count keeps the counters, the circuit and the last result of an invocation.
 func (m *member) count(now time.Time, inv *invocation, v verdict.Verdict, items [][]int) {
-	m.counters.invokes.Add(1)
+	m.shared.counters.invokes.Add(1)
 	if v.Outcome != verdict.Overloaded {
-		m.counters.invocationTime.Add(int64(inv.took))
+		m.shared.counters.invocationTime.Add(int64(inv.took))
 	}
 	if v.Outcome == verdict.Interrupted {
-		m.log.Info("a handler was interrupted, its records are not resolved", "partitions", ranges(inv.parts), "err", inv.err)
-		if m.circuit.Leave() {
-			m.roster.nudge()
+		m.shared.log.Info("a handler was interrupted, its records are not resolved", "partitions", ranges(inv.parts), "err", inv.err)
+		if m.shared.circuit.Leave() {
+			m.shared.roster.nudge()
 		}
 		return
 	}
@@ -386,25 +386,25 @@ func (m *member) count(now time.Time, inv *invocation, v verdict.Verdict, items 
 			failing = append(failing, p.Owner.TopicPartition)
 		}
 	}
-	opened, closed, nudge, streak := m.circuit.Ended(now, ok, failing, int(m.budget.Partitions.Load()))
+	opened, closed, nudge, streak := m.shared.circuit.Ended(now, ok, failing, int(m.shared.budget.Partitions.Load()))
 	if opened {
-		m.circuitOpened(streak, inv.err)
+		m.shared.circuitOpened(streak, inv.err)
 	}
 	if closed {
-		m.circuitClosed()
+		m.shared.circuitClosed()
 	}
 	if nudge {
 		m.followCircuit(now)
-		m.roster.nudge()
+		m.shared.roster.nudge()
 	}
 	if v.Outcome == verdict.Succeeded {
-		m.setResult(resultOK)
+		m.shared.setResult(resultOK)
 		return
 	}
-	m.counters.invokeErrors.Add(1)
-	m.counters.failed.Add(int64(inv.Records))
+	m.shared.counters.invokeErrors.Add(1)
+	m.shared.counters.failed.Add(int64(inv.Records))
 	if v.Outcome == verdict.Overloaded {
-		m.counters.throttles.Add(1)
+		m.shared.counters.throttles.Add(1)
 	}
-	m.setResult(resultFunctionFailed)
+	m.shared.setResult(resultFunctionFailed)
 }

@@ -30,10 +30,10 @@ func New(m Mapping, h Handler, opts ...Option) (*Runner, error) {
 	client.GroupID, client.Topics = m.GroupID(), slices.Clone(m.Topics)
 	client.Logger = o.logger.With("driver", o.driver.Name())
 	r := newRunner(o, h, s, client, identity{uuid: m.UUID, functionName: m.FunctionName, bootstrap: bootstrap(m)})
-	r.mapping, r.hasDestination = m, o.destination != nil || destinationName(m) != ""
+	r.mapping, r.shared.hasDestination = m, o.destination != nil || destinationName(m) != ""
 	o.warnOf(s)
 	if m.Enabled != nil && !*m.Enabled {
-		r.wish.Add(1)
+		r.shared.wish.Add(1)
 	}
 	return r, nil
 }
@@ -95,14 +95,14 @@ func unsupported(m Mapping) error {
 // one change either (servers, topics, group, starting position), and DestinationConfig.OnFailure, is refused with
 // ErrImmutable, and nothing is changed then. FunctionName is kept for Status; invocations show the first one.
 func (r *Runner) Update(m Mapping) error {
-	s, err := prepare(m, r.opts)
+	s, err := prepare(m, r.shared.opts)
 	if err != nil {
 		return err
 	}
 	enabled := m.Enabled // the default is not what the caller says
 	m = m.WithDefaults()
 	unlock := r.lock()
-	old, members, ended := r.mapping, r.roster.list(), r.ended
+	old, members, ended := r.mapping, r.shared.roster.list(), r.ended
 	if m.UUID == "" || old.UUID != m.UUID && old.GroupID() == m.GroupID() {
 		m.UUID = old.UUID
 	}
@@ -110,17 +110,17 @@ func (r *Runner) Update(m Mapping) error {
 		unlock()
 		return err
 	}
-	if r.opts.destination == nil && destinationName(old) != destinationName(m) {
+	if r.shared.opts.destination == nil && destinationName(old) != destinationName(m) {
 		unlock()
 		return &FieldError{Field: "DestinationConfig.OnFailure", Reason: "cannot be changed while the mapping runs; make a new Runner", Err: ErrImmutable}
 	}
 	r.mapping = m
 	// Under the same lock as Run hands the settings to a loop: whichever comes second sees the other.
-	r.current.Store(s)
+	r.shared.current.Store(s)
 	unlock()
-	r.opts.warnOf(s)
+	r.shared.opts.warnOf(s)
 	if s.retry.Partial {
-		r.corrected()
+		r.shared.corrected()
 	}
 	if ended {
 		return nil
@@ -134,7 +134,7 @@ func (r *Runner) Update(m Mapping) error {
 	if len(members) > 0 {
 		r.settleState(Enabled, Updating)
 	}
-	r.roster.nudge()
+	r.shared.roster.nudge()
 	select {
 	case r.updated <- struct{}{}:
 	default:

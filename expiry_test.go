@@ -83,7 +83,7 @@ func TestWhatIsSaidOfRotations(t *testing.T) {
 		}
 	}
 	r := newRig(t, membroker.NewBroker(t), defaults(), nil)
-	r.runner.hold(r.runner.problem(OpPoll, &auth.ClientError{Code: 58, Text: "SASL authentication failed"}))
+	r.runner.shared.hold(r.runner.shared.problem(OpPoll, &auth.ClientError{Code: 58, Text: "SASL authentication failed"}))
 	if got := r.runner.Status(); got.LastProcessingResult != "PROBLEM: "+auth.TextSASL {
 		t.Fatalf("the refusal is %q", got.LastProcessingResult)
 	}
@@ -91,7 +91,7 @@ func TestWhatIsSaidOfRotations(t *testing.T) {
 	if got := r.runner.Status(); got.LastProcessingResult != resultNone || got.Diagnosis.Known() || len(got.Conditions) > 0 {
 		t.Errorf("after the rotation %q, %v", got.LastProcessingResult, got.Conditions)
 	}
-	r.runner.hold(r.runner.problem(OpLag, errors.New("of its own")))
+	r.runner.shared.hold(r.runner.shared.problem(OpLag, errors.New("of its own")))
 	if r.runner.inForce(nil, true); len(r.runner.Status().Conditions) != 1 {
 		t.Error("what the credentials have no part in is forgotten")
 	}

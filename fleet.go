@@ -44,7 +44,7 @@ type fleet struct {
 
 // poller is a member with its place in the process.
 type poller struct {
-	*member
+	member *member
 	place   int // 0 is the first; free again when the poller has ended
 	leave   context.CancelCauseFunc
 	leaving bool
@@ -92,14 +92,14 @@ type successor struct {
 func (f *fleet) run(size int, cancel context.CancelCauseFunc, tooLate *<-chan time.Time, rotations <-chan rotation) (next *successor) {
 	ctx, end := context.WithCancel(f.ctx)
 	f.ctx = ctx
-	for _, m := range f.r.roster.list() {
-		f.r.roster.remove(m) // the last one of the fleet before, whose last word was kept
+	for _, m := range f.r.shared.roster.list() {
+		f.r.shared.roster.remove(m) // the last one of the fleet before, whose last word was kept
 	}
 	f.replace = time.NewTimer(time.Hour)
 	f.replace.Stop()
 	defer f.replace.Stop()
 	f.open(size)
-	ready := f.pollers[0].ready
+	ready := f.pollers[0].member.ready
 	s := newScaler(f.r, f)
 	defer s.stop()
 	defer end()
@@ -114,10 +114,10 @@ func (f *fleet) run(size int, cancel context.CancelCauseFunc, tooLate *<-chan ti
 		case <-f.replace.C:
 			n := f.missing
 			f.missing = 0
-			f.r.over(OpPoll)
+			f.r.shared.over(OpPoll)
 			f.open(n)
 			if ready != nil {
-				ready = f.pollers[len(f.pollers)-1].ready
+				ready = f.pollers[len(f.pollers)-1].member.ready
 			}
 		case <-s.timer.C:
 			s.tick(ctx)
@@ -131,7 +131,7 @@ func (f *fleet) run(size int, cancel context.CancelCauseFunc, tooLate *<-chan ti
 			s.soon()
 		case <-*tooLate:
 			*tooLate = nil
-			cancel(fmt.Errorf("%w (%v): %s", ErrNotReady, f.r.opts.startTimeout, f.r.lastWord()))
+			cancel(fmt.Errorf("%w (%v): %s", ErrNotReady, f.r.shared.opts.startTimeout, f.r.shared.lastWord()))
 			f.r.beginStop()
 		case rot := <-rotations:
 			err := f.replaceInPlace(rot.to)
@@ -141,7 +141,7 @@ func (f *fleet) run(size int, cancel context.CancelCauseFunc, tooLate *<-chan ti
 				f.r.inForce(rot.to, true)
 			case errors.Is(err, driver.ErrNotInPlace):
 				next, rotations, err = &successor{rot.to, max(f.size(), 1)}, nil, nil
-				f.r.log.Info("the members are replaced by others with the new credentials", "pollers", next.size)
+				f.r.shared.log.Info("the members are replaced by others with the new credentials", "pollers", next.size)
 				end()
 			}
 			rot.answer <- err
@@ -157,18 +157,18 @@ func (f *fleet) run(size int, cancel context.CancelCauseFunc, tooLate *<-chan ti
 // open has n more members join.
 func (f *fleet) open(n int) {
 	for range n {
-		p := &poller{member: newMember(f.r.core), place: f.place()}
+		p := &poller{member: newMember(f.r.shared), place: f.place()}
 		config := f.r.client
 		if config.InstanceID != "" && p.place > 0 {
 			config.InstanceID = fmt.Sprintf("%s-%d", config.InstanceID, p.place+1)
 		}
-		p.quiet = f.r.quiet
+		p.member.quiet = f.r.quiet
 		f.r.enlist(p.member)
 		var ctx context.Context
 		ctx, p.leave = context.WithCancelCause(f.ctx)
 		f.pollers = append(f.pollers, p)
 		go func() { // awaited through ended
-			p.err = p.run(ctx, config)
+			p.err = p.member.run(ctx, config)
 			f.ended <- p
 		}()
 	}
@@ -199,8 +199,8 @@ func (f *fleet) pollerEnded(p *poller) (failed bool) {
 	p.leave(nil)
 	f.pollers = slices.DeleteFunc(f.pollers, func(x *poller) bool { return x == p })
 	if len(f.pollers) > 0 { // else its last word is kept
-		f.r.roster.remove(p.member)
-		f.r.log.Info("a poller has left", "pollers", len(f.pollers))
+		f.r.shared.roster.remove(p.member)
+		f.r.shared.log.Info("a poller has left", "pollers", len(f.pollers))
 	}
 	f.r.quiet() // a pause may have waited for it alone
 	if p.err == nil {
@@ -208,15 +208,15 @@ func (f *fleet) pollerEnded(p *poller) (failed bool) {
 	}
 	if errors.Is(p.err, driver.ErrReplace) && !p.leaving && f.ctx.Err() == nil {
 		wait := max(time.Until(f.replaced.Add(replacePause)), 0)
-		f.r.roster.remove(p.member)
+		f.r.shared.roster.remove(p.member)
 		f.missing++
 		f.replaced = time.Now().Add(wait)
 		f.replace.Reset(wait)
-		f.r.log.Warn("a poller's client does not find its way back to the brokers: another one takes its place", "after", wait, "err", p.err)
+		f.r.shared.log.Warn("a poller's client does not find its way back to the brokers: another one takes its place", "after", wait, "err", p.err)
 		return false
 	}
 	if p.leaving {
-		f.r.log.Warn("the client of a poller that was leaving failed", "err", p.err)
+		f.r.shared.log.Warn("the client of a poller that was leaving failed", "err", p.err)
 		return false // its records come again, and nobody misses it
 	}
 	f.errs = append(f.errs, p.err)
@@ -228,7 +228,7 @@ func (f *fleet) pollerEnded(p *poller) (failed bool) {
 // settled reports whether the number of pollers may change: all have joined, none is leaving, and the group has let the
 // assignment alone for a while.
 func (f *fleet) settled(now time.Time) bool {
-	if n := f.r.counters.rebalances.Load(); n != f.rebalances {
+	if n := f.r.shared.counters.rebalances.Load(); n != f.rebalances {
 		if f.rebalances > 0 {
 			f.calm = now.Add(fleetCalm)
 		}
@@ -239,7 +239,7 @@ func (f *fleet) settled(now time.Time) bool {
 			return false
 		}
 		select {
-		case <-p.ready:
+		case <-p.member.ready:
 		default:
 			return false
 		}
@@ -261,7 +261,7 @@ func (f *fleet) follow(pollers int) {
 	if f.ctx.Err() != nil || pollers == n {
 		return
 	}
-	f.r.log.Info("the number of pollers changes", "from", n, "to", pollers)
+	f.r.shared.log.Info("the number of pollers changes", "from", n, "to", pollers)
 	if pollers > n {
 		f.open(pollers - n)
 	}
@@ -277,8 +277,8 @@ func (f *fleet) follow(pollers int) {
 // replaceInPlace has the living members use other credentials.
 func (f *fleet) replaceInPlace(next *auth.Credentials) (err error) {
 	for _, p := range f.pollers {
-		p.do(func() {
-			replacer, ok := p.consumer.(driver.CredentialsReplacer)
+		p.member.do(func() {
+			replacer, ok := p.member.consumer.(driver.CredentialsReplacer)
 			if !ok {
 				err = errors.Join(err, driver.ErrNotInPlace)
 				return
@@ -294,17 +294,17 @@ func (f *fleet) replaceInPlace(next *auth.Credentials) (err error) {
 func (r *Runner) enlist(m *member) {
 	unlock := r.lock()
 	defer unlock()
-	m.settings = r.current.Load()
-	m.obeyed = r.wish.Load()
+	m.settings = r.shared.current.Load()
+	m.obeyed = r.shared.wish.Load()
 	m.paused = m.obeyed%2 == 1
-	r.roster.add(m)
+	r.shared.roster.add(m)
 }
 
 // quiet notes that a pause has taken effect, when it has for all members.
 func (r *Runner) quiet() {
 	unlock := r.lock()
-	wish, all := r.wish.Load(), r.wish.isPaused()
-	for _, m := range r.roster.list() {
+	wish, all := r.shared.wish.Load(), r.shared.wish.isPaused()
+	for _, m := range r.shared.roster.list() {
 		select {
 		case <-m.closed:
 		default:

@@ -5,7 +5,7 @@ import "time"
 // acquire has the member hold a slot for its next invocation; false when it has to wait for one.
 func (m *member) acquire() bool {
 	if !m.slot && !m.waiting {
-		m.slot = m.workers.Acquire(m.slots)
+		m.slot = m.shared.workers.Acquire(m.slots)
 		m.waiting = !m.slot
 	}
 	return m.slot
@@ -15,13 +15,13 @@ func (m *member) acquire() bool {
 func (m *member) giveBackSlot() {
 	if m.slot {
 		m.slot = false
-		m.workers.Release()
+		m.shared.workers.Release()
 	}
 }
 
 // followCircuit stops or resumes this member's intake as the circuit now stands. It runs on the loop.
 func (m *member) followCircuit(now time.Time) {
-	shut, until := m.circuit.Shut(now)
+	shut, until := m.shared.circuit.Shut(now)
 	if shut {
 		m.at(until)
 	}
@@ -58,18 +58,18 @@ func (m *member) release(p *partition, held int) {
 	if held == 0 {
 		return
 	}
-	m.budget.Used.Add(-int64(held))
+	m.shared.budget.Used.Add(-int64(held))
 	if len(m.budgetPaused) == 0 {
 		return
 	}
-	if m.budget.Ample() {
+	if m.shared.budget.Ample() {
 		for q := range m.budgetPaused {
 			m.resume(q, pausedByBudget)
 		}
 		clear(m.budgetPaused)
 		return
 	}
-	if _, paused := m.budgetPaused[p]; paused && p.Held() <= m.budget.Share()/2 {
+	if _, paused := m.budgetPaused[p]; paused && p.Held() <= m.shared.budget.Share()/2 {
 		delete(m.budgetPaused, p)
 		m.resume(p, pausedByBudget)
 	}
@@ -123,7 +123,7 @@ func (m *member) standing() pauseReason {
 
 // obey pauses or resumes as is now wished. It runs on the loop.
 func (m *member) obey() {
-	now := m.wish.Load()
+	now := m.shared.wish.Load()
 	if now == m.obeyed || m.stop.phase != working {
 		return
 	}

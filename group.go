@@ -24,7 +24,7 @@ func (g *groups) enter(r *Runner) error {
 	for _, other := range g.runners[r.client.GroupID] {
 		if what := r.differs(other); what != "" && r.sameCluster(other) {
 			return fmt.Errorf("%w: %q is that of mapping %s, which runs in this process with another %s: each would commit the records that go to the other; "+
-				"give this mapping a ConsumerGroupId or a UUID of its own", ErrGroupInUse, r.client.GroupID, other.uuid, what)
+				"give this mapping a ConsumerGroupId or a UUID of its own", ErrGroupInUse, r.client.GroupID, other.shared.uuid, what)
 		}
 	}
 	if g.runners == nil {
@@ -49,8 +49,8 @@ func (g *groups) leave(r *Runner) {
 // mapping.
 func (r *Runner) differs(other *Runner) string {
 	topics := func(r *Runner) []string { return slices.Sorted(slices.Values(r.client.Topics)) }
-	switch mine, theirs := r.current.Load().fingerprint, other.current.Load().fingerprint; {
-	case r.functionName != other.functionName:
+	switch mine, theirs := r.shared.current.Load().fingerprint, other.shared.current.Load().fingerprint; {
+	case r.shared.functionName != other.shared.functionName:
 		return "FunctionName"
 	case !slices.Equal(topics(r), topics(other)):
 		return "Topics"
@@ -62,7 +62,7 @@ func (r *Runner) differs(other *Runner) string {
 
 // sameCluster reports whether two Runners are known to read from the same cluster. A dialer of their own may lead anywhere.
 func (r *Runner) sameCluster(other *Runner) bool {
-	a, b := r.opts.driver, other.opts.driver
+	a, b := r.shared.opts.driver, other.shared.opts.driver
 	if !a.Features().Network || !b.Features().Network {
 		return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 	}

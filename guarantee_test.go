@@ -143,7 +143,7 @@ func TestGuarantee3FailureStaysInItsPartition(t *testing.T) {
 			t.Errorf("the stuck partition: %+v", p)
 		}
 		r.mustStop()
-		if used := r.runner.budget.Used.Load(); used < 0 {
+		if used := r.runner.shared.budget.Used.Load(); used < 0 {
 			t.Errorf("the budget says %d in use", used)
 		}
 	})
@@ -168,7 +168,7 @@ func TestGuarantee3FailureStaysInItsPartition(t *testing.T) {
 			t.Errorf("committed %d, want 1000; was paused: %t", k, paused)
 		}
 		r.mustStop()
-		if used := r.runner.budget.Used.Load(); used != 0 {
+		if used := r.runner.shared.budget.Used.Load(); used != 0 {
 			t.Errorf("the budget says %d in use of an empty buffer", used)
 		}
 	})

@@ -17,7 +17,7 @@ const (
 
 // handshakes reports whether connections of our own reach what the client reaches, and can tell something.
 func (r *Runner) handshakes() bool {
-	f := r.opts.driver.Features()
+	f := r.shared.opts.driver.Features()
 	return f.Network || f.VirtualNetwork
 }
 
@@ -28,20 +28,20 @@ func (r *Runner) watchHandshakes(ctx context.Context, client driver.Config) {
 	for {
 		var broker string
 		select {
-		case broker = <-r.diagnosis.vague:
+		case broker = <-r.shared.diagnosis.vague:
 		case <-ctx.Done():
 			return
 		}
 		var healings int
-		client.Credentials, healings = r.diagnosis.inUse()
-		call := r.calls.begin(OpHandshake)
+		client.Credentials, healings = r.shared.diagnosis.inUse()
+		call := r.shared.calls.begin(OpHandshake)
 		reason := shakeHands(ctx, client, broker)
-		r.calls.end(call)
+		r.shared.calls.end(call)
 		if reason != nil {
-			if _, now := r.diagnosis.inUse(); now == healings { // else it works meanwhile, or other credentials are in use
-				info := r.problem(OpHandshake, reason)
-				r.conditions.clarify(info)
-				r.hooks.errorLater(info)
+			if _, now := r.shared.diagnosis.inUse(); now == healings { // else it works meanwhile, or other credentials are in use
+				info := r.shared.problem(OpHandshake, reason)
+				r.shared.conditions.clarify(info)
+				r.shared.hooks.errorLater(info)
 			}
 		}
 		select {

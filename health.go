@@ -33,17 +33,17 @@ const (
 // while the mapping is disabled and while Run stops, it is nil.
 func (r *Runner) Healthy() error {
 	unlock := r.lock()
-	members, ended, state, ready, since := r.roster.list(), r.ended, r.state, r.isReady, r.enabledAt
+	members, ended, state, ready, since := r.shared.roster.list(), r.ended, r.state, r.isReady, r.enabledAt
 	unlock()
 	now := time.Now()
 	if ended {
 		return fmt.Errorf("%w: Run has ended", ErrUnhealthy)
 	}
-	if at, _ := r.stopping.times(); state == "" || state == Disabled || !at.IsZero() {
+	if at, _ := r.shared.stopping.times(); state == "" || state == Disabled || !at.IsZero() {
 		return nil
 	}
-	standing := r.conditions.list()
-	result, _ := r.lastResult(standing)
+	standing := r.shared.conditions.list()
+	result, _ := r.shared.lastResult(standing)
 	sick := func(at time.Time, what string) error {
 		return fmt.Errorf("%w: %s since %s; last result: %s", ErrUnhealthy, what, at.Format(time.RFC3339), result)
 	}
@@ -60,7 +60,7 @@ func (r *Runner) Healthy() error {
 	if !ready && !since.IsZero() && now.Sub(since) >= healthPatience {
 		return sick(since, "no assignment of the group has been started: the mapping has waited for one")
 	}
-	if until, stuck := r.circuit.Stuck(); stuck && now.Sub(until) >= healthPatience {
+	if until, stuck := r.shared.circuit.Stuck(); stuck && now.Sub(until) >= healthPatience {
 		for _, m := range members {
 			if m.waitsForCircuit.Load() {
 				return sick(until, "the circuit is open although its cooldown has ended, and nothing is tried")
@@ -78,7 +78,7 @@ func (m *member) sick(now time.Time) (since time.Time, what string) {
 		what  string
 	}{
 		{healthBusy, m.busySince.Load(), "the loop has been busy with one thing: does a hook block?"},
-		{healthBusy + m.opts.revokeTimeout, m.inPoll.Load(), "the Kafka client has not returned from a poll"},
+		{healthBusy + m.shared.opts.revokeTimeout, m.inPoll.Load(), "the Kafka client has not returned from a poll"},
 		{healthPatience, m.lostSince.Load(), "the group took every partition away and has given none back"},
 	} {
 		if at := time.Unix(0, check.at); check.at != 0 && now.Sub(at) > check.bound {

@@ -175,7 +175,7 @@ func TestScaleInInterrupts(t *testing.T) {
 		pass(2 * time.Minute)
 		fewer := *s
 		fewer.minimumPollers, fewer.maximumPollers = 1, 1
-		r.runner.current.Store(&fewer)
+		r.runner.shared.current.Store(&fewer)
 		r.runner.updated <- struct{}{}
 		pass(time.Hour)
 		if m := r.runner.Metrics(); cut.Load() == 0 || m.DroppedEventCount != 0 || m.InvokeErrorCount != 0 {
@@ -215,7 +215,7 @@ func TestAbandonedHandlerReturns(t *testing.T) {
 			if k := b.Committed("g", "t", 0).Offset; k > 0 {
 				t.Errorf("committed %d", k)
 			}
-			c := r.runner.core
+			c := r.runner.shared
 			if busy, _, _ := c.workers.Counts(); busy != 0 || c.circuit.Busy() != 0 || c.circuit.IsOpen() || len(c.roster.orphans) != 0 {
 				t.Errorf("%d workers, %d invocations in the circuit (open: %v), ghosts %v", busy, c.circuit.Busy(), c.circuit.IsOpen(), c.roster.orphans)
 			}

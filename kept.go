@@ -26,7 +26,7 @@ func (m *member) handOut(inv *invocation) map[string][]event.KafkaRecord {
 		}
 		records[part.Key] = part.Records
 		if inv.copy == nil {
-			inv.copy = m.copies.Get(inv.Records)
+			inv.copy = m.shared.copies.Get(inv.Records)
 		}
 		part.Records = inv.copy.Add(part.Records)
 		u.Records, u.Kept = part.Records, true

@@ -22,7 +22,7 @@ func (m *member) loop(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	end := ctx.Done()
-	m.nextCheck = time.Now().Add(m.opts.lagInterval)
+	m.nextCheck = time.Now().Add(m.shared.opts.lagInterval)
 	m.nextRefresh = time.Now().Add(refreshInterval)
 	if m.settings.start.at != driver.AtEarliest {
 		m.lookUp(lookup{kind: lookupCensus}) // before there is a partition to start
@@ -95,7 +95,7 @@ func (m *member) at(t time.Time) {
 // advance does everything that may be done now, and finds the next deadline.
 func (m *member) advance(now time.Time) {
 	m.wake = time.Time{}
-	m.settings = m.current.Load()
+	m.settings = m.shared.current.Load()
 	m.obey()
 	if m.tripped {
 		m.followCircuit(now)
@@ -124,11 +124,11 @@ func (m *member) deliver(now time.Time, d *delivery) {
 		if p == nil || p.phase != running || run.Epoch != p.epoch {
 			continue // of an assignment or a start that is over; it will come again where it belongs
 		}
-		m.counters.polled.Add(int64(d.read[i]))
+		m.shared.counters.polled.Add(int64(d.read[i]))
 		if out := d.read[i] - len(run.Records); out > 0 {
-			m.counters.filtered.Add(int64(out))
-			m.counters.wrongKind.Add(int64(d.wrong[i]))
-			m.hooks.filtered(FilteredInfo{TopicPartition: p.TopicPartition, Records: out, WrongKind: d.wrong[i]})
+			m.shared.counters.filtered.Add(int64(out))
+			m.shared.counters.wrongKind.Add(int64(d.wrong[i]))
+			m.shared.hooks.filtered(FilteredInfo{TopicPartition: p.TopicPartition, Records: out, WrongKind: d.wrong[i]})
 		}
 		if m.troubles.Load() > 0 {
 			m.fetched(p.TopicPartition)
@@ -140,13 +140,13 @@ func (m *member) deliver(now time.Time, d *delivery) {
 		if n := len(run.Records); n > 0 {
 			held := max(run.Bytes, 0)
 			p.Buf.Add(batch.Chunk{Records: run.Records, Arrived: now, LeaderEpoch: run.LeaderEpoch, Size: d.sizes[i], Largest: d.largest[i], Held: held})
-			m.budget.Used.Add(int64(held))
+			m.shared.budget.Used.Add(int64(held))
 			if m.pool.Holds(&p.Lane) {
 				m.pool.Grown(n, d.sizes[i])
 			} else {
 				m.settle(p, now)
 			}
-			if m.budget.Full(p.Held()) {
+			if m.shared.budget.Full(p.Held()) {
 				m.pause(p, pausedByBudget)
 				m.budgetPaused[p] = struct{}{}
 			}
@@ -162,7 +162,7 @@ func (m *member) deliver(now time.Time, d *delivery) {
 
 // settle puts an idle partition where it waits: for its next try, or in the pool.
 func (m *member) settle(p *partition, now time.Time) {
-	if p.phase != running || p.inflight != nil || p.sending != nil || p.Waits() || m.roster.isHeld(p.TopicPartition) {
+	if p.phase != running || p.inflight != nil || p.sending != nil || p.Waits() || m.shared.roster.isHeld(p.TopicPartition) {
 		return
 	}
 	switch {
@@ -186,23 +186,23 @@ func (m *member) unqueue(p *partition) {
 
 // sourceError takes in what the client had to say.
 func (m *member) sourceError(err *driver.Error) {
-	m.counters.pollErrors.Add(1)
-	info := m.problem(OpPoll, err)
+	m.shared.counters.pollErrors.Add(1)
+	info := m.shared.problem(OpPoll, err)
 	stands := m.stands(err, info)
-	m.hooks.error(info)
+	m.shared.hooks.error(info)
 	switch err.Kind {
 	case driver.KindOffsetOutOfRange:
-		m.log.Warn("position does not exist", "partition", err.TopicPartition.String(), "offset", err.Offset)
+		m.shared.log.Warn("position does not exist", "partition", err.TopicPartition.String(), "offset", err.Offset)
 		m.relocate(err.TopicPartition, err.Offset)
 	case driver.KindTruncated:
-		m.log.Warn("the log was cut below the position, and has grown again", "partition", err.TopicPartition.String(), "offset", err.Offset, "to", err.To)
+		m.shared.log.Warn("the log was cut below the position, and has grown again", "partition", err.TopicPartition.String(), "offset", err.Offset, "to", err.To)
 		m.truncated(time.Now(), err.TopicPartition, err.Offset, err.To)
 	case driver.KindTopicRecreated:
-		m.log.Warn("topic was deleted and made again", "topic", err.TopicPartition.Topic)
+		m.shared.log.Warn("topic was deleted and made again", "topic", err.TopicPartition.Topic)
 		m.reportedAnew(err.TopicPartition.Topic)
 	default:
 		if !stands {
-			m.conditions.mention(info) // else the log has it
+			m.shared.conditions.mention(info) // else the log has it
 		}
 	}
 }

@@ -54,7 +54,7 @@ type core struct {
 // member is one member of the consumer group: a client, the goroutine that polls it, the loop that owns all state, a
 // goroutine for commits and some for looking up offsets, and the invocations. run starts and awaits them all.
 type member struct {
-	*core
+	shared *core
 	consumer driver.Consumer
 
 	in      chan message       // from the poll goroutine and the driver's Listener calls, in order
@@ -184,7 +184,7 @@ type delivery struct {
 
 func newMember(c *core) *member {
 	m := &member{
-		core:    c,
+		shared:    c,
 		in:      make(chan message),
 		free:    make(chan *delivery, 2),
 		done:    make(chan *invocation),
@@ -220,10 +220,10 @@ func newMember(c *core) *member {
 // run joins the group and works until ctx ends or the client fails for good. It returns when every goroutine that it
 // started has returned, or with a *StuckError.
 func (m *member) run(ctx context.Context, cfg driver.Config) error {
-	consumer, err := m.opts.driver.Open(cfg, listener{m})
+	consumer, err := m.shared.opts.driver.Open(cfg, listener{m})
 	if err != nil {
 		close(m.closed)
-		op := "open the " + m.opts.driver.Name() + " client"
+		op := "open the " + m.shared.opts.driver.Name() + " client"
 		if !auth.Classify(err).Known() { // what is wrong with credentials says so itself
 			op += ": check the client options"
 		}
@@ -254,8 +254,8 @@ func (m *member) run(ctx context.Context, cfg driver.Config) error {
 	m.publish(time.Now())
 	m.busySince.Store(0)
 	close(m.closed)
-	m.conditions.end(m, func(*Condition) bool { return true })
-	m.workers.Leave(m.slots)
+	m.shared.conditions.end(m, func(*Condition) bool { return true })
+	m.shared.workers.Leave(m.slots)
 	stopPolling()
 	stopIO()
 	m.cancelHandlers(ErrStopping)
@@ -300,7 +300,7 @@ func (m *member) pollLoop(ctx, background context.Context) error {
 	defer cancel()
 	defer func() {
 		m.closeBegan.Store(0)
-		m.left.returned(m)
+		m.shared.left.returned(m)
 	}()
 	return m.consumer.Close(closeCtx)
 }
@@ -308,7 +308,7 @@ func (m *member) pollLoop(ctx, background context.Context) error {
 // prepare does what is per record, on the poll goroutine, so that the loop need not: filter and measure.
 func (m *member) prepare(d *delivery) {
 	d.sizes, d.largest, d.read, d.wrong = d.sizes[:0], d.largest[:0], d.read[:0], d.wrong[:0]
-	criteria := m.current.Load().filter
+	criteria := m.shared.current.Load().filter
 	for i := range d.Runs {
 		run := &d.Runs[i]
 		read, wrong := len(run.Records), 0
@@ -332,7 +332,7 @@ func (m *member) do(f func()) bool {
 		return true
 	case <-m.closed:
 		return false
-	case <-m.stopping.begun:
+	case <-m.shared.stopping.begun:
 		return false
 	}
 }

@@ -515,8 +515,8 @@ func (w *world) do(s step) error {
 			}
 			wg.Wait()
 			pass(30 * time.Second)
-			if st := m.runner.Status(); (st.State == Disabled || st.State == Disabling) != m.runner.wish.isPaused() {
-				return fmt.Errorf("the state is %s, paused: %v", st.State, m.runner.wish.isPaused())
+			if st := m.runner.Status(); (st.State == Disabled || st.State == Disabling) != m.runner.shared.wish.isPaused() {
+				return fmt.Errorf("the state is %s, paused: %v", st.State, m.runner.shared.wish.isPaused())
 			}
 		}
 	case "resume":

@@ -58,8 +58,8 @@ func (m *member) foundOthers(others []string) {
 		m.others[other] = true
 		err := &driver.Error{Kind: driver.KindInvalidConfig, Offset: -1, Err: fmt.Errorf("another mapping commits in consumer group %q: "+
 			"its FunctionName or FilterCriteria differ from this one's, and each commits the records that go to the other; "+
-			"give each a ConsumerGroupId or UUID of its own", m.group)}
-		m.log.Error("two mappings share a consumer group", "err", err)
-		m.hooks.error(m.problem(OpGroup, err))
+			"give each a ConsumerGroupId or UUID of its own", m.shared.group)}
+		m.shared.log.Error("two mappings share a consumer group", "err", err)
+		m.shared.hooks.error(m.shared.problem(OpGroup, err))
 	}
 }

@@ -90,7 +90,7 @@ func TestEventBelongsToHandler(t *testing.T) {
 					}
 				},
 			}))
-			r.runner.handler = func(_ context.Context, e KafkaEvent) error {
+			r.runner.shared.handler = func(_ context.Context, e KafkaEvent) error {
 				mu.Lock()
 				defer mu.Unlock()
 				defer mangle(e)

@@ -151,10 +151,10 @@ func TestPollersGrowAndShrinkUnderLoad(t *testing.T) {
 		if err := r.stop(); err != nil {
 			t.Error(err)
 		}
-		if used, parts := r.runner.budget.Used.Load(), r.runner.budget.Partitions.Load(); used != 0 || parts != 0 {
+		if used, parts := r.runner.shared.budget.Used.Load(), r.runner.shared.budget.Partitions.Load(); used != 0 || parts != 0 {
 			t.Errorf("the budget has %d bytes and %d partitions after the end", used, parts)
 		}
-		if busy, partitions, waiting := r.runner.workers.Counts(); busy != 0 || partitions != 0 || waiting != 0 {
+		if busy, partitions, waiting := r.runner.shared.workers.Counts(); busy != 0 || partitions != 0 || waiting != 0 {
 			t.Errorf("workers after the end: %d busy, %d partitions, %d waiting", busy, partitions, waiting)
 		}
 		if n := len(b.Members("g")); n != 0 {
@@ -492,7 +492,7 @@ func TestPollersModel(t *testing.T) {
 // On the way from one member to another partitions are nobody's: a decision that counts them then changes no poller.
 func TestPollersStayInARebalance(t *testing.T) {
 	c := new(core)
-	f := &fleet{r: &Runner{core: c}}
+	f := &fleet{r: &Runner{shared: c}}
 	now := time.Unix(1000, 0)
 	decided := func(after time.Duration) int {
 		d := scaling.Decision{Pollers: 2, Next: time.Minute}

@@ -59,7 +59,7 @@ func (m *member) answered(now time.Time, l lookup) {
 		return
 	}
 	after := limit.Backoff{First: 100 * time.Millisecond, Most: 5 * time.Second}.After(l.tries+1, m.rng)
-	m.counters.pollErrors.Add(1)
+	m.shared.counters.pollErrors.Add(1)
 	m.lookupFailed(failure)
 	m.lookUpAgain(l, again, now.Add(after))
 }
@@ -173,7 +173,7 @@ func (m *member) move(now time.Time, p *partition, from, to int64) {
 	case to < from:
 		info.Why, info.Lost = "truncation", from-to
 	}
-	m.counters.lost.Add(info.Lost)
+	m.shared.counters.lost.Add(info.Lost)
 	if to < from {
 		// Records that were received and are not resolved may have been cut off, and others may take their offsets: no
 		// commit may pass those. So the partition begins anew, at its first unresolved record that is still there.
@@ -192,8 +192,8 @@ func (m *member) offsetsLost(info OffsetsLostInfo, key string) {
 	if info.Why == "" {
 		return
 	}
-	m.log.Error("offsets lost", "why", info.Why, "partition", key, "from", info.From, "to", info.To, "lost", info.Lost)
-	m.hooks.offsetsLost(info)
+	m.shared.log.Error("offsets lost", "why", info.Why, "partition", key, "from", info.From, "to", info.To, "lost", info.Lost)
+	m.shared.hooks.offsetsLost(info)
 }
 
 // renew ends a partition's life here and begins another within the same assignment. The client keeps its pauses, so what
@@ -253,7 +253,7 @@ func (m *member) recreated(olds []*partition) {
 	l := lookup{kind: lookupStart}
 	for _, old := range olds {
 		info := OffsetsLostInfo{TopicPartition: old.TopicPartition, From: old.next, Lost: max(0, old.next-old.position()), Why: "topic recreated"}
-		m.counters.lost.Add(info.Lost)
+		m.shared.counters.lost.Add(info.Lost)
 		p := m.renew(old)
 		p.anew = true
 		l.parts = append(l.parts, p)

@@ -26,11 +26,11 @@ const (
 // inForce notes the credentials that are used from now on.
 func (r *Runner) inForce(c *auth.Credentials, rotated bool) {
 	if rotated { // what was said of the old ones holds no longer
-		r.conditions.forget(func(c *Condition) bool {
+		r.shared.conditions.forget(func(c *Condition) bool {
 			return c.Kind == driver.KindAuthentication.String() || c.Kind == driver.KindAuthorization.String() || c.Diagnosis.Code == auth.CodeAuthnError
 		})
 	}
-	r.diagnosis.use(c, r.client.GroupID)
+	r.shared.diagnosis.use(c, r.client.GroupID)
 	unlock := r.lock()
 	defer unlock()
 	r.credentials.Since, r.credentials.Err = time.Now(), nil
@@ -46,14 +46,14 @@ func (r *Runner) inForce(c *auth.Credentials, rotated bool) {
 // watchSecrets reads the secrets again at the interval, at once when brokers refuse the credentials, and when Update names
 // others, until ctx ends. It has Run put in force what is new.
 func (r *Runner) watchSecrets(ctx context.Context, client driver.Config, rotations chan<- rotation) {
-	interval := r.opts.secretsRefresh
+	interval := r.shared.opts.secretsRefresh
 	reads := func() bool { return interval > 0 && needsSecrets(r.sourceAccess()) }
 	const never = time.Duration(math.MaxInt64)
 	timer := time.NewTimer(never)
 	defer timer.Stop()
 	var refused <-chan struct{}
 	if reads() {
-		refused = r.diagnosis.refused
+		refused = r.shared.diagnosis.refused
 		timer.Reset(interval)
 	}
 	var last time.Time
@@ -76,17 +76,17 @@ func (r *Runner) watchSecrets(ctx context.Context, client driver.Config, rotatio
 		if last.Sub(warned) >= expiryInterval {
 			warned = last
 			for _, w := range client.Credentials.ExpiryWarnings(last) {
-				r.log.Warn("credentials", "warning", w)
+				r.shared.log.Warn("credentials", "warning", w)
 			}
 		}
 		after := never
 		refused = nil
 		if reads() {
-			after, refused = interval, r.diagnosis.refused
+			after, refused = interval, r.shared.diagnosis.refused
 		}
-		call := r.calls.begin(OpRotation)
+		call := r.shared.calls.begin(OpRotation)
 		settled, err := r.rotate(ctx, &client, rotations)
-		r.calls.end(call)
+		r.shared.calls.end(call)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -97,7 +97,7 @@ func (r *Runner) watchSecrets(ctx context.Context, client driver.Config, rotatio
 			unlock := r.lock()
 			r.credentials.Err = nil
 			unlock()
-			r.over(OpRotation)
+			r.shared.over(OpRotation)
 		}
 		timer.Reset(after)
 	}
@@ -118,16 +118,16 @@ func (r *Runner) keep(err error) {
 		}
 	}
 	// Those in use are well, or another condition says that they are not.
-	info := ErrorInfo{Op: OpRotation, Err: fmt.Errorf("the credentials stay: %s: %w", why, err), LastProcessingResult: r.lastWord(), Diagnosis: d}
-	r.hold(info)
+	info := ErrorInfo{Op: OpRotation, Err: fmt.Errorf("the credentials stay: %s: %w", why, err), LastProcessingResult: r.shared.lastWord(), Diagnosis: d}
+	r.shared.hold(info)
 	info.Err = err
-	r.hooks.errorLater(info)
+	r.shared.hooks.errorLater(info)
 }
 
 // rotate reads the secrets and, when they changed, tries them and puts them in force. settled is true when the newest
 // are in use.
 func (r *Runner) rotate(ctx context.Context, client *driver.Config, rotations chan<- rotation) (settled bool, err error) {
-	next, warnings, err := auth.Resolve(ctx, r.opts.secrets, r.sourceAccess())
+	next, warnings, err := auth.Resolve(ctx, r.shared.opts.secrets, r.sourceAccess())
 	if err != nil {
 		return false, err
 	}
@@ -135,11 +135,11 @@ func (r *Runner) rotate(ctx context.Context, client *driver.Config, rotations ch
 		return true, nil
 	}
 	for _, w := range warnings {
-		r.log.Warn("credentials", "warning", w.String())
+		r.shared.log.Warn("credentials", "warning", w.String())
 	}
 	trial := *client
 	trial.Credentials = next
-	if p, ok := r.opts.driver.(driver.Prober); ok {
+	if p, ok := r.shared.opts.driver.(driver.Prober); ok {
 		probeCtx, cancel := context.WithTimeout(ctx, probeTimeout)
 		err := p.Probe(probeCtx, trial)
 		cancel()
@@ -159,6 +159,6 @@ func (r *Runner) rotate(ctx context.Context, client *driver.Config, rotations ch
 	}
 	client.Credentials = next
 	r.replaceDestination(next)
-	r.log.Info("credentials rotated", "credentials", next.String())
+	r.shared.log.Info("credentials rotated", "credentials", next.String())
 	return true, nil
 }

@@ -12,7 +12,7 @@ import (
 
 // Runner runs one mapping. Make it with New, run it once with Run; all its methods are safe for concurrent use.
 type Runner struct {
-	*core
+	shared *core
 	mapping Mapping
 	client  driver.Config
 	started atomic.Bool
@@ -57,7 +57,7 @@ func newRunner(o *options, h Handler, s *settings, client driver.Config, id iden
 	c.diagnosis.init()
 	c.conditions.init(o.logger)
 	c.stopping.init()
-	return &Runner{core: c, client: client, ready: make(chan struct{}), resumed: make(chan struct{}, 1), updated: make(chan struct{}, 1), access: make(chan struct{}, 1)}
+	return &Runner{shared: c, client: client, ready: make(chan struct{}), resumed: make(chan struct{}, 1), updated: make(chan struct{}, 1), access: make(chan struct{}, 1)}
 }
 
 func (r *Runner) lock() func() {
@@ -83,7 +83,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		return err
 	}
 	defer inProcess.leave(r)
-	go r.hooks.run() // awaited by finish
+	go r.shared.hooks.run() // awaited by finish
 	done := make(chan error, 1)
 	go func() { done <- r.work(ctx) }() // awaited here, with a bound
 	return r.await(ctx, done)
@@ -101,9 +101,9 @@ func (r *Runner) work(ctx context.Context) error {
 	defer watchers.Wait()
 	defer cancel(nil)
 	watchers.Go(func() { r.watchConditions(ctx) })
-	since := r.calls.begin(OpCredentials)
+	since := r.shared.calls.begin(OpCredentials)
 	credentials, err := r.resolveCredentials(ctx)
-	r.calls.end(since)
+	r.shared.calls.end(since)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -112,8 +112,8 @@ func (r *Runner) work(ctx context.Context) error {
 	}
 	r.client.Credentials = credentials
 	r.inForce(credentials, false)
-	r.log.Info("event source mapping starts", "UUID", r.uuid, "FunctionName", r.functionName, "ConsumerGroupId", r.client.GroupID,
-		"Topics", r.client.Topics, "bootstrap", r.bootstrap, "driver", r.opts.driver.Name())
+	r.shared.log.Info("event source mapping starts", "UUID", r.shared.uuid, "FunctionName", r.shared.functionName, "ConsumerGroupId", r.client.GroupID,
+		"Topics", r.client.Topics, "bootstrap", r.shared.bootstrap, "driver", r.shared.opts.driver.Name())
 	out, err := r.openDestination(ctx, r.client)
 	if err != nil {
 		return err
@@ -130,7 +130,7 @@ func (r *Runner) work(ctx context.Context) error {
 		watchers.Go(func() { r.watchHandshakes(ctx, client) })
 	}
 	var tooLate <-chan time.Time
-	if d := r.opts.startTimeout; d > 0 {
+	if d := r.shared.opts.startTimeout; d > 0 {
 		timer := time.NewTimer(d)
 		defer timer.Stop()
 		tooLate = timer.C
@@ -144,7 +144,7 @@ func (r *Runner) awaitEnabled(ctx context.Context) bool {
 		if ctx.Err() != nil {
 			return false
 		}
-		if !r.wish.isPaused() {
+		if !r.shared.wish.isPaused() {
 			r.settleState(Disabled, Enabling)
 			unlock := r.lock()
 			r.enabledAt = time.Now()
@@ -164,7 +164,7 @@ func (r *Runner) becomeReady() {
 	unlock := r.lock()
 	again := r.isReady
 	r.isReady = true
-	if !again && !r.wish.isPaused() {
+	if !again && !r.shared.wish.isPaused() {
 		r.change("", Enabled)
 	}
 	unlock()
@@ -205,16 +205,16 @@ func (w *pauseWish) isPaused() bool { return w.Load()%2 == 1 }
 // want changes the wish, with the state that follows from it, and has the loops look.
 func (r *Runner) want(paused bool) {
 	unlock := r.lock()
-	if r.wish.isPaused() == paused || r.ended {
+	if r.shared.wish.isPaused() == paused || r.ended {
 		unlock()
 		return
 	}
-	r.wish.Add(1)
+	r.shared.wish.Add(1)
 	r.enabledAt = time.Now()
 	switch {
 	case paused && r.started.Load():
 		r.change("", Disabling)
-	case !paused && len(r.roster.list()) > 0:
+	case !paused && len(r.shared.roster.list()) > 0:
 		r.change("", Enabling)
 		if r.isReady {
 			r.change("", Enabled)
@@ -228,7 +228,7 @@ func (r *Runner) want(paused bool) {
 		default:
 		}
 	}
-	r.roster.nudge()
+	r.shared.roster.nudge()
 }
 
 // setState changes the state and tells the hooks.
@@ -256,7 +256,7 @@ func (r *Runner) change(from, to State) {
 		r.reason = r.faultCode
 	}
 	info := StateInfo{From: old, To: to, Reason: r.reason}
-	r.hooks.stateChange(info) // never waits, and so comes in order
+	r.shared.hooks.stateChange(info) // never waits, and so comes in order
 	r.untold = append(r.untold, info)
 }
 
@@ -274,7 +274,7 @@ func (r *Runner) tellStates() {
 		r.untold = nil
 		unlock()
 		for _, info := range infos {
-			r.log.Info("state", "from", string(info.From), "to", string(info.To))
+			r.shared.log.Info("state", "from", string(info.From), "to", string(info.To))
 		}
 		unlock = r.lock()
 		r.telling = false
@@ -285,7 +285,7 @@ func (r *Runner) tellStates() {
 // gather puts together what the members' loops published last; where one is free, that is of now.
 func (r *Runner) gather() (s Status) {
 	s.OffsetLag = make(map[string]int64)
-	for _, m := range r.roster.list() {
+	for _, m := range r.shared.roster.list() {
 		addTo(&s, m.snapshot())
 	}
 	sum(&s)
@@ -309,22 +309,22 @@ func (r *Runner) Status() Status {
 	if until := s.Credentials.Expires; !until.IsZero() {
 		s.Credentials.DaysLeft = int(time.Until(until) / (24 * time.Hour))
 	}
-	s.UUID, s.FunctionName, s.ConsumerGroupID, s.Driver = r.uuid, r.functionName, r.client.GroupID, r.opts.driver.Name()
-	s.Conditions = r.conditions.list()
-	s.LastProcessingResult, s.Diagnosis = r.lastResult(s.Conditions)
+	s.UUID, s.FunctionName, s.ConsumerGroupID, s.Driver = r.shared.uuid, r.shared.functionName, r.client.GroupID, r.shared.opts.driver.Name()
+	s.Conditions = r.shared.conditions.list()
+	s.LastProcessingResult, s.Diagnosis = r.shared.lastResult(s.Conditions)
 	mark(&s)
 	if s.State == Creating && s.Diagnosis.Code != "" {
 		s.StateTransitionReason = string(s.Diagnosis.Code)
 	}
-	s.Workers = r.workers.Limit()
-	s.CircuitOpen = r.circuit.IsOpen()
-	s.BufferedBytes, s.BufferLimit = int(r.budget.Used.Load()), r.budget.Limit
+	s.Workers = r.shared.workers.Limit()
+	s.CircuitOpen = r.shared.circuit.IsOpen()
+	s.BufferedBytes, s.BufferLimit = int(r.shared.budget.Used.Load()), r.shared.budget.Limit
 	if !s.Scaling.LagTime.IsZero() {
 		s.Scaling.LagAge = time.Since(s.Scaling.LagTime)
 	}
-	s.Metrics, s.Destination = r.counters.snapshot(), r.destinationStatus()
+	s.Metrics, s.Destination = r.shared.counters.snapshot(), r.destinationStatus()
 	return s
 }
 
 // Metrics returns the counters alone; it asks nobody and is cheap.
-func (r *Runner) Metrics() Metrics { return r.counters.snapshot() }
+func (r *Runner) Metrics() Metrics { return r.shared.counters.snapshot() }

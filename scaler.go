@@ -50,7 +50,7 @@ type endAnswer struct {
 }
 
 func newScaler(r *Runner, f *fleet) *scaler {
-	policy := r.opts.policy
+	policy := r.shared.opts.policy
 	if policy == nil {
 		policy = new(scaling.Lambda)
 	}
@@ -64,7 +64,7 @@ func newScaler(r *Runner, f *fleet) *scaler {
 
 // limits are those of the options and of the mapping as it now is.
 func (s *scaler) limits() scaling.Bounds {
-	o, set := s.r.opts, s.r.current.Load()
+	o, set := s.r.shared.opts, s.r.shared.current.Load()
 	b := scaling.Bounds{MinimumWorkers: o.minimumWorkers, MaximumWorkers: o.maximumWorkers,
 		MinimumPollers: set.minimumPollers, MaximumPollers: set.maximumPollers}
 	if o.client.InstanceID != "" {
@@ -95,7 +95,7 @@ func (s *scaler) tick(ctx context.Context) {
 		s.decide()
 		return
 	}
-	if s.r.opts.lagInterval > 0 && !s.pending && s.ask(ctx) {
+	if s.r.shared.opts.lagInterval > 0 && !s.pending && s.ask(ctx) {
 		s.asking = true
 		s.timer.Reset(lookupPatience)
 		return
@@ -106,7 +106,7 @@ func (s *scaler) tick(ctx context.Context) {
 // ask sends one request for the ends of all members' partitions that want one; false when there are none.
 func (s *scaler) ask(ctx context.Context) bool {
 	q := endAnswer{asked: time.Now()}
-	for _, m := range s.r.roster.list() {
+	for _, m := range s.r.shared.roster.list() {
 		m.do(func() { m.wantEnds(q.asked, s.last, &q.endQuery) })
 	}
 	if len(q.queries) == 0 {
@@ -119,8 +119,8 @@ func (s *scaler) ask(ctx context.Context) bool {
 	go func() { // awaited through ends, by stop at the latest
 		ctx, cancel := context.WithTimeout(ctx, endsTimeout)
 		defer cancel()
-		call := s.r.calls.begin(OpLag)
-		defer s.r.calls.end(call)
+		call := s.r.shared.calls.begin(OpLag)
+		defer s.r.shared.calls.end(call)
 		q.answers, q.err = q.consumer.ListOffsets(ctx, q.queries)
 		s.ends <- q
 	}()
@@ -135,7 +135,7 @@ func (s *scaler) answered(ctx context.Context, a endAnswer) {
 	}
 	s.failed(a.err)
 	if a.err == nil {
-		for _, m := range s.r.roster.list() {
+		for _, m := range s.r.shared.roster.list() {
 			m.do(func() { m.takeEnds(a.asked, &a.endQuery, a.answers) })
 		}
 	}
@@ -150,18 +150,18 @@ func (s *scaler) failed(err error) {
 	was := s.failing
 	s.failing = err != nil
 	if err == nil {
-		s.r.over(OpLag)
+		s.r.shared.over(OpLag)
 		return
 	}
-	info := s.r.problem(OpLag, err)
+	info := s.r.shared.problem(OpLag, err)
 	info.Err = fmt.Errorf("looking up the ends of the partitions failed; the lag is what fetches show: %w", err)
-	s.r.hold(info)
+	s.r.shared.hold(info)
 	if was {
 		return
 	}
-	s.r.counters.pollErrors.Add(1)
+	s.r.shared.counters.pollErrors.Add(1)
 	info.Err = err
-	s.r.hooks.errorLater(info)
+	s.r.shared.hooks.errorLater(info)
 }
 
 // decide takes a sample, asks the policy and keeps what it said. Of a mapping that is paused it only takes the sample, for
@@ -169,11 +169,11 @@ func (s *scaler) failed(err error) {
 func (s *scaler) decide() {
 	s.asking = false
 	now := time.Now()
-	if s.r.wish.isPaused() {
+	if s.r.shared.wish.isPaused() {
 		s.sample(now)
 		s.last = now
 		next := pausedInterval
-		if set := s.r.opts.lagInterval; set > 0 {
+		if set := s.r.shared.opts.lagInterval; set > 0 {
 			next = min(next, set)
 		}
 		s.timer.Reset(next)
@@ -184,15 +184,15 @@ func (s *scaler) decide() {
 		s.guard.SetBounds(b)
 	}
 	sample := s.sample(now)
-	call := s.r.calls.begin(OpScale)
+	call := s.r.shared.calls.begin(OpScale)
 	d := s.guard.Decide(sample)
-	s.r.calls.end(call)
+	s.r.shared.calls.end(call)
 	s.fleet.hold(now, &d)
 	s.timer.Reset(d.Next)
 	s.last = now
 	s.tell(now, &sample, &d)
 	if len(sample.Partitions) > 0 {
-		s.r.workers.Set(d.Workers)
+		s.r.shared.workers.Set(d.Workers)
 	}
 	s.fleet.follow(d.Pollers)
 }
@@ -200,7 +200,7 @@ func (s *scaler) decide() {
 // sample reads the members, and the counts since the last sample.
 func (s *scaler) sample(now time.Time) scaling.Sample {
 	rd := &s.reading
-	members := s.r.roster.list()
+	members := s.r.shared.roster.list()
 	if len(members) > 1 && rd.index == nil {
 		rd.index = make(map[TopicPartition]int)
 	}
@@ -208,7 +208,7 @@ func (s *scaler) sample(now time.Time) scaling.Sample {
 	for _, m := range members {
 		m.do(func() { m.read(now, rd, s.failing) })
 	}
-	c := &s.r.counters
+	c := &s.r.shared.counters
 	c.maxLag.Store(rd.maxLag)
 	c.sumLag.Store(rd.sumLag)
 	t := tally{c.invokes.Load(), c.invokeErrors.Load(), c.throttles.Load(), c.resolved.Load(), c.invocationTime.Load()}
@@ -217,8 +217,8 @@ func (s *scaler) sample(now time.Time) scaling.Sample {
 	sample := scaling.Sample{
 		Time: now, LagTime: rd.lagTime, Partitions: rd.parts, OldestAge: rd.oldest, BufferedBytes: rd.buffered, Busy: rd.busy,
 		Completed: t.resolved - before.resolved, Throttles: t.throttles - before.throttles,
-		BatchSize: s.r.current.Load().BatchSize,
-		Capacity:  scaling.Capacity{Workers: s.r.workers.Limit(), Pollers: s.fleet.size()},
+		BatchSize: s.r.shared.current.Load().BatchSize,
+		Capacity:  scaling.Capacity{Workers: s.r.shared.workers.Limit(), Pollers: s.fleet.size()},
 	}
 	// The counters are read one by one while loops move them; none may get negative by it.
 	sample.Invocations = max(0, t.invokes-before.invokes-sample.Throttles)
@@ -234,8 +234,8 @@ func (s *scaler) tell(now time.Time, sample *scaling.Sample, d *scaling.Decision
 	old := s.status
 	st := &s.status
 	st.Current, st.Target = sample.Capacity, d.Capacity()
-	s.r.counters.pollers.Store(int64(st.Current.Pollers))
-	s.r.counters.workers.Store(int64(st.Target.Workers))
+	s.r.shared.counters.pollers.Store(int64(st.Current.Pollers))
+	s.r.shared.counters.workers.Store(int64(st.Target.Workers))
 	st.Reason, st.Decided, st.LagTime, st.OldestAge = d.Reason, now, sample.LagTime, sample.OldestAge
 	changed := st.Target != old.Target
 	if changed {
@@ -254,6 +254,6 @@ func (s *scaler) tell(now time.Time, sample *scaling.Sample, d *scaling.Decision
 	case changed:
 		level = slog.LevelInfo
 	}
-	s.r.log.Log(context.Background(), level, "scaling", "reason", st.Reason.Kind.String(), "decision", st.Reason.String())
-	s.r.hooks.scaled(ScaledInfo{From: st.Current, To: st.Target, Reason: st.Reason})
+	s.r.shared.log.Log(context.Background(), level, "scaling", "reason", st.Reason.Kind.String(), "decision", st.Reason.String())
+	s.r.shared.hooks.scaled(ScaledInfo{From: st.Current, To: st.Target, Reason: st.Reason})
 }

@@ -79,9 +79,9 @@ func (m *member) lookupLoop(ctx context.Context) {
 		select {
 		case l := <-m.lookups:
 			lookCtx, cancel := context.WithTimeout(ctx, lookupTimeout)
-			call := m.calls.begin(OpStart)
+			call := m.shared.calls.begin(OpStart)
 			m.resolve(lookCtx, &l)
-			m.calls.end(call)
+			m.shared.calls.end(call)
 			cancel()
 			select {
 			case m.answers <- l:
@@ -145,14 +145,14 @@ func (m *member) name(l *lookup) bool {
 
 // checkTopics asks now and then whether topics were deleted and made again.
 func (m *member) checkTopics(now time.Time) {
-	if m.opts.lagInterval <= 0 || !m.opts.driver.Features().TopicIDs {
+	if m.shared.opts.lagInterval <= 0 || !m.shared.opts.driver.Features().TopicIDs {
 		return
 	}
 	if now.Before(m.nextCheck) {
 		m.at(m.nextCheck)
 		return
 	}
-	m.nextCheck = now.Add(m.opts.lagInterval)
+	m.nextCheck = now.Add(m.shared.opts.lagInterval)
 	m.at(m.nextCheck)
 	m.lookUp(lookup{kind: lookupIDs, parts: m.running()})
 }
@@ -253,7 +253,7 @@ func (m *member) resolveStart(ctx context.Context, l *lookup) error {
 	past := make(map[string]history)
 	for tp, c := range commits {
 		if c.Err == nil {
-			past[tp.Topic] = past[tp.Topic].add(c, note{topic: l.ids[tp.Topic], cluster: m.cluster})
+			past[tp.Topic] = past[tp.Topic].add(c, note{topic: l.ids[tp.Topic], cluster: m.shared.cluster})
 		}
 	}
 	for i, tp := range l.names {
@@ -264,8 +264,8 @@ func (m *member) resolveStart(ctx context.Context, l *lookup) error {
 		}
 		f.at, f.open = l.start.at, true
 		id, h := l.ids[tp.Topic], past[tp.Topic]
-		later := m.census.later(tp.Topic, id) // the mapping asked before there was this topic
-		f.note = note{topic: id, cluster: m.cluster, partitions: topics[tp.Topic].Partitions}
+		later := m.shared.census.later(tp.Topic, id) // the mapping asked before there was this topic
+		f.note = note{topic: id, cluster: m.shared.cluster, partitions: topics[tp.Topic].Partitions}
 		switch {
 		case h.ours:
 			f.note.partitions = h.initial
@@ -279,7 +279,7 @@ func (m *member) resolveStart(ctx context.Context, l *lookup) error {
 			f.at, f.note.partitions, f.anew = driver.AtEarliest, 0, true
 		case ok:
 			f.offset, f.leaderEpoch, f.committed, f.err, f.open = c.Offset, c.LeaderEpoch, c.Offset, c.Err, false
-			f.noted = c.Metadata == f.note.text(m.current.Load().fingerprint)
+			f.noted = c.Metadata == f.note.text(m.shared.current.Load().fingerprint)
 		case h.madeAgain || later || (h.commits || h.ours) && tp.Partition >= f.note.partitions:
 			f.at = driver.AtEarliest
 		}

@@ -55,8 +55,8 @@ func (m *member) fail(err error) {
 	if m.stop.fatal == nil {
 		m.stop.fatal = &SourceError{Op: string(OpPoll), Err: err}
 	}
-	m.log.Error("the client failed for good", "err", err)
-	m.hold(m.problem(OpPoll, err)) // of the Runner: it outlives the member
+	m.shared.log.Error("the client failed for good", "err", err)
+	m.shared.hold(m.shared.problem(OpPoll, err)) // of the Runner: it outlives the member
 	m.beginStop(time.Now(), false)
 }
 
@@ -66,16 +66,16 @@ func (m *member) beginStop(now time.Time, surplus bool) {
 	if m.stop.phase != working {
 		return
 	}
-	all, handlers := stopBound(m.opts.stopTimeout)
+	all, handlers := stopBound(m.shared.opts.stopTimeout)
 	if surplus {
-		handlers = m.opts.revokeTimeout
+		handlers = m.shared.opts.revokeTimeout
 		all = handlers + stopReserve
 	}
 	s := &m.stop
 	s.phase = finishing
 	s.by = now.Add(all - all/50) // the rest is for what it takes to return
 	s.deadline = now.Add(handlers)
-	m.log.Info("stopping", "inFlight", len(m.flying), "bound", all)
+	m.shared.log.Info("stopping", "inFlight", len(m.flying), "bound", all)
 	for _, p := range m.parts {
 		p.recall(ErrStopping)
 		m.pause(p, pausedByUser)
@@ -102,7 +102,7 @@ func (s *stopState) hasten(now, by time.Time) {
 func (m *member) advanceStop(now time.Time) {
 	s := &m.stop
 	if s.phase != working {
-		s.hasten(now, m.stopping.memberBy())
+		s.hasten(now, m.shared.stopping.memberBy())
 	}
 	for {
 		due := !now.Before(s.deadline)
@@ -135,7 +135,7 @@ func (m *member) advanceStop(now time.Time) {
 				return
 			}
 			if m.committing != nil {
-				m.counters.abandonedCommits.Add(1)
+				m.shared.counters.abandonedCommits.Add(1)
 			}
 			if m.anyDirty() {
 				m.uncommitted(now)
@@ -158,19 +158,19 @@ func (m *member) advanceStop(now time.Time) {
 
 // closeSlack is how much longer than the client's Close may take it is waited for: it returns at the end of its context.
 func (m *member) closeSlack() time.Duration {
-	all, _ := stopBound(m.opts.stopTimeout)
+	all, _ := stopBound(m.shared.opts.stopTimeout)
 	return all / 100
 }
 
 // abandon leaves an invocation behind: what it does later means nothing.
 func (m *member) abandon(inv *invocation) {
 	h := StuckHandler{Partitions: ranges(inv.parts), Since: inv.started}
-	m.left.handler(inv, h)
-	m.log.Error("a handler ignores the end of its context and is left behind", "partitions", h.Partitions, "since", h.Since)
+	m.shared.left.handler(inv, h)
+	m.shared.log.Error("a handler ignores the end of its context and is left behind", "partitions", h.Partitions, "since", h.Since)
 	delete(m.flying, inv)
-	m.workers.Release()
-	if m.circuit.Leave() {
-		m.roster.nudge()
+	m.shared.workers.Release()
+	if m.shared.circuit.Leave() {
+		m.shared.roster.nudge()
 	}
 }
 
@@ -180,14 +180,14 @@ func (m *member) uncommitted(now time.Time) {
 	if m.committing != nil {
 		call.Since = m.committing.began
 	}
-	m.conditions.held(m, func(c *Condition) bool {
+	m.shared.conditions.held(m, func(c *Condition) bool {
 		if c.Op == OpCommit {
 			call.Since, call.Err = c.Since, errors.Join(call.Err, c.Err)
 		}
 		return c.Op == OpCommit
 	})
-	m.left.call(nil, call)
-	m.log.Error("the stop goes on without a commit", "since", call.Since, "err", call.Err)
+	m.shared.left.call(nil, call)
+	m.shared.log.Error("the stop goes on without a commit", "since", call.Since, "err", call.Err)
 }
 
 // clientStuck notes that the poll goroutine does not come back from the client.
@@ -198,15 +198,15 @@ func (m *member) clientStuck() {
 	} else if at := m.inPoll.Load(); at != 0 {
 		call.Op, call.Since = OpPoll, time.Unix(0, at)
 	}
-	m.left.call(m, call)
-	m.log.Error("the Kafka client does not return and is left behind", "op", string(call.Op), "since", call.Since)
+	m.shared.left.call(m, call)
+	m.shared.log.Error("the Kafka client does not return and is left behind", "op", string(call.Op), "since", call.Since)
 }
 
 // pollEnded takes in the end of the poll goroutine: the client is closed, and no goroutine is left behind of ours. Where it
 // did not leave the group in order nothing is lost by that: the group finds out by itself.
 func (m *member) pollEnded(err error) {
 	if err != nil {
-		m.log.Warn("the group was not left in order; it notices after the session timeout", "err", err)
+		m.shared.log.Warn("the group was not left in order; it notices after the session timeout", "err", err)
 	}
 	m.stop.phase = stopped
 }

@@ -150,7 +150,7 @@ func (c *calls) underWay() []StuckCall {
 
 // beginStop begins the stop of Run.
 func (r *Runner) beginStop() {
-	if !r.stopping.begin(r.opts.stopTimeout) {
+	if !r.shared.stopping.begin(r.shared.opts.stopTimeout) {
 		return
 	}
 	unlock := r.lock()
@@ -159,7 +159,7 @@ func (r *Runner) beginStop() {
 	if state != Disabled {
 		r.setState(Disabling)
 	}
-	r.roster.nudge() // those that are leaving already may have to hurry
+	r.shared.roster.nudge() // those that are leaving already may have to hurry
 }
 
 // await waits until Run's work is done, for as long as a stop may take: whatever blocks, Run returns by then.
@@ -169,10 +169,10 @@ func (r *Runner) await(ctx context.Context, done <-chan error) error {
 	case result = <-done:
 		return r.conclude(result, true)
 	case <-ctx.Done():
-	case <-r.stopping.begun:
+	case <-r.shared.stopping.begun:
 	}
 	r.beginStop()
-	begun, by := r.stopping.times()
+	begun, by := r.shared.stopping.times()
 	// A hook that runs has a fifth of the time; from then on nobody waits for it, and the rest of the stop goes on.
 	hook := time.NewTimer(by.Sub(begun) / 5)
 	defer hook.Stop()
@@ -183,7 +183,7 @@ func (r *Runner) await(ctx context.Context, done <-chan error) error {
 		case result = <-done:
 			return r.conclude(result, true)
 		case <-hook.C:
-			r.hooks.release()
+			r.shared.hooks.release()
 		case <-end.C:
 			return r.conclude(nil, false)
 		}
@@ -192,22 +192,22 @@ func (r *Runner) await(ctx context.Context, done <-chan error) error {
 
 // conclude is the end of Run, with all done or not.
 func (r *Runner) conclude(result error, done bool) error {
-	r.stopping.begin(r.opts.stopTimeout) // of a Run that ended by itself
-	begun, by := r.stopping.times()
+	r.shared.stopping.begin(r.shared.opts.stopTimeout) // of a Run that ended by itself
+	begun, by := r.shared.stopping.times()
 	r.end()
-	r.hooks.finish()
+	r.shared.hooks.finish()
 	last := time.NewTimer(max(time.Until(by), 0))
 	defer last.Stop()
 	select {
-	case <-r.hooks.ended:
+	case <-r.shared.hooks.ended:
 	case <-last.C:
-		r.hooks.release()
+		r.shared.hooks.release()
 	}
-	stuck := r.left.stuck(begun)
+	stuck := r.shared.left.stuck(begun)
 	if stuck == nil {
 		stuck = new(StuckError)
 	}
-	if call := r.hooks.stuck(); call != nil {
+	if call := r.shared.hooks.stuck(); call != nil {
 		stuck.Calls = append(stuck.Calls, *call)
 	}
 	if !done {
@@ -220,14 +220,14 @@ func (r *Runner) conclude(result error, done bool) error {
 			result = errors.Join(result, stuck)
 		}
 	}
-	r.log.Info("event source mapping ended", "err", result)
+	r.shared.log.Info("event source mapping ended", "err", result)
 	return result
 }
 
 // blocked names what keeps Run's work from ending.
 func (r *Runner) blocked() []StuckCall {
-	list := r.calls.underWay()
-	for _, m := range r.roster.list() {
+	list := r.shared.calls.underWay()
+	for _, m := range r.shared.roster.list() {
 		for _, x := range []struct {
 			op   Op
 			what string
@@ -249,7 +249,7 @@ func (r *Runner) blocked() []StuckCall {
 		}
 	}
 	if len(list) == 0 {
-		_, by := r.stopping.times()
+		_, by := r.shared.stopping.times()
 		list = append(list, StuckCall{Op: OpClose, Since: by, Err: errors.New("the stop was not over in time")})
 	}
 	return list

@@ -24,25 +24,25 @@ const (
 
 // joined: the group has answered.
 func (m *member) joined() {
-	m.conditions.end(m, func(c *Condition) bool {
+	m.shared.conditions.end(m, func(c *Condition) bool {
 		return c.Op == OpPoll && c.TopicPartition.Topic == "" && c.Kind != driver.KindUnavailable.String()
 	})
 }
 
 // fetched: records of a partition came, or its position moved on.
 func (m *member) fetched(tp TopicPartition) {
-	m.conditions.end(m, func(c *Condition) bool { return c.Op == OpPoll && about(c, tp) })
+	m.shared.conditions.end(m, func(c *Condition) bool { return c.Op == OpPoll && about(c, tp) })
 }
 
 // started: it is known where a partition begins, or goes on.
 func (m *member) started(tp TopicPartition) {
-	m.conditions.end(m, func(c *Condition) bool { return (c.Op == OpPoll || c.Op == OpStart) && about(c, tp) })
+	m.shared.conditions.end(m, func(c *Condition) bool { return (c.Op == OpPoll || c.Op == OpStart) && about(c, tp) })
 }
 
 // gone: a partition is this member's no longer. With the last one of a topic, where to start in the topic is nothing that it
 // needs to know.
 func (m *member) gone(tp TopicPartition) {
-	m.conditions.end(m, func(c *Condition) bool {
+	m.shared.conditions.end(m, func(c *Condition) bool {
 		return c.TopicPartition == tp || c.Op == OpStart && c.TopicPartition.Topic == tp.Topic && !m.reads(tp.Topic)
 	})
 }
@@ -59,7 +59,7 @@ func (m *member) reads(topic string) bool {
 
 // topicThere: a topic that was missing is there.
 func (m *member) topicThere(topic string) {
-	m.conditions.end(m, func(c *Condition) bool {
+	m.shared.conditions.end(m, func(c *Condition) bool {
 		return c.TopicPartition.Topic == topic && c.Kind == driver.KindUnknownTopic.String()
 	})
 }
@@ -70,19 +70,19 @@ func (m *member) lookupFailed(err error) {
 	if e, ok := errors.AsType[*driver.Error](err); ok {
 		tp = e.TopicPartition
 	}
-	info := m.problem(OpStart, err)
-	m.conditions.hold(m, info, kindOf(err), tp)
-	m.hooks.error(info)
+	info := m.shared.problem(OpStart, err)
+	m.shared.conditions.hold(m, info, kindOf(err), tp)
+	m.shared.hooks.error(info)
 }
 
 // lookedUp ends it, but for that of a single partition.
 func (m *member) lookedUp() {
-	m.conditions.end(m, func(c *Condition) bool { return c.Op == OpStart && c.TopicPartition.Topic == "" })
+	m.shared.conditions.end(m, func(c *Condition) bool { return c.Op == OpStart && c.TopicPartition.Topic == "" })
 }
 
 // commitFailed begins the condition that commits fail: of the partitions that were refused, or of all.
 func (m *member) commitFailed(op Op, err error, failed []*partition) {
-	info := m.problem(op, err)
+	info := m.shared.problem(op, err)
 	if refused, ok := errors.AsType[*driver.CommitError](err); ok {
 		still := make(map[TopicPartition]bool, len(failed))
 		for _, p := range failed {
@@ -90,18 +90,18 @@ func (m *member) commitFailed(op Op, err error, failed []*partition) {
 			e := refused.Partitions[p.TopicPartition]
 			one.Err = e
 			still[p.TopicPartition] = true
-			m.conditions.hold(m, one, e.Kind.String(), p.TopicPartition)
+			m.shared.conditions.hold(m, one, e.Kind.String(), p.TopicPartition)
 		}
-		m.conditions.end(m, func(c *Condition) bool { return c.Op == op && !still[c.TopicPartition] })
+		m.shared.conditions.end(m, func(c *Condition) bool { return c.Op == op && !still[c.TopicPartition] })
 	} else {
-		m.conditions.hold(m, info, kindOf(err), TopicPartition{})
+		m.shared.conditions.hold(m, info, kindOf(err), TopicPartition{})
 	}
-	m.hooks.error(info)
+	m.shared.hooks.error(info)
 }
 
 // commitWorked ends it.
 func (m *member) commitWorked() {
-	m.conditions.end(m, func(c *Condition) bool { return c.Op == OpCommit })
+	m.shared.conditions.end(m, func(c *Condition) bool { return c.Op == OpCommit })
 }
 
 // lookupsFail reports whether a lookup that failed is to be tried again.
@@ -122,7 +122,7 @@ func (m *member) advanceConditions(now time.Time) {
 	case len(m.budgetPaused) == 0:
 		if !m.fullSince.IsZero() {
 			m.fullSince, m.fullTold = time.Time{}, false
-			m.conditions.end(m, func(c *Condition) bool { return c.Op == OpBuffer })
+			m.shared.conditions.end(m, func(c *Condition) bool { return c.Op == OpBuffer })
 		}
 	case m.fullSince.IsZero():
 		m.fullSince = now
@@ -132,8 +132,8 @@ func (m *member) advanceConditions(now time.Time) {
 		m.at(m.fullSince.Add(fullMemory))
 	default:
 		m.fullTold = true
-		m.conditions.hold(m, ErrorInfo{Op: OpBuffer, Err: fmt.Errorf("%d partitions wait for memory: %d of %d bytes hold records that are not handled",
-			len(m.budgetPaused), m.budget.Used.Load(), m.budget.Limit), LastProcessingResult: *m.result.Load()}, conditionMemory, TopicPartition{})
+		m.shared.conditions.hold(m, ErrorInfo{Op: OpBuffer, Err: fmt.Errorf("%d partitions wait for memory: %d of %d bytes hold records that are not handled",
+			len(m.budgetPaused), m.shared.budget.Used.Load(), m.shared.budget.Limit), LastProcessingResult: *m.shared.result.Load()}, conditionMemory, TopicPartition{})
 	}
 }
 
@@ -156,14 +156,14 @@ func (r *Runner) watchConditions(ctx context.Context) {
 	for {
 		now := time.Now()
 		if !look.IsZero() && !now.Before(look) {
-			for _, m := range r.roster.list() {
+			for _, m := range r.shared.roster.list() {
 				r.probe(ctx, m)
 			}
 			now = time.Now()
 			look = now.Add(probeInterval)
 		}
-		minute := r.conditions.everyMinute(now)
-		if !r.conditions.any() {
+		minute := r.shared.conditions.everyMinute(now)
+		if !r.shared.conditions.any() {
 			look = time.Time{}
 		} else if look.IsZero() {
 			look = now.Add(time.Second)
@@ -176,7 +176,7 @@ func (r *Runner) watchConditions(ctx context.Context) {
 		}
 		timer.Reset(next.Sub(now))
 		select {
-		case <-r.conditions.changed:
+		case <-r.shared.conditions.changed:
 		case <-timer.C:
 		case <-ctx.Done():
 			return
@@ -201,7 +201,7 @@ func (c *conditions) everyMinute(now time.Time) time.Time {
 // probe asks the brokers whether what a client said once still holds: that they, or a topic, cannot be reached. The leaders of
 // all of the member's partitions have to answer.
 func (r *Runner) probe(ctx context.Context, m *member) {
-	if !r.conditions.held(m, probed) {
+	if !r.shared.conditions.held(m, probed) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, probePatience)
@@ -227,7 +227,7 @@ func (r *Runner) probe(ctx context.Context, m *member) {
 			m.topicThere(t.Name)
 		}
 	}
-	m.conditions.end(m, func(c *Condition) bool { // one that only a pattern asked for, and that is gone for good
+	m.shared.conditions.end(m, func(c *Condition) bool { // one that only a pattern asked for, and that is gone for good
 		topic := c.TopicPartition.Topic
 		return c.Op == OpPoll && c.Kind == driver.KindUnknownTopic.String() && topic != "" && !slices.Contains(r.client.Topics, topic) &&
 			!slices.ContainsFunc(topics, func(t driver.Topic) bool { return t.Name == topic }) &&
@@ -243,7 +243,7 @@ func (r *Runner) probe(ctx context.Context, m *member) {
 		}
 	}
 	if well {
-		m.conditions.end(m, func(c *Condition) bool {
+		m.shared.conditions.end(m, func(c *Condition) bool {
 			return probed(c) && c.Kind != driver.KindUnknownTopic.String() && c.Last.Before(began)
 		})
 	}
