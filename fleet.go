@@ -44,7 +44,7 @@ type fleet struct {
 
 // poller is a member with its place in the process.
 type poller struct {
-	member *member
+	member  *member
 	place   int // 0 is the first; free again when the poller has ended
 	leave   context.CancelCauseFunc
 	leaving bool

@@ -54,7 +54,7 @@ type core struct {
 // member is one member of the consumer group: a client, the goroutine that polls it, the loop that owns all state, a
 // goroutine for commits and some for looking up offsets, and the invocations. run starts and awaits them all.
 type member struct {
-	shared *core
+	shared   *core
 	consumer driver.Consumer
 
 	in      chan message       // from the poll goroutine and the driver's Listener calls, in order
@@ -184,7 +184,7 @@ type delivery struct {
 
 func newMember(c *core) *member {
 	m := &member{
-		shared:    c,
+		shared:  c,
 		in:      make(chan message),
 		free:    make(chan *delivery, 2),
 		done:    make(chan *invocation),

@@ -12,7 +12,7 @@ import (
 
 // Runner runs one mapping. Make it with New, run it once with Run; all its methods are safe for concurrent use.
 type Runner struct {
-	shared *core
+	shared  *core
 	mapping Mapping
 	client  driver.Config
 	started atomic.Bool
