@@ -36,8 +36,8 @@ func (m *member) assign(tps []TopicPartition) {
 		m.admit(tp).assignment = life
 	}
 	if len(tps) > 0 {
-		m.lookUp(lookup{kind: lookupStart, parts: m.pick(tps)})
-		m.nextOthers = time.Now().Add(othersAfter)
+		m.lookups.add(lookup{kind: lookupStart, parts: m.pick(tps)})
+		m.lookups.nextOthers = time.Now().Add(othersAfter)
 		m.shared.log.Info("partitions assigned", "partitions", len(tps), "of", len(m.parts))
 	} else {
 		m.announce()
@@ -80,7 +80,7 @@ func (m *member) remove(p *partition) {
 	m.unqueue(p)
 	m.forsake(p)
 	m.release(p, p.Held())
-	delete(m.budgetPaused, p)
+	delete(m.flow.full, p)
 	p.alive = false
 	p.gone.Store(true)
 	delete(m.parts, p.TopicPartition)
@@ -128,7 +128,7 @@ func (m *member) revoke(now time.Time, tps []TopicPartition, answered chan struc
 		m.unqueue(p)
 		p.recall(ErrPartitionsGone)
 		p.phase = draining // one that has not begun is not begun any more
-		m.markDirty(p)
+		m.commits.mark(p)
 	}
 	m.revocation = r
 }
@@ -154,12 +154,12 @@ func (m *member) advanceRevocation(now time.Time) {
 	}
 	if now.Before(r.settle) && m.stop.phase < closing {
 		for _, p := range r.parts {
-			if p.alive && p.dirty() || m.committing != nil && m.committing.has(p) {
+			if p.alive && p.dirty() || m.commits.underWay != nil && m.commits.underWay.has(p) {
 				m.at(r.settle)
 				return
 			}
 		}
-	} else if m.committing != nil {
+	} else if m.commits.underWay != nil {
 		m.shared.counters.abandonedCommits.Add(1)
 	}
 	info := AssignmentInfo{Partitions: r.tps}

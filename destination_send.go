@@ -93,7 +93,7 @@ func (m *member) delivered(now time.Time) {
 		m.shared.counters.resolved.Add(int64(len(u.Records)))
 		p.leaderEpoch = u.LeaderEpoch
 		p.failures, p.firstFailure, p.lastErr = 0, time.Time{}, nil
-		m.markDirty(p)
+		m.commits.mark(p)
 		m.settle(p, now)
 	}
 }

@@ -43,7 +43,7 @@ func ranges(parts []part) map[string]OffsetRange {
 // that failed and has waited.
 func (m *member) dispatch(now time.Time) {
 	defer m.giveBackSlot()
-	if m.stop.phase != working || m.paused {
+	if m.stop.phase != working || m.flow.paused {
 		return
 	}
 	for {
@@ -136,7 +136,7 @@ func (m *member) expire(now time.Time, p *partition) bool {
 		return true
 	}
 	m.drop(p, gone, DropRecordAge, u.Attempts)
-	m.markDirty(p)
+	m.commits.mark(p)
 	if len(u.Records) > 0 {
 		return true
 	}
@@ -181,7 +181,7 @@ func (m *member) invoke(now time.Time, parts []part, size int) {
 	}
 	inv.ctx = event.WithInvocation(ctx, &inv.Invocation)
 	m.flying[inv] = struct{}{}
-	m.slot = false // the invocation has it now
+	m.slot.held = false // the invocation has it now
 	m.shared.counters.invoked.Add(int64(inv.Records))
 	e := KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.shared.bootstrap, Records: m.handOut(inv)}
 	go m.call(inv, e) // awaited by the loop through done, or named by a *StuckError
@@ -309,7 +309,7 @@ func (m *member) finish(now time.Time, inv *invocation) {
 			p.failures, p.firstFailure, p.lastErr = 0, time.Time{}, nil
 		}
 		m.release(p, held)
-		m.markDirty(p)
+		m.commits.mark(p)
 		if sends {
 			m.handOver(now, p, destination.RetryAttemptsExhausted, responseOf(&p.Work[0], v.Partial))
 		}

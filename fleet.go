@@ -295,8 +295,8 @@ func (r *Runner) enlist(m *member) {
 	unlock := r.lock()
 	defer unlock()
 	m.settings = r.shared.current.Load()
-	m.obeyed = r.shared.wish.Load()
-	m.paused = m.obeyed%2 == 1
+	m.flow.obeyed = r.shared.wish.Load()
+	m.flow.paused = m.flow.obeyed%2 == 1
 	r.shared.roster.add(m)
 }
 

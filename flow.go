@@ -1,20 +1,43 @@
 package esm
 
-import "time"
+import (
+	"time"
+
+	"github.com/esm-go/esm/driver"
+)
+
+// flow is what the client has been told of this member's partitions, or is to be told, and why it fetches none of them.
+type flow struct {
+	toStart           []driver.Start
+	toPause, toResume []TopicPartition
+	epochs            uint64 // of the starts
+
+	paused bool
+	obeyed uint64 // the wish that paused follows
+	// tripped: the circuit was open, and not half-open, when it was last looked at.
+	tripped bool
+	// full are the partitions that wait for memory; fullSince is since when there are any, fullTold: that is a condition by now.
+	full      map[*partition]struct{}
+	fullSince time.Time
+	fullTold  bool
+}
+
+// slot is a worker for the next invocation: held, or asked for, to come through the member's slots.
+type slot struct{ held, waiting bool }
 
 // acquire has the member hold a slot for its next invocation; false when it has to wait for one.
 func (m *member) acquire() bool {
-	if !m.slot && !m.waiting {
-		m.slot = m.shared.workers.Acquire(m.slots)
-		m.waiting = !m.slot
+	if !m.slot.held && !m.slot.waiting {
+		m.slot.held = m.shared.workers.Acquire(m.slots)
+		m.slot.waiting = !m.slot.held
 	}
-	return m.slot
+	return m.slot.held
 }
 
 // giveBackSlot gives back a slot that there is no use for.
 func (m *member) giveBackSlot() {
-	if m.slot {
-		m.slot = false
+	if m.slot.held {
+		m.slot.held = false
 		m.shared.workers.Release()
 	}
 }
@@ -25,11 +48,11 @@ func (m *member) followCircuit(now time.Time) {
 	if shut {
 		m.at(until)
 	}
-	if shut == m.tripped {
+	if shut == m.flow.tripped {
 		return
 	}
 	m.waitsForCircuit.Store(shut)
-	if m.tripped = shut; shut {
+	if m.flow.tripped = shut; shut {
 		m.pauseAll(pausedByBreaker)
 	} else {
 		m.resumeAll(pausedByBreaker)
@@ -38,17 +61,17 @@ func (m *member) followCircuit(now time.Time) {
 
 // flush hands the collected changes to the client.
 func (m *member) flush() {
-	if len(m.toStart) > 0 {
-		m.consumer.Start(m.toStart)
-		m.toStart = m.toStart[:0]
+	if len(m.flow.toStart) > 0 {
+		m.consumer.Start(m.flow.toStart)
+		m.flow.toStart = m.flow.toStart[:0]
 	}
-	if len(m.toPause) > 0 {
-		m.consumer.Pause(m.toPause)
-		m.toPause = m.toPause[:0]
+	if len(m.flow.toPause) > 0 {
+		m.consumer.Pause(m.flow.toPause)
+		m.flow.toPause = m.flow.toPause[:0]
 	}
-	if len(m.toResume) > 0 {
-		m.consumer.Resume(m.toResume)
-		m.toResume = m.toResume[:0]
+	if len(m.flow.toResume) > 0 {
+		m.consumer.Resume(m.flow.toResume)
+		m.flow.toResume = m.flow.toResume[:0]
 	}
 }
 
@@ -59,25 +82,25 @@ func (m *member) release(p *partition, held int) {
 		return
 	}
 	m.shared.budget.Used.Add(-int64(held))
-	if len(m.budgetPaused) == 0 {
+	if len(m.flow.full) == 0 {
 		return
 	}
 	if m.shared.budget.Ample() {
-		for q := range m.budgetPaused {
+		for q := range m.flow.full {
 			m.resume(q, pausedByBudget)
 		}
-		clear(m.budgetPaused)
+		clear(m.flow.full)
 		return
 	}
-	if _, paused := m.budgetPaused[p]; paused && p.Held() <= m.shared.budget.Share()/2 {
-		delete(m.budgetPaused, p)
+	if _, paused := m.flow.full[p]; paused && p.Held() <= m.shared.budget.Share()/2 {
+		delete(m.flow.full, p)
 		m.resume(p, pausedByBudget)
 	}
 }
 
 func (m *member) pause(p *partition, why pauseReason) {
 	if p.pauses == 0 {
-		m.toPause = append(m.toPause, p.TopicPartition)
+		m.flow.toPause = append(m.flow.toPause, p.TopicPartition)
 	}
 	if why&^p.pauses&pausedByBudget != 0 {
 		m.pool.SetStalled(&p.Lane, true)
@@ -93,7 +116,7 @@ func (m *member) resume(p *partition, why pauseReason) {
 		m.pool.SetStalled(&p.Lane, false)
 	}
 	if p.pauses &^= why; p.pauses == 0 {
-		m.toResume = append(m.toResume, p.TopicPartition)
+		m.flow.toResume = append(m.flow.toResume, p.TopicPartition)
 	}
 }
 
@@ -112,10 +135,10 @@ func (m *member) resumeAll(why pauseReason) {
 // standing is the set of reasons for which every partition is paused.
 func (m *member) standing() pauseReason {
 	var r pauseReason
-	if m.paused {
+	if m.flow.paused {
 		r |= pausedByUser
 	}
-	if m.tripped {
+	if m.flow.tripped {
 		r |= pausedByBreaker
 	}
 	return r
@@ -124,17 +147,17 @@ func (m *member) standing() pauseReason {
 // obey pauses or resumes as is now wished. It runs on the loop.
 func (m *member) obey() {
 	now := m.shared.wish.Load()
-	if now == m.obeyed || m.stop.phase != working {
+	if now == m.flow.obeyed || m.stop.phase != working {
 		return
 	}
-	m.obeyed = now
+	m.flow.obeyed = now
 	switch paused := now%2 == 1; {
-	case paused == m.paused:
+	case paused == m.flow.paused:
 	case paused:
-		m.paused = true
+		m.flow.paused = true
 		m.pauseAll(pausedByUser)
 	default:
-		m.paused = false
+		m.flow.paused = false
 		m.resumeAll(pausedByUser)
 	}
 }

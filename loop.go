@@ -22,10 +22,10 @@ func (m *member) loop(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	end := ctx.Done()
-	m.nextCheck = time.Now().Add(m.shared.opts.lagInterval)
-	m.nextRefresh = time.Now().Add(refreshInterval)
+	m.lookups.nextCheck = time.Now().Add(m.shared.opts.lagInterval)
+	m.commits.refresh = time.Now().Add(refreshInterval)
 	if m.settings.start.at != driver.AtEarliest {
-		m.lookUp(lookup{kind: lookupCensus}) // before there is a partition to start
+		m.lookups.add(lookup{kind: lookupCensus}) // before there is a partition to start
 	}
 	for {
 		now := time.Now()
@@ -53,7 +53,7 @@ func (m *member) loop(ctx context.Context) error {
 			m.nudged()
 		case <-m.slots:
 			m.begin()
-			m.slot, m.waiting = true, false
+			m.slot.held, m.slot.waiting = true, false
 		case inv := <-m.done:
 			m.begin()
 			m.finish(time.Now(), inv)
@@ -97,7 +97,7 @@ func (m *member) advance(now time.Time) {
 	m.wake = time.Time{}
 	m.settings = m.shared.current.Load()
 	m.obey()
-	if m.tripped {
+	if m.flow.tripped {
 		m.followCircuit(now)
 	}
 	m.dispatch(now)
@@ -107,8 +107,8 @@ func (m *member) advance(now time.Time) {
 	m.advanceLookups(now)
 	m.advanceAge(now)
 	m.advanceStop(now)
-	if m.paused && len(m.flying) == 0 && m.pauseReported.Load() != m.obeyed {
-		m.pauseReported.Store(m.obeyed)
+	if m.flow.paused && len(m.flying) == 0 && m.pauseReported.Load() != m.flow.obeyed {
+		m.pauseReported.Store(m.flow.obeyed)
 		m.quiet()
 	}
 	m.flush()
@@ -148,12 +148,12 @@ func (m *member) deliver(now time.Time, d *delivery) {
 			}
 			if m.shared.budget.Full(p.Held()) {
 				m.pause(p, pausedByBudget)
-				m.budgetPaused[p] = struct{}{}
+				m.flow.full[p] = struct{}{}
 			}
 		} else {
 			p.leaderEpoch = max(p.leaderEpoch, run.LeaderEpoch)
 		}
-		m.markDirty(p)
+		m.commits.mark(p)
 	}
 	for _, err := range d.Errors {
 		m.sourceError(err)

@@ -57,19 +57,19 @@ type member struct {
 	shared   *core
 	consumer driver.Consumer
 
-	in      chan message       // from the poll goroutine and the driver's Listener calls, in order
-	free    chan *delivery     // deliveries for the poll goroutine to fill
-	done    chan *invocation   // invocations that ended
-	slots   chan struct{}      // a worker that was waited for
-	nudges  chan struct{}      // the members' common state changed
-	control chan func()        // runs on the loop
-	commits chan commitRequest // to the commit goroutine
-	acks    chan commitResult
-	lookups chan lookup // to the lookup goroutines
-	answers chan lookup
-	polled  chan error // the poll goroutine's end
-	handed  handovers
-	closed  chan struct{}
+	in       chan message       // from the poll goroutine and the driver's Listener calls, in order
+	free     chan *delivery     // deliveries for the poll goroutine to fill
+	done     chan *invocation   // invocations that ended
+	slots    chan struct{}      // a worker that was waited for
+	nudges   chan struct{}      // the members' common state changed
+	control  chan func()        // runs on the loop
+	toCommit chan commitRequest // to the commit goroutine
+	acks     chan commitResult
+	toLookUp chan lookup // to the lookup goroutines
+	answers  chan lookup
+	polled   chan error // the poll goroutine's end
+	handed   handovers
+	closed   chan struct{}
 
 	// ready is closed when the first assignment is started.
 	ready     chan struct{}
@@ -93,62 +93,22 @@ type member struct {
 	quiet         func()
 	pauseReported atomic.Uint64
 
-	loopState
-}
-
-// loopState is owned by the loop goroutine.
-type loopState struct {
-	settings *settings // the core's current ones, as last seen
+	// What follows the loop goroutine owns.
+	settings *settings // the mapping's current ones, as last seen
 	parts    map[TopicPartition]*partition
 	pool     batch.Pool[*partition]
 	retry    batch.Queue[*partition] // by the time of the next try
 	flying   map[*invocation]struct{}
 	sending  int // partitions that wait for the destination
-	paused   bool
-	obeyed   uint64 // the wish that paused follows
-	// tripped: the circuit was open, and not half-open, when it was last looked at.
-	tripped bool
-	// slot: a worker is held for the next invocation; waiting: one was asked for and comes through slots.
-	slot, waiting bool
-	epochs        uint64
-	rng           *rand.Rand
-
-	// dirty are the partitions whose position may have moved; committing the request under way.
-	dirty        []*partition
-	committing   *commitRequest
-	commitAfter  time.Time // not before, after an error
-	commitPause  time.Time // nor before this, unless a revocation or a stop waits for it
-	commitErrors int
-
-	// begun are partitions whose start was found and is to be committed before they run; refused those whose position was
-	// not accepted when others' were, looked at again from refusedAfter on.
-	begun        []*partition
-	refused      []*partition
-	refusedAfter time.Time
-	refusals     int
-	nextRefresh  time.Time // when all positions are committed again
-	noted        string    // the mapping's fingerprint in what was committed last
-
-	queuedLookups []lookup
-	checkFailed   bool      // of the ids of topics, the last one
-	lookingUp     int       // lookups under way
-	nextOthers    time.Time // when to look for another mapping's commits; zero = not before the next assignment
-	others        map[string]bool
-	nextCheck     time.Time // of the topics' ids
-	// pins: the client's records keep the fetch that brought them in memory; nextAge is when to look for such that wait.
-	pins    bool
-	nextAge time.Time
-
-	// fullSince is since when partitions wait for memory; fullTold: that is a condition by now.
-	fullSince time.Time
-	fullTold  bool
+	slot     slot
+	flow     flow
+	commits  commits
+	lookups  lookups
+	aging    aging
+	rng      *rand.Rand
 
 	revocation *revocation
 	stop       stopState
-
-	toPause, toResume []TopicPartition
-	toStart           []driver.Start
-	budgetPaused      map[*partition]struct{}
 
 	handlers       context.Context
 	cancelHandlers context.CancelCauseFunc
@@ -184,36 +144,33 @@ type delivery struct {
 
 func newMember(c *core) *member {
 	m := &member{
-		shared:  c,
-		in:      make(chan message),
-		free:    make(chan *delivery, 2),
-		done:    make(chan *invocation),
-		slots:   make(chan struct{}, 1),
-		nudges:  make(chan struct{}, 1),
-		quiet:   func() {},
-		control: make(chan func()),
-		commits: make(chan commitRequest, 1),
-		acks:    make(chan commitResult, 1),
-		lookups: make(chan lookup, lookupsAtOnce),
-		answers: make(chan lookup, 1),
-		polled:  make(chan error, 1),
-		handed:  handovers{word: make(chan struct{}, 1)},
-		closed:  make(chan struct{}),
-		ready:   make(chan struct{}),
+		shared:   c,
+		in:       make(chan message),
+		free:     make(chan *delivery, 2),
+		done:     make(chan *invocation),
+		slots:    make(chan struct{}, 1),
+		nudges:   make(chan struct{}, 1),
+		quiet:    func() {},
+		control:  make(chan func()),
+		toCommit: make(chan commitRequest, 1),
+		acks:     make(chan commitResult, 1),
+		toLookUp: make(chan lookup, lookupsAtOnce),
+		answers:  make(chan lookup, 1),
+		polled:   make(chan error, 1),
+		handed:   handovers{word: make(chan struct{}, 1)},
+		closed:   make(chan struct{}),
+		ready:    make(chan struct{}),
 	}
 	m.free <- new(delivery)
 	m.free <- new(delivery)
 	m.published.Store(&snapshot{heard: make(chan struct{})})
-	s := c.current.Load()
-	m.loopState = loopState{
-		settings:     s,
-		parts:        make(map[TopicPartition]*partition),
-		flying:       make(map[*invocation]struct{}),
-		pins:         c.opts.driver.Features().SharedMemory,
-		rng:          rand.New(rand.NewPCG(c.opts.seed, c.opts.seed^0x9e3779b97f4a7c15)),
-		others:       make(map[string]bool),
-		budgetPaused: make(map[*partition]struct{}),
-	}
+	m.settings = c.current.Load()
+	m.parts = make(map[TopicPartition]*partition)
+	m.flying = make(map[*invocation]struct{})
+	m.flow.full = make(map[*partition]struct{})
+	m.lookups.others = make(map[string]bool)
+	m.aging.pins = c.opts.driver.Features().SharedMemory
+	m.rng = rand.New(rand.NewPCG(c.opts.seed, c.opts.seed^0x9e3779b97f4a7c15))
 	return m
 }
 

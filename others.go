@@ -16,15 +16,15 @@ const othersAfter = time.Minute
 // checkOthers has the group's commits looked at for those of another mapping: a while after each assignment, and with each
 // refresh.
 func (m *member) checkOthers(now time.Time) {
-	if m.nextOthers.IsZero() || m.settings.fingerprint == "" {
+	if m.lookups.nextOthers.IsZero() || m.settings.fingerprint == "" {
 		return
 	}
-	if now.Before(m.nextOthers) {
-		m.at(m.nextOthers)
+	if now.Before(m.lookups.nextOthers) {
+		m.at(m.lookups.nextOthers)
 		return
 	}
-	m.nextOthers = time.Time{}
-	m.lookUp(lookup{kind: lookupOthers, parts: m.running()})
+	m.lookups.nextOthers = time.Time{}
+	m.lookups.add(lookup{kind: lookupOthers, parts: m.running()})
 }
 
 // resolveOthers reads what the group's commits say of who made them, but for the partitions that are this member's.
@@ -52,10 +52,10 @@ func (m *member) resolveOthers(ctx context.Context, l *lookup) error {
 // foundOthers says once, for each mapping that is not this one, that it reads in the same group.
 func (m *member) foundOthers(others []string) {
 	for _, other := range others {
-		if other == m.settings.fingerprint || m.others[other] {
+		if other == m.settings.fingerprint || m.lookups.others[other] {
 			continue
 		}
-		m.others[other] = true
+		m.lookups.others[other] = true
 		err := &driver.Error{Kind: driver.KindInvalidConfig, Offset: -1, Err: fmt.Errorf("another mapping commits in consumer group %q: "+
 			"its FunctionName or FilterCriteria differ from this one's, and each commits the records that go to the other; "+
 			"give each a ConsumerGroupId or UUID of its own", m.shared.group)}

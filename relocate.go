@@ -11,7 +11,7 @@ import (
 // answered takes in the answer to a lookup, for the partitions that still live: an answer belongs to the assignment that
 // it was asked in.
 func (m *member) answered(now time.Time, l lookup) {
-	m.lookingUp--
+	m.lookups.underWay--
 	var again []*partition
 	failure := l.err
 	open := lookup{kind: lookupOffsets, tries: l.tries, wanted: make(map[*partition]startAnswer)}
@@ -40,11 +40,11 @@ func (m *member) answered(now time.Time, l lookup) {
 		}
 	}
 	if len(open.parts) > 0 {
-		m.lookUp(open)
+		m.lookups.add(open)
 	}
 	switch l.kind {
 	case lookupIDs:
-		m.checkFailed = l.err != nil && !l.reported
+		m.lookups.checkFailed = l.err != nil && !l.reported
 		if l.err == nil {
 			again = m.compareIDs(&l)
 		}
@@ -61,28 +61,28 @@ func (m *member) answered(now time.Time, l lookup) {
 	after := limit.Backoff{First: 100 * time.Millisecond, Most: 5 * time.Second}.After(l.tries+1, m.rng)
 	m.shared.counters.pollErrors.Add(1)
 	m.lookupFailed(failure)
-	m.lookUpAgain(l, again, now.Add(after))
+	m.lookups.again(l, again, now.Add(after))
 }
 
-// lookUpAgain asks once more for the partitions that had no answer. Those of a broker that is slow are asked for apart.
-func (m *member) lookUpAgain(l lookup, parts []*partition, after time.Time) {
-	if l.kind == lookupOffsets {
-		l.kind = lookupStart // what was found before may not hold any more
+// again asks once more for the partitions that had no answer. Those of a broker that is slow are asked for apart.
+func (l *lookups) again(failed lookup, parts []*partition, after time.Time) {
+	if failed.kind == lookupOffsets {
+		failed.kind = lookupStart // what was found before may not hold any more
 	}
-	next := lookup{kind: l.kind, from: l.from, reported: l.reported, tries: l.tries + 1, after: after}
-	if l.kind == lookupCensus {
-		m.lookUp(next)
+	next := lookup{kind: failed.kind, from: failed.from, reported: failed.reported, tries: failed.tries + 1, after: after}
+	if failed.kind == lookupCensus {
+		l.add(next)
 	}
 	if len(parts) == 0 {
 		return
 	}
 	size := len(parts)
-	if l.slow {
+	if failed.slow {
 		size = (size + lookupParts - 1) / lookupParts
 	}
 	for some := range slices.Chunk(parts, size) {
 		next.parts = some
-		m.lookUp(next)
+		l.add(next)
 	}
 }
 
@@ -95,7 +95,7 @@ func (m *member) startFound(now time.Time, p *partition, f *startAnswer) {
 	p.note, p.words = f.note, ""
 	if f.committed < 0 && !f.anew {
 		p.found = f
-		m.begun = append(m.begun, p)
+		m.commits.begun = append(m.commits.begun, p)
 		return
 	}
 	m.launch(now, p, f)
@@ -111,7 +111,7 @@ func (m *member) launch(now time.Time, p *partition, f *startAnswer) {
 	p.renote = f.committed >= 0 && !f.noted
 	p.leaderEpoch = f.leaderEpoch
 	m.startAt(p, f.offset, f.leaderEpoch)
-	m.markDirty(p) // of a topic that was made again: a client refuses the commit before it knows the start
+	m.commits.mark(p) // of a topic that was made again: a client refuses the commit before it knows the start
 	m.settle(p, now)
 	m.announce()
 }
@@ -119,9 +119,9 @@ func (m *member) launch(now time.Time, p *partition, f *startAnswer) {
 // startAt tells the client where to read a partition on.
 func (m *member) startAt(p *partition, offset int64, leaderEpoch int32) {
 	m.started(p.TopicPartition)
-	m.epochs++
-	p.epoch, p.next = m.epochs, offset
-	m.toStart = append(m.toStart, driver.Start{TopicPartition: p.TopicPartition, Offset: offset, LeaderEpoch: leaderEpoch, Epoch: p.epoch})
+	m.flow.epochs++
+	p.epoch, p.next = m.flow.epochs, offset
+	m.flow.toStart = append(m.flow.toStart, driver.Start{TopicPartition: p.TopicPartition, Offset: offset, LeaderEpoch: leaderEpoch, Epoch: p.epoch})
 }
 
 // announce closes Ready when every partition of the first assignment is started.
@@ -144,7 +144,7 @@ func (m *member) relocate(tp TopicPartition, from int64) {
 	if from < 0 {
 		from = p.next
 	}
-	m.lookUp(lookup{kind: lookupMove, parts: []*partition{p}, from: from})
+	m.lookups.add(lookup{kind: lookupMove, parts: []*partition{p}, from: from})
 }
 
 // truncated goes on where a log that was cut and has grown again parts from what was read of it.
@@ -184,7 +184,7 @@ func (m *member) move(now time.Time, p *partition, from, to int64) {
 	} else {
 		m.startAt(p, to, -1)
 	}
-	m.markDirty(p)
+	m.commits.mark(p)
 	m.offsetsLost(info, p.Key)
 }
 
@@ -216,7 +216,7 @@ func (m *member) reportedAnew(topic string) {
 		}
 	}
 	if len(l.parts) > 0 {
-		m.lookUp(l)
+		m.lookups.add(l)
 	}
 }
 
@@ -260,6 +260,6 @@ func (m *member) recreated(olds []*partition) {
 		m.offsetsLost(info, p.Key)
 	}
 	if len(l.parts) > 0 {
-		m.lookUp(l)
+		m.lookups.add(l)
 	}
 }

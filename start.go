@@ -56,6 +56,16 @@ const (
 	firstOffsetsTimeout = 4 * time.Second
 )
 
+// lookups are those that wait and those under way, and when to look at what is looked at now and then.
+type lookups struct {
+	queued      []lookup
+	underWay    int
+	checkFailed bool      // of the ids of topics, the last one
+	nextCheck   time.Time // of the topics' ids
+	nextOthers  time.Time // when to look for another mapping's commits; zero = not before the next assignment
+	others      map[string]bool
+}
+
 // startPolicy is StartingPosition.
 type startPolicy struct{ at driver.OffsetAt }
 
@@ -77,7 +87,7 @@ type startAnswer struct {
 func (m *member) lookupLoop(ctx context.Context) {
 	for {
 		select {
-		case l := <-m.lookups:
+		case l := <-m.toLookUp:
 			lookCtx, cancel := context.WithTimeout(ctx, lookupTimeout)
 			call := m.shared.calls.begin(OpStart)
 			m.resolve(lookCtx, &l)
@@ -94,8 +104,8 @@ func (m *member) lookupLoop(ctx context.Context) {
 	}
 }
 
-// lookUp queues a lookup.
-func (m *member) lookUp(l lookup) { m.queuedLookups = append(m.queuedLookups, l) }
+// add queues a lookup.
+func (l *lookups) add(one lookup) { l.queued = append(l.queued, one) }
 
 // advanceLookups hands the lookups that may begin to their goroutines.
 func (m *member) advanceLookups(now time.Time) {
@@ -104,24 +114,24 @@ func (m *member) advanceLookups(now time.Time) {
 	}
 	m.checkTopics(now)
 	m.checkOthers(now)
-	if len(m.queuedLookups) == 0 {
+	if len(m.lookups.queued) == 0 {
 		return
 	}
-	waiting := m.queuedLookups[:0]
-	for _, l := range m.queuedLookups {
+	waiting := m.lookups.queued[:0]
+	for _, l := range m.lookups.queued {
 		switch {
-		case m.lookingUp == lookupsAtOnce: // the next answer comes back here
+		case m.lookups.underWay == lookupsAtOnce: // the next answer comes back here
 			waiting = append(waiting, l)
 		case now.Before(l.after):
 			m.at(l.after)
 			waiting = append(waiting, l)
 		case m.name(&l):
-			m.lookingUp++
-			m.lookups <- l // never waits: the channel holds as many as may be under way
+			m.lookups.underWay++
+			m.toLookUp <- l // never waits: the channel holds as many as may be under way
 		}
 	}
-	clear(m.queuedLookups[len(waiting):])
-	m.queuedLookups = waiting
+	clear(m.lookups.queued[len(waiting):])
+	m.lookups.queued = waiting
 }
 
 // name writes down for a lookup's goroutine what it needs to know; false when none of its partitions lives any more.
@@ -148,13 +158,13 @@ func (m *member) checkTopics(now time.Time) {
 	if m.shared.opts.lagInterval <= 0 || !m.shared.opts.driver.Features().TopicIDs {
 		return
 	}
-	if now.Before(m.nextCheck) {
-		m.at(m.nextCheck)
+	if now.Before(m.lookups.nextCheck) {
+		m.at(m.lookups.nextCheck)
 		return
 	}
-	m.nextCheck = now.Add(m.shared.opts.lagInterval)
-	m.at(m.nextCheck)
-	m.lookUp(lookup{kind: lookupIDs, parts: m.running()})
+	m.lookups.nextCheck = now.Add(m.shared.opts.lagInterval)
+	m.at(m.lookups.nextCheck)
+	m.lookups.add(lookup{kind: lookupIDs, parts: m.running()})
 }
 
 // running are the partitions that are fetched and handled.

@@ -221,7 +221,7 @@ func TestAnswersForDeadPartitionsAreNotTakenIn(t *testing.T) {
 		m := newMember(newRig(t, b, startingAt(driver.AtEnd), nil).runner.shared)
 		tp := TopicPartition{Topic: "t"}
 		answer := func(p *partition) lookup {
-			m.lookingUp++
+			m.lookups.underWay++
 			return lookup{kind: lookupStart, parts: []*partition{p}, names: []TopicPartition{tp}, found: []startAnswer{{offset: 3, committed: -1}}}
 		}
 		dead := m.admit(tp)
@@ -230,20 +230,20 @@ func TestAnswersForDeadPartitionsAreNotTakenIn(t *testing.T) {
 		draining := m.admit(tp)
 		m.revoke(time.Now(), []TopicPartition{tp}, make(chan struct{}))
 		m.answered(time.Now(), answer(draining))
-		if len(m.begun) != 0 || dead.found != nil || draining.found != nil {
-			t.Errorf("taken in: %v", m.begun)
+		if len(m.commits.begun) != 0 || dead.found != nil || draining.found != nil {
+			t.Errorf("taken in: %v", m.commits.begun)
 		}
 		m.remove(draining)
 		m.revocation = nil
 		living := m.admit(tp)
 		m.answered(time.Now(), answer(living))
-		if len(m.begun) != 1 {
+		if len(m.commits.begun) != 1 {
 			t.Fatal("the answer for a partition that lives was passed over")
 		}
 		m.remove(living)
 		m.advanceCommit(time.Now())
-		if m.committing != nil {
-			t.Errorf("committing %+v for a partition that was lost", m.committing.commits)
+		if m.commits.underWay != nil {
+			t.Errorf("committing %+v for a partition that was lost", m.commits.underWay.commits)
 		}
 	})
 }

@@ -130,11 +130,11 @@ func (m *member) advanceStop(now time.Time) {
 			}
 			s.phase, s.deadline = settling, s.share(now, 1, 2)
 		case settling:
-			if (m.committing != nil || m.anyDirty()) && !due {
+			if (m.commits.underWay != nil || m.anyDirty()) && !due {
 				m.at(s.deadline)
 				return
 			}
-			if m.committing != nil {
+			if m.commits.underWay != nil {
 				m.shared.counters.abandonedCommits.Add(1)
 			}
 			if m.anyDirty() {
@@ -177,8 +177,8 @@ func (m *member) abandon(inv *invocation) {
 // uncommitted notes that a stop goes on without a commit of what was handled.
 func (m *member) uncommitted(now time.Time) {
 	call := StuckCall{Op: OpCommit, Since: now, Err: errors.New("records that were handled are not committed: they will be delivered again")}
-	if m.committing != nil {
-		call.Since = m.committing.began
+	if m.commits.underWay != nil {
+		call.Since = m.commits.underWay.began
 	}
 	m.shared.conditions.held(m, func(c *Condition) bool {
 		if c.Op == OpCommit {

@@ -106,34 +106,34 @@ func (m *member) commitWorked() {
 
 // lookupsFail reports whether a lookup that failed is to be tried again.
 func (m *member) lookupsFail() bool {
-	return m.checkFailed || m.lookingUp > 0 || len(m.begun) > 0 && m.commitErrors > 0 || slices.ContainsFunc(m.queuedLookups, func(l lookup) bool { return l.tries > 0 })
+	return m.lookups.checkFailed || m.lookups.underWay > 0 || len(m.commits.begun) > 0 && m.commits.errors > 0 || slices.ContainsFunc(m.lookups.queued, func(l lookup) bool { return l.tries > 0 })
 }
 
 // advanceConditions ends the conditions that nobody needs any more, and looks whether memory has been full for long.
 func (m *member) advanceConditions(now time.Time) {
-	if m.commitErrors > 0 && m.committing == nil && !m.anyDirty() {
-		m.commitErrors = 0
+	if m.commits.errors > 0 && m.commits.underWay == nil && !m.anyDirty() {
+		m.commits.errors = 0
 		m.commitWorked() // what was refused went with its partition, or was committed by another way
 	}
 	if m.troubles.Load() > 0 && !m.lookupsFail() {
 		m.lookedUp()
 	}
 	switch {
-	case len(m.budgetPaused) == 0:
-		if !m.fullSince.IsZero() {
-			m.fullSince, m.fullTold = time.Time{}, false
+	case len(m.flow.full) == 0:
+		if !m.flow.fullSince.IsZero() {
+			m.flow.fullSince, m.flow.fullTold = time.Time{}, false
 			m.shared.conditions.end(m, func(c *Condition) bool { return c.Op == OpBuffer })
 		}
-	case m.fullSince.IsZero():
-		m.fullSince = now
+	case m.flow.fullSince.IsZero():
+		m.flow.fullSince = now
 		m.at(now.Add(fullMemory))
-	case m.fullTold:
-	case now.Sub(m.fullSince) < fullMemory:
-		m.at(m.fullSince.Add(fullMemory))
+	case m.flow.fullTold:
+	case now.Sub(m.flow.fullSince) < fullMemory:
+		m.at(m.flow.fullSince.Add(fullMemory))
 	default:
-		m.fullTold = true
+		m.flow.fullTold = true
 		m.shared.conditions.hold(m, ErrorInfo{Op: OpBuffer, Err: fmt.Errorf("%d partitions wait for memory: %d of %d bytes hold records that are not handled",
-			len(m.budgetPaused), m.shared.budget.Used.Load(), m.shared.budget.Limit), LastProcessingResult: *m.shared.result.Load()}, conditionMemory, TopicPartition{})
+			len(m.flow.full), m.shared.budget.Used.Load(), m.shared.budget.Limit), LastProcessingResult: *m.shared.result.Load()}, conditionMemory, TopicPartition{})
 	}
 }
 
