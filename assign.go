@@ -26,8 +26,8 @@ func (m *member) change(now time.Time, msg message) {
 // assign takes partitions in. They are held by the driver until their start is found.
 func (m *member) assign(tps []TopicPartition) {
 	m.lostSince.Store(0)
-	m.shared.diagnosis.healed()
-	m.joined()
+	m.shared.conditions.Diagnosis.Healed()
+	m.troubles.Joined()
 	life := m.consumer.Member().Rebalances
 	for _, tp := range tps {
 		if old := m.parts[tp]; old != nil {
@@ -84,7 +84,7 @@ func (m *member) remove(p *partition) {
 	p.alive = false
 	p.gone.Store(true)
 	delete(m.parts, p.TopicPartition)
-	m.gone(p.TopicPartition)
+	m.troubles.Gone(p.TopicPartition, m.reads)
 	m.shared.budget.Partitions.Add(-1)
 	m.shared.workers.Assign(-1)
 	if inv := p.inflight; inv != nil {

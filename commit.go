@@ -235,7 +235,7 @@ func (m *member) committed(now time.Time, r commitResult) {
 	}
 	if len(failed) == 0 { // what was refused is of assignments that have ended, and no business of this member's any more
 		m.commits.errors, m.commits.refusals = 0, 0
-		m.commitWorked()
+		m.troubles.Committed()
 		m.commits.pause = r.began.Add(max(min(commitPace*r.took, maxCommitPause), m.shared.opts.commitInterval))
 		m.shared.hooks.commit(info)
 		return
@@ -274,7 +274,7 @@ func (m *member) committed(now time.Time, r commitResult) {
 	if failed[0].phase == starting {
 		op, err = OpStart, errStart(r.err)
 	}
-	m.commitFailed(op, err, failed)
+	m.shared.hooks.error(m.troubles.CommitFailed(op, err, names(failed)))
 	m.shared.hooks.commit(info)
 }
 
@@ -298,4 +298,12 @@ func (m *member) accepted(now time.Time, p *partition, offset int64) {
 	if p.alive && p.dirty() {
 		m.commits.mark(p)
 	}
+}
+
+func names(parts []*partition) []TopicPartition {
+	tps := make([]TopicPartition, len(parts))
+	for i, p := range parts {
+		tps[i] = p.TopicPartition
+	}
+	return tps
 }

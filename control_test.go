@@ -13,6 +13,7 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/internal/condition"
 )
 
 func memoryMapping() Mapping {
@@ -282,7 +283,7 @@ func TestHooks(t *testing.T) {
 			"begin 2 of map[t-0:{0 1}] attempt 2 true", "end after 3s: bad",
 			"drop t-0[0 1] RetryAttemptsExhausted after 2: bad",
 			"commit map[t-0:2] <nil>",
-			"error poll "+resultConnection,
+			"error poll "+condition.ResultConnection,
 			"revoked [t-0]")
 	})
 	inBubble(t, "several Hooks and middleware, in order", func(t *testing.T) {

@@ -34,7 +34,7 @@ func (r *Runner) resolveCredentials(ctx context.Context) (*auth.Credentials, err
 	for n := 1; ; n++ {
 		c, warnings, err := auth.Resolve(ctx, r.shared.opts.secrets, r.sourceAccess())
 		if err == nil {
-			r.shared.over(OpCredentials)
+			r.shared.conditions.Over(OpCredentials)
 			for _, w := range warnings {
 				r.shared.log.Warn("credentials", "warning", w.String())
 			}
@@ -43,8 +43,8 @@ func (r *Runner) resolveCredentials(ctx context.Context) (*auth.Credentials, err
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		info := r.shared.problem(OpCredentials, err)
-		r.shared.hold(info)
+		info := r.shared.conditions.Problem(OpCredentials, err)
+		r.shared.conditions.Hold(info)
 		r.shared.hooks.errorLater(info)
 		if !info.Diagnosis.Retryable {
 			r.fault(info.Diagnosis.Code)

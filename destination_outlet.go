@@ -83,7 +83,7 @@ func (r *Runner) checkDestination(ctx context.Context, out *outlet) {
 		}
 		if err == nil {
 			if out.sender.Status().Failing == 0 {
-				r.shared.over(OpDestination)
+				r.shared.conditions.Over(OpDestination)
 			}
 			return
 		}
@@ -99,7 +99,7 @@ func (r *Runner) checkDestination(ctx context.Context, out *outlet) {
 // destinationFails begins the condition of a destination that does not take what it is sent.
 func (r *Runner) destinationFails(err error) {
 	info := ErrorInfo{Op: OpDestination, Err: err, LastProcessingResult: "PROBLEM: " + err.Error()}
-	r.shared.hold(info)
+	r.shared.conditions.Hold(info)
 	r.shared.hooks.errorLater(info)
 }
 

@@ -62,14 +62,14 @@ func (m *member) handOver(now time.Time, p *partition, why destination.Condition
 	one := &handover{p: p, end: end}
 	p.sending = one
 	m.sending++
-	m.shared.saidOfDrops.error(m.shared.log, now, "records given up go to the on-failure destination", "condition", string(why), "partition", p.Key,
+	m.shared.saidOfDrops.Error(m.shared.log, now, "records given up go to the on-failure destination", "condition", string(why), "partition", p.Key,
 		"first", u.First(), "last", u.Last(), "records", len(u.Records), "invocations", u.Tries, "err", p.lastErr)
 	out := m.shared.outlet.Load()
 	out.sender.Send(ctx, f, func(err error) {
 		end(nil)
 		one.err = err
 		if out.sender.Status().Failing == 0 {
-			m.shared.over(OpDestination)
+			m.shared.conditions.Over(OpDestination)
 		}
 		m.handed.add(one)
 	})

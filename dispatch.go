@@ -9,6 +9,7 @@ import (
 	"github.com/esm-go/esm/destination"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/condition"
 	"github.com/esm-go/esm/internal/verdict"
 )
 
@@ -154,7 +155,7 @@ func (m *member) expire(now time.Time, p *partition) bool {
 // they are not to be committed then.
 func (m *member) drop(p *partition, records []event.KafkaRecord, why DropReason, attempts int) (told bool) {
 	m.shared.counters.dropped.Add(int64(len(records)))
-	m.shared.saidOfDrops.error(m.shared.log, time.Now(), "records dropped", "reason", why.String(), "partition", p.Key, "first", records[0].Offset,
+	m.shared.saidOfDrops.Error(m.shared.log, time.Now(), "records dropped", "reason", why.String(), "partition", p.Key, "first", records[0].Offset,
 		"last", records[len(records)-1].Offset, "records", len(records), "attempts", attempts, "err", p.lastErr)
 	return m.shared.hooks.drop(DropInfo{TopicPartition: p.TopicPartition, Records: records, Reason: why, Attempts: attempts, Err: p.lastErr})
 }
@@ -259,7 +260,7 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		if pol.Partial {
 			items, known = verdict.ItemsIn(inv.parts, v.Items)
 		} else {
-			m.shared.misconfigured(errUnasked)
+			m.shared.conditions.Misconfigured(errUnasked)
 		}
 		if v.Partial = known; !known && v.Outcome == verdict.Final {
 			// An unknown item, or partial responses not asked for: the whole batch failed. Nothing said that all of it is
@@ -331,7 +332,7 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		for k := range next {
 			info.Records += len(next[k].Records)
 		}
-		m.shared.saidOfRetries.warn(m.shared.log, now, "batch failed, trying again", "retry", info, "err", inv.err)
+		m.shared.saidOfRetries.Warn(m.shared.log, now, "batch failed, trying again", "retry", info, "err", inv.err)
 		m.shared.hooks.retry(info)
 	}
 	if forgotten && inv.copy != nil {
@@ -388,17 +389,17 @@ func (m *member) count(now time.Time, inv *invocation, v verdict.Verdict, items 
 	}
 	opened, closed, nudge, streak := m.shared.circuit.Ended(now, ok, failing, int(m.shared.budget.Partitions.Load()))
 	if opened {
-		m.shared.circuitOpened(streak, inv.err)
+		m.shared.conditions.CircuitOpened(streak, m.shared.opts.breaker.Cooldown, inv.err)
 	}
 	if closed {
-		m.shared.circuitClosed()
+		m.shared.conditions.CircuitClosed()
 	}
 	if nudge {
 		m.followCircuit(now)
 		m.shared.roster.nudge()
 	}
 	if v.Outcome == verdict.Succeeded {
-		m.shared.setResult(resultOK)
+		m.shared.conditions.SetResult(condition.ResultOK)
 		return
 	}
 	m.shared.counters.invokeErrors.Add(1)
@@ -406,5 +407,5 @@ func (m *member) count(now time.Time, inv *invocation, v verdict.Verdict, items 
 	if v.Outcome == verdict.Overloaded {
 		m.shared.counters.throttles.Add(1)
 	}
-	m.shared.setResult(resultFunctionFailed)
+	m.shared.conditions.SetResult(condition.ResultFunctionFailed)
 }

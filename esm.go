@@ -120,7 +120,7 @@ func (r *Runner) Update(m Mapping) error {
 	unlock()
 	r.shared.opts.warnOf(s)
 	if s.retry.Partial {
-		r.shared.corrected()
+		r.shared.conditions.Corrected()
 	}
 	if ended {
 		return nil

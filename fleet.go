@@ -114,7 +114,7 @@ func (f *fleet) run(size int, cancel context.CancelCauseFunc, tooLate *<-chan ti
 		case <-f.replace.C:
 			n := f.missing
 			f.missing = 0
-			f.r.shared.over(OpPoll)
+			f.r.shared.conditions.Over(OpPoll)
 			f.open(n)
 			if ready != nil {
 				ready = f.pollers[len(f.pollers)-1].member.ready
@@ -131,7 +131,7 @@ func (f *fleet) run(size int, cancel context.CancelCauseFunc, tooLate *<-chan ti
 			s.soon()
 		case <-*tooLate:
 			*tooLate = nil
-			cancel(fmt.Errorf("%w (%v): %s", ErrNotReady, f.r.shared.opts.startTimeout, f.r.shared.lastWord()))
+			cancel(fmt.Errorf("%w (%v): %s", ErrNotReady, f.r.shared.opts.startTimeout, f.r.shared.conditions.LastWord()))
 			f.r.beginStop()
 		case rot := <-rotations:
 			err := f.replaceInPlace(rot.to)

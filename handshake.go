@@ -28,19 +28,19 @@ func (r *Runner) watchHandshakes(ctx context.Context, client driver.Config) {
 	for {
 		var broker string
 		select {
-		case broker = <-r.shared.diagnosis.vague:
+		case broker = <-r.shared.conditions.Diagnosis.Vague:
 		case <-ctx.Done():
 			return
 		}
 		var healings int
-		client.Credentials, healings = r.shared.diagnosis.inUse()
+		client.Credentials, healings = r.shared.conditions.Diagnosis.InUse()
 		call := r.shared.calls.begin(OpHandshake)
 		reason := shakeHands(ctx, client, broker)
 		r.shared.calls.end(call)
 		if reason != nil {
-			if _, now := r.shared.diagnosis.inUse(); now == healings { // else it works meanwhile, or other credentials are in use
-				info := r.shared.problem(OpHandshake, reason)
-				r.shared.conditions.clarify(info)
+			if _, now := r.shared.conditions.Diagnosis.InUse(); now == healings { // else it works meanwhile, or other credentials are in use
+				info := r.shared.conditions.Problem(OpHandshake, reason)
+				r.shared.conditions.Clarify(info)
 				r.shared.hooks.errorLater(info)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/internal/condition"
 )
 
 const (
@@ -42,8 +43,8 @@ func (r *Runner) Healthy() error {
 	if at, _ := r.shared.stopping.times(); state == "" || state == Disabled || !at.IsZero() {
 		return nil
 	}
-	standing := r.shared.conditions.list()
-	result, _ := r.shared.lastResult(standing)
+	standing := r.shared.conditions.List()
+	result, _ := r.shared.conditions.LastResult(standing)
 	sick := func(at time.Time, what string) error {
 		return fmt.Errorf("%w: %s since %s; last result: %s", ErrUnhealthy, what, at.Format(time.RFC3339), result)
 	}
@@ -103,5 +104,5 @@ func sickens(c *Condition) bool {
 func says(c *Condition) string {
 	what := map[Op]string{OpPoll: "the event source: " + c.Kind, OpStart: "starts cannot be looked up", OpCommit: "commits fail",
 		OpCredentials: "the secrets cannot be read"}[c.Op]
-	return fmt.Sprintf("%s%s (%v)", what, whereof(c, " of "), c.Err)
+	return fmt.Sprintf("%s%s (%v)", what, condition.Whereof(c, " of "), c.Err)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/internal/condition"
 	"github.com/esm-go/esm/internal/verdict"
 )
 
@@ -75,7 +76,7 @@ func TestInterruptedIsNoVerdict(t *testing.T) {
 				if len(told) != 0 || st.Metrics.InvokeErrorCount != 0 || st.Metrics.FailedInvokeEventCount != 0 || st.Metrics.DroppedEventCount != 0 || st.CircuitOpen {
 					t.Errorf("told %v, status %+v", told, st)
 				}
-				if st.LastProcessingResult == resultFunctionFailed || interrupted != 1 {
+				if st.LastProcessingResult == condition.ResultFunctionFailed || interrupted != 1 {
 					t.Errorf("last result %q after %d interruptions", st.LastProcessingResult, interrupted)
 				}
 				want := int64(4)

@@ -130,8 +130,8 @@ func (m *member) deliver(now time.Time, d *delivery) {
 			m.shared.counters.wrongKind.Add(int64(d.wrong[i]))
 			m.shared.hooks.filtered(FilteredInfo{TopicPartition: p.TopicPartition, Records: out, WrongKind: d.wrong[i]})
 		}
-		if m.troubles.Load() > 0 {
-			m.fetched(p.TopicPartition)
+		if m.troubles.Any() {
+			m.troubles.Fetched(p.TopicPartition)
 		}
 		p.next = run.Next
 		if run.End >= 0 {
@@ -187,7 +187,7 @@ func (m *member) unqueue(p *partition) {
 // sourceError takes in what the client had to say.
 func (m *member) sourceError(err *driver.Error) {
 	m.shared.counters.pollErrors.Add(1)
-	info := m.shared.problem(OpPoll, err)
+	info := m.shared.conditions.Problem(OpPoll, err)
 	stands := m.stands(err, info)
 	m.shared.hooks.error(info)
 	switch err.Kind {
@@ -202,7 +202,7 @@ func (m *member) sourceError(err *driver.Error) {
 		m.reportedAnew(err.TopicPartition.Topic)
 	default:
 		if !stands {
-			m.shared.conditions.mention(info) // else the log has it
+			m.shared.conditions.Mention(info) // else the log has it
 		}
 	}
 }

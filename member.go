@@ -13,6 +13,7 @@ import (
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/filter"
 	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/condition"
 	"github.com/esm-go/esm/internal/limit"
 )
 
@@ -23,7 +24,7 @@ type core struct {
 	log     *slog.Logger
 	hooks   *hookList
 	// conditions are what is wrong, stopping the stop of Run, left what it had to leave behind.
-	conditions conditions
+	conditions condition.Set
 	stopping   stopping
 	left       left
 	calls      calls
@@ -45,10 +46,7 @@ type core struct {
 	group                      string
 	census                     census
 	invocations                atomic.Uint64
-	saidOfRetries, saidOfDrops said
-	diagnosis                  diagnosis
-	// result is the LastProcessingResult.
-	result atomic.Pointer[string]
+	saidOfRetries, saidOfDrops condition.Said
 }
 
 // member is one member of the consumer group: a client, the goroutine that polls it, the loop that owns all state, a
@@ -80,8 +78,8 @@ type member struct {
 	// none does). Unix nanoseconds.
 	lastPoll, busySince, lostSince  atomic.Int64
 	inPoll, closeBegan, commitBegan atomic.Int64
-	// troubles counts the conditions that this member holds.
-	troubles atomic.Int32
+	// troubles are the conditions that this member holds.
+	troubles *condition.Holder
 	// waitsForCircuit: partitions are not fetched, for the circuit is open.
 	waitsForCircuit atomic.Bool
 	// published is the last snapshot; wanted: somebody asked for another one.
@@ -160,6 +158,8 @@ func newMember(c *core) *member {
 		handed:   handovers{word: make(chan struct{}, 1)},
 		closed:   make(chan struct{}),
 		ready:    make(chan struct{}),
+
+		troubles: c.conditions.NewHolder(),
 	}
 	m.free <- new(delivery)
 	m.free <- new(delivery)
@@ -211,7 +211,7 @@ func (m *member) run(ctx context.Context, cfg driver.Config) error {
 	m.publish(time.Now())
 	m.busySince.Store(0)
 	close(m.closed)
-	m.shared.conditions.end(m, func(*Condition) bool { return true })
+	m.troubles.End(func(*Condition) bool { return true })
 	m.shared.workers.Leave(m.slots)
 	stopPolling()
 	stopIO()

@@ -60,7 +60,7 @@ func (m *member) answered(now time.Time, l lookup) {
 	}
 	after := limit.Backoff{First: 100 * time.Millisecond, Most: 5 * time.Second}.After(l.tries+1, m.rng)
 	m.shared.counters.pollErrors.Add(1)
-	m.lookupFailed(failure)
+	m.shared.hooks.error(m.troubles.LookupFailed(failure))
 	m.lookups.again(l, again, now.Add(after))
 }
 
@@ -118,7 +118,7 @@ func (m *member) launch(now time.Time, p *partition, f *startAnswer) {
 
 // startAt tells the client where to read a partition on.
 func (m *member) startAt(p *partition, offset int64, leaderEpoch int32) {
-	m.started(p.TopicPartition)
+	m.troubles.Started(p.TopicPartition)
 	m.flow.epochs++
 	p.epoch, p.next = m.flow.epochs, offset
 	m.flow.toStart = append(m.flow.toStart, driver.Start{TopicPartition: p.TopicPartition, Offset: offset, LeaderEpoch: leaderEpoch, Epoch: p.epoch})

@@ -26,11 +26,11 @@ const (
 // inForce notes the credentials that are used from now on.
 func (r *Runner) inForce(c *auth.Credentials, rotated bool) {
 	if rotated { // what was said of the old ones holds no longer
-		r.shared.conditions.forget(func(c *Condition) bool {
+		r.shared.conditions.Forget(func(c *Condition) bool {
 			return c.Kind == driver.KindAuthentication.String() || c.Kind == driver.KindAuthorization.String() || c.Diagnosis.Code == auth.CodeAuthnError
 		})
 	}
-	r.shared.diagnosis.use(c, r.client.GroupID)
+	r.shared.conditions.Diagnosis.Use(c, r.client.GroupID)
 	unlock := r.lock()
 	defer unlock()
 	r.credentials.Since, r.credentials.Err = time.Now(), nil
@@ -53,7 +53,7 @@ func (r *Runner) watchSecrets(ctx context.Context, client driver.Config, rotatio
 	defer timer.Stop()
 	var refused <-chan struct{}
 	if reads() {
-		refused = r.shared.diagnosis.refused
+		refused = r.shared.conditions.Diagnosis.Refused
 		timer.Reset(interval)
 	}
 	var last time.Time
@@ -82,7 +82,7 @@ func (r *Runner) watchSecrets(ctx context.Context, client driver.Config, rotatio
 		after := never
 		refused = nil
 		if reads() {
-			after, refused = interval, r.shared.diagnosis.refused
+			after, refused = interval, r.shared.conditions.Diagnosis.Refused
 		}
 		call := r.shared.calls.begin(OpRotation)
 		settled, err := r.rotate(ctx, &client, rotations)
@@ -97,7 +97,7 @@ func (r *Runner) watchSecrets(ctx context.Context, client driver.Config, rotatio
 			unlock := r.lock()
 			r.credentials.Err = nil
 			unlock()
-			r.shared.over(OpRotation)
+			r.shared.conditions.Over(OpRotation)
 		}
 		timer.Reset(after)
 	}
@@ -118,8 +118,8 @@ func (r *Runner) keep(err error) {
 		}
 	}
 	// Those in use are well, or another condition says that they are not.
-	info := ErrorInfo{Op: OpRotation, Err: fmt.Errorf("the credentials stay: %s: %w", why, err), LastProcessingResult: r.shared.lastWord(), Diagnosis: d}
-	r.shared.hold(info)
+	info := ErrorInfo{Op: OpRotation, Err: fmt.Errorf("the credentials stay: %s: %w", why, err), LastProcessingResult: r.shared.conditions.LastWord(), Diagnosis: d}
+	r.shared.conditions.Hold(info)
 	info.Err = err
 	r.shared.hooks.errorLater(info)
 }

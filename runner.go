@@ -53,9 +53,7 @@ func newRunner(o *options, h Handler, s *settings, client driver.Config, id iden
 	// with, and must not wait for Lambda's minute. A policy that the user chose begins at the minimum.
 	c.workers.Begin(o.minimumWorkers, o.maximumWorkers, !o.scaler)
 	c.circuit.Begin(o.breaker.Failures, o.breaker.Cooldown)
-	c.setResult(resultNone)
-	c.diagnosis.init()
-	c.conditions.init(o.logger)
+	c.conditions.Init(o.logger)
 	c.stopping.init()
 	return &Runner{shared: c, client: client, ready: make(chan struct{}), resumed: make(chan struct{}, 1), updated: make(chan struct{}, 1), access: make(chan struct{}, 1)}
 }
@@ -310,8 +308,8 @@ func (r *Runner) Status() Status {
 		s.Credentials.DaysLeft = int(time.Until(until) / (24 * time.Hour))
 	}
 	s.UUID, s.FunctionName, s.ConsumerGroupID, s.Driver = r.shared.uuid, r.shared.functionName, r.client.GroupID, r.shared.opts.driver.Name()
-	s.Conditions = r.shared.conditions.list()
-	s.LastProcessingResult, s.Diagnosis = r.shared.lastResult(s.Conditions)
+	s.Conditions = r.shared.conditions.List()
+	s.LastProcessingResult, s.Diagnosis = r.shared.conditions.LastResult(s.Conditions)
 	mark(&s)
 	if s.State == Creating && s.Diagnosis.Code != "" {
 		s.StateTransitionReason = string(s.Diagnosis.Code)

@@ -150,12 +150,12 @@ func (s *scaler) failed(err error) {
 	was := s.failing
 	s.failing = err != nil
 	if err == nil {
-		s.r.shared.over(OpLag)
+		s.r.shared.conditions.Over(OpLag)
 		return
 	}
-	info := s.r.shared.problem(OpLag, err)
+	info := s.r.shared.conditions.Problem(OpLag, err)
 	info.Err = fmt.Errorf("looking up the ends of the partitions failed; the lag is what fetches show: %w", err)
-	s.r.shared.hold(info)
+	s.r.shared.conditions.Hold(info)
 	if was {
 		return
 	}

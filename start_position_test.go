@@ -11,6 +11,7 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/internal/condition"
 )
 
 // inBubble runs a test in virtual time.
@@ -116,7 +117,7 @@ func TestStartIsCommittedFirst(t *testing.T) {
 			return nil
 		}, WithHooks(Hooks{Error: func(i ErrorInfo) { errs = append(errs, i) }})).start()
 		pass(5 * time.Second)
-		if failures != 3 || len(r.events()) != 1 || errs[0].Op != "start" || errs[0].LastProcessingResult != resultConnection {
+		if failures != 3 || len(r.events()) != 1 || errs[0].Op != "start" || errs[0].LastProcessingResult != condition.ResultConnection {
 			t.Errorf("%d failed commits came before the first delivery, want 3: %+v", failures, errs)
 		}
 		r.mustStop()

@@ -5,14 +5,8 @@ import (
 	"math"
 	"slices"
 	"time"
-)
 
-// LastProcessingResult values, beside "PROBLEM: " and what is wrong.
-const (
-	resultNone           = "No records processed"
-	resultOK             = "OK"
-	resultFunctionFailed = "PROBLEM: Function call failed"
-	resultConnection     = "PROBLEM: Connection error. Please check your event source connection configuration."
+	"github.com/esm-go/esm/internal/condition"
 )
 
 // status fills in what the loop knows. It runs on the loop.
@@ -68,7 +62,7 @@ func mark(s *Status) {
 	for i := range s.Partitions {
 		p := &s.Partitions[i]
 		own, topic := worst[p.TopicPartition], worst[TopicPartition{Topic: p.Topic, Partition: -1}]
-		if p.Condition = own; own == nil || topic != nil && gravity(topic) < gravity(own) {
+		if p.Condition = own; own == nil || topic != nil && condition.Gravity(topic) < condition.Gravity(own) {
 			p.Condition = topic
 		}
 	}
@@ -98,11 +92,4 @@ func saturate(a, b int64) int64 {
 		return math.MaxInt64
 	}
 	return a + b
-}
-
-// setResult keeps the LastProcessingResult.
-func (c *core) setResult(text string) {
-	if old := c.result.Load(); old == nil || *old != text {
-		c.result.Store(&text)
-	}
 }

@@ -56,7 +56,7 @@ func (m *member) fail(err error) {
 		m.stop.fatal = &SourceError{Op: string(OpPoll), Err: err}
 	}
 	m.shared.log.Error("the client failed for good", "err", err)
-	m.shared.hold(m.shared.problem(OpPoll, err)) // of the Runner: it outlives the member
+	m.shared.conditions.Hold(m.shared.conditions.Problem(OpPoll, err)) // of the Runner: it outlives the member
 	m.beginStop(time.Now(), false)
 }
 
@@ -180,7 +180,7 @@ func (m *member) uncommitted(now time.Time) {
 	if m.commits.underWay != nil {
 		call.Since = m.commits.underWay.began
 	}
-	m.shared.conditions.held(m, func(c *Condition) bool {
+	m.troubles.Has(func(c *Condition) bool {
 		if c.Op == OpCommit {
 			call.Since, call.Err = c.Since, errors.Join(call.Err, c.Err)
 		}

@@ -2,14 +2,12 @@ package esm
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/internal/condition"
 )
 
 const (
@@ -19,33 +17,6 @@ const (
 	// fullMemory is how long partitions have to wait for memory before that is a condition.
 	fullMemory = time.Minute
 )
-
-// What follows ends the conditions of a member, by what happened. It costs nothing while there are none.
-
-// joined: the group has answered.
-func (m *member) joined() {
-	m.shared.conditions.end(m, func(c *Condition) bool {
-		return c.Op == OpPoll && c.TopicPartition.Topic == "" && c.Kind != driver.KindUnavailable.String()
-	})
-}
-
-// fetched: records of a partition came, or its position moved on.
-func (m *member) fetched(tp TopicPartition) {
-	m.shared.conditions.end(m, func(c *Condition) bool { return c.Op == OpPoll && about(c, tp) })
-}
-
-// started: it is known where a partition begins, or goes on.
-func (m *member) started(tp TopicPartition) {
-	m.shared.conditions.end(m, func(c *Condition) bool { return (c.Op == OpPoll || c.Op == OpStart) && about(c, tp) })
-}
-
-// gone: a partition is this member's no longer. With the last one of a topic, where to start in the topic is nothing that it
-// needs to know.
-func (m *member) gone(tp TopicPartition) {
-	m.shared.conditions.end(m, func(c *Condition) bool {
-		return c.TopicPartition == tp || c.Op == OpStart && c.TopicPartition.Topic == tp.Topic && !m.reads(tp.Topic)
-	})
-}
 
 // reads reports whether a partition of a topic is this member's.
 func (m *member) reads(topic string) bool {
@@ -57,53 +28,6 @@ func (m *member) reads(topic string) bool {
 	return false
 }
 
-// topicThere: a topic that was missing is there.
-func (m *member) topicThere(topic string) {
-	m.shared.conditions.end(m, func(c *Condition) bool {
-		return c.TopicPartition.Topic == topic && c.Kind == driver.KindUnknownTopic.String()
-	})
-}
-
-// lookupFailed begins the condition that starts, or where to go on, cannot be looked up.
-func (m *member) lookupFailed(err error) {
-	var tp TopicPartition
-	if e, ok := errors.AsType[*driver.Error](err); ok {
-		tp = e.TopicPartition
-	}
-	info := m.shared.problem(OpStart, err)
-	m.shared.conditions.hold(m, info, kindOf(err), tp)
-	m.shared.hooks.error(info)
-}
-
-// lookedUp ends it, but for that of a single partition.
-func (m *member) lookedUp() {
-	m.shared.conditions.end(m, func(c *Condition) bool { return c.Op == OpStart && c.TopicPartition.Topic == "" })
-}
-
-// commitFailed begins the condition that commits fail: of the partitions that were refused, or of all.
-func (m *member) commitFailed(op Op, err error, failed []*partition) {
-	info := m.shared.problem(op, err)
-	if refused, ok := errors.AsType[*driver.CommitError](err); ok {
-		still := make(map[TopicPartition]bool, len(failed))
-		for _, p := range failed {
-			one := info
-			e := refused.Partitions[p.TopicPartition]
-			one.Err = e
-			still[p.TopicPartition] = true
-			m.shared.conditions.hold(m, one, e.Kind.String(), p.TopicPartition)
-		}
-		m.shared.conditions.end(m, func(c *Condition) bool { return c.Op == op && !still[c.TopicPartition] })
-	} else {
-		m.shared.conditions.hold(m, info, kindOf(err), TopicPartition{})
-	}
-	m.shared.hooks.error(info)
-}
-
-// commitWorked ends it.
-func (m *member) commitWorked() {
-	m.shared.conditions.end(m, func(c *Condition) bool { return c.Op == OpCommit })
-}
-
 // lookupsFail reports whether a lookup that failed is to be tried again.
 func (m *member) lookupsFail() bool {
 	return m.lookups.checkFailed || m.lookups.underWay > 0 || len(m.commits.begun) > 0 && m.commits.errors > 0 || slices.ContainsFunc(m.lookups.queued, func(l lookup) bool { return l.tries > 0 })
@@ -113,16 +37,16 @@ func (m *member) lookupsFail() bool {
 func (m *member) advanceConditions(now time.Time) {
 	if m.commits.errors > 0 && m.commits.underWay == nil && !m.anyDirty() {
 		m.commits.errors = 0
-		m.commitWorked() // what was refused went with its partition, or was committed by another way
+		m.troubles.Committed() // what was refused went with its partition, or was committed by another way
 	}
-	if m.troubles.Load() > 0 && !m.lookupsFail() {
-		m.lookedUp()
+	if m.troubles.Any() && !m.lookupsFail() {
+		m.troubles.LookedUp()
 	}
 	switch {
 	case len(m.flow.full) == 0:
 		if !m.flow.fullSince.IsZero() {
 			m.flow.fullSince, m.flow.fullTold = time.Time{}, false
-			m.shared.conditions.end(m, func(c *Condition) bool { return c.Op == OpBuffer })
+			m.troubles.End(func(c *Condition) bool { return c.Op == OpBuffer })
 		}
 	case m.flow.fullSince.IsZero():
 		m.flow.fullSince = now
@@ -132,20 +56,9 @@ func (m *member) advanceConditions(now time.Time) {
 		m.at(m.flow.fullSince.Add(fullMemory))
 	default:
 		m.flow.fullTold = true
-		m.shared.conditions.hold(m, ErrorInfo{Op: OpBuffer, Err: fmt.Errorf("%d partitions wait for memory: %d of %d bytes hold records that are not handled",
-			len(m.flow.full), m.shared.budget.Used.Load(), m.shared.budget.Limit), LastProcessingResult: *m.shared.result.Load()}, conditionMemory, TopicPartition{})
+		m.troubles.Hold(ErrorInfo{Op: OpBuffer, Err: fmt.Errorf("%d partitions wait for memory: %d of %d bytes hold records that are not handled",
+			len(m.flow.full), m.shared.budget.Used.Load(), m.shared.budget.Limit), LastProcessingResult: m.shared.conditions.Result()}, condition.KindMemory, TopicPartition{})
 	}
-}
-
-// circuitOpened begins the condition that WithCircuitBreaker has stopped the intake.
-func (c *core) circuitOpened(failures int, err error) {
-	c.conditions.hold(nil, ErrorInfo{Op: OpInvoke, Err: fmt.Errorf("%d invocations failed in a row, on every partition; the next is tried after %v: %w",
-		failures, c.opts.breaker.Cooldown, err), LastProcessingResult: resultFunctionFailed}, conditionCircuit, TopicPartition{})
-}
-
-// circuitClosed ends it.
-func (c *core) circuitClosed() {
-	c.conditions.end(nil, func(x *Condition) bool { return x.Kind == conditionCircuit })
 }
 
 // watchConditions looks again at what clients reported once, and writes the line of the minute, until ctx ends.
@@ -162,8 +75,8 @@ func (r *Runner) watchConditions(ctx context.Context) {
 			now = time.Now()
 			look = now.Add(probeInterval)
 		}
-		minute := r.shared.conditions.everyMinute(now)
-		if !r.shared.conditions.any() {
+		minute := r.shared.conditions.EveryMinute(now)
+		if !r.shared.conditions.Any() {
 			look = time.Time{}
 		} else if look.IsZero() {
 			look = now.Add(time.Second)
@@ -176,7 +89,7 @@ func (r *Runner) watchConditions(ctx context.Context) {
 		}
 		timer.Reset(next.Sub(now))
 		select {
-		case <-r.shared.conditions.changed:
+		case <-r.shared.conditions.Changed:
 		case <-timer.C:
 		case <-ctx.Done():
 			return
@@ -184,24 +97,10 @@ func (r *Runner) watchConditions(ctx context.Context) {
 	}
 }
 
-// any reports whether any condition stands.
-func (c *conditions) any() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.standing) > 0
-}
-
-// everyMinute has the log say what stands, when it is time; it returns when the next time is.
-func (c *conditions) everyMinute(now time.Time) time.Time {
-	all := c.list()
-	defer c.lock()()
-	return c.log.everyMinute(now, all)
-}
-
 // probe asks the brokers whether what a client said once still holds: that they, or a topic, cannot be reached. The leaders of
 // all of the member's partitions have to answer.
 func (r *Runner) probe(ctx context.Context, m *member) {
-	if !r.shared.conditions.held(m, probed) {
+	if !m.troubles.Has(probed) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, probePatience)
@@ -224,10 +123,10 @@ func (r *Runner) probe(ctx context.Context, m *member) {
 	well := true
 	for _, t := range topics {
 		if t.Err == nil {
-			m.topicThere(t.Name)
+			m.troubles.TopicThere(t.Name)
 		}
 	}
-	m.shared.conditions.end(m, func(c *Condition) bool { // one that only a pattern asked for, and that is gone for good
+	m.troubles.End(func(c *Condition) bool { // one that only a pattern asked for, and that is gone for good
 		topic := c.TopicPartition.Topic
 		return c.Op == OpPoll && c.Kind == driver.KindUnknownTopic.String() && topic != "" && !slices.Contains(r.client.Topics, topic) &&
 			!slices.ContainsFunc(topics, func(t driver.Topic) bool { return t.Name == topic }) &&
@@ -243,7 +142,7 @@ func (r *Runner) probe(ctx context.Context, m *member) {
 		}
 	}
 	if well {
-		m.shared.conditions.end(m, func(c *Condition) bool {
+		m.troubles.End(func(c *Condition) bool {
 			return probed(c) && c.Kind != driver.KindUnknownTopic.String() && c.Last.Before(began)
 		})
 	}
@@ -258,33 +157,14 @@ func probed(c *Condition) bool {
 	return false
 }
 
-// said bounds the lines of the log about one kind of thing that can happen often: one, and another one each half minute, which
-// says how many there were between. Safe for concurrent use.
-type said struct {
-	mu  sync.Mutex
-	few allowance
-}
-
-func (s *said) warn(log *slog.Logger, now time.Time, what string, args ...any) {
-	s.say(log, slog.LevelWarn, now, what, args)
-}
-
-func (s *said) error(log *slog.Logger, now time.Time, what string, args ...any) {
-	s.say(log, slog.LevelError, now, what, args)
-}
-
-func (s *said) say(log *slog.Logger, level slog.Level, now time.Time, what string, args []any) {
-	s.mu.Lock()
-	if s.few.most == 0 {
-		s.few = allowance{most: 1, each: conditionLineEvery}
+// stands takes in what the client said; it reports whether that is a condition that stands until something ends it.
+func (m *member) stands(err *driver.Error, info ErrorInfo) bool {
+	switch {
+	case err.Kind == driver.KindOffsetOutOfRange, err.Kind == driver.KindTruncated, err.Kind == driver.KindTopicRecreated:
+		return false // what follows is ours to do
+	case err.Kind == driver.KindOther && err.TopicPartition.Topic == "":
+		return false
 	}
-	ok, kept := s.few.take(now)
-	s.mu.Unlock()
-	if !ok {
-		return
-	}
-	if kept > 0 {
-		args = append(args, "unsaid", kept)
-	}
-	log.Log(context.Background(), level, what, args...)
+	m.troubles.Hold(info, err.Kind.String(), err.TopicPartition)
+	return true
 }
