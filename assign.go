@@ -42,7 +42,7 @@ func (m *member) assign(tps []TopicPartition) {
 	} else {
 		m.announce()
 	}
-	m.shared.hooks.assigned(AssignmentInfo{Partitions: tps})
+	m.shared.hooks.Assigned(AssignmentInfo{Partitions: tps})
 }
 
 // admit makes the state of a partition.
@@ -109,7 +109,7 @@ func (m *member) lose(now time.Time, tps []TopicPartition) {
 		m.lostSince.Store(now.UnixNano())
 	}
 	m.shared.log.Warn("partitions lost", "partitions", len(parts), "inFlight", info.InFlight)
-	m.shared.hooks.lost(info)
+	m.shared.hooks.Lost(info)
 }
 
 // revocation is a Listener.Revoked that waits for its partitions' work. There is one at most.
@@ -178,5 +178,5 @@ func (m *member) advanceRevocation(now time.Time) {
 	}
 	close(r.answered)
 	m.shared.log.Info("partitions revoked", "partitions", len(r.parts), "inFlight", info.InFlight)
-	m.shared.hooks.revoked(info)
+	m.shared.hooks.Revoked(info)
 }

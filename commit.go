@@ -237,7 +237,7 @@ func (m *member) committed(now time.Time, r commitResult) {
 		m.commits.errors, m.commits.refusals = 0, 0
 		m.troubles.Committed()
 		m.commits.pause = r.began.Add(max(min(commitPace*r.took, maxCommitPause), m.shared.opts.commitInterval))
-		m.shared.hooks.commit(info)
+		m.shared.hooks.Commit(info)
 		return
 	}
 	after := limit.Backoff{First: 100 * time.Millisecond, Most: 5 * time.Second}
@@ -274,8 +274,8 @@ func (m *member) committed(now time.Time, r commitResult) {
 	if failed[0].phase == starting {
 		op, err = OpStart, errStart(r.err)
 	}
-	m.shared.hooks.error(m.troubles.CommitFailed(op, err, names(failed)))
-	m.shared.hooks.commit(info)
+	m.shared.hooks.Error(m.troubles.CommitFailed(op, err, names(failed)))
+	m.shared.hooks.Commit(info)
 }
 
 // accepted takes in that the group has a position of a partition.

@@ -45,7 +45,7 @@ func (r *Runner) resolveCredentials(ctx context.Context) (*auth.Credentials, err
 		}
 		info := r.shared.conditions.Problem(OpCredentials, err)
 		r.shared.conditions.Hold(info)
-		r.shared.hooks.errorLater(info)
+		r.shared.hooks.ErrorLater(info)
 		if !info.Diagnosis.Retryable {
 			r.fault(info.Diagnosis.Code)
 			return nil, &SourceError{Op: "read the credentials that SourceAccessConfigurations name", Err: err}

@@ -100,7 +100,7 @@ func (r *Runner) checkDestination(ctx context.Context, out *outlet) {
 func (r *Runner) destinationFails(err error) {
 	info := ErrorInfo{Op: OpDestination, Err: err, LastProcessingResult: "PROBLEM: " + err.Error()}
 	r.shared.conditions.Hold(info)
-	r.shared.hooks.errorLater(info)
+	r.shared.hooks.ErrorLater(info)
 }
 
 // replaceDestination gives a destination that goes by the mapping's credentials new ones.

@@ -157,7 +157,7 @@ func (m *member) drop(p *partition, records []event.KafkaRecord, why DropReason,
 	m.shared.counters.dropped.Add(int64(len(records)))
 	m.shared.saidOfDrops.Error(m.shared.log, time.Now(), "records dropped", "reason", why.String(), "partition", p.Key, "first", records[0].Offset,
 		"last", records[len(records)-1].Offset, "records", len(records), "attempts", attempts, "err", p.lastErr)
-	return m.shared.hooks.drop(DropInfo{TopicPartition: p.TopicPartition, Records: records, Reason: why, Attempts: attempts, Err: p.lastErr})
+	return m.shared.hooks.Drop(DropInfo{TopicPartition: p.TopicPartition, Records: records, Reason: why, Attempts: attempts, Err: p.lastErr})
 }
 
 // invoke begins one invocation.
@@ -195,8 +195,8 @@ func (m *member) call(inv *invocation, e KafkaEvent) {
 	defer func() {
 		inv.took = time.Since(inv.started)
 		inv.interrupted = inv.err != nil && endedByEngine(inv.ctx)
-		if len(m.shared.hooks.list) > 0 {
-			m.shared.hooks.batchEnd(inv.ctx, func() BatchEndInfo {
+		if m.shared.hooks.Any() {
+			m.shared.hooks.BatchEnd(inv.ctx, func() BatchEndInfo {
 				return BatchEndInfo{BatchInfo: inv.info(), Duration: inv.took, Err: inv.err, Interrupted: inv.interrupted}
 			})
 		}
@@ -210,8 +210,8 @@ func (m *member) call(inv *invocation, e KafkaEvent) {
 		}
 		m.shared.left.returned(inv)
 	}()
-	if len(m.shared.hooks.list) > 0 {
-		m.shared.hooks.batchBegin(inv.ctx, inv.info)
+	if m.shared.hooks.Any() {
+		m.shared.hooks.BatchBegin(inv.ctx, inv.info)
 	}
 	inv.err = guard(inv.ctx, m.shared.handler, e)
 }
@@ -333,7 +333,7 @@ func (m *member) finish(now time.Time, inv *invocation) {
 			info.Records += len(next[k].Records)
 		}
 		m.shared.saidOfRetries.Warn(m.shared.log, now, "batch failed, trying again", "retry", info, "err", inv.err)
-		m.shared.hooks.retry(info)
+		m.shared.hooks.Retry(info)
 	}
 	if forgotten && inv.copy != nil {
 		m.shared.copies.Put(inv.copy)

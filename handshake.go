@@ -41,7 +41,7 @@ func (r *Runner) watchHandshakes(ctx context.Context, client driver.Config) {
 			if _, now := r.shared.conditions.Diagnosis.InUse(); now == healings { // else it works meanwhile, or other credentials are in use
 				info := r.shared.conditions.Problem(OpHandshake, reason)
 				r.shared.conditions.Clarify(info)
-				r.shared.hooks.errorLater(info)
+				r.shared.hooks.ErrorLater(info)
 			}
 		}
 		select {

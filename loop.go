@@ -128,7 +128,7 @@ func (m *member) deliver(now time.Time, d *delivery) {
 		if out := d.read[i] - len(run.Records); out > 0 {
 			m.shared.counters.filtered.Add(int64(out))
 			m.shared.counters.wrongKind.Add(int64(d.wrong[i]))
-			m.shared.hooks.filtered(FilteredInfo{TopicPartition: p.TopicPartition, Records: out, WrongKind: d.wrong[i]})
+			m.shared.hooks.Filtered(FilteredInfo{TopicPartition: p.TopicPartition, Records: out, WrongKind: d.wrong[i]})
 		}
 		if m.troubles.Any() {
 			m.troubles.Fetched(p.TopicPartition)
@@ -189,7 +189,7 @@ func (m *member) sourceError(err *driver.Error) {
 	m.shared.counters.pollErrors.Add(1)
 	info := m.shared.conditions.Problem(OpPoll, err)
 	stands := m.stands(err, info)
-	m.shared.hooks.error(info)
+	m.shared.hooks.Error(info)
 	switch err.Kind {
 	case driver.KindOffsetOutOfRange:
 		m.shared.log.Warn("position does not exist", "partition", err.TopicPartition.String(), "offset", err.Offset)

@@ -14,6 +14,7 @@ import (
 	"github.com/esm-go/esm/filter"
 	"github.com/esm-go/esm/internal/batch"
 	"github.com/esm-go/esm/internal/condition"
+	"github.com/esm-go/esm/internal/hook"
 	"github.com/esm-go/esm/internal/limit"
 )
 
@@ -22,7 +23,7 @@ type core struct {
 	opts    *options
 	handler Handler
 	log     *slog.Logger
-	hooks   *hookList
+	hooks   *hook.List
 	// conditions are what is wrong, stopping the stop of Run, left what it had to leave behind.
 	conditions condition.Set
 	stopping   stopping

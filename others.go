@@ -60,6 +60,6 @@ func (m *member) foundOthers(others []string) {
 			"its FunctionName or FilterCriteria differ from this one's, and each commits the records that go to the other; "+
 			"give each a ConsumerGroupId or UUID of its own", m.shared.group)}
 		m.shared.log.Error("two mappings share a consumer group", "err", err)
-		m.shared.hooks.error(m.shared.conditions.Problem(OpGroup, err))
+		m.shared.hooks.Error(m.shared.conditions.Problem(OpGroup, err))
 	}
 }

@@ -60,7 +60,7 @@ func (m *member) answered(now time.Time, l lookup) {
 	}
 	after := limit.Backoff{First: 100 * time.Millisecond, Most: 5 * time.Second}.After(l.tries+1, m.rng)
 	m.shared.counters.pollErrors.Add(1)
-	m.shared.hooks.error(m.troubles.LookupFailed(failure))
+	m.shared.hooks.Error(m.troubles.LookupFailed(failure))
 	m.lookups.again(l, again, now.Add(after))
 }
 
@@ -193,7 +193,7 @@ func (m *member) offsetsLost(info OffsetsLostInfo, key string) {
 		return
 	}
 	m.shared.log.Error("offsets lost", "why", info.Why, "partition", key, "from", info.From, "to", info.To, "lost", info.Lost)
-	m.shared.hooks.offsetsLost(info)
+	m.shared.hooks.OffsetsLost(info)
 }
 
 // renew ends a partition's life here and begins another within the same assignment. The client keeps its pauses, so what

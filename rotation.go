@@ -121,7 +121,7 @@ func (r *Runner) keep(err error) {
 	info := ErrorInfo{Op: OpRotation, Err: fmt.Errorf("the credentials stay: %s: %w", why, err), LastProcessingResult: r.shared.conditions.LastWord(), Diagnosis: d}
 	r.shared.conditions.Hold(info)
 	info.Err = err
-	r.shared.hooks.errorLater(info)
+	r.shared.hooks.ErrorLater(info)
 }
 
 // rotate reads the secrets and, when they changed, tries them and puts them in force. settled is true when the newest

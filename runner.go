@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/internal/hook"
 )
 
 // Runner runs one mapping. Make it with New, run it once with Run; all its methods are safe for concurrent use.
@@ -45,7 +46,7 @@ func newRunner(o *options, h Handler, s *settings, client driver.Config, id iden
 	for _, v := range slices.Backward(o.middleware) {
 		h = v(h)
 	}
-	c := &core{opts: o, handler: h, log: o.logger, hooks: newHookList(o.hooks), uuid: id.uuid, functionName: id.functionName, bootstrap: id.bootstrap,
+	c := &core{opts: o, handler: h, log: o.logger, hooks: hook.NewList(o.hooks), uuid: id.uuid, functionName: id.functionName, bootstrap: id.bootstrap,
 		cluster: fingerprint(id.bootstrap), group: client.GroupID}
 	c.current.Store(s)
 	c.budget.Limit = o.bufferBytes
@@ -81,7 +82,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		return err
 	}
 	defer inProcess.leave(r)
-	go r.shared.hooks.run() // awaited by finish
+	go r.shared.hooks.Run() // awaited by finish
 	done := make(chan error, 1)
 	go func() { done <- r.work(ctx) }() // awaited here, with a bound
 	return r.await(ctx, done)
@@ -254,7 +255,7 @@ func (r *Runner) change(from, to State) {
 		r.reason = r.faultCode
 	}
 	info := StateInfo{From: old, To: to, Reason: r.reason}
-	r.shared.hooks.stateChange(info) // never waits, and so comes in order
+	r.shared.hooks.StateChange(info) // never waits, and so comes in order
 	r.untold = append(r.untold, info)
 }
 

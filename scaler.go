@@ -161,7 +161,7 @@ func (s *scaler) failed(err error) {
 	}
 	s.r.shared.counters.pollErrors.Add(1)
 	info.Err = err
-	s.r.shared.hooks.errorLater(info)
+	s.r.shared.hooks.ErrorLater(info)
 }
 
 // decide takes a sample, asks the policy and keeps what it said. Of a mapping that is paused it only takes the sample, for
@@ -255,5 +255,5 @@ func (s *scaler) tell(now time.Time, sample *scaling.Sample, d *scaling.Decision
 		level = slog.LevelInfo
 	}
 	s.r.shared.log.Log(context.Background(), level, "scaling", "reason", st.Reason.Kind.String(), "decision", st.Reason.String())
-	s.r.shared.hooks.scaled(ScaledInfo{From: st.Current, To: st.Target, Reason: st.Reason})
+	s.r.shared.hooks.Scaled(ScaledInfo{From: st.Current, To: st.Target, Reason: st.Reason})
 }

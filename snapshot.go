@@ -54,7 +54,7 @@ func (m *member) snapshot() *snapshot {
 	case m.nudges <- struct{}{}:
 	default:
 	}
-	if m.shared.hooks.waiting.Load() > 0 {
+	if m.shared.hooks.Waiting() {
 		return s
 	}
 	patience := time.NewTimer(snapshotPatience)

@@ -183,7 +183,7 @@ func (r *Runner) await(ctx context.Context, done <-chan error) error {
 		case result = <-done:
 			return r.conclude(result, true)
 		case <-hook.C:
-			r.shared.hooks.release()
+			r.shared.hooks.Release()
 		case <-end.C:
 			return r.conclude(nil, false)
 		}
@@ -195,19 +195,19 @@ func (r *Runner) conclude(result error, done bool) error {
 	r.shared.stopping.begin(r.shared.opts.stopTimeout) // of a Run that ended by itself
 	begun, by := r.shared.stopping.times()
 	r.end()
-	r.shared.hooks.finish()
+	r.shared.hooks.Finish()
 	last := time.NewTimer(max(time.Until(by), 0))
 	defer last.Stop()
 	select {
-	case <-r.shared.hooks.ended:
+	case <-r.shared.hooks.Ended:
 	case <-last.C:
-		r.shared.hooks.release()
+		r.shared.hooks.Release()
 	}
 	stuck := r.shared.left.stuck(begun)
 	if stuck == nil {
 		stuck = new(StuckError)
 	}
-	if call := r.shared.hooks.stuck(); call != nil {
+	if call := r.shared.hooks.Stuck(); call != nil {
 		stuck.Calls = append(stuck.Calls, *call)
 	}
 	if !done {
@@ -253,18 +253,4 @@ func (r *Runner) blocked() []StuckCall {
 		list = append(list, StuckCall{Op: OpClose, Since: by, Err: errors.New("the stop was not over in time")})
 	}
 	return list
-}
-
-// stuck names the hook that has not returned, nil when there is none.
-func (l *hookList) stuck() *StuckCall {
-	select {
-	case <-l.ended:
-		return nil
-	default:
-	}
-	c := l.running.Load()
-	if c == nil {
-		return nil
-	}
-	return &StuckCall{Op: OpHook, Since: c.since, Err: errors.New("Hooks." + c.name + " has not returned")}
 }
