@@ -73,11 +73,11 @@ func (r *Runner) checkDestination(ctx context.Context, out *outlet) {
 		return
 	}
 	for n := 1; ; n++ {
-		call := r.shared.calls.begin(OpDestination)
+		call := r.shared.calls.Begin(OpDestination)
 		tried, cancel := context.WithTimeout(ctx, probeTimeout)
 		err := checker.Check(tried)
 		cancel()
-		r.shared.calls.end(call)
+		r.shared.calls.End(call)
 		if ctx.Err() != nil {
 			return
 		}
@@ -119,23 +119,23 @@ func (r *Runner) replaceDestination(next *auth.Credentials) {
 // closeDestination ends the sender and the destination, within what is left of the stop.
 func (r *Runner) closeDestination(out *outlet) {
 	r.beginStop() // of a Run that ended by itself
-	at, by := r.shared.stopping.times()
+	at, by := r.shared.stopping.Times()
 	ctx, cancel := context.WithDeadline(context.Background(), by.Add(-by.Sub(at)/100))
 	defer cancel()
 	since := time.Now()
 	err := out.sender.Close(ctx)
 	if err == nil {
 		if closer, ok := out.to.(destination.Closer); ok {
-			call := r.shared.calls.begin(OpDestination)
+			call := r.shared.calls.Begin(OpDestination)
 			err = closer.Close(ctx)
-			r.shared.calls.end(call)
+			r.shared.calls.End(call)
 		}
 		if err != nil {
 			r.shared.log.Warn("the on-failure destination was not closed in order", "err", err)
 		}
 		return
 	}
-	r.shared.left.call(nil, StuckCall{Op: OpDestination, Since: since, Err: fmt.Errorf("a Send to the on-failure destination has not returned: %w", err)})
+	r.shared.left.Call(nil, StuckCall{Op: OpDestination, Since: since, Err: fmt.Errorf("a Send to the on-failure destination has not returned: %w", err)})
 	if closer, ok := out.to.(destination.Closer); ok {
 		go func() { _ = closer.Close(ctx) }() // its time is up; a Send that ignores its context has it still
 	}

@@ -208,7 +208,7 @@ func (m *member) call(inv *invocation, e KafkaEvent) {
 				m.shared.roster.letGo(part.Owner.TopicPartition)
 			}
 		}
-		m.shared.left.returned(inv)
+		m.shared.left.Returned(inv)
 	}()
 	if m.shared.hooks.Any() {
 		m.shared.hooks.BatchBegin(inv.ctx, inv.info)

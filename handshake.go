@@ -34,9 +34,9 @@ func (r *Runner) watchHandshakes(ctx context.Context, client driver.Config) {
 		}
 		var healings int
 		client.Credentials, healings = r.shared.conditions.Diagnosis.InUse()
-		call := r.shared.calls.begin(OpHandshake)
+		call := r.shared.calls.Begin(OpHandshake)
 		reason := shakeHands(ctx, client, broker)
-		r.shared.calls.end(call)
+		r.shared.calls.End(call)
 		if reason != nil {
 			if _, now := r.shared.conditions.Diagnosis.InUse(); now == healings { // else it works meanwhile, or other credentials are in use
 				info := r.shared.conditions.Problem(OpHandshake, reason)

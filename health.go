@@ -40,7 +40,7 @@ func (r *Runner) Healthy() error {
 	if ended {
 		return fmt.Errorf("%w: Run has ended", ErrUnhealthy)
 	}
-	if at, _ := r.shared.stopping.times(); state == "" || state == Disabled || !at.IsZero() {
+	if at, _ := r.shared.stopping.Times(); state == "" || state == Disabled || !at.IsZero() {
 		return nil
 	}
 	standing := r.shared.conditions.List()

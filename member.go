@@ -16,6 +16,7 @@ import (
 	"github.com/esm-go/esm/internal/condition"
 	"github.com/esm-go/esm/internal/hook"
 	"github.com/esm-go/esm/internal/limit"
+	"github.com/esm-go/esm/internal/stop"
 )
 
 // core is what the members of one mapping share.
@@ -26,9 +27,9 @@ type core struct {
 	hooks   *hook.List
 	// conditions are what is wrong, stopping the stop of Run, left what it had to leave behind.
 	conditions condition.Set
-	stopping   stopping
-	left       left
-	calls      calls
+	stopping   stop.Process
+	left       stop.Left
+	calls      stop.Calls
 	counters   counters
 	budget     limit.Bytes
 	workers    limit.Slots
@@ -258,7 +259,7 @@ func (m *member) pollLoop(ctx, background context.Context) error {
 	defer cancel()
 	defer func() {
 		m.closeBegan.Store(0)
-		m.shared.left.returned(m)
+		m.shared.left.Returned(m)
 	}()
 	return m.consumer.Close(closeCtx)
 }
@@ -290,7 +291,7 @@ func (m *member) do(f func()) bool {
 		return true
 	case <-m.closed:
 		return false
-	case <-m.shared.stopping.begun:
+	case <-m.shared.stopping.Begun:
 		return false
 	}
 }

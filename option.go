@@ -14,6 +14,7 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/internal/batch"
 	"github.com/esm-go/esm/internal/limit"
+	"github.com/esm-go/esm/internal/stop"
 	"github.com/esm-go/esm/scaling"
 )
 
@@ -57,7 +58,7 @@ func newOptions(opts []Option) *options {
 	hostname, _ := os.Hostname() // only a name in the broker's logs
 	o := &options{
 		logger:        slog.Default(),
-		stopTimeout:   defaultStopTimeout,
+		stopTimeout:   stop.DefaultTimeout,
 		revokeTimeout: -1,
 		bufferBytes:   64 << 20,
 		backoff:       limit.Backoff{First: 100 * time.Millisecond, Most: 30 * time.Second},

@@ -84,9 +84,9 @@ func (r *Runner) watchSecrets(ctx context.Context, client driver.Config, rotatio
 		if reads() {
 			after, refused = interval, r.shared.conditions.Diagnosis.Refused
 		}
-		call := r.shared.calls.begin(OpRotation)
+		call := r.shared.calls.Begin(OpRotation)
 		settled, err := r.rotate(ctx, &client, rotations)
-		r.shared.calls.end(call)
+		r.shared.calls.End(call)
 		switch {
 		case ctx.Err() != nil:
 			return

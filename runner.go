@@ -55,7 +55,7 @@ func newRunner(o *options, h Handler, s *settings, client driver.Config, id iden
 	c.workers.Begin(o.minimumWorkers, o.maximumWorkers, !o.scaler)
 	c.circuit.Begin(o.breaker.Failures, o.breaker.Cooldown)
 	c.conditions.Init(o.logger)
-	c.stopping.init()
+	c.stopping.Init()
 	return &Runner{shared: c, client: client, ready: make(chan struct{}), resumed: make(chan struct{}, 1), updated: make(chan struct{}, 1), access: make(chan struct{}, 1)}
 }
 
@@ -100,9 +100,9 @@ func (r *Runner) work(ctx context.Context) error {
 	defer watchers.Wait()
 	defer cancel(nil)
 	watchers.Go(func() { r.watchConditions(ctx) })
-	since := r.shared.calls.begin(OpCredentials)
+	since := r.shared.calls.Begin(OpCredentials)
 	credentials, err := r.resolveCredentials(ctx)
-	r.shared.calls.end(since)
+	r.shared.calls.End(since)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil

@@ -119,8 +119,8 @@ func (s *scaler) ask(ctx context.Context) bool {
 	go func() { // awaited through ends, by stop at the latest
 		ctx, cancel := context.WithTimeout(ctx, endsTimeout)
 		defer cancel()
-		call := s.r.shared.calls.begin(OpLag)
-		defer s.r.shared.calls.end(call)
+		call := s.r.shared.calls.Begin(OpLag)
+		defer s.r.shared.calls.End(call)
 		q.answers, q.err = q.consumer.ListOffsets(ctx, q.queries)
 		s.ends <- q
 	}()
@@ -184,9 +184,9 @@ func (s *scaler) decide() {
 		s.guard.SetBounds(b)
 	}
 	sample := s.sample(now)
-	call := s.r.shared.calls.begin(OpScale)
+	call := s.r.shared.calls.Begin(OpScale)
 	d := s.guard.Decide(sample)
-	s.r.shared.calls.end(call)
+	s.r.shared.calls.End(call)
 	s.fleet.hold(now, &d)
 	s.timer.Reset(d.Next)
 	s.last = now

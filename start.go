@@ -89,9 +89,9 @@ func (m *member) lookupLoop(ctx context.Context) {
 		select {
 		case l := <-m.toLookUp:
 			lookCtx, cancel := context.WithTimeout(ctx, lookupTimeout)
-			call := m.shared.calls.begin(OpStart)
+			call := m.shared.calls.Begin(OpStart)
 			m.resolve(lookCtx, &l)
-			m.shared.calls.end(call)
+			m.shared.calls.End(call)
 			cancel()
 			select {
 			case m.answers <- l:

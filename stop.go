@@ -4,27 +4,9 @@ import (
 	"context"
 	"errors"
 	"time"
-)
 
-const (
-	// defaultStopTimeout is below the 30 s after which Kubernetes kills.
-	defaultStopTimeout = 25 * time.Second
-	// stopMinimum bounds a stop that interrupts handlers at once.
-	stopMinimum = 5 * time.Second
-	// stopReserve is what a stop keeps, of up to two fifths of its time, for what follows the handlers: the end of those
-	// whose context has ended, the last commit, leaving the group.
-	stopReserve = 7 * time.Second
-	// goodbye bounds leaving the group and closing the client: nothing depends on it, the group notices by itself.
-	goodbye = 5 * time.Second
+	"github.com/esm-go/esm/internal/stop"
 )
-
-// stopBound says how long a stop may take, and how much of that handlers may go on.
-func stopBound(timeout time.Duration) (all, handlers time.Duration) {
-	if timeout == 0 {
-		return stopMinimum, 0
-	}
-	return timeout, timeout - min(stopReserve, timeout*2/5)
-}
 
 // stopState is how far a stop has come. The phases are in order; each ends by itself or by its deadline, and takes its share
 // of what is left until by.
@@ -66,10 +48,10 @@ func (m *member) beginStop(now time.Time, surplus bool) {
 	if m.stop.phase != working {
 		return
 	}
-	all, handlers := stopBound(m.shared.opts.stopTimeout)
+	all, handlers := stop.Bound(m.shared.opts.stopTimeout)
 	if surplus {
 		handlers = m.shared.opts.revokeTimeout
-		all = handlers + stopReserve
+		all = handlers + stop.Reserve
 	}
 	s := &m.stop
 	s.phase = finishing
@@ -102,7 +84,7 @@ func (s *stopState) hasten(now, by time.Time) {
 func (m *member) advanceStop(now time.Time) {
 	s := &m.stop
 	if s.phase != working {
-		s.hasten(now, m.shared.stopping.memberBy())
+		s.hasten(now, m.shared.stopping.MemberBy())
 	}
 	for {
 		due := !now.Before(s.deadline)
@@ -140,7 +122,7 @@ func (m *member) advanceStop(now time.Time) {
 			if m.anyDirty() {
 				m.uncommitted(now)
 			}
-			s.closeBy = now.Add(min(goodbye, max(0, s.by.Sub(now))))
+			s.closeBy = now.Add(min(stop.Goodbye, max(0, s.by.Sub(now))))
 			s.phase, s.deadline = closing, s.closeBy.Add(m.closeSlack())
 			s.stopPolling()
 		case closing:
@@ -158,14 +140,14 @@ func (m *member) advanceStop(now time.Time) {
 
 // closeSlack is how much longer than the client's Close may take it is waited for: it returns at the end of its context.
 func (m *member) closeSlack() time.Duration {
-	all, _ := stopBound(m.shared.opts.stopTimeout)
+	all, _ := stop.Bound(m.shared.opts.stopTimeout)
 	return all / 100
 }
 
 // abandon leaves an invocation behind: what it does later means nothing.
 func (m *member) abandon(inv *invocation) {
 	h := StuckHandler{Partitions: ranges(inv.parts), Since: inv.started}
-	m.shared.left.handler(inv, h)
+	m.shared.left.Handler(inv, h)
 	m.shared.log.Error("a handler ignores the end of its context and is left behind", "partitions", h.Partitions, "since", h.Since)
 	delete(m.flying, inv)
 	m.shared.workers.Release()
@@ -186,7 +168,7 @@ func (m *member) uncommitted(now time.Time) {
 		}
 		return c.Op == OpCommit
 	})
-	m.shared.left.call(nil, call)
+	m.shared.left.Call(nil, call)
 	m.shared.log.Error("the stop goes on without a commit", "since", call.Since, "err", call.Err)
 }
 
@@ -198,7 +180,7 @@ func (m *member) clientStuck() {
 	} else if at := m.inPoll.Load(); at != 0 {
 		call.Op, call.Since = OpPoll, time.Unix(0, at)
 	}
-	m.shared.left.call(m, call)
+	m.shared.left.Call(m, call)
 	m.shared.log.Error("the Kafka client does not return and is left behind", "op", string(call.Op), "since", call.Since)
 }
 
