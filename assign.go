@@ -5,6 +5,7 @@ import (
 
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/start"
 )
 
 // change takes in a Listener call of the driver and sees to it that it is answered: at once, but for a revocation,
@@ -36,7 +37,7 @@ func (m *member) assign(tps []TopicPartition) {
 		m.admit(tp).assignment = life
 	}
 	if len(tps) > 0 {
-		m.lookups.add(lookup{kind: lookupStart, parts: m.pick(tps)})
+		m.lookups.add(lookup{Question: start.Question{Kind: start.Begin}, parts: m.pick(tps)})
 		m.lookups.nextOthers = time.Now().Add(othersAfter)
 		m.shared.log.Info("partitions assigned", "partitions", len(tps), "of", len(m.parts))
 	} else {

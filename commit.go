@@ -9,6 +9,7 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/internal/limit"
+	"github.com/esm-go/esm/internal/start"
 )
 
 const (
@@ -141,7 +142,7 @@ func (m *member) advanceCommit(now time.Time) {
 	r := commitRequest{began: now}
 	for _, p := range m.commits.begun {
 		if p.alive && p.phase == starting && p.found != nil && m.stop.phase == working {
-			r.add(p, p.found.offset, -1, m.words(p))
+			r.add(p, p.found.Offset, -1, m.words(p))
 		}
 	}
 	clear(m.commits.begun)
@@ -169,7 +170,7 @@ func (r *commitRequest) add(p *partition, offset int64, leaderEpoch int32, words
 // words are the metadata of a partition's commits.
 func (m *member) words(p *partition) string {
 	if p.words == "" {
-		p.words = p.note.text(m.commits.noted)
+		p.words = p.note.Text(m.commits.noted)
 	}
 	return p.words
 }
@@ -267,7 +268,7 @@ func (m *member) committed(now time.Time, r commitResult) {
 		}
 	}
 	if len(starts) > 0 {
-		m.lookups.again(lookup{kind: lookupStart}, starts, now.Add(wait))
+		m.lookups.again(lookup{Question: start.Question{Kind: start.Begin}}, starts, now.Add(wait))
 	}
 	m.shared.counters.commitErrors.Add(1)
 	op, err := OpCommit, r.err
@@ -281,7 +282,7 @@ func (m *member) committed(now time.Time, r commitResult) {
 // accepted takes in that the group has a position of a partition.
 func (m *member) accepted(now time.Time, p *partition, offset int64) {
 	if f := p.found; f != nil {
-		f.committed, f.noted = offset, true
+		f.Committed, f.Noted = offset, true
 		switch {
 		case !p.alive:
 		case p.phase == starting:

@@ -15,6 +15,7 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
 	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/start"
 	"github.com/esm-go/esm/internal/verdict"
 )
 
@@ -39,7 +40,7 @@ func defaults() *settings {
 	return &settings{
 		Limits: batch.Limits{BatchSize: 100, Window: defaultWindow, Payload: payloadLimit, Envelope: 100},
 		retry:  verdict.Policy{MaximumRetryAttempts: -1},
-		start:  startPolicy{at: driver.AtEarliest},
+		start:  start.Policy{At: driver.AtEarliest},
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+
+	"github.com/esm-go/esm/internal/start"
 )
 
 // inProcess are the Runners of this process that run. It is the process's, not a mapping's, for that is what it is about: no
@@ -81,5 +83,5 @@ func agreement(m Mapping) string {
 		}
 	}
 	slices.Sort(parts[1:]) // one that matches is enough
-	return fingerprint(parts...)
+	return start.Fingerprint(parts...)
 }

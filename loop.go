@@ -7,12 +7,12 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/start"
 )
 
 const (
-	// commitTimeout bounds one commit, lookupTimeout one round of looking up offsets.
+	// commitTimeout bounds one commit.
 	commitTimeout = 15 * time.Second
-	lookupTimeout = 15 * time.Second
 	// finalCommitTimeout bounds the commit of a revocation, after the work is drained.
 	finalCommitTimeout = 5 * time.Second
 )
@@ -24,8 +24,8 @@ func (m *member) loop(ctx context.Context) error {
 	end := ctx.Done()
 	m.lookups.nextCheck = time.Now().Add(m.shared.opts.lagInterval)
 	m.commits.refresh = time.Now().Add(refreshInterval)
-	if m.settings.start.at != driver.AtEarliest {
-		m.lookups.add(lookup{kind: lookupCensus}) // before there is a partition to start
+	if m.settings.start.At != driver.AtEarliest {
+		m.lookups.add(lookup{Question: start.Question{Kind: start.Topics}}) // before there is a partition to start
 	}
 	for {
 		now := time.Now()

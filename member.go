@@ -16,6 +16,7 @@ import (
 	"github.com/esm-go/esm/internal/condition"
 	"github.com/esm-go/esm/internal/hook"
 	"github.com/esm-go/esm/internal/limit"
+	"github.com/esm-go/esm/internal/start"
 	"github.com/esm-go/esm/internal/stop"
 )
 
@@ -46,7 +47,7 @@ type core struct {
 	// cluster is the fingerprint of the bootstrap servers, for notes; group the consumer group.
 	cluster                    string
 	group                      string
-	census                     census
+	census                     start.Census
 	invocations                atomic.Uint64
 	saidOfRetries, saidOfDrops condition.Said
 }

@@ -365,7 +365,7 @@ func (w *world) startMember(i int) {
 	s := defaults()
 	s.BatchSize, s.Window, s.retry = w.s.Batch, w.s.Window, w.s.Retry
 	if w.s.Old >= 0 {
-		s.start.at = driver.AtEnd
+		s.start.At = driver.AtEnd
 	}
 	m := &modelMember{name: name, mapping: memoryMapping(), done: make(chan error, 1)}
 	m.mapping.BatchSize, m.mapping.MaximumBatchingWindowInSeconds = s.BatchSize, new(int(s.Window/time.Second))

@@ -1,12 +1,11 @@
 package esm
 
 import (
-	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/internal/start"
 )
 
 // othersAfter is how long after an assignment its members look for commits of another mapping in their group. Those of a
@@ -24,29 +23,7 @@ func (m *member) checkOthers(now time.Time) {
 		return
 	}
 	m.lookups.nextOthers = time.Time{}
-	m.lookups.add(lookup{kind: lookupOthers, parts: m.running()})
-}
-
-// resolveOthers reads what the group's commits say of who made them, but for the partitions that are this member's.
-func (m *member) resolveOthers(ctx context.Context, l *lookup) error {
-	topics, err := m.describe(ctx, l.names)
-	if err != nil {
-		return err
-	}
-	commits, err := m.commitsOf(ctx, l.names, topics)
-	if err != nil {
-		return err
-	}
-	own := make(map[TopicPartition]bool, len(l.names))
-	for _, tp := range l.names {
-		own[tp] = true
-	}
-	for tp, c := range commits {
-		if other := parseNote(c.Metadata).mapping; c.Err == nil && !own[tp] && other != "" && !slices.Contains(l.others, other) {
-			l.others = append(l.others, other)
-		}
-	}
-	return nil
+	m.lookups.add(lookup{Question: start.Question{Kind: start.Others}, parts: m.running()})
 }
 
 // foundOthers says once, for each mapping that is not this one, that it reads in the same group.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/internal/limit"
+	"github.com/esm-go/esm/internal/start"
 )
 
 // answered takes in the answer to a lookup, for the partitions that still live: an answer belongs to the assignment that
@@ -13,52 +14,52 @@ import (
 func (m *member) answered(now time.Time, l lookup) {
 	m.lookups.underWay--
 	var again []*partition
-	failure := l.err
-	open := lookup{kind: lookupOffsets, tries: l.tries, wanted: make(map[*partition]startAnswer)}
+	failure := l.Err
+	open := lookup{Question: start.Question{Kind: start.Offsets, Tries: l.Tries}, wanted: make(map[*partition]start.Answer)}
 	for i, p := range l.parts {
-		f := &l.found[i]
+		f := &l.Found[i]
 		if !p.alive || p.phase == draining {
 			continue
 		}
-		if l.err != nil || f.err != nil {
+		if l.Err != nil || f.Err != nil {
 			again = append(again, p)
 			if failure == nil {
-				failure = f.err
+				failure = f.Err
 			}
 			continue
 		}
-		switch l.kind {
-		case lookupStart, lookupOffsets:
-			if f.open {
+		switch l.Kind {
+		case start.Begin, start.Offsets:
+			if f.Open {
 				open.parts = append(open.parts, p)
 				open.wanted[p] = *f
 				continue
 			}
 			m.startFound(now, p, f)
-		case lookupMove:
-			m.move(now, p, l.from, f.offset)
+		case start.Move:
+			m.move(now, p, l.From, f.Offset)
 		}
 	}
 	if len(open.parts) > 0 {
 		m.lookups.add(open)
 	}
-	switch l.kind {
-	case lookupIDs:
-		m.lookups.checkFailed = l.err != nil && !l.reported
-		if l.err == nil {
+	switch l.Kind {
+	case start.IDs:
+		m.lookups.checkFailed = l.Err != nil && !l.reported
+		if l.Err == nil {
 			again = m.compareIDs(&l)
 		}
 		if !l.reported {
-			again, failure = nil, l.err // the next check comes by itself
+			again, failure = nil, l.Err // the next check comes by itself
 		}
-	case lookupOthers:
+	case start.Others:
 		again = nil
-		m.foundOthers(l.others)
+		m.foundOthers(l.Others)
 	}
 	if failure == nil {
 		return
 	}
-	after := limit.Backoff{First: 100 * time.Millisecond, Most: 5 * time.Second}.After(l.tries+1, m.rng)
+	after := limit.Backoff{First: 100 * time.Millisecond, Most: 5 * time.Second}.After(l.Tries+1, m.rng)
 	m.shared.counters.pollErrors.Add(1)
 	m.shared.hooks.Error(m.troubles.LookupFailed(failure))
 	m.lookups.again(l, again, now.Add(after))
@@ -66,18 +67,18 @@ func (m *member) answered(now time.Time, l lookup) {
 
 // again asks once more for the partitions that had no answer. Those of a broker that is slow are asked for apart.
 func (l *lookups) again(failed lookup, parts []*partition, after time.Time) {
-	if failed.kind == lookupOffsets {
-		failed.kind = lookupStart // what was found before may not hold any more
+	if failed.Kind == start.Offsets {
+		failed.Kind = start.Begin // what was found before may not hold any more
 	}
-	next := lookup{kind: failed.kind, from: failed.from, reported: failed.reported, tries: failed.tries + 1, after: after}
-	if failed.kind == lookupCensus {
+	next := lookup{Question: start.Question{Kind: failed.Kind, From: failed.From, Tries: failed.Tries + 1}, reported: failed.reported, after: after}
+	if failed.Kind == start.Topics {
 		l.add(next)
 	}
 	if len(parts) == 0 {
 		return
 	}
 	size := len(parts)
-	if failed.slow {
+	if failed.Slow {
 		size = (size + lookupParts - 1) / lookupParts
 	}
 	for some := range slices.Chunk(parts, size) {
@@ -88,12 +89,12 @@ func (l *lookups) again(failed lookup, parts []*partition, after time.Time) {
 
 // startFound takes in where a partition starts. A start that the group has not yet is committed before anything of the partition
 // is delivered, so that it is decided once for the whole group, whoever reads on from it.
-func (m *member) startFound(now time.Time, p *partition, f *startAnswer) {
+func (m *member) startFound(now time.Time, p *partition, f *start.Answer) {
 	if p.phase != starting || p.found != nil {
 		return
 	}
-	p.note, p.words = f.note, ""
-	if f.committed < 0 && !f.anew {
+	p.note, p.words = f.Note, ""
+	if f.Committed < 0 && !f.Anew {
 		p.found = f
 		m.commits.begun = append(m.commits.begun, p)
 		return
@@ -102,15 +103,15 @@ func (m *member) startFound(now time.Time, p *partition, f *startAnswer) {
 }
 
 // launch lets a partition run from its start.
-func (m *member) launch(now time.Time, p *partition, f *startAnswer) {
+func (m *member) launch(now time.Time, p *partition, f *start.Answer) {
 	if p.phase != starting {
 		return
 	}
 	p.phase, p.found, p.anew = running, nil, false
-	p.committed = f.committed
-	p.renote = f.committed >= 0 && !f.noted
-	p.leaderEpoch = f.leaderEpoch
-	m.startAt(p, f.offset, f.leaderEpoch)
+	p.committed = f.Committed
+	p.renote = f.Committed >= 0 && !f.Noted
+	p.leaderEpoch = f.LeaderEpoch
+	m.startAt(p, f.Offset, f.LeaderEpoch)
 	m.commits.mark(p) // of a topic that was made again: a client refuses the commit before it knows the start
 	m.settle(p, now)
 	m.announce()
@@ -144,7 +145,7 @@ func (m *member) relocate(tp TopicPartition, from int64) {
 	if from < 0 {
 		from = p.next
 	}
-	m.lookups.add(lookup{kind: lookupMove, parts: []*partition{p}, from: from})
+	m.lookups.add(lookup{Question: start.Question{Kind: start.Move, From: from}, parts: []*partition{p}})
 }
 
 // truncated goes on where a log that was cut and has grown again parts from what was read of it.
@@ -178,7 +179,7 @@ func (m *member) move(now time.Time, p *partition, from, to int64) {
 		// Records that were received and are not resolved may have been cut off, and others may take their offsets: no
 		// commit may pass those. So the partition begins anew, at its first unresolved record that is still there.
 		at := min(p.position(), to)
-		f := &startAnswer{offset: at, leaderEpoch: -1, committed: p.committed, noted: !p.renote}
+		f := &start.Answer{Offset: at, LeaderEpoch: -1, Committed: p.committed, Noted: !p.renote}
 		p = m.renew(p)
 		m.launch(now, p, f)
 	} else {
@@ -209,7 +210,7 @@ func (m *member) renew(p *partition) *partition {
 // reportedAnew takes in the client's word that a topic was deleted and made again, for which it holds the partitions. The
 // engine decides: it may have noticed by itself, and gone on with the new topic already.
 func (m *member) reportedAnew(topic string) {
-	l := lookup{kind: lookupIDs, reported: true}
+	l := lookup{Question: start.Question{Kind: start.IDs}, reported: true}
 	for _, p := range m.running() {
 		if p.Topic == topic {
 			l.parts = append(l.parts, p)
@@ -228,19 +229,19 @@ func (m *member) compareIDs(l *lookup) (unknown []*partition) {
 		if !p.alive || p.phase != running {
 			continue
 		}
-		id, known := l.ids[p.Topic]
-		known = known && l.found[i].err == nil
+		id, known := l.IDs[p.Topic]
+		known = known && l.Found[i].Err == nil
 		switch none := [16]byte{}; {
 		case !known:
 			unknown = append(unknown, p)
-		case id != none && p.note.topic != none && id != p.note.topic:
+		case id != none && p.note.Topic != none && id != p.note.Topic:
 			old = append(old, p)
-		case l.reported && (id == none || p.note.topic == none):
+		case l.reported && (id == none || p.note.Topic == none):
 			old = append(old, p) // nothing to compare: the client's word counts
 		case l.reported:
 			m.startAt(p, p.next, -1) // it runs with the new topic already
-		case p.note.topic == none:
-			p.note.topic, p.words = id, ""
+		case p.note.Topic == none:
+			p.note.Topic, p.words = id, ""
 		}
 	}
 	m.recreated(old)
@@ -250,7 +251,7 @@ func (m *member) compareIDs(l *lookup) (unknown []*partition) {
 // recreated begins anew with partitions whose topic was deleted and made again: what is known of it, and what is in
 // flight, belongs to another log.
 func (m *member) recreated(olds []*partition) {
-	l := lookup{kind: lookupStart}
+	l := lookup{Question: start.Question{Kind: start.Begin}}
 	for _, old := range olds {
 		info := OffsetsLostInfo{TopicPartition: old.TopicPartition, From: old.next, Lost: max(0, old.next-old.position()), Why: "topic recreated"}
 		m.shared.counters.lost.Add(info.Lost)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/internal/hook"
+	"github.com/esm-go/esm/internal/start"
 )
 
 // Runner runs one mapping. Make it with New, run it once with Run; all its methods are safe for concurrent use.
@@ -47,7 +48,7 @@ func newRunner(o *options, h Handler, s *settings, client driver.Config, id iden
 		h = v(h)
 	}
 	c := &core{opts: o, handler: h, log: o.logger, hooks: hook.NewList(o.hooks), uuid: id.uuid, functionName: id.functionName, bootstrap: id.bootstrap,
-		cluster: fingerprint(id.bootstrap), group: client.GroupID}
+		cluster: start.Fingerprint(id.bootstrap), group: client.GroupID}
 	c.current.Store(s)
 	c.budget.Limit = o.bufferBytes
 	// The default policy begins with all that the range allows: a process that has just started has everything to catch up

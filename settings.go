@@ -6,6 +6,7 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/start"
 	"github.com/esm-go/esm/internal/verdict"
 )
 
@@ -14,7 +15,7 @@ type settings struct {
 	batch.Limits
 	retry  verdict.Policy
 	maxAge time.Duration // 0 = no limit
-	start  startPolicy
+	start  start.Policy
 	// fingerprint names what members of one group must agree on.
 	fingerprint string
 	filter      *recordFilter // nil = everything matches
@@ -51,11 +52,11 @@ func settingsOf(m Mapping) *settings {
 	}
 	switch m.StartingPosition {
 	case Latest:
-		s.start.at = driver.AtEnd
+		s.start.At = driver.AtEnd
 	case AtTimestamp:
-		s.start.at = driver.OffsetAt(m.StartingPositionTimestamp.UnixMilli())
+		s.start.At = driver.OffsetAt(m.StartingPositionTimestamp.UnixMilli())
 	default:
-		s.start.at = driver.AtEarliest
+		s.start.At = driver.AtEarliest
 	}
 	return s
 }

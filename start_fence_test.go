@@ -11,6 +11,7 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/internal/start"
 )
 
 // A start that was looked up before the partition was revoked belongs to an assignment that is over: committed after it,
@@ -222,7 +223,7 @@ func TestAnswersForDeadPartitionsAreNotTakenIn(t *testing.T) {
 		tp := TopicPartition{Topic: "t"}
 		answer := func(p *partition) lookup {
 			m.lookups.underWay++
-			return lookup{kind: lookupStart, parts: []*partition{p}, names: []TopicPartition{tp}, found: []startAnswer{{offset: 3, committed: -1}}}
+			return lookup{Question: start.Question{Kind: start.Begin, Names: []TopicPartition{tp}, Found: []start.Answer{{Offset: 3, Committed: -1}}}, parts: []*partition{p}}
 		}
 		dead := m.admit(tp)
 		m.remove(dead)

@@ -12,6 +12,7 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
 	"github.com/esm-go/esm/internal/condition"
+	"github.com/esm-go/esm/internal/start"
 )
 
 // inBubble runs a test in virtual time.
@@ -38,7 +39,7 @@ func (r *rig) seen(partition int32) string {
 
 func startingAt(at driver.OffsetAt) *settings {
 	s := defaults()
-	s.start.at = at
+	s.start.At = at
 	return s
 }
 
@@ -86,7 +87,7 @@ func TestStartIsCommittedFirst(t *testing.T) {
 		b.Produce("t", numbered(3)...)
 		r := newRig(t, b, startingAt(driver.AtEnd), nil).start()
 		for p, want := range []int64{3, 0} {
-			if k := b.Committed("g", "t", int32(p)); k.Offset != want || parseNote(k.Metadata).partitions != 2 {
+			if k := b.Committed("g", "t", int32(p)); k.Offset != want || start.ParseNote(k.Metadata).Partitions != 2 {
 				t.Errorf("partition %d: %+v, want a commit at %d", p, k, want)
 			}
 		}
@@ -102,7 +103,7 @@ func TestStartIsCommittedFirst(t *testing.T) {
 		b.Produce("t", numbered(1)...)
 		pass(5 * time.Second)
 		r.mustStop()
-		if k := b.Committed("g", "t", 0); k.Offset != 4 || parseNote(k.Metadata).partitions != 2 {
+		if k := b.Committed("g", "t", 0); k.Offset != 4 || start.ParseNote(k.Metadata).Partitions != 2 {
 			t.Errorf("the commit in the end: %+v", k)
 		}
 	})
@@ -199,7 +200,7 @@ func TestLatestAcrossMembers(t *testing.T) {
 		b.Produce("t", membroker.Record{Partition: 2}, membroker.Record{Partition: 2})
 		x := newRig(t, b, startingAt(driver.AtEnd), nil).start()
 		pass(2 * time.Second)
-		if k := b.Committed("g", "t", 2); k.Offset != 2 || parseNote(k.Metadata).partitions != 2 {
+		if k := b.Committed("g", "t", 2); k.Offset != 2 || start.ParseNote(k.Metadata).Partitions != 2 {
 			t.Errorf("the third partition: %+v, want the number that the group began with", k)
 		}
 		x.mustStop()

@@ -30,7 +30,7 @@ func (m *member) reads(topic string) bool {
 
 // lookupsFail reports whether a lookup that failed is to be tried again.
 func (m *member) lookupsFail() bool {
-	return m.lookups.checkFailed || m.lookups.underWay > 0 || len(m.commits.begun) > 0 && m.commits.errors > 0 || slices.ContainsFunc(m.lookups.queued, func(l lookup) bool { return l.tries > 0 })
+	return m.lookups.checkFailed || m.lookups.underWay > 0 || len(m.commits.begun) > 0 && m.commits.errors > 0 || slices.ContainsFunc(m.lookups.queued, func(l lookup) bool { return l.Tries > 0 })
 }
 
 // advanceConditions ends the conditions that nobody needs any more, and looks whether memory has been full for long.
