@@ -97,7 +97,7 @@ func (m *member) advance(now time.Time) {
 	m.wake = time.Time{}
 	m.settings = m.current.Load()
 	m.obey()
-	if m.tripped {
+	if m.tripped || len(m.parts) == 0 {
 		m.followCircuit(now)
 	}
 	m.dispatch(now)
