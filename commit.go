@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/internal/condition"
 	"github.com/esm-go/esm/internal/limit"
 	"github.com/esm-go/esm/internal/start"
 )
@@ -271,11 +272,7 @@ func (m *member) committed(now time.Time, r commitResult) {
 		m.lookups.again(lookup{Question: start.Question{Kind: start.Begin}}, starts, now.Add(wait))
 	}
 	m.shared.counters.commitErrors.Add(1)
-	op, err := OpCommit, r.err
-	if failed[0].phase == starting {
-		op, err = OpStart, errStart(r.err)
-	}
-	m.shared.hooks.Error(m.troubles.CommitFailed(op, err, names(failed)))
+	m.shared.hooks.Error(m.troubles.CommitFailed(r.err, uncommitted(failed)))
 	m.shared.hooks.Commit(info)
 }
 
@@ -301,10 +298,14 @@ func (m *member) accepted(now time.Time, p *partition, offset int64) {
 	}
 }
 
-func names(parts []*partition) []TopicPartition {
-	tps := make([]TopicPartition, len(parts))
+// uncommitted names partitions whose position, or start, a commit did not get through.
+func uncommitted(parts []*partition) []condition.Uncommitted {
+	list := make([]condition.Uncommitted, len(parts))
 	for i, p := range parts {
-		tps[i] = p.TopicPartition
+		list[i] = condition.Uncommitted{TopicPartition: p.TopicPartition, Op: OpCommit}
+		if p.phase == starting {
+			list[i].Op = OpStart
+		}
 	}
-	return tps
+	return list
 }

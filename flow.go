@@ -42,11 +42,14 @@ func (m *member) giveBackSlot() {
 	}
 }
 
-// followCircuit stops or resumes this member's intake as the circuit now stands. It runs on the loop.
+// followCircuit stops or resumes this member's intake as the circuit now stands. A circuit that the process has no partition
+// left to try with closes when its cooldown ends. It runs on the loop.
 func (m *member) followCircuit(now time.Time) {
 	shut, until := m.shared.circuit.Shut(now)
 	if shut {
 		m.at(until)
+	} else if m.shared.budget.Partitions.Load() == 0 && m.shared.circuit.Abandon(now) {
+		m.shared.conditions.CircuitClosed()
 	}
 	if shut == m.flow.tripped {
 		return

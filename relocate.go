@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
-	"github.com/esm-go/esm/internal/limit"
 	"github.com/esm-go/esm/internal/start"
 )
 
@@ -37,7 +36,7 @@ func (m *member) answered(now time.Time, l lookup) {
 			}
 			m.startFound(now, p, f)
 		case start.Move:
-			m.move(now, p, l.From, f.Offset)
+			m.move(now, p, l.From, *f)
 		}
 	}
 	if len(open.parts) > 0 {
@@ -59,7 +58,7 @@ func (m *member) answered(now time.Time, l lookup) {
 	if failure == nil {
 		return
 	}
-	after := limit.Backoff{First: 100 * time.Millisecond, Most: 5 * time.Second}.After(l.Tries+1, m.rng)
+	after := m.lookupPause(l.Tries + 1)
 	m.shared.counters.pollErrors.Add(1)
 	m.shared.hooks.Error(m.troubles.LookupFailed(failure))
 	m.lookups.again(l, again, now.Add(after))
@@ -70,7 +69,7 @@ func (l *lookups) again(failed lookup, parts []*partition, after time.Time) {
 	if failed.Kind == start.Offsets {
 		failed.Kind = start.Begin // what was found before may not hold any more
 	}
-	next := lookup{Question: start.Question{Kind: failed.Kind, From: failed.From, Tries: failed.Tries + 1}, reported: failed.reported, after: after}
+	next := lookup{Question: start.Question{Kind: failed.Kind, From: failed.From, To: failed.To, Tries: failed.Tries + 1}, reported: failed.reported, after: after}
 	if failed.Kind == start.Topics {
 		l.add(next)
 	}
@@ -121,7 +120,7 @@ func (m *member) launch(now time.Time, p *partition, f *start.Answer) {
 func (m *member) startAt(p *partition, offset int64, leaderEpoch int32) {
 	m.troubles.Started(p.TopicPartition)
 	m.flow.epochs++
-	p.epoch, p.next = m.flow.epochs, offset
+	p.epoch, p.next, p.readEpoch = m.flow.epochs, offset, leaderEpoch
 	m.flow.toStart = append(m.flow.toStart, driver.Start{TopicPartition: p.TopicPartition, Offset: offset, LeaderEpoch: leaderEpoch, Epoch: p.epoch})
 }
 
@@ -135,38 +134,45 @@ func (m *member) announce() {
 	m.readyOnce.Do(func() { close(m.ready) })
 }
 
-// relocate looks for where to go on when a position does not exist any more, or not yet.
-func (m *member) relocate(tp TopicPartition, from int64) {
+// movesAtOnce is how often in a row a partition is moved without a pause: a client or a broker that goes on refusing every
+// position is not asked in a loop.
+const movesAtOnce = 3
+
+// relocate goes on elsewhere when a position does not exist any more, or not yet, or, where to says where, when the log was
+// cut below it and has grown again.
+func (m *member) relocate(now time.Time, tp TopicPartition, from, to int64) {
 	p := m.parts[tp]
 	if p == nil || p.phase != running || p.moving {
 		return
 	}
-	p.moving = true
 	if from < 0 {
 		from = p.next
 	}
-	m.lookups.add(lookup{Question: start.Question{Kind: start.Move, From: from}, parts: []*partition{p}})
-}
-
-// truncated goes on where a log that was cut and has grown again parts from what was read of it.
-func (m *member) truncated(now time.Time, tp TopicPartition, from, to int64) {
-	p := m.parts[tp]
-	if p == nil || p.phase != running {
+	if to >= p.next { // it was said of a position that was left since
+		m.startAt(p, p.next, p.readEpoch)
 		return
 	}
-	if from < 0 {
-		from = p.next
+	p.moves++
+	if to != start.Nowhere && p.moves <= movesAtOnce {
+		m.move(now, p, from, start.Answer{Offset: to, LeaderEpoch: -1})
+		return
 	}
-	m.move(now, p, from, max(to, 0))
+	p.moving = true
+	l := lookup{Question: start.Question{Kind: start.Move, From: from, To: to}, parts: []*partition{p}}
+	if p.moves > movesAtOnce {
+		l.after = now.Add(m.lookupPause(p.moves - movesAtOnce))
+	}
+	m.lookups.add(l)
 }
 
 // move goes on at the offset found: the log's start when retention passed the position, and what was received before
 // stays and is handled; its end, or where it parts from what was read, when the log was cut.
-func (m *member) move(now time.Time, p *partition, from, to int64) {
+func (m *member) move(now time.Time, p *partition, from int64, f start.Answer) {
 	p.moving = false
 	if p.phase != running {
 		return
 	}
+	to := f.Offset
 	info := OffsetsLostInfo{TopicPartition: p.TopicPartition, From: from, To: to}
 	switch {
 	case to > from:
@@ -175,15 +181,26 @@ func (m *member) move(now time.Time, p *partition, from, to int64) {
 		info.Why, info.Lost = "truncation", from-to
 	}
 	m.shared.counters.lost.Add(info.Lost)
-	if to < from {
+	switch {
+	case to < from:
 		// Records that were received and are not resolved may have been cut off, and others may take their offsets: no
-		// commit may pass those. So the partition begins anew, at its first unresolved record that is still there.
-		at := min(p.position(), to)
-		f := &start.Answer{Offset: at, LeaderEpoch: -1, Committed: p.committed, Noted: !p.renote}
+		// commit may pass those. So the partition begins anew, at its first unresolved record that is still there. The
+		// epoch is that of what was read, so that the client finds out whether the log parts from it further back.
+		f = start.Answer{Offset: min(p.position(), to), LeaderEpoch: p.leaderEpoch, Committed: p.committed, Noted: !p.renote}
+		if f.LeaderEpoch < 0 {
+			f.LeaderEpoch = p.readEpoch
+		}
+		moves := p.moves
 		p = m.renew(p)
-		m.launch(now, p, f)
-	} else {
-		m.startAt(p, to, -1)
+		p.moves = moves
+		m.launch(now, p, &f)
+	case to == from: // it is there again, with or without what was read before it
+		m.startAt(p, to, p.readEpoch)
+	default:
+		if p.Head() == nil {
+			p.leaderEpoch = max(p.leaderEpoch, f.LeaderEpoch)
+		}
+		m.startAt(p, to, f.LeaderEpoch)
 	}
 	m.commits.mark(p)
 	m.offsetsLost(info, p.Key)
@@ -239,7 +256,7 @@ func (m *member) compareIDs(l *lookup) (unknown []*partition) {
 		case l.reported && (id == none || p.note.Topic == none):
 			old = append(old, p) // nothing to compare: the client's word counts
 		case l.reported:
-			m.startAt(p, p.next, -1) // it runs with the new topic already
+			m.startAt(p, p.next, p.readEpoch) // it runs with the new topic already
 		case p.note.Topic == none:
 			p.note.Topic, p.words = id, ""
 		}

@@ -2,9 +2,9 @@ package esm
 
 import (
 	"context"
-	"fmt"
 	"time"
 
+	"github.com/esm-go/esm/internal/limit"
 	"github.com/esm-go/esm/internal/start"
 )
 
@@ -60,6 +60,11 @@ func (m *member) lookupLoop(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// lookupPause is how long to wait before a lookup's nth try after the first.
+func (m *member) lookupPause(n int) time.Duration {
+	return limit.Backoff{First: 100 * time.Millisecond, Most: 5 * time.Second}.After(n, m.rng)
 }
 
 // add queues a lookup.
@@ -134,6 +139,3 @@ func (m *member) running() (parts []*partition) {
 	}
 	return parts
 }
-
-// errStart says what a commit was for.
-func errStart(err error) error { return fmt.Errorf("committing the starting positions: %w", err) }

@@ -2,6 +2,7 @@ package condition
 
 import (
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -142,22 +143,35 @@ func (h *Holder) LookupFailed(err error) observe.ErrorInfo {
 	return info
 }
 
-// CommitFailed begins the condition that commits fail: of the partitions that were refused, or of all.
-func (h *Holder) CommitFailed(op observe.Op, err error, failed []event.TopicPartition) observe.ErrorInfo {
+// Uncommitted is a partition whose position a commit did not get through (OpCommit), or its start (OpStart).
+type Uncommitted struct {
+	event.TopicPartition
+	Op observe.Op
+}
+
+// CommitFailed begins the condition that commits fail: of the partitions that were refused, or of all. That of a start is
+// another one than that of a position.
+func (h *Holder) CommitFailed(err error, failed []Uncommitted) observe.ErrorInfo {
+	op := failed[0].Op
+	if op == observe.OpStart {
+		err = fmt.Errorf("committing the starting positions: %w", err)
+	}
 	info := h.set.Problem(op, err)
 	refused, ok := errors.AsType[*driver.CommitError](err)
 	if !ok {
 		h.Hold(info, KindOf(err), event.TopicPartition{})
 		return info
 	}
-	still := make(map[event.TopicPartition]bool, len(failed))
-	for _, tp := range failed {
+	still := make(map[event.TopicPartition]observe.Op, len(failed))
+	for _, p := range failed {
 		one := info
-		e := refused.Partitions[tp]
-		one.Err = e
-		still[tp] = true
-		h.Hold(one, e.Kind.String(), tp)
+		e := refused.Partitions[p.TopicPartition]
+		one.Op, one.Err = p.Op, e
+		still[p.TopicPartition] = p.Op
+		h.Hold(one, e.Kind.String(), p.TopicPartition)
 	}
-	h.End(func(c *observe.Condition) bool { return c.Op == op && !still[c.TopicPartition] })
+	h.End(func(c *observe.Condition) bool {
+		return c.Op == observe.OpCommit && still[c.TopicPartition] != observe.OpCommit
+	})
 	return info
 }

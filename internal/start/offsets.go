@@ -45,7 +45,7 @@ func (a *Asker) findStarts(ctx context.Context, q *Question) {
 			ends, timed = append(ends, driver.OffsetQuery{TopicPartition: tp, At: driver.AtEnd}), append(timed, i)
 		}
 	}
-	end := make(map[int]int64, len(timed))
+	end := make(map[int]driver.OffsetAnswer, len(timed))
 	ask := func(queries []driver.OffsetQuery, index []int, found func(i int, a driver.OffsetAnswer)) {
 		if len(queries) == 0 {
 			return
@@ -65,12 +65,13 @@ func (a *Asker) findStarts(ctx context.Context, q *Question) {
 			}
 		}
 	}
-	ask(ends, timed, func(i int, a driver.OffsetAnswer) { end[i] = a.Offset })
+	ask(ends, timed, func(i int, a driver.OffsetAnswer) { end[i] = a })
 	ask(queries, index, func(i int, a driver.OffsetAnswer) {
 		f := &q.Found[i]
-		if f.Offset, f.LeaderEpoch, f.Open = a.Offset, -1, false; f.At >= 0 {
-			f.Offset = min(f.Offset, end[i])
+		if f.At >= 0 && end[i].Offset < a.Offset {
+			a = end[i]
 		}
+		f.Offset, f.LeaderEpoch, f.Open = a.Offset, a.LeaderEpoch, false
 	})
 }
 
@@ -86,7 +87,13 @@ func (a *Asker) resolveMove(ctx context.Context, q *Question) error {
 	if f.Err = first.Err; f.Err == nil {
 		f.Err = end.Err
 	}
-	f.Earliest, f.LeaderEpoch = first.Offset, -1
-	f.Offset = min(max(q.From, first.Offset), end.Offset)
+	to := q.From
+	if q.To != Nowhere {
+		to = min(to, q.To)
+	}
+	f.Offset = min(max(to, first.Offset), end.Offset)
+	if f.LeaderEpoch = -1; f.Offset == first.Offset {
+		f.LeaderEpoch = first.LeaderEpoch
+	}
 	return nil
 }

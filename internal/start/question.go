@@ -14,7 +14,9 @@ type Question struct {
 	Anew  []bool
 	Start Policy
 	From  int64 // Move: the offset that does not exist
-	Tries int   // those that failed
+	// To is where the client found the log to part from what was read, Nowhere when it did not: of a Move.
+	To    int64
+	Tries int // those that failed
 
 	Found []Answer
 	IDs   map[string][16]byte // Begin and IDs
@@ -45,6 +47,9 @@ const (
 	firstOffsetsTimeout = 4 * time.Second
 )
 
+// Nowhere stands for no offset.
+const Nowhere = -1
+
 // Policy is StartingPosition.
 type Policy struct{ At driver.OffsetAt }
 
@@ -56,8 +61,7 @@ type Answer struct {
 	Note        Note  // what a commit is to say
 	Noted       bool  // the group's commit says so
 	At          driver.OffsetAt
-	Open        bool  // Offset is yet to be looked up, at At
-	Anew        bool  // the start cannot be committed before the client knows it
-	Earliest    int64 // Move: where the log begins
+	Open        bool // Offset is yet to be looked up, at At
+	Anew        bool // the start cannot be committed before the client knows it
 	Err         error
 }
