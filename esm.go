@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/esm-go/esm/internal/intake"
 	"github.com/esm-go/esm/mapping"
 )
 
@@ -61,7 +62,7 @@ func prepare(m Mapping, o *options) (*settings, error) {
 	if err := o.checkDestination(m); err != nil {
 		return nil, err
 	}
-	filter, err := compileFilter(m.FilterCriteria, o.deliverWrongKind)
+	filter, err := intake.Compile(patterns(m), o.deliverWrongKind)
 	if err != nil {
 		return nil, &FieldError{Field: "FilterCriteria", Reason: err.Error(), Err: err}
 	}
@@ -149,4 +150,14 @@ func (r *Runner) Update(m Mapping) error {
 // bootstrap is a mapping's servers as Lambda prints them in an event.
 func bootstrap(m Mapping) string {
 	return strings.Join(m.SelfManagedEventSource.Endpoints.KafkaBootstrapServers, ",")
+}
+
+// patterns are those of a mapping's FilterCriteria.
+func patterns(m Mapping) (list []string) {
+	if m.FilterCriteria != nil {
+		for _, f := range m.FilterCriteria.Filters {
+			list = append(list, f.Pattern)
+		}
+	}
+	return list
 }

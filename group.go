@@ -76,12 +76,7 @@ func (r *Runner) sameCluster(other *Runner) bool {
 
 // agreement is the fingerprint of what the members of one group must agree on: whom the records go to, and which of them.
 func agreement(m Mapping) string {
-	parts := []string{m.FunctionName}
-	if m.FilterCriteria != nil {
-		for _, f := range m.FilterCriteria.Filters {
-			parts = append(parts, f.Pattern)
-		}
-	}
+	parts := append([]string{m.FunctionName}, patterns(m)...)
 	slices.Sort(parts[1:]) // one that matches is enough
 	return start.Fingerprint(parts...)
 }

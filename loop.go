@@ -7,6 +7,7 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/intake"
 	"github.com/esm-go/esm/internal/start"
 )
 
@@ -117,18 +118,18 @@ func (m *member) advance(now time.Time) {
 }
 
 // deliver takes in what a Poll brought.
-func (m *member) deliver(now time.Time, d *delivery) {
+func (m *member) deliver(now time.Time, d *intake.Delivery) {
 	for i := range d.Runs {
 		run := &d.Runs[i]
 		p := m.parts[run.TopicPartition]
 		if p == nil || p.phase != running || run.Epoch != p.epoch {
 			continue // of an assignment or a start that is over; it will come again where it belongs
 		}
-		m.shared.counters.polled.Add(int64(d.read[i]))
-		if out := d.read[i] - len(run.Records); out > 0 {
+		m.shared.counters.polled.Add(int64(d.Read[i]))
+		if out := d.Read[i] - len(run.Records); out > 0 {
 			m.shared.counters.filtered.Add(int64(out))
-			m.shared.counters.wrongKind.Add(int64(d.wrong[i]))
-			m.shared.hooks.Filtered(FilteredInfo{TopicPartition: p.TopicPartition, Records: out, WrongKind: d.wrong[i]})
+			m.shared.counters.wrongKind.Add(int64(d.Wrong[i]))
+			m.shared.hooks.Filtered(FilteredInfo{TopicPartition: p.TopicPartition, Records: out, WrongKind: d.Wrong[i]})
 		}
 		if m.troubles.Any() {
 			m.troubles.Fetched(p.TopicPartition)
@@ -142,10 +143,10 @@ func (m *member) deliver(now time.Time, d *delivery) {
 		}
 		if n := len(run.Records); n > 0 {
 			held := max(run.Bytes, 0)
-			p.Buf.Add(batch.Chunk{Records: run.Records, Arrived: now, LeaderEpoch: run.LeaderEpoch, Size: d.sizes[i], Largest: d.largest[i], Held: held})
+			p.Buf.Add(batch.Chunk{Records: run.Records, Arrived: now, LeaderEpoch: run.LeaderEpoch, Size: d.Sizes[i], Largest: d.Largest[i], Held: held})
 			m.shared.budget.Used.Add(int64(held))
 			if m.pool.Holds(&p.Lane) {
-				m.pool.Grown(n, d.sizes[i])
+				m.pool.Grown(n, d.Sizes[i])
 			} else {
 				m.settle(p, now)
 			}

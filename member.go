@@ -10,11 +10,10 @@ import (
 
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
-	"github.com/esm-go/esm/event"
-	"github.com/esm-go/esm/filter"
 	"github.com/esm-go/esm/internal/batch"
 	"github.com/esm-go/esm/internal/condition"
 	"github.com/esm-go/esm/internal/hook"
+	"github.com/esm-go/esm/internal/intake"
 	"github.com/esm-go/esm/internal/limit"
 	"github.com/esm-go/esm/internal/start"
 	"github.com/esm-go/esm/internal/stop"
@@ -58,13 +57,13 @@ type member struct {
 	shared   *core
 	consumer driver.Consumer
 
-	in       chan message       // from the poll goroutine and the driver's Listener calls, in order
-	free     chan *delivery     // deliveries for the poll goroutine to fill
-	done     chan *invocation   // invocations that ended
-	slots    chan struct{}      // a worker that was waited for
-	nudges   chan struct{}      // the members' common state changed
-	control  chan func()        // runs on the loop
-	toCommit chan commitRequest // to the commit goroutine
+	in       chan message          // from the poll goroutine and the driver's Listener calls, in order
+	free     chan *intake.Delivery // deliveries for the poll goroutine to fill
+	done     chan *invocation      // invocations that ended
+	slots    chan struct{}         // a worker that was waited for
+	nudges   chan struct{}         // the members' common state changed
+	control  chan func()           // runs on the loop
+	toCommit chan commitRequest    // to the commit goroutine
 	acks     chan commitResult
 	toLookUp chan lookup // to the lookup goroutines
 	answers  chan lookup
@@ -118,7 +117,7 @@ type member struct {
 
 // message is what reaches the loop from the client's side: a delivery, or a Listener call with its answer channel.
 type message struct {
-	delivery *delivery
+	delivery *intake.Delivery
 	kind     assignmentChange
 	parts    []TopicPartition
 	answered chan struct{}
@@ -132,22 +131,11 @@ const (
 	lost
 )
 
-// delivery is a fetch with what the poll goroutine worked out about it.
-type delivery struct {
-	driver.Fetch
-	sizes   []int // of each run, encoded
-	largest []int // of each run's largest record, encoded
-	read    []int // records of each run, before the filter
-	wrong   []int // of those, filtered for their kind
-
-	scratch filter.Scratch
-}
-
 func newMember(c *core) *member {
 	m := &member{
 		shared:   c,
 		in:       make(chan message),
-		free:     make(chan *delivery, 2),
+		free:     make(chan *intake.Delivery, 2),
 		done:     make(chan *invocation),
 		slots:    make(chan struct{}, 1),
 		nudges:   make(chan struct{}, 1),
@@ -164,8 +152,8 @@ func newMember(c *core) *member {
 
 		troubles: c.conditions.NewHolder(),
 	}
-	m.free <- new(delivery)
-	m.free <- new(delivery)
+	m.free <- new(intake.Delivery)
+	m.free <- new(intake.Delivery)
 	m.published.Store(&snapshot{heard: make(chan struct{})})
 	m.settings = c.current.Load()
 	m.parts = make(map[TopicPartition]*partition)
@@ -227,7 +215,7 @@ func (m *member) run(ctx context.Context, cfg driver.Config) error {
 func (m *member) pollLoop(ctx, background context.Context) error {
 	var fatal error
 	for ctx.Err() == nil && fatal == nil {
-		var d *delivery
+		var d *intake.Delivery
 		select {
 		case d = <-m.free:
 		case <-ctx.Done():
@@ -241,7 +229,7 @@ func (m *member) pollLoop(ctx, background context.Context) error {
 			m.free <- d
 			continue
 		}
-		m.prepare(d)
+		d.Prepare(m.shared.current.Load().filter)
 		select {
 		case m.in <- message{delivery: d}:
 		case <-m.closed:
@@ -263,24 +251,6 @@ func (m *member) pollLoop(ctx, background context.Context) error {
 		m.shared.left.Returned(m)
 	}()
 	return m.consumer.Close(closeCtx)
-}
-
-// prepare does what is per record, on the poll goroutine, so that the loop need not: filter and measure.
-func (m *member) prepare(d *delivery) {
-	d.sizes, d.largest, d.read, d.wrong = d.sizes[:0], d.largest[:0], d.read[:0], d.wrong[:0]
-	criteria := m.shared.current.Load().filter
-	for i := range d.Runs {
-		run := &d.Runs[i]
-		read, wrong := len(run.Records), 0
-		if criteria != nil && read > 0 {
-			var left []event.KafkaRecord
-			wrong, left = criteria.apply(run, &d.scratch)
-			d.GiveBack(left)
-		}
-		total, largest := event.RunSize(run.Records)
-		d.sizes, d.largest = append(d.sizes, total), append(d.largest, largest)
-		d.read, d.wrong = append(d.read, read), append(d.wrong, wrong)
-	}
 }
 
 // do runs f on the loop and waits for it; false when the loop has ended, or Run stops and the loop is busy.

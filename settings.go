@@ -6,6 +6,7 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/intake"
 	"github.com/esm-go/esm/internal/start"
 	"github.com/esm-go/esm/internal/verdict"
 )
@@ -18,7 +19,7 @@ type settings struct {
 	start  start.Policy
 	// fingerprint names what members of one group must agree on.
 	fingerprint string
-	filter      *recordFilter // nil = everything matches
+	filter      *intake.Filter // nil = everything matches
 	// minimumPollers and maximumPollers are ProvisionedPollerConfig's; zeros = one poller.
 	minimumPollers, maximumPollers int
 }
