@@ -89,7 +89,7 @@ func (m *member) remove(p *partition) {
 	m.shared.budget.Partitions.Add(-1)
 	m.shared.workers.Assign(-1)
 	if inv := p.inflight; inv != nil {
-		m.shared.roster.hold(p.TopicPartition)
+		m.shared.orphans.Hold(p.TopicPartition)
 		if inv.living--; inv.living == 0 {
 			inv.abort(ErrPartitionsGone)
 		}

@@ -38,8 +38,8 @@ func TestWaitingRecordsAreDetached(t *testing.T) {
 			return nil
 		}).start()
 		pass(5 * time.Second)
-		if !r.runner.shared.roster.list()[0].do(func() {
-			p := r.runner.shared.roster.list()[0].parts[TopicPartition{Topic: "t"}]
+		if !r.runner.roster.list()[0].member.do(func() {
+			p := r.runner.roster.list()[0].member.parts[TopicPartition{Topic: "t"}]
 			if copied, _ := p.Buf.Detach(time.Now(), 1<<30); !p.Work[0].Own || copied > 0 {
 				t.Errorf("after 5 s the failed unit is detached: %v; of the buffer %d bytes were not", p.Work[0].Own, copied)
 			}

@@ -76,7 +76,7 @@ func (m *member) dispatch(now time.Time) {
 			began = m.invokeFresh(now)
 		}
 		if !began && m.shared.circuit.Leave() {
-			m.shared.roster.nudge()
+			m.shared.nudge()
 		}
 	}
 }
@@ -205,7 +205,7 @@ func (m *member) call(inv *invocation, e KafkaEvent) {
 		case m.done <- inv:
 		case <-m.closed: // it was left behind; the partitions that wait for it have another member, or will
 			for _, part := range inv.parts {
-				m.shared.roster.letGo(part.Owner.TopicPartition)
+				m.letGo(part.Owner.TopicPartition)
 			}
 		}
 		m.shared.left.Returned(inv)
@@ -274,7 +274,7 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		p := part.Owner
 		if !p.alive {
 			forgotten = false
-			m.shared.roster.letGo(p.TopicPartition)
+			m.letGo(p.TopicPartition)
 			continue
 		}
 		p.inflight = nil
@@ -362,8 +362,15 @@ func (m *member) returned(inv *invocation) {
 		if part.Owner.alive {
 			part.Owner.inflight = nil
 		} else {
-			m.shared.roster.letGo(part.Owner.TopicPartition)
+			m.letGo(part.Owner.TopicPartition)
 		}
+	}
+}
+
+// letGo notes that an invocation of an assignment that is over has ended. With the last one, others may go on.
+func (m *member) letGo(tp TopicPartition) {
+	if m.shared.orphans.LetGo(tp) {
+		m.shared.nudge()
 	}
 }
 
@@ -376,7 +383,7 @@ func (m *member) count(now time.Time, inv *invocation, v verdict.Verdict, items 
 	if v.Outcome == verdict.Interrupted {
 		m.shared.log.Info("a handler was interrupted, its records are not resolved", "partitions", ranges(inv.parts), "err", inv.err)
 		if m.shared.circuit.Leave() {
-			m.shared.roster.nudge()
+			m.shared.nudge()
 		}
 		return
 	}
@@ -396,7 +403,7 @@ func (m *member) count(now time.Time, inv *invocation, v verdict.Verdict, items 
 	}
 	if nudge {
 		m.followCircuit(now)
-		m.shared.roster.nudge()
+		m.shared.nudge()
 	}
 	if v.Outcome == verdict.Succeeded {
 		m.shared.conditions.SetResult(condition.ResultOK)

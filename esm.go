@@ -103,7 +103,7 @@ func (r *Runner) Update(m Mapping) error {
 	enabled := m.Enabled // the default is not what the caller says
 	m = m.WithDefaults()
 	unlock := r.lock()
-	old, members, ended := r.mapping, r.shared.roster.list(), r.ended
+	old, members, ended := r.mapping, r.roster.list(), r.ended
 	if m.UUID == "" || old.UUID != m.UUID && old.GroupID() == m.GroupID() {
 		m.UUID = old.UUID
 	}
@@ -135,7 +135,7 @@ func (r *Runner) Update(m Mapping) error {
 	if len(members) > 0 {
 		r.settleState(Enabled, Updating)
 	}
-	r.shared.roster.nudge()
+	r.roster.nudge()
 	select {
 	case r.updated <- struct{}{}:
 	default:

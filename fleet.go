@@ -25,12 +25,11 @@ var errSurplus = errors.New("esm: there are more pollers than are needed")
 // fleet runs this process's members of the group. The Run goroutine owns it: it opens members, has them leave and waits
 // for each of them.
 type fleet struct {
-	r       *Runner
-	ctx     context.Context // of the members
-	pollers []*poller       // that have not ended, in the order in which they joined
-	ended   chan *poller
-	fatal   bool    // one failed: the others end too
-	errs    []error // what members failed with
+	r     *Runner
+	ctx   context.Context // of the members
+	ended chan *poller
+	fatal bool    // one failed: the others end too
+	errs  []error // what members failed with
 
 	// missing are pollers whose client was beyond help and that others are to take the place of, when replace fires; replaced
 	// is when that happened last, or will next.
@@ -48,6 +47,7 @@ type poller struct {
 	place   int // 0 is the first; free again when the poller has ended
 	leave   context.CancelCauseFunc
 	leaving bool
+	ended   bool
 	err     error
 }
 
@@ -92,20 +92,20 @@ type successor struct {
 func (f *fleet) run(size int, cancel context.CancelCauseFunc, tooLate *<-chan time.Time, rotations <-chan rotation) (next *successor) {
 	ctx, end := context.WithCancel(f.ctx)
 	f.ctx = ctx
-	for _, m := range f.r.shared.roster.list() {
-		f.r.shared.roster.remove(m) // the last one of the fleet before, whose last word was kept
+	for _, p := range f.r.roster.list() {
+		f.r.roster.remove(p) // the last one of the fleet before, whose last word was kept
 	}
 	f.replace = time.NewTimer(time.Hour)
 	f.replace.Stop()
 	defer f.replace.Stop()
 	f.open(size)
-	ready := f.pollers[0].member.ready
+	ready := f.living()[0].member.ready
 	s := newScaler(f.r, f)
 	defer s.stop()
 	defer end()
-	for len(f.pollers) > 0 || f.missing > 0 {
+	for living := f.living(); len(living) > 0 || f.missing > 0; living = f.living() {
 		var nobody <-chan struct{}
-		if len(f.pollers) == 0 {
+		if len(living) == 0 {
 			nobody = ctx.Done()
 		}
 		select {
@@ -117,7 +117,8 @@ func (f *fleet) run(size int, cancel context.CancelCauseFunc, tooLate *<-chan ti
 			f.r.shared.conditions.Over(OpPoll)
 			f.open(n)
 			if ready != nil {
-				ready = f.pollers[len(f.pollers)-1].member.ready
+				joined := f.living()
+				ready = joined[len(joined)-1].member.ready
 			}
 		case <-s.timer.C:
 			s.tick(ctx)
@@ -163,10 +164,9 @@ func (f *fleet) open(n int) {
 			config.InstanceID = fmt.Sprintf("%s-%d", config.InstanceID, p.place+1)
 		}
 		p.member.quiet = f.r.quiet
-		f.r.enlist(p.member)
+		f.r.enlist(p)
 		var ctx context.Context
 		ctx, p.leave = context.WithCancelCause(f.ctx)
-		f.pollers = append(f.pollers, p)
 		go func() { // awaited through ended
 			p.err = p.member.run(ctx, config)
 			f.ended <- p
@@ -174,10 +174,20 @@ func (f *fleet) open(n int) {
 	}
 }
 
+// living are the pollers that have not ended.
+func (f *fleet) living() []*poller {
+	all := f.r.roster.list()
+	if !slices.ContainsFunc(all, func(p *poller) bool { return p.ended }) {
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(p *poller) bool { return p.ended })
+}
+
 // place is the first one that is free.
 func (f *fleet) place() int {
+	living := f.living()
 	for n := 0; ; n++ {
-		if !slices.ContainsFunc(f.pollers, func(p *poller) bool { return p.place == n }) {
+		if !slices.ContainsFunc(living, func(p *poller) bool { return p.place == n }) {
 			return n
 		}
 	}
@@ -186,7 +196,7 @@ func (f *fleet) place() int {
 // size is the number of pollers that are to stay.
 func (f *fleet) size() int {
 	n := f.missing
-	for _, p := range f.pollers {
+	for _, p := range f.living() {
 		if !p.leaving {
 			n++
 		}
@@ -197,10 +207,10 @@ func (f *fleet) size() int {
 // pollerEnded notes that a poller has ended; it reports whether the others have to.
 func (f *fleet) pollerEnded(p *poller) (failed bool) {
 	p.leave(nil)
-	f.pollers = slices.DeleteFunc(f.pollers, func(x *poller) bool { return x == p })
-	if len(f.pollers) > 0 { // else its last word is kept
-		f.r.shared.roster.remove(p.member)
-		f.r.shared.log.Info("a poller has left", "pollers", len(f.pollers))
+	p.ended = true
+	if n := len(f.living()); n > 0 { // else its last word is kept
+		f.r.roster.remove(p)
+		f.r.shared.log.Info("a poller has left", "pollers", n)
 	}
 	f.r.quiet() // a pause may have waited for it alone
 	if p.err == nil {
@@ -208,7 +218,7 @@ func (f *fleet) pollerEnded(p *poller) (failed bool) {
 	}
 	if errors.Is(p.err, driver.ErrReplace) && !p.leaving && f.ctx.Err() == nil {
 		wait := max(time.Until(f.replaced.Add(replacePause)), 0)
-		f.r.shared.roster.remove(p.member)
+		f.r.roster.remove(p)
 		f.missing++
 		f.replaced = time.Now().Add(wait)
 		f.replace.Reset(wait)
@@ -234,7 +244,7 @@ func (f *fleet) settled(now time.Time) bool {
 		}
 		f.rebalances = n
 	}
-	for _, p := range f.pollers {
+	for _, p := range f.living() {
 		if p.leaving {
 			return false
 		}
@@ -265,7 +275,7 @@ func (f *fleet) follow(pollers int) {
 	if pollers > n {
 		f.open(pollers - n)
 	}
-	for _, p := range slices.Backward(f.pollers) {
+	for _, p := range slices.Backward(f.living()) {
 		if n > pollers && !p.leaving {
 			n--
 			p.leaving = true
@@ -276,7 +286,7 @@ func (f *fleet) follow(pollers int) {
 
 // replaceInPlace has the living members use other credentials.
 func (f *fleet) replaceInPlace(next *auth.Credentials) (err error) {
-	for _, p := range f.pollers {
+	for _, p := range f.living() {
 		p.member.do(func() {
 			replacer, ok := p.member.consumer.(driver.CredentialsReplacer)
 			if !ok {
@@ -291,20 +301,22 @@ func (f *fleet) replaceInPlace(next *auth.Credentials) (err error) {
 
 // enlist puts a member on the roster. What Update and Pause said before is the member's from the start; what they say
 // later they tell it.
-func (r *Runner) enlist(m *member) {
+func (r *Runner) enlist(p *poller) {
 	unlock := r.lock()
 	defer unlock()
+	m := p.member
 	m.settings = r.shared.current.Load()
 	m.flow.obeyed = r.shared.wish.Load()
 	m.flow.paused = m.flow.obeyed%2 == 1
-	r.shared.roster.add(m)
+	r.roster.add(p)
 }
 
 // quiet notes that a pause has taken effect, when it has for all members.
 func (r *Runner) quiet() {
 	unlock := r.lock()
 	wish, all := r.shared.wish.Load(), r.shared.wish.isPaused()
-	for _, m := range r.shared.roster.list() {
+	for _, p := range r.roster.list() {
+		m := p.member
 		select {
 		case <-m.closed:
 		default:

@@ -164,3 +164,20 @@ func (m *member) obey() {
 		m.resumeAll(pausedByUser)
 	}
 }
+
+// nudged looks again at what the members share: partitions that waited for a handler of another life, and the circuit.
+func (m *member) nudged() {
+	now := time.Now()
+	m.followCircuit(now)
+	for _, p := range m.parts {
+		m.settle(p, now)
+	}
+}
+
+// nudge has the loop look again at what the members share. It never waits.
+func (m *member) nudge() {
+	select {
+	case m.nudges <- struct{}{}:
+	default:
+	}
+}

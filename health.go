@@ -34,7 +34,7 @@ const (
 // while the mapping is disabled and while Run stops, it is nil.
 func (r *Runner) Healthy() error {
 	unlock := r.lock()
-	members, ended, state, ready, since := r.shared.roster.list(), r.ended, r.state, r.isReady, r.enabledAt
+	pollers, ended, state, ready, since := r.roster.list(), r.ended, r.state, r.isReady, r.enabledAt
 	unlock()
 	now := time.Now()
 	if ended {
@@ -48,8 +48,8 @@ func (r *Runner) Healthy() error {
 	sick := func(at time.Time, what string) error {
 		return fmt.Errorf("%w: %s since %s; last result: %s", ErrUnhealthy, what, at.Format(time.RFC3339), result)
 	}
-	for _, m := range members {
-		if at, what := m.sick(now); what != "" {
+	for _, p := range pollers {
+		if at, what := p.member.sick(now); what != "" {
 			return sick(at, what)
 		}
 	}
@@ -62,8 +62,8 @@ func (r *Runner) Healthy() error {
 		return sick(since, "no assignment of the group has been started: the mapping has waited for one")
 	}
 	if until, stuck := r.shared.circuit.Stuck(); stuck && now.Sub(until) >= healthPatience {
-		for _, m := range members {
-			if m.waitsForCircuit.Load() {
+		for _, p := range pollers {
+			if p.member.waitsForCircuit.Load() {
 				return sick(until, "the circuit is open although its cooldown has ended, and nothing is tried")
 			}
 		}

@@ -184,7 +184,7 @@ func TestHealthyByTheCircuit(t *testing.T) {
 			pass(17 * time.Second)
 			wantHealth(t, "tried every ten seconds", r, "")
 		}
-		m := r.runner.shared.roster.list()[0]
+		m := r.runner.roster.list()[0].member
 		c := &r.runner.shared.circuit
 		c.Begin(1, -2*time.Minute) // as if nothing had been tried since
 		if ok, _ := c.Enter(time.Now()); !ok {

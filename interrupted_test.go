@@ -217,8 +217,8 @@ func TestAbandonedHandlerReturns(t *testing.T) {
 				t.Errorf("committed %d", k)
 			}
 			c := r.runner.shared
-			if busy, _, _ := c.workers.Counts(); busy != 0 || c.circuit.Busy() != 0 || c.circuit.IsOpen() || len(c.roster.orphans) != 0 {
-				t.Errorf("%d workers, %d invocations in the circuit (open: %v), ghosts %v", busy, c.circuit.Busy(), c.circuit.IsOpen(), c.roster.orphans)
+			if busy, _, _ := c.workers.Counts(); busy != 0 || c.circuit.Busy() != 0 || c.circuit.IsOpen() || c.orphans.Count() != 0 {
+				t.Errorf("%d workers, %d invocations in the circuit (open: %v), ghosts %v", busy, c.circuit.Busy(), c.circuit.IsOpen(), c.orphans.Count())
 			}
 			if m := r.runner.Metrics(); m.InvokeCount != 0 || m.InvokeErrorCount != 0 {
 				t.Errorf("%+v", m)

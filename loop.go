@@ -166,7 +166,7 @@ func (m *member) deliver(now time.Time, d *intake.Delivery) {
 
 // settle puts an idle partition where it waits: for its next try, or in the pool.
 func (m *member) settle(p *partition, now time.Time) {
-	if p.phase != running || p.inflight != nil || p.sending != nil || p.Waits() || m.shared.roster.isHeld(p.TopicPartition) {
+	if p.phase != running || p.inflight != nil || p.sending != nil || p.Waits() || m.shared.orphans.IsHeld(p.TopicPartition) {
 		return
 	}
 	switch {

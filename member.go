@@ -34,9 +34,11 @@ type core struct {
 	budget     limit.Bytes
 	workers    limit.Slots
 	circuit    limit.Circuit
-	roster     roster
-	copies     batch.Copies
-	wish       pauseWish
+	orphans    limit.Orphans
+	// nudge has every member look again at what they share. It never waits.
+	nudge  func()
+	copies batch.Copies
+	wish   pauseWish
 	// hasDestination: records given up go to outlet, which is there before the first member.
 	hasDestination bool
 	outlet         atomic.Pointer[outlet]

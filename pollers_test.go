@@ -516,7 +516,7 @@ func TestPollersStayInARebalance(t *testing.T) {
 		}
 	}
 	c.counters.rebalances.Add(1)
-	f.pollers = []*poller{{member: &member{ready: make(chan struct{})}}}
+	f.r.roster.add(&poller{member: &member{ready: make(chan struct{})}})
 	if got := f.settled(now.Add(time.Hour)); got {
 		t.Error("settled while a member is joining")
 	}

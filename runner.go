@@ -15,6 +15,7 @@ import (
 // Runner runs one mapping. Make it with New, run it once with Run; all its methods are safe for concurrent use.
 type Runner struct {
 	shared  *core
+	roster  roster
 	mapping Mapping
 	client  driver.Config
 	started atomic.Bool
@@ -57,7 +58,9 @@ func newRunner(o *options, h Handler, s *settings, client driver.Config, id iden
 	c.circuit.Begin(o.breaker.Failures, o.breaker.Cooldown)
 	c.conditions.Init(o.logger)
 	c.stopping.Init()
-	return &Runner{shared: c, client: client, ready: make(chan struct{}), resumed: make(chan struct{}, 1), updated: make(chan struct{}, 1), access: make(chan struct{}, 1)}
+	r := &Runner{shared: c, client: client, ready: make(chan struct{}), resumed: make(chan struct{}, 1), updated: make(chan struct{}, 1), access: make(chan struct{}, 1)}
+	c.nudge = r.roster.nudge
+	return r
 }
 
 func (r *Runner) lock() func() {
@@ -214,7 +217,7 @@ func (r *Runner) want(paused bool) {
 	switch {
 	case paused && r.started.Load():
 		r.change("", Disabling)
-	case !paused && len(r.shared.roster.list()) > 0:
+	case !paused && len(r.roster.list()) > 0:
 		r.change("", Enabling)
 		if r.isReady {
 			r.change("", Enabled)
@@ -228,7 +231,7 @@ func (r *Runner) want(paused bool) {
 		default:
 		}
 	}
-	r.shared.roster.nudge()
+	r.roster.nudge()
 }
 
 // setState changes the state and tells the hooks.
@@ -285,8 +288,8 @@ func (r *Runner) tellStates() {
 // gather puts together what the members' loops published last; where one is free, that is of now.
 func (r *Runner) gather() (s Status) {
 	s.OffsetLag = make(map[string]int64)
-	for _, m := range r.shared.roster.list() {
-		addTo(&s, m.snapshot())
+	for _, p := range r.roster.list() {
+		addTo(&s, p.member.snapshot())
 	}
 	sum(&s)
 	return s

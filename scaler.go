@@ -106,7 +106,8 @@ func (s *scaler) tick(ctx context.Context) {
 // ask sends one request for the ends of all members' partitions that want one; false when there are none.
 func (s *scaler) ask(ctx context.Context) bool {
 	q := endAnswer{asked: time.Now()}
-	for _, m := range s.r.shared.roster.list() {
+	for _, p := range s.r.roster.list() {
+		m := p.member
 		m.do(func() { m.wantEnds(q.asked, s.last, &q.endQuery) })
 	}
 	if len(q.queries) == 0 {
@@ -135,7 +136,8 @@ func (s *scaler) answered(ctx context.Context, a endAnswer) {
 	}
 	s.failed(a.err)
 	if a.err == nil {
-		for _, m := range s.r.shared.roster.list() {
+		for _, p := range s.r.roster.list() {
+			m := p.member
 			m.do(func() { m.takeEnds(a.asked, &a.endQuery, a.answers) })
 		}
 	}
@@ -200,13 +202,13 @@ func (s *scaler) decide() {
 // sample reads the members, and the counts since the last sample.
 func (s *scaler) sample(now time.Time) scaling.Sample {
 	rd := &s.reading
-	members := s.r.shared.roster.list()
-	if len(members) > 1 && rd.index == nil {
+	pollers := s.r.roster.list()
+	if len(pollers) > 1 && rd.index == nil {
 		rd.index = make(map[TopicPartition]int)
 	}
 	rd.reset(now)
-	for _, m := range members {
-		m.do(func() { m.read(now, rd, s.failing) })
+	for _, p := range pollers {
+		p.member.do(func() { p.member.read(now, rd, s.failing) })
 	}
 	c := &s.r.shared.counters
 	c.maxLag.Store(rd.maxLag)

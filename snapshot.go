@@ -50,10 +50,7 @@ func (m *member) snapshot() *snapshot {
 		return s
 	}
 	m.wanted.Store(true)
-	select {
-	case m.nudges <- struct{}{}:
-	default:
-	}
+	m.nudge()
 	if m.shared.hooks.Waiting() {
 		return s
 	}

@@ -117,7 +117,7 @@ func TestStatusFromAnywhere(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 1)
 		r := newMapped(t, b, memoryMapping(), nil).start()
-		m := r.runner.shared.roster.list()[0]
+		m := r.runner.roster.list()[0].member
 		seen := make(map[*snapshot]bool)
 		var stop atomic.Bool
 		count := func(while func()) int {

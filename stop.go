@@ -152,7 +152,7 @@ func (m *member) abandon(inv *invocation) {
 	delete(m.flying, inv)
 	m.shared.workers.Release()
 	if m.shared.circuit.Leave() {
-		m.shared.roster.nudge()
+		m.shared.nudge()
 	}
 }
 

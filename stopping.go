@@ -17,7 +17,7 @@ func (r *Runner) beginStop() {
 	if state != Disabled {
 		r.setState(Disabling)
 	}
-	r.shared.roster.nudge() // those that are leaving already may have to hurry
+	r.roster.nudge() // those that are leaving already may have to hurry
 }
 
 // await waits until Run's work is done, for as long as a stop may take: whatever blocks, Run returns by then.
@@ -85,7 +85,8 @@ func (r *Runner) conclude(result error, done bool) error {
 // blocked names what keeps Run's work from ending.
 func (r *Runner) blocked() []StuckCall {
 	list := r.shared.calls.UnderWay()
-	for _, m := range r.shared.roster.list() {
+	for _, p := range r.roster.list() {
+		m := p.member
 		for _, x := range []struct {
 			op   Op
 			what string

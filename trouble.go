@@ -69,8 +69,8 @@ func (r *Runner) watchConditions(ctx context.Context) {
 	for {
 		now := time.Now()
 		if !look.IsZero() && !now.Before(look) {
-			for _, m := range r.shared.roster.list() {
-				r.probe(ctx, m)
+			for _, p := range r.roster.list() {
+				r.probe(ctx, p.member)
 			}
 			now = time.Now()
 			look = now.Add(probeInterval)
