@@ -124,7 +124,7 @@ type revocation struct {
 
 // revoke begins to drain partitions. The others go on meanwhile.
 func (m *member) revoke(now time.Time, tps []TopicPartition, answered chan struct{}) {
-	r := &revocation{tps: tps, parts: m.pick(tps), deadline: now.Add(m.shared.opts.revokeTimeout), answered: answered}
+	r := &revocation{tps: tps, parts: m.pick(tps), deadline: now.Add(m.shared.Config.RevokeTimeout), answered: answered}
 	for _, p := range r.parts {
 		m.unqueue(p)
 		p.recall(ErrPartitionsGone)
@@ -151,7 +151,7 @@ func (m *member) advanceRevocation(now time.Time) {
 			m.at(r.deadline)
 			return
 		}
-		r.settle = now.Add(min(m.shared.opts.revokeTimeout, finalCommitTimeout))
+		r.settle = now.Add(min(m.shared.Config.RevokeTimeout, finalCommitTimeout))
 	}
 	if now.Before(r.settle) && m.stop.phase < closing {
 		for _, p := range r.parts {

@@ -238,7 +238,7 @@ func (m *member) committed(now time.Time, r commitResult) {
 	if len(failed) == 0 { // what was refused is of assignments that have ended, and no business of this member's any more
 		m.commits.errors, m.commits.refusals = 0, 0
 		m.troubles.Committed()
-		m.commits.pause = r.began.Add(max(min(commitPace*r.took, maxCommitPause), m.shared.opts.commitInterval))
+		m.commits.pause = r.began.Add(max(min(commitPace*r.took, maxCommitPause), m.shared.Config.CommitInterval))
 		m.shared.hooks.Commit(info)
 		return
 	}
@@ -249,7 +249,7 @@ func (m *member) committed(now time.Time, r commitResult) {
 		wait = after.After(m.commits.refusals, m.rng)
 		m.commits.refusedAfter = now.Add(wait)
 		m.commits.errors = 0
-		m.commits.pause = r.began.Add(max(min(commitPace*r.took, maxCommitPause), m.shared.opts.commitInterval))
+		m.commits.pause = r.began.Add(max(min(commitPace*r.took, maxCommitPause), m.shared.Config.CommitInterval))
 	} else {
 		m.commits.errors++
 		wait = after.After(m.commits.errors, m.rng)

@@ -32,7 +32,7 @@ func (r *Runner) resolveCredentials(ctx context.Context) (*auth.Credentials, err
 		return nil, nil
 	}
 	for n := 1; ; n++ {
-		c, warnings, err := auth.Resolve(ctx, r.shared.opts.secrets, r.sourceAccess())
+		c, warnings, err := auth.Resolve(ctx, r.opts.secrets, r.sourceAccess())
 		if err == nil {
 			r.shared.conditions.Over(OpCredentials)
 			for _, w := range warnings {

@@ -26,7 +26,7 @@ func (r *Runner) openDestination(ctx context.Context, client driver.Config) (*ou
 	if !r.shared.hasDestination {
 		return nil, nil //nolint:nilnil // there is none
 	}
-	out := &outlet{to: r.shared.opts.destination, name: "WithDestination"}
+	out := &outlet{to: r.opts.destination, name: "WithDestination"}
 	if out.to == nil {
 		unlock := r.lock()
 		out.name = destinationName(r.mapping)
@@ -51,14 +51,14 @@ func (r *Runner) openDestination(ctx context.Context, client driver.Config) (*ou
 }
 
 func (r *Runner) resolveDestination(ctx context.Context, name string, client driver.Config) (destination.Destination, error) {
-	if r.shared.opts.destinations != nil {
-		to, err := r.shared.opts.destinations.Resolve(ctx, name, destination.Source{MappingUUID: r.shared.uuid, Topics: slices.Clone(client.Topics),
+	if r.opts.destinations != nil {
+		to, err := r.opts.destinations.Resolve(ctx, name, destination.Source{MappingUUID: r.shared.uuid, Topics: slices.Clone(client.Topics),
 			BootstrapServers: client.BootstrapServers, ClientID: client.ClientID, Credentials: client.Credentials, Dialer: client.Dialer, Logger: client.Logger})
 		if parsed, wrong := destination.ParseName(name); err == nil || !errors.Is(err, destination.ErrNotResolved) || wrong != nil || parsed.Kind != destination.Kafka {
 			return to, err
 		}
 	}
-	to, err := kafka.New(r.shared.opts.driver, name, driver.ProducerConfig{BootstrapServers: client.BootstrapServers, ClientID: client.ClientID,
+	to, err := kafka.New(r.opts.driver, name, driver.ProducerConfig{BootstrapServers: client.BootstrapServers, ClientID: client.ClientID,
 		Credentials: client.Credentials, Dialer: client.Dialer, Logger: client.Logger}, kafka.WithSource(client.Topics...))
 	if err != nil {
 		return nil, err

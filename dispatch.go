@@ -175,7 +175,7 @@ func (m *member) invoke(now time.Time, parts []part, size int) {
 	}
 	ctx, abort := context.WithCancelCause(m.handlers)
 	inv.abort, inv.cancel = abort, func() { abort(nil) }
-	if d := m.shared.opts.invocationTimeout; d > 0 {
+	if d := m.shared.Config.InvocationTimeout; d > 0 {
 		inv.Deadline = now.Add(d)
 		timed, cancel := context.WithDeadlineCause(ctx, inv.Deadline, ErrInvocationTimeout)
 		ctx, inv.cancel = timed, func() { cancel(); abort(nil) }
@@ -325,7 +325,7 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		if p.failures == 1 {
 			p.firstFailure = now
 		}
-		after := m.shared.opts.backoff.After(p.failures, m.rng)
+		after := m.shared.Config.Backoff.After(p.failures, m.rng)
 		m.retry.Add(&p.Lane, now.Add(after))
 		info := RetryInfo{TopicPartition: p.TopicPartition, First: next[0].First(), Last: next[len(next)-1].Last(),
 			Attempts: next[0].Attempts, Failures: p.failures, After: after, Err: inv.err}
@@ -396,7 +396,7 @@ func (m *member) count(now time.Time, inv *invocation, v verdict.Verdict, items 
 	}
 	opened, closed, nudge, streak := m.shared.circuit.Ended(now, ok, failing, int(m.shared.budget.Partitions.Load()))
 	if opened {
-		m.shared.conditions.CircuitOpened(streak, m.shared.opts.breaker.Cooldown, inv.err)
+		m.shared.conditions.CircuitOpened(streak, m.shared.Config.Cooldown, inv.err)
 	}
 	if closed {
 		m.shared.conditions.CircuitClosed()

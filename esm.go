@@ -96,7 +96,7 @@ func unsupported(m Mapping) error {
 // one change either (servers, topics, group, starting position), and DestinationConfig.OnFailure, is refused with
 // ErrImmutable, and nothing is changed then. FunctionName is kept for Status; invocations show the first one.
 func (r *Runner) Update(m Mapping) error {
-	s, err := prepare(m, r.shared.opts)
+	s, err := prepare(m, r.opts)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (r *Runner) Update(m Mapping) error {
 		unlock()
 		return err
 	}
-	if r.shared.opts.destination == nil && destinationName(old) != destinationName(m) {
+	if r.opts.destination == nil && destinationName(old) != destinationName(m) {
 		unlock()
 		return &FieldError{Field: "DestinationConfig.OnFailure", Reason: "cannot be changed while the mapping runs; make a new Runner", Err: ErrImmutable}
 	}
@@ -119,7 +119,7 @@ func (r *Runner) Update(m Mapping) error {
 	// Under the same lock as Run hands the settings to a loop: whichever comes second sees the other.
 	r.shared.current.Store(s)
 	unlock()
-	r.shared.opts.warnOf(s)
+	r.opts.warnOf(s)
 	if s.retry.Partial {
 		r.shared.conditions.Corrected()
 	}

@@ -132,7 +132,7 @@ func (f *fleet) run(size int, cancel context.CancelCauseFunc, tooLate *<-chan ti
 			s.soon()
 		case <-*tooLate:
 			*tooLate = nil
-			cancel(fmt.Errorf("%w (%v): %s", ErrNotReady, f.r.shared.opts.startTimeout, f.r.shared.conditions.LastWord()))
+			cancel(fmt.Errorf("%w (%v): %s", ErrNotReady, f.r.opts.startTimeout, f.r.shared.conditions.LastWord()))
 			f.r.beginStop()
 		case rot := <-rotations:
 			err := f.replaceInPlace(rot.to)

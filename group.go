@@ -64,7 +64,7 @@ func (r *Runner) differs(other *Runner) string {
 
 // sameCluster reports whether two Runners are known to read from the same cluster. A dialer of their own may lead anywhere.
 func (r *Runner) sameCluster(other *Runner) bool {
-	a, b := r.shared.opts.driver, other.shared.opts.driver
+	a, b := r.opts.driver, other.opts.driver
 	if !a.Features().Network || !b.Features().Network {
 		return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 	}

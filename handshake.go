@@ -17,7 +17,7 @@ const (
 
 // handshakes reports whether connections of our own reach what the client reaches, and can tell something.
 func (r *Runner) handshakes() bool {
-	f := r.shared.opts.driver.Features()
+	f := r.opts.driver.Features()
 	return f.Network || f.VirtualNetwork
 }
 

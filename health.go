@@ -79,7 +79,7 @@ func (m *member) sick(now time.Time) (since time.Time, what string) {
 		what  string
 	}{
 		{healthBusy, m.busySince.Load(), "the loop has been busy with one thing: does a hook block?"},
-		{healthBusy + m.shared.opts.revokeTimeout, m.inPoll.Load(), "the Kafka client has not returned from a poll"},
+		{healthBusy + m.shared.Config.RevokeTimeout, m.inPoll.Load(), "the Kafka client has not returned from a poll"},
 		{healthPatience, m.lostSince.Load(), "the group took every partition away and has given none back"},
 	} {
 		if at := time.Unix(0, check.at); check.at != 0 && now.Sub(at) > check.bound {

@@ -139,7 +139,7 @@ func (m *member) wantEnds(now, since time.Time, q *endQuery) {
 	if q.consumer == nil {
 		q.consumer = m.consumer
 	}
-	believed := now.Add(-m.shared.opts.lagInterval)
+	believed := now.Add(-m.shared.Config.LagInterval)
 	for tp, p := range m.parts {
 		if p.phase != running || p.end >= 0 && (p.seenAt.After(since) || p.idle() && p.seenAt.After(believed)) {
 			continue

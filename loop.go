@@ -23,7 +23,7 @@ func (m *member) loop(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	end := ctx.Done()
-	m.lookups.nextCheck = time.Now().Add(m.shared.opts.lagInterval)
+	m.lookups.nextCheck = time.Now().Add(m.shared.Config.LagInterval)
 	m.commits.refresh = time.Now().Add(refreshInterval)
 	if m.settings.start.At != driver.AtEarliest {
 		m.lookups.add(lookup{Question: start.Question{Kind: start.Topics}}) // before there is a partition to start

@@ -19,9 +19,22 @@ import (
 	"github.com/esm-go/esm/internal/stop"
 )
 
+// Config is what the options say to members.
+type Config struct {
+	Driver            driver.Driver
+	StopTimeout       time.Duration
+	RevokeTimeout     time.Duration
+	InvocationTimeout time.Duration // 0 = no bound
+	LagInterval       time.Duration // 0 = never
+	CommitInterval    time.Duration
+	Backoff           limit.Backoff
+	Cooldown          time.Duration // of the circuit
+	Seed              uint64
+}
+
 // core is what the members of one mapping share.
 type core struct {
-	opts    *options
+	Config  Config
 	handler Handler
 	log     *slog.Logger
 	hooks   *hook.List
@@ -162,18 +175,18 @@ func newMember(c *core) *member {
 	m.flying = make(map[*invocation]struct{})
 	m.flow.full = make(map[*partition]struct{})
 	m.lookups.others = make(map[string]bool)
-	m.aging.pins = c.opts.driver.Features().SharedMemory
-	m.rng = rand.New(rand.NewPCG(c.opts.seed, c.opts.seed^0x9e3779b97f4a7c15))
+	m.aging.pins = c.Config.Driver.Features().SharedMemory
+	m.rng = rand.New(rand.NewPCG(c.Config.Seed, c.Config.Seed^0x9e3779b97f4a7c15))
 	return m
 }
 
 // run joins the group and works until ctx ends or the client fails for good. It returns when every goroutine that it
 // started has returned, or with a *StuckError.
 func (m *member) run(ctx context.Context, cfg driver.Config) error {
-	consumer, err := m.shared.opts.driver.Open(cfg, listener{m})
+	consumer, err := m.shared.Config.Driver.Open(cfg, listener{m})
 	if err != nil {
 		close(m.closed)
-		op := "open the " + m.shared.opts.driver.Name() + " client"
+		op := "open the " + m.shared.Config.Driver.Name() + " client"
 		if !auth.Classify(err).Known() { // what is wrong with credentials says so itself
 			op += ": check the client options"
 		}

@@ -102,6 +102,12 @@ func (o *options) check(ok bool, name string, value any, want string) {
 	}
 }
 
+// config is what they say to members.
+func (o *options) config() Config {
+	return Config{Driver: o.driver, StopTimeout: o.stopTimeout, RevokeTimeout: o.revokeTimeout, InvocationTimeout: o.invocationTimeout,
+		LagInterval: o.lagInterval, CommitInterval: o.commitInterval, Backoff: o.backoff, Cooldown: o.breaker.Cooldown, Seed: o.seed}
+}
+
 func (o *options) err() error { return errors.Join(o.errs...) }
 
 // WithLogger sets the logger; default slog.Default(). The Kafka client's own log goes there too, with the attribute

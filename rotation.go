@@ -46,7 +46,7 @@ func (r *Runner) inForce(c *auth.Credentials, rotated bool) {
 // watchSecrets reads the secrets again at the interval, at once when brokers refuse the credentials, and when Update names
 // others, until ctx ends. It has Run put in force what is new.
 func (r *Runner) watchSecrets(ctx context.Context, client driver.Config, rotations chan<- rotation) {
-	interval := r.shared.opts.secretsRefresh
+	interval := r.opts.secretsRefresh
 	reads := func() bool { return interval > 0 && needsSecrets(r.sourceAccess()) }
 	const never = time.Duration(math.MaxInt64)
 	timer := time.NewTimer(never)
@@ -127,7 +127,7 @@ func (r *Runner) keep(err error) {
 // rotate reads the secrets and, when they changed, tries them and puts them in force. settled is true when the newest
 // are in use.
 func (r *Runner) rotate(ctx context.Context, client *driver.Config, rotations chan<- rotation) (settled bool, err error) {
-	next, warnings, err := auth.Resolve(ctx, r.shared.opts.secrets, r.sourceAccess())
+	next, warnings, err := auth.Resolve(ctx, r.opts.secrets, r.sourceAccess())
 	if err != nil {
 		return false, err
 	}
@@ -139,7 +139,7 @@ func (r *Runner) rotate(ctx context.Context, client *driver.Config, rotations ch
 	}
 	trial := *client
 	trial.Credentials = next
-	if p, ok := r.shared.opts.driver.(driver.Prober); ok {
+	if p, ok := r.opts.driver.(driver.Prober); ok {
 		probeCtx, cancel := context.WithTimeout(ctx, probeTimeout)
 		err := p.Probe(probeCtx, trial)
 		cancel()

@@ -15,6 +15,7 @@ import (
 // Runner runs one mapping. Make it with New, run it once with Run; all its methods are safe for concurrent use.
 type Runner struct {
 	shared  *core
+	opts    *options
 	roster  roster
 	mapping Mapping
 	client  driver.Config
@@ -48,7 +49,7 @@ func newRunner(o *options, h Handler, s *settings, client driver.Config, id iden
 	for _, v := range slices.Backward(o.middleware) {
 		h = v(h)
 	}
-	c := &core{opts: o, handler: h, log: o.logger, hooks: hook.NewList(o.hooks), uuid: id.uuid, functionName: id.functionName, bootstrap: id.bootstrap,
+	c := &core{Config: o.config(), handler: h, log: o.logger, hooks: hook.NewList(o.hooks), uuid: id.uuid, functionName: id.functionName, bootstrap: id.bootstrap,
 		cluster: start.Fingerprint(id.bootstrap), group: client.GroupID}
 	c.current.Store(s)
 	c.budget.Limit = o.bufferBytes
@@ -58,7 +59,7 @@ func newRunner(o *options, h Handler, s *settings, client driver.Config, id iden
 	c.circuit.Begin(o.breaker.Failures, o.breaker.Cooldown)
 	c.conditions.Init(o.logger)
 	c.stopping.Init()
-	r := &Runner{shared: c, client: client, ready: make(chan struct{}), resumed: make(chan struct{}, 1), updated: make(chan struct{}, 1), access: make(chan struct{}, 1)}
+	r := &Runner{shared: c, opts: o, client: client, ready: make(chan struct{}), resumed: make(chan struct{}, 1), updated: make(chan struct{}, 1), access: make(chan struct{}, 1)}
 	c.nudge = r.roster.nudge
 	return r
 }
@@ -116,7 +117,7 @@ func (r *Runner) work(ctx context.Context) error {
 	r.client.Credentials = credentials
 	r.inForce(credentials, false)
 	r.shared.log.Info("event source mapping starts", "UUID", r.shared.uuid, "FunctionName", r.shared.functionName, "ConsumerGroupId", r.client.GroupID,
-		"Topics", r.client.Topics, "bootstrap", r.shared.bootstrap, "driver", r.shared.opts.driver.Name())
+		"Topics", r.client.Topics, "bootstrap", r.shared.bootstrap, "driver", r.opts.driver.Name())
 	out, err := r.openDestination(ctx, r.client)
 	if err != nil {
 		return err
@@ -133,7 +134,7 @@ func (r *Runner) work(ctx context.Context) error {
 		watchers.Go(func() { r.watchHandshakes(ctx, client) })
 	}
 	var tooLate <-chan time.Time
-	if d := r.shared.opts.startTimeout; d > 0 {
+	if d := r.opts.startTimeout; d > 0 {
 		timer := time.NewTimer(d)
 		defer timer.Stop()
 		tooLate = timer.C
@@ -312,7 +313,7 @@ func (r *Runner) Status() Status {
 	if until := s.Credentials.Expires; !until.IsZero() {
 		s.Credentials.DaysLeft = int(time.Until(until) / (24 * time.Hour))
 	}
-	s.UUID, s.FunctionName, s.ConsumerGroupID, s.Driver = r.shared.uuid, r.shared.functionName, r.client.GroupID, r.shared.opts.driver.Name()
+	s.UUID, s.FunctionName, s.ConsumerGroupID, s.Driver = r.shared.uuid, r.shared.functionName, r.client.GroupID, r.opts.driver.Name()
 	s.Conditions = r.shared.conditions.List()
 	s.LastProcessingResult, s.Diagnosis = r.shared.conditions.LastResult(s.Conditions)
 	mark(&s)

@@ -50,7 +50,7 @@ type endAnswer struct {
 }
 
 func newScaler(r *Runner, f *fleet) *scaler {
-	policy := r.shared.opts.policy
+	policy := r.opts.policy
 	if policy == nil {
 		policy = new(scaling.Lambda)
 	}
@@ -64,7 +64,7 @@ func newScaler(r *Runner, f *fleet) *scaler {
 
 // limits are those of the options and of the mapping as it now is.
 func (s *scaler) limits() scaling.Bounds {
-	o, set := s.r.shared.opts, s.r.shared.current.Load()
+	o, set := s.r.opts, s.r.shared.current.Load()
 	b := scaling.Bounds{MinimumWorkers: o.minimumWorkers, MaximumWorkers: o.maximumWorkers,
 		MinimumPollers: set.minimumPollers, MaximumPollers: set.maximumPollers}
 	if o.client.InstanceID != "" {
@@ -95,7 +95,7 @@ func (s *scaler) tick(ctx context.Context) {
 		s.decide()
 		return
 	}
-	if s.r.shared.opts.lagInterval > 0 && !s.pending && s.ask(ctx) {
+	if s.r.opts.lagInterval > 0 && !s.pending && s.ask(ctx) {
 		s.asking = true
 		s.timer.Reset(lookupPatience)
 		return
@@ -175,7 +175,7 @@ func (s *scaler) decide() {
 		s.sample(now)
 		s.last = now
 		next := pausedInterval
-		if set := s.r.shared.opts.lagInterval; set > 0 {
+		if set := s.r.opts.lagInterval; set > 0 {
 			next = min(next, set)
 		}
 		s.timer.Reset(next)

@@ -118,14 +118,14 @@ func (m *member) name(l *lookup) bool {
 
 // checkTopics asks now and then whether topics were deleted and made again.
 func (m *member) checkTopics(now time.Time) {
-	if m.shared.opts.lagInterval <= 0 || !m.shared.opts.driver.Features().TopicIDs {
+	if m.shared.Config.LagInterval <= 0 || !m.shared.Config.Driver.Features().TopicIDs {
 		return
 	}
 	if now.Before(m.lookups.nextCheck) {
 		m.at(m.lookups.nextCheck)
 		return
 	}
-	m.lookups.nextCheck = now.Add(m.shared.opts.lagInterval)
+	m.lookups.nextCheck = now.Add(m.shared.Config.LagInterval)
 	m.at(m.lookups.nextCheck)
 	m.lookups.add(lookup{Question: start.Question{Kind: start.IDs}, parts: m.running()})
 }

@@ -48,9 +48,9 @@ func (m *member) beginStop(now time.Time, surplus bool) {
 	if m.stop.phase != working {
 		return
 	}
-	all, handlers := stop.Bound(m.shared.opts.stopTimeout)
+	all, handlers := stop.Bound(m.shared.Config.StopTimeout)
 	if surplus {
-		handlers = m.shared.opts.revokeTimeout
+		handlers = m.shared.Config.RevokeTimeout
 		all = handlers + stop.Reserve
 	}
 	s := &m.stop
@@ -140,7 +140,7 @@ func (m *member) advanceStop(now time.Time) {
 
 // closeSlack is how much longer than the client's Close may take it is waited for: it returns at the end of its context.
 func (m *member) closeSlack() time.Duration {
-	all, _ := stop.Bound(m.shared.opts.stopTimeout)
+	all, _ := stop.Bound(m.shared.Config.StopTimeout)
 	return all / 100
 }
 

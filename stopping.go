@@ -8,7 +8,7 @@ import (
 
 // beginStop begins the stop of Run.
 func (r *Runner) beginStop() {
-	if !r.shared.stopping.Begin(r.shared.opts.stopTimeout) {
+	if !r.shared.stopping.Begin(r.opts.stopTimeout) {
 		return
 	}
 	unlock := r.lock()
@@ -50,7 +50,7 @@ func (r *Runner) await(ctx context.Context, done <-chan error) error {
 
 // conclude is the end of Run, with all done or not.
 func (r *Runner) conclude(result error, done bool) error {
-	r.shared.stopping.Begin(r.shared.opts.stopTimeout) // of a Run that ended by itself
+	r.shared.stopping.Begin(r.opts.stopTimeout) // of a Run that ended by itself
 	begun, by := r.shared.stopping.Times()
 	r.end()
 	r.shared.hooks.Finish()
