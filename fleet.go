@@ -19,9 +19,6 @@ const fleetCalm = 5 * time.Second
 // replacePause is the least time between two replacements of clients that are beyond help.
 const replacePause = 30 * time.Second
 
-// errSurplus is why the context of a member ends that there is no need for any more, while others go on.
-var errSurplus = errors.New("esm: there are more pollers than are needed")
-
 // fleet runs this process's members of the group. The Run goroutine owns it: it opens members, has them leave and waits
 // for each of them.
 type fleet struct {
@@ -163,7 +160,7 @@ func (f *fleet) open(n int) {
 		if config.InstanceID != "" && p.place > 0 {
 			config.InstanceID = fmt.Sprintf("%s-%d", config.InstanceID, p.place+1)
 		}
-		p.member.quiet = f.r.quiet
+		p.member.OnQuiet(f.r.quiet)
 		f.r.enlist(p)
 		var ctx context.Context
 		ctx, p.leave = context.WithCancelCause(f.ctx)
@@ -287,14 +284,7 @@ func (f *fleet) follow(pollers int) {
 // replaceInPlace has the living members use other credentials.
 func (f *fleet) replaceInPlace(next *auth.Credentials) (err error) {
 	for _, p := range f.living() {
-		p.member.do(func() {
-			replacer, ok := p.member.consumer.(driver.CredentialsReplacer)
-			if !ok {
-				err = errors.Join(err, driver.ErrNotInPlace)
-				return
-			}
-			err = errors.Join(err, replacer.ReplaceCredentials(next))
-		})
+		err = errors.Join(err, p.member.ReplaceCredentials(next))
 	}
 	return err
 }
@@ -304,10 +294,7 @@ func (f *fleet) replaceInPlace(next *auth.Credentials) (err error) {
 func (r *Runner) enlist(p *poller) {
 	unlock := r.lock()
 	defer unlock()
-	m := p.member
-	m.settings = r.shared.current.Load()
-	m.flow.obeyed = r.shared.wish.Load()
-	m.flow.paused = m.flow.obeyed%2 == 1
+	p.member.Adopt()
 	r.roster.add(p)
 }
 
@@ -316,12 +303,7 @@ func (r *Runner) quiet() {
 	unlock := r.lock()
 	wish, all := r.shared.wish.Load(), r.shared.wish.isPaused()
 	for _, p := range r.roster.list() {
-		m := p.member
-		select {
-		case <-m.closed:
-		default:
-			all = all && m.pauseReported.Load() == wish
-		}
+		all = all && p.member.Rests(wish)
 	}
 	if all {
 		r.change(Disabling, Disabled)

@@ -1,6 +1,7 @@
 package esm
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/esm-go/esm/driver"
@@ -174,10 +175,9 @@ func (m *member) nudged() {
 	}
 }
 
-// nudge has the loop look again at what the members share. It never waits.
-func (m *member) nudge() {
-	select {
-	case m.nudges <- struct{}{}:
-	default:
-	}
-}
+// pauseWish is whether the mapping is to be paused, which Pause and Resume write and the loops read. It counts how often that
+// changed, and is odd while it is to be paused: so a loop that looks late misses no change, and can say which of them has
+// taken effect.
+type pauseWish struct{ atomic.Uint64 }
+
+func (w *pauseWish) isPaused() bool { return w.Load()%2 == 1 }

@@ -11,8 +11,6 @@ import (
 const (
 	// healthPatience is how long what may heal by itself may last before it makes a mapping unhealthy.
 	healthPatience = time.Minute
-	// healthBusy is how long the loop may be busy with one thing, and a poll of the client may last.
-	healthBusy = 30 * time.Second
 )
 
 // Healthy reports whether the mapping works, for liveness and readiness probes: nil, or an error that wraps ErrUnhealthy
@@ -69,24 +67,6 @@ func (r *Runner) Healthy() error {
 		}
 	}
 	return nil
-}
-
-// sick says what of one member has lasted too long.
-func (m *member) sick(now time.Time) (since time.Time, what string) {
-	for _, check := range []struct {
-		bound time.Duration
-		at    int64
-		what  string
-	}{
-		{healthBusy, m.busySince.Load(), "the loop has been busy with one thing: does a hook block?"},
-		{healthBusy + m.shared.Config.RevokeTimeout, m.inPoll.Load(), "the Kafka client has not returned from a poll"},
-		{healthPatience, m.lostSince.Load(), "the group took every partition away and has given none back"},
-	} {
-		if at := time.Unix(0, check.at); check.at != 0 && now.Sub(at) > check.bound {
-			return at, check.what
-		}
-	}
-	return since, ""
 }
 
 // sickens reports whether a condition that lasts makes the mapping unhealthy.

@@ -1,6 +1,7 @@
 package esm
 
 import (
+	"math"
 	"time"
 
 	"github.com/esm-go/esm/driver"
@@ -88,8 +89,12 @@ func (r *reading) reset(now time.Time) {
 	*r = reading{parts: r.parts[:0], index: index, lagTime: now}
 }
 
-// read adds what this member knows. It runs on the loop. failing says that the last lookup of ends did not succeed: what
+// Read adds what this member knows. failing says that the last lookup of ends did not succeed: what
 // the client merely goes on believing then counts as old as it is.
+func (m *member) Read(now time.Time, r *reading, failing bool) {
+	m.do(func() { m.read(now, r, failing) })
+}
+
 func (m *member) read(now time.Time, r *reading, failing bool) {
 	r.busy += len(m.flying)
 	for tp, p := range m.parts {
@@ -133,8 +138,12 @@ type endQuery struct {
 	consumer driver.Consumer
 }
 
-// wantEnds adds the partitions whose end nobody has confirmed since the last evaluation, and those that the client only
-// believes in, when that was longer ago than the lag interval. It runs on the loop.
+// WantEnds adds the partitions whose end nobody has confirmed since the last evaluation, and those that the client only
+// believes in, when that was longer ago than the lag interval.
+func (m *member) WantEnds(now, since time.Time, q *endQuery) {
+	m.do(func() { m.wantEnds(now, since, q) })
+}
+
 func (m *member) wantEnds(now, since time.Time, q *endQuery) {
 	if q.consumer == nil {
 		q.consumer = m.consumer
@@ -149,8 +158,11 @@ func (m *member) wantEnds(now, since time.Time, q *endQuery) {
 	}
 }
 
-// takeEnds takes in the answers for this member's partitions, which were true when the question was put. It runs on the
-// loop.
+// TakeEnds takes in the answers for this member's partitions, which were true when the question was put.
+func (m *member) TakeEnds(asked time.Time, q *endQuery, answers []driver.OffsetAnswer) {
+	m.do(func() { m.takeEnds(asked, q, answers) })
+}
+
 func (m *member) takeEnds(asked time.Time, q *endQuery, answers []driver.OffsetAnswer) {
 	for i, a := range answers {
 		p := q.parts[i]
@@ -164,4 +176,12 @@ func (m *member) takeEnds(asked time.Time, q *endQuery, answers []driver.OffsetA
 			p.ended(asked, a.Offset, false)
 		}
 	}
+}
+
+// saturate adds two numbers that are not negative, and stops at the largest one.
+func saturate(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
 }

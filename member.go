@@ -268,20 +268,6 @@ func (m *member) pollLoop(ctx, background context.Context) error {
 	return m.consumer.Close(closeCtx)
 }
 
-// do runs f on the loop and waits for it; false when the loop has ended, or Run stops and the loop is busy.
-func (m *member) do(f func()) bool {
-	done := make(chan struct{})
-	select {
-	case m.control <- func() { defer close(done); f() }:
-		<-done
-		return true
-	case <-m.closed:
-		return false
-	case <-m.shared.stopping.Begun:
-		return false
-	}
-}
-
 // listener hands the driver's calls to the loop and waits for its answer.
 type listener struct{ m *member }
 

@@ -199,13 +199,6 @@ func (r *Runner) Pause() { r.want(true) }
 // Resume ends a Pause.
 func (r *Runner) Resume() { r.want(false) }
 
-// pauseWish is whether the mapping is to be paused, which Pause and Resume write and the loops read. It counts how often that
-// changed, and is odd while it is to be paused: so a loop that looks late misses no change, and can say which of them has
-// taken effect.
-type pauseWish struct{ atomic.Uint64 }
-
-func (w *pauseWish) isPaused() bool { return w.Load()%2 == 1 }
-
 // want changes the wish, with the state that follows from it, and has the loops look.
 func (r *Runner) want(paused bool) {
 	unlock := r.lock()

@@ -107,8 +107,7 @@ func (s *scaler) tick(ctx context.Context) {
 func (s *scaler) ask(ctx context.Context) bool {
 	q := endAnswer{asked: time.Now()}
 	for _, p := range s.r.roster.list() {
-		m := p.member
-		m.do(func() { m.wantEnds(q.asked, s.last, &q.endQuery) })
+		p.member.WantEnds(q.asked, s.last, &q.endQuery)
 	}
 	if len(q.queries) == 0 {
 		if s.failing { // nothing is left whose end is not known
@@ -137,8 +136,7 @@ func (s *scaler) answered(ctx context.Context, a endAnswer) {
 	s.failed(a.err)
 	if a.err == nil {
 		for _, p := range s.r.roster.list() {
-			m := p.member
-			m.do(func() { m.takeEnds(a.asked, &a.endQuery, a.answers) })
+			p.member.TakeEnds(a.asked, &a.endQuery, a.answers)
 		}
 	}
 	if !s.asking {
@@ -208,7 +206,7 @@ func (s *scaler) sample(now time.Time) scaling.Sample {
 	}
 	rd.reset(now)
 	for _, p := range pollers {
-		p.member.do(func() { p.member.read(now, rd, s.failing) })
+		p.member.Read(now, rd, s.failing)
 	}
 	c := &s.r.shared.counters
 	c.maxLag.Store(rd.maxLag)

@@ -86,26 +86,7 @@ func (r *Runner) conclude(result error, done bool) error {
 func (r *Runner) blocked() []StuckCall {
 	list := r.shared.calls.UnderWay()
 	for _, p := range r.roster.list() {
-		m := p.member
-		for _, x := range []struct {
-			op   Op
-			what string
-			at   int64
-		}{
-			{OpPoll, "the loop is busy with one thing", m.busySince.Load()},
-			{OpPoll, "", m.inPoll.Load()},
-			{OpCommit, "", m.commitBegan.Load()},
-			{OpClose, "", m.closeBegan.Load()},
-		} {
-			if x.at == 0 {
-				continue
-			}
-			call := StuckCall{Op: x.op, Since: time.Unix(0, x.at)}
-			if x.what != "" {
-				call.Err = errors.New(x.what)
-			}
-			list = append(list, call)
-		}
+		list = append(list, p.member.Blocked()...)
 	}
 	if len(list) == 0 {
 		_, by := r.shared.stopping.Times()

@@ -11,8 +11,7 @@ import (
 )
 
 const (
-	// probeInterval is how often what a client reported once is looked at again; probePatience bounds one look.
-	probeInterval = 5 * time.Second
+	// probePatience bounds one look at whether what a client reported once still stands.
 	probePatience = 5 * time.Second
 	// fullMemory is how long partitions have to wait for memory before that is a condition.
 	fullMemory = time.Minute
@@ -61,45 +60,9 @@ func (m *member) advanceConditions(now time.Time) {
 	}
 }
 
-// watchConditions looks again at what clients reported once, and writes the line of the minute, until ctx ends.
-func (r *Runner) watchConditions(ctx context.Context) {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
-	var look time.Time // when to look again; zero when there is nothing to look at
-	for {
-		now := time.Now()
-		if !look.IsZero() && !now.Before(look) {
-			for _, p := range r.roster.list() {
-				r.probe(ctx, p.member)
-			}
-			now = time.Now()
-			look = now.Add(probeInterval)
-		}
-		minute := r.shared.conditions.EveryMinute(now)
-		if !r.shared.conditions.Any() {
-			look = time.Time{}
-		} else if look.IsZero() {
-			look = now.Add(time.Second)
-		}
-		next := now.Add(time.Hour)
-		for _, t := range []time.Time{minute, look} {
-			if !t.IsZero() && t.Before(next) {
-				next = t
-			}
-		}
-		timer.Reset(next.Sub(now))
-		select {
-		case <-r.shared.conditions.Changed:
-		case <-timer.C:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// probe asks the brokers whether what a client said once still holds: that they, or a topic, cannot be reached. The leaders of
-// all of the member's partitions have to answer.
-func (r *Runner) probe(ctx context.Context, m *member) {
+// Probe asks the brokers whether what a client said once still holds: that they, or a topic, cannot be reached. The leaders of
+// all of the member's partitions have to answer. named are the topics that the mapping names.
+func (m *member) Probe(ctx context.Context, named []string) {
 	if !m.troubles.Has(probed) {
 		return
 	}
@@ -128,7 +91,7 @@ func (r *Runner) probe(ctx context.Context, m *member) {
 	}
 	m.troubles.End(func(c *Condition) bool { // one that only a pattern asked for, and that is gone for good
 		topic := c.TopicPartition.Topic
-		return c.Op == OpPoll && c.Kind == driver.KindUnknownTopic.String() && topic != "" && !slices.Contains(r.client.Topics, topic) &&
+		return c.Op == OpPoll && c.Kind == driver.KindUnknownTopic.String() && topic != "" && !slices.Contains(named, topic) &&
 			!slices.ContainsFunc(topics, func(t driver.Topic) bool { return t.Name == topic }) &&
 			!slices.ContainsFunc(queries, func(q driver.OffsetQuery) bool { return q.Topic == topic })
 	})
