@@ -10,21 +10,21 @@ import (
 // What follows other goroutines may call.
 
 // errSurplus is why the context of a member ends that there is no need for any more, while others go on.
-var errSurplus = errors.New("esm: there are more pollers than are needed")
+var ErrSurplus = errors.New("esm: there are more pollers than are needed")
 
 // Adopt takes over what is wished of members by now. It is called before Run.
-func (m *member) Adopt() {
-	m.settings = m.shared.current.Load()
-	m.flow.obeyed = m.shared.wish.Load()
+func (m *Member) Adopt() {
+	m.settings = m.shared.Current.Load()
+	m.flow.obeyed = m.shared.Wish.Load()
 	m.flow.paused = m.flow.obeyed%2 == 1
 }
 
 // OnQuiet sets what is called on the loop when a pause has taken effect here: nothing is in flight any more. It is called before
 // Run.
-func (m *member) OnQuiet(f func()) { m.quiet = f }
+func (m *Member) OnQuiet(f func()) { m.quiet = f }
 
 // Rests reports whether a pause has taken effect here, or the member has ended.
-func (m *member) Rests(wish uint64) bool {
+func (m *Member) Rests(wish uint64) bool {
 	select {
 	case <-m.closed:
 		return true
@@ -34,13 +34,13 @@ func (m *member) Rests(wish uint64) bool {
 }
 
 // Ready is closed when the first assignment is started.
-func (m *member) Ready() <-chan struct{} { return m.ready }
+func (m *Member) Ready() <-chan struct{} { return m.ready }
 
 // WaitsForCircuit reports whether partitions are not fetched since the circuit is open.
-func (m *member) WaitsForCircuit() bool { return m.waitsForCircuit.Load() }
+func (m *Member) WaitsForCircuit() bool { return m.waitsForCircuit.Load() }
 
 // ReplaceCredentials has the client use others; driver.ErrNotInPlace where it cannot.
-func (m *member) ReplaceCredentials(next *auth.Credentials) (err error) {
+func (m *Member) ReplaceCredentials(next *auth.Credentials) (err error) {
 	m.do(func() {
 		if replacer, ok := m.consumer.(driver.CredentialsReplacer); ok {
 			err = replacer.ReplaceCredentials(next)
@@ -52,7 +52,7 @@ func (m *member) ReplaceCredentials(next *auth.Credentials) (err error) {
 }
 
 // do runs f on the loop and waits for it; false when the loop has ended, or Run stops and the loop is busy.
-func (m *member) do(f func()) bool {
+func (m *Member) do(f func()) bool {
 	done := make(chan struct{})
 	select {
 	case m.control <- func() { defer close(done); f() }:
@@ -60,13 +60,13 @@ func (m *member) do(f func()) bool {
 		return true
 	case <-m.closed:
 		return false
-	case <-m.shared.stopping.Begun:
+	case <-m.shared.Stopping.Begun:
 		return false
 	}
 }
 
 // nudge has the loop look again at what the members share. It never waits.
-func (m *member) nudge() {
+func (m *Member) Nudge() {
 	select {
 	case m.nudges <- struct{}{}:
 	default:

@@ -184,7 +184,7 @@ func TestUpdate(t *testing.T) {
 			if err := r.runner.Update(m); err == nil || !strings.Contains(err.Error(), field) {
 				t.Errorf("Update of %s: %v", field, err)
 			}
-			if n := r.runner.shared.current.Load().retry.MaximumRetryAttempts; n != -1 {
+			if n := r.runner.shared.Current.Load().Retry.MaximumRetryAttempts; n != -1 {
 				t.Errorf("a refused Update of %s changed the retries to %d", field, n)
 			}
 		}
@@ -248,7 +248,7 @@ func TestHooks(t *testing.T) {
 		var lines []string
 		note := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 		s := defaults()
-		s.retry.MaximumRetryAttempts = 1
+		s.Retry.MaximumRetryAttempts = 1
 		bad := errors.New("bad")
 		r := newRig(t, b, s, func(ctx context.Context, _ KafkaEvent) error {
 			time.Sleep(3 * time.Second)

@@ -36,16 +36,16 @@ type rig struct {
 }
 
 // defaults are the settings of a mapping that sets nothing.
-func defaults() *settings {
-	return &settings{
+func defaults() *Settings {
+	return &Settings{
 		Limits: batch.Limits{BatchSize: 100, Window: defaultWindow, Payload: payloadLimit, Envelope: 100},
-		retry:  verdict.Policy{MaximumRetryAttempts: -1},
-		start:  start.Policy{At: driver.AtEarliest},
+		Retry:  verdict.Policy{MaximumRetryAttempts: -1},
+		Start:  start.Policy{At: driver.AtEarliest},
 	}
 }
 
 // newRig makes a Runner on the broker that has not run yet. The handler's events are recorded before it is called.
-func newRig(t testing.TB, b *membroker.Broker, s *settings, h Handler, opts ...Option) *rig {
+func newRig(t testing.TB, b *membroker.Broker, s *Settings, h Handler, opts ...Option) *rig {
 	r := &rig{t: t, broker: b, done: make(chan error, 1)}
 	o := newOptions(append([]Option{WithDriver(b.Driver()), WithLogger(slog.New(slog.DiscardHandler)), WithSeed(1)}, opts...))
 	if err := o.err(); err != nil {

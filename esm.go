@@ -31,10 +31,10 @@ func New(m Mapping, h Handler, opts ...Option) (*Runner, error) {
 	client.GroupID, client.Topics = m.GroupID(), slices.Clone(m.Topics)
 	client.Logger = o.logger.With("driver", o.driver.Name())
 	r := newRunner(o, h, s, client, identity{uuid: m.UUID, functionName: m.FunctionName, bootstrap: bootstrap(m)})
-	r.mapping, r.shared.hasDestination = m, o.destination != nil || destinationName(m) != ""
+	r.mapping, r.shared.HasDestination = m, o.destination != nil || destinationName(m) != ""
 	o.warnOf(s)
 	if m.Enabled != nil && !*m.Enabled {
-		r.shared.wish.Add(1)
+		r.shared.Wish.Add(1)
 	}
 	return r, nil
 }
@@ -49,7 +49,7 @@ func Run(ctx context.Context, m Mapping, h Handler, opts ...Option) error {
 }
 
 // prepare validates a mapping and makes its settings.
-func prepare(m Mapping, o *options) (*settings, error) {
+func prepare(m Mapping, o *options) (*Settings, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func prepare(m Mapping, o *options) (*settings, error) {
 		return nil, &FieldError{Field: "FilterCriteria", Reason: err.Error(), Err: err}
 	}
 	s := settingsOf(m)
-	s.filter, s.fingerprint = filter, agreement(m)
+	s.Filter, s.Fingerprint = filter, agreement(m)
 	o.limitRetries(s)
 	return s, nil
 }
@@ -117,11 +117,11 @@ func (r *Runner) Update(m Mapping) error {
 	}
 	r.mapping = m
 	// Under the same lock as Run hands the settings to a loop: whichever comes second sees the other.
-	r.shared.current.Store(s)
+	r.shared.Current.Store(s)
 	unlock()
 	r.opts.warnOf(s)
-	if s.retry.Partial {
-		r.shared.conditions.Corrected()
+	if s.Retry.Partial {
+		r.shared.Conditions.Corrected()
 	}
 	if ended {
 		return nil

@@ -84,7 +84,7 @@ func TestWhatIsSaidOfRotations(t *testing.T) {
 		}
 	}
 	r := newRig(t, membroker.NewBroker(t), defaults(), nil)
-	r.runner.shared.conditions.Hold(r.runner.shared.conditions.Problem(OpPoll, &auth.ClientError{Code: 58, Text: "SASL authentication failed"}))
+	r.runner.shared.Conditions.Hold(r.runner.shared.Conditions.Problem(OpPoll, &auth.ClientError{Code: 58, Text: "SASL authentication failed"}))
 	if got := r.runner.Status(); got.LastProcessingResult != "PROBLEM: "+auth.TextSASL {
 		t.Fatalf("the refusal is %q", got.LastProcessingResult)
 	}
@@ -92,7 +92,7 @@ func TestWhatIsSaidOfRotations(t *testing.T) {
 	if got := r.runner.Status(); got.LastProcessingResult != condition.ResultNone || got.Diagnosis.Known() || len(got.Conditions) > 0 {
 		t.Errorf("after the rotation %q, %v", got.LastProcessingResult, got.Conditions)
 	}
-	r.runner.shared.conditions.Hold(r.runner.shared.conditions.Problem(OpLag, errors.New("of its own")))
+	r.runner.shared.Conditions.Hold(r.runner.shared.Conditions.Problem(OpLag, errors.New("of its own")))
 	if r.runner.inForce(nil, true); len(r.runner.Status().Conditions) != 1 {
 		t.Error("what the credentials have no part in is forgotten")
 	}

@@ -40,7 +40,7 @@ type fleet struct {
 
 // poller is a member with its place in the process.
 type poller struct {
-	member  *member
+	member  *Member
 	place   int // 0 is the first; free again when the poller has ended
 	leave   context.CancelCauseFunc
 	leaving bool
@@ -111,7 +111,7 @@ func (f *fleet) run(size int, cancel context.CancelCauseFunc, tooLate *<-chan ti
 		case <-f.replace.C:
 			n := f.missing
 			f.missing = 0
-			f.r.shared.conditions.Over(OpPoll)
+			f.r.shared.Conditions.Over(OpPoll)
 			f.open(n)
 			if ready != nil {
 				joined := f.living()
@@ -129,7 +129,7 @@ func (f *fleet) run(size int, cancel context.CancelCauseFunc, tooLate *<-chan ti
 			s.soon()
 		case <-*tooLate:
 			*tooLate = nil
-			cancel(fmt.Errorf("%w (%v): %s", ErrNotReady, f.r.opts.startTimeout, f.r.shared.conditions.LastWord()))
+			cancel(fmt.Errorf("%w (%v): %s", ErrNotReady, f.r.opts.startTimeout, f.r.shared.Conditions.LastWord()))
 			f.r.beginStop()
 		case rot := <-rotations:
 			err := f.replaceInPlace(rot.to)
@@ -139,7 +139,7 @@ func (f *fleet) run(size int, cancel context.CancelCauseFunc, tooLate *<-chan ti
 				f.r.inForce(rot.to, true)
 			case errors.Is(err, driver.ErrNotInPlace):
 				next, rotations, err = &successor{rot.to, max(f.size(), 1)}, nil, nil
-				f.r.shared.log.Info("the members are replaced by others with the new credentials", "pollers", next.size)
+				f.r.shared.Log.Info("the members are replaced by others with the new credentials", "pollers", next.size)
 				end()
 			}
 			rot.answer <- err
@@ -155,7 +155,7 @@ func (f *fleet) run(size int, cancel context.CancelCauseFunc, tooLate *<-chan ti
 // open has n more members join.
 func (f *fleet) open(n int) {
 	for range n {
-		p := &poller{member: newMember(f.r.shared), place: f.place()}
+		p := &poller{member: NewMember(f.r.shared), place: f.place()}
 		config := f.r.client
 		if config.InstanceID != "" && p.place > 0 {
 			config.InstanceID = fmt.Sprintf("%s-%d", config.InstanceID, p.place+1)
@@ -165,7 +165,7 @@ func (f *fleet) open(n int) {
 		var ctx context.Context
 		ctx, p.leave = context.WithCancelCause(f.ctx)
 		go func() { // awaited through ended
-			p.err = p.member.run(ctx, config)
+			p.err = p.member.Run(ctx, config)
 			f.ended <- p
 		}()
 	}
@@ -207,7 +207,7 @@ func (f *fleet) pollerEnded(p *poller) (failed bool) {
 	p.ended = true
 	if n := len(f.living()); n > 0 { // else its last word is kept
 		f.r.roster.remove(p)
-		f.r.shared.log.Info("a poller has left", "pollers", n)
+		f.r.shared.Log.Info("a poller has left", "pollers", n)
 	}
 	f.r.quiet() // a pause may have waited for it alone
 	if p.err == nil {
@@ -219,11 +219,11 @@ func (f *fleet) pollerEnded(p *poller) (failed bool) {
 		f.missing++
 		f.replaced = time.Now().Add(wait)
 		f.replace.Reset(wait)
-		f.r.shared.log.Warn("a poller's client does not find its way back to the brokers: another one takes its place", "after", wait, "err", p.err)
+		f.r.shared.Log.Warn("a poller's client does not find its way back to the brokers: another one takes its place", "after", wait, "err", p.err)
 		return false
 	}
 	if p.leaving {
-		f.r.shared.log.Warn("the client of a poller that was leaving failed", "err", p.err)
+		f.r.shared.Log.Warn("the client of a poller that was leaving failed", "err", p.err)
 		return false // its records come again, and nobody misses it
 	}
 	f.errs = append(f.errs, p.err)
@@ -235,7 +235,7 @@ func (f *fleet) pollerEnded(p *poller) (failed bool) {
 // settled reports whether the number of pollers may change: all have joined, none is leaving, and the group has let the
 // assignment alone for a while.
 func (f *fleet) settled(now time.Time) bool {
-	if n := f.r.shared.counters.rebalances.Load(); n != f.rebalances {
+	if n := f.r.shared.Counters.Rebalances.Load(); n != f.rebalances {
 		if f.rebalances > 0 {
 			f.calm = now.Add(fleetCalm)
 		}
@@ -268,7 +268,7 @@ func (f *fleet) follow(pollers int) {
 	if f.ctx.Err() != nil || pollers == n {
 		return
 	}
-	f.r.shared.log.Info("the number of pollers changes", "from", n, "to", pollers)
+	f.r.shared.Log.Info("the number of pollers changes", "from", n, "to", pollers)
 	if pollers > n {
 		f.open(pollers - n)
 	}
@@ -276,7 +276,7 @@ func (f *fleet) follow(pollers int) {
 		if n > pollers && !p.leaving {
 			n--
 			p.leaving = true
-			p.leave(errSurplus)
+			p.leave(ErrSurplus)
 		}
 	}
 }
@@ -301,7 +301,7 @@ func (r *Runner) enlist(p *poller) {
 // quiet notes that a pause has taken effect, when it has for all members.
 func (r *Runner) quiet() {
 	unlock := r.lock()
-	wish, all := r.shared.wish.Load(), r.shared.wish.isPaused()
+	wish, all := r.shared.Wish.Load(), r.shared.Wish.IsPaused()
 	for _, p := range r.roster.list() {
 		all = all && p.member.Rests(wish)
 	}

@@ -27,30 +27,30 @@ type flow struct {
 type slot struct{ held, waiting bool }
 
 // acquire has the member hold a slot for its next invocation; false when it has to wait for one.
-func (m *member) acquire() bool {
+func (m *Member) acquire() bool {
 	if !m.slot.held && !m.slot.waiting {
-		m.slot.held = m.shared.workers.Acquire(m.slots)
+		m.slot.held = m.shared.Workers.Acquire(m.slots)
 		m.slot.waiting = !m.slot.held
 	}
 	return m.slot.held
 }
 
 // giveBackSlot gives back a slot that there is no use for.
-func (m *member) giveBackSlot() {
+func (m *Member) giveBackSlot() {
 	if m.slot.held {
 		m.slot.held = false
-		m.shared.workers.Release()
+		m.shared.Workers.Release()
 	}
 }
 
 // followCircuit stops or resumes this member's intake as the circuit now stands. A circuit that the process has no partition
 // left to try with closes when its cooldown ends. It runs on the loop.
-func (m *member) followCircuit(now time.Time) {
-	shut, until := m.shared.circuit.Shut(now)
+func (m *Member) followCircuit(now time.Time) {
+	shut, until := m.shared.Circuit.Shut(now)
 	if shut {
 		m.at(until)
-	} else if m.shared.budget.Partitions.Load() == 0 && m.shared.circuit.Abandon(now) {
-		m.shared.conditions.CircuitClosed()
+	} else if m.shared.Budget.Partitions.Load() == 0 && m.shared.Circuit.Abandon(now) {
+		m.shared.Conditions.CircuitClosed()
 	}
 	if shut == m.flow.tripped {
 		return
@@ -64,7 +64,7 @@ func (m *member) followCircuit(now time.Time) {
 }
 
 // flush hands the collected changes to the client.
-func (m *member) flush() {
+func (m *Member) flush() {
 	if len(m.flow.toStart) > 0 {
 		m.consumer.Start(m.flow.toStart)
 		m.flow.toStart = m.flow.toStart[:0]
@@ -81,28 +81,28 @@ func (m *member) flush() {
 
 // release gives memory of a partition back to the budget, and lets paused partitions be fetched again: this one when it
 // is well below its share, all of them when the whole is well below the bound.
-func (m *member) release(p *partition, held int) {
+func (m *Member) release(p *partition, held int) {
 	if held == 0 {
 		return
 	}
-	m.shared.budget.Used.Add(-int64(held))
+	m.shared.Budget.Used.Add(-int64(held))
 	if len(m.flow.full) == 0 {
 		return
 	}
-	if m.shared.budget.Ample() {
+	if m.shared.Budget.Ample() {
 		for q := range m.flow.full {
 			m.resume(q, pausedByBudget)
 		}
 		clear(m.flow.full)
 		return
 	}
-	if _, paused := m.flow.full[p]; paused && p.Held() <= m.shared.budget.Share()/2 {
+	if _, paused := m.flow.full[p]; paused && p.Held() <= m.shared.Budget.Share()/2 {
 		delete(m.flow.full, p)
 		m.resume(p, pausedByBudget)
 	}
 }
 
-func (m *member) pause(p *partition, why pauseReason) {
+func (m *Member) pause(p *partition, why pauseReason) {
 	if p.pauses == 0 {
 		m.flow.toPause = append(m.flow.toPause, p.TopicPartition)
 	}
@@ -112,7 +112,7 @@ func (m *member) pause(p *partition, why pauseReason) {
 	p.pauses |= why
 }
 
-func (m *member) resume(p *partition, why pauseReason) {
+func (m *Member) resume(p *partition, why pauseReason) {
 	if p.pauses == 0 {
 		return
 	}
@@ -124,20 +124,20 @@ func (m *member) resume(p *partition, why pauseReason) {
 	}
 }
 
-func (m *member) pauseAll(why pauseReason) {
+func (m *Member) pauseAll(why pauseReason) {
 	for _, p := range m.parts {
 		m.pause(p, why)
 	}
 }
 
-func (m *member) resumeAll(why pauseReason) {
+func (m *Member) resumeAll(why pauseReason) {
 	for _, p := range m.parts {
 		m.resume(p, why)
 	}
 }
 
 // standing is the set of reasons for which every partition is paused.
-func (m *member) standing() pauseReason {
+func (m *Member) standing() pauseReason {
 	var r pauseReason
 	if m.flow.paused {
 		r |= pausedByUser
@@ -149,8 +149,8 @@ func (m *member) standing() pauseReason {
 }
 
 // obey pauses or resumes as is now wished. It runs on the loop.
-func (m *member) obey() {
-	now := m.shared.wish.Load()
+func (m *Member) obey() {
+	now := m.shared.Wish.Load()
 	if now == m.flow.obeyed || m.stop.phase != working {
 		return
 	}
@@ -167,7 +167,7 @@ func (m *member) obey() {
 }
 
 // nudged looks again at what the members share: partitions that waited for a handler of another life, and the circuit.
-func (m *member) nudged() {
+func (m *Member) nudged() {
 	now := time.Now()
 	m.followCircuit(now)
 	for _, p := range m.parts {
@@ -178,6 +178,6 @@ func (m *member) nudged() {
 // pauseWish is whether the mapping is to be paused, which Pause and Resume write and the loops read. It counts how often that
 // changed, and is odd while it is to be paused: so a loop that looks late misses no change, and can say which of them has
 // taken effect.
-type pauseWish struct{ atomic.Uint64 }
+type Wish struct{ atomic.Uint64 }
 
-func (w *pauseWish) isPaused() bool { return w.Load()%2 == 1 }
+func (w *Wish) IsPaused() bool { return w.Load()%2 == 1 }

@@ -26,7 +26,7 @@ func (g *groups) enter(r *Runner) error {
 	for _, other := range g.runners[r.client.GroupID] {
 		if what := r.differs(other); what != "" && r.sameCluster(other) {
 			return fmt.Errorf("%w: %q is that of mapping %s, which runs in this process with another %s: each would commit the records that go to the other; "+
-				"give this mapping a ConsumerGroupId or a UUID of its own", ErrGroupInUse, r.client.GroupID, other.shared.uuid, what)
+				"give this mapping a ConsumerGroupId or a UUID of its own", ErrGroupInUse, r.client.GroupID, other.shared.UUID, what)
 		}
 	}
 	if g.runners == nil {
@@ -51,8 +51,8 @@ func (g *groups) leave(r *Runner) {
 // mapping.
 func (r *Runner) differs(other *Runner) string {
 	topics := func(r *Runner) []string { return slices.Sorted(slices.Values(r.client.Topics)) }
-	switch mine, theirs := r.shared.current.Load().fingerprint, other.shared.current.Load().fingerprint; {
-	case r.shared.functionName != other.shared.functionName:
+	switch mine, theirs := r.shared.Current.Load().Fingerprint, other.shared.Current.Load().Fingerprint; {
+	case r.shared.FunctionName != other.shared.FunctionName:
 		return "FunctionName"
 	case !slices.Equal(topics(r), topics(other)):
 		return "Topics"

@@ -38,16 +38,16 @@ func (r *Runner) Healthy() error {
 	if ended {
 		return fmt.Errorf("%w: Run has ended", ErrUnhealthy)
 	}
-	if at, _ := r.shared.stopping.Times(); state == "" || state == Disabled || !at.IsZero() {
+	if at, _ := r.shared.Stopping.Times(); state == "" || state == Disabled || !at.IsZero() {
 		return nil
 	}
-	standing := r.shared.conditions.List()
-	result, _ := r.shared.conditions.LastResult(standing)
+	standing := r.shared.Conditions.List()
+	result, _ := r.shared.Conditions.LastResult(standing)
 	sick := func(at time.Time, what string) error {
 		return fmt.Errorf("%w: %s since %s; last result: %s", ErrUnhealthy, what, at.Format(time.RFC3339), result)
 	}
 	for _, p := range pollers {
-		if at, what := p.member.sick(now); what != "" {
+		if at, what := p.member.Sick(now); what != "" {
 			return sick(at, what)
 		}
 	}
@@ -59,7 +59,7 @@ func (r *Runner) Healthy() error {
 	if !ready && !since.IsZero() && now.Sub(since) >= healthPatience {
 		return sick(since, "no assignment of the group has been started: the mapping has waited for one")
 	}
-	if until, stuck := r.shared.circuit.Stuck(); stuck && now.Sub(until) >= healthPatience {
+	if until, stuck := r.shared.Circuit.Stuck(); stuck && now.Sub(until) >= healthPatience {
 		for _, p := range pollers {
 			if p.member.waitsForCircuit.Load() {
 				return sick(until, "the circuit is open although its cooldown has ended, and nothing is tried")

@@ -185,7 +185,7 @@ func TestHealthyByTheCircuit(t *testing.T) {
 			wantHealth(t, "tried every ten seconds", r, "")
 		}
 		m := r.runner.roster.list()[0].member
-		c := &r.runner.shared.circuit
+		c := &r.runner.shared.Circuit
 		c.Begin(1, -2*time.Minute) // as if nothing had been tried since
 		if ok, _ := c.Enter(time.Now()); !ok {
 			t.Fatal("the circuit is not closed")

@@ -33,34 +33,34 @@ type Config struct {
 }
 
 // core is what the members of one mapping share.
-type core struct {
+type Shared struct {
 	Config  Config
-	handler Handler
-	log     *slog.Logger
-	hooks   *hook.List
+	Handler Handler
+	Log     *slog.Logger
+	Hooks   *hook.List
 	// conditions are what is wrong, stopping the stop of Run, left what it had to leave behind.
-	conditions condition.Set
-	stopping   stop.Process
-	left       stop.Left
-	calls      stop.Calls
-	counters   counters
-	budget     limit.Bytes
-	workers    limit.Slots
-	circuit    limit.Circuit
-	orphans    limit.Orphans
+	Conditions condition.Set
+	Stopping   stop.Process
+	Left       stop.Left
+	Calls      stop.Calls
+	Counters   Counters
+	Budget     limit.Bytes
+	Workers    limit.Slots
+	Circuit    limit.Circuit
+	Orphans    limit.Orphans
 	// nudge has every member look again at what they share. It never waits.
-	nudge  func()
+	Nudge  func()
 	copies batch.Copies
-	wish   pauseWish
+	Wish   Wish
 	// hasDestination: records given up go to outlet, which is there before the first member.
-	hasDestination bool
-	outlet         atomic.Pointer[outlet]
-	current        atomic.Pointer[settings]
+	HasDestination bool
+	Outlet         atomic.Pointer[outlet]
+	Current        atomic.Pointer[Settings]
 	// functionName, uuid and bootstrap are the mapping's, as invocations show them.
-	functionName, uuid, bootstrap string
+	FunctionName, UUID, Bootstrap string
 	// cluster is the fingerprint of the bootstrap servers, for notes; group the consumer group.
-	cluster                    string
-	group                      string
+	Cluster                    string
+	Group                      string
 	census                     start.Census
 	invocations                atomic.Uint64
 	saidOfRetries, saidOfDrops condition.Said
@@ -68,8 +68,8 @@ type core struct {
 
 // member is one member of the consumer group: a client, the goroutine that polls it, the loop that owns all state, a
 // goroutine for commits and some for looking up offsets, and the invocations. run starts and awaits them all.
-type member struct {
-	shared   *core
+type Member struct {
+	shared   *Shared
 	consumer driver.Consumer
 
 	in       chan message          // from the poll goroutine and the driver's Listener calls, in order
@@ -100,7 +100,7 @@ type member struct {
 	// waitsForCircuit: partitions are not fetched, for the circuit is open.
 	waitsForCircuit atomic.Bool
 	// published is the last snapshot; wanted: somebody asked for another one.
-	published atomic.Pointer[snapshot]
+	published atomic.Pointer[Snapshot]
 	wanted    atomic.Bool
 
 	// quiet is called on the loop when a pause has taken effect here: nothing is in flight any more. pauseReported is the wish that
@@ -109,7 +109,7 @@ type member struct {
 	pauseReported atomic.Uint64
 
 	// What follows the loop goroutine owns.
-	settings *settings // the mapping's current ones, as last seen
+	settings *Settings // the mapping's current ones, as last seen
 	parts    map[TopicPartition]*partition
 	pool     batch.Pool[*partition]
 	retry    batch.Queue[*partition] // by the time of the next try
@@ -146,8 +146,8 @@ const (
 	lost
 )
 
-func newMember(c *core) *member {
-	m := &member{
+func NewMember(c *Shared) *Member {
+	m := &Member{
 		shared:   c,
 		in:       make(chan message),
 		free:     make(chan *intake.Delivery, 2),
@@ -165,12 +165,12 @@ func newMember(c *core) *member {
 		closed:   make(chan struct{}),
 		ready:    make(chan struct{}),
 
-		troubles: c.conditions.NewHolder(),
+		troubles: c.Conditions.NewHolder(),
 	}
 	m.free <- new(intake.Delivery)
 	m.free <- new(intake.Delivery)
-	m.published.Store(&snapshot{heard: make(chan struct{})})
-	m.settings = c.current.Load()
+	m.published.Store(&Snapshot{heard: make(chan struct{})})
+	m.settings = c.Current.Load()
 	m.parts = make(map[TopicPartition]*partition)
 	m.flying = make(map[*invocation]struct{})
 	m.flow.full = make(map[*partition]struct{})
@@ -182,7 +182,7 @@ func newMember(c *core) *member {
 
 // run joins the group and works until ctx ends or the client fails for good. It returns when every goroutine that it
 // started has returned, or with a *StuckError.
-func (m *member) run(ctx context.Context, cfg driver.Config) error {
+func (m *Member) Run(ctx context.Context, cfg driver.Config) error {
 	consumer, err := m.shared.Config.Driver.Open(cfg, listener{m})
 	if err != nil {
 		close(m.closed)
@@ -218,7 +218,7 @@ func (m *member) run(ctx context.Context, cfg driver.Config) error {
 	m.busySince.Store(0)
 	close(m.closed)
 	m.troubles.End(func(*Condition) bool { return true })
-	m.shared.workers.Leave(m.slots)
+	m.shared.Workers.Leave(m.slots)
 	stopPolling()
 	stopIO()
 	m.cancelHandlers(ErrStopping)
@@ -227,7 +227,7 @@ func (m *member) run(ctx context.Context, cfg driver.Config) error {
 }
 
 // pollLoop is the poll goroutine: the only one that calls Poll and Close.
-func (m *member) pollLoop(ctx, background context.Context) error {
+func (m *Member) pollLoop(ctx, background context.Context) error {
 	var fatal error
 	for ctx.Err() == nil && fatal == nil {
 		var d *intake.Delivery
@@ -244,7 +244,7 @@ func (m *member) pollLoop(ctx, background context.Context) error {
 			m.free <- d
 			continue
 		}
-		d.Prepare(m.shared.current.Load().filter)
+		d.Prepare(m.shared.Current.Load().Filter)
 		select {
 		case m.in <- message{delivery: d}:
 		case <-m.closed:
@@ -263,13 +263,13 @@ func (m *member) pollLoop(ctx, background context.Context) error {
 	defer cancel()
 	defer func() {
 		m.closeBegan.Store(0)
-		m.shared.left.Returned(m)
+		m.shared.Left.Returned(m)
 	}()
 	return m.consumer.Close(closeCtx)
 }
 
 // listener hands the driver's calls to the loop and waits for its answer.
-type listener struct{ m *member }
+type listener struct{ m *Member }
 
 func (l listener) Assigned(parts []TopicPartition) { l.tell(assigned, parts) }
 func (l listener) Revoked(parts []TopicPartition)  { l.tell(revoked, parts) }

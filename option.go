@@ -364,7 +364,7 @@ func WithDialer(dial func(ctx context.Context, network, address string) (net.Con
 
 // warnOf tells of limits that cannot meet: a batch that has no room in the budget even when its records are empty goes when
 // the budget is full.
-func (o *options) warnOf(s *settings) {
+func (o *options) warnOf(s *Settings) {
 	if need := s.BatchSize * batch.RecordWeight; need > o.bufferBytes {
 		o.logger.Warn("WithBufferBytes has no room for BatchSize records: batches are sent when the buffer is full",
 			"BatchSize", s.BatchSize, "bufferBytes", o.bufferBytes, "need", need)

@@ -14,8 +14,8 @@ const othersAfter = time.Minute
 
 // checkOthers has the group's commits looked at for those of another mapping: a while after each assignment, and with each
 // refresh.
-func (m *member) checkOthers(now time.Time) {
-	if m.lookups.nextOthers.IsZero() || m.settings.fingerprint == "" {
+func (m *Member) checkOthers(now time.Time) {
+	if m.lookups.nextOthers.IsZero() || m.settings.Fingerprint == "" {
 		return
 	}
 	if now.Before(m.lookups.nextOthers) {
@@ -27,16 +27,16 @@ func (m *member) checkOthers(now time.Time) {
 }
 
 // foundOthers says once, for each mapping that is not this one, that it reads in the same group.
-func (m *member) foundOthers(others []string) {
+func (m *Member) foundOthers(others []string) {
 	for _, other := range others {
-		if other == m.settings.fingerprint || m.lookups.others[other] {
+		if other == m.settings.Fingerprint || m.lookups.others[other] {
 			continue
 		}
 		m.lookups.others[other] = true
 		err := &driver.Error{Kind: driver.KindInvalidConfig, Offset: -1, Err: fmt.Errorf("another mapping commits in consumer group %q: "+
 			"its FunctionName or FilterCriteria differ from this one's, and each commits the records that go to the other; "+
-			"give each a ConsumerGroupId or UUID of its own", m.shared.group)}
-		m.shared.log.Error("two mappings share a consumer group", "err", err)
-		m.shared.hooks.Error(m.shared.conditions.Problem(OpGroup, err))
+			"give each a ConsumerGroupId or UUID of its own", m.shared.Group)}
+		m.shared.Log.Error("two mappings share a consumer group", "err", err)
+		m.shared.Hooks.Error(m.shared.Conditions.Problem(OpGroup, err))
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 // answered takes in the answer to a lookup, for the partitions that still live: an answer belongs to the assignment that
 // it was asked in.
-func (m *member) answered(now time.Time, l lookup) {
+func (m *Member) answered(now time.Time, l lookup) {
 	m.lookups.underWay--
 	var again []*partition
 	failure := l.Err
@@ -59,8 +59,8 @@ func (m *member) answered(now time.Time, l lookup) {
 		return
 	}
 	after := m.lookupPause(l.Tries + 1)
-	m.shared.counters.pollErrors.Add(1)
-	m.shared.hooks.Error(m.troubles.LookupFailed(failure))
+	m.shared.Counters.PollErrors.Add(1)
+	m.shared.Hooks.Error(m.troubles.LookupFailed(failure))
 	m.lookups.again(l, again, now.Add(after))
 }
 
@@ -88,7 +88,7 @@ func (l *lookups) again(failed lookup, parts []*partition, after time.Time) {
 
 // startFound takes in where a partition starts. A start that the group has not yet is committed before anything of the partition
 // is delivered, so that it is decided once for the whole group, whoever reads on from it.
-func (m *member) startFound(now time.Time, p *partition, f *start.Answer) {
+func (m *Member) startFound(now time.Time, p *partition, f *start.Answer) {
 	if p.phase != starting || p.found != nil {
 		return
 	}
@@ -102,7 +102,7 @@ func (m *member) startFound(now time.Time, p *partition, f *start.Answer) {
 }
 
 // launch lets a partition run from its start.
-func (m *member) launch(now time.Time, p *partition, f *start.Answer) {
+func (m *Member) launch(now time.Time, p *partition, f *start.Answer) {
 	if p.phase != starting {
 		return
 	}
@@ -117,7 +117,7 @@ func (m *member) launch(now time.Time, p *partition, f *start.Answer) {
 }
 
 // startAt tells the client where to read a partition on.
-func (m *member) startAt(p *partition, offset int64, leaderEpoch int32) {
+func (m *Member) startAt(p *partition, offset int64, leaderEpoch int32) {
 	m.troubles.Started(p.TopicPartition)
 	m.flow.epochs++
 	p.epoch, p.next, p.readEpoch = m.flow.epochs, offset, leaderEpoch
@@ -125,7 +125,7 @@ func (m *member) startAt(p *partition, offset int64, leaderEpoch int32) {
 }
 
 // announce closes Ready when every partition of the first assignment is started.
-func (m *member) announce() {
+func (m *Member) announce() {
 	for _, p := range m.parts {
 		if p.phase == starting {
 			return
@@ -140,7 +140,7 @@ const movesAtOnce = 3
 
 // relocate goes on elsewhere when a position does not exist any more, or not yet, or, where to says where, when the log was
 // cut below it and has grown again.
-func (m *member) relocate(now time.Time, tp TopicPartition, from, to int64) {
+func (m *Member) relocate(now time.Time, tp TopicPartition, from, to int64) {
 	p := m.parts[tp]
 	if p == nil || p.phase != running || p.moving {
 		return
@@ -167,7 +167,7 @@ func (m *member) relocate(now time.Time, tp TopicPartition, from, to int64) {
 
 // move goes on at the offset found: the log's start when retention passed the position, and what was received before
 // stays and is handled; its end, or where it parts from what was read, when the log was cut.
-func (m *member) move(now time.Time, p *partition, from int64, f start.Answer) {
+func (m *Member) move(now time.Time, p *partition, from int64, f start.Answer) {
 	p.moving = false
 	if p.phase != running {
 		return
@@ -180,7 +180,7 @@ func (m *member) move(now time.Time, p *partition, from int64, f start.Answer) {
 	case to < from:
 		info.Why, info.Lost = "truncation", from-to
 	}
-	m.shared.counters.lost.Add(info.Lost)
+	m.shared.Counters.Lost.Add(info.Lost)
 	switch {
 	case to < from:
 		// Records that were received and are not resolved may have been cut off, and others may take their offsets: no
@@ -206,17 +206,17 @@ func (m *member) move(now time.Time, p *partition, from int64, f start.Answer) {
 	m.offsetsLost(info, p.Key)
 }
 
-func (m *member) offsetsLost(info OffsetsLostInfo, key string) {
+func (m *Member) offsetsLost(info OffsetsLostInfo, key string) {
 	if info.Why == "" {
 		return
 	}
-	m.shared.log.Error("offsets lost", "why", info.Why, "partition", key, "from", info.From, "to", info.To, "lost", info.Lost)
-	m.shared.hooks.OffsetsLost(info)
+	m.shared.Log.Error("offsets lost", "why", info.Why, "partition", key, "from", info.From, "to", info.To, "lost", info.Lost)
+	m.shared.Hooks.OffsetsLost(info)
 }
 
 // renew ends a partition's life here and begins another within the same assignment. The client keeps its pauses, so what
 // the old life alone was paused for ends with it.
-func (m *member) renew(p *partition) *partition {
+func (m *Member) renew(p *partition) *partition {
 	m.resume(p, pausedByBudget)
 	m.remove(p)
 	q := m.admit(p.TopicPartition)
@@ -226,7 +226,7 @@ func (m *member) renew(p *partition) *partition {
 
 // reportedAnew takes in the client's word that a topic was deleted and made again, for which it holds the partitions. The
 // engine decides: it may have noticed by itself, and gone on with the new topic already.
-func (m *member) reportedAnew(topic string) {
+func (m *Member) reportedAnew(topic string) {
 	l := lookup{Question: start.Question{Kind: start.IDs}, reported: true}
 	for _, p := range m.running() {
 		if p.Topic == topic {
@@ -240,7 +240,7 @@ func (m *member) reportedAnew(topic string) {
 
 // compareIDs begins anew with the partitions whose topic is not the one that they were started with, and returns those of
 // which it is not known.
-func (m *member) compareIDs(l *lookup) (unknown []*partition) {
+func (m *Member) compareIDs(l *lookup) (unknown []*partition) {
 	var old []*partition
 	for i, p := range l.parts {
 		if !p.alive || p.phase != running {
@@ -267,11 +267,11 @@ func (m *member) compareIDs(l *lookup) (unknown []*partition) {
 
 // recreated begins anew with partitions whose topic was deleted and made again: what is known of it, and what is in
 // flight, belongs to another log.
-func (m *member) recreated(olds []*partition) {
+func (m *Member) recreated(olds []*partition) {
 	l := lookup{Question: start.Question{Kind: start.Begin}}
 	for _, old := range olds {
 		info := OffsetsLostInfo{TopicPartition: old.TopicPartition, From: old.next, Lost: max(0, old.next-old.position()), Why: "topic recreated"}
-		m.shared.counters.lost.Add(info.Lost)
+		m.shared.Counters.Lost.Add(info.Lost)
 		p := m.renew(old)
 		p.anew = true
 		l.parts = append(l.parts, p)

@@ -34,6 +34,6 @@ func (c *roster) remove(p *poller) {
 // nudge has every member look again at what they share. It never waits.
 func (c *roster) nudge() {
 	for _, p := range c.list() {
-		p.member.nudge()
+		p.member.Nudge()
 	}
 }

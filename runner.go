@@ -14,7 +14,7 @@ import (
 
 // Runner runs one mapping. Make it with New, run it once with Run; all its methods are safe for concurrent use.
 type Runner struct {
-	shared  *core
+	shared  *Shared
 	opts    *options
 	roster  roster
 	mapping Mapping
@@ -45,22 +45,22 @@ type Runner struct {
 type identity struct{ uuid, functionName, bootstrap string }
 
 // newRunner puts a Runner together; New has validated everything.
-func newRunner(o *options, h Handler, s *settings, client driver.Config, id identity) *Runner {
+func newRunner(o *options, h Handler, s *Settings, client driver.Config, id identity) *Runner {
 	for _, v := range slices.Backward(o.middleware) {
 		h = v(h)
 	}
-	c := &core{Config: o.config(), handler: h, log: o.logger, hooks: hook.NewList(o.hooks), uuid: id.uuid, functionName: id.functionName, bootstrap: id.bootstrap,
-		cluster: start.Fingerprint(id.bootstrap), group: client.GroupID}
-	c.current.Store(s)
-	c.budget.Limit = o.bufferBytes
+	c := &Shared{Config: o.config(), Handler: h, Log: o.logger, Hooks: hook.NewList(o.hooks), UUID: id.uuid, FunctionName: id.functionName, Bootstrap: id.bootstrap,
+		Cluster: start.Fingerprint(id.bootstrap), Group: client.GroupID}
+	c.Current.Store(s)
+	c.Budget.Limit = o.bufferBytes
 	// The default policy begins with all that the range allows: a process that has just started has everything to catch up
 	// with, and must not wait for Lambda's minute. A policy that the user chose begins at the minimum.
-	c.workers.Begin(o.minimumWorkers, o.maximumWorkers, !o.scaler)
-	c.circuit.Begin(o.breaker.Failures, o.breaker.Cooldown)
-	c.conditions.Init(o.logger)
-	c.stopping.Init()
+	c.Workers.Begin(o.minimumWorkers, o.maximumWorkers, !o.scaler)
+	c.Circuit.Begin(o.breaker.Failures, o.breaker.Cooldown)
+	c.Conditions.Init(o.logger)
+	c.Stopping.Init()
 	r := &Runner{shared: c, opts: o, client: client, ready: make(chan struct{}), resumed: make(chan struct{}, 1), updated: make(chan struct{}, 1), access: make(chan struct{}, 1)}
-	c.nudge = r.roster.nudge
+	c.Nudge = r.roster.nudge
 	return r
 }
 
@@ -87,7 +87,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		return err
 	}
 	defer inProcess.leave(r)
-	go r.shared.hooks.Run() // awaited by finish
+	go r.shared.Hooks.Run() // awaited by finish
 	done := make(chan error, 1)
 	go func() { done <- r.work(ctx) }() // awaited here, with a bound
 	return r.await(ctx, done)
@@ -105,9 +105,9 @@ func (r *Runner) work(ctx context.Context) error {
 	defer watchers.Wait()
 	defer cancel(nil)
 	watchers.Go(func() { r.watchConditions(ctx) })
-	since := r.shared.calls.Begin(OpCredentials)
+	since := r.shared.Calls.Begin(OpCredentials)
 	credentials, err := r.resolveCredentials(ctx)
-	r.shared.calls.End(since)
+	r.shared.Calls.End(since)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -116,8 +116,8 @@ func (r *Runner) work(ctx context.Context) error {
 	}
 	r.client.Credentials = credentials
 	r.inForce(credentials, false)
-	r.shared.log.Info("event source mapping starts", "UUID", r.shared.uuid, "FunctionName", r.shared.functionName, "ConsumerGroupId", r.client.GroupID,
-		"Topics", r.client.Topics, "bootstrap", r.shared.bootstrap, "driver", r.opts.driver.Name())
+	r.shared.Log.Info("event source mapping starts", "UUID", r.shared.UUID, "FunctionName", r.shared.FunctionName, "ConsumerGroupId", r.client.GroupID,
+		"Topics", r.client.Topics, "bootstrap", r.shared.Bootstrap, "driver", r.opts.driver.Name())
 	out, err := r.openDestination(ctx, r.client)
 	if err != nil {
 		return err
@@ -148,7 +148,7 @@ func (r *Runner) awaitEnabled(ctx context.Context) bool {
 		if ctx.Err() != nil {
 			return false
 		}
-		if !r.shared.wish.isPaused() {
+		if !r.shared.Wish.IsPaused() {
 			r.settleState(Disabled, Enabling)
 			unlock := r.lock()
 			r.enabledAt = time.Now()
@@ -168,7 +168,7 @@ func (r *Runner) becomeReady() {
 	unlock := r.lock()
 	again := r.isReady
 	r.isReady = true
-	if !again && !r.shared.wish.isPaused() {
+	if !again && !r.shared.Wish.IsPaused() {
 		r.change("", Enabled)
 	}
 	unlock()
@@ -202,11 +202,11 @@ func (r *Runner) Resume() { r.want(false) }
 // want changes the wish, with the state that follows from it, and has the loops look.
 func (r *Runner) want(paused bool) {
 	unlock := r.lock()
-	if r.shared.wish.isPaused() == paused || r.ended {
+	if r.shared.Wish.IsPaused() == paused || r.ended {
 		unlock()
 		return
 	}
-	r.shared.wish.Add(1)
+	r.shared.Wish.Add(1)
 	r.enabledAt = time.Now()
 	switch {
 	case paused && r.started.Load():
@@ -253,7 +253,7 @@ func (r *Runner) change(from, to State) {
 		r.reason = r.faultCode
 	}
 	info := StateInfo{From: old, To: to, Reason: r.reason}
-	r.shared.hooks.StateChange(info) // never waits, and so comes in order
+	r.shared.Hooks.StateChange(info) // never waits, and so comes in order
 	r.untold = append(r.untold, info)
 }
 
@@ -271,7 +271,7 @@ func (r *Runner) tellStates() {
 		r.untold = nil
 		unlock()
 		for _, info := range infos {
-			r.shared.log.Info("state", "from", string(info.From), "to", string(info.To))
+			r.shared.Log.Info("state", "from", string(info.From), "to", string(info.To))
 		}
 		unlock = r.lock()
 		r.telling = false
@@ -283,7 +283,7 @@ func (r *Runner) tellStates() {
 func (r *Runner) gather() (s Status) {
 	s.OffsetLag = make(map[string]int64)
 	for _, p := range r.roster.list() {
-		addTo(&s, p.member.snapshot())
+		addTo(&s, p.member.Snapshot())
 	}
 	sum(&s)
 	return s
@@ -306,22 +306,22 @@ func (r *Runner) Status() Status {
 	if until := s.Credentials.Expires; !until.IsZero() {
 		s.Credentials.DaysLeft = int(time.Until(until) / (24 * time.Hour))
 	}
-	s.UUID, s.FunctionName, s.ConsumerGroupID, s.Driver = r.shared.uuid, r.shared.functionName, r.client.GroupID, r.opts.driver.Name()
-	s.Conditions = r.shared.conditions.List()
-	s.LastProcessingResult, s.Diagnosis = r.shared.conditions.LastResult(s.Conditions)
+	s.UUID, s.FunctionName, s.ConsumerGroupID, s.Driver = r.shared.UUID, r.shared.FunctionName, r.client.GroupID, r.opts.driver.Name()
+	s.Conditions = r.shared.Conditions.List()
+	s.LastProcessingResult, s.Diagnosis = r.shared.Conditions.LastResult(s.Conditions)
 	mark(&s)
 	if s.State == Creating && s.Diagnosis.Code != "" {
 		s.StateTransitionReason = string(s.Diagnosis.Code)
 	}
-	s.Workers = r.shared.workers.Limit()
-	s.CircuitOpen = r.shared.circuit.IsOpen()
-	s.BufferedBytes, s.BufferLimit = int(r.shared.budget.Used.Load()), r.shared.budget.Limit
+	s.Workers = r.shared.Workers.Limit()
+	s.CircuitOpen = r.shared.Circuit.IsOpen()
+	s.BufferedBytes, s.BufferLimit = int(r.shared.Budget.Used.Load()), r.shared.Budget.Limit
 	if !s.Scaling.LagTime.IsZero() {
 		s.Scaling.LagAge = time.Since(s.Scaling.LagTime)
 	}
-	s.Metrics, s.Destination = r.shared.counters.snapshot(), r.destinationStatus()
+	s.Metrics, s.Destination = r.shared.Counters.Snapshot(), r.destinationStatus()
 	return s
 }
 
 // Metrics returns the counters alone; it asks nobody and is cheap.
-func (r *Runner) Metrics() Metrics { return r.shared.counters.snapshot() }
+func (r *Runner) Metrics() Metrics { return r.shared.Counters.Snapshot() }

@@ -10,14 +10,14 @@ import (
 )
 
 // settings are what the engine reads of a mapping: immutable, and replaced whole by Update.
-type settings struct {
+type Settings struct {
 	batch.Limits
-	retry  verdict.Policy
-	maxAge time.Duration // 0 = no limit
-	start  start.Policy
+	Retry  verdict.Policy
+	MaxAge time.Duration // 0 = no limit
+	Start  start.Policy
 	// fingerprint names what members of one group must agree on.
-	fingerprint string
-	filter      *intake.Filter // nil = everything matches
+	Fingerprint string
+	Filter      *intake.Filter // nil = everything matches
 	// minimumPollers and maximumPollers are ProvisionedPollerConfig's; zeros = one poller.
-	minimumPollers, maximumPollers int
+	MinimumPollers, MaximumPollers int
 }

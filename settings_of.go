@@ -17,32 +17,32 @@ const (
 )
 
 // settingsOf reads a mapping that is valid.
-func settingsOf(m Mapping) *settings {
+func settingsOf(m Mapping) *Settings {
 	m = m.WithDefaults()
 	e := event.KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: bootstrap(m)}
-	s := &settings{
+	s := &Settings{
 		Limits: batch.Limits{BatchSize: m.BatchSize, Window: defaultWindow, Payload: payloadLimit, Envelope: e.EnvelopeSize()},
-		retry:  verdict.Policy{MaximumRetryAttempts: -1, Bisect: m.BisectBatchOnFunctionError, Partial: len(m.FunctionResponseTypes) > 0},
+		Retry:  verdict.Policy{MaximumRetryAttempts: -1, Bisect: m.BisectBatchOnFunctionError, Partial: len(m.FunctionResponseTypes) > 0},
 	}
 	if w := m.MaximumBatchingWindowInSeconds; w != nil {
 		s.Window = time.Duration(*w) * time.Second
 	}
 	if n := m.MaximumRetryAttempts; n != nil {
-		s.retry.MaximumRetryAttempts = *n
+		s.Retry.MaximumRetryAttempts = *n
 	}
 	if a := m.MaximumRecordAgeInSeconds; a != nil && *a > 0 {
-		s.maxAge = time.Duration(*a) * time.Second
+		s.MaxAge = time.Duration(*a) * time.Second
 	}
 	if c := m.ProvisionedPollerConfig; c != nil {
-		s.minimumPollers, s.maximumPollers = *c.MinimumPollers, *c.MaximumPollers
+		s.MinimumPollers, s.MaximumPollers = *c.MinimumPollers, *c.MaximumPollers
 	}
 	switch m.StartingPosition {
 	case Latest:
-		s.start.At = driver.AtEnd
+		s.Start.At = driver.AtEnd
 	case AtTimestamp:
-		s.start.At = driver.OffsetAt(m.StartingPositionTimestamp.UnixMilli())
+		s.Start.At = driver.OffsetAt(m.StartingPositionTimestamp.UnixMilli())
 	default:
-		s.start.At = driver.AtEarliest
+		s.Start.At = driver.AtEarliest
 	}
 	return s
 }

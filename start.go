@@ -40,16 +40,16 @@ type lookups struct {
 }
 
 // lookupLoop is a lookup goroutine.
-func (m *member) lookupLoop(ctx context.Context) {
-	asker := start.Asker{Consumer: m.consumer, Census: &m.shared.census, Cluster: m.shared.cluster,
-		Fingerprint: func() string { return m.shared.current.Load().fingerprint }}
+func (m *Member) lookupLoop(ctx context.Context) {
+	asker := start.Asker{Consumer: m.consumer, Census: &m.shared.census, Cluster: m.shared.Cluster,
+		Fingerprint: func() string { return m.shared.Current.Load().Fingerprint }}
 	for {
 		select {
 		case l := <-m.toLookUp:
 			lookCtx, cancel := context.WithTimeout(ctx, start.Timeout)
-			call := m.shared.calls.Begin(OpStart)
+			call := m.shared.Calls.Begin(OpStart)
 			asker.Resolve(lookCtx, &l.Question)
-			m.shared.calls.End(call)
+			m.shared.Calls.End(call)
 			cancel()
 			select {
 			case m.answers <- l:
@@ -63,7 +63,7 @@ func (m *member) lookupLoop(ctx context.Context) {
 }
 
 // lookupPause is how long to wait before a lookup's nth try after the first.
-func (m *member) lookupPause(n int) time.Duration {
+func (m *Member) lookupPause(n int) time.Duration {
 	return limit.Backoff{First: 100 * time.Millisecond, Most: 5 * time.Second}.After(n, m.rng)
 }
 
@@ -71,7 +71,7 @@ func (m *member) lookupPause(n int) time.Duration {
 func (l *lookups) add(one lookup) { l.queued = append(l.queued, one) }
 
 // advanceLookups hands the lookups that may begin to their goroutines.
-func (m *member) advanceLookups(now time.Time) {
+func (m *Member) advanceLookups(now time.Time) {
 	if m.stop.phase != working {
 		return
 	}
@@ -98,8 +98,8 @@ func (m *member) advanceLookups(now time.Time) {
 }
 
 // name writes down for a lookup's goroutine what it needs to know; false when none of its partitions lives any more.
-func (m *member) name(l *lookup) bool {
-	l.Start = m.settings.start
+func (m *Member) name(l *lookup) bool {
+	l.Start = m.settings.Start
 	if l.Kind == start.Topics {
 		return true
 	}
@@ -117,7 +117,7 @@ func (m *member) name(l *lookup) bool {
 }
 
 // checkTopics asks now and then whether topics were deleted and made again.
-func (m *member) checkTopics(now time.Time) {
+func (m *Member) checkTopics(now time.Time) {
 	if m.shared.Config.LagInterval <= 0 || !m.shared.Config.Driver.Features().TopicIDs {
 		return
 	}
@@ -131,7 +131,7 @@ func (m *member) checkTopics(now time.Time) {
 }
 
 // running are the partitions that are fetched and handled.
-func (m *member) running() (parts []*partition) {
+func (m *Member) running() (parts []*partition) {
 	for _, p := range m.parts {
 		if p.phase == running {
 			parts = append(parts, p)

@@ -37,9 +37,9 @@ func (r *rig) seen(partition int32) string {
 	return briefRecords(all)
 }
 
-func startingAt(at driver.OffsetAt) *settings {
+func startingAt(at driver.OffsetAt) *Settings {
 	s := defaults()
-	s.start.At = at
+	s.Start.At = at
 	return s
 }
 

@@ -5,7 +5,7 @@ import (
 )
 
 // status fills in what the loop knows. It runs on the loop.
-func (m *member) status(s *Status) {
+func (m *Member) status(s *Status) {
 	now := time.Now()
 	s.Time = now
 	s.InFlight = len(m.flying)

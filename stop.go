@@ -33,18 +33,18 @@ const (
 )
 
 // fail begins a stop with the client's last word.
-func (m *member) fail(err error) {
+func (m *Member) fail(err error) {
 	if m.stop.fatal == nil {
 		m.stop.fatal = &SourceError{Op: string(OpPoll), Err: err}
 	}
-	m.shared.log.Error("the client failed for good", "err", err)
-	m.shared.conditions.Hold(m.shared.conditions.Problem(OpPoll, err)) // of the Runner: it outlives the member
+	m.shared.Log.Error("the client failed for good", "err", err)
+	m.shared.Conditions.Hold(m.shared.Conditions.Problem(OpPoll, err)) // of the Runner: it outlives the member
 	m.beginStop(time.Now(), false)
 }
 
 // beginStop ends the intake. A surplus member, which others take the place of, is as a rebalance that takes away all that
 // it has.
-func (m *member) beginStop(now time.Time, surplus bool) {
+func (m *Member) beginStop(now time.Time, surplus bool) {
 	if m.stop.phase != working {
 		return
 	}
@@ -57,7 +57,7 @@ func (m *member) beginStop(now time.Time, surplus bool) {
 	s.phase = finishing
 	s.by = now.Add(all - all/50) // the rest is for what it takes to return
 	s.deadline = now.Add(handlers)
-	m.shared.log.Info("stopping", "inFlight", len(m.flying), "bound", all)
+	m.shared.Log.Info("stopping", "inFlight", len(m.flying), "bound", all)
 	for _, p := range m.parts {
 		p.recall(ErrStopping)
 		m.pause(p, pausedByUser)
@@ -81,10 +81,10 @@ func (s *stopState) hasten(now, by time.Time) {
 }
 
 // advanceStop moves a stop on as far as it goes.
-func (m *member) advanceStop(now time.Time) {
+func (m *Member) advanceStop(now time.Time) {
 	s := &m.stop
 	if s.phase != working {
-		s.hasten(now, m.shared.stopping.MemberBy())
+		s.hasten(now, m.shared.Stopping.MemberBy())
 	}
 	for {
 		due := !now.Before(s.deadline)
@@ -117,7 +117,7 @@ func (m *member) advanceStop(now time.Time) {
 				return
 			}
 			if m.commits.underWay != nil {
-				m.shared.counters.abandonedCommits.Add(1)
+				m.shared.Counters.AbandonedCommits.Add(1)
 			}
 			if m.anyDirty() {
 				m.uncommitted(now)
@@ -139,25 +139,25 @@ func (m *member) advanceStop(now time.Time) {
 }
 
 // closeSlack is how much longer than the client's Close may take it is waited for: it returns at the end of its context.
-func (m *member) closeSlack() time.Duration {
+func (m *Member) closeSlack() time.Duration {
 	all, _ := stop.Bound(m.shared.Config.StopTimeout)
 	return all / 100
 }
 
 // abandon leaves an invocation behind: what it does later means nothing.
-func (m *member) abandon(inv *invocation) {
+func (m *Member) abandon(inv *invocation) {
 	h := StuckHandler{Partitions: ranges(inv.parts), Since: inv.started}
-	m.shared.left.Handler(inv, h)
-	m.shared.log.Error("a handler ignores the end of its context and is left behind", "partitions", h.Partitions, "since", h.Since)
+	m.shared.Left.Handler(inv, h)
+	m.shared.Log.Error("a handler ignores the end of its context and is left behind", "partitions", h.Partitions, "since", h.Since)
 	delete(m.flying, inv)
-	m.shared.workers.Release()
-	if m.shared.circuit.Leave() {
-		m.shared.nudge()
+	m.shared.Workers.Release()
+	if m.shared.Circuit.Leave() {
+		m.shared.Nudge()
 	}
 }
 
 // uncommitted notes that a stop goes on without a commit of what was handled.
-func (m *member) uncommitted(now time.Time) {
+func (m *Member) uncommitted(now time.Time) {
 	call := StuckCall{Op: OpCommit, Since: now, Err: errors.New("records that were handled are not committed: they will be delivered again")}
 	if m.commits.underWay != nil {
 		call.Since = m.commits.underWay.began
@@ -168,33 +168,33 @@ func (m *member) uncommitted(now time.Time) {
 		}
 		return c.Op == OpCommit
 	})
-	m.shared.left.Call(nil, call)
-	m.shared.log.Error("the stop goes on without a commit", "since", call.Since, "err", call.Err)
+	m.shared.Left.Call(nil, call)
+	m.shared.Log.Error("the stop goes on without a commit", "since", call.Since, "err", call.Err)
 }
 
 // clientStuck notes that the poll goroutine does not come back from the client.
-func (m *member) clientStuck() {
+func (m *Member) clientStuck() {
 	call := StuckCall{Op: OpClose, Since: time.Now()}
 	if at := m.closeBegan.Load(); at != 0 {
 		call.Since = time.Unix(0, at)
 	} else if at := m.inPoll.Load(); at != 0 {
 		call.Op, call.Since = OpPoll, time.Unix(0, at)
 	}
-	m.shared.left.Call(m, call)
-	m.shared.log.Error("the Kafka client does not return and is left behind", "op", string(call.Op), "since", call.Since)
+	m.shared.Left.Call(m, call)
+	m.shared.Log.Error("the Kafka client does not return and is left behind", "op", string(call.Op), "since", call.Since)
 }
 
 // pollEnded takes in the end of the poll goroutine: the client is closed, and no goroutine is left behind of ours. Where it
 // did not leave the group in order nothing is lost by that: the group finds out by itself.
-func (m *member) pollEnded(err error) {
+func (m *Member) pollEnded(err error) {
 	if err != nil {
-		m.shared.log.Warn("the group was not left in order; it notices after the session timeout", "err", err)
+		m.shared.Log.Warn("the group was not left in order; it notices after the session timeout", "err", err)
 	}
 	m.stop.phase = stopped
 }
 
 // anyDirty reports whether a partition has something to commit.
-func (m *member) anyDirty() bool {
+func (m *Member) anyDirty() bool {
 	for _, p := range m.parts {
 		if p.dirty() {
 			return true

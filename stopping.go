@@ -8,7 +8,7 @@ import (
 
 // beginStop begins the stop of Run.
 func (r *Runner) beginStop() {
-	if !r.shared.stopping.Begin(r.opts.stopTimeout) {
+	if !r.shared.Stopping.Begin(r.opts.stopTimeout) {
 		return
 	}
 	unlock := r.lock()
@@ -27,10 +27,10 @@ func (r *Runner) await(ctx context.Context, done <-chan error) error {
 	case result = <-done:
 		return r.conclude(result, true)
 	case <-ctx.Done():
-	case <-r.shared.stopping.Begun:
+	case <-r.shared.Stopping.Begun:
 	}
 	r.beginStop()
-	begun, by := r.shared.stopping.Times()
+	begun, by := r.shared.Stopping.Times()
 	// A hook that runs has a fifth of the time; from then on nobody waits for it, and the rest of the stop goes on.
 	hook := time.NewTimer(by.Sub(begun) / 5)
 	defer hook.Stop()
@@ -41,7 +41,7 @@ func (r *Runner) await(ctx context.Context, done <-chan error) error {
 		case result = <-done:
 			return r.conclude(result, true)
 		case <-hook.C:
-			r.shared.hooks.Release()
+			r.shared.Hooks.Release()
 		case <-end.C:
 			return r.conclude(nil, false)
 		}
@@ -50,22 +50,22 @@ func (r *Runner) await(ctx context.Context, done <-chan error) error {
 
 // conclude is the end of Run, with all done or not.
 func (r *Runner) conclude(result error, done bool) error {
-	r.shared.stopping.Begin(r.opts.stopTimeout) // of a Run that ended by itself
-	begun, by := r.shared.stopping.Times()
+	r.shared.Stopping.Begin(r.opts.stopTimeout) // of a Run that ended by itself
+	begun, by := r.shared.Stopping.Times()
 	r.end()
-	r.shared.hooks.Finish()
+	r.shared.Hooks.Finish()
 	last := time.NewTimer(max(time.Until(by), 0))
 	defer last.Stop()
 	select {
-	case <-r.shared.hooks.Ended:
+	case <-r.shared.Hooks.Ended:
 	case <-last.C:
-		r.shared.hooks.Release()
+		r.shared.Hooks.Release()
 	}
-	stuck := r.shared.left.Stuck(begun)
+	stuck := r.shared.Left.Stuck(begun)
 	if stuck == nil {
 		stuck = new(StuckError)
 	}
-	if call := r.shared.hooks.Stuck(); call != nil {
+	if call := r.shared.Hooks.Stuck(); call != nil {
 		stuck.Calls = append(stuck.Calls, *call)
 	}
 	if !done {
@@ -78,18 +78,18 @@ func (r *Runner) conclude(result error, done bool) error {
 			result = errors.Join(result, stuck)
 		}
 	}
-	r.shared.log.Info("event source mapping ended", "err", result)
+	r.shared.Log.Info("event source mapping ended", "err", result)
 	return result
 }
 
 // blocked names what keeps Run's work from ending.
 func (r *Runner) blocked() []StuckCall {
-	list := r.shared.calls.UnderWay()
+	list := r.shared.Calls.UnderWay()
 	for _, p := range r.roster.list() {
 		list = append(list, p.member.Blocked()...)
 	}
 	if len(list) == 0 {
-		_, by := r.shared.stopping.Times()
+		_, by := r.shared.Stopping.Times()
 		list = append(list, StuckCall{Op: OpClose, Since: by, Err: errors.New("the stop was not over in time")})
 	}
 	return list

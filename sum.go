@@ -8,12 +8,12 @@ import (
 )
 
 // addTo takes in one member's snapshot.
-func addTo(s *Status, one *snapshot) {
+func addTo(s *Status, one *Snapshot) {
 	s.Pollers++
 	s.InFlight += one.InFlight
 	s.Partitions = append(s.Partitions, one.Partitions...)
-	if s.Time.IsZero() || one.at.Before(s.Time) {
-		s.Time = one.at
+	if s.Time.IsZero() || one.At.Before(s.Time) {
+		s.Time = one.At
 	}
 }
 
@@ -49,8 +49,8 @@ func sum(s *Status) {
 		p := &s.Partitions[i]
 		s.OldestAge = max(s.OldestAge, p.OldestAge)
 		if p.Lag >= 0 {
-			s.OffsetLag[p.Topic] = saturate(s.OffsetLag[p.Topic], p.Lag)
-			s.SumOffsetLag = saturate(s.SumOffsetLag, p.Lag)
+			s.OffsetLag[p.Topic] = AddLag(s.OffsetLag[p.Topic], p.Lag)
+			s.SumOffsetLag = AddLag(s.SumOffsetLag, p.Lag)
 			s.MaxOffsetLag = max(s.MaxOffsetLag, p.Lag)
 		}
 	}

@@ -24,8 +24,8 @@ func (r *Runner) watchConditions(ctx context.Context) {
 			now = time.Now()
 			look = now.Add(probeInterval)
 		}
-		minute := r.shared.conditions.EveryMinute(now)
-		if !r.shared.conditions.Any() {
+		minute := r.shared.Conditions.EveryMinute(now)
+		if !r.shared.Conditions.Any() {
 			look = time.Time{}
 		} else if look.IsZero() {
 			look = now.Add(time.Second)
@@ -38,7 +38,7 @@ func (r *Runner) watchConditions(ctx context.Context) {
 		}
 		timer.Reset(next.Sub(now))
 		select {
-		case <-r.shared.conditions.Changed:
+		case <-r.shared.Conditions.Changed:
 		case <-timer.C:
 		case <-ctx.Done():
 			return
