@@ -2,19 +2,15 @@ package esm
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"time"
 
 	"github.com/esm-go/esm/auth"
-	"github.com/esm-go/esm/destination"
 	"github.com/esm-go/esm/driver"
-	"github.com/esm-go/esm/internal/batch"
 	"github.com/esm-go/esm/internal/limit"
-	"github.com/esm-go/esm/internal/stop"
+	"github.com/esm-go/esm/internal/run"
+	"github.com/esm-go/esm/internal/stream"
 	"github.com/esm-go/esm/scaling"
 )
 
@@ -25,118 +21,40 @@ type optionFunc func(*options)
 
 func (f optionFunc) apply(o *options) { f(o) }
 
-// options are the options with their defaults.
-type options struct {
-	logger            *slog.Logger
-	hooks             []Hooks
-	middleware        []Middleware
-	driver            driver.Driver
-	minimumWorkers    int // 0 = the default
-	maximumWorkers    int
-	policy            scaling.Policy
-	scaler            bool // WithScaler was given one
-	stopTimeout       time.Duration
-	revokeTimeout     time.Duration
-	invocationTimeout time.Duration
-	startTimeout      time.Duration
-	bufferBytes       int
-	backoff           limit.Backoff
-	breaker           CircuitBreaker
-	seed              uint64
-	lagInterval       time.Duration
-	commitInterval    time.Duration
-	deliverWrongKind  bool
-	secrets           auth.Secrets
-	secretsRefresh    time.Duration
-	destination       destination.Destination
-	destinations      destination.Resolver
-	client            driver.Config
-	errs              []error
-}
-
-func newOptions(opts []Option) *options {
-	hostname, _ := os.Hostname() // only a name in the broker's logs
-	o := &options{
-		logger:        slog.Default(),
-		stopTimeout:   stop.DefaultTimeout,
-		revokeTimeout: -1,
-		bufferBytes:   64 << 20,
-		backoff:       limit.Backoff{First: 100 * time.Millisecond, Most: 30 * time.Second},
-		seed:          uint64(time.Now().UnixNano()),
-		lagInterval:   time.Minute,
-
-		secretsRefresh: 5 * time.Minute,
-		client: driver.Config{
-			ClientID:               "esm@" + hostname,
-			SessionTimeout:         45 * time.Second,
-			HeartbeatInterval:      3 * time.Second,
-			MaxPollInterval:        5 * time.Minute,
-			MetadataMaxAge:         time.Minute,
-			FetchMaxWait:           500 * time.Millisecond,
-			FetchMinBytes:          1,
-			FetchMaxBytes:          8 << 20,
-			FetchMaxPartitionBytes: 1 << 20,
-		},
-	}
-	for _, opt := range opts {
-		if opt != nil {
-			opt.apply(o)
-		}
-	}
-	if o.revokeTimeout < 0 {
-		o.revokeTimeout = min(10*time.Second, o.client.MaxPollInterval/3)
-	}
-	o.client.BufferBytes = o.bufferBytes
-	o.client.FetchMaxBytes = min(o.client.FetchMaxBytes, max(o.bufferBytes/8, 1<<20))
-	o.client.FetchMaxPartitionBytes = min(o.client.FetchMaxPartitionBytes, o.client.FetchMaxBytes)
-	o.client.HeartbeatInterval = min(o.client.HeartbeatInterval, o.client.SessionTimeout/3)
-	o.check(o.revokeTimeout <= o.client.MaxPollInterval/3, "WithRevokeTimeout", o.revokeTimeout,
-		"at most a third of the max poll interval, or the group takes the partitions away before the work is drained")
-	o.check(o.driver != nil, "WithDriver", nil, "a driver: this build has none by default")
-	return o
-}
-
-func (o *options) check(ok bool, name string, value any, want string) {
-	if !ok {
-		o.errs = append(o.errs, fmt.Errorf("esm: %s(%v): want %s", name, value, want))
-	}
-}
-
-// config is what they say to members.
-func (o *options) config() Config {
-	return Config{Driver: o.driver, StopTimeout: o.stopTimeout, RevokeTimeout: o.revokeTimeout, InvocationTimeout: o.invocationTimeout,
-		LagInterval: o.lagInterval, CommitInterval: o.commitInterval, Backoff: o.backoff, Cooldown: o.breaker.Cooldown, Seed: o.seed}
-}
-
-func (o *options) err() error { return errors.Join(o.errs...) }
+// options are what options set.
+type options = run.Options
 
 // WithLogger sets the logger; default slog.Default(). The Kafka client's own log goes there too, with the attribute
 // driver.
 func WithLogger(l *slog.Logger) Option {
 	return optionFunc(func(o *options) {
 		if l != nil {
-			o.logger = l
+			o.Logger = l
 		}
 	})
 }
 
 // WithHooks adds hooks; it may be given more than once, and each is called.
 func WithHooks(h Hooks) Option {
-	return optionFunc(func(o *options) { o.hooks = append(o.hooks, h) })
+	return optionFunc(func(o *options) { o.Hooks = append(o.Hooks, h) })
 }
 
 // WithMiddleware wraps the handler; the first one is outermost. It may be given more than once.
 func WithMiddleware(mw ...Middleware) Option {
-	return optionFunc(func(o *options) { o.middleware = append(o.middleware, mw...) })
+	return optionFunc(func(o *options) {
+		for _, one := range mw {
+			o.Middleware = append(o.Middleware, func(h stream.Handler) stream.Handler { return stream.Handler(one(h)) })
+		}
+	})
 }
 
 // WithDriver sets the Kafka client; default driver/confluent where cgo is on, else driver/franz.
-func WithDriver(d driver.Driver) Option { return optionFunc(func(o *options) { o.driver = d }) }
+func WithDriver(d driver.Driver) Option { return optionFunc(func(o *options) { o.Driver = d }) }
 
 // WithWorkers fixes how many invocations run at a time in this process: WithWorkerRange(n, n). More than partitions are
 // assigned never run: a partition has one batch in flight. 0 is the default range.
 func WithWorkers(n int) Option {
-	return optionFunc(func(o *options) { o.workerRange("WithWorkers", n, n, n) })
+	return optionFunc(func(o *options) { workerRange(o, "WithWorkers", n, n, n) })
 }
 
 // WithWorkerRange sets between which numbers of concurrent invocations in this process the scaling policy may choose.
@@ -144,14 +62,14 @@ func WithWorkers(n int) Option {
 // maximum. A change takes effect at once, with no rebalance; fewer workers let what runs finish. How many run at first:
 // see WithScaler.
 func WithWorkerRange(minimum, maximum int) Option {
-	return optionFunc(func(o *options) { o.workerRange("WithWorkerRange", []int{minimum, maximum}, minimum, maximum) })
+	return optionFunc(func(o *options) { workerRange(o, "WithWorkerRange", []int{minimum, maximum}, minimum, maximum) })
 }
 
 // workerRange sets the range for the option of that name, which was given value.
-func (o *options) workerRange(name string, value any, minimum, maximum int) {
+func workerRange(o *options, name string, value any, minimum, maximum int) {
 	err := scaling.Bounds{MinimumWorkers: minimum, MaximumWorkers: maximum}.Validate()
-	o.check(err == nil, name, value, "0 (the default) to 1048576, and no minimum over its maximum")
-	o.minimumWorkers, o.maximumWorkers = minimum, maximum
+	o.Check(err == nil, name, value, "0 (the default) to 1048576, and no minimum over its maximum")
+	o.MinimumWorkers, o.MaximumWorkers = minimum, maximum
 }
 
 // WithScaler sets the policy that chooses the number of workers, and of pollers (Mapping.ProvisionedPollerConfig).
@@ -165,7 +83,7 @@ func (o *options) workerRange(name string, value any, minimum, maximum int) {
 // for is clamped to the range; when it panics the last decision stays (see scaling.Guard). Status, Hooks.Scaled and the
 // log show every decision with its reason.
 func WithScaler(p scaling.Policy) Option {
-	return optionFunc(func(o *options) { o.policy, o.scaler = p, p != nil })
+	return optionFunc(func(o *options) { o.Policy, o.Scaler = p, p != nil })
 }
 
 // WithStopTimeout bounds a stop as a whole: Run returns that long after its context has ended, at the latest. Default 25 s, which
@@ -174,8 +92,8 @@ func WithScaler(p scaling.Policy) Option {
 // group. 0 interrupts handlers at once and leaves 5 s for the rest.
 func WithStopTimeout(d time.Duration) Option {
 	return optionFunc(func(o *options) {
-		o.check(d >= 0, "WithStopTimeout", d, "0 or more")
-		o.stopTimeout = d
+		o.Check(d >= 0, "WithStopTimeout", d, "0 or more")
+		o.StopTimeout = d
 	})
 }
 
@@ -184,8 +102,8 @@ func WithStopTimeout(d time.Duration) Option {
 // next owner.
 func WithRevokeTimeout(d time.Duration) Option {
 	return optionFunc(func(o *options) {
-		o.check(d >= 0, "WithRevokeTimeout", d, "0 or more")
-		o.revokeTimeout = max(d, 0)
+		o.Check(d >= 0, "WithRevokeTimeout", d, "0 or more")
+		o.RevokeTimeout = max(d, 0)
 	})
 }
 
@@ -193,8 +111,8 @@ func WithRevokeTimeout(d time.Duration) Option {
 // context ends with ErrInvocationTimeout. Default 0 = no bound.
 func WithInvocationTimeout(d time.Duration) Option {
 	return optionFunc(func(o *options) {
-		o.check(d >= 0, "WithInvocationTimeout", d, "0 (no bound) or more")
-		o.invocationTimeout = d
+		o.Check(d >= 0, "WithInvocationTimeout", d, "0 (no bound) or more")
+		o.InvocationTimeout = d
 	})
 }
 
@@ -203,8 +121,8 @@ func WithInvocationTimeout(d time.Duration) Option {
 // hooks and the log what is wrong.
 func WithStartTimeout(d time.Duration) Option {
 	return optionFunc(func(o *options) {
-		o.check(d >= 0, "WithStartTimeout", d, "0 (no bound) or more")
-		o.startTimeout = d
+		o.Check(d >= 0, "WithStartTimeout", d, "0 (no bound) or more")
+		o.StartTimeout = d
 	})
 }
 
@@ -218,8 +136,8 @@ func WithStartTimeout(d time.Duration) Option {
 // MaximumBatchingWindowInSeconds are reached. New warns when BatchSize records have no room even when they are empty.
 func WithBufferBytes(n int) Option {
 	return optionFunc(func(o *options) {
-		o.check(n >= 1<<20, "WithBufferBytes", n, "at least 1 MiB (1048576)")
-		o.bufferBytes = max(n, 1<<20)
+		o.Check(n >= 1<<20, "WithBufferBytes", n, "at least 1 MiB (1048576)")
+		o.BufferBytes = max(n, 1<<20)
 	})
 }
 
@@ -227,8 +145,8 @@ func WithBufferBytes(n int) Option {
 // one up to most, each drawn between half and the whole of it. Default 100 ms to 30 s.
 func WithRetryBackoff(first, most time.Duration) Option {
 	return optionFunc(func(o *options) {
-		o.check(first > 0 && most >= first, "WithRetryBackoff", []time.Duration{first, most}, "0 < first ≤ most")
-		o.backoff = limit.Backoff{First: first, Most: most}
+		o.Check(first > 0 && most >= first, "WithRetryBackoff", []time.Duration{first, most}, "0 < first ≤ most")
+		o.Backoff = limit.Backoff{First: first, Most: most}
 	})
 }
 
@@ -237,19 +155,19 @@ func WithRetryBackoff(first, most time.Duration) Option {
 // tried. Default: off.
 func WithCircuitBreaker(b CircuitBreaker) Option {
 	return optionFunc(func(o *options) {
-		o.check(b.Failures >= 0 && b.Cooldown >= 0, "WithCircuitBreaker", b, "no negative numbers")
+		o.Check(b.Failures >= 0 && b.Cooldown >= 0, "WithCircuitBreaker", b, "no negative numbers")
 		if b.Failures == 0 {
 			b.Failures = 20
 		}
 		if b.Cooldown == 0 {
 			b.Cooldown = 30 * time.Second
 		}
-		o.breaker = b
+		o.Breaker = run.Breaker(b)
 	})
 }
 
 // WithSeed fixes what is random here, the jitter of the backoff, so that a test replays. Default: by the clock.
-func WithSeed(seed uint64) Option { return optionFunc(func(o *options) { o.seed = seed }) }
+func WithSeed(seed uint64) Option { return optionFunc(func(o *options) { o.Seed = seed }) }
 
 // WithLagInterval sets how long the end of a partition may go unconfirmed while the client waits for records there;
 // default 1 minute, as Lambda looks at its lag. Ends that fetches do not keep true (of a partition that is paused, or
@@ -258,8 +176,8 @@ func WithSeed(seed uint64) Option { return optionFunc(func(o *options) { o.seed 
 // lag is then what fetches show.
 func WithLagInterval(d time.Duration) Option {
 	return optionFunc(func(o *options) {
-		o.check(d >= 0, "WithLagInterval", d, "0 (never) or more")
-		o.lagInterval = d
+		o.Check(d >= 0, "WithLagInterval", d, "0 (never) or more")
+		o.LagInterval = d
 	})
 }
 
@@ -268,51 +186,51 @@ func WithLagInterval(d time.Duration) Option {
 // a while of none are committed at once, and a revocation or a stop never waits.
 func WithCommitInterval(d time.Duration) Option {
 	return optionFunc(func(o *options) {
-		o.check(d >= 0, "WithCommitInterval", d, "0 or more")
-		o.commitInterval = d
+		o.Check(d >= 0, "WithCommitInterval", d, "0 or more")
+		o.CommitInterval = d
 	})
 }
 
 // WithDeliverWrongKind delivers records that FilterCriteria cannot look at: text where the pattern asks for JSON, JSON
 // where it asks for text, or bytes that are not UTF-8. By default they do not match and are filtered out.
 func WithDeliverWrongKind() Option {
-	return optionFunc(func(o *options) { o.deliverWrongKind = true })
+	return optionFunc(func(o *options) { o.DeliverWrongKind = true })
 }
 
 // WithSecrets sets where the secrets that SourceAccessConfigurations name are read: auth/secretsmanager for AWS, or
 // auth.NewFiles, auth.NewEnv, auth.NewStatic, and auth.Prefixes to mix them. Needed when the mapping names secrets.
-func WithSecrets(s auth.Secrets) Option { return optionFunc(func(o *options) { o.secrets = s }) }
+func WithSecrets(s auth.Secrets) Option { return optionFunc(func(o *options) { o.Secrets = s }) }
 
 // WithSecretsRefresh sets how often the secrets are read again, to follow a rotation with no restart; default 5 minutes,
 // 0 = never. Whatever it is, unless 0, they are also read when brokers refuse the credentials in use, at most every 10 s.
 func WithSecretsRefresh(d time.Duration) Option {
 	return optionFunc(func(o *options) {
-		o.check(d >= 0, "WithSecretsRefresh", d, "0 (never) or more")
-		o.secretsRefresh = d
+		o.Check(d >= 0, "WithSecretsRefresh", d, "0 (never) or more")
+		o.SecretsRefresh = d
 	})
 }
 
 // WithClientID sets Kafka's client.id; default "esm@" and the host's name.
-func WithClientID(id string) Option { return optionFunc(func(o *options) { o.client.ClientID = id }) }
+func WithClientID(id string) Option { return optionFunc(func(o *options) { o.Client.ClientID = id }) }
 
 // WithGroupInstanceID makes this process a static member (group.instance.id): a restart within the session timeout
 // causes no rebalance. It must be unique in the group. The second poller of the process is id-2, the third id-3, and so on;
 // and since a static member that goes keeps its partitions from the others for the session timeout, the scaling policy only
 // adds pollers then. Default: dynamic members.
 func WithGroupInstanceID(id string) Option {
-	return optionFunc(func(o *options) { o.client.InstanceID = id })
+	return optionFunc(func(o *options) { o.Client.InstanceID = id })
 }
 
 // WithClientRack sets client.rack, so that records are fetched from a replica in the same rack where the brokers allow
 // it. Default: none.
-func WithClientRack(rack string) Option { return optionFunc(func(o *options) { o.client.Rack = rack }) }
+func WithClientRack(rack string) Option { return optionFunc(func(o *options) { o.Client.Rack = rack }) }
 
 // WithSessionTimeout sets session.timeout.ms: how long a member may be silent before the group takes its partitions
 // away; default 45 s, as Kafka's.
 func WithSessionTimeout(d time.Duration) Option {
 	return optionFunc(func(o *options) {
-		o.check(d > 0, "WithSessionTimeout", d, "more than 0")
-		o.client.SessionTimeout = d
+		o.Check(d > 0, "WithSessionTimeout", d, "more than 0")
+		o.Client.SessionTimeout = d
 	})
 }
 
@@ -320,16 +238,16 @@ func WithSessionTimeout(d time.Duration) Option {
 // client is polled all the while. It bounds how long a rebalance waits for this member.
 func WithMaxPollInterval(d time.Duration) Option {
 	return optionFunc(func(o *options) {
-		o.check(d > 0, "WithMaxPollInterval", d, "more than 0")
-		o.client.MaxPollInterval = d
+		o.Check(d > 0, "WithMaxPollInterval", d, "more than 0")
+		o.Client.MaxPollInterval = d
 	})
 }
 
 // WithMetadataMaxAge sets how long a new partition, or a new topic of a pattern, may go unnoticed; default 1 minute.
 func WithMetadataMaxAge(d time.Duration) Option {
 	return optionFunc(func(o *options) {
-		o.check(d > 0, "WithMetadataMaxAge", d, "more than 0")
-		o.client.MetadataMaxAge = d
+		o.Check(d > 0, "WithMetadataMaxAge", d, "more than 0")
+		o.Client.MetadataMaxAge = d
 	})
 }
 
@@ -337,36 +255,27 @@ func WithMetadataMaxAge(d time.Duration) Option {
 // defaults: 1 byte, 500 ms, 8 MiB and 1 MiB, bounded by an eighth of WithBufferBytes.
 func WithFetch(minBytes int, maxWait time.Duration, maxBytes, maxPartitionBytes int) Option {
 	return optionFunc(func(o *options) {
-		o.check(minBytes >= 0 && maxWait >= 0 && maxBytes >= 0 && maxPartitionBytes >= 0, "WithFetch", minBytes, "no negative numbers")
+		o.Check(minBytes >= 0 && maxWait >= 0 && maxBytes >= 0 && maxPartitionBytes >= 0, "WithFetch", minBytes, "no negative numbers")
 		set := func(dst *int, v int) {
 			if v > 0 {
 				*dst = v
 			}
 		}
-		set(&o.client.FetchMinBytes, minBytes)
-		set(&o.client.FetchMaxBytes, maxBytes)
-		set(&o.client.FetchMaxPartitionBytes, maxPartitionBytes)
+		set(&o.Client.FetchMinBytes, minBytes)
+		set(&o.Client.FetchMaxBytes, maxBytes)
+		set(&o.Client.FetchMaxPartitionBytes, maxPartitionBytes)
 		if maxWait > 0 {
-			o.client.FetchMaxWait = maxWait
+			o.Client.FetchMaxWait = maxWait
 		}
 	})
 }
 
 // WithReadUncommitted delivers records of open and aborted transactions too; default is read_committed.
 func WithReadUncommitted() Option {
-	return optionFunc(func(o *options) { o.client.ReadUncommitted = true })
+	return optionFunc(func(o *options) { o.Client.ReadUncommitted = true })
 }
 
 // WithDialer opens the connections to the brokers, where the driver can take one (franz; see driver.Features).
 func WithDialer(dial func(ctx context.Context, network, address string) (net.Conn, error)) Option {
-	return optionFunc(func(o *options) { o.client.Dialer = dial })
-}
-
-// warnOf tells of limits that cannot meet: a batch that has no room in the budget even when its records are empty goes when
-// the budget is full.
-func (o *options) warnOf(s *Settings) {
-	if need := s.BatchSize * batch.RecordWeight; need > o.bufferBytes {
-		o.logger.Warn("WithBufferBytes has no room for BatchSize records: batches are sent when the buffer is full",
-			"BatchSize", s.BatchSize, "bufferBytes", o.bufferBytes, "need", need)
-	}
+	return optionFunc(func(o *options) { o.Client.Dialer = dial })
 }

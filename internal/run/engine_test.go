@@ -1,0 +1,254 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/esm-go/esm/auth"
+	"github.com/esm-go/esm/destination"
+	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/limit"
+	"github.com/esm-go/esm/internal/start"
+	"github.com/esm-go/esm/internal/stream"
+	"github.com/esm-go/esm/internal/verdict"
+	"github.com/esm-go/esm/observe"
+	"github.com/esm-go/esm/scaling"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// rig runs the engine on an in-memory broker, inside a bubble.
+type rig struct {
+	t      testing.TB
+	broker *membroker.Broker
+	runner *Process
+	cancel context.CancelFunc
+	done   chan error
+
+	mu    sync.Mutex
+	calls []event.KafkaEvent
+	infos []event.Invocation
+	at    []time.Time
+}
+
+// defaults are the settings of a mapping that sets nothing.
+func defaults() *stream.Settings {
+	return &stream.Settings{
+		Limits: batch.Limits{BatchSize: 100, Window: defaultWindow, Payload: payloadLimit, Envelope: 100},
+		Retry:  verdict.Policy{MaximumRetryAttempts: -1},
+		Start:  start.Policy{At: driver.AtEarliest},
+	}
+}
+
+// newRig makes a Runner on the broker that has not run yet. The handler's events are recorded before it is called.
+func newRig(t testing.TB, b *membroker.Broker, s *stream.Settings, h stream.Handler, opts ...Option) *rig {
+	r := &rig{t: t, broker: b, done: make(chan error, 1)}
+	o := options(append([]Option{WithDriver(b.Driver()), WithLogger(slog.New(slog.DiscardHandler)), WithSeed(1)}, opts...))
+	o.complete()
+	if err := o.Err(); err != nil {
+		t.Fatal(err)
+	}
+	record := func(ctx context.Context, e event.KafkaEvent) error {
+		inv, _ := event.InvocationFromContext(ctx)
+		r.mu.Lock()
+		r.calls, r.infos, r.at = append(r.calls, e), append(r.infos, inv), append(r.at, time.Now())
+		r.mu.Unlock()
+		if h == nil {
+			return nil
+		}
+		return h(ctx, e)
+	}
+	client := o.Client
+	client.BootstrapServers, client.GroupID, client.Topics, client.Logger = []string{"b:9092"}, "g", []string{"t"}, o.Logger
+	r.runner = newProcess(o, record, s, client, identity{uuid: "u", functionName: "f", bootstrap: "b:9092"})
+	return r
+}
+
+func (r *rig) start() *rig {
+	ctx, cancel := context.WithCancel(context.Background())
+	r.cancel = cancel
+	go func() { r.done <- r.runner.Run(ctx) }()
+	<-r.runner.Ready()
+	return r
+}
+
+// pass lets virtual time go by, and what it set off come to rest: what goroutines of the bubble wrote may be read then.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+func (r *rig) stop() error {
+	r.cancel()
+	return <-r.done
+}
+
+func (r *rig) events() []event.KafkaEvent {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]event.KafkaEvent(nil), r.calls...)
+}
+
+func numbered(n int) []membroker.Record {
+	records := make([]membroker.Record, n)
+	for i := range records {
+		records[i].Value = fmt.Appendf(nil, "v%d", i)
+	}
+	return records
+}
+
+func TestDeliversAndCommits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		b.Produce("t", numbered(250)...)
+		r := newRig(t, b, defaults(), nil).start()
+		pass(2 * time.Second)
+		got := 0
+		for _, e := range r.events() {
+			for _, rec := range e.Records["t-0"] {
+				if rec.Offset != int64(got) {
+					t.Fatalf("offset %d came where %d was due", rec.Offset, got)
+				}
+				got++
+			}
+		}
+		if got != 250 || len(r.events()) != 3 {
+			t.Errorf("got %d records in %d batches, want 250 in 3", got, len(r.events()))
+		}
+		if c := b.Committed("g", "t", 0); c.Offset != 250 {
+			t.Errorf("committed %d, want 250", c.Offset)
+		}
+		if s := r.runner.Status(); s.State != observe.Enabled || s.LastProcessingResult != "OK" || s.SumOffsetLag != 0 {
+			t.Errorf("status %+v", s)
+		}
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 2)
+		s := defaults()
+		s.Window = 3 * time.Second
+		r := newRig(t, b, s, nil).start()
+		begin := time.Now()
+		b.Produce("t", membroker.Record{Value: []byte("a")})
+		pass(time.Second)
+		b.Produce("t", membroker.Record{Partition: 1, Value: []byte("b")})
+		pass(10 * time.Second)
+		if len(r.events()) != 1 || r.events()[0].Len() != 2 {
+			t.Fatalf("want one batch of both partitions, got %v", r.events())
+		}
+		if d := r.at[0].Sub(begin); d != 3*time.Second {
+			t.Errorf("the window of the first record was %v, want 3s", d)
+		}
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestPoisonPartitionStopsAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 2)
+		for i := range 20 {
+			b.Produce("t", membroker.Record{Partition: int32(i % 2), Value: []byte{byte(i)}})
+		}
+		s := defaults()
+		bad := errors.New("poison")
+		r := newRig(t, b, s, func(_ context.Context, e event.KafkaEvent) error {
+			for _, rec := range e.Records["t-0"] {
+				if rec.Offset == 3 {
+					return bad
+				}
+			}
+			return nil
+		}).start()
+		pass(10 * time.Second)
+		if c := b.Committed("g", "t", 1); c.Offset != 10 {
+			t.Errorf("the healthy partition is committed at %d, want 10", c.Offset)
+		}
+		if c := b.Committed("g", "t", 0); c.Offset != 0 {
+			t.Errorf("the poisoned partition is committed at %d, want 0", c.Offset)
+		}
+		st := r.runner.Status()
+		if p := st.Partitions[0]; p.Attempts < 3 || !errors.Is(p.LastError, bad) || p.Position != 0 {
+			t.Errorf("partition status %+v", p)
+		}
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// The options of package esm that the tests here use.
+
+type Option func(*Options)
+
+func WithBufferBytes(n int) Option                     { return func(o *Options) { o.BufferBytes = n } }
+func WithCircuitBreaker(b Breaker) Option              { return func(o *Options) { o.Breaker = b } }
+func WithClientID(id string) Option                    { return func(o *Options) { o.Client.ClientID = id } }
+func WithCommitInterval(d time.Duration) Option        { return func(o *Options) { o.CommitInterval = d } }
+func WithDestination(d destination.Destination) Option { return func(o *Options) { o.Destination = d } }
+func WithDestinations(r destination.Resolver) Option   { return func(o *Options) { o.Destinations = r } }
+func WithDriver(d driver.Driver) Option                { return func(o *Options) { o.Driver = d } }
+func WithGroupInstanceID(id string) Option             { return func(o *Options) { o.Client.InstanceID = id } }
+func WithHooks(h observe.Hooks) Option                 { return func(o *Options) { o.Hooks = append(o.Hooks, h) } }
+func WithInvocationTimeout(d time.Duration) Option {
+	return func(o *Options) { o.InvocationTimeout = d }
+}
+func WithLagInterval(d time.Duration) Option { return func(o *Options) { o.LagInterval = d } }
+func WithLogger(l *slog.Logger) Option       { return func(o *Options) { o.Logger = l } }
+func WithMaxPollInterval(d time.Duration) Option {
+	return func(o *Options) { o.Client.MaxPollInterval = d }
+}
+func WithMetadataMaxAge(d time.Duration) Option {
+	return func(o *Options) { o.Client.MetadataMaxAge = d }
+}
+func WithMiddleware(mw ...func(stream.Handler) stream.Handler) Option {
+	return func(o *Options) { o.Middleware = append(o.Middleware, mw...) }
+}
+func WithRetryBackoff(first, most time.Duration) Option {
+	return func(o *Options) { o.Backoff = limit.Backoff{First: first, Most: most} }
+}
+func WithRevokeTimeout(d time.Duration) Option { return func(o *Options) { o.RevokeTimeout = d } }
+func WithScaler(p scaling.Policy) Option {
+	return func(o *Options) { o.Policy, o.Scaler = p, p != nil }
+}
+func WithSecrets(s auth.Secrets) Option         { return func(o *Options) { o.Secrets = s } }
+func WithSecretsRefresh(d time.Duration) Option { return func(o *Options) { o.SecretsRefresh = d } }
+func WithSeed(seed uint64) Option               { return func(o *Options) { o.Seed = seed } }
+func WithStopTimeout(d time.Duration) Option    { return func(o *Options) { o.StopTimeout = d } }
+func WithWorkerRange(minimum, maximum int) Option {
+	return func(o *Options) { o.MinimumWorkers, o.MaximumWorkers = minimum, maximum }
+}
+func WithWorkers(n int) Option { return WithWorkerRange(n, n) }
+
+func options(opts []Option) *Options {
+	o := NewOptions()
+	for _, opt := range opts {
+		if opt != nil {
+			opt(o)
+		}
+	}
+	return o
+}
+
+// itemFailures is esm.ItemFailures.
+func itemFailures(ids ...event.ItemID) error { return verdict.ItemFailures(ids) }
