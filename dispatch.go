@@ -135,6 +135,7 @@ func (m *member) expire(now time.Time, p *partition) bool {
 	if len(gone) == 0 {
 		return true
 	}
+	p.leaderEpoch = u.LeaderEpoch
 	m.drop(p, gone, DropRecordAge, u.Attempts)
 	m.markDirty(p)
 	if len(u.Records) > 0 {
@@ -303,9 +304,11 @@ func (m *member) finish(now time.Time, inv *invocation) {
 			resolved -= len(next[k].Records)
 		}
 		m.counters.resolved.Add(int64(resolved))
+		if len(next) == 0 || next[0].First() > u.First() {
+			p.leaderEpoch = u.LeaderEpoch
+		}
 		p.PopWork(next...)
 		if len(next) == 0 {
-			p.leaderEpoch = u.LeaderEpoch
 			p.failures, p.firstFailure, p.lastErr = 0, time.Time{}, nil
 		}
 		m.release(p, held)

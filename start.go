@@ -160,7 +160,12 @@ func (m *member) checkTopics(now time.Time) {
 	}
 	m.nextCheck = now.Add(m.opts.lagInterval)
 	m.at(m.nextCheck)
-	m.lookUp(lookup{kind: lookupIDs, parts: m.running()})
+	parts := m.running()
+	if len(parts) == 0 {
+		m.checkFailed = false // what could not be looked up is not asked any more
+		return
+	}
+	m.lookUp(lookup{kind: lookupIDs, parts: parts})
 }
 
 // running are the partitions that are fetched and handled.
