@@ -96,15 +96,15 @@ func TestRevocationAndStopCommitAtOnce(t *testing.T) {
 func TestCommitsCarryTheLeaderEpoch(t *testing.T) {
 	for _, c := range []struct {
 		name    string
-		set     func(s *settings)
+		set     func(s *Settings)
 		handler Handler
 		at      int64
 	}{
-		{"handled", func(*settings) {}, nil, 5},
-		{"dropped by age", func(s *settings) { s.maxAge = time.Minute }, func(context.Context, KafkaEvent) error { return errors.New("no") }, 5},
-		{"dropped by retries", func(s *settings) { s.retry = verdict.Policy{MaximumRetryAttempts: 0} },
+		{"handled", func(*Settings) {}, nil, 5},
+		{"dropped by age", func(s *Settings) { s.MaxAge = time.Minute }, func(context.Context, KafkaEvent) error { return errors.New("no") }, 5},
+		{"dropped by retries", func(s *Settings) { s.Retry = verdict.Policy{MaximumRetryAttempts: 0} },
 			func(context.Context, KafkaEvent) error { return errors.New("no") }, 5},
-		{"handled in part", func(s *settings) { s.retry = verdict.Policy{MaximumRetryAttempts: -1, Partial: true} },
+		{"handled in part", func(s *Settings) { s.Retry = verdict.Policy{MaximumRetryAttempts: -1, Partial: true} },
 			func(_ context.Context, e KafkaEvent) error {
 				for _, r := range e.Records["t-0"] {
 					if r.Offset == 3 {
@@ -118,7 +118,7 @@ func TestCommitsCarryTheLeaderEpoch(t *testing.T) {
 			b := membroker.NewBroker(t)
 			b.CreateTopic("t", 1)
 			s := defaults()
-			s.BatchSize, s.Window, s.retry = 100, time.Second, verdict.Policy{MaximumRetryAttempts: -1}
+			s.BatchSize, s.Window, s.Retry = 100, time.Second, verdict.Policy{MaximumRetryAttempts: -1}
 			c.set(s)
 			r := newRig(t, b, s, c.handler).start()
 			pass(3 * time.Second)
