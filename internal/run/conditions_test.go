@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -414,6 +415,44 @@ func TestConditionsOfAMixedCommitEnd(t *testing.T) {
 		pass(time.Minute)
 		if st := r.runner.Status(); len(st.Conditions) > 0 || st.SumOffsetLag != 0 {
 			t.Errorf("it is not well again: %v", st.Conditions)
+		}
+		r.mustStop()
+	})
+}
+
+// A look at the topics' ids that failed is nobody's trouble any more when the member has no partition left to ask for.
+func TestFailedCheckEndsWithTheLastPartition(t *testing.T) {
+	inBubble(t, "the topic goes", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		d := &tap{Driver: b.Driver()}
+		m := memoryMapping()
+		m.Topics = []string{"^t$"}
+		r := newMapped(t, b, m, nil, WithDriver(d), WithMetadataMaxAge(5*time.Second)).start()
+		pass(10 * time.Second)
+		var gone atomic.Bool
+		d.set(func(d *tap) {
+			d.topics = func([]driver.Topic) error {
+				if gone.Load() {
+					return nil
+				}
+				return &driver.Error{Kind: driver.KindUnavailable, Offset: -1, Err: errors.New("script")}
+			}
+		})
+		for range 600 {
+			if pass(100 * time.Millisecond); len(r.runner.Status().Conditions) > 0 {
+				break
+			}
+		}
+		if n := len(r.runner.Status().Conditions); n != 1 {
+			t.Errorf("%d conditions", n)
+		}
+		b.DeleteTopic("t")
+		pass(time.Minute)
+		gone.Store(true)
+		pass(time.Minute)
+		if st := r.runner.Status(); len(st.Conditions) > 0 {
+			t.Errorf("it stands: %v", st.Conditions)
 		}
 		r.mustStop()
 	})

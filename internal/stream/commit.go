@@ -145,7 +145,7 @@ func (m *Member) advanceCommit(now time.Time) {
 	r := commitRequest{began: now}
 	for _, p := range m.commits.begun {
 		if p.alive && p.phase == starting && p.found != nil && m.stop.phase == working {
-			r.add(p, p.found.Offset, -1, m.words(p))
+			r.add(p, p.found.Offset, p.found.LeaderEpoch, m.words(p))
 		}
 	}
 	clear(m.commits.begun)

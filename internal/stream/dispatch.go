@@ -137,6 +137,7 @@ func (m *Member) expire(now time.Time, p *partition) bool {
 	if len(gone) == 0 {
 		return true
 	}
+	p.leaderEpoch = u.LeaderEpoch
 	m.drop(p, gone, observe.DropRecordAge, u.Attempts)
 	m.commits.mark(p)
 	if len(u.Records) > 0 {
@@ -305,9 +306,11 @@ func (m *Member) finish(now time.Time, inv *invocation) {
 			resolved -= len(next[k].Records)
 		}
 		m.shared.Counters.Resolved.Add(int64(resolved))
+		if len(next) == 0 || next[0].First() > u.First() {
+			p.leaderEpoch = u.LeaderEpoch
+		}
 		p.PopWork(next...)
 		if len(next) == 0 {
-			p.leaderEpoch = u.LeaderEpoch
 			p.failures, p.firstFailure, p.lastErr = 0, time.Time{}, nil
 		}
 		m.release(p, held)

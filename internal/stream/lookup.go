@@ -128,7 +128,12 @@ func (m *Member) checkTopics(now time.Time) {
 	}
 	m.lookups.nextCheck = now.Add(m.shared.Config.LagInterval)
 	m.at(m.lookups.nextCheck)
-	m.lookups.add(lookup{Question: start.Question{Kind: start.IDs}, parts: m.running()})
+	parts := m.running()
+	if len(parts) == 0 {
+		m.lookups.checkFailed = false // what could not be looked up is not asked any more
+		return
+	}
+	m.lookups.add(lookup{Question: start.Question{Kind: start.IDs}, parts: parts})
 }
 
 // running are the partitions that are fetched and handled.
