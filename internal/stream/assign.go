@@ -5,6 +5,7 @@ import (
 
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/internal/start"
 	"github.com/esm-go/esm/observe"
 )
@@ -35,7 +36,7 @@ func (m *Member) assign(tps []event.TopicPartition) {
 		if old := m.parts[tp]; old != nil {
 			m.remove(old)
 		}
-		m.admit(tp).assignment = life
+		m.admit(tp).Assignment = life
 	}
 	if len(tps) > 0 {
 		m.lookups.add(lookup{Question: start.Question{Kind: start.Begin}, parts: m.pick(tps)})
@@ -48,13 +49,13 @@ func (m *Member) assign(tps []event.TopicPartition) {
 }
 
 // admit makes the state of a partition.
-func (m *Member) admit(tp event.TopicPartition) *partition {
-	p := &partition{
+func (m *Member) admit(tp event.TopicPartition) *partition.Partition {
+	p := &partition.Partition{
 		TopicPartition: tp,
-		Lane:           batch.Lane[*partition]{Key: event.PartitionKey(tp.Topic, tp.Partition), Overhead: event.PartitionSize(tp.Topic, tp.Partition)},
-		alive:          true,
-		next:           -1, committed: -1, end: -1, sampled: -1, leaderEpoch: -1, readEpoch: -1,
-		seenAt: time.Now(),
+		Lane:           batch.Lane[*partition.Partition]{Key: event.PartitionKey(tp.Topic, tp.Partition), Overhead: event.PartitionSize(tp.Topic, tp.Partition)},
+		Alive:          true,
+		Next:           -1, Committed: -1, End: -1, Sampled: -1, LeaderEpoch: -1, ReadEpoch: -1,
+		SeenAt: time.Now(),
 	}
 	p.Owner = p
 	m.parts[tp] = p
@@ -66,8 +67,8 @@ func (m *Member) admit(tp event.TopicPartition) *partition {
 	return p
 }
 
-func (m *Member) pick(tps []event.TopicPartition) []*partition {
-	parts := make([]*partition, 0, len(tps))
+func (m *Member) pick(tps []event.TopicPartition) []*partition.Partition {
+	parts := make([]*partition.Partition, 0, len(tps))
 	for _, tp := range tps {
 		if p := m.parts[tp]; p != nil {
 			parts = append(parts, p)
@@ -78,21 +79,21 @@ func (m *Member) pick(tps []event.TopicPartition) []*partition {
 
 // remove ends a partition's life here. What is in flight for it goes on, but means nothing any more; when nothing of
 // its batch is ours any longer, its context ends.
-func (m *Member) remove(p *partition) {
+func (m *Member) remove(p *partition.Partition) {
 	m.unqueue(p)
 	m.forsake(p)
 	m.release(p, p.Held())
 	delete(m.flow.full, p)
-	p.alive = false
-	p.gone.Store(true)
+	p.Alive = false
+	p.Gone.Store(true)
 	delete(m.parts, p.TopicPartition)
 	m.troubles.Gone(p.TopicPartition, m.reads)
 	m.shared.Budget.Partitions.Add(-1)
 	m.shared.Workers.Assign(-1)
-	if inv := p.inflight; inv != nil {
+	if inv := p.Inflight; inv != nil {
 		m.shared.Orphans.Hold(p.TopicPartition)
-		if inv.living--; inv.living == 0 {
-			inv.abort(observe.ErrPartitionsGone)
+		if inv.Living--; inv.Living == 0 {
+			inv.Abort(observe.ErrPartitionsGone)
 		}
 	}
 }
@@ -102,7 +103,7 @@ func (m *Member) lose(now time.Time, tps []event.TopicPartition) {
 	parts := m.pick(tps)
 	info := observe.AssignmentInfo{Partitions: tps}
 	for _, p := range parts {
-		if p.inflight != nil {
+		if p.Inflight != nil {
 			info.InFlight++
 		}
 		m.remove(p)
@@ -117,7 +118,7 @@ func (m *Member) lose(now time.Time, tps []event.TopicPartition) {
 // revocation is a Listener.Revoked that waits for its partitions' work. There is one at most.
 type revocation struct {
 	tps      []event.TopicPartition
-	parts    []*partition
+	parts    []*partition.Partition
 	deadline time.Time // for the handlers
 	settle   time.Time // for the commit behind them; zero until they are done
 	answered chan struct{}
@@ -128,8 +129,8 @@ func (m *Member) revoke(now time.Time, tps []event.TopicPartition, answered chan
 	r := &revocation{tps: tps, parts: m.pick(tps), deadline: now.Add(m.shared.Config.RevokeTimeout), answered: answered}
 	for _, p := range r.parts {
 		m.unqueue(p)
-		p.recall(observe.ErrPartitionsGone)
-		p.phase = draining // one that has not begun is not begun any more
+		p.Recall(observe.ErrPartitionsGone)
+		p.Phase = partition.Draining // one that has not begun is not begun any more
 		m.commits.mark(p)
 	}
 	m.revocation = r
@@ -144,7 +145,7 @@ func (m *Member) advanceRevocation(now time.Time) {
 	if r.settle.IsZero() {
 		busy := 0
 		for _, p := range r.parts {
-			if p.alive && (p.inflight != nil || p.sending != nil) {
+			if p.Alive && (p.Inflight != nil || p.Sending != nil) {
 				busy++
 			}
 		}
@@ -156,7 +157,7 @@ func (m *Member) advanceRevocation(now time.Time) {
 	}
 	if now.Before(r.settle) && m.stop.phase < closing {
 		for _, p := range r.parts {
-			if p.alive && p.dirty() || m.commits.underWay != nil && m.commits.underWay.has(p) {
+			if p.Alive && p.Dirty() || m.commits.underWay != nil && m.commits.underWay.Has(p) {
 				m.at(r.settle)
 				return
 			}
@@ -166,10 +167,10 @@ func (m *Member) advanceRevocation(now time.Time) {
 	}
 	info := observe.AssignmentInfo{Partitions: r.tps}
 	for _, p := range r.parts {
-		if !p.alive {
+		if !p.Alive {
 			continue
 		}
-		if p.inflight != nil {
+		if p.Inflight != nil {
 			info.InFlight++
 		}
 		m.remove(p)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/partition"
 )
 
 // aging is when to look for records that have waited for long.
@@ -33,14 +34,14 @@ func (m *Member) advanceAge(now time.Time) {
 func (m *Member) detachAged(before time.Time) bool {
 	room := batch.DetachBytes
 	for _, p := range m.parts {
-		if p.phase != running {
+		if p.Phase != partition.Running {
 			continue
 		}
 		copied, more := p.Buf.Detach(before, room)
 		room -= copied
 		for i := range p.Work {
 			u := &p.Work[i]
-			if u.Own || u.FirstFailure.IsZero() || u.FirstFailure.After(before) || i == 0 && p.inflight != nil || room <= 0 {
+			if u.Own || u.FirstFailure.IsZero() || u.FirstFailure.After(before) || i == 0 && p.Inflight != nil || room <= 0 {
 				continue
 			}
 			held := u.Held

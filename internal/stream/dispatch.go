@@ -3,43 +3,16 @@ package stream
 import (
 	"context"
 	"errors"
-	"runtime/debug"
 	"time"
 
 	"github.com/esm-go/esm/destination"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/batch"
 	"github.com/esm-go/esm/internal/condition"
+	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/internal/verdict"
 	"github.com/esm-go/esm/observe"
 )
-
-// invocation is one call of the handler.
-type invocation struct {
-	event.Invocation
-	parts   []part
-	ctx     context.Context
-	cancel  context.CancelFunc
-	abort   context.CancelCauseFunc
-	started time.Time
-	took    time.Duration
-	err     error
-	// interrupted: the engine ended the context before the handler returned its error.
-	interrupted bool
-	// living counts the parts whose partition is still this member's.
-	living int
-	// copy is where the engine keeps what the handler was given for the first time, nil when it was no first time.
-	copy *batch.Copy
-}
-
-// ranges gives the offsets of a batch by partition.
-func ranges(parts []part) map[string]observe.OffsetRange {
-	r := make(map[string]observe.OffsetRange, len(parts))
-	for _, p := range parts {
-		r[p.Key] = observe.OffsetRange{First: p.Records[0].Offset, Last: p.Records[len(p.Records)-1].Offset}
-	}
-	return r
-}
 
 // dispatch begins every invocation that is due, as far as there are workers: oldest first, be it a new batch or a part
 // that failed and has waited.
@@ -83,7 +56,7 @@ func (m *Member) dispatch(now time.Time) {
 }
 
 // invokeAgain tries a partition's head unit once more; false when nothing of it was left to try.
-func (m *Member) invokeAgain(now time.Time, p *partition) bool {
+func (m *Member) invokeAgain(now time.Time, p *partition.Partition) bool {
 	m.retry.Remove(&p.Lane)
 	if u := &p.Work[0]; len(u.Records) > m.settings.BatchSize { // BatchSize was made smaller meanwhile
 		a, b := u.Split(m.settings.BatchSize)
@@ -93,7 +66,7 @@ func (m *Member) invokeAgain(now time.Time, p *partition) bool {
 		return false
 	}
 	u := &p.Work[0]
-	m.invoke(now, []part{{Lane: &p.Lane, Records: u.Records}}, u.Size+p.Overhead+m.settings.Envelope)
+	m.invoke(now, []partition.Part{{Lane: &p.Lane, Records: u.Records}}, u.Size+p.Overhead+m.settings.Envelope)
 	return true
 }
 
@@ -107,7 +80,7 @@ func (m *Member) invokeFresh(now time.Time) bool {
 			before := p.Work[0].Size
 			if m.expire(now, p.Owner) {
 				size -= before - p.Work[0].Size
-				parts = append(parts, part{Lane: p.Lane, Records: p.Work[0].Records})
+				parts = append(parts, partition.Part{Lane: p.Lane, Records: p.Work[0].Records})
 			} else {
 				size -= before + p.Overhead
 			}
@@ -125,7 +98,7 @@ func (m *Member) invokeFresh(now time.Time) bool {
 }
 
 // expire drops the records of a partition's head unit that are too old; false when none is left.
-func (m *Member) expire(now time.Time, p *partition) bool {
+func (m *Member) expire(now time.Time, p *partition.Partition) bool {
 	if m.settings.MaxAge <= 0 {
 		return true
 	}
@@ -137,7 +110,7 @@ func (m *Member) expire(now time.Time, p *partition) bool {
 	if len(gone) == 0 {
 		return true
 	}
-	p.leaderEpoch = u.LeaderEpoch
+	p.LeaderEpoch = u.LeaderEpoch
 	m.drop(p, gone, observe.DropRecordAge, u.Attempts)
 	m.commits.mark(p)
 	if len(u.Records) > 0 {
@@ -147,7 +120,7 @@ func (m *Member) expire(now time.Time, p *partition) bool {
 	p.PopWork()
 	m.release(p, held)
 	if len(p.Work) == 0 {
-		p.failures, p.lastErr, p.firstFailure = 0, nil, time.Time{}
+		p.Failures, p.LastErr, p.FirstFailure = 0, nil, time.Time{}
 	}
 	m.settle(p, now)
 	return false
@@ -155,103 +128,79 @@ func (m *Member) expire(now time.Time, p *partition) bool {
 
 // drop gives records up: counted, logged by their coordinates, told to the hook. False where a stop did not wait for the hook:
 // they are not to be committed then.
-func (m *Member) drop(p *partition, records []event.KafkaRecord, why observe.DropReason, attempts int) (told bool) {
+func (m *Member) drop(p *partition.Partition, records []event.KafkaRecord, why observe.DropReason, attempts int) (told bool) {
 	m.shared.Counters.Dropped.Add(int64(len(records)))
 	m.shared.saidOfDrops.Error(m.shared.Log, time.Now(), "records dropped", "reason", why.String(), "partition", p.Key, "first", records[0].Offset,
-		"last", records[len(records)-1].Offset, "records", len(records), "attempts", attempts, "err", p.lastErr)
-	return m.shared.Hooks.Drop(observe.DropInfo{TopicPartition: p.TopicPartition, Records: records, Reason: why, Attempts: attempts, Err: p.lastErr})
+		"last", records[len(records)-1].Offset, "records", len(records), "attempts", attempts, "err", p.LastErr)
+	return m.shared.Hooks.Drop(observe.DropInfo{TopicPartition: p.TopicPartition, Records: records, Reason: why, Attempts: attempts, Err: p.LastErr})
 }
 
 // invoke begins one invocation.
-func (m *Member) invoke(now time.Time, parts []part, size int) {
-	inv := &invocation{parts: parts, started: now, living: len(parts)}
+func (m *Member) invoke(now time.Time, parts []partition.Part, size int) {
+	inv := &partition.Invocation{Parts: parts, Started: now, Living: len(parts)}
 	inv.ID = m.shared.invocations.Add(1)
 	inv.FunctionName, inv.UUID, inv.Bytes, inv.Attempt = m.shared.FunctionName, m.shared.UUID, size, 1
 	inv.ReportBatchItemFailures = m.settings.Retry.Partial
 	for _, p := range parts {
-		p.Owner.inflight = inv
+		p.Owner.Inflight = inv
 		inv.Records += len(p.Records)
 	}
 	if u := &parts[0].Work[0]; len(parts) == 1 && !u.FirstFailure.IsZero() {
 		inv.Attempt, inv.FirstFailure = u.Tries+1, u.FirstFailure
 	}
 	ctx, abort := context.WithCancelCause(m.handlers)
-	inv.abort, inv.cancel = abort, func() { abort(nil) }
+	inv.Abort, inv.Cancel = abort, func() { abort(nil) }
 	if d := m.shared.Config.InvocationTimeout; d > 0 {
 		inv.Deadline = now.Add(d)
 		timed, cancel := context.WithDeadlineCause(ctx, inv.Deadline, observe.ErrInvocationTimeout)
-		ctx, inv.cancel = timed, func() { cancel(); abort(nil) }
+		ctx, inv.Cancel = timed, func() { cancel(); abort(nil) }
 	}
-	inv.ctx = event.WithInvocation(ctx, &inv.Invocation)
+	inv.Ctx = event.WithInvocation(ctx, &inv.Invocation)
 	m.flying[inv] = struct{}{}
 	m.slot.held = false // the invocation has it now
 	m.shared.Counters.Invoked.Add(int64(inv.Records))
-	e := event.KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.shared.Bootstrap, Records: m.handOut(inv)}
+	e := event.KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.shared.Bootstrap, Records: inv.HandOut(&m.shared.copies)}
 	go m.call(inv, e) // awaited by the loop through done, or named by a *StuckError
 }
 
 // call runs on the invocation's goroutine. What must happen in the end happens deferred, since a handler can end the
 // goroutine with runtime.Goexit (as t.FailNow does).
-func (m *Member) call(inv *invocation, e event.KafkaEvent) {
-	inv.err = errGoexit
+func (m *Member) call(inv *partition.Invocation, e event.KafkaEvent) {
+	inv.Err = partition.ErrGoexit
 	defer func() {
-		inv.took = time.Since(inv.started)
-		inv.interrupted = inv.err != nil && endedByEngine(inv.ctx)
+		inv.Took = time.Since(inv.Started)
+		inv.Interrupted = inv.Err != nil && partition.EndedByEngine(inv.Ctx)
 		if m.shared.Hooks.Any() {
-			m.shared.Hooks.BatchEnd(inv.ctx, func() observe.BatchEndInfo {
-				return observe.BatchEndInfo{BatchInfo: inv.info(), Duration: inv.took, Err: inv.err, Interrupted: inv.interrupted}
+			m.shared.Hooks.BatchEnd(inv.Ctx, func() observe.BatchEndInfo {
+				return observe.BatchEndInfo{BatchInfo: inv.Info(), Duration: inv.Took, Err: inv.Err, Interrupted: inv.Interrupted}
 			})
 		}
-		inv.cancel()
+		inv.Cancel()
 		select {
 		case m.done <- inv:
 		case <-m.closed: // it was left behind; the partitions that wait for it have another member, or will
-			for _, part := range inv.parts {
+			for _, part := range inv.Parts {
 				m.letGo(part.Owner.TopicPartition)
 			}
 		}
 		m.shared.Left.Returned(inv)
 	}()
 	if m.shared.Hooks.Any() {
-		m.shared.Hooks.BatchBegin(inv.ctx, inv.info)
+		m.shared.Hooks.BatchBegin(inv.Ctx, inv.Info)
 	}
-	inv.err = guard(inv.ctx, m.shared.Handler, e)
+	inv.Err = partition.Guard(inv.Ctx, m.shared.Handler, e)
 }
-
-func (inv *invocation) info() observe.BatchInfo {
-	return observe.BatchInfo{Invocation: inv.ID, Records: inv.Records, Bytes: inv.Bytes, Attempt: inv.Attempt, Partitions: ranges(inv.parts)}
-}
-
-// endedByEngine reports whether the engine ended a handler's context because it has to go, or its partitions went: what the
-// handler says then is no verdict. The end by WithInvocationTimeout is one.
-func endedByEngine(ctx context.Context) bool {
-	cause := context.Cause(ctx)
-	return errors.Is(cause, observe.ErrStopping) || errors.Is(cause, observe.ErrPartitionsGone)
-}
-
-// guard calls the handler and turns a panic into an error.
-func guard(ctx context.Context, h Handler, e event.KafkaEvent) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &observe.PanicError{Value: v, Stack: debug.Stack()}
-		}
-	}()
-	return h(ctx, e)
-}
-
-// errGoexit is the outcome of a handler that ended its goroutine.
-var errGoexit = errors.New("esm: the handler ended its goroutine (runtime.Goexit, or FailNow of a test)")
 
 // finish takes in the end of an invocation.
-func (m *Member) finish(now time.Time, inv *invocation) {
+func (m *Member) finish(now time.Time, inv *partition.Invocation) {
 	if _, flying := m.flying[inv]; !flying {
 		m.returned(inv)
 		return
 	}
 	delete(m.flying, inv)
 	m.shared.Workers.Release()
-	v := verdict.Classify(inv.err)
-	if inv.interrupted || m.stop.phase != working && errors.Is(inv.err, context.Canceled) {
+	v := verdict.Classify(inv.Err)
+	if inv.Interrupted || m.stop.phase != working && errors.Is(inv.Err, context.Canceled) {
 		// In a stop a handler may have gone by the context of Run, which has ended before its own.
 		v.Outcome = verdict.Interrupted
 	}
@@ -260,7 +209,7 @@ func (m *Member) finish(now time.Time, inv *invocation) {
 	if v.Partial {
 		known := false
 		if pol.Partial {
-			items, known = verdict.ItemsIn(inv.parts, v.Items)
+			items, known = verdict.ItemsIn(inv.Parts, v.Items)
 		} else {
 			m.shared.Conditions.Misconfigured(errUnasked)
 		}
@@ -272,21 +221,21 @@ func (m *Member) finish(now time.Time, inv *invocation) {
 	}
 	m.count(now, inv, v, items)
 	forgotten := true // nothing refers to the batch's copy any more
-	for i, part := range inv.parts {
+	for i, part := range inv.Parts {
 		p := part.Owner
-		if !p.alive {
+		if !p.Alive {
 			forgotten = false
 			m.letGo(p.TopicPartition)
 			continue
 		}
-		p.inflight = nil
+		p.Inflight = nil
 		u := p.Work[0]
 		var mine []int
 		if v.Partial {
 			mine = items[i]
 		}
 		if v.Outcome != verdict.Succeeded && v.Outcome != verdict.Interrupted && (!v.Partial || len(mine) > 0) {
-			p.lastErr = inv.err
+			p.LastErr = inv.Err
 		}
 		next, gone, why := pol.Apply(u, v.Outcome, v.Partial, mine, now)
 		forgotten = forgotten && len(next) == 0 && why == 0
@@ -294,7 +243,7 @@ func (m *Member) finish(now time.Time, inv *invocation) {
 		untold := false
 		switch {
 		case sends:
-			next = []batch.Unit{givenUp(u, gone, now)}
+			next = []batch.Unit{partition.GivenUp(u, gone, now)}
 		case why != 0:
 			if untold = !m.drop(p, gone, why, u.Attempts+1); untold {
 				next = []batch.Unit{u} // whoever reads them next tells of them
@@ -307,40 +256,40 @@ func (m *Member) finish(now time.Time, inv *invocation) {
 		}
 		m.shared.Counters.Resolved.Add(int64(resolved))
 		if len(next) == 0 || next[0].First() > u.First() {
-			p.leaderEpoch = u.LeaderEpoch
+			p.LeaderEpoch = u.LeaderEpoch
 		}
 		p.PopWork(next...)
 		if len(next) == 0 {
-			p.failures, p.firstFailure, p.lastErr = 0, time.Time{}, nil
+			p.Failures, p.FirstFailure, p.LastErr = 0, time.Time{}, nil
 		}
 		m.release(p, held)
 		m.commits.mark(p)
 		if sends {
-			m.handOver(now, p, destination.RetryAttemptsExhausted, responseOf(&p.Work[0], v.Partial))
+			m.handOver(now, p, destination.RetryAttemptsExhausted, partition.ResponseOf(&p.Work[0], v.Partial))
 		}
-		if sends || p.phase != running {
+		if sends || p.Phase != partition.Running {
 			continue
 		}
 		if len(next) == 0 || v.Outcome == verdict.Interrupted || untold {
 			m.settle(p, now)
 			continue
 		}
-		p.failures++
-		if p.failures == 1 {
-			p.firstFailure = now
+		p.Failures++
+		if p.Failures == 1 {
+			p.FirstFailure = now
 		}
-		after := m.shared.Config.Backoff.After(p.failures, m.rng)
+		after := m.shared.Config.Backoff.After(p.Failures, m.rng)
 		m.retry.Add(&p.Lane, now.Add(after))
 		info := observe.RetryInfo{TopicPartition: p.TopicPartition, First: next[0].First(), Last: next[len(next)-1].Last(),
-			Attempts: next[0].Attempts, Failures: p.failures, After: after, Err: inv.err}
+			Attempts: next[0].Attempts, Failures: p.Failures, After: after, Err: inv.Err}
 		for k := range next {
 			info.Records += len(next[k].Records)
 		}
-		m.shared.saidOfRetries.Warn(m.shared.Log, now, "batch failed, trying again", "retry", info, "err", inv.err)
+		m.shared.saidOfRetries.Warn(m.shared.Log, now, "batch failed, trying again", "retry", info, "err", inv.Err)
 		m.shared.Hooks.Retry(info)
 	}
-	if forgotten && inv.copy != nil {
-		m.shared.copies.Put(inv.copy)
+	if forgotten && inv.Copy != nil {
+		m.shared.copies.Put(inv.Copy)
 	}
 }
 
@@ -349,7 +298,7 @@ var errUnasked = errors.New("the handler returned ItemFailures, but the mapping 
 	"set FunctionResponseTypes to ReportBatchItemFailures")
 
 // mostlyDone reports whether a failure is a partial one that leaves more than half of the batch done.
-func mostlyDone(inv *invocation, v verdict.Verdict, items [][]int) bool {
+func mostlyDone(inv *partition.Invocation, v verdict.Verdict, items [][]int) bool {
 	if !v.Partial {
 		return false
 	}
@@ -361,10 +310,10 @@ func mostlyDone(inv *invocation, v verdict.Verdict, items [][]int) bool {
 }
 
 // returned takes in the end of an invocation that was left behind. It resolves nothing, as its *StuckError said.
-func (m *Member) returned(inv *invocation) {
-	for _, part := range inv.parts {
-		if part.Owner.alive {
-			part.Owner.inflight = nil
+func (m *Member) returned(inv *partition.Invocation) {
+	for _, part := range inv.Parts {
+		if part.Owner.Alive {
+			part.Owner.Inflight = nil
 		} else {
 			m.letGo(part.Owner.TopicPartition)
 		}
@@ -379,13 +328,13 @@ func (m *Member) letGo(tp event.TopicPartition) {
 }
 
 // count keeps the counters, the circuit and the last result of an invocation.
-func (m *Member) count(now time.Time, inv *invocation, v verdict.Verdict, items [][]int) {
+func (m *Member) count(now time.Time, inv *partition.Invocation, v verdict.Verdict, items [][]int) {
 	m.shared.Counters.Invokes.Add(1)
 	if v.Outcome != verdict.Overloaded {
-		m.shared.Counters.InvocationTime.Add(int64(inv.took))
+		m.shared.Counters.InvocationTime.Add(int64(inv.Took))
 	}
 	if v.Outcome == verdict.Interrupted {
-		m.shared.Log.Info("a handler was interrupted, its records are not resolved", "partitions", ranges(inv.parts), "err", inv.err)
+		m.shared.Log.Info("a handler was interrupted, its records are not resolved", "partitions", partition.Ranges(inv.Parts), "err", inv.Err)
 		if m.shared.Circuit.Leave() {
 			m.shared.Nudge()
 		}
@@ -394,13 +343,13 @@ func (m *Member) count(now time.Time, inv *invocation, v verdict.Verdict, items 
 	ok := v.Outcome == verdict.Succeeded || mostlyDone(inv, v, items)
 	var failing []event.TopicPartition
 	if !ok {
-		for _, p := range inv.parts {
+		for _, p := range inv.Parts {
 			failing = append(failing, p.Owner.TopicPartition)
 		}
 	}
 	opened, closed, nudge, streak := m.shared.Circuit.Ended(now, ok, failing, int(m.shared.Budget.Partitions.Load()))
 	if opened {
-		m.shared.Conditions.CircuitOpened(streak, m.shared.Config.Cooldown, inv.err)
+		m.shared.Conditions.CircuitOpened(streak, m.shared.Config.Cooldown, inv.Err)
 	}
 	if closed {
 		m.shared.Conditions.CircuitClosed()

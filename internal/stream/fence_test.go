@@ -8,6 +8,7 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
 	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/internal/start"
 )
 
@@ -17,9 +18,9 @@ func TestAnswersForDeadPartitionsAreNotTakenIn(t *testing.T) {
 		b := membroker.NewBroker(t)
 		m := idle(b, driver.AtEnd)
 		tp := event.TopicPartition{Topic: "t"}
-		answer := func(p *partition) lookup {
+		answer := func(p *partition.Partition) lookup {
 			m.lookups.underWay++
-			return lookup{Question: start.Question{Kind: start.Begin, Names: []event.TopicPartition{tp}, Found: []start.Answer{{Offset: 3, Committed: -1}}}, parts: []*partition{p}}
+			return lookup{Question: start.Question{Kind: start.Begin, Names: []event.TopicPartition{tp}, Found: []start.Answer{{Offset: 3, Committed: -1}}}, parts: []*partition.Partition{p}}
 		}
 		dead := m.admit(tp)
 		m.remove(dead)
@@ -27,7 +28,7 @@ func TestAnswersForDeadPartitionsAreNotTakenIn(t *testing.T) {
 		draining := m.admit(tp)
 		m.revoke(time.Now(), []event.TopicPartition{tp}, make(chan struct{}))
 		m.answered(time.Now(), answer(draining))
-		if len(m.commits.begun) != 0 || dead.found != nil || draining.found != nil {
+		if len(m.commits.begun) != 0 || dead.Found != nil || draining.Found != nil {
 			t.Errorf("taken in: %v", m.commits.begun)
 		}
 		m.remove(draining)
@@ -40,7 +41,7 @@ func TestAnswersForDeadPartitionsAreNotTakenIn(t *testing.T) {
 		m.remove(living)
 		m.advanceCommit(time.Now())
 		if m.commits.underWay != nil {
-			t.Errorf("committing %+v for a partition that was lost", m.commits.underWay.commits)
+			t.Errorf("committing %+v for a partition that was lost", m.commits.underWay.Commits)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/partition"
 )
 
 // flow is what the client has been told of this member's partitions, or is to be told, and why it fetches none of them.
@@ -19,7 +20,7 @@ type flow struct {
 	// tripped: the circuit was open, and not half-open, when it was last looked at.
 	tripped bool
 	// full are the partitions that wait for memory; fullSince is since when there are any, fullTold: that is a condition by now.
-	full      map[*partition]struct{}
+	full      map[*partition.Partition]struct{}
 	fullSince time.Time
 	fullTold  bool
 }
@@ -58,9 +59,9 @@ func (m *Member) followCircuit(now time.Time) {
 	}
 	m.WaitsForCircuit.Store(shut)
 	if m.flow.tripped = shut; shut {
-		m.pauseAll(pausedByBreaker)
+		m.pauseAll(partition.ByBreaker)
 	} else {
-		m.resumeAll(pausedByBreaker)
+		m.resumeAll(partition.ByBreaker)
 	}
 }
 
@@ -82,7 +83,7 @@ func (m *Member) flush() {
 
 // release gives memory of a partition back to the budget, and lets paused partitions be fetched again: this one when it
 // is well below its share, all of them when the whole is well below the bound.
-func (m *Member) release(p *partition, held int) {
+func (m *Member) release(p *partition.Partition, held int) {
 	if held == 0 {
 		return
 	}
@@ -92,59 +93,59 @@ func (m *Member) release(p *partition, held int) {
 	}
 	if m.shared.Budget.Ample() {
 		for q := range m.flow.full {
-			m.resume(q, pausedByBudget)
+			m.resume(q, partition.ByBudget)
 		}
 		clear(m.flow.full)
 		return
 	}
 	if _, paused := m.flow.full[p]; paused && p.Held() <= m.shared.Budget.Share()/2 {
 		delete(m.flow.full, p)
-		m.resume(p, pausedByBudget)
+		m.resume(p, partition.ByBudget)
 	}
 }
 
-func (m *Member) pause(p *partition, why pauseReason) {
-	if p.pauses == 0 {
+func (m *Member) pause(p *partition.Partition, why partition.PauseReason) {
+	if p.Pauses == 0 {
 		m.flow.toPause = append(m.flow.toPause, p.TopicPartition)
 	}
-	if why&^p.pauses&pausedByBudget != 0 {
+	if why&^p.Pauses&partition.ByBudget != 0 {
 		m.pool.SetStalled(&p.Lane, true)
 	}
-	p.pauses |= why
+	p.Pauses |= why
 }
 
-func (m *Member) resume(p *partition, why pauseReason) {
-	if p.pauses == 0 {
+func (m *Member) resume(p *partition.Partition, why partition.PauseReason) {
+	if p.Pauses == 0 {
 		return
 	}
-	if why&p.pauses&pausedByBudget != 0 {
+	if why&p.Pauses&partition.ByBudget != 0 {
 		m.pool.SetStalled(&p.Lane, false)
 	}
-	if p.pauses &^= why; p.pauses == 0 {
+	if p.Pauses &^= why; p.Pauses == 0 {
 		m.flow.toResume = append(m.flow.toResume, p.TopicPartition)
 	}
 }
 
-func (m *Member) pauseAll(why pauseReason) {
+func (m *Member) pauseAll(why partition.PauseReason) {
 	for _, p := range m.parts {
 		m.pause(p, why)
 	}
 }
 
-func (m *Member) resumeAll(why pauseReason) {
+func (m *Member) resumeAll(why partition.PauseReason) {
 	for _, p := range m.parts {
 		m.resume(p, why)
 	}
 }
 
 // standing is the set of reasons for which every partition is paused.
-func (m *Member) standing() pauseReason {
-	var r pauseReason
+func (m *Member) standing() partition.PauseReason {
+	var r partition.PauseReason
 	if m.flow.paused {
-		r |= pausedByUser
+		r |= partition.ByUser
 	}
 	if m.flow.tripped {
-		r |= pausedByBreaker
+		r |= partition.ByBreaker
 	}
 	return r
 }
@@ -160,10 +161,10 @@ func (m *Member) obey() {
 	case paused == m.flow.paused:
 	case paused:
 		m.flow.paused = true
-		m.pauseAll(pausedByUser)
+		m.pauseAll(partition.ByUser)
 	default:
 		m.flow.paused = false
-		m.resumeAll(pausedByUser)
+		m.resumeAll(partition.ByUser)
 	}
 }
 

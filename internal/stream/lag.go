@@ -6,65 +6,13 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/scaling"
 )
 
-// lag is the number of records between the first unresolved one and the end of the log: those received, counted, and
-// behind them the offsets not received yet, of which compaction and transaction markers take some. 0 when the end is not
-// known, or lies before (the log was truncated, and the client has not said so yet).
-func (p *partition) lag() int64 {
-	if p.phase == starting {
-		return 0
-	}
-	return int64(p.Buffered()) + max(0, p.end-p.next)
-}
-
-// offsetLag is Lambda's: the end of the log less the commit. Before the group's first commit the start that was found
-// stands for it. -1 where it is not known.
-func (p *partition) offsetLag() int64 {
-	switch {
-	case p.phase == starting || p.end < 0:
-		return -1
-	case p.committed < 0:
-		return max(0, p.end-p.position())
-	}
-	return max(0, p.end-p.committed)
-}
-
-// age is how old the oldest unresolved record is: by its timestamp, by its arrival here when it has none or one that lies
-// ahead, and, while none is received, by how long nothing has come (it is older than that). 0 when there is none.
-func (p *partition) age(now time.Time) time.Duration {
-	byTime := func(r *event.KafkaRecord, arrived time.Time) time.Duration {
-		if age := now.Sub(time.UnixMilli(r.Timestamp)); r.Timestamp >= 0 && age >= 0 {
-			return age
-		}
-		return max(0, now.Sub(arrived))
-	}
-	switch {
-	case len(p.Work) > 0:
-		return byTime(&p.Work[0].Records[0], p.Work[0].Arrived)
-	case p.Buf.Count > 0:
-		return byTime(p.Buf.First(), p.Buf.Arrived())
-	case p.phase == running && p.end > p.next:
-		return max(0, now.Sub(p.behindAt))
-	}
-	return 0
-}
-
-// ended takes in an end of the log; records says that some came with it.
-func (p *partition) ended(now time.Time, end int64, records bool) {
-	if records || p.end <= p.next {
-		p.behindAt = now
-	}
-	p.end, p.seenAt, p.leaderless = end, now, false
-}
-
-// idle reports whether the client itself keeps the end true: everything is received, and it waits for more.
-func (p *partition) idle() bool { return p.end >= 0 && p.next >= p.end && p.pauses == 0 }
-
 // stalled reports whether no worker can help the partition now.
-func (m *Member) stalled(p *partition, now time.Time) bool {
-	return p.phase != running || p.pauses&(pausedByUser|pausedByBreaker) != 0 || p.leaderless && p.Buffered() == 0 ||
+func (m *Member) stalled(p *partition.Partition, now time.Time) bool {
+	return p.Phase != partition.Running || p.Pauses&(partition.ByUser|partition.ByBreaker) != 0 || p.Leaderless && p.Buffered() == 0 ||
 		m.retry.Holds(&p.Lane) && p.At().After(now)
 }
 
@@ -98,21 +46,21 @@ func (m *Member) Read(now time.Time, r *Reading, failing bool) {
 func (m *Member) read(now time.Time, r *Reading, failing bool) {
 	r.Busy += len(m.flying)
 	for tp, p := range m.parts {
-		q := scaling.Partition{Topic: tp.Topic, Partition: tp.Partition, Lag: p.lag(), Blocked: m.stalled(p, now)}
-		if p.end >= 0 {
-			if p.sampled >= 0 {
-				q.Arrived = max(0, p.end-p.sampled)
+		q := scaling.Partition{Topic: tp.Topic, Partition: tp.Partition, Lag: p.Lag(), Blocked: m.stalled(p, now)}
+		if p.End >= 0 {
+			if p.Sampled >= 0 {
+				q.Arrived = max(0, p.End-p.Sampled)
 			}
-			p.sampled = p.end
+			p.Sampled = p.End
 		}
 		r.Buffered += int64(p.Buf.Held)
-		if p.phase != running {
+		if p.Phase != partition.Running {
 			r.Moving = true
-		} else if !p.leaderless && (failing || !p.idle()) && p.seenAt.Before(r.LagTime) {
-			r.LagTime = p.seenAt
+		} else if !p.Leaderless && (failing || !p.Idle()) && p.SeenAt.Before(r.LagTime) {
+			r.LagTime = p.SeenAt
 		}
 		if !q.Blocked {
-			r.Oldest = max(r.Oldest, p.age(now))
+			r.Oldest = max(r.Oldest, p.Age(now))
 		}
 		if r.Index != nil {
 			if i, twice := r.Index[tp]; twice {
@@ -123,7 +71,7 @@ func (m *Member) read(now time.Time, r *Reading, failing bool) {
 			}
 			r.Index[tp] = len(r.Partitions)
 		}
-		if lag := p.offsetLag(); lag > 0 {
+		if lag := p.OffsetLag(); lag > 0 {
 			r.SumLag = AddLag(r.SumLag, lag)
 			r.MaxLag = max(r.MaxLag, lag)
 		}
@@ -134,7 +82,7 @@ func (m *Member) read(now time.Time, r *Reading, failing bool) {
 // endQuery asks for the ends of logs: of all members' partitions that want one, in one request.
 type EndQuery struct {
 	Queries  []driver.OffsetQuery
-	parts    []*partition // only compared and given back; the members' loops own them
+	parts    []*partition.Partition // only compared and given back; the members' loops own them
 	Consumer driver.Consumer
 }
 
@@ -150,7 +98,7 @@ func (m *Member) wantEnds(now, since time.Time, q *EndQuery) {
 	}
 	believed := now.Add(-m.shared.Config.LagInterval)
 	for tp, p := range m.parts {
-		if p.phase != running || p.end >= 0 && (p.seenAt.After(since) || p.idle() && p.seenAt.After(believed)) {
+		if p.Phase != partition.Running || p.End >= 0 && (p.SeenAt.After(since) || p.Idle() && p.SeenAt.After(believed)) {
 			continue
 		}
 		q.Queries = append(q.Queries, driver.OffsetQuery{TopicPartition: tp, At: driver.AtEnd})
@@ -166,14 +114,14 @@ func (m *Member) TakeEnds(asked time.Time, q *EndQuery, answers []driver.OffsetA
 func (m *Member) takeEnds(asked time.Time, q *EndQuery, answers []driver.OffsetAnswer) {
 	for i, a := range answers {
 		p := q.parts[i]
-		if m.parts[a.TopicPartition] != p || p.phase != running {
+		if m.parts[a.TopicPartition] != p || p.Phase != partition.Running {
 			continue
 		}
 		switch {
 		case a.Err != nil:
-			p.leaderless = true
-		case !p.seenAt.After(asked): // else a fetch has brought a younger one
-			p.ended(asked, a.Offset, false)
+			p.Leaderless = true
+		case !p.SeenAt.After(asked): // else a fetch has brought a younger one
+			p.Ended(asked, a.Offset, false)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/internal/limit"
+	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/internal/start"
 	"github.com/esm-go/esm/observe"
 )
@@ -13,11 +14,11 @@ import (
 // still live then.
 type lookup struct {
 	start.Question
-	parts []*partition // only read by the loop; the goroutine uses names
+	parts []*partition.Partition // only read by the loop; the goroutine uses names
 	// reported: the client said that the topic was made again, and holds its partitions.
 	reported bool
 	// wanted is what start.Begin found for the partitions of start.Offsets.
-	wanted map[*partition]start.Answer
+	wanted map[*partition.Partition]start.Answer
 	// after is when it may begin.
 	after time.Time
 }
@@ -106,10 +107,10 @@ func (m *Member) name(l *lookup) bool {
 	}
 	living := l.parts[:0:0]
 	for _, p := range l.parts {
-		if p.alive && p.phase != draining {
+		if p.Alive && p.Phase != partition.Draining {
 			living = append(living, p)
 			l.Names = append(l.Names, p.TopicPartition)
-			l.Anew = append(l.Anew, p.anew)
+			l.Anew = append(l.Anew, p.Anew)
 			l.Found = append(l.Found, l.wanted[p])
 		}
 	}
@@ -137,9 +138,9 @@ func (m *Member) checkTopics(now time.Time) {
 }
 
 // running are the partitions that are fetched and handled.
-func (m *Member) running() (parts []*partition) {
+func (m *Member) running() (parts []*partition.Partition) {
 	for _, p := range m.parts {
-		if p.phase == running {
+		if p.Phase == partition.Running {
 			parts = append(parts, p)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/internal/batch"
 	"github.com/esm-go/esm/internal/intake"
+	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/internal/start"
 	"github.com/esm-go/esm/observe"
 )
@@ -59,7 +60,7 @@ func (m *Member) loop(ctx context.Context) error {
 		case inv := <-m.done:
 			m.begin()
 			m.finish(time.Now(), inv)
-		case <-m.handed.word:
+		case <-m.handed.Word:
 			m.begin()
 			m.delivered(time.Now())
 		case result := <-m.acks:
@@ -123,7 +124,7 @@ func (m *Member) deliver(now time.Time, d *intake.Delivery) {
 	for i := range d.Runs {
 		run := &d.Runs[i]
 		p := m.parts[run.TopicPartition]
-		if p == nil || p.phase != running || run.Epoch != p.epoch {
+		if p == nil || p.Phase != partition.Running || run.Epoch != p.Epoch {
 			continue // of an assignment or a start that is over; it will come again where it belongs
 		}
 		m.shared.Counters.Polled.Add(int64(d.Read[i]))
@@ -135,12 +136,12 @@ func (m *Member) deliver(now time.Time, d *intake.Delivery) {
 		if m.troubles.Any() {
 			m.troubles.Fetched(p.TopicPartition)
 		}
-		p.next, p.moves = run.Next, 0
+		p.Next, p.Moves = run.Next, 0
 		if run.LeaderEpoch >= 0 {
-			p.readEpoch = run.LeaderEpoch
+			p.ReadEpoch = run.LeaderEpoch
 		}
 		if run.End >= 0 {
-			p.ended(now, run.End, len(run.Records) > 0)
+			p.Ended(now, run.End, len(run.Records) > 0)
 		}
 		if n := len(run.Records); n > 0 {
 			held := max(run.Bytes, 0)
@@ -152,11 +153,11 @@ func (m *Member) deliver(now time.Time, d *intake.Delivery) {
 				m.settle(p, now)
 			}
 			if m.shared.Budget.Full(p.Held()) {
-				m.pause(p, pausedByBudget)
+				m.pause(p, partition.ByBudget)
 				m.flow.full[p] = struct{}{}
 			}
 		} else {
-			p.leaderEpoch = max(p.leaderEpoch, run.LeaderEpoch)
+			p.LeaderEpoch = max(p.LeaderEpoch, run.LeaderEpoch)
 		}
 		m.commits.mark(p)
 	}
@@ -166,8 +167,8 @@ func (m *Member) deliver(now time.Time, d *intake.Delivery) {
 }
 
 // settle puts an idle partition where it waits: for its next try, or in the pool.
-func (m *Member) settle(p *partition, now time.Time) {
-	if p.phase != running || p.inflight != nil || p.sending != nil || p.Waits() || m.shared.Orphans.IsHeld(p.TopicPartition) {
+func (m *Member) settle(p *partition.Partition, now time.Time) {
+	if p.Phase != partition.Running || p.Inflight != nil || p.Sending != nil || p.Waits() || m.shared.Orphans.IsHeld(p.TopicPartition) {
 		return
 	}
 	switch {
@@ -179,7 +180,7 @@ func (m *Member) settle(p *partition, now time.Time) {
 }
 
 // unqueue takes a partition out of where it waits.
-func (m *Member) unqueue(p *partition) {
+func (m *Member) unqueue(p *partition.Partition) {
 	switch {
 	case !p.Waits():
 	case m.pool.Holds(&p.Lane):

@@ -17,6 +17,7 @@ import (
 	"github.com/esm-go/esm/internal/hook"
 	"github.com/esm-go/esm/internal/intake"
 	"github.com/esm-go/esm/internal/limit"
+	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/internal/start"
 	"github.com/esm-go/esm/internal/stop"
 	"github.com/esm-go/esm/observe"
@@ -78,18 +79,18 @@ type Member struct {
 	shared   *Shared
 	consumer driver.Consumer
 
-	in       chan message          // from the poll goroutine and the driver's Listener calls, in order
-	free     chan *intake.Delivery // deliveries for the poll goroutine to fill
-	done     chan *invocation      // invocations that ended
-	slots    chan struct{}         // a worker that was waited for
-	nudges   chan struct{}         // the members' common state changed
-	control  chan func()           // runs on the loop
-	toCommit chan commitRequest    // to the commit goroutine
+	in       chan message               // from the poll goroutine and the driver's Listener calls, in order
+	free     chan *intake.Delivery      // deliveries for the poll goroutine to fill
+	done     chan *partition.Invocation // invocations that ended
+	slots    chan struct{}              // a worker that was waited for
+	nudges   chan struct{}              // the members' common state changed
+	control  chan func()                // runs on the loop
+	toCommit chan partition.Commit      // to the commit goroutine
 	acks     chan commitResult
 	toLookUp chan lookup // to the lookup goroutines
 	answers  chan lookup
 	polled   chan error // the poll goroutine's end
-	handed   handovers
+	handed   partition.Handovers
 	closed   chan struct{}
 
 	// ready is closed when the first assignment is started.
@@ -116,10 +117,10 @@ type Member struct {
 
 	// What follows the loop goroutine owns.
 	settings *Settings // the mapping's current ones, as last seen
-	parts    map[event.TopicPartition]*partition
-	pool     batch.Pool[*partition]
-	retry    batch.Queue[*partition] // by the time of the next try
-	flying   map[*invocation]struct{}
+	parts    map[event.TopicPartition]*partition.Partition
+	pool     batch.Pool[*partition.Partition]
+	retry    batch.Queue[*partition.Partition] // by the time of the next try
+	flying   map[*partition.Invocation]struct{}
 	sending  int // partitions that wait for the destination
 	slot     slot
 	flow     flow
@@ -157,17 +158,17 @@ func NewMember(c *Shared) *Member {
 		shared:   c,
 		in:       make(chan message),
 		free:     make(chan *intake.Delivery, 2),
-		done:     make(chan *invocation),
+		done:     make(chan *partition.Invocation),
 		slots:    make(chan struct{}, 1),
 		nudges:   make(chan struct{}, 1),
 		quiet:    func() {},
 		control:  make(chan func()),
-		toCommit: make(chan commitRequest, 1),
+		toCommit: make(chan partition.Commit, 1),
 		acks:     make(chan commitResult, 1),
 		toLookUp: make(chan lookup, lookupsAtOnce),
 		answers:  make(chan lookup, 1),
 		polled:   make(chan error, 1),
-		handed:   handovers{word: make(chan struct{}, 1)},
+		handed:   partition.Handovers{Word: make(chan struct{}, 1)},
 		closed:   make(chan struct{}),
 		ready:    make(chan struct{}),
 
@@ -177,9 +178,9 @@ func NewMember(c *Shared) *Member {
 	m.free <- new(intake.Delivery)
 	m.published.Store(&Snapshot{heard: make(chan struct{})})
 	m.settings = c.Current.Load()
-	m.parts = make(map[event.TopicPartition]*partition)
-	m.flying = make(map[*invocation]struct{})
-	m.flow.full = make(map[*partition]struct{})
+	m.parts = make(map[event.TopicPartition]*partition.Partition)
+	m.flying = make(map[*partition.Invocation]struct{})
+	m.flow.full = make(map[*partition.Partition]struct{})
 	m.lookups.others = make(map[string]bool)
 	m.aging.pins = c.Config.Driver.Features().SharedMemory
 	m.rng = rand.New(rand.NewPCG(c.Config.Seed, c.Config.Seed^0x9e3779b97f4a7c15))

@@ -6,6 +6,7 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/internal/start"
 	"github.com/esm-go/esm/observe"
 )
@@ -14,12 +15,12 @@ import (
 // it was asked in.
 func (m *Member) answered(now time.Time, l lookup) {
 	m.lookups.underWay--
-	var again []*partition
+	var again []*partition.Partition
 	failure := l.Err
-	open := lookup{Question: start.Question{Kind: start.Offsets, Tries: l.Tries}, wanted: make(map[*partition]start.Answer)}
+	open := lookup{Question: start.Question{Kind: start.Offsets, Tries: l.Tries}, wanted: make(map[*partition.Partition]start.Answer)}
 	for i, p := range l.parts {
 		f := &l.Found[i]
-		if !p.alive || p.phase == draining {
+		if !p.Alive || p.Phase == partition.Draining {
 			continue
 		}
 		if l.Err != nil || f.Err != nil {
@@ -67,7 +68,7 @@ func (m *Member) answered(now time.Time, l lookup) {
 }
 
 // again asks once more for the partitions that had no answer. Those of a broker that is slow are asked for apart.
-func (l *lookups) again(failed lookup, parts []*partition, after time.Time) {
+func (l *lookups) again(failed lookup, parts []*partition.Partition, after time.Time) {
 	if failed.Kind == start.Offsets {
 		failed.Kind = start.Begin // what was found before may not hold any more
 	}
@@ -90,13 +91,13 @@ func (l *lookups) again(failed lookup, parts []*partition, after time.Time) {
 
 // startFound takes in where a partition starts. A start that the group has not yet is committed before anything of the partition
 // is delivered, so that it is decided once for the whole group, whoever reads on from it.
-func (m *Member) startFound(now time.Time, p *partition, f *start.Answer) {
-	if p.phase != starting || p.found != nil {
+func (m *Member) startFound(now time.Time, p *partition.Partition, f *start.Answer) {
+	if p.Phase != partition.Starting || p.Found != nil {
 		return
 	}
-	p.note, p.words = f.Note, ""
+	p.Note, p.Words = f.Note, ""
 	if f.Committed < 0 && !f.Anew {
-		p.found = f
+		p.Found = f
 		m.commits.begun = append(m.commits.begun, p)
 		return
 	}
@@ -104,14 +105,14 @@ func (m *Member) startFound(now time.Time, p *partition, f *start.Answer) {
 }
 
 // launch lets a partition run from its start.
-func (m *Member) launch(now time.Time, p *partition, f *start.Answer) {
-	if p.phase != starting {
+func (m *Member) launch(now time.Time, p *partition.Partition, f *start.Answer) {
+	if p.Phase != partition.Starting {
 		return
 	}
-	p.phase, p.found, p.anew = running, nil, false
-	p.committed = f.Committed
-	p.renote = f.Committed >= 0 && !f.Noted
-	p.leaderEpoch = f.LeaderEpoch
+	p.Phase, p.Found, p.Anew = partition.Running, nil, false
+	p.Committed = f.Committed
+	p.Renote = f.Committed >= 0 && !f.Noted
+	p.LeaderEpoch = f.LeaderEpoch
 	m.startAt(p, f.Offset, f.LeaderEpoch)
 	m.commits.mark(p) // of a topic that was made again: a client refuses the commit before it knows the start
 	m.settle(p, now)
@@ -119,17 +120,17 @@ func (m *Member) launch(now time.Time, p *partition, f *start.Answer) {
 }
 
 // startAt tells the client where to read a partition on.
-func (m *Member) startAt(p *partition, offset int64, leaderEpoch int32) {
+func (m *Member) startAt(p *partition.Partition, offset int64, leaderEpoch int32) {
 	m.troubles.Started(p.TopicPartition)
 	m.flow.epochs++
-	p.epoch, p.next, p.readEpoch = m.flow.epochs, offset, leaderEpoch
-	m.flow.toStart = append(m.flow.toStart, driver.Start{TopicPartition: p.TopicPartition, Offset: offset, LeaderEpoch: leaderEpoch, Epoch: p.epoch})
+	p.Epoch, p.Next, p.ReadEpoch = m.flow.epochs, offset, leaderEpoch
+	m.flow.toStart = append(m.flow.toStart, driver.Start{TopicPartition: p.TopicPartition, Offset: offset, LeaderEpoch: leaderEpoch, Epoch: p.Epoch})
 }
 
 // announce closes Ready when every partition of the first assignment is started.
 func (m *Member) announce() {
 	for _, p := range m.parts {
-		if p.phase == starting {
+		if p.Phase == partition.Starting {
 			return
 		}
 	}
@@ -144,34 +145,34 @@ const movesAtOnce = 3
 // cut below it and has grown again.
 func (m *Member) relocate(now time.Time, tp event.TopicPartition, from, to int64) {
 	p := m.parts[tp]
-	if p == nil || p.phase != running || p.moving {
+	if p == nil || p.Phase != partition.Running || p.Moving {
 		return
 	}
 	if from < 0 {
-		from = p.next
+		from = p.Next
 	}
-	if to >= p.next { // it was said of a position that was left since
-		m.startAt(p, p.next, p.readEpoch)
+	if to >= p.Next { // it was said of a position that was left since
+		m.startAt(p, p.Next, p.ReadEpoch)
 		return
 	}
-	p.moves++
-	if to != start.Nowhere && p.moves <= movesAtOnce {
+	p.Moves++
+	if to != start.Nowhere && p.Moves <= movesAtOnce {
 		m.move(now, p, from, start.Answer{Offset: to, LeaderEpoch: -1})
 		return
 	}
-	p.moving = true
-	l := lookup{Question: start.Question{Kind: start.Move, From: from, To: to}, parts: []*partition{p}}
-	if p.moves > movesAtOnce {
-		l.after = now.Add(m.lookupPause(p.moves - movesAtOnce))
+	p.Moving = true
+	l := lookup{Question: start.Question{Kind: start.Move, From: from, To: to}, parts: []*partition.Partition{p}}
+	if p.Moves > movesAtOnce {
+		l.after = now.Add(m.lookupPause(p.Moves - movesAtOnce))
 	}
 	m.lookups.add(l)
 }
 
 // move goes on at the offset found: the log's start when retention passed the position, and what was received before
 // stays and is handled; its end, or where it parts from what was read, when the log was cut.
-func (m *Member) move(now time.Time, p *partition, from int64, f start.Answer) {
-	p.moving = false
-	if p.phase != running {
+func (m *Member) move(now time.Time, p *partition.Partition, from int64, f start.Answer) {
+	p.Moving = false
+	if p.Phase != partition.Running {
 		return
 	}
 	to := f.Offset
@@ -188,19 +189,19 @@ func (m *Member) move(now time.Time, p *partition, from int64, f start.Answer) {
 		// Records that were received and are not resolved may have been cut off, and others may take their offsets: no
 		// commit may pass those. So the partition begins anew, at its first unresolved record that is still there. The
 		// epoch is that of what was read, so that the client finds out whether the log parts from it further back.
-		f = start.Answer{Offset: min(p.position(), to), LeaderEpoch: p.leaderEpoch, Committed: p.committed, Noted: !p.renote}
+		f = start.Answer{Offset: min(p.Position(), to), LeaderEpoch: p.LeaderEpoch, Committed: p.Committed, Noted: !p.Renote}
 		if f.LeaderEpoch < 0 {
-			f.LeaderEpoch = p.readEpoch
+			f.LeaderEpoch = p.ReadEpoch
 		}
-		moves := p.moves
+		moves := p.Moves
 		p = m.renew(p)
-		p.moves = moves
+		p.Moves = moves
 		m.launch(now, p, &f)
 	case to == from: // it is there again, with or without what was read before it
-		m.startAt(p, to, p.readEpoch)
+		m.startAt(p, to, p.ReadEpoch)
 	default:
 		if p.Head() == nil {
-			p.leaderEpoch = max(p.leaderEpoch, f.LeaderEpoch)
+			p.LeaderEpoch = max(p.LeaderEpoch, f.LeaderEpoch)
 		}
 		m.startAt(p, to, f.LeaderEpoch)
 	}
@@ -218,11 +219,11 @@ func (m *Member) offsetsLost(info observe.OffsetsLostInfo, key string) {
 
 // renew ends a partition's life here and begins another within the same assignment. The client keeps its pauses, so what
 // the old life alone was paused for ends with it.
-func (m *Member) renew(p *partition) *partition {
-	m.resume(p, pausedByBudget)
+func (m *Member) renew(p *partition.Partition) *partition.Partition {
+	m.resume(p, partition.ByBudget)
 	m.remove(p)
 	q := m.admit(p.TopicPartition)
-	q.note, q.assignment = p.note, p.assignment
+	q.Note, q.Assignment = p.Note, p.Assignment
 	return q
 }
 
@@ -242,10 +243,10 @@ func (m *Member) reportedAnew(topic string) {
 
 // compareIDs begins anew with the partitions whose topic is not the one that they were started with, and returns those of
 // which it is not known.
-func (m *Member) compareIDs(l *lookup) (unknown []*partition) {
-	var old []*partition
+func (m *Member) compareIDs(l *lookup) (unknown []*partition.Partition) {
+	var old []*partition.Partition
 	for i, p := range l.parts {
-		if !p.alive || p.phase != running {
+		if !p.Alive || p.Phase != partition.Running {
 			continue
 		}
 		id, known := l.IDs[p.Topic]
@@ -253,14 +254,14 @@ func (m *Member) compareIDs(l *lookup) (unknown []*partition) {
 		switch none := [16]byte{}; {
 		case !known:
 			unknown = append(unknown, p)
-		case id != none && p.note.Topic != none && id != p.note.Topic:
+		case id != none && p.Note.Topic != none && id != p.Note.Topic:
 			old = append(old, p)
-		case l.reported && (id == none || p.note.Topic == none):
+		case l.reported && (id == none || p.Note.Topic == none):
 			old = append(old, p) // nothing to compare: the client's word counts
 		case l.reported:
-			m.startAt(p, p.next, p.readEpoch) // it runs with the new topic already
-		case p.note.Topic == none:
-			p.note.Topic, p.words = id, ""
+			m.startAt(p, p.Next, p.ReadEpoch) // it runs with the new topic already
+		case p.Note.Topic == none:
+			p.Note.Topic, p.Words = id, ""
 		}
 	}
 	m.recreated(old)
@@ -269,13 +270,13 @@ func (m *Member) compareIDs(l *lookup) (unknown []*partition) {
 
 // recreated begins anew with partitions whose topic was deleted and made again: what is known of it, and what is in
 // flight, belongs to another log.
-func (m *Member) recreated(olds []*partition) {
+func (m *Member) recreated(olds []*partition.Partition) {
 	l := lookup{Question: start.Question{Kind: start.Begin}}
 	for _, old := range olds {
-		info := observe.OffsetsLostInfo{TopicPartition: old.TopicPartition, From: old.next, Lost: max(0, old.next-old.position()), Why: "topic recreated"}
+		info := observe.OffsetsLostInfo{TopicPartition: old.TopicPartition, From: old.Next, Lost: max(0, old.Next-old.Position()), Why: "topic recreated"}
 		m.shared.Counters.Lost.Add(info.Lost)
 		p := m.renew(old)
-		p.anew = true
+		p.Anew = true
 		l.parts = append(l.parts, p)
 		m.offsetsLost(info, p.Key)
 	}

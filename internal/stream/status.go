@@ -3,6 +3,7 @@ package stream
 import (
 	"time"
 
+	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/observe"
 )
 
@@ -14,18 +15,18 @@ func (m *Member) status(s *observe.Status) {
 	s.Partitions = make([]observe.PartitionStatus, 0, len(m.parts))
 	for _, p := range m.parts {
 		ps := observe.PartitionStatus{
-			TopicPartition: p.TopicPartition, Position: -1, Committed: p.committed, End: p.end, Lag: p.offsetLag(), EndSeen: p.seenAt, OldestAge: p.age(now),
-			Buffered: p.Buffered(), Starting: p.phase == starting, Draining: p.phase == draining, Paused: p.pauses.String(),
-			Attempts: p.failures, FirstFailure: p.firstFailure, LastError: p.lastErr,
+			TopicPartition: p.TopicPartition, Position: -1, Committed: p.Committed, End: p.End, Lag: p.OffsetLag(), EndSeen: p.SeenAt, OldestAge: p.Age(now),
+			Buffered: p.Buffered(), Starting: p.Phase == partition.Starting, Draining: p.Phase == partition.Draining, Paused: p.Pauses.String(),
+			Attempts: p.Failures, FirstFailure: p.FirstFailure, LastError: p.LastErr,
 		}
-		if p.phase != starting {
-			ps.Position = p.position()
+		if p.Phase != partition.Starting {
+			ps.Position = p.Position()
 		}
 		if ps.End < 0 {
 			ps.EndSeen = time.Time{}
 		}
-		if p.inflight != nil {
-			ps.InFlightSince = p.inflight.started
+		if p.Inflight != nil {
+			ps.InFlightSince = p.Inflight.Started
 		}
 		if m.retry.Holds(&p.Lane) {
 			ps.NextTry = p.At()

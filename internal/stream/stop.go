@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/internal/stop"
 	"github.com/esm-go/esm/observe"
 )
@@ -60,8 +61,8 @@ func (m *Member) beginStop(now time.Time, surplus bool) {
 	s.deadline = now.Add(handlers)
 	m.shared.Log.Info("stopping", "inFlight", len(m.flying), "bound", all)
 	for _, p := range m.parts {
-		p.recall(observe.ErrStopping)
-		m.pause(p, pausedByUser)
+		p.Recall(observe.ErrStopping)
+		m.pause(p, partition.ByUser)
 	}
 }
 
@@ -146,8 +147,8 @@ func (m *Member) closeSlack() time.Duration {
 }
 
 // abandon leaves an invocation behind: what it does later means nothing.
-func (m *Member) abandon(inv *invocation) {
-	h := observe.StuckHandler{Partitions: ranges(inv.parts), Since: inv.started}
+func (m *Member) abandon(inv *partition.Invocation) {
+	h := observe.StuckHandler{Partitions: partition.Ranges(inv.Parts), Since: inv.Started}
 	m.shared.Left.Handler(inv, h)
 	m.shared.Log.Error("a handler ignores the end of its context and is left behind", "partitions", h.Partitions, "since", h.Since)
 	delete(m.flying, inv)
@@ -161,7 +162,7 @@ func (m *Member) abandon(inv *invocation) {
 func (m *Member) uncommitted(now time.Time) {
 	call := observe.StuckCall{Op: observe.OpCommit, Since: now, Err: errors.New("records that were handled are not committed: they will be delivered again")}
 	if m.commits.underWay != nil {
-		call.Since = m.commits.underWay.began
+		call.Since = m.commits.underWay.Began
 	}
 	m.troubles.Has(func(c *observe.Condition) bool {
 		if c.Op == observe.OpCommit {
@@ -197,7 +198,7 @@ func (m *Member) pollEnded(err error) {
 // anyDirty reports whether a partition has something to commit.
 func (m *Member) anyDirty() bool {
 	for _, p := range m.parts {
-		if p.dirty() {
+		if p.Dirty() {
 			return true
 		}
 	}

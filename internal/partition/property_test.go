@@ -1,4 +1,4 @@
-package stream
+package partition
 
 import (
 	"testing"
@@ -11,10 +11,10 @@ import (
 	"github.com/esm-go/esm/internal/verdict"
 )
 
-func newTestPartition(i int32) *partition {
+func newTestPartition(i int32) *Partition {
 	tp := event.TopicPartition{Topic: "t", Partition: i}
-	p := &partition{TopicPartition: tp, Lane: batch.Lane[*partition]{Key: tp.String(), Overhead: event.PartitionSize("t", i)}, alive: true, phase: running,
-		next: 0, committed: -1, end: -1, leaderEpoch: -1}
+	p := &Partition{TopicPartition: tp, Lane: batch.Lane[*Partition]{Key: tp.String(), Overhead: event.PartitionSize("t", i)}, Alive: true, Phase: Running,
+		Next: 0, Committed: -1, End: -1, LeaderEpoch: -1}
 	p.Owner = p
 	return p
 }
@@ -23,18 +23,18 @@ func newTestPartition(i int32) *partition {
 func TestPositionProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := newTestPartition(0)
-		p.next = int64(rapid.IntRange(0, 5).Draw(t, "start"))
+		p.Next = int64(rapid.IntRange(0, 5).Draw(t, "start"))
 		var unresolved []int64
-		var pool batch.Pool[*partition]
+		var pool batch.Pool[*Partition]
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {
 			switch {
 			case rapid.Bool().Draw(t, "add"):
 				records := make([]event.KafkaRecord, rapid.IntRange(1, 6).Draw(t, "n"))
 				for i := range records {
-					records[i] = event.KafkaRecord{Topic: "t", Offset: p.next, Value: []byte("value")}
-					p.next += int64(rapid.SampledFrom([]int{1, 1, 1, 3}).Draw(t, "step"))
+					records[i] = event.KafkaRecord{Topic: "t", Offset: p.Next, Value: []byte("value")}
+					p.Next += int64(rapid.SampledFrom([]int{1, 1, 1, 3}).Draw(t, "step"))
 				}
-				p.next = records[len(records)-1].Offset + 1
+				p.Next = records[len(records)-1].Offset + 1
 				for _, r := range records {
 					unresolved = append(unresolved, r.Offset)
 				}
@@ -52,19 +52,19 @@ func TestPositionProperty(t *testing.T) {
 					unresolved = unresolved[len(u.Records):]
 				}
 			}
-			want := p.next
+			want := p.Next
 			if len(unresolved) > 0 {
 				want = unresolved[0]
 			}
-			if p.position() != want || p.Buffered() != len(unresolved) {
-				t.Fatalf("position %d, %d buffered; want %d and %d", p.position(), p.Buffered(), want, len(unresolved))
+			if p.Position() != want || p.Buffered() != len(unresolved) {
+				t.Fatalf("position %d, %d buffered; want %d and %d", p.Position(), p.Buffered(), want, len(unresolved))
 			}
 		}
 	})
 }
 
 func TestPauseReasons(t *testing.T) {
-	for r, want := range map[pauseReason]string{0: "", pausedByUser: "paused", pausedByBudget | pausedByBreaker: "buffer full,circuit open"} {
+	for r, want := range map[PauseReason]string{0: "", ByUser: "paused", ByBudget | ByBreaker: "buffer full,circuit open"} {
 		if r.String() != want {
 			t.Errorf("%d is %q, want %q", r, r, want)
 		}

@@ -1,4 +1,4 @@
-package stream
+package partition
 
 import (
 	"slices"
@@ -11,12 +11,12 @@ import (
 // from before its first invocation, and goes by that alone: positions, items, retries, drops. Of the bytes of keys and
 // values, which the doc tells handlers to leave as they are, there is no copy.
 
-// handOut makes what the handler gets of a batch. Of a first try that is what the client made, and the engine goes on with
+// HandOut makes what the handler gets of a batch. Of a first try that is what the client made, and the engine goes on with
 // a copy; of another one it is a copy of what the engine kept.
-func (m *Member) handOut(inv *invocation) map[string][]event.KafkaRecord {
-	records := make(map[string][]event.KafkaRecord, len(inv.parts))
-	for i := range inv.parts {
-		part := &inv.parts[i]
+func (inv *Invocation) HandOut(copies *batch.Copies) map[string][]event.KafkaRecord {
+	records := make(map[string][]event.KafkaRecord, len(inv.Parts))
+	for i := range inv.Parts {
+		part := &inv.Parts[i]
 		u := &part.Work[0]
 		if u.Kept {
 			again := slices.Clone(part.Records)
@@ -25,10 +25,10 @@ func (m *Member) handOut(inv *invocation) map[string][]event.KafkaRecord {
 			continue
 		}
 		records[part.Key] = part.Records
-		if inv.copy == nil {
-			inv.copy = m.shared.copies.Get(inv.Records)
+		if inv.Copy == nil {
+			inv.Copy = copies.Get(inv.Records)
 		}
-		part.Records = inv.copy.Add(part.Records)
+		part.Records = inv.Copy.Add(part.Records)
 		u.Records, u.Kept = part.Records, true
 	}
 	return records
