@@ -10,7 +10,7 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/internal/limit"
 	"github.com/esm-go/esm/internal/run"
-	"github.com/esm-go/esm/internal/stream"
+	"github.com/esm-go/esm/internal/shared"
 	"github.com/esm-go/esm/scaling"
 )
 
@@ -43,7 +43,7 @@ func WithHooks(h Hooks) Option {
 func WithMiddleware(mw ...Middleware) Option {
 	return optionFunc(func(o *options) {
 		for _, one := range mw {
-			o.Middleware = append(o.Middleware, func(h stream.Handler) stream.Handler { return stream.Handler(one(h)) })
+			o.Middleware = append(o.Middleware, func(h shared.Handler) shared.Handler { return shared.Handler(one(h)) })
 		}
 	})
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/esm-go/esm/esmtest/membroker"
 	"github.com/esm-go/esm/event"
-	"github.com/esm-go/esm/internal/stream"
+	"github.com/esm-go/esm/internal/shared"
 	"github.com/esm-go/esm/internal/verdict"
 )
 
@@ -98,15 +98,15 @@ func TestRevocationAndStopCommitAtOnce(t *testing.T) {
 func TestCommitsCarryTheLeaderEpoch(t *testing.T) {
 	for _, c := range []struct {
 		name    string
-		set     func(s *stream.Settings)
-		handler stream.Handler
+		set     func(s *shared.Settings)
+		handler shared.Handler
 		at      int64
 	}{
-		{"handled", func(*stream.Settings) {}, nil, 5},
-		{"dropped by age", func(s *stream.Settings) { s.MaxAge = time.Minute }, func(context.Context, event.KafkaEvent) error { return errors.New("no") }, 5},
-		{"dropped by retries", func(s *stream.Settings) { s.Retry = verdict.Policy{MaximumRetryAttempts: 0} },
+		{"handled", func(*shared.Settings) {}, nil, 5},
+		{"dropped by age", func(s *shared.Settings) { s.MaxAge = time.Minute }, func(context.Context, event.KafkaEvent) error { return errors.New("no") }, 5},
+		{"dropped by retries", func(s *shared.Settings) { s.Retry = verdict.Policy{MaximumRetryAttempts: 0} },
 			func(context.Context, event.KafkaEvent) error { return errors.New("no") }, 5},
-		{"handled in part", func(s *stream.Settings) { s.Retry = verdict.Policy{MaximumRetryAttempts: -1, Partial: true} },
+		{"handled in part", func(s *shared.Settings) { s.Retry = verdict.Policy{MaximumRetryAttempts: -1, Partial: true} },
 			func(_ context.Context, e event.KafkaEvent) error {
 				for _, r := range e.Records["t-0"] {
 					if r.Offset == 3 {

@@ -18,7 +18,7 @@ import (
 	"github.com/esm-go/esm/esmtest/membroker"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/condition"
-	"github.com/esm-go/esm/internal/stream"
+	"github.com/esm-go/esm/internal/shared"
 	"github.com/esm-go/esm/mapping"
 	"github.com/esm-go/esm/observe"
 )
@@ -297,7 +297,7 @@ func TestLinesOfTheLogInBadSituations(t *testing.T) {
 	failing := func(context.Context, event.KafkaEvent) error { return errors.New("no") }
 	for _, c := range []struct {
 		name    string
-		handler stream.Handler
+		handler shared.Handler
 		mapping func(*mapping.Mapping)
 		options []Option
 		hurt    func(t *testing.T, b *membroker.Broker)

@@ -15,7 +15,7 @@ import (
 	"github.com/esm-go/esm/esmtest/membroker"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/condition"
-	"github.com/esm-go/esm/internal/stream"
+	"github.com/esm-go/esm/internal/shared"
 	"github.com/esm-go/esm/mapping"
 	"github.com/esm-go/esm/observe"
 )
@@ -29,7 +29,7 @@ func memoryMapping() mapping.Mapping {
 }
 
 // newMapped is newRig by way of New, with a mapping.
-func newMapped(t testing.TB, b *membroker.Broker, m mapping.Mapping, h stream.Handler, opts ...Option) *rig {
+func newMapped(t testing.TB, b *membroker.Broker, m mapping.Mapping, h shared.Handler, opts ...Option) *rig {
 	r := &rig{t: t, broker: b, done: make(chan error, 1)}
 	runner, err := New(m, func(ctx context.Context, e event.KafkaEvent) error {
 		r.mu.Lock()
@@ -294,8 +294,8 @@ func TestHooks(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(1)...)
 		var lines []string
-		wrap := func(name string) func(stream.Handler) stream.Handler {
-			return func(next stream.Handler) stream.Handler {
+		wrap := func(name string) func(shared.Handler) shared.Handler {
+			return func(next shared.Handler) shared.Handler {
 				return func(ctx context.Context, e event.KafkaEvent) error {
 					lines = append(lines, name)
 					return next(ctx, e)

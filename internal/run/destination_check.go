@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/esm-go/esm/driver"
-	"github.com/esm-go/esm/internal/stream"
+	"github.com/esm-go/esm/internal/shared"
 	"github.com/esm-go/esm/mapping"
 )
 
@@ -37,7 +37,7 @@ func (o *Options) checkDestination(m mapping.Mapping) error {
 }
 
 // limitRetries makes infinite retries those of a mapping with a destination.
-func (o *Options) limitRetries(s *stream.Settings) {
+func (o *Options) limitRetries(s *shared.Settings) {
 	if o.Destination != nil && s.Retry.MaximumRetryAttempts < 0 {
 		s.Retry.MaximumRetryAttempts = retriesWithDestination
 	}

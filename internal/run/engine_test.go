@@ -19,8 +19,8 @@ import (
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/batch"
 	"github.com/esm-go/esm/internal/limit"
+	"github.com/esm-go/esm/internal/shared"
 	"github.com/esm-go/esm/internal/start"
-	"github.com/esm-go/esm/internal/stream"
 	"github.com/esm-go/esm/internal/verdict"
 	"github.com/esm-go/esm/observe"
 	"github.com/esm-go/esm/scaling"
@@ -43,8 +43,8 @@ type rig struct {
 }
 
 // defaults are the settings of a mapping that sets nothing.
-func defaults() *stream.Settings {
-	return &stream.Settings{
+func defaults() *shared.Settings {
+	return &shared.Settings{
 		Limits: batch.Limits{BatchSize: 100, Window: defaultWindow, Payload: payloadLimit, Envelope: 100},
 		Retry:  verdict.Policy{MaximumRetryAttempts: -1},
 		Start:  start.Policy{At: driver.AtEarliest},
@@ -52,7 +52,7 @@ func defaults() *stream.Settings {
 }
 
 // newRig makes a Runner on the broker that has not run yet. The handler's events are recorded before it is called.
-func newRig(t testing.TB, b *membroker.Broker, s *stream.Settings, h stream.Handler, opts ...Option) *rig {
+func newRig(t testing.TB, b *membroker.Broker, s *shared.Settings, h shared.Handler, opts ...Option) *rig {
 	r := &rig{t: t, broker: b, done: make(chan error, 1)}
 	o := options(append([]Option{WithDriver(b.Driver()), WithLogger(slog.New(slog.DiscardHandler)), WithSeed(1)}, opts...))
 	o.complete()
@@ -221,7 +221,7 @@ func WithMaxPollInterval(d time.Duration) Option {
 func WithMetadataMaxAge(d time.Duration) Option {
 	return func(o *Options) { o.Client.MetadataMaxAge = d }
 }
-func WithMiddleware(mw ...func(stream.Handler) stream.Handler) Option {
+func WithMiddleware(mw ...func(shared.Handler) shared.Handler) Option {
 	return func(o *Options) { o.Middleware = append(o.Middleware, mw...) }
 }
 func WithRetryBackoff(first, most time.Duration) Option {

@@ -18,7 +18,7 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
 	"github.com/esm-go/esm/event"
-	"github.com/esm-go/esm/internal/stream"
+	"github.com/esm-go/esm/internal/shared"
 	"github.com/esm-go/esm/internal/verdict"
 	"github.com/esm-go/esm/mapping"
 	"github.com/esm-go/esm/observe"
@@ -214,7 +214,7 @@ func (w *world) ask(m *modelMember, what int) {
 }
 
 // handle is the handler of every member.
-func (w *world) handle(m *modelMember) stream.Handler {
+func (w *world) handle(m *modelMember) shared.Handler {
 	name := m.name
 	return func(ctx context.Context, e event.KafkaEvent) error {
 		w.mu.Lock()

@@ -12,8 +12,8 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/internal/batch"
 	"github.com/esm-go/esm/internal/limit"
+	"github.com/esm-go/esm/internal/shared"
 	"github.com/esm-go/esm/internal/stop"
-	"github.com/esm-go/esm/internal/stream"
 	"github.com/esm-go/esm/observe"
 	"github.com/esm-go/esm/scaling"
 )
@@ -22,7 +22,7 @@ import (
 type Options struct {
 	Logger            *slog.Logger
 	Hooks             []observe.Hooks
-	Middleware        []func(stream.Handler) stream.Handler
+	Middleware        []func(shared.Handler) shared.Handler
 	Driver            driver.Driver
 	MinimumWorkers    int // 0 = the default
 	MaximumWorkers    int
@@ -102,8 +102,8 @@ func (o *Options) Check(ok bool, name string, value any, want string) {
 }
 
 // config is what they say to members.
-func (o *Options) config() stream.Config {
-	return stream.Config{Driver: o.Driver, StopTimeout: o.StopTimeout, RevokeTimeout: o.RevokeTimeout, InvocationTimeout: o.InvocationTimeout,
+func (o *Options) config() shared.Config {
+	return shared.Config{Driver: o.Driver, StopTimeout: o.StopTimeout, RevokeTimeout: o.RevokeTimeout, InvocationTimeout: o.InvocationTimeout,
 		LagInterval: o.LagInterval, CommitInterval: o.CommitInterval, Backoff: o.Backoff, Cooldown: o.Breaker.Cooldown, Seed: o.Seed}
 }
 
@@ -112,7 +112,7 @@ func (o *Options) Err() error { return errors.Join(o.errs...) }
 
 // warnOf tells of limits that cannot meet: a batch that has no room in the budget even when its records are empty goes when
 // the budget is full.
-func (o *Options) warnOf(s *stream.Settings) {
+func (o *Options) warnOf(s *shared.Settings) {
 	if need := s.BatchSize * batch.RecordWeight; need > o.BufferBytes {
 		o.Logger.Warn("WithBufferBytes has no room for BatchSize records: batches are sent when the buffer is full",
 			"BatchSize", s.BatchSize, "bufferBytes", o.BufferBytes, "need", need)

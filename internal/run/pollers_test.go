@@ -16,6 +16,7 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
 	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/shared"
 	"github.com/esm-go/esm/internal/stream"
 	"github.com/esm-go/esm/mapping"
 	"github.com/esm-go/esm/observe"
@@ -36,7 +37,7 @@ func wishing(n int) *wish {
 }
 
 // polling are settings with a range of pollers.
-func polling(minimum, maximum int) *stream.Settings {
+func polling(minimum, maximum int) *shared.Settings {
 	s := small()
 	s.MinimumPollers, s.MaximumPollers = minimum, maximum
 	return s
@@ -495,7 +496,7 @@ func TestPollersModel(t *testing.T) {
 
 // On the way from one member to another partitions are nobody's: a decision that counts them then changes no poller.
 func TestPollersStayInARebalance(t *testing.T) {
-	c := &stream.Shared{Config: stream.Config{Driver: membroker.NewBroker(t).Driver()}}
+	c := &shared.State{Config: shared.Config{Driver: membroker.NewBroker(t).Driver()}}
 	f := &fleet{r: &Process{shared: c}}
 	now := time.Unix(1000, 0)
 	decided := func(after time.Duration) int {

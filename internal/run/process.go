@@ -10,15 +10,15 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/internal/hook"
+	"github.com/esm-go/esm/internal/shared"
 	"github.com/esm-go/esm/internal/start"
-	"github.com/esm-go/esm/internal/stream"
 	"github.com/esm-go/esm/mapping"
 	"github.com/esm-go/esm/observe"
 )
 
 // Process runs one mapping: a Runner of package esm is one. All its methods are safe for concurrent use.
 type Process struct {
-	shared  *stream.Shared
+	shared  *shared.State
 	opts    *Options
 	roster  roster
 	outlet  atomic.Pointer[outlet] // nil where there is no destination
@@ -50,11 +50,11 @@ type Process struct {
 type identity struct{ uuid, functionName, bootstrap string }
 
 // newProcess puts a Process together; New has validated everything.
-func newProcess(o *Options, h stream.Handler, s *stream.Settings, client driver.Config, id identity) *Process {
+func newProcess(o *Options, h shared.Handler, s *shared.Settings, client driver.Config, id identity) *Process {
 	for _, v := range slices.Backward(o.Middleware) {
 		h = v(h)
 	}
-	c := &stream.Shared{Config: o.config(), Handler: h, Log: o.Logger, Hooks: hook.NewList(o.Hooks), UUID: id.uuid, FunctionName: id.functionName, Bootstrap: id.bootstrap,
+	c := &shared.State{Config: o.config(), Handler: h, Log: o.Logger, Hooks: hook.NewList(o.Hooks), UUID: id.uuid, FunctionName: id.functionName, Bootstrap: id.bootstrap,
 		Cluster: start.Fingerprint(id.bootstrap), Group: client.GroupID}
 	c.Current.Store(s)
 	c.Budget.Limit = o.BufferBytes
@@ -76,7 +76,7 @@ var (
 )
 
 // New makes the Process of a mapping. It does no I/O and starts nothing.
-func New(m mapping.Mapping, h stream.Handler, o *Options) (*Process, error) {
+func New(m mapping.Mapping, h shared.Handler, o *Options) (*Process, error) {
 	o.complete()
 	var errs []error
 	if h == nil {

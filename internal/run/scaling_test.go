@@ -13,7 +13,7 @@ import (
 
 	"github.com/esm-go/esm/esmtest/membroker"
 	"github.com/esm-go/esm/event"
-	"github.com/esm-go/esm/internal/stream"
+	"github.com/esm-go/esm/internal/shared"
 	"github.com/esm-go/esm/observe"
 	"github.com/esm-go/esm/scaling"
 )
@@ -105,7 +105,7 @@ func sleep(d time.Duration) {
 	synctest.Wait()
 }
 
-func small() *stream.Settings {
+func small() *shared.Settings {
 	s := defaults()
 	s.BatchSize, s.Window = 10, 0
 	return s
@@ -358,7 +358,7 @@ func TestTwoProcessesSettle(t *testing.T) {
 		var producer sync.WaitGroup
 		produced := 0
 		producer.Go(func() { produced = feed(feeding, b, 1600, partitions) }) // the work of eight workers
-		order := func(l *load) stream.Handler {                               // a partition that moves begins where the other one stopped
+		order := func(l *load) shared.Handler {                               // a partition that moves begins where the other one stopped
 			return func(ctx context.Context, e event.KafkaEvent) error {
 				l.mu.Lock()
 				if l.next == nil {

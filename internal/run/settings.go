@@ -6,7 +6,7 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/batch"
-	"github.com/esm-go/esm/internal/stream"
+	"github.com/esm-go/esm/internal/shared"
 	"github.com/esm-go/esm/internal/verdict"
 	"github.com/esm-go/esm/mapping"
 )
@@ -19,10 +19,10 @@ const (
 )
 
 // settingsOf reads a mapping that is valid.
-func settingsOf(m mapping.Mapping) *stream.Settings {
+func settingsOf(m mapping.Mapping) *shared.Settings {
 	m = m.WithDefaults()
 	e := event.KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: bootstrap(m)}
-	s := &stream.Settings{
+	s := &shared.Settings{
 		Limits: batch.Limits{BatchSize: m.BatchSize, Window: defaultWindow, Payload: payloadLimit, Envelope: e.EnvelopeSize()},
 		Retry:  verdict.Policy{MaximumRetryAttempts: -1, Bisect: m.BisectBatchOnFunctionError, Partial: len(m.FunctionResponseTypes) > 0},
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/esm-go/esm/esmtest/membroker"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/condition"
+	"github.com/esm-go/esm/internal/shared"
 	"github.com/esm-go/esm/internal/start"
-	"github.com/esm-go/esm/internal/stream"
 	"github.com/esm-go/esm/observe"
 )
 
@@ -40,7 +40,7 @@ func (r *rig) seen(partition int32) string {
 	return briefRecords(all)
 }
 
-func startingAt(at driver.OffsetAt) *stream.Settings {
+func startingAt(at driver.OffsetAt) *shared.Settings {
 	s := defaults()
 	s.Start.At = at
 	return s

@@ -7,13 +7,13 @@ import (
 	"strings"
 
 	"github.com/esm-go/esm/internal/intake"
-	"github.com/esm-go/esm/internal/stream"
+	"github.com/esm-go/esm/internal/shared"
 	"github.com/esm-go/esm/mapping"
 	"github.com/esm-go/esm/observe"
 )
 
 // prepare validates a mapping and makes its settings.
-func prepare(m mapping.Mapping, o *Options) (*stream.Settings, error) {
+func prepare(m mapping.Mapping, o *Options) (*shared.Settings, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
 	}

@@ -130,7 +130,7 @@ func (m *Member) expire(now time.Time, p *partition.Partition) bool {
 // they are not to be committed then.
 func (m *Member) drop(p *partition.Partition, records []event.KafkaRecord, why observe.DropReason, attempts int) (told bool) {
 	m.shared.Counters.Dropped.Add(int64(len(records)))
-	m.shared.saidOfDrops.Error(m.shared.Log, time.Now(), "records dropped", "reason", why.String(), "partition", p.Key, "first", records[0].Offset,
+	m.shared.SaidOfDrops.Error(m.shared.Log, time.Now(), "records dropped", "reason", why.String(), "partition", p.Key, "first", records[0].Offset,
 		"last", records[len(records)-1].Offset, "records", len(records), "attempts", attempts, "err", p.LastErr)
 	return m.shared.Hooks.Drop(observe.DropInfo{TopicPartition: p.TopicPartition, Records: records, Reason: why, Attempts: attempts, Err: p.LastErr})
 }
@@ -138,7 +138,7 @@ func (m *Member) drop(p *partition.Partition, records []event.KafkaRecord, why o
 // invoke begins one invocation.
 func (m *Member) invoke(now time.Time, parts []partition.Part, size int) {
 	inv := &partition.Invocation{Parts: parts, Started: now, Living: len(parts)}
-	inv.ID = m.shared.invocations.Add(1)
+	inv.ID = m.shared.Invocations.Add(1)
 	inv.FunctionName, inv.UUID, inv.Bytes, inv.Attempt = m.shared.FunctionName, m.shared.UUID, size, 1
 	inv.ReportBatchItemFailures = m.settings.Retry.Partial
 	for _, p := range parts {
@@ -159,7 +159,7 @@ func (m *Member) invoke(now time.Time, parts []partition.Part, size int) {
 	m.flying[inv] = struct{}{}
 	m.slot.held = false // the invocation has it now
 	m.shared.Counters.Invoked.Add(int64(inv.Records))
-	e := event.KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.shared.Bootstrap, Records: inv.HandOut(&m.shared.copies)}
+	e := event.KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.shared.Bootstrap, Records: inv.HandOut(&m.shared.Copies)}
 	go m.call(inv, e) // awaited by the loop through done, or named by a *StuckError
 }
 
@@ -285,11 +285,11 @@ func (m *Member) finish(now time.Time, inv *partition.Invocation) {
 		for k := range next {
 			info.Records += len(next[k].Records)
 		}
-		m.shared.saidOfRetries.Warn(m.shared.Log, now, "batch failed, trying again", "retry", info, "err", inv.Err)
+		m.shared.SaidOfRetries.Warn(m.shared.Log, now, "batch failed, trying again", "retry", info, "err", inv.Err)
 		m.shared.Hooks.Retry(info)
 	}
 	if forgotten && inv.Copy != nil {
-		m.shared.copies.Put(inv.Copy)
+		m.shared.Copies.Put(inv.Copy)
 	}
 }
 

@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"sync/atomic"
 	"time"
 
 	"github.com/esm-go/esm/driver"
@@ -176,10 +175,3 @@ func (m *Member) nudged() {
 		m.settle(p, now)
 	}
 }
-
-// pauseWish is whether the mapping is to be paused, which Pause and Resume write and the loops read. It counts how often that
-// changed, and is odd while it is to be paused: so a loop that looks late misses no change, and can say which of them has
-// taken effect.
-type Wish struct{ atomic.Uint64 }
-
-func (w *Wish) IsPaused() bool { return w.Load()%2 == 1 }

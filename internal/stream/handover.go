@@ -31,7 +31,7 @@ func (m *Member) handOver(now time.Time, p *partition.Partition, why destination
 	one := &partition.Handover{Of: p, End: end}
 	p.Sending = one
 	m.sending++
-	m.shared.saidOfDrops.Error(m.shared.Log, now, "records given up go to the on-failure destination", "condition", string(why), "partition", p.Key,
+	m.shared.SaidOfDrops.Error(m.shared.Log, now, "records given up go to the on-failure destination", "condition", string(why), "partition", p.Key,
 		"first", u.First(), "last", u.Last(), "records", len(u.Records), "invocations", u.Tries, "err", p.LastErr)
 	sender := m.shared.Outlet.Load()
 	sender.Send(ctx, f, func(err error) {

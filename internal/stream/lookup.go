@@ -43,7 +43,7 @@ type lookups struct {
 
 // lookupLoop is a lookup goroutine.
 func (m *Member) lookupLoop(ctx context.Context) {
-	asker := start.Asker{Consumer: m.consumer, Census: &m.shared.census, Cluster: m.shared.Cluster,
+	asker := start.Asker{Consumer: m.consumer, Census: &m.shared.Census, Cluster: m.shared.Cluster,
 		Fingerprint: func() string { return m.shared.Current.Load().Fingerprint }}
 	for {
 		select {

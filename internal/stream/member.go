@@ -2,81 +2,26 @@ package stream
 
 import (
 	"context"
-	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/esm-go/esm/auth"
-	"github.com/esm-go/esm/destination"
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/batch"
 	"github.com/esm-go/esm/internal/condition"
-	"github.com/esm-go/esm/internal/hook"
 	"github.com/esm-go/esm/internal/intake"
-	"github.com/esm-go/esm/internal/limit"
 	"github.com/esm-go/esm/internal/partition"
-	"github.com/esm-go/esm/internal/start"
-	"github.com/esm-go/esm/internal/stop"
+	"github.com/esm-go/esm/internal/shared"
 	"github.com/esm-go/esm/observe"
 )
-
-// Handler handles one batch.
-type Handler = func(ctx context.Context, e event.KafkaEvent) error
-
-// Config is what the options say to members.
-type Config struct {
-	Driver            driver.Driver
-	StopTimeout       time.Duration
-	RevokeTimeout     time.Duration
-	InvocationTimeout time.Duration // 0 = no bound
-	LagInterval       time.Duration // 0 = never
-	CommitInterval    time.Duration
-	Backoff           limit.Backoff
-	Cooldown          time.Duration // of the circuit
-	Seed              uint64
-}
-
-// core is what the members of one mapping share.
-type Shared struct {
-	Config  Config
-	Handler Handler
-	Log     *slog.Logger
-	Hooks   *hook.List
-	// conditions are what is wrong, stopping the stop of Run, left what it had to leave behind.
-	Conditions condition.Set
-	Stopping   stop.Process
-	Left       stop.Left
-	Calls      stop.Calls
-	Counters   Counters
-	Budget     limit.Bytes
-	Workers    limit.Slots
-	Circuit    limit.Circuit
-	Orphans    limit.Orphans
-	// nudge has every member look again at what they share. It never waits.
-	Nudge  func()
-	copies batch.Copies
-	Wish   Wish
-	// hasDestination: records given up go to outlet, which is there before the first member.
-	HasDestination bool
-	Outlet         atomic.Pointer[destination.Sender]
-	Current        atomic.Pointer[Settings]
-	// functionName, uuid and bootstrap are the mapping's, as invocations show them.
-	FunctionName, UUID, Bootstrap string
-	// cluster is the fingerprint of the bootstrap servers, for notes; group the consumer group.
-	Cluster                    string
-	Group                      string
-	census                     start.Census
-	invocations                atomic.Uint64
-	saidOfRetries, saidOfDrops condition.Said
-}
 
 // member is one member of the consumer group: a client, the goroutine that polls it, the loop that owns all state, a
 // goroutine for commits and some for looking up offsets, and the invocations. run starts and awaits them all.
 type Member struct {
-	shared   *Shared
+	shared   *shared.State
 	consumer driver.Consumer
 
 	in       chan message               // from the poll goroutine and the driver's Listener calls, in order
@@ -116,7 +61,7 @@ type Member struct {
 	pauseReported atomic.Uint64
 
 	// What follows the loop goroutine owns.
-	settings *Settings // the mapping's current ones, as last seen
+	settings *shared.Settings // the mapping's current ones, as last seen
 	parts    map[event.TopicPartition]*partition.Partition
 	pool     batch.Pool[*partition.Partition]
 	retry    batch.Queue[*partition.Partition] // by the time of the next try
@@ -153,7 +98,7 @@ const (
 	lost
 )
 
-func NewMember(c *Shared) *Member {
+func NewMember(c *shared.State) *Member {
 	m := &Member{
 		shared:   c,
 		in:       make(chan message),

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -13,8 +14,6 @@ import (
 )
 
 const (
-	// probePatience bounds one look at whether what a client reported once still stands.
-	probePatience = 5 * time.Second
 	// fullMemory is how long partitions have to wait for memory before that is a condition.
 	fullMemory = time.Minute
 )
@@ -62,64 +61,16 @@ func (m *Member) advanceConditions(now time.Time) {
 	}
 }
 
-// Probe asks the brokers whether what a client said once still holds: that they, or a topic, cannot be reached. The leaders of
-// all of the member's partitions have to answer. named are the topics that the mapping names.
+// Probe asks the brokers whether what a client said once still holds, see condition.Holder.Probe. named are the topics that the
+// mapping names.
 func (m *Member) Probe(ctx context.Context, named []string) {
-	if !m.troubles.Has(probed) {
+	if !m.troubles.Probed() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, probePatience)
-	defer cancel()
-	var consumer driver.Consumer
-	var queries []driver.OffsetQuery
-	if !m.do(func() {
-		consumer = m.consumer
-		for tp := range m.parts {
-			queries = append(queries, driver.OffsetQuery{TopicPartition: tp, At: driver.AtEnd})
-		}
-	}) {
-		return
+	var parts []event.TopicPartition
+	if m.do(func() { parts = slices.Collect(maps.Keys(m.parts)) }) {
+		m.troubles.Probe(ctx, m.consumer, parts, named)
 	}
-	began := time.Now()
-	topics, err := consumer.Topics(ctx)
-	if err != nil {
-		return
-	}
-	well := true
-	for _, t := range topics {
-		if t.Err == nil {
-			m.troubles.TopicThere(t.Name)
-		}
-	}
-	m.troubles.End(func(c *observe.Condition) bool { // one that only a pattern asked for, and that is gone for good
-		topic := c.TopicPartition.Topic
-		return c.Op == observe.OpPoll && c.Kind == driver.KindUnknownTopic.String() && topic != "" && !slices.Contains(named, topic) &&
-			!slices.ContainsFunc(topics, func(t driver.Topic) bool { return t.Name == topic }) &&
-			!slices.ContainsFunc(queries, func(q driver.OffsetQuery) bool { return q.Topic == topic })
-	})
-	if len(queries) > 0 {
-		answers, err := consumer.ListOffsets(ctx, queries)
-		if err != nil {
-			return
-		}
-		for _, a := range answers {
-			well = well && a.Err == nil
-		}
-	}
-	if well {
-		m.troubles.End(func(c *observe.Condition) bool {
-			return probed(c) && c.Kind != driver.KindUnknownTopic.String() && c.Last.Before(began)
-		})
-	}
-}
-
-// probed reports whether a probe can tell that it has ended.
-func probed(c *observe.Condition) bool {
-	switch c.Kind {
-	case driver.KindUnavailable.String(), driver.KindAuthentication.String(), driver.KindUnknownTopic.String():
-		return c.Op == observe.OpPoll
-	}
-	return false
 }
 
 // stands takes in what the client said; it reports whether that is a condition that stands until something ends it.

@@ -1,4 +1,4 @@
-package stream
+package shared
 
 import (
 	"sync/atomic"
@@ -6,7 +6,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// counters are the living Metrics, written from several goroutines.
+// Counters are the living Metrics, written from several goroutines.
 type Counters struct {
 	Polled, Filtered, WrongKind, Invoked, Failed, Dropped, Committed atomic.Int64
 	PollErrors, CommitErrors, InvokeErrors, Invokes, Throttles, Lost atomic.Int64
@@ -18,6 +18,7 @@ type Counters struct {
 	MaxLag, SumLag, Pollers, Workers atomic.Int64
 }
 
+// Snapshot reads them, one by one.
 func (c *Counters) Snapshot() observe.Metrics {
 	return observe.Metrics{
 		PolledEventCount: c.Polled.Load(), FilteredOutEventCount: c.Filtered.Load(), WrongKindEventCount: c.WrongKind.Load(),

@@ -1,4 +1,4 @@
-package stream
+package shared
 
 import (
 	"time"
@@ -9,15 +9,15 @@ import (
 	"github.com/esm-go/esm/internal/verdict"
 )
 
-// settings are what the engine reads of a mapping: immutable, and replaced whole by Update.
+// Settings are what the engine reads of a mapping: immutable, and replaced whole by Update.
 type Settings struct {
 	batch.Limits
 	Retry  verdict.Policy
 	MaxAge time.Duration // 0 = no limit
 	Start  start.Policy
-	// fingerprint names what members of one group must agree on.
+	// Fingerprint names what members of one group must agree on.
 	Fingerprint string
 	Filter      *intake.Filter // nil = everything matches
-	// minimumPollers and maximumPollers are ProvisionedPollerConfig's; zeros = one poller.
+	// MinimumPollers and MaximumPollers are ProvisionedPollerConfig's; zeros = one poller.
 	MinimumPollers, MaximumPollers int
 }
