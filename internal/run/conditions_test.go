@@ -1,11 +1,9 @@
 package run
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -22,63 +20,6 @@ import (
 	"github.com/esm-go/esm/mapping"
 	"github.com/esm-go/esm/observe"
 )
-
-// logLines keeps the lines of a log, with the time of each.
-type logLines struct {
-	mu    sync.Mutex
-	lines []string
-	at    []time.Time
-}
-
-func (l *logLines) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.lines, l.at = append(l.lines, string(bytes.TrimSpace(line))), append(l.at, time.Now())
-	return len(line), nil
-}
-
-func (l *logLines) option() Option { return WithLogger(slog.New(slog.NewTextHandler(l, nil))) }
-
-// warnings drops the lines of what goes well, such as those of a start.
-func (l *logLines) warnings() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	lines, at := l.lines, l.at
-	l.lines, l.at = nil, nil
-	for i, line := range lines {
-		if !strings.Contains(line, "level=INFO") {
-			l.lines, l.at = append(l.lines, line), append(l.at, at[i])
-		}
-	}
-}
-
-// with gives the lines that hold a text.
-func (l *logLines) with(text string) (found []string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, line := range l.lines {
-		if strings.Contains(line, text) {
-			found = append(found, line)
-		}
-	}
-	return found
-}
-
-// worstMinute is the greatest number of lines in any minute.
-func (l *logLines) worstMinute() (most int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for i, from := range l.at {
-		n := 0
-		for _, at := range l.at[i:] {
-			if at.Sub(from) < time.Minute {
-				n++
-			}
-		}
-		most = max(most, n)
-	}
-	return most
-}
 
 // kinds are the conditions that stand, in short, worst first.
 func kinds(s observe.Status) (all []string) {

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/esm-go/esm/driver"
@@ -19,46 +17,6 @@ import (
 	"github.com/esm-go/esm/mapping"
 	"github.com/esm-go/esm/observe"
 )
-
-func memoryMapping() mapping.Mapping {
-	return mapping.Mapping{
-		FunctionName:           "f",
-		SelfManagedEventSource: mapping.SelfManagedEventSource{Endpoints: mapping.Endpoints{KafkaBootstrapServers: []string{"b:9092"}}},
-		Topics:                 []string{"t"},
-	}
-}
-
-// newMapped is newRig by way of New, with a mapping.
-func newMapped(t testing.TB, b *membroker.Broker, m mapping.Mapping, h shared.Handler, opts ...Option) *rig {
-	r := &rig{t: t, broker: b, done: make(chan error, 1)}
-	runner, err := New(m, func(ctx context.Context, e event.KafkaEvent) error {
-		r.mu.Lock()
-		r.calls, r.at = append(r.calls, e), append(r.at, time.Now())
-		r.mu.Unlock()
-		if h == nil {
-			return nil
-		}
-		return h(ctx, e)
-	}, options(append([]Option{WithDriver(b.Driver()), WithLogger(slog.New(slog.DiscardHandler)), WithSeed(1)}, opts...)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.runner = runner
-	return r
-}
-
-// launch is start without waiting for Ready.
-func (r *rig) launch() *rig {
-	ctx, cancel := context.WithCancel(context.Background())
-	r.cancel = cancel
-	go func() { r.done <- r.runner.Run(ctx) }()
-	synctest.Wait()
-	return r
-}
-
-func statesInto(s *[]string) Option {
-	return WithHooks(observe.Hooks{StateChange: func(i observe.StateInfo) { *s = append(*s, string(i.To)) }})
-}
 
 func TestPauseResume(t *testing.T) {
 	inBubble(t, "what is in flight is finished, nothing begins, the membership stays", func(t *testing.T) {

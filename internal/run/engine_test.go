@@ -3,110 +3,14 @@ package run
 import (
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
-	"github.com/esm-go/esm/auth"
-	"github.com/esm-go/esm/destination"
-	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
 	"github.com/esm-go/esm/event"
-	"github.com/esm-go/esm/internal/batch"
-	"github.com/esm-go/esm/internal/limit"
-	"github.com/esm-go/esm/internal/shared"
-	"github.com/esm-go/esm/internal/start"
-	"github.com/esm-go/esm/internal/verdict"
 	"github.com/esm-go/esm/observe"
-	"github.com/esm-go/esm/scaling"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// rig runs the engine on an in-memory broker, inside a bubble.
-type rig struct {
-	t      testing.TB
-	broker *membroker.Broker
-	runner *Process
-	cancel context.CancelFunc
-	done   chan error
-
-	mu    sync.Mutex
-	calls []event.KafkaEvent
-	infos []event.Invocation
-	at    []time.Time
-}
-
-// defaults are the settings of a mapping that sets nothing.
-func defaults() *shared.Settings {
-	return &shared.Settings{
-		Limits: batch.Limits{BatchSize: 100, Window: defaultWindow, Payload: payloadLimit, Envelope: 100},
-		Retry:  verdict.Policy{MaximumRetryAttempts: -1},
-		Start:  start.Policy{At: driver.AtEarliest},
-	}
-}
-
-// newRig makes a Runner on the broker that has not run yet. The handler's events are recorded before it is called.
-func newRig(t testing.TB, b *membroker.Broker, s *shared.Settings, h shared.Handler, opts ...Option) *rig {
-	r := &rig{t: t, broker: b, done: make(chan error, 1)}
-	o := options(append([]Option{WithDriver(b.Driver()), WithLogger(slog.New(slog.DiscardHandler)), WithSeed(1)}, opts...))
-	o.complete()
-	if err := o.Err(); err != nil {
-		t.Fatal(err)
-	}
-	record := func(ctx context.Context, e event.KafkaEvent) error {
-		inv, _ := event.InvocationFromContext(ctx)
-		r.mu.Lock()
-		r.calls, r.infos, r.at = append(r.calls, e), append(r.infos, inv), append(r.at, time.Now())
-		r.mu.Unlock()
-		if h == nil {
-			return nil
-		}
-		return h(ctx, e)
-	}
-	client := o.Client
-	client.BootstrapServers, client.GroupID, client.Topics, client.Logger = []string{"b:9092"}, "g", []string{"t"}, o.Logger
-	r.runner = newProcess(o, record, s, client, identity{uuid: "u", functionName: "f", bootstrap: "b:9092"})
-	return r
-}
-
-func (r *rig) start() *rig {
-	ctx, cancel := context.WithCancel(context.Background())
-	r.cancel = cancel
-	go func() { r.done <- r.runner.Run(ctx) }()
-	<-r.runner.Ready()
-	return r
-}
-
-// pass lets virtual time go by, and what it set off come to rest: what goroutines of the bubble wrote may be read then.
-func pass(d time.Duration) {
-	time.Sleep(d)
-	synctest.Wait()
-}
-
-func (r *rig) stop() error {
-	r.cancel()
-	return <-r.done
-}
-
-func (r *rig) events() []event.KafkaEvent {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return append([]event.KafkaEvent(nil), r.calls...)
-}
-
-func numbered(n int) []membroker.Record {
-	records := make([]membroker.Record, n)
-	for i := range records {
-		records[i].Value = fmt.Appendf(nil, "v%d", i)
-	}
-	return records
-}
 
 func TestDeliversAndCommits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -196,59 +100,3 @@ func TestPoisonPartitionStopsAlone(t *testing.T) {
 		}
 	})
 }
-
-// The options of package esm that the tests here use.
-
-type Option func(*Options)
-
-func WithBufferBytes(n int) Option                     { return func(o *Options) { o.BufferBytes = n } }
-func WithCircuitBreaker(b Breaker) Option              { return func(o *Options) { o.Breaker = b } }
-func WithClientID(id string) Option                    { return func(o *Options) { o.Client.ClientID = id } }
-func WithCommitInterval(d time.Duration) Option        { return func(o *Options) { o.CommitInterval = d } }
-func WithDestination(d destination.Destination) Option { return func(o *Options) { o.Destination = d } }
-func WithDestinations(r destination.Resolver) Option   { return func(o *Options) { o.Destinations = r } }
-func WithDriver(d driver.Driver) Option                { return func(o *Options) { o.Driver = d } }
-func WithGroupInstanceID(id string) Option             { return func(o *Options) { o.Client.InstanceID = id } }
-func WithHooks(h observe.Hooks) Option                 { return func(o *Options) { o.Hooks = append(o.Hooks, h) } }
-func WithInvocationTimeout(d time.Duration) Option {
-	return func(o *Options) { o.InvocationTimeout = d }
-}
-func WithLagInterval(d time.Duration) Option { return func(o *Options) { o.LagInterval = d } }
-func WithLogger(l *slog.Logger) Option       { return func(o *Options) { o.Logger = l } }
-func WithMaxPollInterval(d time.Duration) Option {
-	return func(o *Options) { o.Client.MaxPollInterval = d }
-}
-func WithMetadataMaxAge(d time.Duration) Option {
-	return func(o *Options) { o.Client.MetadataMaxAge = d }
-}
-func WithMiddleware(mw ...func(shared.Handler) shared.Handler) Option {
-	return func(o *Options) { o.Middleware = append(o.Middleware, mw...) }
-}
-func WithRetryBackoff(first, most time.Duration) Option {
-	return func(o *Options) { o.Backoff = limit.Backoff{First: first, Most: most} }
-}
-func WithRevokeTimeout(d time.Duration) Option { return func(o *Options) { o.RevokeTimeout = d } }
-func WithScaler(p scaling.Policy) Option {
-	return func(o *Options) { o.Policy, o.Scaler = p, p != nil }
-}
-func WithSecrets(s auth.Secrets) Option         { return func(o *Options) { o.Secrets = s } }
-func WithSecretsRefresh(d time.Duration) Option { return func(o *Options) { o.SecretsRefresh = d } }
-func WithSeed(seed uint64) Option               { return func(o *Options) { o.Seed = seed } }
-func WithStopTimeout(d time.Duration) Option    { return func(o *Options) { o.StopTimeout = d } }
-func WithWorkerRange(minimum, maximum int) Option {
-	return func(o *Options) { o.MinimumWorkers, o.MaximumWorkers = minimum, maximum }
-}
-func WithWorkers(n int) Option { return WithWorkerRange(n, n) }
-
-func options(opts []Option) *Options {
-	o := NewOptions()
-	for _, opt := range opts {
-		if opt != nil {
-			opt(o)
-		}
-	}
-	return o
-}
-
-// itemFailures is esm.ItemFailures.
-func itemFailures(ids ...event.ItemID) error { return verdict.ItemFailures(ids) }

@@ -39,14 +39,6 @@ func briefRecords(records []event.KafkaRecord) string {
 	return fmt.Sprint(offsets)
 }
 
-func (r *rig) briefs() []string {
-	var s []string
-	for _, e := range r.events() {
-		s = append(s, brief(e))
-	}
-	return s
-}
-
 // has reports whether an event holds an offset of partition 0 of t.
 func has(e event.KafkaEvent, offset int64) bool {
 	return slices.ContainsFunc(e.Records["t-0"], func(r event.KafkaRecord) bool { return r.Offset == offset })

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/esm-go/esm/driver"
@@ -17,28 +16,6 @@ import (
 	"github.com/esm-go/esm/internal/start"
 	"github.com/esm-go/esm/observe"
 )
-
-// inBubble runs a test in virtual time.
-func inBubble(t *testing.T, name string, f func(t *testing.T)) {
-	t.Helper()
-	t.Run(name, func(t *testing.T) { synctest.Test(t, f) })
-}
-
-func (r *rig) mustStop() {
-	r.t.Helper()
-	if err := r.stop(); err != nil {
-		r.t.Errorf("Run: %v", err)
-	}
-}
-
-// seen gives the offsets of a partition in the order in which they were handled.
-func (r *rig) seen(partition int32) string {
-	var all []event.KafkaRecord
-	for _, e := range r.events() {
-		all = append(all, e.Records[fmt.Sprintf("t-%d", partition)]...)
-	}
-	return briefRecords(all)
-}
 
 func startingAt(at driver.OffsetAt) *shared.Settings {
 	s := defaults()

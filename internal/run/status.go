@@ -1,0 +1,52 @@
+package run
+
+import (
+	"time"
+
+	"github.com/esm-go/esm/observe"
+)
+
+// gather puts together what the members' loops published last; where one is free, that is of now.
+func (r *Process) gather() (s observe.Status) {
+	s.OffsetLag = make(map[string]int64)
+	for _, p := range r.roster.list() {
+		addTo(&s, p.member.Snapshot())
+	}
+	sum(&s)
+	return s
+}
+
+// Status is esm.Runner.Status.
+func (r *Process) Status() observe.Status {
+	unlock := r.lock()
+	s, ended := r.last, r.ended
+	unlock()
+	if !ended {
+		s = r.gather()
+	}
+	unlock = r.lock()
+	s.State, s.StateTransitionReason, s.LastModified, s.Credentials = r.state, r.reason, r.lastModified, r.credentials
+	s.Scaling = r.scaling
+	unlock()
+	if until := s.Credentials.Expires; !until.IsZero() {
+		s.Credentials.DaysLeft = int(time.Until(until) / (24 * time.Hour))
+	}
+	s.UUID, s.FunctionName, s.ConsumerGroupID, s.Driver = r.shared.UUID, r.shared.FunctionName, r.client.GroupID, r.opts.Driver.Name()
+	s.Conditions = r.shared.Conditions.List()
+	s.LastProcessingResult, s.Diagnosis = r.shared.Conditions.LastResult(s.Conditions)
+	mark(&s)
+	if s.State == observe.Creating && s.Diagnosis.Code != "" {
+		s.StateTransitionReason = string(s.Diagnosis.Code)
+	}
+	s.Workers = r.shared.Workers.Limit()
+	s.CircuitOpen = r.shared.Circuit.IsOpen()
+	s.BufferedBytes, s.BufferLimit = int(r.shared.Budget.Used.Load()), r.shared.Budget.Limit
+	if !s.Scaling.LagTime.IsZero() {
+		s.Scaling.LagAge = time.Since(s.Scaling.LagTime)
+	}
+	s.Metrics, s.Destination = r.shared.Counters.Snapshot(), r.destinationStatus()
+	return s
+}
+
+// Metrics is esm.Runner.Metrics.
+func (r *Process) Metrics() observe.Metrics { return r.shared.Counters.Snapshot() }
