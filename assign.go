@@ -5,6 +5,7 @@ import (
 
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/size"
 )
 
 // change takes in a Listener call of the driver and sees to it that it is answered: at once, but for a revocation,
@@ -49,7 +50,7 @@ func (m *member) assign(tps []TopicPartition) {
 func (m *member) admit(tp TopicPartition) *partition {
 	p := &partition{
 		TopicPartition: tp,
-		Lane:           batch.Lane[*partition]{Key: event.PartitionKey(tp.Topic, tp.Partition), Overhead: event.PartitionSize(tp.Topic, tp.Partition)},
+		Lane:           batch.Lane[*partition]{Key: event.PartitionKey(tp.Topic, tp.Partition), Overhead: size.Partition(tp.Topic, tp.Partition)},
 		alive:          true,
 		next:           -1, committed: -1, end: -1, sampled: -1, leaderEpoch: -1,
 		seenAt: time.Now(),

@@ -14,6 +14,7 @@ import (
 	"github.com/esm-go/esm/filter"
 	"github.com/esm-go/esm/internal/batch"
 	"github.com/esm-go/esm/internal/limit"
+	"github.com/esm-go/esm/internal/size"
 )
 
 // core is what the members of one mapping share.
@@ -317,7 +318,7 @@ func (m *member) prepare(d *delivery) {
 			wrong, left = criteria.apply(run, &d.scratch)
 			d.GiveBack(left)
 		}
-		total, largest := event.RunSize(run.Records)
+		total, largest := size.Run(run.Records)
 		d.sizes, d.largest = append(d.sizes, total), append(d.largest, largest)
 		d.read, d.wrong = append(d.read, read), append(d.wrong, wrong)
 	}
