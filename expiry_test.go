@@ -19,6 +19,7 @@ import (
 
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/internal/rdkafka"
 )
 
 // A process that has run for a while warns of a certificate that is about to end, once a day, and Status counts the days.
@@ -83,7 +84,7 @@ func TestWhatIsSaidOfRotations(t *testing.T) {
 		}
 	}
 	r := newRig(t, membroker.NewBroker(t), defaults(), nil)
-	r.runner.hold(r.runner.problem(OpPoll, &auth.ClientError{Code: 58, Text: "SASL authentication failed"}))
+	r.runner.hold(r.runner.problem(OpPoll, &rdkafka.Error{Code: 58, Text: "SASL authentication failed"}))
 	if got := r.runner.Status(); got.LastProcessingResult != "PROBLEM: "+auth.TextSASL {
 		t.Fatalf("the refusal is %q", got.LastProcessingResult)
 	}
