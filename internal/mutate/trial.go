@@ -62,6 +62,13 @@ func (s *suite) run(mutation int, pattern string) (out string, cpu time.Duration
 	cmd := exec.CommandContext(ctx, "sh", args...)
 	cmd.Dir, cmd.WaitDelay = s.dir, 10*time.Second
 	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", variable, mutation))
+	seeds := filepath.Join(s.dir, "testdata", "rapid") // of property tests that fail
+	defer func(was bool) {
+		if !was {
+			_ = os.RemoveAll(seeds)
+			_ = os.Remove(filepath.Dir(seeds)) // where it is empty
+		}
+	}(exists(seeds))
 	text, err := cmd.CombinedOutput()
 	cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	if err != nil && (ctx.Err() != nil || !cmd.ProcessState.Exited()) {
