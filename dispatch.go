@@ -131,11 +131,15 @@ func (m *member) expire(now time.Time, p *partition) bool {
 		return m.sendExpired(now, p)
 	}
 	u := &p.Work[0]
+	whole := *u
 	gone := u.DropExpired(now, m.settings.maxAge)
 	if len(gone) == 0 {
 		return true
 	}
-	m.drop(p, gone, DropRecordAge, u.Attempts)
+	if !m.drop(p, gone, DropRecordAge, u.Attempts) {
+		*u = whole // whoever reads them next tells of them; here a stop is about to begin
+		return false
+	}
 	m.markDirty(p)
 	if len(u.Records) > 0 {
 		return true
