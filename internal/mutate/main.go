@@ -172,16 +172,16 @@ func (o *order) campaign(b *bench, all []mutation, chosen []int) error {
 		if detail != "" {
 			fmt.Printf("         %.200s\n", detail)
 		}
+		if !ok {
+			delete(b.known, m.name)
+		}
+		if o.record { // at once: a run may be cut short
+			if err := os.WriteFile(o.noticed, []byte(b.known.text(all)), 0o644); err != nil {
+				return err
+			}
+		}
 	}
 	fmt.Printf("%d mutations, %d noticed, %d survived, in %v\n", len(chosen), len(chosen)-len(survivors), len(survivors), time.Since(began).Round(time.Second))
-	if o.record {
-		for _, name := range survivors {
-			delete(b.known, name)
-		}
-		if err := os.WriteFile(o.noticed, []byte(b.known.text(all)), 0o644); err != nil {
-			return err
-		}
-	}
 	if len(bad) > 0 {
 		slices.Sort(bad)
 		return fmt.Errorf("to look at:\n  %s", strings.Join(bad, "\n  "))
