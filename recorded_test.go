@@ -257,7 +257,11 @@ func TestReportsOfPositions(t *testing.T) {
 		r := newRig(t, b, defaults(), nil, WithDriver(d)).start()
 		pass(3 * time.Second)
 		d.mu.Lock()
+		told := 0
 		d.starts, d.started = nil, func(s driver.Start) {
+			if told++; told > 1000 { // or no time would pass
+				return
+			}
 			b.Report("", &driver.Error{Kind: driver.KindTruncated, TopicPartition: tp, Offset: s.Offset, To: s.Offset - 1, Err: errors.New("cut")})
 		}
 		d.mu.Unlock()
