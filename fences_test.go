@@ -11,7 +11,6 @@ import (
 	"github.com/esm-go/esm/destination"
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
-	"github.com/esm-go/esm/internal/verdict"
 )
 
 // The accepted commit of a start, or where to go on, for a partition whose assignment has ended starts nothing: the client
@@ -38,7 +37,8 @@ func TestStartsOfDeadPartitions(t *testing.T) {
 		}
 		m.startFound(now, living, found)
 		m.launch(now, living, found)
-		if len(m.toStart) != 1 {
+		m.startFound(now, living, &startAnswer{offset: 9, committed: -1})
+		if len(m.toStart) != 1 || living.found != nil || len(m.begun) != 0 {
 			t.Errorf("started twice: %+v", m.toStart)
 		}
 		m.revoke(now, []TopicPartition{tp}, make(chan struct{}))
@@ -183,10 +183,10 @@ func TestGivenUpWhileThePartitionGoes(t *testing.T) {
 			}
 			return ctx.Err()
 		}}
-		s := defaults()
-		s.retry = verdict.Policy{MaximumRetryAttempts: 0}
+		mapping := memoryMapping()
+		mapping.MaximumRetryAttempts = new(0)
 		var revoked time.Time
-		r := newRig(t, b, s, func(context.Context, KafkaEvent) error { time.Sleep(3 * time.Second); return errors.New("no") },
+		r := newMapped(t, b, mapping, func(context.Context, KafkaEvent) error { time.Sleep(3 * time.Second); return errors.New("no") },
 			WithDestination(to), WithRevokeTimeout(20*time.Second), WithHooks(Hooks{Revoked: func(AssignmentInfo) {
 				if revoked.IsZero() {
 					revoked = time.Now()
