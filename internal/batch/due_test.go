@@ -68,3 +68,36 @@ func TestDue(t *testing.T) {
 		t.Error("a lane that came back with memory is due")
 	}
 }
+
+// A batch goes on to the next lane only when it has all of the one before: what it left behind has no room in it.
+func TestTakeEmptiesALaneBeforeTheNext(t *testing.T) {
+	record := func(bytes int) event.KafkaRecord { return event.KafkaRecord{Topic: "t", Value: make([]byte, bytes)} }
+	var p Pool[int]
+	for i, records := range [][]event.KafkaRecord{{record(100), record(1000)}, {record(1)}} {
+		l := &Lane[int]{Owner: i}
+		size, largest := event.RunSize(records)
+		l.Buf.Add(Chunk{Records: records, Arrived: time.Unix(1000+int64(i), 0), Size: size, Largest: largest})
+		p.Add(l)
+	}
+	parts, count, _ := p.Take(Limits{BatchSize: 10, Payload: 800})
+	if count != 1 || len(parts) != 1 || parts[0].Owner != 0 {
+		t.Errorf("took %d records of %d lanes, want the first of the first lane alone", count, len(parts))
+	}
+	if head := p.Head(); head == nil || head.Owner != 1 {
+		t.Error("the second lane is not the pool's head")
+	}
+}
+
+// Runs that are one in memory are one chunk, which came when the first of them did.
+func TestJoinedRunsKeepTheOlderArrival(t *testing.T) {
+	slab := make([]event.KafkaRecord, 4)
+	var b Buffer
+	b.Add(Chunk{Records: slab[:2], Arrived: time.Unix(1000, 0), Size: 2, Largest: 1, Held: 2})
+	b.Add(Chunk{Records: slab[2:4], Arrived: time.Unix(2000, 0), Size: 9, Largest: 8, Held: 3})
+	if len(b.chunks) != 1 || b.Count != 4 || b.Size != 11 || b.Held != 5 || b.chunks[0].Largest != 8 {
+		t.Fatalf("%d chunks, %d records of %d bytes, %d held, the largest %d", len(b.chunks), b.Count, b.Size, b.Held, b.chunks[0].Largest)
+	}
+	if at := b.Arrived(); !at.Equal(time.Unix(1000, 0)) {
+		t.Errorf("came at %v", at)
+	}
+}
