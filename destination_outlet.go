@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/esm-go/esm/auth"
@@ -19,19 +20,35 @@ type outlet struct {
 	name   string
 	to     destination.Destination
 	sender *destination.Sender
+	// renewals has the newest credentials for a Replacer.
+	renewals chan *auth.Credentials
+	// mu keeps what is said of the sender in the order of what happened.
+	mu sync.Mutex
+	// proven is closed when the destination has acknowledged something: there is nothing to check any more.
+	proven     chan struct{}
+	provenOnce sync.Once
 }
+
+// The kinds of conditions of a destination. Each has its own end.
+const (
+	conditionDelivery = "delivery"    // ends when no failure waits any more whose last Send failed
+	conditionCheck    = "check"       // ends when the destination is there
+	conditionRenewal  = "credentials" // ends when the destination has taken the newest
+)
 
 // openDestination makes the mapping's on-failure destination and what sends to it; nil when there is none.
 func (r *Runner) openDestination(ctx context.Context, client driver.Config) (*outlet, error) {
 	if !r.hasDestination {
 		return nil, nil //nolint:nilnil // there is none
 	}
-	out := &outlet{to: r.opts.destination, name: "WithDestination"}
+	out := &outlet{to: r.opts.destination, name: "WithDestination", renewals: make(chan *auth.Credentials, 1), proven: make(chan struct{})}
 	if out.to == nil {
 		unlock := r.lock()
 		out.name = destinationName(r.mapping)
 		unlock()
+		call := r.calls.begin(OpDestination)
 		to, err := r.resolveDestination(ctx, out.name, client)
+		r.calls.end(call)
 		if err != nil {
 			return nil, &SourceError{Op: "make the on-failure destination that DestinationConfig names", Err: err}
 		}
@@ -40,10 +57,13 @@ func (r *Runner) openDestination(ctx context.Context, client driver.Config) (*ou
 		out.name = named.String()
 	}
 	out.sender = destination.NewSender(out.to, destination.SenderConfig{
-		OnDelivered: func(d destination.Delivery) { r.counters.delivered.Add(int64(d.Failure.Len())) },
+		OnDelivered: func(d destination.Delivery) {
+			r.counters.delivered.Add(int64(d.Failure.Len()))
+			out.provenOnce.Do(func() { close(out.proven) })
+		},
 		OnError: func(e destination.DeliveryError) {
 			r.counters.deliveryErrors.Add(1)
-			r.destinationFails(e.Err)
+			r.deliveryChanged(out, e.Err)
 		},
 	})
 	r.outlet.Store(out)
@@ -66,41 +86,92 @@ func (r *Runner) resolveDestination(ctx context.Context, name string, client dri
 	return to, nil
 }
 
-// check asks, until it is so or ctx ends, whether the destination is there.
-func (r *Runner) checkDestination(ctx context.Context, out *outlet) {
-	checker, ok := out.to.(destination.Checker)
-	if !ok {
-		return
-	}
+// watchDestination asks until it is so whether the destination is there, and gives it new credentials until it takes
+// them. It ends with ctx.
+func (r *Runner) watchDestination(ctx context.Context, out *outlet) {
+	checker, checks := out.to.(destination.Checker)
+	replacer, replaces := out.to.(destination.Replacer)
+	proven := out.proven
+	var next *auth.Credentials
 	for n := 1; ; n++ {
-		call := r.calls.begin(OpDestination)
-		tried, cancel := context.WithTimeout(ctx, probeTimeout)
-		err := checker.Check(tried)
-		cancel()
-		r.calls.end(call)
-		if ctx.Err() != nil {
-			return
-		}
-		if err == nil {
-			if out.sender.Status().Failing == 0 {
-				r.over(OpDestination)
+		if next != nil {
+			if err := r.callDestination(conditionRenewal, func() error { return replacer.ReplaceCredentials(next) }); err == nil {
+				next = nil
 			}
+		}
+		if checks {
+			checks = nil != r.callDestination(conditionCheck, func() error {
+				tried, cancel := context.WithTimeout(ctx, probeTimeout)
+				defer cancel()
+				if err := checker.Check(tried); ctx.Err() == nil {
+					return err
+				}
+				return nil // it was ended, and says nothing
+			})
+		}
+		if !checks && !replaces {
 			return
 		}
-		r.destinationFails(err)
+		var again <-chan time.Time
+		if checks || next != nil {
+			again = time.After(limit.Backoff{First: time.Second, Most: time.Minute}.After(n, nil))
+		}
 		select {
-		case <-time.After(limit.Backoff{First: time.Second, Most: time.Minute}.After(n, nil)):
+		case <-again:
+		case next = <-out.renewals:
+			n = 0
+		case <-proven:
+			proven, checks = nil, false
+			r.destinationWell(conditionCheck)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// destinationFails begins the condition of a destination that does not take what it is sent.
-func (r *Runner) destinationFails(err error) {
+// callDestination makes one of the calls to the destination that are no Send: what it says begins or ends a condition.
+func (r *Runner) callDestination(kind string, call func() error) error {
+	under := r.calls.begin(OpDestination)
+	defer r.calls.end(under)
+	err := call()
+	switch {
+	case err == nil:
+		r.destinationWell(kind)
+		return nil
+	case kind == conditionRenewal:
+		err = fmt.Errorf("the on-failure destination does not take the new credentials and keeps the old ones: %w", err)
+	}
+	r.destinationFails(kind, err)
+	return err
+}
+
+// destinationFails begins a condition of the destination.
+func (r *Runner) destinationFails(kind string, err error) {
 	info := ErrorInfo{Op: OpDestination, Err: err, LastProcessingResult: "PROBLEM: " + err.Error()}
-	r.hold(info)
+	r.conditions.hold(nil, info, kind, TopicPartition{})
 	r.hooks.errorLater(info)
+}
+
+func (c *core) destinationWell(kind string) {
+	c.conditions.end(nil, func(x *Condition) bool { return x.Op == OpDestination && x.Kind == kind })
+}
+
+// deliveryChanged takes in that a Send failed.
+func (r *Runner) deliveryChanged(out *outlet, err error) {
+	out.mu.Lock()
+	defer out.mu.Unlock()
+	if out.sender.Status().Failing > 0 { // else it was acknowledged by now
+		r.destinationFails(conditionDelivery, err)
+	}
+}
+
+// deliveryEnded takes in that a failure is on its way no more.
+func (c *core) deliveryEnded(out *outlet) {
+	out.mu.Lock()
+	defer out.mu.Unlock()
+	if out.sender.Status().Failing == 0 {
+		c.destinationWell(conditionDelivery)
+	}
 }
 
 // replaceDestination gives a destination that goes by the mapping's credentials new ones.
@@ -109,35 +180,38 @@ func (r *Runner) replaceDestination(next *auth.Credentials) {
 	if out == nil {
 		return
 	}
-	if to, ok := out.to.(destination.Replacer); ok {
-		if err := to.ReplaceCredentials(next); err != nil {
-			r.destinationFails(fmt.Errorf("the on-failure destination does not take the new credentials: %w", err))
-		}
+	select {
+	case <-out.renewals: // older ones
+	default:
 	}
+	out.renewals <- next // rotate alone sends
 }
 
-// closeDestination ends the sender and the destination, within what is left of the stop.
+// closeDestination ends the sender and the destination, within what is left of the stop. The destination is closed in any
+// case: that may be what ends a Send which ignores its context.
 func (r *Runner) closeDestination(out *outlet) {
 	r.beginStop() // of a Run that ended by itself
-	at, by := r.stopping.times()
-	ctx, cancel := context.WithDeadline(context.Background(), by.Add(-by.Sub(at)/100))
-	defer cancel()
+	begun, by := r.stopping.times()
+	by = by.Add(-by.Sub(begun) / 100) // the rest is for what it takes to say so
 	since := time.Now()
-	err := out.sender.Close(ctx)
-	if err == nil {
-		if closer, ok := out.to.(destination.Closer); ok {
-			call := r.calls.begin(OpDestination)
-			err = closer.Close(ctx)
-			r.calls.end(call)
-		}
-		if err != nil {
+	stage := func(part int, end func(context.Context) error) error {
+		ctx, cancel := context.WithTimeout(context.Background(), max(time.Until(by), 0)*time.Duration(part)/4)
+		defer cancel()
+		call := r.calls.begin(OpDestination)
+		defer r.calls.end(call)
+		return end(ctx)
+	}
+	stuck := stage(2, out.sender.Close)
+	if closer, ok := out.to.(destination.Closer); ok {
+		if err := stage(3, closer.Close); err != nil {
 			r.log.Warn("the on-failure destination was not closed in order", "err", err)
 		}
-		return
 	}
-	r.left.call(nil, StuckCall{Op: OpDestination, Since: since, Err: fmt.Errorf("a Send to the on-failure destination has not returned: %w", err)})
-	if closer, ok := out.to.(destination.Closer); ok {
-		go func() { _ = closer.Close(ctx) }() // its time is up; a Send that ignores its context has it still
+	if stuck != nil {
+		stuck = stage(4, out.sender.Close)
+	}
+	if stuck != nil {
+		r.left.call(nil, StuckCall{Op: OpDestination, Since: since, Err: fmt.Errorf("a Send to the on-failure destination has not returned: %w", stuck)})
 	}
 }
 

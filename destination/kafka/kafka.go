@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -211,8 +210,12 @@ func (d *Destination) writeAlone(ctx context.Context, producer driver.Producer, 
 // message is the message of one record.
 func message(f *destination.Failure, r event.KafkaRecord, topic string) driver.OutRecord {
 	one := f.One(r)
-	out := driver.OutRecord{Topic: topic, Partition: -1, Key: r.Key, Value: one.RecordDocument(), Timestamp: -1,
-		Headers: slices.Clip(r.Headers)}
+	out := driver.OutRecord{Topic: topic, Partition: -1, Key: r.Key, Value: one.RecordDocument(), Timestamp: -1}
+	for _, h := range r.Headers {
+		if h.Key != destination.AttributeRedrives { // it is among ours, and in the document
+			out.Headers = append(out.Headers, h)
+		}
+	}
 	for _, a := range one.Attributes() {
 		out.Headers = append(out.Headers, event.Header{Key: a.Name, Value: []byte(a.Value)})
 	}
