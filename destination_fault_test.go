@@ -1,6 +1,7 @@
 package esm
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -140,6 +141,36 @@ func TestDestinationFaults(t *testing.T) {
 			r.mustStop()
 		})
 	}
+	inBubble(t, "down while much comes: what waits is bounded, and all arrives in the end", func(t *testing.T) {
+		b := membroker.NewBroker(t, membroker.FetchRecords(10))
+		b.CreateTopic("t", 1)
+		var mended atomic.Bool
+		d := &scriptedDestination{answer: func(context.Context, *destination.Failure) error {
+			if mended.Load() {
+				return nil
+			}
+			return errors.New("down")
+		}}
+		const n, limit = 1000, 1 << 20
+		r := newMapped(t, b, poisonMapping(10), poison, WithDestination(d), WithBufferBytes(limit)).start()
+		records := make([]membroker.Record, n)
+		for i := range records {
+			records[i].Value = bytes.Repeat([]byte("v"), 10_000)
+		}
+		b.Produce("t", records...)
+		for range 10 {
+			pass(time.Minute)
+			if s := r.runner.Status(); s.BufferedBytes > limit+limit/4 || s.BufferedBytes == 0 || s.Destination.Pending != 1 {
+				t.Errorf("%d bytes wait, %d failures", s.BufferedBytes, s.Destination.Pending)
+			}
+		}
+		mended.Store(true)
+		pass(time.Hour)
+		if got := d.offsets(); len(got) != n || !slices.IsSorted(got) || r.runner.Status().BufferedBytes != 0 {
+			t.Errorf("%d records, %d bytes", len(got), r.runner.Status().BufferedBytes)
+		}
+		r.mustStop()
+	})
 	inBubble(t, "what a function names in batchItemFailures has no functionError", func(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 1)
