@@ -198,6 +198,28 @@ func TestDestinationFaults(t *testing.T) {
 		}
 		r.mustStop()
 	})
+	inBubble(t, "what a handler does to records that it kept is not in the destination", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		release := make(chan struct{})
+		var kept KafkaEvent
+		d := &scriptedDestination{answer: func(context.Context, *destination.Failure) error { <-release; return nil }}
+		r := newMapped(t, b, poisonMapping(10), func(_ context.Context, e KafkaEvent) error {
+			kept = e
+			e.Records["t-0"][0].Offset = 9
+			return errors.New("no")
+		}, WithDestination(d)).start()
+		b.Produce("t", numbered(1)...)
+		pass(20 * time.Second)
+		copy(kept.Records["t-0"][0].Value, "yy") // while it is sent
+		kept.Records["t-0"][0].Offset = 7
+		close(release)
+		pass(20 * time.Second)
+		if len(d.got) != 1 || string(d.got[0].Event.Records["t-0"][0].Value) != "v0" || d.got[0].Event.Records["t-0"][0].Offset != 0 {
+			t.Errorf("%+v", d.got)
+		}
+		r.mustStop()
+	})
 	inBubble(t, "a batch over partitions is a failure of each", func(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 2)
