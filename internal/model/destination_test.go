@@ -145,6 +145,7 @@ func (c *counter) Send(ctx context.Context, f *destination.Failure) error {
 		}
 	case 10: // it does not
 		c.deaf = true
+		sleep *= 3 // longer than a stop
 		wait(nil)
 		if ctx.Err() != nil {
 			w.count(destIgnores)
@@ -281,14 +282,14 @@ func (w *world) withDestination(p *process) []esm.Option {
 	return []esm.Option{esm.WithDestination(c), esm.WithDriver(counting{w.broker.Driver(), w, p})}
 }
 
-// leftSend reports whether a process may have left a Send behind. The caller holds mu.
-func (w *world) leftSend(p *process) bool {
+// leftSend reports whether a Send that may have been left behind is all that a stop left. The caller holds mu.
+func (w *world) leftSend(p *process, stuck *esm.StuckError) bool {
 	c := w.shelf.counters[p.name]
-	if c == nil || !c.deaf {
+	if stuck == nil || c == nil || !c.deaf || !slices.ContainsFunc(stuck.Calls, func(c esm.StuckCall) bool { return c.Op == esm.OpDestination }) {
 		return false
 	}
 	w.count(destStuck)
-	return true
+	return !slices.ContainsFunc(stuck.Calls, func(c esm.StuckCall) bool { return c.Op != esm.OpDestination })
 }
 
 // assignmentOf is the assignment in which a process has a partition now. The caller holds mu.

@@ -230,7 +230,7 @@ func (w *world) rightly(p *process, err error, rough bool) error {
 		return err
 	case len(stuck.Handlers) > 0 && w.deaf[p.name] == 0 && !rough:
 		return err
-	case len(stuck.Calls) > 0 && !rough && !w.leftSend(p):
+	case len(stuck.Calls) > 0 && !w.leftSend(p, stuck) && !rough:
 		return err
 	}
 	if len(stuck.Handlers) > 0 {
