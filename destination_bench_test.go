@@ -57,7 +57,7 @@ func engineOnce(b *testing.B, size int, opts ...Option) float64 {
 	m := memoryMapping()
 	m.BatchSize = size
 	r := newMapped(b, broker, m, nil, append(opts, WithLagInterval(0))...)
-	r.runner.handler = func(_ context.Context, e KafkaEvent) error {
+	r.runner.shared.Handler = func(_ context.Context, e KafkaEvent) error {
 		seen <- e.Len()
 		return nil
 	}
@@ -70,7 +70,7 @@ func engineOnce(b *testing.B, size int, opts ...Option) float64 {
 	if err := r.stop(); err != nil {
 		b.Fatal(err)
 	}
-	if d := r.runner.outlet.Load(); (d != nil) != (len(opts) > 0) {
+	if d := r.runner.shared.Outlet.Load(); (d != nil) != (len(opts) > 0) {
 		b.Fatal("there is no destination")
 	}
 	return float64(took) / float64(each*partitions)

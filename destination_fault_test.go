@@ -16,6 +16,8 @@ import (
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/destination"
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/internal/condition"
+	"github.com/esm-go/esm/internal/stop"
 )
 
 // ids are those of the failures that the destination has, in order.
@@ -124,7 +126,7 @@ func TestDestinationFaults(t *testing.T) {
 			b.Produce("t", membroker.Record{Partition: 0}, membroker.Record{Partition: 1})
 			pass(time.Minute)
 			s := r.runner.Status()
-			if !strings.HasPrefix(s.LastProcessingResult, "PROBLEM: ") || conditionOf(r.runner, conditionDelivery) == "" || s.Destination.Failing != 1 || s.Destination.LastError == nil || s.Destination.Since.IsZero() {
+			if !strings.HasPrefix(s.LastProcessingResult, "PROBLEM: ") || conditionOf(r.runner, condition.KindDelivery) == "" || s.Destination.Failing != 1 || s.Destination.LastError == nil || s.Destination.Since.IsZero() {
 				t.Errorf("%q, %+v", s.LastProcessingResult, s.Destination)
 			}
 			if len(told) == 0 || told[0].Op != OpDestination {
@@ -272,12 +274,12 @@ func TestDestinationThatDoesNotReturn(t *testing.T) {
 			group := r.runner.Status().ConsumerGroupID
 			b.Produce("t", membroker.Record{Partition: 0}, membroker.Record{Partition: 1})
 			pass(time.Minute)
-			if text := conditionOf(r.runner, conditionDelivery); !strings.Contains(text, "ignores the end of its context") {
+			if text := conditionOf(r.runner, condition.KindDelivery); !strings.Contains(text, "ignores the end of its context") {
 				t.Errorf("while it runs: %q", text)
 			}
 			begin := time.Now()
 			err := r.stop()
-			if took := time.Since(begin); took > defaultStopTimeout {
+			if took := time.Since(begin); took > stop.DefaultTimeout {
 				t.Errorf("the stop took %v", took)
 			}
 			var stuck *StuckError
@@ -371,7 +373,7 @@ func TestDestinationIsAsked(t *testing.T) {
 		d.set(nil, nil)
 		pass(time.Minute)
 		n := d.checks.Load()
-		if text := conditionOf(r.runner, conditionCheck); text != "" || n < 4 {
+		if text := conditionOf(r.runner, condition.KindCheck); text != "" || n < 4 {
 			t.Errorf("%q after %d checks", text, n)
 		}
 		pass(time.Hour)
@@ -414,7 +416,7 @@ func TestDestinationIsAsked(t *testing.T) {
 		pass(10 * time.Second)
 		secret.turn("two")
 		pass(20 * time.Second)
-		if text := conditionOf(r.runner, conditionRenewal); !strings.Contains(text, "does not take the new credentials and keeps the old ones: not these") {
+		if text := conditionOf(r.runner, condition.KindRenewal); !strings.Contains(text, "does not take the new credentials and keeps the old ones: not these") {
 			t.Errorf("%q", text)
 		}
 		if s := r.runner.Status(); s.Credentials.Rotations != 1 || !strings.HasPrefix(s.LastProcessingResult, "PROBLEM: the on-failure destination") {
@@ -423,7 +425,7 @@ func TestDestinationIsAsked(t *testing.T) {
 		// A record that it takes all the same does not end it, for the next connection needs the new ones.
 		b.Produce("t", numbered(1)...)
 		pass(10 * time.Second)
-		if text := conditionOf(r.runner, conditionRenewal); text == "" || len(d.ids()) != 2 {
+		if text := conditionOf(r.runner, condition.KindRenewal); text == "" || len(d.ids()) != 2 {
 			t.Errorf("%q, %v", text, d.ids())
 		}
 		secret.turn("three")
@@ -442,7 +444,7 @@ func TestDestinationIsAsked(t *testing.T) {
 		r := newMapped(t, b, poisonMapping(10), poison, WithDestination(d)).start()
 		begin := time.Now()
 		var stuck *StuckError
-		if err := r.stop(); !errors.As(err, &stuck) || len(stuck.Calls) != 1 || stuck.Calls[0].Op != OpDestination || time.Since(begin) > defaultStopTimeout {
+		if err := r.stop(); !errors.As(err, &stuck) || len(stuck.Calls) != 1 || stuck.Calls[0].Op != OpDestination || time.Since(begin) > stop.DefaultTimeout {
 			t.Errorf("Run: %v after %v", err, time.Since(begin))
 		}
 		close(d.hang)

@@ -12,6 +12,7 @@ import (
 	"github.com/esm-go/esm/destination"
 	"github.com/esm-go/esm/destination/kafka"
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/internal/condition"
 	"github.com/esm-go/esm/internal/limit"
 )
 
@@ -29,16 +30,9 @@ type outlet struct {
 	provenOnce sync.Once
 }
 
-// The kinds of conditions of a destination. Each has its own end.
-const (
-	conditionDelivery = "delivery"    // ends when no failure waits any more whose last Send failed
-	conditionCheck    = "check"       // ends when the destination is there
-	conditionRenewal  = "credentials" // ends when the destination has taken the newest
-)
-
 // openDestination makes the mapping's on-failure destination and what sends to it; nil when there is none.
 func (r *Runner) openDestination(ctx context.Context, client driver.Config) (*outlet, error) {
-	if !r.hasDestination {
+	if !r.shared.HasDestination {
 		return nil, nil //nolint:nilnil // there is none
 	}
 	out := &outlet{to: r.opts.destination, name: "WithDestination", renewals: make(chan *auth.Credentials, 1), proven: make(chan struct{})}
@@ -46,9 +40,9 @@ func (r *Runner) openDestination(ctx context.Context, client driver.Config) (*ou
 		unlock := r.lock()
 		out.name = destinationName(r.mapping)
 		unlock()
-		call := r.calls.begin(OpDestination)
+		call := r.shared.Calls.Begin(OpDestination)
 		to, err := r.resolveDestination(ctx, out.name, client)
-		r.calls.end(call)
+		r.shared.Calls.End(call)
 		if err != nil {
 			return nil, &SourceError{Op: "make the on-failure destination that DestinationConfig names", Err: err}
 		}
@@ -58,21 +52,21 @@ func (r *Runner) openDestination(ctx context.Context, client driver.Config) (*ou
 	}
 	out.sender = destination.NewSender(out.to, destination.SenderConfig{
 		OnDelivered: func(d destination.Delivery) {
-			r.counters.delivered.Add(int64(d.Failure.Len()))
+			r.shared.Counters.Delivered.Add(int64(d.Failure.Len()))
 			out.provenOnce.Do(func() { close(out.proven) })
 		},
 		OnError: func(e destination.DeliveryError) {
-			r.counters.deliveryErrors.Add(1)
+			r.shared.Counters.DeliveryErrors.Add(1)
 			r.deliveryChanged(out, e.Err)
 		},
 	})
-	r.outlet.Store(out)
+	r.shared.Outlet.Store(out)
 	return out, nil
 }
 
 func (r *Runner) resolveDestination(ctx context.Context, name string, client driver.Config) (destination.Destination, error) {
 	if r.opts.destinations != nil {
-		to, err := r.opts.destinations.Resolve(ctx, name, destination.Source{MappingUUID: r.uuid, Topics: slices.Clone(client.Topics),
+		to, err := r.opts.destinations.Resolve(ctx, name, destination.Source{MappingUUID: r.shared.UUID, Topics: slices.Clone(client.Topics),
 			BootstrapServers: client.BootstrapServers, ClientID: client.ClientID, Credentials: client.Credentials, Dialer: client.Dialer, Logger: client.Logger})
 		if parsed, wrong := destination.ParseName(name); err == nil || !errors.Is(err, destination.ErrNotResolved) || wrong != nil || parsed.Kind != destination.Kafka {
 			return to, err
@@ -95,12 +89,12 @@ func (r *Runner) watchDestination(ctx context.Context, out *outlet) {
 	var next *auth.Credentials
 	for n := 1; ; n++ {
 		if next != nil {
-			if err := r.callDestination(conditionRenewal, func() error { return replacer.ReplaceCredentials(next) }); err == nil {
+			if err := r.callDestination(condition.KindRenewal, func() error { return replacer.ReplaceCredentials(next) }); err == nil {
 				next = nil
 			}
 		}
 		if checks {
-			checks = nil != r.callDestination(conditionCheck, func() error {
+			checks = nil != r.callDestination(condition.KindCheck, func() error {
 				tried, cancel := context.WithTimeout(ctx, probeTimeout)
 				defer cancel()
 				if err := checker.Check(tried); ctx.Err() == nil {
@@ -122,7 +116,7 @@ func (r *Runner) watchDestination(ctx context.Context, out *outlet) {
 			n = 0
 		case <-proven:
 			proven, checks = nil, false
-			r.destinationWell(conditionCheck)
+			r.shared.Conditions.DestinationWell(condition.KindCheck)
 		case <-ctx.Done():
 			return
 		}
@@ -131,14 +125,14 @@ func (r *Runner) watchDestination(ctx context.Context, out *outlet) {
 
 // callDestination makes one of the calls to the destination that are no Send: what it says begins or ends a condition.
 func (r *Runner) callDestination(kind string, call func() error) error {
-	under := r.calls.begin(OpDestination)
-	defer r.calls.end(under)
+	under := r.shared.Calls.Begin(OpDestination)
+	defer r.shared.Calls.End(under)
 	err := call()
 	switch {
 	case err == nil:
-		r.destinationWell(kind)
+		r.shared.Conditions.DestinationWell(kind)
 		return nil
-	case kind == conditionRenewal:
+	case kind == condition.KindRenewal:
 		err = fmt.Errorf("the on-failure destination does not take the new credentials and keeps the old ones: %w", err)
 	}
 	r.destinationFails(kind, err)
@@ -147,13 +141,7 @@ func (r *Runner) callDestination(kind string, call func() error) error {
 
 // destinationFails begins a condition of the destination.
 func (r *Runner) destinationFails(kind string, err error) {
-	info := ErrorInfo{Op: OpDestination, Err: err, LastProcessingResult: "PROBLEM: " + err.Error()}
-	r.conditions.hold(nil, info, kind, TopicPartition{})
-	r.hooks.errorLater(info)
-}
-
-func (c *core) destinationWell(kind string) {
-	c.conditions.end(nil, func(x *Condition) bool { return x.Op == OpDestination && x.Kind == kind })
+	r.shared.Hooks.ErrorLater(r.shared.Conditions.DestinationFails(kind, err))
 }
 
 // deliveryChanged takes in that a Send failed.
@@ -161,22 +149,22 @@ func (r *Runner) deliveryChanged(out *outlet, err error) {
 	out.mu.Lock()
 	defer out.mu.Unlock()
 	if out.sender.Status().Failing > 0 { // else it was acknowledged by now
-		r.destinationFails(conditionDelivery, err)
+		r.destinationFails(condition.KindDelivery, err)
 	}
 }
 
 // deliveryEnded takes in that a failure is on its way no more.
-func (c *core) deliveryEnded(out *outlet) {
+func (s *Shared) deliveryEnded(out *outlet) {
 	out.mu.Lock()
 	defer out.mu.Unlock()
 	if out.sender.Status().Failing == 0 {
-		c.destinationWell(conditionDelivery)
+		s.Conditions.DestinationWell(condition.KindDelivery)
 	}
 }
 
 // replaceDestination gives a destination that goes by the mapping's credentials new ones.
 func (r *Runner) replaceDestination(next *auth.Credentials) {
-	out := r.outlet.Load()
+	out := r.shared.Outlet.Load()
 	if out == nil {
 		return
 	}
@@ -191,33 +179,33 @@ func (r *Runner) replaceDestination(next *auth.Credentials) {
 // case: that may be what ends a Send which ignores its context.
 func (r *Runner) closeDestination(out *outlet) {
 	r.beginStop() // of a Run that ended by itself
-	begun, by := r.stopping.times()
+	begun, by := r.shared.Stopping.Times()
 	by = by.Add(-by.Sub(begun) / 100) // the rest is for what it takes to say so
 	since := time.Now()
 	stage := func(part int, end func(context.Context) error) error {
 		ctx, cancel := context.WithTimeout(context.Background(), max(time.Until(by), 0)*time.Duration(part)/4)
 		defer cancel()
-		call := r.calls.begin(OpDestination)
-		defer r.calls.end(call)
+		call := r.shared.Calls.Begin(OpDestination)
+		defer r.shared.Calls.End(call)
 		return end(ctx)
 	}
 	stuck := stage(2, out.sender.Close)
 	if closer, ok := out.to.(destination.Closer); ok {
 		if err := stage(3, closer.Close); err != nil {
-			r.log.Warn("the on-failure destination was not closed in order", "err", err)
+			r.shared.Log.Warn("the on-failure destination was not closed in order", "err", err)
 		}
 	}
 	if stuck != nil {
 		stuck = stage(4, out.sender.Close)
 	}
 	if stuck != nil {
-		r.left.call(nil, StuckCall{Op: OpDestination, Since: since, Err: fmt.Errorf("a Send to the on-failure destination has not returned: %w", stuck)})
+		r.shared.Left.Call(nil, StuckCall{Op: OpDestination, Since: since, Err: fmt.Errorf("a Send to the on-failure destination has not returned: %w", stuck)})
 	}
 }
 
 // destinationStatus says how the destination stands; zero when there is none.
 func (r *Runner) destinationStatus() (s DestinationStatus) {
-	if out := r.outlet.Load(); out != nil {
+	if out := r.shared.Outlet.Load(); out != nil {
 		s.Name, s.SenderStatus = out.name, out.sender.Status()
 	}
 	return s
