@@ -8,12 +8,13 @@ import (
 
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/size"
 	"github.com/esm-go/esm/internal/verdict"
 )
 
 func newTestPartition(i int32) *Partition {
 	tp := event.TopicPartition{Topic: "t", Partition: i}
-	p := &Partition{TopicPartition: tp, Lane: batch.Lane[*Partition]{Key: tp.String(), Overhead: event.PartitionSize("t", i)}, Alive: true, Phase: Running,
+	p := &Partition{TopicPartition: tp, Lane: batch.Lane[*Partition]{Key: tp.String(), Overhead: size.Partition("t", i)}, Alive: true, Phase: Running,
 		Next: 0, Committed: -1, End: -1, LeaderEpoch: -1}
 	p.Owner = p
 	return p
@@ -38,8 +39,8 @@ func TestPositionProperty(t *testing.T) {
 				for _, r := range records {
 					unresolved = append(unresolved, r.Offset)
 				}
-				size, largest := event.RunSize(records)
-				p.Buf.Add(batch.Chunk{Records: records, Size: size, Largest: largest})
+				total, largest := size.Run(records)
+				p.Buf.Add(batch.Chunk{Records: records, Size: total, Largest: largest})
 			case len(p.Work) == 0 && p.Buf.Count > 0:
 				pool.Add(&p.Lane)
 				pool.Take(batch.Limits{BatchSize: 4, Payload: 1 << 20})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/esm-go/esm/destination"
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/internal/shared"
 	"github.com/esm-go/esm/mapping"
@@ -36,12 +37,10 @@ func (o *Options) checkDestination(m mapping.Mapping) error {
 	return nil
 }
 
-// limitRetries makes infinite retries those of a mapping with a destination.
+// limitRetries makes infinite retries finite where there is a destination, as mapping.WithDefaults does for one that the
+// mapping names.
 func (o *Options) limitRetries(s *shared.Settings) {
 	if o.Destination != nil && s.Retry.MaximumRetryAttempts < 0 {
-		s.Retry.MaximumRetryAttempts = retriesWithDestination
+		s.Retry.MaximumRetryAttempts = destination.MaximumRetryAttempts
 	}
 }
-
-// retriesWithDestination is what AWS makes of infinite retries when there is an on-failure destination.
-const retriesWithDestination = 10

@@ -12,6 +12,7 @@ import (
 
 	"github.com/esm-go/esm/esmtest/membroker"
 	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/size"
 )
 
 // The tests here and TestGuarantee4Stop name the guarantees of doc.go. TestModel holds 1 and 2 against random scripts.
@@ -275,7 +276,7 @@ func TestPayloadLimit(t *testing.T) {
 		}
 		s := defaults()
 		e := event.KafkaEvent{EventSource: "SelfManagedKafka", BootstrapServers: "b:9092"}
-		s.Envelope, s.Payload = e.EnvelopeSize(), 5000
+		s.Envelope, s.Payload = size.Envelope(e), 5000
 		r := newRig(t, b, s, nil).start()
 		pass(time.Minute)
 		r.mustStop()

@@ -80,8 +80,8 @@ func NewOptions() *Options {
 	}
 }
 
-// complete settles what depends on other options, and checks it.
-func (o *Options) complete() {
+// Complete settles what depends on other options, and checks it.
+func (o *Options) Complete() {
 	if o.RevokeTimeout < 0 {
 		o.RevokeTimeout = min(10*time.Second, o.Client.MaxPollInterval/3)
 	}
@@ -89,12 +89,15 @@ func (o *Options) complete() {
 	o.Client.FetchMaxBytes = min(o.Client.FetchMaxBytes, max(o.BufferBytes/8, 1<<20))
 	o.Client.FetchMaxPartitionBytes = min(o.Client.FetchMaxPartitionBytes, o.Client.FetchMaxBytes)
 	o.Client.HeartbeatInterval = min(o.Client.HeartbeatInterval, o.Client.SessionTimeout/3)
+	o.Check(o.Client.FetchMinBytes <= o.Client.FetchMaxBytes, "WithFetch", fmt.Sprintf("MinBytes: %d", o.Client.FetchMinBytes),
+		fmt.Sprintf("at most %d, the most that one answer may hold, or brokers wait for what they may not send", o.Client.FetchMaxBytes))
 	o.Check(o.RevokeTimeout <= o.Client.MaxPollInterval/3, "WithRevokeTimeout", o.RevokeTimeout,
 		"at most a third of the max poll interval, or the group takes the partitions away before the work is drained")
 	o.Check(o.Driver != nil, "WithDriver", nil, "a driver: this build has none by default")
 }
 
-// Check notes that an option was given what it does not take.
+// Check keeps an error where an option is out of range. Options are not the mapping's, so that this is no FieldError: what
+// serves Lambda's API must not blame its caller for the program's own options.
 func (o *Options) Check(ok bool, name string, value any, want string) {
 	if !ok {
 		o.errs = append(o.errs, fmt.Errorf("esm: %s(%v): want %s", name, value, want))

@@ -77,7 +77,7 @@ var (
 
 // New makes the Process of a mapping. It does no I/O and starts nothing.
 func New(m mapping.Mapping, h shared.Handler, o *Options) (*Process, error) {
-	o.complete()
+	o.Complete()
 	var errs []error
 	if h == nil {
 		errs = append(errs, ErrNilHandler)
@@ -152,7 +152,8 @@ func (r *Process) work(ctx context.Context) error {
 	}
 	if out != nil {
 		defer r.closeDestination(out) // when the members have ended
-		watchers.Go(func() { r.checkDestination(ctx, out) })
+		defer cancel(nil)
+		watchers.Go(func() { r.watchDestination(ctx, out) })
 	}
 	rotations := make(chan rotation)
 	client := r.client

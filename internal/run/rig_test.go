@@ -153,7 +153,7 @@ func defaults() *shared.Settings {
 func newRig(t testing.TB, b *membroker.Broker, s *shared.Settings, h shared.Handler, opts ...Option) *rig {
 	r := &rig{t: t, broker: b, done: make(chan error, 1)}
 	o := options(append([]Option{WithDriver(b.Driver()), WithLogger(slog.New(slog.DiscardHandler)), WithSeed(1)}, opts...))
-	o.complete()
+	o.Complete()
 	if err := o.Err(); err != nil {
 		t.Fatal(err)
 	}

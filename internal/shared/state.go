@@ -8,7 +8,6 @@ import (
 
 	"github.com/esm-go/esm/driver"
 
-	"github.com/esm-go/esm/destination"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/batch"
 	"github.com/esm-go/esm/internal/condition"
@@ -56,7 +55,7 @@ type State struct {
 	Wish   Wish
 	// HasDestination: records given up go to Outlet, which is there before the first member.
 	HasDestination bool
-	Outlet         atomic.Pointer[destination.Sender]
+	Outlet         atomic.Pointer[Outlet]
 	Current        atomic.Pointer[Settings]
 	// FunctionName, UUID and Bootstrap are the mapping's, as invocations show them.
 	FunctionName, UUID, Bootstrap string

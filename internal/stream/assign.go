@@ -6,6 +6,7 @@ import (
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/batch"
 	"github.com/esm-go/esm/internal/partition"
+	"github.com/esm-go/esm/internal/size"
 	"github.com/esm-go/esm/internal/start"
 	"github.com/esm-go/esm/observe"
 )
@@ -52,7 +53,7 @@ func (m *Member) assign(tps []event.TopicPartition) {
 func (m *Member) admit(tp event.TopicPartition) *partition.Partition {
 	p := &partition.Partition{
 		TopicPartition: tp,
-		Lane:           batch.Lane[*partition.Partition]{Key: event.PartitionKey(tp.Topic, tp.Partition), Overhead: event.PartitionSize(tp.Topic, tp.Partition)},
+		Lane:           batch.Lane[*partition.Partition]{Key: event.PartitionKey(tp.Topic, tp.Partition), Overhead: size.Partition(tp.Topic, tp.Partition)},
 		Alive:          true,
 		Next:           -1, Committed: -1, End: -1, Sampled: -1, LeaderEpoch: -1, ReadEpoch: -1,
 		SeenAt: time.Now(),

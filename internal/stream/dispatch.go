@@ -103,12 +103,16 @@ func (m *Member) expire(now time.Time, p *partition.Partition) bool {
 		return m.sendExpired(now, p)
 	}
 	u := &p.Work[0]
+	whole := *u
 	gone := u.DropExpired(now, m.settings.MaxAge)
 	if len(gone) == 0 {
 		return true
 	}
+	if !m.drop(p, gone, observe.DropRecordAge, u.Attempts) {
+		*u = whole // whoever reads them next tells of them; here a stop is about to begin
+		return false
+	}
 	p.LeaderEpoch = u.LeaderEpoch
-	m.drop(p, gone, observe.DropRecordAge, u.Attempts)
 	m.commits.mark(p)
 	if len(u.Records) > 0 {
 		return true

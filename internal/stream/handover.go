@@ -7,6 +7,7 @@ import (
 	"github.com/esm-go/esm/destination"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/condition"
 	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/observe"
 )
@@ -33,13 +34,15 @@ func (m *Member) handOver(now time.Time, p *partition.Partition, why destination
 	m.sending++
 	m.shared.SaidOfDrops.Error(m.shared.Log, now, "records given up go to the on-failure destination", "condition", string(why), "partition", p.Key,
 		"first", u.First(), "last", u.Last(), "records", len(u.Records), "invocations", u.Tries, "err", p.LastErr)
-	sender := m.shared.Outlet.Load()
-	sender.Send(ctx, f, func(err error) {
+	out := m.shared.Outlet.Load()
+	out.Sender.Send(ctx, f, func(err error) {
 		end(nil)
 		one.Err = err
-		if sender.Status().Failing == 0 {
-			m.shared.Conditions.Over(observe.OpDestination)
-		}
+		out.Changed(func(failing bool) {
+			if !failing {
+				m.shared.Conditions.DestinationWell(condition.KindDelivery)
+			}
+		})
 		m.handed.Add(one)
 	})
 }

@@ -1,0 +1,30 @@
+package esm
+
+// WithBufferBytes sets the memory for records that are received and not resolved, over all partitions of the mapping in
+// this process. Default 64 MiB, at least 1 MiB.
+//
+// What is held can exceed it, by up to two fetches of each partition, decompressed: the fetch that takes a partition over
+// its share, and one that was already on its way. (librdkafka may answer several fetches at once.) The pollers of a process
+// share the budget. On top of it, each poller's Kafka client holds up to as much again of what it fetches ahead, and each
+// running invocation has its own copy of its records without their bytes, 128 bytes a record.
+//
+// A batch that cannot grow, since one of its partitions holds all that it may, is sent before BatchSize or
+// MaximumBatchingWindowInSeconds is reached. New logs a warning when BatchSize records do not fit even when they are empty.
+func WithBufferBytes(n int) Option {
+	return optionFunc(func(o *options) {
+		o.Check(n >= 1<<20, "WithBufferBytes", n, "at least 1 MiB (1048576)")
+		o.BufferBytes = max(n, 1<<20)
+	})
+}
+
+// WithDeliverWrongKind delivers records that FilterCriteria cannot look at: text where the pattern asks for JSON, JSON
+// where it asks for text, and bytes that are not UTF-8. By default such records do not match, and are filtered out.
+func WithDeliverWrongKind() Option {
+	return optionFunc(func(o *options) { o.DeliverWrongKind = true })
+}
+
+// WithReadUncommitted delivers records of open and aborted transactions too (isolation.level read_uncommitted). Default:
+// read_committed.
+func WithReadUncommitted() Option {
+	return optionFunc(func(o *options) { o.Client.ReadUncommitted = true })
+}
