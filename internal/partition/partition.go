@@ -90,6 +90,7 @@ func (p *Partition) Dirty() bool { return p.Phase != Starting && p.Position() !=
 // PauseReason is a set of reasons for which a partition is not fetched.
 type PauseReason uint8
 
+// The reasons.
 const (
 	ByUser PauseReason = 1 << iota
 	ByBudget

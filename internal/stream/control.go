@@ -9,7 +9,7 @@ import (
 
 // What follows other goroutines may call.
 
-// errSurplus is why the context of a member ends that there is no need for any more, while others go on.
+// ErrSurplus is why the context of a member ends that there is no need for any more, while others go on.
 var ErrSurplus = errors.New("esm: there are more pollers than are needed")
 
 // Adopt takes over what is wished of members by now. It is called before Run.
@@ -62,7 +62,7 @@ func (m *Member) do(f func()) bool {
 	}
 }
 
-// nudge has the loop look again at what the members share. It never waits.
+// Nudge has the loop look again at what the members share. It never waits.
 func (m *Member) Nudge() {
 	select {
 	case m.nudges <- struct{}{}:

@@ -16,7 +16,7 @@ func (m *Member) stalled(p *partition.Partition, now time.Time) bool {
 		m.retry.Holds(&p.Lane) && p.At().After(now)
 }
 
-// reading is what an evaluation reads of the members. Its slices are used again.
+// Reading is what an evaluation reads of the members. Its slices are used again.
 type Reading struct {
 	Partitions []scaling.Partition
 	// index finds a partition in parts, so that one which two members hold for a moment counts once; nil with one member.
@@ -31,6 +31,7 @@ type Reading struct {
 	Moving bool
 }
 
+// Reset makes it ready for another evaluation.
 func (r *Reading) Reset(now time.Time) {
 	index := r.Index
 	clear(index)
@@ -79,7 +80,7 @@ func (m *Member) read(now time.Time, r *Reading, failing bool) {
 	}
 }
 
-// endQuery asks for the ends of logs: of all members' partitions that want one, in one request.
+// EndQuery asks for the ends of logs: of all members' partitions that want one, in one request.
 type EndQuery struct {
 	Queries  []driver.OffsetQuery
 	parts    []*partition.Partition // only compared and given back; the members' loops own them
@@ -126,7 +127,7 @@ func (m *Member) takeEnds(asked time.Time, q *EndQuery, answers []driver.OffsetA
 	}
 }
 
-// saturate adds two numbers that are not negative, and stops at the largest one.
+// AddLag adds two numbers that are not negative, and stops at the largest one.
 func AddLag(a, b int64) int64 {
 	if a > math.MaxInt64-b {
 		return math.MaxInt64

@@ -18,7 +18,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// member is one member of the consumer group: a client, the goroutine that polls it, the loop that owns all state, a
+// Member is one member of the consumer group: a client, the goroutine that polls it, the loop that owns all state, a
 // goroutine for commits and some for looking up offsets, and the invocations. run starts and awaits them all.
 type Member struct {
 	shared   *shared.State
@@ -98,6 +98,7 @@ const (
 	lost
 )
 
+// NewMember makes a member that has not run.
 func NewMember(c *shared.State) *Member {
 	m := &Member{
 		shared:   c,
@@ -132,7 +133,7 @@ func NewMember(c *shared.State) *Member {
 	return m
 }
 
-// run joins the group and works until ctx ends or the client fails for good. It returns when every goroutine that it
+// Run joins the group and works until ctx ends or the client fails for good. It returns when every goroutine that it
 // started has returned, or with a *StuckError.
 func (m *Member) Run(ctx context.Context, cfg driver.Config) error {
 	consumer, err := m.shared.Config.Driver.Open(cfg, listener{m})

@@ -14,7 +14,7 @@ const (
 	awayPatience = time.Minute
 )
 
-// sick says what of one member has lasted too long.
+// Sick says what of one member has lasted too long.
 func (m *Member) Sick(now time.Time) (since time.Time, what string) {
 	for _, check := range []struct {
 		bound time.Duration
