@@ -11,6 +11,7 @@ import (
 // which waits for the partitions' work.
 func (m *member) change(now time.Time, msg message) {
 	m.counters.rebalances.Add(1)
+	m.unsettled(now)
 	switch msg.kind {
 	case assigned:
 		m.assign(msg.parts)
@@ -130,7 +131,7 @@ func (m *member) revoke(now time.Time, tps []TopicPartition, answered chan struc
 		p.phase = draining // one that has not begun is not begun any more
 		m.markDirty(p)
 	}
-	m.revocation = r
+	m.revocation, m.revokedAt = r, now
 }
 
 // advanceRevocation answers a revocation when its work is done and committed, or its time is up.

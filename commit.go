@@ -198,6 +198,7 @@ func (m *member) refreshCommits(now time.Time) {
 // committed takes in the answer to a commit.
 func (m *member) committed(now time.Time, r commitResult) {
 	m.committing = nil
+	m.meters.commit.Add(int64(r.took))
 	info := CommitInfo{Offsets: make(map[TopicPartition]int64, len(r.commits)), Duration: r.took, Err: r.err}
 	var refused *driver.CommitError
 	partial := errors.As(r.err, &refused)

@@ -135,6 +135,7 @@ func (m *member) expire(now time.Time, p *partition) bool {
 	if len(gone) == 0 {
 		return true
 	}
+	m.meters.resolved(now, gone, len(gone))
 	m.drop(p, gone, DropRecordAge, u.Attempts)
 	m.markDirty(p)
 	if len(u.Records) > 0 {
@@ -183,6 +184,7 @@ func (m *member) invoke(now time.Time, parts []part, size int) {
 	m.flying[inv] = struct{}{}
 	m.slot = false // the invocation has it now
 	m.counters.invoked.Add(int64(inv.Records))
+	m.meters.begun(inv, m.settings.BatchSize)
 	e := KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.bootstrap, Records: m.handOut(inv)}
 	go m.call(inv, e) // awaited by the loop through done, or named by a *StuckError
 }
@@ -303,6 +305,7 @@ func (m *member) finish(now time.Time, inv *invocation) {
 			resolved -= len(next[k].Records)
 		}
 		m.counters.resolved.Add(int64(resolved))
+		m.meters.resolved(now, u.Records, resolved)
 		p.PopWork(next...)
 		if len(next) == 0 {
 			p.leaderEpoch = u.LeaderEpoch
@@ -322,8 +325,9 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		}
 		p.failures++
 		if p.failures == 1 {
-			p.firstFailure = now
+			p.firstFailure, p.firstErr = now, inv.err
 		}
+		p.failedAt = now
 		after := m.opts.backoff.After(p.failures, m.rng)
 		m.retry.Add(&p.Lane, now.Add(after))
 		info := RetryInfo{TopicPartition: p.TopicPartition, First: next[0].First(), Last: next[len(next)-1].Last(),
@@ -332,6 +336,7 @@ func (m *member) finish(now time.Time, inv *invocation) {
 			info.Records += len(next[k].Records)
 		}
 		m.saidOfRetries.warn(m.log, now, "batch failed, trying again", "retry", info, "err", inv.err)
+		m.counters.retries.add(inv, v)
 		m.hooks.retry(info)
 	}
 	if forgotten && inv.copy != nil {
@@ -379,6 +384,7 @@ func (m *member) count(now time.Time, inv *invocation, v verdict.Verdict, items 
 		}
 		return
 	}
+	m.meters.invocation.Add(int64(inv.took))
 	ok := v.Outcome == verdict.Succeeded || mostlyDone(inv, v, items)
 	var failing []TopicPartition
 	if !ok {

@@ -30,6 +30,7 @@ func (m *member) followCircuit(now time.Time) {
 	}
 	m.waitsForCircuit.Store(shut)
 	if m.tripped = shut; shut {
+		m.trippedAt = now
 		m.pauseAll(pausedByBreaker)
 	} else {
 		m.resumeAll(pausedByBreaker)
@@ -81,6 +82,7 @@ func (m *member) pause(p *partition, why pauseReason) {
 	}
 	if why&^p.pauses&pausedByBudget != 0 {
 		m.pool.SetStalled(&p.Lane, true)
+		p.fullAt = time.Now()
 	}
 	p.pauses |= why
 }
@@ -131,7 +133,7 @@ func (m *member) obey() {
 	switch paused := now%2 == 1; {
 	case paused == m.paused:
 	case paused:
-		m.paused = true
+		m.paused, m.pausedAt = true, time.Now()
 		m.pauseAll(pausedByUser)
 	default:
 		m.paused = false

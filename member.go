@@ -28,6 +28,7 @@ type core struct {
 	left       left
 	calls      calls
 	counters   counters
+	meters     *meters
 	budget     limit.Bytes
 	workers    limit.Slots
 	circuit    limit.Circuit
@@ -149,6 +150,9 @@ type loopState struct {
 	toPause, toResume []TopicPartition
 	toStart           []driver.Start
 	budgetPaused      map[*partition]struct{}
+	// pausedAt, trippedAt, revokedAt and unsettledAt are since when paused, tripped, revocation and an assignment that is not
+	// all started hold.
+	pausedAt, trippedAt, revokedAt, unsettledAt time.Time
 
 	handlers       context.Context
 	cancelHandlers context.CancelCauseFunc

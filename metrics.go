@@ -7,6 +7,7 @@ type counters struct {
 	polled, filtered, wrongKind, invoked, failed, dropped, committed atomic.Int64
 	pollErrors, commitErrors, invokeErrors, invokes, throttles, lost atomic.Int64
 	abandonedCommits, rebalances, delivered, deliveryErrors          atomic.Int64
+	retries                                                          retryCounts
 
 	// For the scaler: records that workers were done with, and the time of invocations that were not throttled.
 	resolved, invocationTime atomic.Int64
@@ -22,6 +23,7 @@ func (c *counters) snapshot() Metrics {
 		CommittedEventCount: c.committed.Load(), PollingErrorCount: c.pollErrors.Load(), CommitErrorCount: c.commitErrors.Load(),
 		InvokeErrorCount: c.invokeErrors.Load(), InvokeCount: c.invokes.Load(), ThrottleCount: c.throttles.Load(),
 		LostEventCount: c.lost.Load(), AbandonedCommitCount: c.abandonedCommits.Load(), RebalanceCount: c.rebalances.Load(),
+		Retries:      c.retries.read(),
 		MaxOffsetLag: c.maxLag.Load(), SumOffsetLag: c.sumLag.Load(), ProvisionedPollers: int(c.pollers.Load()), Workers: int(c.workers.Load()),
 	}
 }

@@ -45,6 +45,7 @@ type options struct {
 	lagInterval       time.Duration
 	commitInterval    time.Duration
 	deliverWrongKind  bool
+	headKeys          bool
 	secrets           auth.Secrets
 	secretsRefresh    time.Duration
 	destination       destination.Destination

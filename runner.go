@@ -45,7 +45,7 @@ func newRunner(o *options, h Handler, s *settings, client driver.Config, id iden
 	for _, v := range slices.Backward(o.middleware) {
 		h = v(h)
 	}
-	c := &core{opts: o, handler: h, log: o.logger, hooks: newHookList(o.hooks), uuid: id.uuid, functionName: id.functionName, bootstrap: id.bootstrap,
+	c := &core{opts: o, handler: h, log: o.logger, hooks: newHookList(o.hooks), meters: newMeters(), uuid: id.uuid, functionName: id.functionName, bootstrap: id.bootstrap,
 		cluster: fingerprint(id.bootstrap), group: client.GroupID}
 	c.current.Store(s)
 	c.budget.Limit = o.bufferBytes
@@ -289,6 +289,7 @@ func (r *Runner) gather() (s Status) {
 		addTo(&s, m.snapshot())
 	}
 	sum(&s)
+	slices.SortFunc(s.Slow, func(a, b SlowInvocation) int { return a.Since.Compare(b.Since) })
 	return s
 }
 

@@ -20,6 +20,8 @@ func (m *member) status(s *Status) {
 	now := time.Now()
 	s.Time = now
 	s.InFlight = len(m.flying)
+	s.Slow = m.slow(now)
+	view := m.view(now)
 	s.Partitions = make([]PartitionStatus, 0, len(m.parts))
 	for _, p := range m.parts {
 		ps := PartitionStatus{
@@ -39,6 +41,7 @@ func (m *member) status(s *Status) {
 		if m.retry.Holds(&p.Lane) {
 			ps.NextTry = p.At()
 		}
+		m.head(view, p, &ps)
 		s.Partitions = append(s.Partitions, ps)
 	}
 }
@@ -47,6 +50,7 @@ func (m *member) status(s *Status) {
 func addTo(s *Status, one *snapshot) {
 	s.Pollers++
 	s.InFlight += one.InFlight
+	s.Slow = append(s.Slow, one.Slow...)
 	s.Partitions = append(s.Partitions, one.Partitions...)
 	if s.Time.IsZero() || one.at.Before(s.Time) {
 		s.Time = one.at

@@ -82,7 +82,10 @@ type Status struct {
 	// OldestAge is the age of the oldest record that is not resolved, by its timestamp, by its arrival when it has none; 0
 	// when there is none. Of a record that is not received yet it is how long nothing has come, which is less.
 	OldestAge time.Duration
-	// Partitions are those assigned to this process, by topic and number.
+	// Slow are the invocations that run, and have for five times as long as 99 of 100 took, and a second at least; the oldest
+	// first. There are none before twenty have ended.
+	Slow []SlowInvocation
+	// Partitions are those assigned to this process, by topic and number; WhoBlocks gives those that wait, worst first.
 	Partitions []PartitionStatus
 	Metrics    Metrics
 }
@@ -152,6 +155,8 @@ type PartitionStatus struct {
 	Attempts              int
 	FirstFailure, NextTry time.Time
 	LastError             error
+	// Head is the first record that is not resolved, at Position, and what it waits for.
+	Head Head
 	// Condition is the worst one that stands of this partition or its topic, nil when there is none.
 	Condition *Condition
 }
