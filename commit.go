@@ -253,11 +253,7 @@ func (m *member) committed(now time.Time, r commitResult) {
 		m.lookUpAgain(lookup{kind: lookupStart}, starts, now.Add(wait))
 	}
 	m.counters.commitErrors.Add(1)
-	op, err := OpCommit, r.err
-	if failed[0].phase == starting {
-		op, err = OpStart, errStart(r.err)
-	}
-	m.commitFailed(op, err, failed)
+	m.commitFailed(r.err, failed)
 	m.hooks.commit(info)
 }
 
