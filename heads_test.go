@@ -194,19 +194,45 @@ func BenchmarkStatus(b *testing.B) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	m := r.runner.roster.list()[0]
-	b.Run("loop", func(b *testing.B) {
+	cpu := func(b *testing.B, f func(*testing.B)) {
 		b.ReportAllocs()
-		for range b.N {
-			m.do(func() { m.publish(time.Now()) })
-		}
+		before := cpuTime(b)
+		f(b)
+		b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N), "cpu-ns/op")
+	}
+	b.Run("begin", func(b *testing.B) {
+		cpu(b, func(b *testing.B) {
+			m.do(func() {
+				for range b.N {
+					m.taking = halfSnapshot{left: m.taking.left[:0]}
+					m.beginSnapshot(time.Now())
+				}
+				m.publishTaken()
+			})
+		})
+	})
+	b.Run("portion", func(b *testing.B) {
+		cpu(b, func(b *testing.B) {
+			m.do(func() {
+				for range b.N {
+					if m.taking.snapshot == nil {
+						m.beginSnapshot(time.Now())
+					}
+					if m.readPortion(time.Now(), snapshotPortion) {
+						m.publishTaken()
+					}
+				}
+			})
+		})
 	})
 	b.Run("Status", func(b *testing.B) {
-		b.ReportAllocs()
-		for range b.N {
-			if s := r.runner.Status(); len(s.Partitions) != partitions || s.Partitions[0].Head.WaitsFor != observe.WaitRetry {
-				b.Fatal(len(s.Partitions), s.Partitions[0].Head)
+		cpu(b, func(b *testing.B) {
+			for range b.N {
+				if s := r.runner.Status(); len(s.Partitions) != partitions || s.Partitions[0].Head.WaitsFor != observe.WaitRetry {
+					b.Fatal(len(s.Partitions), s.Partitions[0].Head)
+				}
 			}
-		}
+		})
 	})
 	b.Run("String", func(b *testing.B) {
 		s := r.runner.Status()

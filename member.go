@@ -153,6 +153,8 @@ type loopState struct {
 	// pausedAt, trippedAt, revokedAt and unsettledAt are since when paused, tripped, revocation and an assignment that is not
 	// all started hold.
 	pausedAt, trippedAt, revokedAt, unsettledAt time.Time
+	// taking is the snapshot that is being taken.
+	taking halfSnapshot
 
 	handlers       context.Context
 	cancelHandlers context.CancelCauseFunc

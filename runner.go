@@ -283,14 +283,13 @@ func (r *Runner) tellStates() {
 }
 
 // gather puts together what the members' loops published last; where one is free, that is of now.
-func (r *Runner) gather() (s Status) {
-	s.OffsetLag = make(map[string]int64)
-	for _, m := range r.roster.list() {
-		addTo(&s, m.snapshot())
+func (r *Runner) gather() Status {
+	members := r.roster.list()
+	snapshots := make([]*snapshot, len(members))
+	for i, m := range members {
+		snapshots[i] = m.snapshot()
 	}
-	sum(&s)
-	slices.SortFunc(s.Slow, func(a, b SlowInvocation) int { return a.Since.Compare(b.Since) })
-	return s
+	return putTogether(snapshots)
 }
 
 // Status returns a snapshot: of this moment, or not older than a tenth of a second, as Status.Time says. Where a loop is busy,

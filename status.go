@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -15,46 +16,26 @@ const (
 	resultConnection     = "PROBLEM: Connection error. Please check your event source connection configuration."
 )
 
-// status fills in what the loop knows. It runs on the loop.
-func (m *member) status(s *Status) {
-	now := time.Now()
-	s.Time = now
-	s.InFlight = len(m.flying)
-	s.Slow = m.slow(now)
-	view := m.view(now)
-	s.Partitions = make([]PartitionStatus, 0, len(m.parts))
-	for _, p := range m.parts {
-		ps := PartitionStatus{
-			TopicPartition: p.TopicPartition, Position: -1, Committed: p.committed, End: p.end, Lag: p.offsetLag(), EndSeen: p.seenAt, OldestAge: p.age(now),
-			Buffered: p.Buffered(), Starting: p.phase == starting, Draining: p.phase == draining, Paused: p.pauses.String(),
-			Attempts: p.failures, FirstFailure: p.firstFailure, LastError: p.lastErr,
-		}
-		if p.phase != starting {
-			ps.Position = p.position()
-		}
-		if ps.End < 0 {
-			ps.EndSeen = time.Time{}
-		}
-		if p.inflight != nil {
-			ps.InFlightSince = p.inflight.started
-		}
-		if m.retry.Holds(&p.Lane) {
-			ps.NextTry = p.At()
-		}
-		m.head(view, p, &ps)
-		s.Partitions = append(s.Partitions, ps)
+// partitionStatus fills in how a partition stands. It runs on the loop.
+func (m *member) partitionStatus(v view, p *partition, s *PartitionStatus) {
+	*s = PartitionStatus{
+		TopicPartition: p.TopicPartition, Position: -1, Committed: p.committed, End: p.end, Lag: p.offsetLag(), EndSeen: p.seenAt, OldestAge: p.age(v.now),
+		Buffered: p.Buffered(), Starting: p.phase == starting, Draining: p.phase == draining, Paused: p.pauses.String(),
+		Attempts: p.failures, FirstFailure: p.firstFailure, LastError: p.lastErr,
 	}
-}
-
-// addTo takes in one member's snapshot.
-func addTo(s *Status, one *snapshot) {
-	s.Pollers++
-	s.InFlight += one.InFlight
-	s.Slow = append(s.Slow, one.Slow...)
-	s.Partitions = append(s.Partitions, one.Partitions...)
-	if s.Time.IsZero() || one.at.Before(s.Time) {
-		s.Time = one.at
+	if p.phase != starting {
+		s.Position = p.position()
 	}
+	if s.End < 0 {
+		s.EndSeen = time.Time{}
+	}
+	if p.inflight != nil {
+		s.InFlightSince = p.inflight.started
+	}
+	if m.retry.Holds(&p.Lane) {
+		s.NextTry = p.At()
+	}
+	m.head(v, p, s)
 }
 
 // mark gives each partition the worst of the conditions that concern it.
@@ -78,15 +59,52 @@ func mark(s *Status) {
 	}
 }
 
-// sum puts together what the members said. A partition that two of them hold, since one does not know yet that it lost it,
-// is the one's that has come further.
-func sum(s *Status) {
-	slices.SortFunc(s.Partitions, func(a, b PartitionStatus) int {
-		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition), cmp.Compare(b.Position, a.Position))
+// putTogether makes one Status of what members said. A partition that two of them hold, since one does not know yet that it
+// lost it, is the one's that has come further.
+func putTogether(snapshots []*snapshot) (s Status) {
+	s.OffsetLag = make(map[string]int64)
+	n := 0
+	for _, one := range snapshots {
+		for _, portion := range one.portions {
+			n += len(portion)
+		}
+	}
+	// What they are sorted by lies together: ten thousand of them are sorted in little time so.
+	type place struct {
+		TopicPartition
+		*PartitionStatus
+	}
+	all := make([]place, 0, n)
+	for _, one := range snapshots {
+		s.Pollers++
+		s.InFlight += one.inFlight
+		s.Slow = append(s.Slow, one.slow...)
+		if s.Time.IsZero() || one.at.Before(s.Time) {
+			s.Time = one.at
+		}
+		for _, portion := range one.portions {
+			for i := range portion {
+				all = append(all, place{portion[i].TopicPartition, &portion[i]})
+			}
+		}
+	}
+	slices.SortFunc(s.Slow, func(a, b SlowInvocation) int { return a.Since.Compare(b.Since) })
+	slices.SortFunc(all, func(a, b place) int {
+		switch {
+		case a.TopicPartition.Topic != b.TopicPartition.Topic:
+			return strings.Compare(a.TopicPartition.Topic, b.TopicPartition.Topic)
+		case a.TopicPartition.Partition != b.TopicPartition.Partition:
+			return cmp.Compare(a.TopicPartition.Partition, b.TopicPartition.Partition)
+		}
+		return cmp.Compare(b.Position, a.Position)
 	})
-	s.Partitions = slices.CompactFunc(s.Partitions, func(a, b PartitionStatus) bool { return a.TopicPartition == b.TopicPartition })
-	for i := range s.Partitions {
-		p := &s.Partitions[i]
+	s.Partitions = make([]PartitionStatus, 0, len(all))
+	for i := range all {
+		if i > 0 && all[i-1].TopicPartition == all[i].TopicPartition {
+			continue
+		}
+		p := all[i].PartitionStatus
+		s.Partitions = append(s.Partitions, *p)
 		s.OldestAge = max(s.OldestAge, p.OldestAge)
 		if p.Lag >= 0 {
 			s.OffsetLag[p.Topic] = saturate(s.OffsetLag[p.Topic], p.Lag)
@@ -94,6 +112,7 @@ func sum(s *Status) {
 			s.MaxOffsetLag = max(s.MaxOffsetLag, p.Lag)
 		}
 	}
+	return s
 }
 
 // saturate adds two numbers that are not negative, and stops at the largest one.
