@@ -123,7 +123,7 @@ func (m *member) advanceCommit(now time.Time) {
 	r := commitRequest{began: now}
 	for _, p := range m.begun {
 		if p.alive && p.phase == starting && p.found != nil && m.stop.phase == working {
-			r.add(p, p.found.offset, -1, m.words(p))
+			r.add(p, p.found.offset, p.found.leaderEpoch, m.words(p))
 		}
 	}
 	clear(m.begun)
