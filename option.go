@@ -46,6 +46,7 @@ type options struct {
 	commitInterval    time.Duration
 	deliverWrongKind  bool
 	headKeys          bool
+	pollerLog         *pollerWriter // nil: none
 	secrets           auth.Secrets
 	secretsRefresh    time.Duration
 	destination       destination.Destination

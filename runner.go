@@ -112,8 +112,7 @@ func (r *Runner) work(ctx context.Context) error {
 	}
 	r.client.Credentials = credentials
 	r.inForce(credentials, false)
-	r.log.Info("event source mapping starts", "UUID", r.uuid, "FunctionName", r.functionName, "ConsumerGroupId", r.client.GroupID,
-		"Topics", r.client.Topics, "bootstrap", r.bootstrap, "driver", r.opts.driver.Name())
+	r.sayStart()
 	out, err := r.openDestination(ctx, r.client)
 	if err != nil {
 		return err
@@ -121,6 +120,9 @@ func (r *Runner) work(ctx context.Context) error {
 	if out != nil {
 		defer r.closeDestination(out) // when the members have ended
 		watchers.Go(func() { r.checkDestination(ctx, out) })
+	}
+	if w := r.opts.pollerLog; w != nil {
+		watchers.Go(func() { w.run(ctx, r) })
 	}
 	rotations := make(chan rotation)
 	client := r.client

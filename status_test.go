@@ -61,13 +61,13 @@ func TestPartitionStatus(t *testing.T) {
 				t.Errorf("%v: the oldest record is %s old, the end seen at %s", p, p.OldestAge, p.EndSeen)
 			}
 		}
-		want := PartitionStatus{TopicPartition: TopicPartition{Topic: "t"}, End: 5, Lag: 5, Buffered: 5, InFlightSince: at[0],
+		want := PartitionStatus{TopicPartition: TopicPartition{Topic: "t"}, Received: 5, End: 5, Lag: 5, Buffered: 5, InFlightSince: at[0],
 			EndSeen: busy.EndSeen, OldestAge: busy.OldestAge, Head: Head{KeyHash: busy.Head.KeyHash, Bytes: busy.Head.Bytes, WaitsFor: observe.WaitHandler, Since: at[0]}}
 		if busy != want {
 			t.Errorf("the busy partition:\n%v, want\n%v", busy, want)
 		}
 		failed := at[1] // by then: begun and failed at once
-		want = PartitionStatus{TopicPartition: TopicPartition{Topic: "t", Partition: 1}, End: 4, Lag: 4, Buffered: 4, Attempts: 1,
+		want = PartitionStatus{TopicPartition: TopicPartition{Topic: "t", Partition: 1}, Received: 4, End: 4, Lag: 4, Buffered: 4, Attempts: 1,
 			FirstFailure: failed, NextTry: failing.NextTry, LastError: bad, EndSeen: failing.EndSeen, OldestAge: failing.OldestAge,
 			Head: Head{Tries: 1, FirstError: bad, WaitsFor: observe.WaitRetry, Since: failed}}
 		if failing != want || failing.NextTry.Before(failed.Add(10*time.Second)) || failing.NextTry.After(failed.Add(20*time.Second)) {

@@ -101,6 +101,9 @@ type DestinationStatus struct {
 type CredentialsStatus struct {
 	// InUse describes them; empty for none.
 	InUse string
+	// Protocol is Kafka's security.protocol, PLAINTEXT without credentials, Mechanism its sasl.mechanism, empty for none.
+	// Principal is who the brokers take this client for, in the words of an ACL; empty where only they know.
+	Protocol, Mechanism, Principal string
 	// Since is when they were put in force, Rotations how often others have taken the place of the first ones.
 	Since     time.Time
 	Rotations int
@@ -136,6 +139,8 @@ type PartitionStatus struct {
 	// Position is the first offset that is not resolved, Committed what the group has, End the log's end as last seen; -1
 	// where they are not known.
 	Position, Committed, End int64
+	// Received is the offset behind the last record received, -1 where it is not known.
+	Received int64
 	// Lag is End less Committed, or less Position before the first commit, never negative; -1 where it is not known.
 	Lag int64
 	// EndSeen is when End was confirmed last.

@@ -29,7 +29,11 @@ func (s Status) String() string {
 	if s.Scaling.Policy != "" {
 		line("scaling: %s", s.Scaling.Reason)
 	}
-	if c := &s.Credentials; c.InUse != "" {
+	c := &s.Credentials
+	if c.Protocol != "" {
+		line("connects: %s", strings.Join(slices.DeleteFunc([]string{c.Protocol, c.Mechanism, c.Principal}, func(x string) bool { return x == "" }), " "))
+	}
+	if c.InUse != "" {
 		line("credentials: %s since %s", c.InUse, c.Since.Format(time.RFC3339))
 		if !c.Expires.IsZero() {
 			line("certificate: %d days left", c.DaysLeft)
