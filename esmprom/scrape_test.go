@@ -246,6 +246,9 @@ func exported(t *testing.T) map[string]bool {
 			t.Fatal(err)
 		}
 		names[only] = true
+		for _, part := range []string{"_bucket", "_sum", "_count"} { // of a histogram
+			names[only+part] = true
+		}
 	}
 	return names
 }
