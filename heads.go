@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/observe"
 )
@@ -26,6 +27,12 @@ type headState struct {
 	hashedIn uint64
 }
 
+// waiting is since when what partitions wait for has held; it is kept for PartitionStatus.Head alone.
+type waiting struct {
+	// unsettled is since when the assignment is not all started; zero when it is.
+	paused, tripped, revoked, unsettled time.Time
+}
+
 // WithHeadKeys has Status show the key of the first unresolved record of each partition, as PartitionStatus.Head.Key. By
 // default it has the hash of it alone: keys may be names of people, and a Status is made to be shown.
 func WithHeadKeys() Option { return optionFunc(func(o *options) { o.headKeys = true }) }
@@ -36,12 +43,12 @@ type view struct {
 	circuitOpen, due bool // due: a batch is
 }
 
-func (m *member) view(now time.Time) view {
-	return view{now: now, circuitOpen: m.circuit.IsOpen(), due: m.pool.Due(now, m.settings.Limits)}
+func (m *Member) view(now time.Time) view {
+	return view{now: now, circuitOpen: m.shared.Circuit.IsOpen(), due: m.pool.Due(now, m.settings.Limits)}
 }
 
 // head says which record blocks a partition, and what it waits for. It runs on the loop.
-func (m *member) head(v view, p *partition, s *PartitionStatus) {
+func (m *Member) head(v view, p *partition, s *PartitionStatus) {
 	h := &s.Head
 	h.WaitsFor, h.Since = m.waits(v, p)
 	if p.failures > 0 {
@@ -57,7 +64,7 @@ func (m *member) head(v view, p *partition, s *PartitionStatus) {
 	if r.Key != nil {
 		h.KeyHash = p.hashed
 	}
-	if m.opts.headKeys {
+	if m.shared.Config.HeadKeys {
 		h.Key = string(r.Key)
 	}
 	h.Bytes = recordBytes(r)
@@ -75,7 +82,7 @@ func recordBytes(r *event.KafkaRecord) int {
 }
 
 // waits says what a partition waits for, and since when. It runs on the loop.
-func (m *member) waits(v view, p *partition) (Wait, time.Time) {
+func (m *Member) waits(v view, p *partition) (Wait, time.Time) {
 	switch {
 	case p.phase == starting:
 		return observe.WaitStart, p.seenAt
@@ -84,23 +91,23 @@ func (m *member) waits(v view, p *partition) (Wait, time.Time) {
 	case p.inflight != nil:
 		return observe.WaitHandler, p.inflight.started
 	case p.phase == draining:
-		return observe.WaitRebalance, m.revokedAt
+		return observe.WaitRebalance, m.waiting.revoked
 	case p.Buffered() == 0:
 		return m.waitsToBeFetched(p)
 	}
 	arrived := m.arrived(p)
 	switch {
 	case m.stop.phase != working:
-		at, _ := m.stopping.times()
+		at, _ := m.shared.Stopping.Times()
 		return observe.WaitStop, at
-	case m.paused:
-		return observe.WaitPaused, m.pausedAt
-	case !p.Waits() && m.roster.isHeld(p.TopicPartition):
+	case m.flow.paused:
+		return observe.WaitPaused, m.waiting.paused
+	case !p.Waits() && m.shared.Orphans.IsHeld(p.TopicPartition):
 		return observe.WaitRebalance, arrived
 	case m.retry.Holds(&p.Lane) && p.At().After(v.now):
 		return observe.WaitRetry, p.failedAt
 	case v.circuitOpen:
-		return observe.WaitCircuit, m.trippedAt
+		return observe.WaitCircuit, m.waiting.tripped
 	case m.retry.Holds(&p.Lane):
 		return observe.WaitWorker, p.At()
 	case v.due:
@@ -111,7 +118,7 @@ func (m *member) waits(v view, p *partition) (Wait, time.Time) {
 }
 
 // arrived is when the head of a partition with records came.
-func (m *member) arrived(p *partition) time.Time {
+func (m *Member) arrived(p *partition) time.Time {
 	if len(p.Work) > 0 {
 		return p.Work[0].Arrived
 	}
@@ -119,14 +126,14 @@ func (m *member) arrived(p *partition) time.Time {
 }
 
 // waitsToBeFetched is waits for a partition of which nothing unresolved has been received.
-func (m *member) waitsToBeFetched(p *partition) (Wait, time.Time) {
+func (m *Member) waitsToBeFetched(p *partition) (Wait, time.Time) {
 	switch {
 	case p.end <= p.next:
 		return observe.WaitNone, time.Time{}
-	case m.paused:
-		return observe.WaitPaused, m.pausedAt
+	case m.flow.paused:
+		return observe.WaitPaused, m.waiting.paused
 	case p.pauses&pausedByBreaker != 0:
-		return observe.WaitCircuit, m.trippedAt
+		return observe.WaitCircuit, m.waiting.tripped
 	case p.pauses&pausedByBudget != 0:
 		return observe.WaitMemory, p.fullAt
 	default:
@@ -135,11 +142,11 @@ func (m *member) waitsToBeFetched(p *partition) (Wait, time.Time) {
 }
 
 // slow are the invocations that run for far longer than others took. It runs on the loop.
-func (m *member) slow(now time.Time) (list []SlowInvocation) {
+func (m *Member) slow(now time.Time) (list []SlowInvocation) {
 	if len(m.flying) == 0 {
 		return nil
 	}
-	usual, ended, known := m.meters.invocation.Most(0.99)
+	usual, ended, known := m.shared.Meters.invocation.Most(0.99)
 	bound := max(slowTimes*time.Duration(usual), slowLeast)
 	if !known || ended < slowAmong {
 		return nil
@@ -152,4 +159,11 @@ func (m *member) slow(now time.Time) (list []SlowInvocation) {
 	}
 	slices.SortFunc(list, func(a, b SlowInvocation) int { return a.Since.Compare(b.Since) })
 	return list
+}
+
+// client returns the member's client, nil where it has ended, and the generation of its group, -1 where it is not known.
+func (m *Member) client() (consumer driver.Consumer, generation int32) {
+	generation = -1
+	m.do(func() { consumer, generation = m.consumer, m.consumer.Member().Generation })
+	return consumer, generation
 }

@@ -140,7 +140,7 @@ func TestHeadAmongOthers(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 1)
 		r := newMapped(t, b, memoryMapping(), nil).start()
-		m := r.runner.roster.list()[0]
+		m := r.runner.roster.list()[0].member
 		m.do(func() {
 			p := m.parts[TopicPartition{Topic: "t"}]
 			p.end = 5
@@ -193,7 +193,7 @@ func BenchmarkStatus(b *testing.B) {
 	for failed.Load() < partitions {
 		time.Sleep(10 * time.Millisecond)
 	}
-	m := r.runner.roster.list()[0]
+	m := r.runner.roster.list()[0].member
 	cpu := func(b *testing.B, f func(*testing.B)) {
 		b.ReportAllocs()
 		before := cpuTime(b)
@@ -215,7 +215,7 @@ func BenchmarkStatus(b *testing.B) {
 		cpu(b, func(b *testing.B) {
 			m.do(func() {
 				for range b.N {
-					if m.taking.snapshot == nil {
+					if m.taking.Snapshot == nil {
 						m.beginSnapshot(time.Now())
 					}
 					if m.readPortion(time.Now(), snapshotPortion) {

@@ -52,7 +52,7 @@ func (m *meters) read() Histograms {
 }
 
 // Histograms returns how durations and sizes are distributed since the mapping began to run. Like Metrics it asks nobody.
-func (r *Runner) Histograms() Histograms { return r.meters.read() }
+func (r *Runner) Histograms() Histograms { return r.shared.Meters.read() }
 
 // begun takes in that an invocation begins.
 func (m *meters) begun(inv *invocation, batchSize int) {
@@ -82,16 +82,16 @@ func (m *meters) resolved(now time.Time, records []event.KafkaRecord, n int) {
 }
 
 // unsettled notes that the assignment changes, settled that everything assigned is started.
-func (m *member) unsettled(now time.Time) {
-	if m.unsettledAt.IsZero() {
-		m.unsettledAt = now
+func (m *Member) unsettled(now time.Time) {
+	if m.waiting.unsettled.IsZero() {
+		m.waiting.unsettled = now
 	}
 }
 
-func (m *member) settled(now time.Time) {
-	if !m.unsettledAt.IsZero() {
-		m.meters.rebalance.Add(int64(now.Sub(m.unsettledAt)))
-		m.unsettledAt = time.Time{}
+func (m *Member) settled(now time.Time) {
+	if !m.waiting.unsettled.IsZero() {
+		m.shared.Meters.rebalance.Add(int64(now.Sub(m.waiting.unsettled)))
+		m.waiting.unsettled = time.Time{}
 	}
 }
 

@@ -45,7 +45,7 @@ type pollerWriter struct {
 
 // knownPoller is a poller that was written, with what was written of it last.
 type knownPoller struct {
-	m          *member
+	m          *poller
 	partitions []string
 	generation int32
 	written    bool
@@ -97,12 +97,12 @@ func (r *Runner) origin(poller int) pollerlog.Origin {
 		level = c.SystemLogLevel
 	}
 	unlock()
-	return pollerlog.Origin{Level: level, ResourceARN: "arn:aws:lambda:::event-source-mapping:" + r.uuid, EventSourceARN: r.bootstrap,
-		Processor: fmt.Sprintf("%s/%d", r.uuid, poller)}
+	return pollerlog.Origin{Level: level, ResourceARN: "arn:aws:lambda:::event-source-mapping:" + r.shared.UUID, EventSourceARN: r.shared.Bootstrap,
+		Processor: fmt.Sprintf("%s/%d", r.shared.UUID, poller)}
 }
 
 // number returns the place of a poller, which it has until it is gone.
-func (w *pollerWriter) number(m *member, all []*member) int {
+func (w *pollerWriter) number(m *poller, all []*poller) int {
 	free := -1
 	for i := range w.known {
 		if w.known[i].m == m {
@@ -130,15 +130,13 @@ func (w *pollerWriter) pollers(ctx context.Context, r *Runner) {
 		n := w.number(m, all)
 		k := &w.known[n]
 		partitions := make([]string, 0, 16)
-		for _, portion := range m.snapshot().portions {
+		for _, portion := range m.member.Snapshot().portions {
 			for i := range portion {
 				partitions = append(partitions, portion[i].TopicPartition.String())
 			}
 		}
 		slices.Sort(partitions)
-		generation := int32(-1)
-		var consumer driver.Consumer
-		m.do(func() { consumer, generation = m.consumer, m.consumer.Member().Generation })
+		consumer, generation := m.member.client()
 		if consumer == nil || k.written && slices.Equal(k.partitions, partitions) && k.generation == generation {
 			continue
 		}
@@ -147,7 +145,7 @@ func (w *pollerWriter) pollers(ctx context.Context, r *Runner) {
 		protocol, mechanism := r.credentials.Protocol, r.credentials.Mechanism
 		unlock()
 		c := pollerlog.Connection{
-			BrokerEndpoints: r.bootstrap, ConsumerID: fmt.Sprintf("%s-%d", r.uuid, n), Topics: r.client.Topics, ConsumerGroupID: r.client.GroupID,
+			BrokerEndpoints: r.shared.Bootstrap, ConsumerID: fmt.Sprintf("%s-%d", r.shared.UUID, n), Topics: r.client.Topics, ConsumerGroupID: r.client.GroupID,
 			SecurityProtocol: protocol, SASLMechanism: mechanism, AssignedPartitionCount: len(partitions), AssignedPartitions: partitions,
 			PartitionsAssignmentGeneration: int(generation),
 		}
@@ -172,7 +170,7 @@ func (w *pollerWriter) offsets(r *Runner) {
 	all := r.roster.list()
 	for _, m := range all {
 		origin := r.origin(w.number(m, all))
-		for _, portion := range m.snapshot().portions {
+		for _, portion := range m.member.Snapshot().portions {
 			for i := range portion {
 				p := &portion[i]
 				w.log.KafkaStatus(origin, pollerlog.Offsets{Partition: p.TopicPartition.String(), EndOffset: p.End, ConsumedOffset: p.Received - 1,

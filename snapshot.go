@@ -15,8 +15,8 @@ const (
 // records.
 const snapshotPortion = 250
 
-// snapshot is what a member's loop knew at a time. It is never changed once it is published.
-type snapshot struct {
+// Snapshot is what a member's loop knew at a time. It is never changed once it is published.
+type Snapshot struct {
 	at       time.Time
 	inFlight int
 	slow     []SlowInvocation
@@ -28,20 +28,20 @@ type snapshot struct {
 
 // halfSnapshot is a snapshot that is being taken, portion by portion. The zero value is none.
 type halfSnapshot struct {
-	*snapshot
+	*Snapshot
 	left []*partition // to be read
 }
 
 // beginSnapshot begins one.
-func (m *member) beginSnapshot(now time.Time) {
-	m.taking.snapshot = &snapshot{at: now, inFlight: len(m.flying), slow: m.slow(now), heard: make(chan struct{})}
+func (m *Member) beginSnapshot(now time.Time) {
+	m.taking.Snapshot = &Snapshot{at: now, inFlight: len(m.flying), slow: m.slow(now), heard: make(chan struct{})}
 	for _, p := range m.parts {
 		m.taking.left = append(m.taking.left, p)
 	}
 }
 
 // readPortion reads some of the partitions; true when that were the last.
-func (m *member) readPortion(now time.Time, most int) bool {
+func (m *Member) readPortion(now time.Time, most int) bool {
 	t := &m.taking
 	n := min(len(t.left), most)
 	if n > 0 {
@@ -61,15 +61,15 @@ func (m *member) readPortion(now time.Time, most int) bool {
 }
 
 // publish publishes a snapshot of now. It runs on the loop.
-func (m *member) publish(now time.Time) {
+func (m *Member) publish(now time.Time) {
 	m.taking = halfSnapshot{}
 	m.beginSnapshot(now)
 	m.readPortion(now, len(m.taking.left))
 	m.publishTaken()
 }
 
-func (m *member) publishTaken() {
-	s := m.taking.snapshot
+func (m *Member) publishTaken() {
+	s := m.taking.Snapshot
 	m.taking = halfSnapshot{left: m.taking.left[:0]}
 	m.wanted.Store(false)
 	if old := m.published.Swap(s); old != nil {
@@ -78,8 +78,8 @@ func (m *member) publishTaken() {
 }
 
 // advanceSnapshot takes a snapshot when somebody asked for one and the last is old enough. It runs on the loop.
-func (m *member) advanceSnapshot(now time.Time) {
-	if m.taking.snapshot == nil {
+func (m *Member) advanceSnapshot(now time.Time) {
+	if m.taking.Snapshot == nil {
 		if !m.wanted.Load() {
 			return
 		}
@@ -96,20 +96,17 @@ func (m *member) advanceSnapshot(now time.Time) {
 	}
 }
 
-// snapshot returns what the loop knows: of this moment, or not older than snapshotInterval, unless the loop is busy with
+// Snapshot returns what the loop knows: of this moment, or not older than snapshotInterval, unless the loop is busy with
 // something that takes longer than snapshotPatience, or waits for a hook: then it is the last one there is. It never waits for a
 // hook, so a hook may call it.
-func (m *member) snapshot() *snapshot {
+func (m *Member) Snapshot() *Snapshot {
 	s := m.published.Load()
 	if time.Since(s.at) < snapshotInterval {
 		return s
 	}
 	m.wanted.Store(true)
-	select {
-	case m.nudges <- struct{}{}:
-	default:
-	}
-	if m.hooks.waiting.Load() > 0 {
+	m.Nudge()
+	if m.shared.Hooks.Waiting() {
 		return s
 	}
 	patience := time.NewTimer(snapshotPatience)

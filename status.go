@@ -1,23 +1,9 @@
 package esm
 
-import (
-	"cmp"
-	"math"
-	"slices"
-	"strings"
-	"time"
-)
-
-// LastProcessingResult values, beside "PROBLEM: " and what is wrong.
-const (
-	resultNone           = "No records processed"
-	resultOK             = "OK"
-	resultFunctionFailed = "PROBLEM: Function call failed"
-	resultConnection     = "PROBLEM: Connection error. Please check your event source connection configuration."
-)
+import "time"
 
 // partitionStatus fills in how a partition stands. It runs on the loop.
-func (m *member) partitionStatus(v view, p *partition, s *PartitionStatus) {
+func (m *Member) partitionStatus(v view, p *partition, s *PartitionStatus) {
 	*s = PartitionStatus{
 		TopicPartition: p.TopicPartition, Position: -1, Received: p.next, Committed: p.committed, End: p.end, Lag: p.offsetLag(), EndSeen: p.seenAt, OldestAge: p.age(v.now),
 		Buffered: p.Buffered(), Starting: p.phase == starting, Draining: p.phase == draining, Paused: p.pauses.String(),
@@ -36,96 +22,4 @@ func (m *member) partitionStatus(v view, p *partition, s *PartitionStatus) {
 		s.NextTry = p.At()
 	}
 	m.head(v, p, s)
-}
-
-// mark gives each partition the worst of the conditions that concern it.
-func mark(s *Status) {
-	if len(s.Conditions) == 0 {
-		return
-	}
-	worst := make(map[TopicPartition]*Condition)
-	for i := range s.Conditions {
-		if c := &s.Conditions[i]; c.TopicPartition.Topic != "" && worst[c.TopicPartition] == nil {
-			worst[c.TopicPartition] = c
-		}
-	}
-	s.Partitions = slices.Clone(s.Partitions)
-	for i := range s.Partitions {
-		p := &s.Partitions[i]
-		own, topic := worst[p.TopicPartition], worst[TopicPartition{Topic: p.Topic, Partition: -1}]
-		if p.Condition = own; own == nil || topic != nil && gravity(topic) < gravity(own) {
-			p.Condition = topic
-		}
-	}
-}
-
-// putTogether makes one Status of what members said. A partition that two of them hold, since one does not know yet that it
-// lost it, is the one's that has come further.
-func putTogether(snapshots []*snapshot) (s Status) {
-	s.OffsetLag = make(map[string]int64)
-	n := 0
-	for _, one := range snapshots {
-		for _, portion := range one.portions {
-			n += len(portion)
-		}
-	}
-	// What they are sorted by lies together: ten thousand of them are sorted in little time so.
-	type place struct {
-		TopicPartition
-		*PartitionStatus
-	}
-	all := make([]place, 0, n)
-	for _, one := range snapshots {
-		s.Pollers++
-		s.InFlight += one.inFlight
-		s.Slow = append(s.Slow, one.slow...)
-		if s.Time.IsZero() || one.at.Before(s.Time) {
-			s.Time = one.at
-		}
-		for _, portion := range one.portions {
-			for i := range portion {
-				all = append(all, place{portion[i].TopicPartition, &portion[i]})
-			}
-		}
-	}
-	slices.SortFunc(s.Slow, func(a, b SlowInvocation) int { return a.Since.Compare(b.Since) })
-	slices.SortFunc(all, func(a, b place) int {
-		switch {
-		case a.TopicPartition.Topic != b.TopicPartition.Topic:
-			return strings.Compare(a.TopicPartition.Topic, b.TopicPartition.Topic)
-		case a.TopicPartition.Partition != b.TopicPartition.Partition:
-			return cmp.Compare(a.TopicPartition.Partition, b.TopicPartition.Partition)
-		}
-		return cmp.Compare(b.Position, a.Position)
-	})
-	s.Partitions = make([]PartitionStatus, 0, len(all))
-	for i := range all {
-		if i > 0 && all[i-1].TopicPartition == all[i].TopicPartition {
-			continue
-		}
-		p := all[i].PartitionStatus
-		s.Partitions = append(s.Partitions, *p)
-		s.OldestAge = max(s.OldestAge, p.OldestAge)
-		if p.Lag >= 0 {
-			s.OffsetLag[p.Topic] = saturate(s.OffsetLag[p.Topic], p.Lag)
-			s.SumOffsetLag = saturate(s.SumOffsetLag, p.Lag)
-			s.MaxOffsetLag = max(s.MaxOffsetLag, p.Lag)
-		}
-	}
-	return s
-}
-
-// saturate adds two numbers that are not negative, and stops at the largest one.
-func saturate(a, b int64) int64 {
-	if a > math.MaxInt64-b {
-		return math.MaxInt64
-	}
-	return a + b
-}
-
-// setResult keeps the LastProcessingResult.
-func (c *core) setResult(text string) {
-	if old := c.result.Load(); old == nil || *old != text {
-		c.result.Store(&text)
-	}
 }
