@@ -58,7 +58,7 @@ func (m *member) admit(tp TopicPartition) *partition {
 	m.parts[tp] = p
 	m.budget.Partitions.Add(1)
 	m.workers.Assign(1)
-	if why := m.standing(); why != 0 {
+	if why := m.standing(tp); why != 0 {
 		m.pause(p, why)
 	}
 	return p

@@ -12,9 +12,11 @@ import (
 
 // handover is a partition's head unit on its way to the destination. The partition waits for its end.
 type handover struct {
-	p   *partition
-	end context.CancelCauseFunc
-	err error
+	p      *partition
+	why    destination.Condition
+	answer *destination.Response
+	end    context.CancelCauseFunc
+	err    error
 }
 
 // handovers are those that came to their end, for the loop. Safe for concurrent use: who adds never waits.
@@ -59,7 +61,7 @@ func (m *member) handOver(now time.Time, p *partition, why destination.Condition
 		Err: p.lastErr, Time: now, Event: KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.bootstrap,
 			Records: map[string][]event.KafkaRecord{p.Key: u.Records}}}
 	ctx, end := context.WithCancelCause(context.Background())
-	one := &handover{p: p, end: end}
+	one := &handover{p: p, why: why, answer: answer, end: end}
 	p.sending = one
 	m.sending++
 	m.saidOfDrops.error(m.log, now, "records given up go to the on-failure destination", "condition", string(why), "partition", p.Key,

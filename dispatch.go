@@ -325,7 +325,7 @@ func (m *member) finish(now time.Time, inv *invocation) {
 			p.firstFailure = now
 		}
 		after := m.opts.backoff.After(p.failures, m.rng)
-		m.retry.Add(&p.Lane, now.Add(after))
+		m.retryAt(p, now.Add(after))
 		info := RetryInfo{TopicPartition: p.TopicPartition, First: next[0].First(), Last: next[len(next)-1].Last(),
 			Attempts: next[0].Attempts, Failures: p.failures, After: after, Err: inv.err}
 		for k := range next {

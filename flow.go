@@ -109,14 +109,17 @@ func (m *member) resumeAll(why pauseReason) {
 	}
 }
 
-// standing is the set of reasons for which every partition is paused.
-func (m *member) standing() pauseReason {
+// standing is the set of reasons for which a partition is paused as soon as it comes.
+func (m *member) standing(tp TopicPartition) pauseReason {
 	var r pauseReason
 	if m.paused {
 		r |= pausedByUser
 	}
 	if m.tripped {
 		r |= pausedByBreaker
+	}
+	if m.pausedParts.has(tp) {
+		r |= pausedAlone
 	}
 	return r
 }

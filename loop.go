@@ -97,6 +97,8 @@ func (m *member) advance(now time.Time) {
 	m.wake = time.Time{}
 	m.settings = m.current.Load()
 	m.obey()
+	m.obeyPartitions(now)
+	m.advanceOperations(now)
 	if m.tripped {
 		m.followCircuit(now)
 	}
@@ -162,7 +164,7 @@ func (m *member) deliver(now time.Time, d *delivery) {
 
 // settle puts an idle partition where it waits: for its next try, or in the pool.
 func (m *member) settle(p *partition, now time.Time) {
-	if p.phase != running || p.inflight != nil || p.sending != nil || p.Waits() || m.roster.isHeld(p.TopicPartition) {
+	if p.phase != running || p.inflight != nil || p.sending != nil || p.Waits() || p.pauses&pausedAlone != 0 || m.roster.isHeld(p.TopicPartition) {
 		return
 	}
 	switch {

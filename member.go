@@ -34,6 +34,8 @@ type core struct {
 	roster     roster
 	copies     batch.Copies
 	wish       pauseWish
+	// pausedParts are partitions that are paused alone.
+	pausedParts pausedPartitions
 	// hasDestination: records given up go to outlet, which is there before the first member.
 	hasDestination bool
 	outlet         atomic.Pointer[outlet]
@@ -106,6 +108,9 @@ type loopState struct {
 	sending  int // partitions that wait for the destination
 	paused   bool
 	obeyed   uint64 // the wish that paused follows
+	// obeyedParts is the version of pausedParts that the partitions follow; operations are those that wait.
+	obeyedParts uint64
+	operations  []*operation
 	// tripped: the circuit was open, and not half-open, when it was last looked at.
 	tripped bool
 	// slot: a worker is held for the next invocation; waiting: one was asked for and comes through slots.

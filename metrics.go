@@ -6,7 +6,7 @@ import "sync/atomic"
 type counters struct {
 	polled, filtered, wrongKind, invoked, failed, dropped, committed atomic.Int64
 	pollErrors, commitErrors, invokeErrors, invokes, throttles, lost atomic.Int64
-	abandonedCommits, rebalances, delivered, deliveryErrors          atomic.Int64
+	abandonedCommits, rebalances, delivered, deliveryErrors, skipped atomic.Int64
 
 	// For the scaler: records that workers were done with, and the time of invocations that were not throttled.
 	resolved, invocationTime atomic.Int64
@@ -17,7 +17,7 @@ type counters struct {
 func (c *counters) snapshot() Metrics {
 	return Metrics{
 		PolledEventCount: c.polled.Load(), FilteredOutEventCount: c.filtered.Load(), WrongKindEventCount: c.wrongKind.Load(),
-		InvokedEventCount: c.invoked.Load(), FailedInvokeEventCount: c.failed.Load(), DroppedEventCount: c.dropped.Load(),
+		InvokedEventCount: c.invoked.Load(), FailedInvokeEventCount: c.failed.Load(), DroppedEventCount: c.dropped.Load(), SkippedEventCount: c.skipped.Load(),
 		OnFailureDestinationDeliveredEventCount: c.delivered.Load(), OnFailureDestinationDeliveryErrorCount: c.deliveryErrors.Load(),
 		CommittedEventCount: c.committed.Load(), PollingErrorCount: c.pollErrors.Load(), CommitErrorCount: c.commitErrors.Load(),
 		InvokeErrorCount: c.invokeErrors.Load(), InvokeCount: c.invokes.Load(), ThrottleCount: c.throttles.Load(),

@@ -12,6 +12,10 @@ import (
 // it was asked in.
 func (m *member) answered(now time.Time, l lookup) {
 	m.lookingUp--
+	if l.kind == lookupSeek {
+		l.seek.answered = true // the operation goes on, or says what is wrong
+		return
+	}
 	var again []*partition
 	failure := l.err
 	open := lookup{kind: lookupOffsets, tries: l.tries, wanted: make(map[*partition]startAnswer)}

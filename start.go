@@ -22,6 +22,7 @@ type lookup struct {
 	reported bool
 	// wanted is what lookupStart found for the partitions of lookupOffsets.
 	wanted map[*partition]startAnswer
+	seek   *seek // of lookupSeek
 	// tries counts the attempts that failed, after is when the next may begin.
 	tries int
 	after time.Time
@@ -44,6 +45,7 @@ const (
 	lookupIDs                           // whether topics were made again
 	lookupCensus                        // which topics there are when the mapping first asks
 	lookupOthers                        // whether another mapping commits in this group
+	lookupSeek                          // the offset of a Seek
 )
 
 const (
@@ -185,6 +187,8 @@ func (m *member) resolve(ctx context.Context, l *lookup) {
 		l.err = m.takeCensus(ctx, l.start)
 	case lookupOthers:
 		l.err = m.resolveOthers(ctx, l)
+	case lookupSeek:
+		m.resolveSeek(ctx, l)
 	}
 }
 
