@@ -51,7 +51,7 @@ func (m *member) admit(tp TopicPartition) *partition {
 		TopicPartition: tp,
 		Lane:           batch.Lane[*partition]{Key: event.PartitionKey(tp.Topic, tp.Partition), Overhead: event.PartitionSize(tp.Topic, tp.Partition)},
 		alive:          true,
-		next:           -1, committed: -1, end: -1, sampled: -1, leaderEpoch: -1,
+		next:           -1, committed: -1, end: -1, sampled: -1, leaderEpoch: -1, readEpoch: -1,
 		seenAt: time.Now(),
 	}
 	p.Owner = p

@@ -123,7 +123,7 @@ func (m *member) advanceCommit(now time.Time) {
 	r := commitRequest{began: now}
 	for _, p := range m.begun {
 		if p.alive && p.phase == starting && p.found != nil && m.stop.phase == working {
-			r.add(p, p.found.offset, -1, m.words(p))
+			r.add(p, p.found.offset, p.found.leaderEpoch, m.words(p))
 		}
 	}
 	clear(m.begun)
@@ -252,11 +252,7 @@ func (m *member) committed(now time.Time, r commitResult) {
 		m.lookUpAgain(lookup{kind: lookupStart}, starts, now.Add(wait))
 	}
 	m.counters.commitErrors.Add(1)
-	op, err := OpCommit, r.err
-	if failed[0].phase == starting {
-		op, err = OpStart, errStart(r.err)
-	}
-	m.commitFailed(op, err, failed)
+	m.commitFailed(r.err, failed)
 	m.hooks.commit(info)
 }
 

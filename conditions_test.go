@@ -389,3 +389,45 @@ func spreadOver20(b *membroker.Broker) {
 		b.Produce("t", membroker.Record{Partition: p})
 	}
 }
+
+// One commit can carry the position of a partition that runs and the start of one that does not yet. Refused together they
+// are two conditions, and each ends when its own partition is well again.
+func TestConditionsOfAMixedCommitEnd(t *testing.T) {
+	inBubble(t, "a start and a position refused at once", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		r := newRig(t, b, defaults(), nil, WithMetadataMaxAge(5*time.Second)).start()
+		pass(10 * time.Second)
+		release := b.Hang(membroker.OpCommit)
+		b.Produce("t", numbered(1)...)
+		pass(time.Second)
+		b.CreateTopic("t", 2)
+		b.Produce("t", numbered(1)...)
+		refused := func(partition int32) *driver.Error {
+			return &driver.Error{Kind: driver.KindStaleMember, TopicPartition: TopicPartition{Topic: "t", Partition: partition}, Offset: -1, Err: errors.New("script")}
+		}
+		both := &driver.CommitError{Partitions: map[TopicPartition]*driver.Error{refused(0).TopicPartition: refused(0), refused(1).TopicPartition: refused(1)}}
+		b.Fail(membroker.OpCommit, 1, &driver.Error{Kind: driver.KindUnavailable, Offset: -1, Err: errors.New("script")})
+		b.Fail(membroker.OpCommit, 1, both)
+		pass(7 * time.Second) // the group notices the new partition
+		release()
+		var ops []Op
+		for range 100 {
+			pass(10 * time.Millisecond)
+			for _, c := range r.runner.Status().Conditions {
+				if c.Kind == driver.KindStaleMember.String() && !slices.Contains(ops, c.Op) {
+					ops = append(ops, c.Op)
+				}
+			}
+		}
+		slices.Sort(ops)
+		if !slices.Equal(ops, []Op{OpCommit, OpStart}) {
+			t.Errorf("refused were %v", ops)
+		}
+		pass(time.Minute)
+		if st := r.runner.Status(); len(st.Conditions) > 0 || st.SumOffsetLag != 0 {
+			t.Errorf("it is not well again: %v", st.Conditions)
+		}
+		r.mustStop()
+	})
+}

@@ -19,11 +19,14 @@ func (m *member) giveBackSlot() {
 	}
 }
 
-// followCircuit stops or resumes this member's intake as the circuit now stands. It runs on the loop.
+// followCircuit stops or resumes this member's intake as the circuit now stands. A circuit that the process has no partition
+// left to try with closes when its cooldown ends. It runs on the loop.
 func (m *member) followCircuit(now time.Time) {
 	shut, until := m.circuit.Shut(now)
 	if shut {
 		m.at(until)
+	} else if m.budget.Partitions.Load() == 0 && m.circuit.Abandon(now) {
+		m.circuitClosed()
 	}
 	if shut == m.tripped {
 		return

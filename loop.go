@@ -99,7 +99,7 @@ func (m *member) advance(now time.Time) {
 	m.obey()
 	m.obeyPartitions(now)
 	m.advanceOperations(now)
-	if m.tripped {
+	if m.tripped || len(m.parts) == 0 {
 		m.followCircuit(now)
 	}
 	m.dispatch(now)
@@ -135,7 +135,10 @@ func (m *member) deliver(now time.Time, d *delivery) {
 		if m.troubles.Load() > 0 {
 			m.fetched(p.TopicPartition)
 		}
-		p.next = run.Next
+		p.next, p.moves = run.Next, 0
+		if run.LeaderEpoch >= 0 {
+			p.readEpoch = run.LeaderEpoch
+		}
 		if run.End >= 0 {
 			p.ended(now, run.End, len(run.Records) > 0)
 		}
@@ -195,10 +198,10 @@ func (m *member) sourceError(err *driver.Error) {
 	switch err.Kind {
 	case driver.KindOffsetOutOfRange:
 		m.log.Warn("position does not exist", "partition", err.TopicPartition.String(), "offset", err.Offset)
-		m.relocate(err.TopicPartition, err.Offset)
+		m.relocate(time.Now(), err.TopicPartition, err.Offset, nowhere)
 	case driver.KindTruncated:
 		m.log.Warn("the log was cut below the position, and has grown again", "partition", err.TopicPartition.String(), "offset", err.Offset, "to", err.To)
-		m.truncated(time.Now(), err.TopicPartition, err.Offset, err.To)
+		m.relocate(time.Now(), err.TopicPartition, err.Offset, max(err.To, 0))
 	case driver.KindTopicRecreated:
 		m.log.Warn("topic was deleted and made again", "topic", err.TopicPartition.Topic)
 		m.reportedAnew(err.TopicPartition.Topic)

@@ -66,7 +66,7 @@ func (r *Runner) Seek(ctx context.Context, tp TopicPartition, to LogPosition) (o
 	if err := r.ask(ctx, tp, observe.OperationSeek, s.step); err != nil {
 		return -1, err
 	}
-	return s.offset, nil
+	return s.to.offset, nil
 }
 
 // Skip gives up one record, on which a partition stands: offset is the one that Status shows as its Position, and where it

@@ -11,10 +11,13 @@ import (
 
 // seek is one Seek: it asks for offsets, begins the partition anew at one, and waits for the group to have that.
 type seek struct {
-	at                    event.LogPosition
-	asked, answered       bool
-	earliest, end, offset int64 // the answer, written before answered is set
-	err                   error
+	at              event.LogPosition
+	asked, answered bool
+	// The answer, written before answered is set. As if nothing had been committed: the new position is to be, though it is the
+	// old one, and the way to it is not counted.
+	earliest, end int64
+	to            startAnswer
+	err           error
 }
 
 // step runs on the loop.
@@ -38,10 +41,9 @@ func (s *seek) step(m *member, now time.Time, o *operation) (done bool, err erro
 		return true, &observe.PositionError{TopicPartition: o.tp, Operation: o.name, Offset: n, Position: p.position(), Earliest: s.earliest, End: s.end}
 	}
 	o.begun.Store(true)
-	info := OperationInfo{TopicPartition: o.tp, Operation: o.name, From: p.position(), To: s.offset}
+	info := OperationInfo{TopicPartition: o.tp, Operation: o.name, From: p.position(), To: s.to.offset}
 	o.p = m.renew(p)
-	// As if nothing had been committed: the new position is, though it is the old one, and no step is counted.
-	m.launch(now, o.p, &startAnswer{offset: s.offset, leaderEpoch: -1, committed: -1})
+	m.launch(now, o.p, &s.to)
 	m.operated(info)
 	return false, nil
 }
@@ -49,37 +51,43 @@ func (s *seek) step(m *member, now time.Time, o *operation) (done bool, err erro
 // resolveSeek finds the offset of a seek. The end of the log is asked for first, as by findStarts.
 func (m *member) resolveSeek(ctx context.Context, l *lookup) {
 	s, tp := l.seek, l.names[0]
-	ask := func(at ...driver.OffsetAt) (offsets []int64) {
+	ask := func(at ...driver.OffsetAt) []driver.OffsetAnswer {
+		none := make([]driver.OffsetAnswer, len(at))
 		if s.err != nil {
-			return make([]int64, len(at))
+			return none
 		}
 		queries := make([]driver.OffsetQuery, len(at))
 		for i := range at {
 			queries[i] = driver.OffsetQuery{TopicPartition: tp, At: at[i]}
 		}
-		var answers []driver.OffsetAnswer
-		if answers, s.err = m.consumer.ListOffsets(ctx, queries); s.err != nil {
-			return make([]int64, len(at))
-		}
-		for _, a := range answers {
-			if offsets = append(offsets, a.Offset); a.Err != nil {
-				s.err = a.Err
+		answers, err := m.consumer.ListOffsets(ctx, queries)
+		for i := range answers {
+			if err == nil {
+				err = answers[i].Err
 			}
 		}
-		return offsets
+		if s.err = err; err != nil {
+			return none
+		}
+		return answers
 	}
 	bounds := ask(driver.AtEarliest, driver.AtEnd)
-	s.earliest, s.end = bounds[0], bounds[1]
+	first, end := bounds[0], bounds[1]
+	s.earliest, s.end, s.to.leaderEpoch, s.to.committed = first.Offset, end.Offset, -1, -1
+	found := end
 	switch t, timed := s.at.Time(); {
 	case s.at.IsEarliest():
-		s.offset = s.earliest
+		found = first
 	case s.at.IsLatest():
-		s.offset = s.end
 	case timed:
-		s.offset = min(ask(driver.OffsetAt(max(t.UnixMilli(), 0)))[0], s.end)
+		if at := ask(driver.OffsetAt(max(t.UnixMilli(), 0)))[0]; at.Offset < end.Offset {
+			found = at
+		}
 	default:
-		s.offset, _ = s.at.Offset()
+		s.to.offset, _ = s.at.Offset()
+		return
 	}
+	s.to.offset, s.to.leaderEpoch = found.Offset, found.LeaderEpoch
 }
 
 // ToEarliest is the first record that a log still has, for Runner.Seek.

@@ -31,6 +31,7 @@ type partition struct {
 	// next is the offset behind the last one received; committed what the group has, -1 when nothing.
 	next, committed int64
 	leaderEpoch     int32     // of the last resolved record
+	readEpoch       int32     // of the last one received, or what the last Start said
 	end             int64     // of the log, -1 when not known
 	seenAt          time.Time // when it was last confirmed; before that, when the assignment began
 	behindAt        time.Time // since when there is known to be more than was received
@@ -55,8 +56,10 @@ type partition struct {
 
 	// marked: it stands in the loop's list of partitions to look at for a commit.
 	marked bool
-	// moving: its client position does not exist, and a new one is being looked for.
+	// moving: its client position does not exist, and a new one is being looked for. moves is how often that was so since
+	// something was received.
 	moving bool
+	moves  int
 }
 
 // phase is how far a partition's life has come.

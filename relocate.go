@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
-	"github.com/esm-go/esm/internal/limit"
 )
 
 // answered takes in the answer to a lookup, for the partitions that still live: an answer belongs to the assignment that
@@ -40,7 +39,7 @@ func (m *member) answered(now time.Time, l lookup) {
 			}
 			m.startFound(now, p, f)
 		case lookupMove:
-			m.move(now, p, l.from, f.offset)
+			m.move(now, p, l.from, *f)
 		}
 	}
 	if len(open.parts) > 0 {
@@ -62,7 +61,7 @@ func (m *member) answered(now time.Time, l lookup) {
 	if failure == nil {
 		return
 	}
-	after := limit.Backoff{First: 100 * time.Millisecond, Most: 5 * time.Second}.After(l.tries+1, m.rng)
+	after := m.lookupPause(l.tries + 1)
 	m.counters.pollErrors.Add(1)
 	m.lookupFailed(failure)
 	m.lookUpAgain(l, again, now.Add(after))
@@ -73,7 +72,7 @@ func (m *member) lookUpAgain(l lookup, parts []*partition, after time.Time) {
 	if l.kind == lookupOffsets {
 		l.kind = lookupStart // what was found before may not hold any more
 	}
-	next := lookup{kind: l.kind, from: l.from, reported: l.reported, tries: l.tries + 1, after: after}
+	next := lookup{kind: l.kind, from: l.from, to: l.to, reported: l.reported, tries: l.tries + 1, after: after}
 	if l.kind == lookupCensus {
 		m.lookUp(next)
 	}
@@ -124,7 +123,7 @@ func (m *member) launch(now time.Time, p *partition, f *startAnswer) {
 func (m *member) startAt(p *partition, offset int64, leaderEpoch int32) {
 	m.started(p.TopicPartition)
 	m.epochs++
-	p.epoch, p.next = m.epochs, offset
+	p.epoch, p.next, p.readEpoch = m.epochs, offset, leaderEpoch
 	m.toStart = append(m.toStart, driver.Start{TopicPartition: p.TopicPartition, Offset: offset, LeaderEpoch: leaderEpoch, Epoch: p.epoch})
 }
 
@@ -138,38 +137,48 @@ func (m *member) announce() {
 	m.readyOnce.Do(func() { close(m.ready) })
 }
 
-// relocate looks for where to go on when a position does not exist any more, or not yet.
-func (m *member) relocate(tp TopicPartition, from int64) {
+// nowhere stands for no offset.
+const nowhere = -1
+
+// movesAtOnce is how often in a row a partition is moved without a pause: a client or a broker that goes on refusing every
+// position is not asked in a loop.
+const movesAtOnce = 3
+
+// relocate goes on elsewhere when a position does not exist any more, or not yet, or, where to says where, when the log was
+// cut below it and has grown again.
+func (m *member) relocate(now time.Time, tp TopicPartition, from, to int64) {
 	p := m.parts[tp]
 	if p == nil || p.phase != running || p.moving {
 		return
 	}
-	p.moving = true
 	if from < 0 {
 		from = p.next
 	}
-	m.lookUp(lookup{kind: lookupMove, parts: []*partition{p}, from: from})
-}
-
-// truncated goes on where a log that was cut and has grown again parts from what was read of it.
-func (m *member) truncated(now time.Time, tp TopicPartition, from, to int64) {
-	p := m.parts[tp]
-	if p == nil || p.phase != running {
+	if to >= p.next { // it was said of a position that was left since
+		m.startAt(p, p.next, p.readEpoch)
 		return
 	}
-	if from < 0 {
-		from = p.next
+	p.moves++
+	if to != nowhere && p.moves <= movesAtOnce {
+		m.move(now, p, from, startAnswer{offset: to, leaderEpoch: -1})
+		return
 	}
-	m.move(now, p, from, max(to, 0))
+	p.moving = true
+	l := lookup{kind: lookupMove, parts: []*partition{p}, from: from, to: to}
+	if p.moves > movesAtOnce {
+		l.after = now.Add(m.lookupPause(p.moves - movesAtOnce))
+	}
+	m.lookUp(l)
 }
 
 // move goes on at the offset found: the log's start when retention passed the position, and what was received before
 // stays and is handled; its end, or where it parts from what was read, when the log was cut.
-func (m *member) move(now time.Time, p *partition, from, to int64) {
+func (m *member) move(now time.Time, p *partition, from int64, f startAnswer) {
 	p.moving = false
 	if p.phase != running {
 		return
 	}
+	to := f.offset
 	info := OffsetsLostInfo{TopicPartition: p.TopicPartition, From: from, To: to}
 	switch {
 	case to > from:
@@ -178,15 +187,26 @@ func (m *member) move(now time.Time, p *partition, from, to int64) {
 		info.Why, info.Lost = "truncation", from-to
 	}
 	m.counters.lost.Add(info.Lost)
-	if to < from {
+	switch {
+	case to < from:
 		// Records that were received and are not resolved may have been cut off, and others may take their offsets: no
-		// commit may pass those. So the partition begins anew, at its first unresolved record that is still there.
-		at := min(p.position(), to)
-		f := &startAnswer{offset: at, leaderEpoch: -1, committed: p.committed, noted: !p.renote}
+		// commit may pass those. So the partition begins anew, at its first unresolved record that is still there. The
+		// epoch is that of what was read, so that the client finds out whether the log parts from it further back.
+		f = startAnswer{offset: min(p.position(), to), leaderEpoch: p.leaderEpoch, committed: p.committed, noted: !p.renote}
+		if f.leaderEpoch < 0 {
+			f.leaderEpoch = p.readEpoch
+		}
+		moves := p.moves
 		p = m.renew(p)
-		m.launch(now, p, f)
-	} else {
-		m.startAt(p, to, -1)
+		p.moves = moves
+		m.launch(now, p, &f)
+	case to == from: // it is there again, with or without what was read before it
+		m.startAt(p, to, p.readEpoch)
+	default:
+		if p.Head() == nil {
+			p.leaderEpoch = max(p.leaderEpoch, f.leaderEpoch)
+		}
+		m.startAt(p, to, f.leaderEpoch)
 	}
 	m.markDirty(p)
 	m.offsetsLost(info, p.Key)
@@ -242,7 +262,7 @@ func (m *member) compareIDs(l *lookup) (unknown []*partition) {
 		case l.reported && (id == none || p.note.topic == none):
 			old = append(old, p) // nothing to compare: the client's word counts
 		case l.reported:
-			m.startAt(p, p.next, -1) // it runs with the new topic already
+			m.startAt(p, p.next, p.readEpoch) // it runs with the new topic already
 		case p.note.topic == none:
 			p.note.topic, p.words = id, ""
 		}

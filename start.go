@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/internal/limit"
 )
 
 // lookup is a question about offsets, and its answer. It changes nothing at the broker: what follows from the answer the
@@ -18,6 +19,7 @@ type lookup struct {
 	anew  []bool // the partition's topic was made again: its commit means nothing
 	start startPolicy
 	from  int64 // lookupMove: the offset that does not exist
+	to    int64 // lookupMove: where the client found the log to part from what was read, nowhere when it did not
 	// reported: the client said that the topic was made again, and holds its partitions.
 	reported bool
 	// wanted is what lookupStart found for the partitions of lookupOffsets.
@@ -69,9 +71,8 @@ type startAnswer struct {
 	note        note  // what a commit is to say
 	noted       bool  // the group's commit says so
 	at          driver.OffsetAt
-	open        bool  // offset is yet to be looked up, at that
-	anew        bool  // the start cannot be committed before the client knows it
-	earliest    int64 // lookupMove
+	open        bool // offset is yet to be looked up, at that
+	anew        bool // the start cannot be committed before the client knows it
 	err         error
 }
 
@@ -94,6 +95,11 @@ func (m *member) lookupLoop(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// lookupPause is how long to wait before a lookup's nth try after the first.
+func (m *member) lookupPause(n int) time.Duration {
+	return limit.Backoff{First: 100 * time.Millisecond, Most: 5 * time.Second}.After(n, m.rng)
 }
 
 // lookUp queues a lookup.
@@ -354,7 +360,7 @@ func (m *member) findStarts(ctx context.Context, l *lookup) {
 			ends, timed = append(ends, driver.OffsetQuery{TopicPartition: tp, At: driver.AtEnd}), append(timed, i)
 		}
 	}
-	end := make(map[int]int64, len(timed))
+	end := make(map[int]driver.OffsetAnswer, len(timed))
 	ask := func(queries []driver.OffsetQuery, index []int, found func(i int, a driver.OffsetAnswer)) {
 		if len(queries) == 0 {
 			return
@@ -374,12 +380,13 @@ func (m *member) findStarts(ctx context.Context, l *lookup) {
 			}
 		}
 	}
-	ask(ends, timed, func(i int, a driver.OffsetAnswer) { end[i] = a.Offset })
+	ask(ends, timed, func(i int, a driver.OffsetAnswer) { end[i] = a })
 	ask(queries, index, func(i int, a driver.OffsetAnswer) {
 		f := &l.found[i]
-		if f.offset, f.leaderEpoch, f.open = a.Offset, -1, false; f.at >= 0 {
-			f.offset = min(f.offset, end[i])
+		if f.at >= 0 && end[i].Offset < a.Offset {
+			a = end[i]
 		}
+		f.offset, f.leaderEpoch, f.open = a.Offset, a.LeaderEpoch, false
 	})
 }
 
@@ -395,8 +402,14 @@ func (m *member) resolveMove(ctx context.Context, l *lookup) error {
 	if f.err = first.Err; f.err == nil {
 		f.err = end.Err
 	}
-	f.earliest, f.leaderEpoch = first.Offset, -1
-	f.offset = min(max(l.from, first.Offset), end.Offset)
+	to := l.from
+	if l.to != nowhere {
+		to = min(to, l.to)
+	}
+	f.offset = min(max(to, first.Offset), end.Offset)
+	if f.leaderEpoch = -1; f.offset == first.Offset {
+		f.leaderEpoch = first.LeaderEpoch
+	}
 	return nil
 }
 

@@ -80,19 +80,26 @@ func (m *member) lookedUp() {
 	m.conditions.end(m, func(c *Condition) bool { return c.Op == OpStart && c.TopicPartition.Topic == "" })
 }
 
-// commitFailed begins the condition that commits fail: of the partitions that were refused, or of all.
-func (m *member) commitFailed(op Op, err error, failed []*partition) {
+// commitFailed begins the condition that commits fail: of the partitions that were refused, or of all. That of a start is
+// another one than that of a position.
+func (m *member) commitFailed(err error, failed []*partition) {
+	op := OpCommit
+	if failed[0].phase == starting {
+		op, err = OpStart, errStart(err)
+	}
 	info := m.problem(op, err)
 	if refused, ok := errors.AsType[*driver.CommitError](err); ok {
-		still := make(map[TopicPartition]bool, len(failed))
+		still := make(map[TopicPartition]Op, len(failed))
 		for _, p := range failed {
 			one := info
 			e := refused.Partitions[p.TopicPartition]
-			one.Err = e
-			still[p.TopicPartition] = true
+			if one.Op, one.Err = OpCommit, e; p.phase == starting {
+				one.Op = OpStart
+			}
+			still[p.TopicPartition] = one.Op
 			m.conditions.hold(m, one, e.Kind.String(), p.TopicPartition)
 		}
-		m.conditions.end(m, func(c *Condition) bool { return c.Op == op && !still[c.TopicPartition] })
+		m.conditions.end(m, func(c *Condition) bool { return c.Op == OpCommit && still[c.TopicPartition] != OpCommit })
 	} else {
 		m.conditions.hold(m, info, kindOf(err), TopicPartition{})
 	}

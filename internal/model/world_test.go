@@ -75,6 +75,7 @@ type world struct {
 	logs      map[esm.TopicPartition]*history
 	topics    map[string]int // those that are there, with their partitions
 	ended     map[esm.TopicPartition]*history
+	ending    map[string]bool // topics whose end is written down here, and not yet true at the broker
 	lives     int
 	begun     bool // under LATEST, the group has its starts
 	busy      map[string]int
@@ -102,7 +103,7 @@ type openTx struct {
 
 func newWorld(s script) *world {
 	w := &world{s: s, rng: rand.New(rand.NewPCG(s.Seed, 1)), logs: make(map[esm.TopicPartition]*history), topics: make(map[string]int),
-		ended: make(map[esm.TopicPartition]*history), busy: make(map[string]int), deaf: make(map[string]int),
+		ended: make(map[esm.TopicPartition]*history), ending: make(map[string]bool), busy: make(map[string]int), deaf: make(map[string]int),
 		blame: make(map[string]map[*record]int), condemned: make(map[string]map[*record]bool), hookStuck: make(map[string]time.Time),
 		counts: make(map[string]int), begun: !s.Latest, harsh: s.Slow > time.Second || s.Scale}
 	w.broker = membroker.NewBroker(nil, membroker.FetchRecords(7), membroker.OnCommit(w.onCommit))
@@ -156,6 +157,9 @@ func (h *history) parts(epoch int32, position int64) int64 {
 // onCommit holds a commit that the broker accepted against what is resolved.
 func (w *world) onCommit(c membroker.CommitInfo) {
 	defer w.lock()()
+	if w.ending[c.Topic] {
+		return // it came just before the end of all that it is about
+	}
 	h := w.logs[c.TopicPartition]
 	if h == nil {
 		w.faultf("%s committed %s at %d, which is not there", c.Member, c.TopicPartition, c.Offset)
@@ -216,9 +220,10 @@ func (w *world) anybody() bool {
 	return false
 }
 
-// endTopic is the end of what a topic's logs hold.
-func (w *world) endTopic(name string) {
-	defer w.lock()()
+// endTopic is the end of what a topic's logs hold; end ends it at the broker.
+func (w *world) endTopic(name string, end func()) {
+	unlock := w.lock()
+	w.ending[name] = true
 	for p := range w.topics[name] {
 		tp := esm.TopicPartition{Topic: name, Partition: int32(p)}
 		h := w.logs[tp]
@@ -231,6 +236,10 @@ func (w *world) endTopic(name string) {
 		delete(w.logs, tp)
 	}
 	delete(w.topics, name)
+	unlock()
+	end()
+	defer w.lock()()
+	delete(w.ending, name)
 }
 
 // produce appends records to a partition, within a transaction or not.
