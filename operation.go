@@ -10,7 +10,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// What somebody may ask of one partition while the mapping runs. Each method waits for the member that holds the partition,
+// What somebody may ask of one partition while the mapping runs. Status shows it when the method has returned. Each waits for the member that holds the partition,
 // until ctx ends, and no longer than operationTimeout: called from a hook for which that member waits it ends in that error.
 // None touches a partition that this process does not hold, or that is being taken from it: the error wraps ErrNotAssigned.
 // All are logged, and told to Hooks.Operation. In a service of several processes ask the one that holds the partition:
@@ -34,20 +34,21 @@ func (r *Runner) PausePartition(ctx context.Context, tp TopicPartition) error {
 	})
 }
 
-// ResumePartition ends a PausePartition. It does not wait for a loop. A partition that is not paused is left as it is; where this
-// process does not hold it either the error wraps ErrNotAssigned.
-func (r *Runner) ResumePartition(_ context.Context, tp TopicPartition) error {
-	if r.pausedParts.remove(tp) {
+// ResumePartition ends a PausePartition, of a partition that has gone to another process too. One that is not paused is left as it
+// is.
+func (r *Runner) ResumePartition(ctx context.Context, tp TopicPartition) error {
+	was := r.pausedParts.remove(tp)
+	if was {
 		r.operated(OperationInfo{TopicPartition: tp, Operation: observe.OperationResumePartition, From: -1, To: -1})
-		r.roster.nudge()
+	}
+	err := r.ask(ctx, tp, observe.OperationResumePartition, func(m *member, now time.Time, _ *operation) (done bool, err error) {
+		m.obeyPartitions(now)
+		return true, nil
+	})
+	if was && errors.Is(err, ErrNotAssigned) {
 		return nil
 	}
-	for _, p := range r.Status().Partitions {
-		if p.TopicPartition == tp {
-			return nil
-		}
-	}
-	return notAssigned(observe.OperationResumePartition, tp, "")
+	return err
 }
 
 // Seek moves one partition to a place in its log, and returns the offset there. What was received and not handled is
@@ -180,6 +181,7 @@ func (m *member) advanceOperations(now time.Time) {
 			continue // nobody waits any more, and says so
 		}
 		if done, err := o.step(m, now, o); done {
+			m.publish(now) // Status is to show it
 			o.answer <- err
 		} else {
 			waiting = append(waiting, o)
