@@ -57,7 +57,7 @@ func (m *member) handOver(now time.Time, p *partition, why destination.Condition
 		u.Own, u.Kept = true, true
 		m.release(p, held-u.Held)
 	}
-	f := &destination.Failure{MappingUUID: m.uuid, FunctionARN: m.functionName, Condition: why, Invocations: u.Tries, Response: answer,
+	f := &destination.Failure{MappingUUID: m.uuid, FunctionARN: m.function(), Condition: why, Invocations: u.Tries, Response: answer,
 		Err: p.lastErr, Time: now, Event: KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.bootstrap,
 			Records: map[string][]event.KafkaRecord{p.Key: u.Records}}}
 	ctx, end := context.WithCancelCause(context.Background())

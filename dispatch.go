@@ -163,7 +163,7 @@ func (m *member) drop(p *partition, records []event.KafkaRecord, why DropReason,
 func (m *member) invoke(now time.Time, parts []part, size int) {
 	inv := &invocation{parts: parts, started: now, living: len(parts)}
 	inv.ID = m.invocations.Add(1)
-	inv.FunctionName, inv.UUID, inv.Bytes, inv.Attempt = m.functionName, m.uuid, size, 1
+	inv.FunctionName, inv.UUID, inv.Bytes, inv.Attempt = m.function(), m.uuid, size, 1
 	inv.ReportBatchItemFailures = m.settings.retry.Partial
 	for _, p := range parts {
 		p.Owner.inflight = inv

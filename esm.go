@@ -117,6 +117,7 @@ func (r *Runner) Update(m Mapping) error {
 	r.mapping = m
 	// Under the same lock as Run hands the settings to a loop: whichever comes second sees the other.
 	r.current.Store(s)
+	r.functionName.Store(&m.FunctionName)
 	unlock()
 	r.opts.warnOf(s)
 	if s.retry.Partial {

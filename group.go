@@ -50,7 +50,7 @@ func (g *groups) leave(r *Runner) {
 func (r *Runner) differs(other *Runner) string {
 	topics := func(r *Runner) []string { return slices.Sorted(slices.Values(r.client.Topics)) }
 	switch mine, theirs := r.current.Load().fingerprint, other.current.Load().fingerprint; {
-	case r.functionName != other.functionName:
+	case r.function() != other.function():
 		return "FunctionName"
 	case !slices.Equal(topics(r), topics(other)):
 		return "Topics"

@@ -40,8 +40,9 @@ type core struct {
 	hasDestination bool
 	outlet         atomic.Pointer[outlet]
 	current        atomic.Pointer[settings]
-	// functionName, uuid and bootstrap are the mapping's, as invocations show them.
-	functionName, uuid, bootstrap string
+	// functionName, which an Update may change, uuid and bootstrap are the mapping's, as invocations show them.
+	functionName    atomic.Pointer[string]
+	uuid, bootstrap string
 	// cluster is the fingerprint of the bootstrap servers, for notes; group the consumer group.
 	cluster                    string
 	group                      string

@@ -45,10 +45,11 @@ func newRunner(o *options, h Handler, s *settings, client driver.Config, id iden
 	for _, v := range slices.Backward(o.middleware) {
 		h = v(h)
 	}
-	c := &core{opts: o, handler: h, log: o.logger, hooks: newHookList(o.hooks), uuid: id.uuid, functionName: id.functionName, bootstrap: id.bootstrap,
+	c := &core{opts: o, handler: h, log: o.logger, hooks: newHookList(o.hooks), uuid: id.uuid, bootstrap: id.bootstrap,
 		cluster: fingerprint(id.bootstrap), group: client.GroupID}
 	c.current.Store(s)
-	c.budget.Limit = o.bufferBytes
+	c.budget.Limit.Store(int64(o.bufferBytes))
+	c.functionName.Store(&id.functionName)
 	// The default policy begins with all that the range allows: a process that has just started has everything to catch up
 	// with, and must not wait for Lambda's minute. A policy that the user chose begins at the minimum.
 	c.workers.Begin(o.minimumWorkers, o.maximumWorkers, !o.scaler)
@@ -112,7 +113,7 @@ func (r *Runner) work(ctx context.Context) error {
 	}
 	r.client.Credentials = credentials
 	r.inForce(credentials, false)
-	r.log.Info("event source mapping starts", "UUID", r.uuid, "FunctionName", r.functionName, "ConsumerGroupId", r.client.GroupID,
+	r.log.Info("event source mapping starts", "UUID", r.uuid, "FunctionName", r.function(), "ConsumerGroupId", r.client.GroupID,
 		"Topics", r.client.Topics, "bootstrap", r.bootstrap, "driver", r.opts.driver.Name())
 	out, err := r.openDestination(ctx, r.client)
 	if err != nil {
@@ -309,7 +310,7 @@ func (r *Runner) Status() Status {
 	if until := s.Credentials.Expires; !until.IsZero() {
 		s.Credentials.DaysLeft = int(time.Until(until) / (24 * time.Hour))
 	}
-	s.UUID, s.FunctionName, s.ConsumerGroupID, s.Driver = r.uuid, r.functionName, r.client.GroupID, r.opts.driver.Name()
+	s.UUID, s.FunctionName, s.ConsumerGroupID, s.Driver = r.uuid, r.function(), r.client.GroupID, r.opts.driver.Name()
 	s.Conditions = r.conditions.list()
 	s.LastProcessingResult, s.Diagnosis = r.lastResult(s.Conditions)
 	mark(&s)
@@ -318,7 +319,7 @@ func (r *Runner) Status() Status {
 	}
 	s.Workers = r.workers.Limit()
 	s.CircuitOpen = r.circuit.IsOpen()
-	s.BufferedBytes, s.BufferLimit = int(r.budget.Used.Load()), r.budget.Limit
+	s.BufferedBytes, s.BufferLimit = int(r.budget.Used.Load()), int(r.budget.Limit.Load())
 	if !s.Scaling.LagTime.IsZero() {
 		s.Scaling.LagAge = time.Since(s.Scaling.LagTime)
 	}

@@ -140,7 +140,7 @@ func (m *member) advanceConditions(now time.Time) {
 	default:
 		m.fullTold = true
 		m.conditions.hold(m, ErrorInfo{Op: OpBuffer, Err: fmt.Errorf("%d partitions wait for memory: %d of %d bytes hold records that are not handled",
-			len(m.budgetPaused), m.budget.Used.Load(), m.budget.Limit), LastProcessingResult: *m.result.Load()}, conditionMemory, TopicPartition{})
+			len(m.budgetPaused), m.budget.Used.Load(), m.budget.Limit.Load()), LastProcessingResult: *m.result.Load()}, conditionMemory, TopicPartition{})
 	}
 }
 
