@@ -181,7 +181,10 @@ func TestDisabledLeavesTheGroup(t *testing.T) {
 func TestUpdates(t *testing.T) {
 	h := newHarness(t)
 	var audited atomic.Int64
-	h.handlers["audit"] = func(_ context.Context, e esm.KafkaEvent) error {
+	h.handlers["audit"] = func(ctx context.Context, e esm.KafkaEvent) error {
+		if inv, _ := esm.InvocationFromContext(ctx); inv.FunctionName != "audit" {
+			t.Errorf("the invocation names %q", inv.FunctionName)
+		}
 		audited.Add(int64(e.Len()))
 		return nil
 	}
