@@ -43,6 +43,7 @@ var counters = []counter{
 	count("invoked_records_total", "Records handed to the handler, again on each retry (InvokedEventCount).", func(m *observe.Metrics) int64 { return m.InvokedEventCount }),
 	count("failed_invoke_records_total", "Records whose invocation failed (FailedInvokeEventCount).", func(m *observe.Metrics) int64 { return m.FailedInvokeEventCount }),
 	count("dropped_records_total", "Records given up by age, retries or a permanent error (DroppedEventCount).", func(m *observe.Metrics) int64 { return m.DroppedEventCount }),
+	count("skipped_records_total", "Records given up because somebody asked for it (SkippedEventCount).", func(m *observe.Metrics) int64 { return m.SkippedEventCount }),
 	count("committed_offsets_total", "Sum of the steps of the committed offsets (CommittedEventCount).", func(m *observe.Metrics) int64 { return m.CommittedEventCount }),
 	count("polling_errors_total", "Errors of reading (PollingErrorCount).", func(m *observe.Metrics) int64 { return m.PollingErrorCount }),
 	count("commit_errors_total", "Errors of committing (CommitErrorCount).", func(m *observe.Metrics) int64 { return m.CommitErrorCount }),
