@@ -1,13 +1,16 @@
 package esm
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/esm-go/esm/observe"
 )
 
-// pausedPartitions are those that somebody asked to be paused, whichever member holds them. Safe for concurrent use.
-type pausedPartitions struct {
+// PausedPartitions are those that somebody asked to be paused, whichever member holds them. Safe for concurrent use.
+type PausedPartitions struct {
 	mu  sync.Mutex
 	set map[TopicPartition]struct{}
 	// version counts the changes, for loops to see whether there is something new.
@@ -15,7 +18,7 @@ type pausedPartitions struct {
 }
 
 // add reports whether the partition was not paused before.
-func (s *pausedPartitions) add(tp TopicPartition) bool {
+func (s *PausedPartitions) add(tp TopicPartition) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, is := s.set[tp]; is {
@@ -30,7 +33,7 @@ func (s *pausedPartitions) add(tp TopicPartition) bool {
 }
 
 // remove reports whether the partition was paused.
-func (s *pausedPartitions) remove(tp TopicPartition) bool {
+func (s *PausedPartitions) remove(tp TopicPartition) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, is := s.set[tp]; !is {
@@ -41,22 +44,50 @@ func (s *pausedPartitions) remove(tp TopicPartition) bool {
 	return true
 }
 
-func (s *pausedPartitions) has(tp TopicPartition) bool {
+func (s *PausedPartitions) has(tp TopicPartition) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, is := s.set[tp]
 	return is
 }
 
+// PausePartition is Runner.PausePartition.
+func (m *Member) PausePartition(ctx context.Context, tp TopicPartition) error {
+	return m.carryOut(&operation{ctx: ctx, name: observe.OperationPausePartition, tp: tp, step: func(m *Member, now time.Time, o *operation) (done bool, err error) {
+		o.begun.Store(true)
+		if m.shared.PausedParts.add(tp) {
+			m.obeyPartitions(now)
+			m.shared.operated(OperationInfo{TopicPartition: tp, Operation: o.name, From: -1, To: -1})
+		}
+		return true, nil
+	}})
+}
+
+// resumePartition ends the wish, and reports whether there was one. Loops follow it.
+func (c *Shared) resumePartition(tp TopicPartition) (was bool) {
+	if was = c.PausedParts.remove(tp); was {
+		c.operated(OperationInfo{TopicPartition: tp, Operation: observe.OperationResumePartition, From: -1, To: -1})
+	}
+	return was
+}
+
+// FollowPartition waits until the loop has seen what is wished of a partition.
+func (m *Member) FollowPartition(ctx context.Context, tp TopicPartition) error {
+	return m.carryOut(&operation{ctx: ctx, name: observe.OperationResumePartition, tp: tp, step: func(m *Member, now time.Time, _ *operation) (done bool, err error) {
+		m.obeyPartitions(now)
+		return true, nil
+	}})
+}
+
 // obeyPartitions pauses and resumes single partitions as is now wished. It runs on the loop.
-func (m *member) obeyPartitions(now time.Time) {
-	version := m.pausedParts.version.Load()
-	if version == m.obeyedParts || m.stop.phase != working {
+func (m *Member) obeyPartitions(now time.Time) {
+	version := m.shared.PausedParts.version.Load()
+	if version == m.flow.obeyedParts || m.stop.phase != working {
 		return
 	}
-	m.obeyedParts = version
+	m.flow.obeyedParts = version
 	for _, p := range m.parts {
-		switch wanted, is := m.pausedParts.has(p.TopicPartition), p.pauses&pausedAlone != 0; {
+		switch wanted, is := m.shared.PausedParts.has(p.TopicPartition), p.pauses&pausedAlone != 0; {
 		case wanted && !is:
 			m.pause(p, pausedAlone)
 			m.unqueue(p)
@@ -68,7 +99,7 @@ func (m *member) obeyPartitions(now time.Time) {
 }
 
 // retryAt sets a partition down for its next try.
-func (m *member) retryAt(p *partition, at time.Time) {
+func (m *Member) retryAt(p *partition, at time.Time) {
 	if p.pauses&pausedAlone == 0 { // else it is tried when it is resumed
 		m.retry.Add(&p.Lane, at)
 	}

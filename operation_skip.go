@@ -1,6 +1,7 @@
 package esm
 
 import (
+	"context"
 	"math"
 	"time"
 
@@ -11,8 +12,13 @@ import (
 // skip is one Skip.
 type skip struct{ offset int64 }
 
+// Skip is Runner.Skip.
+func (m *Member) Skip(ctx context.Context, tp TopicPartition, offset int64) error {
+	return m.carryOut(&operation{ctx: ctx, name: observe.OperationSkip, tp: tp, step: (&skip{offset}).step})
+}
+
 // step runs on the loop.
-func (s *skip) step(m *member, now time.Time, o *operation) (done bool, err error) {
+func (s *skip) step(m *Member, now time.Time, o *operation) (done bool, err error) {
 	p := o.p
 	if o.begun.Load() {
 		return p.committed > s.offset, nil
@@ -27,16 +33,16 @@ func (s *skip) step(m *member, now time.Time, o *operation) (done bool, err erro
 		return false, nil // its end brings the loop back here
 	}
 	if !m.dropHead(now, p) {
-		return true, notAssigned(o.name, o.tp, errLeaves.Error())
+		return true, notAssigned(o.name, o.tp, errLeaves)
 	}
 	o.begun.Store(true)
-	m.operated(OperationInfo{TopicPartition: o.tp, Operation: o.name, From: s.offset, To: p.position()})
+	m.shared.operated(OperationInfo{TopicPartition: o.tp, Operation: o.name, From: s.offset, To: p.position()})
 	return false, nil
 }
 
 // dropHead gives up the first unresolved record of a partition that is not in flight, since somebody asked for it; false where
 // a stop did not wait for the hook that is told of it.
-func (m *member) dropHead(now time.Time, p *partition) (told bool) {
+func (m *Member) dropHead(now time.Time, p *partition) (told bool) {
 	sent := p.sending
 	m.forsake(p)
 	m.unqueue(p)
@@ -53,14 +59,14 @@ func (m *member) dropHead(now time.Time, p *partition) (told bool) {
 		m.settle(p, now)
 		return false
 	}
-	m.counters.skipped.Add(1)
+	m.shared.Counters.Skipped.Add(1)
 	p.PopWork(rest...)
 	m.release(p, head.Held)
 	if len(rest) == 0 {
 		p.leaderEpoch = u.LeaderEpoch
 	}
 	p.failures, p.firstFailure, p.lastErr = 0, time.Time{}, nil
-	m.markDirty(p)
+	m.commits.mark(p)
 	if sent != nil && len(rest) > 0 {
 		m.handOver(now, p, sent.why, sent.answer)
 		return true

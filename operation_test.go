@@ -592,7 +592,7 @@ func TestSkip(t *testing.T) {
 		if got := r.seen(0); got != "[1 2]" {
 			t.Errorf("handled %s", got)
 		}
-		if used := r.runner.budget.Used.Load(); used != 0 {
+		if used := r.runner.shared.Budget.Used.Load(); used != 0 {
 			t.Errorf("%d bytes are still charged", used)
 		}
 		r.mustStop()
