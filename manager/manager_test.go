@@ -28,7 +28,16 @@ import (
 	"github.com/esm-go/esm/manager/store/topic"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if servers := os.Getenv(replicaVariable); servers != "" {
+		if err := replica(servers); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // harness is a broker in memory and the functions of the tests.
 type harness struct {
