@@ -5,6 +5,7 @@ import (
 
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/size"
 	"github.com/esm-go/esm/internal/start"
 )
 
@@ -50,7 +51,7 @@ func (m *Member) assign(tps []TopicPartition) {
 func (m *Member) admit(tp TopicPartition) *partition {
 	p := &partition{
 		TopicPartition: tp,
-		Lane:           batch.Lane[*partition]{Key: event.PartitionKey(tp.Topic, tp.Partition), Overhead: event.PartitionSize(tp.Topic, tp.Partition)},
+		Lane:           batch.Lane[*partition]{Key: event.PartitionKey(tp.Topic, tp.Partition), Overhead: size.Partition(tp.Topic, tp.Partition)},
 		alive:          true,
 		next:           -1, committed: -1, end: -1, sampled: -1, leaderEpoch: -1, readEpoch: -1,
 		seenAt: time.Now(),

@@ -70,9 +70,7 @@ func (m *Member) handOver(now time.Time, p *partition, why destination.Condition
 	out.sender.Send(ctx, f, func(err error) {
 		end(nil)
 		one.err = err
-		if out.sender.Status().Failing == 0 {
-			m.shared.Conditions.Over(OpDestination)
-		}
+		m.shared.deliveryEnded(out)
 		m.handed.add(one)
 	})
 }

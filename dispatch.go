@@ -132,12 +132,16 @@ func (m *Member) expire(now time.Time, p *partition) bool {
 		return m.sendExpired(now, p)
 	}
 	u := &p.Work[0]
+	whole := *u
 	gone := u.DropExpired(now, m.settings.MaxAge)
 	if len(gone) == 0 {
 		return true
 	}
+	if !m.drop(p, gone, DropRecordAge, u.Attempts) {
+		*u = whole // whoever reads them next tells of them; here a stop is about to begin
+		return false
+	}
 	p.leaderEpoch = u.LeaderEpoch
-	m.drop(p, gone, DropRecordAge, u.Attempts)
 	m.commits.mark(p)
 	if len(u.Records) > 0 {
 		return true

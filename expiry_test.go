@@ -20,6 +20,7 @@ import (
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/esmtest/membroker"
 	"github.com/esm-go/esm/internal/condition"
+	"github.com/esm-go/esm/internal/rdkafka"
 )
 
 // A process that has run for a while warns of a certificate that is about to end, once a day, and Status counts the days.
@@ -84,7 +85,7 @@ func TestWhatIsSaidOfRotations(t *testing.T) {
 		}
 	}
 	r := newRig(t, membroker.NewBroker(t), defaults(), nil)
-	r.runner.shared.Conditions.Hold(r.runner.shared.Conditions.Problem(OpPoll, &auth.ClientError{Code: 58, Text: "SASL authentication failed"}))
+	r.runner.shared.Conditions.Hold(r.runner.shared.Conditions.Problem(OpPoll, &rdkafka.Error{Code: 58, Text: "SASL authentication failed"}))
 	if got := r.runner.Status(); got.LastProcessingResult != "PROBLEM: "+auth.TextSASL {
 		t.Fatalf("the refusal is %q", got.LastProcessingResult)
 	}

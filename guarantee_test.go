@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/internal/size"
 )
 
 // The tests here and TestGuarantee4Stop name the guarantees of doc.go. TestModel holds 1 and 2 against random scripts.
@@ -274,7 +275,7 @@ func TestPayloadLimit(t *testing.T) {
 		}
 		s := defaults()
 		e := KafkaEvent{EventSource: "SelfManagedKafka", BootstrapServers: "b:9092"}
-		s.Envelope, s.Payload = e.EnvelopeSize(), 5000
+		s.Envelope, s.Payload = size.Envelope(e), 5000
 		r := newRig(t, b, s, nil).start()
 		pass(time.Minute)
 		r.mustStop()

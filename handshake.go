@@ -63,7 +63,7 @@ func shakeHands(ctx context.Context, client driver.Config, broker string) error 
 	}
 	for _, address := range brokers {
 		err := auth.ProbeTLS(ctx, address, client.Credentials, client.Dialer)
-		if d := (auth.Facts{Credentials: client.Credentials}).Classify(err); err != nil && d.Known() && !d.Vague() {
+		if d := client.Credentials.Classify(err, "", ""); err != nil && d.Known() && !d.Vague() {
 			return err
 		}
 	}
@@ -72,7 +72,7 @@ func shakeHands(ctx context.Context, client driver.Config, broker string) error 
 
 // clearer adds to what the client said of a broker what a handshake finds out, where the client is not clear.
 func (r *Runner) clearer(ctx context.Context, client driver.Config, said error) error {
-	if d := (auth.Facts{Credentials: client.Credentials}).Classify(said); !d.Vague() || !r.handshakes() {
+	if d := client.Credentials.Classify(said, "", ""); !d.Vague() || !r.handshakes() {
 		return said
 	}
 	broker := ""

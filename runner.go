@@ -125,7 +125,8 @@ func (r *Runner) work(ctx context.Context) error {
 	}
 	if out != nil {
 		defer r.closeDestination(out) // when the members have ended
-		watchers.Go(func() { r.checkDestination(ctx, out) })
+		defer cancel(nil)
+		watchers.Go(func() { r.watchDestination(ctx, out) })
 	}
 	rotations := make(chan rotation)
 	client := r.client

@@ -6,6 +6,7 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/size"
 	"github.com/esm-go/esm/internal/verdict"
 )
 
@@ -21,7 +22,7 @@ func settingsOf(m Mapping) *Settings {
 	m = m.WithDefaults()
 	e := event.KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: bootstrap(m)}
 	s := &Settings{
-		Limits: batch.Limits{BatchSize: m.BatchSize, Window: defaultWindow, Payload: payloadLimit, Envelope: e.EnvelopeSize()},
+		Limits: batch.Limits{BatchSize: m.BatchSize, Window: defaultWindow, Payload: payloadLimit, Envelope: size.Envelope(e)},
 		Retry:  verdict.Policy{MaximumRetryAttempts: -1, Bisect: m.BisectBatchOnFunctionError, Partial: len(m.FunctionResponseTypes) > 0},
 	}
 	if w := m.MaximumBatchingWindowInSeconds; w != nil {

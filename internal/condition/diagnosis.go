@@ -7,14 +7,17 @@ import (
 
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/internal/recent"
 )
 
 // Diagnosis is what is wrong with the event source, by the strongest recent cause: after a wrong password clients speak
 // of brokers that are down, before and after they name the reason. Safe for concurrent use.
 type Diagnosis struct {
 	mu     sync.Mutex
-	recent *auth.Recent
-	facts  auth.Facts
+	recent *recent.Diagnoses
+	// credentials and group are what the connections use.
+	credentials *auth.Credentials
+	group       string
 	// Refused holds a word when the brokers refused the credentials.
 	Refused chan struct{}
 	// Vague holds the broker (empty where it is not known) of an error that a handshake may tell more about.
@@ -24,7 +27,7 @@ type Diagnosis struct {
 }
 
 func (d *Diagnosis) init() {
-	d.recent = auth.NewRecent(auth.DefaultRecentWindow)
+	d.recent = recent.New(recent.DefaultWindow)
 	d.Refused = make(chan struct{}, 1)
 	d.Vague = make(chan string, 1)
 }
@@ -34,7 +37,7 @@ func (d *Diagnosis) Use(c *auth.Credentials, group string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.forget()
-	d.facts = auth.Facts{Credentials: c, Group: group}
+	d.credentials, d.group = c, group
 }
 
 // Healed forgets what was wrong: the event source works.
@@ -53,19 +56,19 @@ func (d *Diagnosis) forget() {
 func (d *Diagnosis) InUse() (*auth.Credentials, int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.facts.Credentials, d.healings
+	return d.credentials, d.healings
 }
 
 // observe says what err means: what it says itself where that is no connection error, else the strongest recent cause.
 func (d *Diagnosis) observe(err error, now time.Time) auth.Diagnosis {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	facts := d.facts
+	topic := ""
 	var e *driver.Error
 	if errors.As(err, &e) {
-		facts.Topic = e.TopicPartition.Topic
+		topic = e.TopicPartition.Topic
 	}
-	found := facts.Classify(err)
+	found := d.credentials.Classify(err, topic, d.group)
 	if !found.Known() {
 		if e == nil || e.Kind != driver.KindUnavailable && e.Kind != driver.KindAuthentication {
 			return found

@@ -4,6 +4,7 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/filter"
+	"github.com/esm-go/esm/internal/size"
 )
 
 // Delivery is a fetch with what the poll goroutine worked out about it.
@@ -28,7 +29,7 @@ func (d *Delivery) Prepare(criteria *Filter) {
 			wrong, left = criteria.apply(run, &d.scratch)
 			d.GiveBack(left)
 		}
-		total, largest := event.RunSize(run.Records)
+		total, largest := size.Run(run.Records)
 		d.Sizes, d.Largest = append(d.Sizes, total), append(d.Largest, largest)
 		d.Read, d.Wrong = append(d.Read, read), append(d.Wrong, wrong)
 	}
