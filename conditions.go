@@ -32,7 +32,12 @@ func gravity(c *Condition) int {
 	switch c.Op {
 	case OpLag:
 		return minor - 1
-	case OpRotation, OpBuffer, OpInvoke:
+	case OpInvoke:
+		if ofFunction(c) {
+			return minor - 2
+		}
+		return minor
+	case OpRotation, OpBuffer:
 		return minor
 	case OpCredentials:
 		return 0

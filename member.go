@@ -49,6 +49,10 @@ type core struct {
 	diagnosis                  diagnosis
 	// result is the LastProcessingResult.
 	result atomic.Pointer[string]
+	// unasked is when items were named for nothing last (Unix time, in ns; 0: they are not), functionProblem the code
+	// of why the function cannot be invoked as it is, nil when it can.
+	unasked         atomic.Int64
+	functionProblem atomic.Pointer[string]
 }
 
 // member is one member of the consumer group: a client, the goroutine that polls it, the loop that owns all state, a

@@ -217,7 +217,8 @@ func WithBufferBytes(n int) Option {
 }
 
 // WithRetryBackoff sets the pauses between tries of a failed batch: first after one failure, doubled with each further
-// one up to most, each drawn between half and the whole of it. Default 100 ms to 30 s.
+// one up to most, each drawn between half and the whole of it. Where a Throttled error knows how long the other side wants
+// to be left alone (observe.Pauser), the pause is no shorter than that, up to most. Default 100 ms to 30 s.
 func WithRetryBackoff(first, most time.Duration) Option {
 	return optionFunc(func(o *options) {
 		o.check(first > 0 && most >= first, "WithRetryBackoff", []time.Duration{first, most}, "0 < first ≤ most")
