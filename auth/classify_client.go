@@ -46,6 +46,8 @@ func (f Facts) classifyClient(err error) Diagnosis {
 		return connection(CauseAllBrokersDown, "no broker can be reached", "see the errors before this one")
 	case client.Code == rdkafkaAuthentication && strings.Contains(text, "not valid in current SASL state"):
 		return f.brokerCode(brokerSASLState, text)
+	case strings.Contains(text, "mechanism handshake failed: Local:"):
+		return f.disconnected() // the broker went away in the middle of it
 	case client.Code == rdkafkaAuthentication && strings.Contains(text, "mechanism handshake"):
 		return f.mechanismRefused(text)
 	case client.Code == rdkafkaAuthentication:
@@ -93,6 +95,8 @@ func (f Facts) opensslText(text string) Diagnosis {
 func (f Facts) clientText(client *ClientError) Diagnosis {
 	has := func(part string) bool { return strings.Contains(client.Text, part) }
 	switch {
+	case has("SASL authentication error") && f.bearer():
+		return f.disconnected() // brokers that take tokens say why they refuse one
 	case has("SASL authentication error"):
 		// The broker hung up in the middle of SASL: old ones (before 1.0), and
 		// some proxies, answer a wrong password so.
@@ -179,6 +183,11 @@ func (f Facts) classifyNetwork(err error) Diagnosis {
 		return connection(CauseDisconnected, "the broker ended the TLS connection with an alert", "see the broker's log")
 	}
 	return Diagnosis{}
+}
+
+// bearer reports whether clients authenticate with tokens, or with signatures.
+func (f Facts) bearer() bool {
+	return f.Credentials != nil && (f.Credentials.Mechanism == MechanismOAuthBearer || f.Credentials.Mechanism == MechanismAWSMSKIAM)
 }
 
 func (f Facts) saslMissing() Diagnosis {
