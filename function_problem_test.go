@@ -13,6 +13,7 @@ import (
 
 	"github.com/esm-go/esm/esmtest/membroker"
 	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/condition"
 )
 
 // A Lambda function's items that are ignored are in Status and once in the log, and no more once it names none; with
@@ -52,7 +53,7 @@ func TestIgnoredItemsAreTold(t *testing.T) {
 			t.Errorf("its batches did not succeed: %q, committed %d", got.LastProcessingResult, b.Committed("g", "t", 0).Offset)
 		}
 		names.Store(false)
-		work(unaskedPatience + 2*time.Second)
+		work(condition.UnaskedPatience + 2*time.Second)
 		if c := standing(); c != nil {
 			t.Errorf("once it names none: %v", c)
 		}
@@ -65,7 +66,7 @@ func TestIgnoredItemsAreTold(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(3)...)
 		s := defaults()
-		s.retry.Partial = true
+		s.Retry.Partial = true
 		r := newRig(t, b, s, func(ctx context.Context, _ KafkaEvent) error {
 			if event.IgnoredItems(ctx, 1) {
 				t.Error("the mapping heard of items that count")
@@ -122,7 +123,7 @@ func TestFunctionProblem(t *testing.T) {
 		var fails atomic.Pointer[error]
 		with := func(err error) { fails.Store(&err) }
 		s := defaults()
-		s.retry.MaximumRetryAttempts = 1
+		s.Retry.MaximumRetryAttempts = 1
 		r := newRig(t, b, s, func(context.Context, KafkaEvent) error { return *fails.Load() }, WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 		with(fmt.Errorf("wrapped: %w", Throttled(&broken{ReasonFunctionConfigNotValid})))
 		r.start()

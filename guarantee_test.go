@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/internal/size"
 )
 
 // The tests here and TestGuarantee4Stop name the guarantees of doc.go. TestModel holds 1 and 2 against random scripts.
@@ -32,7 +33,7 @@ func TestGuarantee1AtLeastOnce(t *testing.T) {
 		}))
 		b.Produce("t", numbered(40)...)
 		s := defaults()
-		s.BatchSize, s.retry.Partial = 7, true
+		s.BatchSize, s.Retry.Partial = 7, true
 		tries := make(map[int64]int)
 		r := newRig(t, b, s, func(_ context.Context, e KafkaEvent) error {
 			mu.Lock()
@@ -143,7 +144,7 @@ func TestGuarantee3FailureStaysInItsPartition(t *testing.T) {
 			t.Errorf("the stuck partition: %+v", p)
 		}
 		r.mustStop()
-		if used := r.runner.budget.Used.Load(); used < 0 {
+		if used := r.runner.shared.Budget.Used.Load(); used < 0 {
 			t.Errorf("the budget says %d in use", used)
 		}
 	})
@@ -168,7 +169,7 @@ func TestGuarantee3FailureStaysInItsPartition(t *testing.T) {
 			t.Errorf("committed %d, want 1000; was paused: %t", k, paused)
 		}
 		r.mustStop()
-		if used := r.runner.budget.Used.Load(); used != 0 {
+		if used := r.runner.shared.Budget.Used.Load(); used != 0 {
 			t.Errorf("the budget says %d in use of an empty buffer", used)
 		}
 	})
@@ -274,7 +275,7 @@ func TestPayloadLimit(t *testing.T) {
 		}
 		s := defaults()
 		e := KafkaEvent{EventSource: "SelfManagedKafka", BootstrapServers: "b:9092"}
-		s.Envelope, s.Payload = e.EnvelopeSize(), 5000
+		s.Envelope, s.Payload = size.Envelope(e), 5000
 		r := newRig(t, b, s, nil).start()
 		pass(time.Minute)
 		r.mustStop()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/start"
 )
 
 // part is one partition's records in a batch.
@@ -31,6 +32,7 @@ type partition struct {
 	// next is the offset behind the last one received; committed what the group has, -1 when nothing.
 	next, committed int64
 	leaderEpoch     int32     // of the last resolved record
+	readEpoch       int32     // of the last one received, or what the last Start said
 	end             int64     // of the log, -1 when not known
 	seenAt          time.Time // when it was last confirmed; before that, when the assignment began
 	behindAt        time.Time // since when there is known to be more than was received
@@ -38,8 +40,8 @@ type partition struct {
 	leaderless      bool      // the last lookup of the end had no answer for this partition
 	// found is where to begin, while that is being committed. note is what commits say beside the position, words its
 	// text; renote: the group's commit is to be written again though the position is the same.
-	found  *startAnswer
-	note   note
+	found  *start.Answer
+	note   start.Note
 	words  string
 	renote bool
 	// anew: the topic was made again; what the group has committed is of the old one.
@@ -55,8 +57,10 @@ type partition struct {
 
 	// marked: it stands in the loop's list of partitions to look at for a commit.
 	marked bool
-	// moving: its client position does not exist, and a new one is being looked for.
+	// moving: its client position does not exist, and a new one is being looked for. moves is how often that was so since
+	// something was received.
 	moving bool
+	moves  int
 }
 
 // phase is how far a partition's life has come.

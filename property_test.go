@@ -6,14 +6,14 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/size"
 	"github.com/esm-go/esm/internal/verdict"
 )
 
 func newTestPartition(i int32) *partition {
 	tp := TopicPartition{Topic: "t", Partition: i}
-	p := &partition{TopicPartition: tp, Lane: batch.Lane[*partition]{Key: tp.String(), Overhead: event.PartitionSize("t", i)}, alive: true, phase: running,
+	p := &partition{TopicPartition: tp, Lane: batch.Lane[*partition]{Key: tp.String(), Overhead: size.Partition("t", i)}, alive: true, phase: running,
 		next: 0, committed: -1, end: -1, leaderEpoch: -1}
 	p.Owner = p
 	return p
@@ -38,8 +38,8 @@ func TestPositionProperty(t *testing.T) {
 				for _, r := range records {
 					unresolved = append(unresolved, r.Offset)
 				}
-				size, largest := event.RunSize(records)
-				p.Buf.Add(batch.Chunk{Records: records, Size: size, Largest: largest})
+				total, largest := size.Run(records)
+				p.Buf.Add(batch.Chunk{Records: records, Size: total, Largest: largest})
 			case len(p.Work) == 0 && p.Buf.Count > 0:
 				pool.Add(&p.Lane)
 				pool.Take(batch.Limits{BatchSize: 4, Payload: 1 << 20})

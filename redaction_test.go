@@ -25,7 +25,7 @@ func TestConfigurationsPrintNoSecret(t *testing.T) {
 		SourceAccessConfigurations: []auth.SourceAccessConfiguration{{Type: auth.BasicAuth, URI: "login"}},
 	}
 	config := driver.Config{BootstrapServers: []string{"localhost:9092"}, Credentials: credentials}
-	for _, v := range []any{*credentials, credentials, config, &config, mapping, &mapping, secrets, auth.Prefixes{"a": secrets}, auth.Facts{Credentials: credentials},
+	for _, v := range []any{*credentials, credentials, config, &config, mapping, &mapping, secrets, auth.Prefixes{"a": secrets},
 		esm.CredentialsStatus{InUse: credentials.String()}, esm.Status{Credentials: esm.CredentialsStatus{InUse: credentials.String()}}} {
 		w.Say(v)
 		w.Logger().Info("x", "value", v)

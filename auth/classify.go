@@ -5,27 +5,28 @@ import (
 	"strings"
 )
 
-// Facts are what the caller knows of the connection that an error came from.
-// All are optional: they make a Diagnosis name more, and tell a certificate
-// that was refused from one that was never sent.
-type Facts struct {
-	// Credentials that were used, nil when not known.
-	Credentials *Credentials
-	// Topic and Group that were asked for.
+// Classify says what an error of a Kafka client, of a broker, or of this package means, in Lambda's words. A nil error gives
+// the zero Diagnosis.
+//
+// It knows franz-go's errors (*kerr.Error, crypto/tls, crypto/x509, net) by type, and librdkafka's, as driver/confluent
+// returns them, by code and text. Of several joined errors the one that explains most counts. An error that it does not know
+// gives a Diagnosis whose Known is false.
+func Classify(err error) Diagnosis { return facts{}.classify(err) }
+
+// Classify is the function [Classify] for an error of a connection that used these credentials (nil: not known) for a topic
+// and a group; either may be empty. The Diagnosis then names them, and tells a certificate that was refused from one that was
+// never sent.
+func (c *Credentials) Classify(err error, topic, group string) Diagnosis {
+	return facts{Credentials: c, Topic: topic, Group: group}.classify(err)
+}
+
+// facts are what is known of the connection that an error came from.
+type facts struct {
+	Credentials  *Credentials
 	Topic, Group string
 }
 
-// Classify says what an error of a Kafka client, of a broker, or of this
-// package means, in Lambda's words. A nil error gives the zero Diagnosis.
-//
-// It knows franz-go's errors (*kerr.Error, crypto/tls, crypto/x509, net) by
-// type and librdkafka's ([*ClientError]) by code and text; of several joined
-// errors the one that explains most counts. What it does not know gives a
-// Diagnosis whose Known is false.
-func Classify(err error) Diagnosis { return Facts{}.Classify(err) }
-
-// Classify is [Classify] with what is known of the connection.
-func (f Facts) Classify(err error) Diagnosis {
+func (f facts) classify(err error) Diagnosis {
 	if err == nil {
 		return Diagnosis{}
 	}
@@ -64,7 +65,7 @@ func branches(err error) []error {
 }
 
 // one classifies an error that stands for itself, the surest evidence first.
-func (f Facts) one(err error) Diagnosis {
+func (f facts) one(err error) Diagnosis {
 	if already, ok := errors.AsType[Diagnosis](err); ok {
 		return already
 	}

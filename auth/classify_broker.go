@@ -21,7 +21,7 @@ const (
 )
 
 // classifyBroker is for what a broker says by a code of the protocol.
-func (f Facts) classifyBroker(err error) Diagnosis {
+func (f facts) classifyBroker(err error) Diagnosis {
 	var broker *kerr.Error
 	if !errors.As(err, &broker) {
 		return Diagnosis{}
@@ -29,7 +29,7 @@ func (f Facts) classifyBroker(err error) Diagnosis {
 	return f.brokerCode(int(broker.Code), err.Error())
 }
 
-func (f Facts) brokerCode(code int, seen string) Diagnosis {
+func (f facts) brokerCode(code int, seen string) Diagnosis {
 	denied := func(cause Cause, what, name, operations string) Diagnosis {
 		if name != "" {
 			what += " " + fmt.Sprintf("%.250q", name)
@@ -64,7 +64,7 @@ func (f Facts) brokerCode(code int, seen string) Diagnosis {
 }
 
 // principal names who the broker sees, as far as it is known.
-func (f Facts) principal() string {
+func (f facts) principal() string {
 	if f.Credentials == nil {
 		return "the principal"
 	}
@@ -81,18 +81,18 @@ func (f Facts) principal() string {
 // maxPrincipal bounds the length of a principal in a message.
 const maxPrincipal = 1000
 
-func (f Facts) hasCertificate() bool {
+func (f facts) hasCertificate() bool {
 	return f.Credentials != nil && len(f.Credentials.Certificate) > 0
 }
 
-func (f Facts) mechanism() string {
+func (f facts) mechanism() string {
 	if f.Credentials != nil && f.Credentials.Mechanism != "" {
 		return string(f.Credentials.Mechanism)
 	}
 	return "the SASL mechanism"
 }
 
-func (f Facts) saslRefused(seen string) Diagnosis {
+func (f facts) saslRefused(seen string) Diagnosis {
 	switch {
 	case strings.Contains(seen, "Cannot change principals during re-authentication"):
 		return connection(CauseDisconnected, "the broker ends connections whose user has changed", "nothing has to be done: the next connection is the new user's")
@@ -106,7 +106,7 @@ func (f Facts) saslRefused(seen string) Diagnosis {
 		Hint:   "check username and password in the secret, and that the user has credentials for this mechanism on the cluster"}
 }
 
-func (f Facts) mechanismRefused(string) Diagnosis {
+func (f facts) mechanismRefused(string) Diagnosis {
 	return Diagnosis{Text: TextSASL, Code: CodeAuthnError, Cause: CauseMechanism,
 		Detail: f.mechanism() + " is not enabled on the broker's listener",
 		Hint:   "use the SourceAccessConfigurations Type of a mechanism in the broker's sasl.enabled.mechanisms"}

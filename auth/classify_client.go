@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/esm-go/esm/internal/rdkafka"
 )
 
 // librdkafka's own error codes (rdkafka.h, rd_kafka_resp_err_t).
@@ -30,8 +32,8 @@ var opensslAlert = regexp.MustCompile(`SSL alert number ([0-9]{1,3})`)
 // classifyClient is for librdkafka. One refusal comes under several codes, now
 // with the helpful sentence and now without: the words of OpenSSL, which are
 // in all of them, say more than the code.
-func (f Facts) classifyClient(err error) Diagnosis {
-	var client *ClientError
+func (f facts) classifyClient(err error) Diagnosis {
+	var client *rdkafka.Error
 	if !errors.As(err, &client) {
 		return Diagnosis{}
 	}
@@ -60,7 +62,7 @@ func (f Facts) classifyClient(err error) Diagnosis {
 }
 
 // opensslText goes by what OpenSSL says, in the forms of 1.1 and 3.
-func (f Facts) opensslText(text string) Diagnosis {
+func (f facts) opensslText(text string) Diagnosis {
 	has := func(part string) bool { return strings.Contains(text, part) }
 	if match := opensslAlert.FindStringSubmatch(text); match != nil {
 		number, err := strconv.Atoi(match[1])
@@ -92,7 +94,7 @@ func (f Facts) opensslText(text string) Diagnosis {
 }
 
 // clientText goes by librdkafka's own words.
-func (f Facts) clientText(client *ClientError) Diagnosis {
+func (f facts) clientText(client *rdkafka.Error) Diagnosis {
 	has := func(part string) bool { return strings.Contains(client.Text, part) }
 	switch {
 	case has("SASL authentication error") && f.bearer():
@@ -124,7 +126,7 @@ func (f Facts) clientText(client *ClientError) Diagnosis {
 }
 
 // clientConfiguration is for what a consumer is not even made with.
-func (f Facts) clientConfiguration(text string) Diagnosis {
+func (f facts) clientConfiguration(text string) Diagnosis {
 	invalid := func(cause Cause, detail string) Diagnosis {
 		return Diagnosis{Text: TextCertificateOrKey, Code: CodeConfigNotValid, Cause: cause, Detail: detail,
 			Hint: "check the secret with auth.Check"}
@@ -143,7 +145,7 @@ func (f Facts) clientConfiguration(text string) Diagnosis {
 }
 
 // classifyNetwork is for Go's network errors and franz-go's words about them.
-func (f Facts) classifyNetwork(err error) Diagnosis {
+func (f facts) classifyNetwork(err error) Diagnosis {
 	if lookup, ok := errors.AsType[*net.DNSError](err); ok {
 		return dns("the name " + strconv.Quote(lookup.Name) + " cannot be resolved")
 	}
@@ -186,11 +188,11 @@ func (f Facts) classifyNetwork(err error) Diagnosis {
 }
 
 // bearer reports whether clients authenticate with tokens, or with signatures.
-func (f Facts) bearer() bool {
+func (f facts) bearer() bool {
 	return f.Credentials != nil && (f.Credentials.Mechanism == MechanismOAuthBearer || f.Credentials.Mechanism == MechanismAWSMSKIAM)
 }
 
-func (f Facts) saslMissing() Diagnosis {
+func (f facts) saslMissing() Diagnosis {
 	if f.hasCertificate() {
 		return Diagnosis{Text: TextServerAuthenticate, Code: CodeAuthnError, Cause: CauseSASLMissing,
 			Detail: "the broker's listener wants SASL, not a client certificate",
@@ -219,7 +221,7 @@ func timeout() Diagnosis {
 		"check security groups, routes and firewalls; TLS spoken to a plaintext port can end so as well")
 }
 
-func (f Facts) disconnected() Diagnosis {
+func (f facts) disconnected() Diagnosis {
 	hint := "check that the port's listener has the security protocol that is used here"
 	if f.Credentials != nil && f.Credentials.Mechanism != "" {
 		hint += "; some brokers close the connection on a wrong password without a word"

@@ -48,7 +48,7 @@ func goAlerts() map[string]int {
 // classifyTLS is for errors of crypto/tls: what this side refused, by type, and
 // what the broker refused, by alert. On TLS 1.3 the alert about a client's
 // certificate comes with the first read, long after the handshake.
-func (f Facts) classifyTLS(err error) Diagnosis {
+func (f facts) classifyTLS(err error) Diagnosis {
 	if d := classifyVerification(err); d.Known() {
 		return d
 	}
@@ -197,7 +197,7 @@ func namesOf(c *x509.Certificate) string {
 // on TLS 1.2 and certificate_required on 1.3. And librdkafka sends none when
 // the broker's list of CAs does not hold its issuer. So those three are told
 // apart by whether a certificate was configured.
-func (f Facts) alert(number int) Diagnosis {
+func (f facts) alert(number int) Diagnosis {
 	refused := func(cause Cause, detail, hint string) Diagnosis {
 		return Diagnosis{Text: TextServerAuthenticate, Code: CodeAuthnError, Cause: cause, Detail: detail, Hint: hint}
 	}

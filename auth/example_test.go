@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+
 	"github.com/esm-go/esm/auth"
 )
 
@@ -29,15 +31,14 @@ func ExampleResolve_error() {
 	// Output: secret "kafka" (SASL_SCRAM_512_AUTH), field username: is missing: the name is username, in these letters
 }
 
-func ExampleClassify() {
-	// What a driver makes of a kafka.Error.
-	err := &auth.ClientError{Code: 30, Name: "Broker: Group authorization failed"}
-	diagnosis := auth.Facts{Group: "orders-mapping"}.Classify(err)
+func ExampleCredentials_Classify() {
+	err := fmt.Errorf("joining the group: %w", kerr.GroupAuthorizationFailed)    // as franz-go returns it
+	diagnosis := new(auth.Credentials).Classify(err, "orders", "orders-mapping") // without credentials
 	fmt.Println(diagnosis.Text, diagnosis.Code)
 	fmt.Println(diagnosis.Detail)
 	// Output:
 	// Cluster failed to authorize Lambda. EVENT_SOURCE_AUTHZ_ERROR
-	// the principal lacks an ACL on the group "orders-mapping"
+	// principal User:ANONYMOUS lacks an ACL on the group "orders-mapping"
 }
 
 func ExampleValidateSourceAccess() {

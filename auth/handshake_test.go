@@ -108,7 +108,7 @@ func TestHandshakes(t *testing.T) {
 				if (err == nil) != (c.cause == CauseUnknown) {
 					t.Fatal(err)
 				}
-				d := Facts{Credentials: c.credentials}.Classify(err)
+				d := facts{Credentials: c.credentials}.classify(err)
 				if d.Cause != c.cause || d.Text != c.text || !strings.Contains(d.Detail, c.detail) {
 					t.Fatalf("%v is classified %q, %q, %q", err, d.Cause, d.Text, d.Detail)
 				}

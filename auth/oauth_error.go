@@ -100,7 +100,7 @@ func classifyToken(err error) Diagnosis {
 
 // unreachableEndpoint is for an endpoint that gave no answer.
 func unreachableEndpoint(failure *TokenError) Diagnosis {
-	why := Facts{}.Classify(failure.Err)
+	why := Classify(failure.Err)
 	detail := failure.Error()
 	switch why.Cause {
 	case CauseServerCA, CauseServerInvalid:
@@ -119,7 +119,7 @@ func unreachableEndpoint(failure *TokenError) Diagnosis {
 }
 
 // tokenRefused is for a token that the broker does not take.
-func (f Facts) tokenRefused(seen string) Diagnosis {
+func (f facts) tokenRefused(seen string) Diagnosis {
 	d := Diagnosis{Text: TextSASL, Code: CodeAuthnError, Cause: CauseToken, Detail: "the broker refuses the token",
 		Hint: "check the broker's sasl.oauthbearer.expected.audience, expected.issuer and jwks.endpoint.url against the token, " +
 			string(OAuthBearerScope) + " and " + string(OAuthBearerAudience) + ", and the clocks"}

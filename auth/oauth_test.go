@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/internal/idptest"
+	"github.com/esm-go/esm/internal/rdkafka"
 )
 
 const clientSecret = hidden + " +/%"
@@ -200,7 +201,7 @@ func TestTokenEndpointRefusals(t *testing.T) {
 			t.Fatalf("%s: %v", c.name, err)
 		}
 		token, err := credentials.Tokens.Token(t.Context())
-		d := Facts{Credentials: credentials}.Classify(err)
+		d := facts{Credentials: credentials}.classify(err)
 		if err == nil || d.Cause != c.cause || !strings.Contains(d.Detail, c.detail) || d.Hint == "" || d.Retryable != c.retryable {
 			t.Errorf("%s: %v, %v: %q, %q, %v", c.name, token, err, d.Cause, d.Detail, d.Retryable)
 		}
@@ -430,7 +431,7 @@ func TestOAuthCredentials(t *testing.T) {
 	if text := one.String(); !strings.Contains(text, p.URL) || !strings.Contains(text, "consumer") {
 		t.Errorf("prints %s", text)
 	}
-	refused := Facts{Credentials: one}.Classify(&ClientError{Code: 58, Text: `SASL authentication failed: {"status":"invalid_token"}`})
+	refused := facts{Credentials: one}.classify(&rdkafka.Error{Code: 58, Text: `SASL authentication failed: {"status":"invalid_token"}`})
 	if refused.Cause != CauseToken || !strings.Contains(refused.Detail, `audience "kafka"`) || !strings.Contains(refused.Detail, `subject "consumer"`) {
 		t.Errorf("%q: %s", refused.Cause, refused.Detail)
 	}

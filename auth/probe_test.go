@@ -73,7 +73,7 @@ func TestProbeTLSAsksKafka(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // SASL takes the whole of probeLinger
 			err := ProbeTLS(t.Context(), c.address, c.credentials, nil)
-			d := Facts{Credentials: c.credentials}.Classify(err)
+			d := facts{Credentials: c.credentials}.classify(err)
 			if d.Cause != c.cause || d.Text != c.text || !strings.Contains(d.Detail, c.detail) {
 				t.Errorf("%v is classified %q, %q, %q", err, d.Cause, d.Text, d.Detail)
 			}
@@ -121,7 +121,7 @@ func TestProbeTLSAsksForSASL(t *testing.T) {
 			_ = conn.Close()
 		})
 		err = ProbeTLS(t.Context(), listener.Addr().String(), c.credentials, nil)
-		d := Facts{Credentials: c.credentials}.Classify(err)
+		d := facts{Credentials: c.credentials}.classify(err)
 		if d.Text != c.text || !strings.Contains(d.Detail, c.detail) || c.text != "" && d.Cause != CauseSASLMissing {
 			t.Errorf("%s: %v is classified %q, %q, %q", name, err, d.Cause, d.Text, d.Detail)
 		}
@@ -167,7 +167,7 @@ func TestProbeTLS(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // what works takes the whole of probeLinger
 			err := ProbeTLS(t.Context(), c.address, c.credentials, nil)
-			if d := (Facts{Credentials: c.credentials}).Classify(err); (err != nil) != c.fails || d.Cause != c.cause {
+			if d := (facts{Credentials: c.credentials}).classify(err); (err != nil) != c.fails || d.Cause != c.cause {
 				t.Errorf("%v is classified %q", err, d.Cause)
 			}
 		})

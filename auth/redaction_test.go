@@ -105,7 +105,7 @@ func TestNothingPrints(t *testing.T) {
 		private{secret, login, &secret, map[string]Secret{"k": secret}}, &private{s: secret, c: login},
 		public{secret, &login, []Secret{secret}, map[string]Secret{"k": secret}},
 		login, &login, []Credentials{login}, resolved, *resolved, static, Prefixes{"": static}, failure,
-		Classify(failure), Facts{Credentials: &login}, Facts{Credentials: &login}.Classify(failure)}
+		Classify(failure), facts{Credentials: &login}, facts{Credentials: &login}.classify(failure)}
 	key := strings.Split(client.keyPEM(), "\n")[1]
 	hex := fmt.Sprintf("%x", hidden)
 	for _, v := range values {

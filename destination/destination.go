@@ -8,6 +8,9 @@ import (
 	"github.com/esm-go/esm/auth"
 )
 
+// MaximumRetryAttempts is what AWS makes of unlimited retries where a mapping has an on-failure destination.
+const MaximumRetryAttempts = 10
+
 // Destination keeps failures. Send returns nil when the failure is kept for good: the mapping then commits past its
 // records. An error means that it may not be, and Send is called again with the same failure, or with what a
 // *PartialError has left of it. Send ends when ctx does.

@@ -16,9 +16,8 @@ func TestAllocations(t *testing.T) {
 			func() { buffer, _ = event.MarshalJSON() }},
 		{"AppendJSON into room", 0, func() { buffer = event.AppendJSON(buffer[:0]) }},
 		{"AppendJSON of a record into room", 0, func() { buffer = record.AppendJSON(buffer[:0]) }},
-		{"Size of a record", 0, func() { sum += Size(record) }},
+		{"Size of a record", 0, func() { sum += record.Size() }},
 		{"Size of an event", 0, func() { sum += event.Size() }},
-		{"PartitionSize", 0, func() { sum += PartitionSize("orders", 3) }},
 	}
 	for _, test := range tests {
 		if got := testing.AllocsPerRun(100, test.run); got > test.most {

@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"sync"
+
+	"github.com/esm-go/esm/internal/jsonlen"
 )
 
 const base64Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -18,14 +20,11 @@ var base64Pairs = sync.OnceValue(func() *[1 << 12]uint16 {
 	return pairs
 })
 
-// base64Len returns the length of n bytes in padded base64.
-func base64Len(n int) int { return int(uint(n+2) / 3 * 4) }
-
-// appendBase64 appends src in the standard alphabet with padding. dst must have room for base64Len(len(src)) bytes
+// appendBase64 appends src in the standard alphabet with padding. dst must have room for jsonlen.Base64(len(src)) bytes
 // more.
 func appendBase64(dst, src []byte) []byte {
 	start := len(dst)
-	dst = dst[:start+base64Len(len(src))]
+	dst = dst[:start+jsonlen.Base64(len(src))]
 	out := dst[start:]
 	pairs := base64Pairs()
 	// Twelve bytes a turn, by two loads of eight bytes of which six count.

@@ -127,24 +127,7 @@ func BenchmarkSize(b *testing.B) {
 		records := e.Records["orders.created.v1-0"]
 		i, sum := 0, 0
 		for b.Loop() {
-			sum += Size(&records[i])
-			if i++; i == len(records) {
-				i = 0
-			}
-		}
-		if sum == 0 {
-			b.Fatal("no size")
-		}
-	})
-}
-
-// BenchmarkTailSize is what sizing costs a record where its partition's HeadSize is known.
-func BenchmarkTailSize(b *testing.B) {
-	benchCases(b, func(b *testing.B, e KafkaEvent) {
-		records := e.Records["orders.created.v1-0"]
-		i, sum := 0, 0
-		for b.Loop() {
-			sum += TailSize(&records[i])
+			sum += records[i].Size()
 			if i++; i == len(records) {
 				i = 0
 			}

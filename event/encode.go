@@ -67,7 +67,7 @@ type span struct{ start, end int }
 
 // AppendJSON appends the record as Lambda's JSON: one element of an event's records. It grows dst at most once.
 func (r *KafkaRecord) AppendJSON(dst []byte) []byte {
-	dst = slices.Grow(dst, Size(r))
+	dst = slices.Grow(dst, r.Size())
 	return r.appendRest(r.appendHead(dst))
 }
 

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/esm-go/esm/internal/jsonlen"
 )
 
 func TestSizeIsExact(t *testing.T) {
@@ -23,35 +25,10 @@ func TestSizeIsExact(t *testing.T) {
 		for _, records := range event.Records {
 			for i := range records {
 				encoded := records[i].AppendJSON(nil)
-				if got := Size(&records[i]); got != len(encoded) {
+				if got := records[i].Size(); got != len(encoded) {
 					t.Fatalf("Size of the record = %d, want %d: %s", got, len(encoded), encoded)
 				}
 			}
-		}
-	})
-}
-
-// The sums that fill a batch give the size of the event that is sent.
-func TestSizesAddUp(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		event := KafkaEvent{
-			EventSource:      SourceSelfManagedKafka,
-			BootstrapServers: genText(true).Draw(t, "servers"),
-			Records:          map[string][]KafkaRecord{},
-		}
-		sum := event.EnvelopeSize()
-		topic := genText(true).Draw(t, "topic")
-		for partition := range int32(rapid.IntRange(1, 12).Draw(t, "partitions")) {
-			records := rapid.SliceOfN(genRecord(true), 1, 4).Draw(t, "records")
-			event.Records[PartitionKey(topic, partition)] = records
-			sum += PartitionSize(topic, partition)
-			for i := range records {
-				records[i].Topic, records[i].Partition = topic, partition
-				sum += HeadSize(topic, partition) + TailSize(&records[i]) + 1
-			}
-		}
-		if got := len(event.AppendJSON(nil)); got != sum {
-			t.Fatalf("the sizes add up to %d, the event has %d", sum, got)
 		}
 	})
 }
@@ -137,8 +114,8 @@ func TestBase64(t *testing.T) {
 
 func TestIntLen(t *testing.T) {
 	check := func(n int64) {
-		if got, want := intLen(n), len(strconv.FormatInt(n, 10)); got != want {
-			t.Errorf("intLen(%d) = %d, want %d", n, got, want)
+		if got, want := jsonlen.Int(n), len(strconv.FormatInt(n, 10)); got != want {
+			t.Errorf("Int(%d) = %d, want %d", n, got, want)
 		}
 	}
 	check(math.MinInt64)

@@ -1,9 +1,6 @@
 package event
 
-import (
-	"math"
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
 const (
 	lowBits  = 0x0101010101010101
@@ -114,59 +111,6 @@ func appendEscaped(dst []byte, s string) []byte {
 		}
 	}
 	return dst
-}
-
-// intLen returns the length of n in decimal.
-func intLen(n int64) int {
-	if uint64(n) < 10 {
-		return 1
-	}
-	return longIntLen(n)
-}
-
-// millisLen is intLen for a time in milliseconds, which has thirteen digits from 2001 to 2286.
-func millisLen(n int64) int {
-	if uint64(n-1e12) < 9e12 {
-		return 13
-	}
-	return longIntLen(n)
-}
-
-// longIntLen is intLen. Neighbouring offsets have the same length, so that the processor predicts these branches; a
-// logarithm by bits.Len64 takes twice as long.
-func longIntLen(n int64) int {
-	switch {
-	case n < 0:
-		if n == math.MinInt64 {
-			return len(`-9223372036854775808`)
-		}
-		return len(`-`) + intLen(-n)
-	case n < 1e4:
-		return stepLen(n, 1, 1e1, 1e2, 1e3)
-	case n < 1e8:
-		return stepLen(n, 5, 1e5, 1e6, 1e7)
-	case n < 1e12:
-		return stepLen(n, 9, 1e9, 1e10, 1e11)
-	case n < 1e16:
-		return stepLen(n, 13, 1e13, 1e14, 1e15)
-	}
-	if n >= 1e18 {
-		return 19
-	}
-	return stepLen(n, 17, 1e17, 1e18, 1e18)
-}
-
-// stepLen adds to least a digit for each of the three powers of ten, in order, that n reaches.
-func stepLen(n int64, least int, first, second, third int64) int {
-	switch {
-	case n < first:
-		return least
-	case n < second:
-		return least + 1
-	case n < third:
-		return least + 2
-	}
-	return least + 3
 }
 
 // byteLens holds, for each byte, the length of its signed value in decimal.

@@ -2,6 +2,8 @@ package mapping
 
 import (
 	"github.com/google/uuid"
+
+	"github.com/esm-go/esm/destination"
 )
 
 // Defaults and other numbers of the AWS API (Lambda API reference, CreateEventSourceMapping).
@@ -9,8 +11,6 @@ const (
 	defaultBatchSize      = 100
 	defaultMinimumPollers = 1
 	defaultMaximumPollers = 200
-	// retriesWithDestination is what AWS makes of infinite retries when there is an on-failure destination.
-	retriesWithDestination = 10
 )
 
 // uuidNamespace is the namespace of derived UUIDs: the version 5 UUID of https://github.com/esm-go/esm in RFC 9562's
@@ -54,7 +54,7 @@ func (m Mapping) WithDefaults() Mapping {
 			m.MaximumRetryAttempts = new(0)
 		}
 	case m.hasDestination() && (n == nil || *n == -1):
-		m.MaximumRetryAttempts = new(retriesWithDestination)
+		m.MaximumRetryAttempts = new(destination.MaximumRetryAttempts)
 	}
 	if c := m.ProvisionedPollerConfig; c != nil {
 		config := *c

@@ -252,7 +252,7 @@ func (r *run) batch(items []*Item) int {
 	for n, i := range items {
 		records += len(i.Records)
 		for k := range i.Records {
-			bytes += event.Size(&i.Records[k]) + 1
+			bytes += i.Records[k].Size() + 1
 		}
 		if n > 0 && (records > r.options.BatchSize || bytes > maxPayload-4096) {
 			return n

@@ -55,7 +55,7 @@ func vet(ctx context.Context, servers []string, c *auth.Credentials) error {
 		if err == nil {
 			return nil
 		}
-		switch (auth.Facts{Credentials: c}).Classify(err).Cause {
+		switch c.Classify(err, "", "").Cause {
 		case auth.CauseClientCertificateRejected, auth.CauseClientCertificateExpired:
 			return &driver.Error{Kind: driver.KindAuthentication, Broker: server, Offset: -1, Err: err}
 		}

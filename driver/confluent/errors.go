@@ -14,6 +14,7 @@ import (
 
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/internal/rdkafka"
 )
 
 // errClosed is what every call answers after Close.
@@ -86,7 +87,7 @@ func brokerOf(err error) string {
 // explained is an error of librdkafka with what auth.Classify reads, which must not need cgo.
 type explained struct {
 	error
-	client auth.ClientError
+	client rdkafka.Error
 }
 
 func (e *explained) Unwrap() []error { return []error{e.error, &e.client} }
@@ -97,7 +98,7 @@ func explain(err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	return &explained{err, auth.ClientError{Code: int(e.Code()), Name: e.Code().String(), Text: e.Error()}}
+	return &explained{err, rdkafka.Error{Code: int(e.Code()), Name: e.Code().String(), Text: e.Error()}}
 }
 
 // classify makes a driver.Error of an error event.

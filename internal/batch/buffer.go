@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/size"
 )
 
 // Chunk is a run of records that waits in a buffer.
@@ -158,23 +159,22 @@ func (b *Buffer) most(n int) (size int) {
 
 // EncodedSize is what records of one partition add to an event's JSON, each with the comma before or behind it.
 func EncodedSize(records []event.KafkaRecord) int {
-	size, _ := event.RunSize(records)
-	return size
+	total, _ := size.Run(records)
+	return total
 }
 
 // fit returns how many of the records, all of one partition, encode to at most room bytes, from the front, and their
 // size.
-func fit(records []event.KafkaRecord, room int) (n, size int) {
+func fit(records []event.KafkaRecord, room int) (n, total int) {
 	if len(records) == 0 {
 		return 0, 0
 	}
-	head := event.HeadSize(records[0].Topic, records[0].Partition) + 1
 	for i := range records {
-		s := head + event.TailSize(&records[i])
-		if size+s > room {
-			return i, size
+		s := size.Record(&records[i])
+		if total+s > room {
+			return i, total
 		}
-		size += s
+		total += s
 	}
-	return len(records), size
+	return len(records), total
 }

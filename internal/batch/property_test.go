@@ -5,8 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/esm-go/esm/event"
 	"pgregory.net/rapid"
+
+	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/size"
 )
 
 // drawRecords makes n records of a partition from an offset on, with gaps.
@@ -21,14 +23,14 @@ func drawRecords(t *rapid.T, tp event.TopicPartition, from int64, n int) []event
 }
 
 func largestOf(records []event.KafkaRecord) int {
-	_, largest := event.RunSize(records)
+	_, largest := size.Run(records)
 	return largest
 }
 
 func sizeOf(records []event.KafkaRecord) int {
 	n := 0
 	for i := range records {
-		n += event.Size(&records[i]) + 1
+		n += size.Record(&records[i])
 	}
 	return n
 }
@@ -38,7 +40,7 @@ type lane = Lane[event.TopicPartition]
 
 func newLane(i int32) *lane {
 	tp := event.TopicPartition{Topic: "t", Partition: i}
-	return &lane{Owner: tp, Key: tp.String(), Overhead: event.PartitionSize("t", i)}
+	return &lane{Owner: tp, Key: tp.String(), Overhead: size.Partition("t", i)}
 }
 
 // A buffer gives back what it was given, in order, within the limits of each take, and its sums are exact; also when
@@ -78,14 +80,14 @@ func TestBufferProperty(t *testing.T) {
 					out = append(out, r.Offset)
 				}
 				// The unit's own size is only about right where room is ample; the limit holds for the true one.
-				size := sizeOf(u.Records)
-				if len(u.Records) > n || size > room && (!force || len(u.Records) > 1) {
-					t.Fatalf("took %d records of %d bytes, at most %d of %d were asked for", len(u.Records), size, n, room)
+				bytes := sizeOf(u.Records)
+				if len(u.Records) > n || bytes > room && (!force || len(u.Records) > 1) {
+					t.Fatalf("took %d records of %d bytes, at most %d of %d were asked for", len(u.Records), bytes, n, room)
 				}
 				if force && count > 0 && len(u.Records) == 0 {
 					t.Fatal("a forced take of a buffer with records took none")
 				}
-				if first := b.First(); first != nil && len(u.Records) < n && size+event.Size(first)+1 <= room {
+				if first := b.First(); first != nil && len(u.Records) < n && bytes+size.Record(first) <= room {
 					t.Fatalf("left %d behind, which fits", first.Offset)
 				}
 				if k := len(u.Records); cap(u.Records) > k {
@@ -118,7 +120,7 @@ func TestPoolProperty(t *testing.T) {
 			BatchSize: rapid.IntRange(1, 20).Draw(t, "BatchSize"),
 			Window:    time.Duration(rapid.IntRange(0, 5).Draw(t, "window")) * time.Second,
 			Payload:   rapid.IntRange(200, 4000).Draw(t, "payload"),
-			Envelope:  envelope.EnvelopeSize(),
+			Envelope:  size.Envelope(envelope),
 		}
 		parts := make([]*lane, rapid.IntRange(1, 5).Draw(t, "partitions"))
 		in, out := make([][]int64, len(parts)), make([][]int64, len(parts))

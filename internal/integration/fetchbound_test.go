@@ -74,7 +74,7 @@ func TestKafkaPollersRiseWhereFetchingIsTheBottleneck(t *testing.T) {
 	slow.rate.Store(1 << 20)
 	var s scalings
 	p := e.run(t, m, taking(time.Millisecond), esm.WithScaler(new(scaling.Drain)), esm.WithDialer(slow.dial),
-		esm.WithFetch(0, 100*time.Millisecond, 256<<10, 64<<10), s.hook())
+		esm.WithFetch(esm.Fetch{MaxWait: 100 * time.Millisecond, MaxBytes: 256 << 10, MaxPartitionBytes: 64 << 10}), s.hook())
 	eventually(t, "a second member", func() bool { return p.runner.Status().Pollers == 2 }, p, &s)
 	if !strings.Contains(s.String(), "fetch") {
 		t.Errorf("no decision speaks of the fetch: %v", &s)

@@ -52,7 +52,7 @@ func (e *env) options() []esm.Option {
 		esm.WithDriver(e.driver), esm.WithLogger(log),
 		esm.WithRetryBackoff(5*time.Millisecond, 50*time.Millisecond),
 		esm.WithStopTimeout(5 * time.Second),
-		esm.WithFetch(0, 100*time.Millisecond, 0, 0),
+		esm.WithFetch(esm.Fetch{MaxWait: 100 * time.Millisecond}),
 		esm.WithMetadataMaxAge(200 * time.Millisecond),
 		esm.WithSessionTimeout(10 * time.Second),
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver/confluent"
+	"github.com/esm-go/esm/internal/rdkafka"
 )
 
 func init() {
@@ -30,7 +31,7 @@ func describeWithConfluent(ctx context.Context, servers []string, c *auth.Creden
 	results, err := client.DescribeConfigs(ctx, []kafka.ConfigResource{{Type: kafka.ResourceBroker, Name: "1"}})
 	for _, r := range results {
 		if r.Error.Code() != kafka.ErrNoError {
-			err = errors.Join(err, &auth.ClientError{Code: int(r.Error.Code()), Text: r.Error.Error()})
+			err = errors.Join(err, &rdkafka.Error{Code: int(r.Error.Code()), Text: r.Error.Error()})
 		}
 	}
 	return err

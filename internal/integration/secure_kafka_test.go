@@ -323,7 +323,7 @@ func (c *secureCluster) describeConfigs(t *testing.T) {
 			err := describe(ctx, c.BootstrapOf(kafkatest.Listener("SASL"+v.suffix)), credentials)
 			cancel()
 			watch.Say(err)
-			d := auth.Facts{Credentials: credentials}.Classify(err)
+			d := credentials.Classify(err, "", "")
 			if d.Text != auth.TextClusterAuthorize || d.Code != auth.CodeAuthzError || d.Cause != auth.CauseClusterACL ||
 				!strings.Contains(d.Detail, "User:alice lacks an ACL on the cluster") || !strings.Contains(d.Hint, "DescribeConfigs") {
 				t.Errorf("%s, %s: %v is classified %+v", name, v.protocol, err, d)

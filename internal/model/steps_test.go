@@ -177,12 +177,11 @@ func (w *world) log(tp esm.TopicPartition, s step) {
 		unlock := w.lock()
 		n := w.topics[tp.Topic]
 		unlock()
-		w.endTopic(tp.Topic)
 		if s.op == "delete" {
-			w.broker.DeleteTopic(tp.Topic)
+			w.endTopic(tp.Topic, func() { w.broker.DeleteTopic(tp.Topic) })
 			return
 		}
-		w.remake(tp.Topic, n)
+		w.endTopic(tp.Topic, func() { w.remake(tp.Topic, n) })
 		w.produce(tp, s.n, nil)
 	case "corrupt":
 		w.broker.Corrupt(tp.Topic, tp.Partition, end)

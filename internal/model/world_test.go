@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -75,6 +76,7 @@ type world struct {
 	logs      map[esm.TopicPartition]*history
 	topics    map[string]int // those that are there, with their partitions
 	ended     map[esm.TopicPartition]*history
+	ending    map[string]bool // topics whose end is written down here, and not yet true at the broker
 	lives     int
 	begun     bool // under LATEST, the group has its starts
 	busy      map[string]int
@@ -102,7 +104,7 @@ type openTx struct {
 
 func newWorld(s script) *world {
 	w := &world{s: s, rng: rand.New(rand.NewPCG(s.Seed, 1)), logs: make(map[esm.TopicPartition]*history), topics: make(map[string]int),
-		ended: make(map[esm.TopicPartition]*history), busy: make(map[string]int), deaf: make(map[string]int),
+		ended: make(map[esm.TopicPartition]*history), ending: make(map[string]bool), busy: make(map[string]int), deaf: make(map[string]int),
 		blame: make(map[string]map[*record]int), condemned: make(map[string]map[*record]bool), hookStuck: make(map[string]time.Time),
 		counts: make(map[string]int), begun: !s.Latest, harsh: s.Slow > time.Second || s.Scale}
 	w.broker = membroker.NewBroker(nil, membroker.FetchRecords(7), membroker.OnCommit(w.onCommit))
@@ -156,6 +158,9 @@ func (h *history) parts(epoch int32, position int64) int64 {
 // onCommit holds a commit that the broker accepted against what is resolved.
 func (w *world) onCommit(c membroker.CommitInfo) {
 	defer w.lock()()
+	if w.ending[c.Topic] {
+		return // it came just before the end of all that it is about
+	}
 	h := w.logs[c.TopicPartition]
 	if h == nil {
 		w.faultf("%s committed %s at %d, which is not there", c.Member, c.TopicPartition, c.Offset)
@@ -199,7 +204,7 @@ func (w *world) makeTopic(name string, parts int) {
 		if h.before != nil {
 			h.later = topicAgain
 		}
-		h.vague = w.s.Latest && (!w.begun || !w.anybody())
+		h.vague = w.s.Latest && (!w.begun || !w.anybody() || w.anybodyNew())
 		w.logs[tp] = h
 	}
 	unlock()
@@ -216,9 +221,16 @@ func (w *world) anybody() bool {
 	return false
 }
 
-// endTopic is the end of what a topic's logs hold.
-func (w *world) endTopic(name string) {
-	defer w.lock()()
+// anybodyNew reports whether a process runs that may not have asked yet, and finds what is made now as if it had always been
+// there. The caller holds mu.
+func (w *world) anybodyNew() bool {
+	return slices.ContainsFunc(w.processes, func(p *process) bool { return p != nil && time.Since(p.since) <= time.Minute })
+}
+
+// endTopic is the end of what a topic's logs hold; end ends it at the broker.
+func (w *world) endTopic(name string, end func()) {
+	unlock := w.lock()
+	w.ending[name] = true
 	for p := range w.topics[name] {
 		tp := esm.TopicPartition{Topic: name, Partition: int32(p)}
 		h := w.logs[tp]
@@ -231,6 +243,10 @@ func (w *world) endTopic(name string) {
 		delete(w.logs, tp)
 	}
 	delete(w.topics, name)
+	unlock()
+	end()
+	defer w.lock()()
+	delete(w.ending, name)
 }
 
 // produce appends records to a partition, within a transaction or not.
@@ -244,7 +260,7 @@ func (w *world) produce(tp esm.TopicPartition, n int, tx *openTx) {
 		if len(h.cuts) > 0 {
 			r.later = logCut
 		}
-		keep := w.rng.IntN(3) > 0
+		keep := w.rng.IntN(3) > 0 || w.calm // what comes last closes circuits
 		v := map[string]any{"id": r.id, "keep": keep}
 		if w.s.Fat {
 			v["pad"] = string(bytes.Repeat([]byte{'x'}, 20_000))

@@ -8,16 +8,16 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// WithDestination sends the records that the mapping gives up to a Destination of one's own, in place of what
-// DestinationConfig.OnFailure names. Infinite MaximumRetryAttempts become 10, as with any destination. Where it is a
-// destination.Closer, Run closes it at its end. Default: what the mapping names, else none: records given up are dropped.
+// WithDestination sends the records that the mapping gives up to d, in place of what DestinationConfig.OnFailure names.
+// An infinite MaximumRetryAttempts becomes 10, as with any destination. Run closes a destination.Closer when it ends.
+// Default: the destination that the mapping names; without one, records that are given up are dropped.
 func WithDestination(d destination.Destination) Option {
 	return optionFunc(func(o *options) { o.destination = d })
 }
 
-// WithDestinations makes the on-failure destination of the name in DestinationConfig.OnFailure.Destination, which ARNs need:
-// destination/resolve has those of AWS. kafka://topic, on the mapping's own cluster, needs none; a Resolver that knows
-// kafka:// is asked first. Default: none.
+// WithDestinations sets the Resolver that turns DestinationConfig.OnFailure.Destination into a destination.
+// destination/resolve has one for the ARNs of SQS, SNS and S3. kafka://topic, a topic of the mapping's own cluster, needs no
+// Resolver, but one that knows kafka:// is asked first. Default: none, and New refuses an ARN.
 func WithDestinations(r destination.Resolver) Option {
 	return optionFunc(func(o *options) { o.destinations = r })
 }
@@ -49,12 +49,10 @@ func (o *options) checkDestination(m Mapping) error {
 	return nil
 }
 
-// limitRetries makes infinite retries those of a mapping with a destination.
-func (o *options) limitRetries(s *settings) {
-	if o.destination != nil && s.retry.MaximumRetryAttempts < 0 {
-		s.retry.MaximumRetryAttempts = retriesWithDestination
+// limitRetries makes infinite retries finite where there is a destination, as mapping.WithDefaults does for one that the
+// mapping names.
+func (o *options) limitRetries(s *Settings) {
+	if o.destination != nil && s.Retry.MaximumRetryAttempts < 0 {
+		s.Retry.MaximumRetryAttempts = destination.MaximumRetryAttempts
 	}
 }
-
-// retriesWithDestination is what AWS makes of infinite retries when there is an on-failure destination.
-const retriesWithDestination = 10
