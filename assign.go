@@ -61,7 +61,7 @@ func (m *Member) admit(tp TopicPartition) *partition {
 	m.parts[tp] = p
 	m.shared.Budget.Partitions.Add(1)
 	m.shared.Workers.Assign(1)
-	if why := m.standing(); why != 0 {
+	if why := m.standing(tp); why != 0 {
 		m.pause(p, why)
 	}
 	return p

@@ -12,10 +12,12 @@ import (
 
 // handover is a partition's head unit on its way to the destination. The partition waits for its end.
 type handover struct {
-	p     *partition
-	since time.Time
-	end   context.CancelCauseFunc
-	err   error
+	p      *partition
+	why    destination.Condition
+	answer *destination.Response
+	since  time.Time
+	end    context.CancelCauseFunc
+	err    error
 }
 
 // handovers are those that came to their end, for the loop. Safe for concurrent use: who adds never waits.
@@ -56,11 +58,11 @@ func (m *Member) handOver(now time.Time, p *partition, why destination.Condition
 		u.Own, u.Kept = true, true
 		m.release(p, held-u.Held)
 	}
-	f := &destination.Failure{MappingUUID: m.shared.UUID, FunctionARN: m.shared.FunctionName, Condition: why, Invocations: u.Tries, Response: answer,
+	f := &destination.Failure{MappingUUID: m.shared.UUID, FunctionARN: *m.shared.Function.Load(), Condition: why, Invocations: u.Tries, Response: answer,
 		Err: p.lastErr, Time: now, Event: KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.shared.Bootstrap,
 			Records: map[string][]event.KafkaRecord{p.Key: u.Records}}}
 	ctx, end := context.WithCancelCause(context.Background())
-	one := &handover{p: p, since: now, end: end}
+	one := &handover{p: p, why: why, answer: answer, since: now, end: end}
 	p.sending = one
 	m.sending++
 	m.shared.saidOfDrops.Error(m.shared.Log, now, "records given up go to the on-failure destination", "condition", string(why), "partition", p.Key,

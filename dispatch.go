@@ -170,7 +170,7 @@ func (m *Member) drop(p *partition, records []event.KafkaRecord, why DropReason,
 func (m *Member) invoke(now time.Time, parts []part, size int) {
 	inv := &invocation{parts: parts, started: now, living: len(parts)}
 	inv.ID = m.shared.invocations.Add(1)
-	inv.FunctionName, inv.UUID, inv.Bytes, inv.Attempt = m.shared.FunctionName, m.shared.UUID, size, 1
+	inv.FunctionName, inv.UUID, inv.Bytes, inv.Attempt = *m.shared.Function.Load(), m.shared.UUID, size, 1
 	inv.ReportBatchItemFailures = m.settings.Retry.Partial
 	for _, p := range parts {
 		p.Owner.inflight = inv
@@ -337,7 +337,7 @@ func (m *Member) finish(now time.Time, inv *invocation) {
 		}
 		p.failedAt = now
 		after := m.shared.Config.Backoff.After(p.failures, m.rng)
-		m.retry.Add(&p.Lane, now.Add(after))
+		m.retryAt(p, now.Add(after))
 		info := RetryInfo{TopicPartition: p.TopicPartition, First: next[0].First(), Last: next[len(next)-1].Last(),
 			Attempts: next[0].Attempts, Failures: p.failures, After: after, Err: inv.err}
 		for k := range next {

@@ -94,7 +94,8 @@ func unsupported(m Mapping) error {
 // is Pause and Resume, and changes nothing when it is unset. SourceAccessConfigurations are put in force like a rotation: they
 // are tried first, and until they work the ones before stay in use, and Status.Credentials says why. What AWS does not let
 // one change either (servers, topics, group, starting position), and DestinationConfig.OnFailure, is refused with
-// ErrImmutable, and nothing is changed then. FunctionName is kept for Status; invocations show the first one.
+// ErrImmutable, and nothing is changed then. A FunctionName is what Status and
+// invocations show from then on.
 func (r *Runner) Update(m Mapping) error {
 	s, err := prepare(m, r.opts)
 	if err != nil {
@@ -118,6 +119,7 @@ func (r *Runner) Update(m Mapping) error {
 	r.mapping = m
 	// Under the same lock as Run hands the settings to a loop: whichever comes second sees the other.
 	r.shared.Current.Store(s)
+	r.shared.Function.Store(&m.FunctionName)
 	unlock()
 	r.opts.warnOf(s)
 	if s.Retry.Partial {

@@ -15,6 +15,8 @@ type flow struct {
 
 	paused bool
 	obeyed uint64 // the wish that paused follows
+	// obeyedParts is the version of PausedParts that the partitions follow.
+	obeyedParts uint64
 	// tripped: the circuit was open, and not half-open, when it was last looked at.
 	tripped bool
 	// full are the partitions that wait for memory; fullSince is since when there are any, fullTold: that is a condition by now.
@@ -138,14 +140,17 @@ func (m *Member) resumeAll(why pauseReason) {
 	}
 }
 
-// standing is the set of reasons for which every partition is paused.
-func (m *Member) standing() pauseReason {
+// standing is the set of reasons for which a partition is paused as soon as it comes.
+func (m *Member) standing(tp TopicPartition) pauseReason {
 	var r pauseReason
 	if m.flow.paused {
 		r |= pausedByUser
 	}
 	if m.flow.tripped {
 		r |= pausedByBreaker
+	}
+	if m.shared.PausedParts.has(tp) {
+		r |= pausedAlone
 	}
 	return r
 }

@@ -52,7 +52,7 @@ func (g *groups) leave(r *Runner) {
 func (r *Runner) differs(other *Runner) string {
 	topics := func(r *Runner) []string { return slices.Sorted(slices.Values(r.client.Topics)) }
 	switch mine, theirs := r.shared.Current.Load().Fingerprint, other.shared.Current.Load().Fingerprint; {
-	case r.shared.FunctionName != other.shared.FunctionName:
+	case *r.shared.Function.Load() != *other.shared.Function.Load():
 		return "FunctionName"
 	case !slices.Equal(topics(r), topics(other)):
 		return "Topics"

@@ -98,6 +98,8 @@ func (m *Member) advance(now time.Time) {
 	m.wake = time.Time{}
 	m.settings = m.shared.Current.Load()
 	m.obey()
+	m.obeyPartitions(now)
+	m.advanceOperations(now)
 	if m.flow.tripped || len(m.parts) == 0 {
 		m.followCircuit(now)
 	}
@@ -166,7 +168,7 @@ func (m *Member) deliver(now time.Time, d *intake.Delivery) {
 
 // settle puts an idle partition where it waits: for its next try, or in the pool.
 func (m *Member) settle(p *partition, now time.Time) {
-	if p.phase != running || p.inflight != nil || p.sending != nil || p.Waits() || m.shared.Orphans.IsHeld(p.TopicPartition) {
+	if p.phase != running || p.inflight != nil || p.sending != nil || p.Waits() || p.pauses&pausedAlone != 0 || m.shared.Orphans.IsHeld(p.TopicPartition) {
 		return
 	}
 	switch {

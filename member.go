@@ -54,12 +54,15 @@ type Shared struct {
 	Nudge  func()
 	copies batch.Copies
 	Wish   Wish
+	// PausedParts are partitions that are paused alone.
+	PausedParts PausedPartitions
 	// hasDestination: records given up go to outlet, which is there before the first member.
 	HasDestination bool
 	Outlet         atomic.Pointer[outlet]
 	Current        atomic.Pointer[Settings]
-	// functionName, uuid and bootstrap are the mapping's, as invocations show them.
-	FunctionName, UUID, Bootstrap string
+	// Function, which an Update may change, uuid and bootstrap are the mapping's, as invocations show them.
+	Function        atomic.Pointer[string]
+	UUID, Bootstrap string
 	// cluster is the fingerprint of the bootstrap servers, for notes; group the consumer group.
 	Cluster                    string
 	Group                      string
@@ -122,7 +125,9 @@ type Member struct {
 	commits  commits
 	lookups  lookups
 	aging    aging
-	rng      *rand.Rand
+	// operations are those that wait.
+	operations []*operation
+	rng        *rand.Rand
 
 	revocation *revocation
 	stop       stopState

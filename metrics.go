@@ -6,7 +6,7 @@ import "sync/atomic"
 type Counters struct {
 	Polled, Filtered, WrongKind, Invoked, Failed, Dropped, Committed atomic.Int64
 	PollErrors, CommitErrors, InvokeErrors, Invokes, Throttles, Lost atomic.Int64
-	AbandonedCommits, Rebalances, Delivered, DeliveryErrors          atomic.Int64
+	AbandonedCommits, Rebalances, Delivered, DeliveryErrors, Skipped atomic.Int64
 	Retries                                                          retryCounts
 
 	// For the scaler: records that workers were done with, and the time of invocations that were not throttled.
@@ -18,7 +18,7 @@ type Counters struct {
 func (c *Counters) Snapshot() Metrics {
 	return Metrics{
 		PolledEventCount: c.Polled.Load(), FilteredOutEventCount: c.Filtered.Load(), WrongKindEventCount: c.WrongKind.Load(),
-		InvokedEventCount: c.Invoked.Load(), FailedInvokeEventCount: c.Failed.Load(), DroppedEventCount: c.Dropped.Load(),
+		InvokedEventCount: c.Invoked.Load(), FailedInvokeEventCount: c.Failed.Load(), DroppedEventCount: c.Dropped.Load(), SkippedEventCount: c.Skipped.Load(),
 		OnFailureDestinationDeliveredEventCount: c.Delivered.Load(), OnFailureDestinationDeliveryErrorCount: c.DeliveryErrors.Load(),
 		CommittedEventCount: c.Committed.Load(), PollingErrorCount: c.PollErrors.Load(), CommitErrorCount: c.CommitErrors.Load(),
 		InvokeErrorCount: c.InvokeErrors.Load(), InvokeCount: c.Invokes.Load(), ThrottleCount: c.Throttles.Load(),

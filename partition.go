@@ -95,6 +95,7 @@ const (
 	pausedByUser pauseReason = 1 << iota
 	pausedByBudget
 	pausedByBreaker
+	pausedAlone
 )
 
 // String names the reasons, comma-joined; empty when there is none.
@@ -103,7 +104,7 @@ func (r pauseReason) String() string {
 	for _, x := range [...]struct {
 		bit  pauseReason
 		name string
-	}{{pausedByUser, "paused"}, {pausedByBudget, "buffer full"}, {pausedByBreaker, "circuit open"}} {
+	}{{pausedByUser, "paused"}, {pausedByBudget, "buffer full"}, {pausedByBreaker, "circuit open"}, {pausedAlone, "partition paused"}} {
 		if r&x.bit != 0 {
 			if s != "" {
 				s += ","

@@ -12,6 +12,10 @@ import (
 // it was asked in.
 func (m *Member) answered(now time.Time, l lookup) {
 	m.lookups.underWay--
+	if l.Kind == start.Seek {
+		l.seek.question = l.Question // the operation goes on, or says what is wrong
+		return
+	}
 	var again []*partition
 	failure := l.Err
 	open := lookup{Question: start.Question{Kind: start.Offsets, Tries: l.Tries}, wanted: make(map[*partition]start.Answer)}

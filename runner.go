@@ -49,10 +49,11 @@ func newRunner(o *options, h Handler, s *Settings, client driver.Config, id iden
 	for _, v := range slices.Backward(o.middleware) {
 		h = v(h)
 	}
-	c := &Shared{Config: o.config(), Handler: h, Log: o.logger, Hooks: hook.NewList(o.hooks), Meters: newMeters(), UUID: id.uuid, FunctionName: id.functionName, Bootstrap: id.bootstrap,
+	c := &Shared{Config: o.config(), Handler: h, Log: o.logger, Hooks: hook.NewList(o.hooks), Meters: newMeters(), UUID: id.uuid, Bootstrap: id.bootstrap,
 		Cluster: start.Fingerprint(id.bootstrap), Group: client.GroupID}
 	c.Current.Store(s)
-	c.Budget.Limit = o.bufferBytes
+	c.Budget.Limit.Store(int64(o.bufferBytes))
+	c.Function.Store(&id.functionName)
 	// The default policy begins with all that the range allows: a process that has just started has everything to catch up
 	// with, and must not wait for Lambda's minute. A policy that the user chose begins at the minimum.
 	c.Workers.Begin(o.minimumWorkers, o.maximumWorkers, !o.scaler)
@@ -309,7 +310,7 @@ func (r *Runner) Status() Status {
 	if until := s.Credentials.Expires; !until.IsZero() {
 		s.Credentials.DaysLeft = int(time.Until(until) / (24 * time.Hour))
 	}
-	s.UUID, s.FunctionName, s.ConsumerGroupID, s.Driver = r.shared.UUID, r.shared.FunctionName, r.client.GroupID, r.opts.driver.Name()
+	s.UUID, s.FunctionName, s.ConsumerGroupID, s.Driver = r.shared.UUID, *r.shared.Function.Load(), r.client.GroupID, r.opts.driver.Name()
 	s.Conditions = r.shared.Conditions.List()
 	s.LastProcessingResult, s.Diagnosis = r.shared.Conditions.LastResult(s.Conditions)
 	mark(&s)
@@ -318,7 +319,7 @@ func (r *Runner) Status() Status {
 	}
 	s.Workers = r.shared.Workers.Limit()
 	s.CircuitOpen = r.shared.Circuit.IsOpen()
-	s.BufferedBytes, s.BufferLimit = int(r.shared.Budget.Used.Load()), r.shared.Budget.Limit
+	s.BufferedBytes, s.BufferLimit = int(r.shared.Budget.Used.Load()), int(r.shared.Budget.Limit.Load())
 	if !s.Scaling.LagTime.IsZero() {
 		s.Scaling.LagAge = time.Since(s.Scaling.LagTime)
 	}

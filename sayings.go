@@ -21,7 +21,7 @@ func (r *Runner) sayStart() {
 	unlock := r.lock()
 	c, from := r.credentials, r.mapping.StartingPosition
 	unlock()
-	attrs := []slog.Attr{slog.String("UUID", r.shared.UUID), slog.String("FunctionName", r.shared.FunctionName), slog.String("ConsumerGroupId", r.client.GroupID),
+	attrs := []slog.Attr{slog.String("UUID", r.shared.UUID), slog.String("FunctionName", *r.shared.Function.Load()), slog.String("ConsumerGroupId", r.client.GroupID),
 		slog.Any("Topics", r.client.Topics), slog.String("StartingPosition", string(from)), slog.String("bootstrap", r.shared.Bootstrap),
 		slog.String("driver", r.opts.driver.Name()), slog.String("protocol", c.Protocol)}
 	for _, more := range []slog.Attr{slog.String("mechanism", c.Mechanism), slog.String("principal", c.Principal)} {

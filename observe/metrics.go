@@ -12,8 +12,9 @@ type Metrics struct {
 	InvokedEventCount int64
 	// FailedInvokeEventCount counts records whose invocation failed, counted when it ended.
 	FailedInvokeEventCount int64
-	// DroppedEventCount counts records given up by age, retries or Permanent while there is no on-failure destination.
-	DroppedEventCount int64
+	// DroppedEventCount counts records given up by age, retries or Permanent while there is no on-failure destination, and
+	// those skipped. SkippedEventCount (ours) counts the latter alone: Runner.Skip gave them up because somebody asked for it.
+	DroppedEventCount, SkippedEventCount int64
 	// OnFailureDestinationDeliveredEventCount counts records that the on-failure destination has acknowledged;
 	// OnFailureDestinationDeliveryErrorCount sends to it that failed.
 	OnFailureDestinationDeliveredEventCount, OnFailureDestinationDeliveryErrorCount int64

@@ -53,6 +53,7 @@ func Counters() []Counter {
 		count("invoked_records", "record", "InvokedEventCount", "Records handed to the handler, again on each retry", func(m *observe.Metrics) int64 { return m.InvokedEventCount }),
 		count("failed_invoke_records", "record", "FailedInvokeEventCount", "Records whose invocation failed", func(m *observe.Metrics) int64 { return m.FailedInvokeEventCount }),
 		count("dropped_records", "record", "DroppedEventCount", "Records given up by age, retries or a permanent error, without an on-failure destination", func(m *observe.Metrics) int64 { return m.DroppedEventCount }),
+		count("skipped_records", "record", "", "Records given up because somebody asked for it", func(m *observe.Metrics) int64 { return m.SkippedEventCount }),
 		count("destination_delivered_records", "record", "OnFailureDestinationDeliveredEventCount", "Records that the on-failure destination has acknowledged", func(m *observe.Metrics) int64 { return m.OnFailureDestinationDeliveredEventCount }),
 		count("destination_errors", "error", "OnFailureDestinationDeliveryErrorCount", "Sends to the on-failure destination that failed", func(m *observe.Metrics) int64 { return m.OnFailureDestinationDeliveryErrorCount }),
 		count("committed_offsets", "offset", "CommittedEventCount", "Sum of the steps of the committed offsets", func(m *observe.Metrics) int64 { return m.CommittedEventCount }),

@@ -1,0 +1,97 @@
+package esm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/observe"
+)
+
+// What somebody may ask of one partition while the mapping runs. Status shows it when the method has returned. Each waits for the
+// member that holds the partition, until ctx ends, and no longer than operationTimeout: called from a hook for which that member
+// waits it ends in that error. None touches a partition that this process does not hold, or that is being taken from it: the
+// error wraps ErrNotAssigned. All are logged, and told to Hooks.Operation. In a service of several processes ask the one that
+// holds the partition: Status().Partitions lists a process's own.
+
+// operationTimeout bounds an operation whose context has no earlier deadline. It is longer than a commit may take.
+const operationTimeout = 30 * time.Second
+
+// PausePartition stops the intake of one partition: what is in flight is finished, nothing of it is invoked or fetched then.
+// The partition stays assigned. The pause is this process's and holds, through rebalances too, until ResumePartition or the
+// end of Run; where another process is assigned the partition meanwhile, that one reads it. A partition that is paused is
+// left as it is.
+func (r *Runner) PausePartition(ctx context.Context, tp TopicPartition) error {
+	return r.ask(ctx, observe.OperationPausePartition, tp, func(ctx context.Context, m *Member) error { return m.PausePartition(ctx, tp) })
+}
+
+// ResumePartition ends a PausePartition, of a partition that has gone to another process too. One that is not paused is left as it
+// is.
+func (r *Runner) ResumePartition(ctx context.Context, tp TopicPartition) error {
+	was := r.shared.resumePartition(tp)
+	err := r.ask(ctx, observe.OperationResumePartition, tp, func(ctx context.Context, m *Member) error { return m.FollowPartition(ctx, tp) })
+	if was && errors.Is(err, ErrNotAssigned) {
+		return nil
+	}
+	return err
+}
+
+// Seek moves one partition to a place in its log, and returns the offset there. What was received and not handled is
+// forgotten; a handler that has records of this partition alone is interrupted, and nothing of the partition begins before it
+// has returned. Going back delivers records again; going forward passes records over, with no handler, filter or on-failure
+// destination having seen them: they are not counted, OperationInfo has the offsets. Seek returns when the group has committed
+// the new position.
+//
+// Its errors: *PositionError for an offset outside the log; what the broker answered; ErrNotAssigned; ErrOperationPending,
+// and the context's.
+func (r *Runner) Seek(ctx context.Context, tp TopicPartition, to LogPosition) (offset int64, err error) {
+	if n, ok := to.Offset(); to == (LogPosition{}) || ok && n < 0 {
+		return -1, fmt.Errorf("esm: Seek(%s, %v): the position names no place: use ToEarliest, ToLatest, ToTime, or ToOffset of 0 or more", tp, to)
+	}
+	err = r.ask(ctx, observe.OperationSeek, tp, func(ctx context.Context, m *Member) (err error) {
+		offset, err = m.Seek(ctx, tp, to)
+		return err
+	})
+	if err != nil {
+		return -1, err
+	}
+	return offset, nil
+}
+
+// Skip gives up one record, on which a partition stands: offset is the one that Status shows as its Position, and where it
+// stands at another by then, nothing is given up. It waits for the end of an invocation that has the record. The record is
+// counted in DroppedEventCount and SkippedEventCount, logged, and given to Hooks.Drop with DropSkipped; it does not go to an
+// on-failure destination, and one that was on its way there is recalled. The records behind it are tried at once. Skip
+// returns when the group has committed the position behind the record.
+//
+// Its errors: *PositionError where the partition stands elsewhere, or no record has come; ErrNotAssigned; ErrOperationPending,
+// and the context's.
+func (r *Runner) Skip(ctx context.Context, tp TopicPartition, offset int64) error {
+	return r.ask(ctx, observe.OperationSkip, tp, func(ctx context.Context, m *Member) error { return m.Skip(ctx, tp, offset) })
+}
+
+// ask finds the member that holds a partition.
+func (r *Runner) ask(ctx context.Context, name observe.Operation, tp TopicPartition, f func(context.Context, *Member) error) error {
+	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
+	defer cancel()
+	for _, p := range r.roster.list() {
+		if err := f(ctx, p.member); !errors.Is(err, ErrNotHere) {
+			return err
+		}
+	}
+	return notAssigned(name, tp, "")
+}
+
+// ToEarliest is the first record that a log still has, for Runner.Seek.
+func ToEarliest() LogPosition { return event.ToEarliest() }
+
+// ToLatest is the end of a log: the next record to be written.
+func ToLatest() LogPosition { return event.ToLatest() }
+
+// ToTime is the first record whose timestamp is t or later; the end of the log where there is none.
+func ToTime(t time.Time) LogPosition { return event.ToTime(t) }
+
+// ToOffset is the record with an offset, or the next one that the log has.
+func ToOffset(n int64) LogPosition { return event.ToOffset(n) }
