@@ -70,7 +70,7 @@ func (w *pollerWriter) hooks() Hooks {
 func (w *pollerWriter) run(ctx context.Context, r *Runner) {
 	minute := time.NewTicker(time.Minute)
 	defer minute.Stop()
-	calm := time.NewTimer(0)
+	calm := time.NewTimer(pollerCalm)
 	defer calm.Stop()
 	for {
 		select {
