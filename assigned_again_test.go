@@ -32,8 +32,8 @@ func TestAssignedWhileHeld(t *testing.T) {
 		pass(time.Second)
 		d.listener.Assigned([]TopicPartition{{Topic: "t"}})
 		pass(time.Second)
-		if _, partitions, _ := r.runner.workers.Counts(); partitions != 1 || r.runner.budget.Partitions.Load() != 1 {
-			t.Errorf("%d partitions share the workers, %d the budget; want 1", partitions, r.runner.budget.Partitions.Load())
+		if _, partitions, _ := r.runner.shared.Workers.Counts(); partitions != 1 || r.runner.shared.Budget.Partitions.Load() != 1 {
+			t.Errorf("%d partitions share the workers, %d the budget; want 1", partitions, r.runner.shared.Budget.Partitions.Load())
 		}
 		if n := len(r.events()); n != 1 {
 			t.Errorf("%d invocations while the first still runs", n)
@@ -43,8 +43,8 @@ func TestAssignedWhileHeld(t *testing.T) {
 		if n := len(r.events()); n != 2 { // what the former life handled resolves nothing
 			t.Errorf("%d invocations, want 2", n)
 		}
-		if k := b.Committed("g", "t", 0).Offset; k != 3 || r.runner.budget.Used.Load() != 0 {
-			t.Errorf("committed %d, %d bytes in the budget", k, r.runner.budget.Used.Load())
+		if k := b.Committed("g", "t", 0).Offset; k != 3 || r.runner.shared.Budget.Used.Load() != 0 {
+			t.Errorf("committed %d, %d bytes in the budget", k, r.runner.shared.Budget.Used.Load())
 		}
 		r.mustStop()
 	})

@@ -33,8 +33,8 @@ func TestOpenCircuitFetchesAgain(t *testing.T) {
 				b.CreateTopic("t", 3)
 				var well atomic.Bool
 				s := defaults()
-				s.BatchSize, s.retry = 1, c.retry
-				s.minimumPollers, s.maximumPollers = pollers, pollers
+				s.BatchSize, s.Retry = 1, c.retry
+				s.MinimumPollers, s.MaximumPollers = pollers, pollers
 				r := newRig(t, b, s, func(context.Context, KafkaEvent) error {
 					if well.Load() {
 						return nil
@@ -98,7 +98,7 @@ func TestPartialFailuresAndCircuit(t *testing.T) {
 			b := membroker.NewBroker(t)
 			b.CreateTopic("t", 1)
 			s := defaults()
-			s.BatchSize, s.Window, s.retry = 10, 3*time.Second, verdict.Policy{MaximumRetryAttempts: 0, Partial: true}
+			s.BatchSize, s.Window, s.Retry = 10, 3*time.Second, verdict.Policy{MaximumRetryAttempts: 0, Partial: true}
 			r := newRig(t, b, s, func(_ context.Context, e KafkaEvent) error {
 				var items []ItemID
 				for _, rec := range e.Records["t-0"][:c.bad] {
@@ -116,4 +116,38 @@ func TestPartialFailuresAndCircuit(t *testing.T) {
 			r.mustStop()
 		})
 	}
+}
+
+// A process whose partitions have all gone has nothing to try an open circuit with: it closes when its cooldown ends, and no
+// condition is left of it.
+func TestCircuitWithoutPartitions(t *testing.T) {
+	inBubble(t, "one process of two", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		s := defaults()
+		s.BatchSize = 1
+		failing := func(context.Context, KafkaEvent) error { return errors.New("down") }
+		breaker := WithCircuitBreaker(CircuitBreaker{Failures: 3, Cooldown: 10 * time.Second})
+		first, second := newRig(t, b, s, failing, breaker).start(), newRig(t, b, s, failing, breaker).start()
+		pass(30 * time.Second)
+		b.Produce("t", membroker.Record{})
+		pass(5 * time.Second)
+		with, without := first, second
+		if !with.runner.Status().CircuitOpen {
+			with, without = second, first
+		}
+		if st := with.runner.Status(); !st.CircuitOpen || len(st.Conditions) == 0 {
+			t.Fatalf("the circuit did not open: %+v", st)
+		}
+		b.Revoke(TopicPartition{Topic: "t"})
+		pass(time.Minute)
+		if n := len(without.runner.Status().Partitions); n != 1 {
+			t.Fatalf("the other process holds %d partitions", n)
+		}
+		if st := with.runner.Status(); st.CircuitOpen || len(st.Conditions) > 0 {
+			t.Errorf("it stands without a partition: %+v", st)
+		}
+		with.mustStop()
+		without.mustStop()
+	})
 }

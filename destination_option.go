@@ -50,9 +50,9 @@ func (o *options) checkDestination(m Mapping) error {
 }
 
 // limitRetries makes infinite retries those of a mapping with a destination.
-func (o *options) limitRetries(s *settings) {
-	if o.destination != nil && s.retry.MaximumRetryAttempts < 0 {
-		s.retry.MaximumRetryAttempts = retriesWithDestination
+func (o *options) limitRetries(s *Settings) {
+	if o.destination != nil && s.Retry.MaximumRetryAttempts < 0 {
+		s.Retry.MaximumRetryAttempts = retriesWithDestination
 	}
 }
 

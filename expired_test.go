@@ -15,7 +15,7 @@ func TestExpiredUnitTakesItsFailuresAlong(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 1)
 		s := defaults()
-		s.maxAge = 5 * time.Minute
+		s.MaxAge = 5 * time.Minute
 		r := newRig(t, b, s, func(context.Context, KafkaEvent) error { return errors.New("no") }).start()
 		b.Produce("t", membroker.Record{})
 		pass(10 * time.Minute)
@@ -32,11 +32,11 @@ func TestExpiredUnitTakesItsFailuresAlong(t *testing.T) {
 		if n := len(r.events()) - tries; n < 3 {
 			t.Errorf("the next one was tried %d times within 4s: its pauses are those of the one before", n)
 		}
-		if used := r.runner.budget.Used.Load(); used <= 0 {
+		if used := r.runner.shared.Budget.Used.Load(); used <= 0 {
 			t.Errorf("the budget has %d bytes while one waits", used)
 		}
 		pass(10 * time.Minute)
-		if used, k := r.runner.budget.Used.Load(), b.Committed("g", "t", 0).Offset; used != 0 || k != 2 {
+		if used, k := r.runner.shared.Budget.Used.Load(), b.Committed("g", "t", 0).Offset; used != 0 || k != 2 {
 			t.Errorf("in the end the budget has %d bytes, committed %d", used, k)
 		}
 		r.mustStop()

@@ -11,6 +11,8 @@ import (
 	"github.com/esm-go/esm/destination"
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/internal/start"
+	"github.com/esm-go/esm/internal/stop"
 )
 
 // The accepted commit of a start, or where to go on, for a partition whose assignment has ended starts nothing: the client
@@ -19,41 +21,41 @@ func TestStartsOfDeadPartitions(t *testing.T) {
 	inBubble(t, "one fence at a time", func(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 1)
-		m := newMember(newRig(t, b, startingAt(driver.AtEnd), nil).runner.core)
+		m := NewMember(newRig(t, b, startingAt(driver.AtEnd), nil).runner.shared)
 		tp := TopicPartition{Topic: "t"}
 		now := time.Now()
 		dead := m.admit(tp)
-		dead.found = &startAnswer{offset: 3, committed: -1}
+		dead.found = &start.Answer{Offset: 3, Committed: -1}
 		m.remove(dead)
 		living := m.admit(tp)
 		m.accepted(now, dead, 3)
-		if len(m.toStart) != 0 || dead.phase != starting {
-			t.Errorf("the start of a partition that went: %+v", m.toStart)
+		if len(m.flow.toStart) != 0 || dead.phase != starting {
+			t.Errorf("the start of a partition that went: %+v", m.flow.toStart)
 		}
-		found := &startAnswer{offset: 3, committed: 3}
+		found := &start.Answer{Offset: 3, Committed: 3}
 		m.startFound(now, living, found)
-		if len(m.toStart) != 1 || living.phase != running {
-			t.Fatalf("started %+v", m.toStart)
+		if len(m.flow.toStart) != 1 || living.phase != running {
+			t.Fatalf("started %+v", m.flow.toStart)
 		}
 		m.startFound(now, living, found)
 		m.launch(now, living, found)
-		m.startFound(now, living, &startAnswer{offset: 9, committed: -1})
-		if len(m.toStart) != 1 || living.found != nil || len(m.begun) != 0 {
-			t.Errorf("started twice: %+v", m.toStart)
+		m.startFound(now, living, &start.Answer{Offset: 9, Committed: -1})
+		if len(m.flow.toStart) != 1 || living.found != nil || len(m.commits.begun) != 0 {
+			t.Errorf("started twice: %+v", m.flow.toStart)
 		}
 		m.revoke(now, []TopicPartition{tp}, make(chan struct{}))
-		m.relocate(now, tp, 3, nowhere)
-		m.move(now, living, 3, startAnswer{offset: 5, leaderEpoch: -1})
-		if len(m.toStart) != 1 || len(m.queuedLookups) != 0 || living.next != 3 {
-			t.Errorf("a partition that is going was moved: %+v", m.toStart)
+		m.relocate(now, tp, 3, start.Nowhere)
+		m.move(now, living, 3, start.Answer{Offset: 5, LeaderEpoch: -1})
+		if len(m.flow.toStart) != 1 || len(m.lookups.queued) != 0 || living.next != 3 {
+			t.Errorf("a partition that is going was moved: %+v", m.flow.toStart)
 		}
 		m.remove(living)
 		m.revocation = nil
 		waiting := m.admit(tp) // its start is being committed
-		waiting.found = &startAnswer{offset: 7, committed: -1}
+		waiting.found = &start.Answer{Offset: 7, Committed: -1}
 		m.startFound(now, waiting, found)
-		if len(m.toStart) != 1 || len(m.begun) != 0 || waiting.found.offset != 7 {
-			t.Errorf("a start that is being committed was found again: %+v", m.begun)
+		if len(m.flow.toStart) != 1 || len(m.commits.begun) != 0 || waiting.found.Offset != 7 {
+			t.Errorf("a start that is being committed was found again: %+v", m.commits.begun)
 		}
 		m.remove(waiting)
 	})
@@ -123,7 +125,7 @@ func TestClientFailsInAStop(t *testing.T) {
 			return ctx.Err()
 		}).start()
 		pass(time.Second)
-		_, handlers := stopBound(defaultStopTimeout)
+		_, handlers := stop.Bound(stop.DefaultTimeout)
 		began := time.Now()
 		r.cancel()
 		pass(10 * time.Second)

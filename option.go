@@ -14,6 +14,7 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/internal/batch"
 	"github.com/esm-go/esm/internal/limit"
+	"github.com/esm-go/esm/internal/stop"
 	"github.com/esm-go/esm/scaling"
 )
 
@@ -57,7 +58,7 @@ func newOptions(opts []Option) *options {
 	hostname, _ := os.Hostname() // only a name in the broker's logs
 	o := &options{
 		logger:        slog.Default(),
-		stopTimeout:   defaultStopTimeout,
+		stopTimeout:   stop.DefaultTimeout,
 		revokeTimeout: -1,
 		bufferBytes:   64 << 20,
 		backoff:       limit.Backoff{First: 100 * time.Millisecond, Most: 30 * time.Second},
@@ -99,6 +100,12 @@ func (o *options) check(ok bool, name string, value any, want string) {
 	if !ok {
 		o.errs = append(o.errs, fmt.Errorf("esm: %s(%v): want %s", name, value, want))
 	}
+}
+
+// config is what they say to members.
+func (o *options) config() Config {
+	return Config{Driver: o.driver, StopTimeout: o.stopTimeout, RevokeTimeout: o.revokeTimeout, InvocationTimeout: o.invocationTimeout,
+		LagInterval: o.lagInterval, CommitInterval: o.commitInterval, Backoff: o.backoff, Cooldown: o.breaker.Cooldown, Seed: o.seed}
 }
 
 func (o *options) err() error { return errors.Join(o.errs...) }
@@ -357,7 +364,7 @@ func WithDialer(dial func(ctx context.Context, network, address string) (net.Con
 
 // warnOf tells of limits that cannot meet: a batch that has no room in the budget even when its records are empty goes when
 // the budget is full.
-func (o *options) warnOf(s *settings) {
+func (o *options) warnOf(s *Settings) {
 	if need := s.BatchSize * batch.RecordWeight; need > o.bufferBytes {
 		o.logger.Warn("WithBufferBytes has no room for BatchSize records: batches are sent when the buffer is full",
 			"BatchSize", s.BatchSize, "bufferBytes", o.bufferBytes, "need", need)

@@ -14,7 +14,7 @@ func TestASlotIsGivenBackWhereThereIsNothingToDo(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 2)
 		s := polling(2, 2)
-		s.maxAge = time.Minute
+		s.MaxAge = time.Minute
 		took := 90 * time.Second
 		r := newRig(t, b, s, func(context.Context, KafkaEvent) error { time.Sleep(took); return nil }, WithWorkers(1)).start()
 		pass(time.Minute)

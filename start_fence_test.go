@@ -11,6 +11,7 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/internal/start"
 )
 
 // A start that was looked up before the partition was revoked belongs to an assignment that is over: committed after it,
@@ -218,11 +219,11 @@ func TestTruncatedLogThatGrewAgain(t *testing.T) {
 func TestAnswersForDeadPartitionsAreNotTakenIn(t *testing.T) {
 	inBubble(t, "one fence at a time", func(t *testing.T) {
 		b := membroker.NewBroker(t)
-		m := newMember(newRig(t, b, startingAt(driver.AtEnd), nil).runner.core)
+		m := NewMember(newRig(t, b, startingAt(driver.AtEnd), nil).runner.shared)
 		tp := TopicPartition{Topic: "t"}
 		answer := func(p *partition) lookup {
-			m.lookingUp++
-			return lookup{kind: lookupStart, parts: []*partition{p}, names: []TopicPartition{tp}, found: []startAnswer{{offset: 3, committed: -1}}}
+			m.lookups.underWay++
+			return lookup{Question: start.Question{Kind: start.Begin, Names: []TopicPartition{tp}, Found: []start.Answer{{Offset: 3, Committed: -1}}}, parts: []*partition{p}}
 		}
 		dead := m.admit(tp)
 		m.remove(dead)
@@ -230,20 +231,20 @@ func TestAnswersForDeadPartitionsAreNotTakenIn(t *testing.T) {
 		draining := m.admit(tp)
 		m.revoke(time.Now(), []TopicPartition{tp}, make(chan struct{}))
 		m.answered(time.Now(), answer(draining))
-		if len(m.begun) != 0 || dead.found != nil || draining.found != nil {
-			t.Errorf("taken in: %v", m.begun)
+		if len(m.commits.begun) != 0 || dead.found != nil || draining.found != nil {
+			t.Errorf("taken in: %v", m.commits.begun)
 		}
 		m.remove(draining)
 		m.revocation = nil
 		living := m.admit(tp)
 		m.answered(time.Now(), answer(living))
-		if len(m.begun) != 1 {
+		if len(m.commits.begun) != 1 {
 			t.Fatal("the answer for a partition that lives was passed over")
 		}
 		m.remove(living)
 		m.advanceCommit(time.Now())
-		if m.committing != nil {
-			t.Errorf("committing %+v for a partition that was lost", m.committing.commits)
+		if m.commits.underWay != nil {
+			t.Errorf("committing %+v for a partition that was lost", m.commits.underWay.commits)
 		}
 	})
 }
@@ -270,4 +271,94 @@ func TestRecreatedTopicWithoutIDs(t *testing.T) {
 		}
 		r.mustStop()
 	})
+}
+
+// A position that was looked up comes with the leader epoch of the log that it was looked up in, and the commit of it says
+// so: a log that is cut below it and grows again before anything of it was read is noticed all the same.
+func TestTruncatedBeforeAnythingWasRead(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		at    driver.OffsetAt
+		lost  int64 // the log's start is moved there before the mapping asks
+		again bool  // another process reads on, from the commit
+	}{
+		{"at the end", driver.AtEnd, 0, false},
+		{"at the end, read on by another process", driver.AtEnd, 0, true},
+		{"at a time", driver.OffsetAt(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()), 0, false},
+		{"at the beginning, behind what retention took", driver.AtEarliest, 5, false},
+	} {
+		inBubble(t, c.name, func(t *testing.T) {
+			b := membroker.NewBroker(t)
+			b.CreateTopic("t", 1)
+			b.Produce("t", numbered(5)...)
+			b.DeleteRecords("t", 0, c.lost)
+			r := newRig(t, b, startingAt(c.at), nil).start()
+			pass(3 * time.Second)
+			if c.again {
+				r.mustStop()
+			}
+			release := b.Hang(membroker.OpPoll)
+			b.Truncate("t", 0, 2)
+			b.Produce("t", numbered(8)...)
+			release()
+			if c.again {
+				r = newRig(t, b, startingAt(c.at), nil).start()
+			}
+			pass(10 * time.Second)
+			if got := r.seen(0); got != "[2 3 4 5 6 7 8 9]" {
+				t.Errorf("handled %s, want 2 to 9", got)
+			}
+			r.mustStop()
+		})
+	}
+}
+
+// A position that does not exist, and exists again by the time the log's ends are asked for, is gone on at with the epoch of
+// what was read before it: what grew there may be another log's.
+func TestPositionThatExistsAgain(t *testing.T) {
+	inBubble(t, "a client that did not notice the cut", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		b.MoveLeader("t", 0)
+		b.Produce("t", numbered(6)...)
+		var starts []driver.Start
+		d := &tap{Driver: b.Driver()}
+		r := newRig(t, b, defaults(), nil, WithDriver(d)).start()
+		pass(3 * time.Second)
+		d.set(func(d *tap) { d.started = func(s []driver.Start) { starts = append(starts, s...) } })
+		b.Report("g", &driver.Error{Kind: driver.KindOffsetOutOfRange, TopicPartition: TopicPartition{Topic: "t"}, Offset: 6, Err: errors.New("script")})
+		pass(3 * time.Second)
+		if len(starts) != 1 || starts[0].Offset != 6 || starts[0].LeaderEpoch != 1 {
+			t.Errorf("started at %+v, want 6 of epoch 1", starts)
+		}
+		r.mustStop()
+	})
+}
+
+// A client that refuses every position is not given the next one in a loop.
+func TestRefusedPositionsAreNotALoop(t *testing.T) {
+	for _, kind := range []driver.Kind{driver.KindOffsetOutOfRange, driver.KindTruncated} {
+		inBubble(t, kind.String(), func(t *testing.T) {
+			b := membroker.NewBroker(t)
+			b.CreateTopic("t", 1)
+			b.Produce("t", numbered(6)...)
+			r := newRig(t, b, defaults(), nil).start()
+			pass(3 * time.Second)
+			n := b.Calls(membroker.OpListOffsets)
+			began, asked := time.Now(), 0
+			for time.Since(began) < time.Minute {
+				b.Report("g", &driver.Error{Kind: kind, TopicPartition: TopicPartition{Topic: "t"}, Offset: -1, To: 0, Err: errors.New("script")})
+				pass(10 * time.Millisecond)
+			}
+			if asked = b.Calls(membroker.OpListOffsets) - n; asked > 60 {
+				t.Errorf("the broker was asked %d times in a minute", asked)
+			}
+			b.Produce("t", numbered(1)...)
+			pass(10 * time.Second)
+			if st := r.runner.Status(); st.SumOffsetLag != 0 || len(st.Conditions) > 0 {
+				t.Errorf("it is not well again: %v", st)
+			}
+			r.mustStop()
+		})
+	}
 }

@@ -19,6 +19,7 @@ type tap struct {
 	listed    func(queries []driver.OffsetQuery, answers []driver.OffsetAnswer)
 	list      func(ctx context.Context, c driver.Consumer, queries []driver.OffsetQuery) ([]driver.OffsetAnswer, error)
 	commit    func(commits []driver.Commit)
+	started   func(starts []driver.Start)
 }
 
 func (d *tap) Open(cfg driver.Config, l driver.Listener) (driver.Consumer, error) {
@@ -82,4 +83,14 @@ func (c *tapped) Commit(ctx context.Context, commits []driver.Commit) error {
 		f(commits)
 	}
 	return c.Consumer.Commit(ctx, commits)
+}
+
+func (c *tapped) Start(starts []driver.Start) {
+	c.d.mu.Lock()
+	f := c.d.started
+	c.d.mu.Unlock()
+	if f != nil {
+		f(starts)
+	}
+	c.Consumer.Start(starts)
 }

@@ -142,6 +142,17 @@ func (c *Circuit) Stuck() (until time.Time, stuck bool) {
 	return c.until, c.open && c.busy == 0
 }
 
+// Abandon closes a circuit whose cooldown has ended and that nothing is tried with; it reports whether it did. It is for a
+// process that has nothing to try it with any more.
+func (c *Circuit) Abandon(now time.Time) (closed bool) {
+	if !c.enabled {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.open && c.busy == 0 && !now.Before(c.until) && c.succeeded()
+}
+
 // Busy returns how many invocations are under way, 0 where the circuit is not in use.
 func (c *Circuit) Busy() int {
 	c.mu.Lock()

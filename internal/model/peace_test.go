@@ -2,7 +2,6 @@ package model
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing/synctest"
 	"time"
@@ -162,10 +161,6 @@ func (w *world) unsettled() string {
 			return fmt.Sprintf("%s: %v", p.name, err)
 		}
 		st := p.runner.Status()
-		if len(st.Partitions) == 0 { // it has nothing to try its circuit with, nor ends to ask for
-			st.CircuitOpen = false
-			st.Conditions = slices.DeleteFunc(st.Conditions, func(c esm.Condition) bool { return c.Kind == "circuit open" || c.Op == esm.OpLag })
-		}
 		switch {
 		case st.State != esm.Enabled:
 			return fmt.Sprintf("%s: the state is %s", p.name, st.State)
