@@ -268,3 +268,36 @@ func TestReadyWaitsForAllPartitions(t *testing.T) {
 		r.mustStop()
 	})
 }
+
+// Nothing of a partition that is going is invoked any more, also where its revocation waits for a commit.
+func TestNoInvocationOfWhatGoes(t *testing.T) {
+	inBubble(t, "a batch fails while its partition goes, and a commit takes long", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		s := defaults()
+		s.BatchSize = 1
+		calls := 0
+		r := newRig(t, b, s, func(_ context.Context, e KafkaEvent) error {
+			if e.Records["t-0"][0].Offset == 0 {
+				return nil
+			}
+			calls++
+			time.Sleep(2 * time.Second)
+			return errors.New("no")
+		}, WithRevokeTimeout(20*time.Second)).start()
+		release := b.Hang(membroker.OpCommit)
+		b.Produce("t", numbered(2)...)
+		pass(time.Second)
+		if calls != 1 {
+			t.Fatalf("%d calls", calls)
+		}
+		b.Revoke()
+		pass(5500 * time.Millisecond) // the handler has failed 4.5s ago, and the commit of the first record is still on its way
+		if calls != 1 {
+			t.Errorf("%d calls: a partition that goes was invoked again", calls)
+		}
+		release()
+		pass(time.Second)
+		r.mustStop()
+	})
+}
