@@ -28,6 +28,11 @@ type partitionPage struct {
 	Confirm          bool // the record at Position is to be skipped, if that is confirmed
 }
 
+// partitionPath is the path of a partition's page.
+func (c *console) partitionPath(id string, tp esm.TopicPartition) string {
+	return c.o.prefix + "/mappings/" + id + "/partition?topic=" + url.QueryEscape(tp.Topic) + "&partition=" + strconv.Itoa(int(tp.Partition))
+}
+
 // partitionOf is the partition that a request names, as it stands.
 func (c *console) partitionOf(r *http.Request) (v partitionPage, m esm.Mapping, err error) {
 	id := strings.ToLower(r.PathValue("id"))
@@ -139,7 +144,7 @@ func (c *console) onPartition(name string, do func(ctx context.Context, r *esm.R
 		}
 		if err == nil {
 			c.o.logger.Warn("the console was asked for an operation on a partition", "operation", name, "UUID", v.ID, "partition", v.Name)
-			c.done(w, r, "/mappings/"+v.ID+"/partition?"+url.Values{"topic": {v.Topic}, "partition": {strconv.Itoa(int(v.Partition))}}.Encode())
+			c.done(w, r, strings.TrimPrefix(c.partitionPath(v.ID, esm.TopicPartition{Topic: v.Topic, Partition: v.Partition}), c.o.prefix))
 			return nil
 		}
 		fresh, _, again := c.partitionOf(r)
