@@ -140,6 +140,7 @@ func TestHeadAmongOthers(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 1)
 		r := newMapped(t, b, memoryMapping(), nil).start()
+		pass(5 * time.Second) // until the client has told where the log ends
 		m := r.runner.roster.list()[0].member
 		m.do(func() {
 			p := m.parts[TopicPartition{Topic: "t"}]

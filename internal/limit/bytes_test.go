@@ -5,7 +5,8 @@ import "testing"
 // While less than half of the budget is in use a partition may hold what it likes; from there on its fair share of the other
 // half. Partitions are fetched again when three eighths are in use.
 func TestBytesBounds(t *testing.T) {
-	b := Bytes{Limit: 1000}
+	var b Bytes
+	b.Limit.Store(1000)
 	b.Partitions.Store(10)
 	if n := b.Share(); n != 50 {
 		t.Fatalf("a share of %d, want 50", n)
