@@ -112,8 +112,10 @@ func (r *Runner) work(ctx context.Context) error {
 	}
 	r.client.Credentials = credentials
 	r.inForce(credentials, false)
+	client := clientOf(r.opts.driver)
 	r.log.Info("event source mapping starts", "UUID", r.uuid, "FunctionName", r.functionName, "ConsumerGroupId", r.client.GroupID,
-		"Topics", r.client.Topics, "bootstrap", r.bootstrap, "driver", r.opts.driver.Name())
+		"Topics", r.client.Topics, "bootstrap", r.bootstrap, "driver", r.opts.driver.Name(), "client", client.Name, "version", client.Version,
+		"reading", client.Reading)
 	out, err := r.openDestination(ctx, r.client)
 	if err != nil {
 		return err
@@ -123,11 +125,11 @@ func (r *Runner) work(ctx context.Context) error {
 		watchers.Go(func() { r.checkDestination(ctx, out) })
 	}
 	rotations := make(chan rotation)
-	client := r.client
-	watchers.Go(func() { r.watchSecrets(ctx, client, rotations) })
+	config := r.client
+	watchers.Go(func() { r.watchSecrets(ctx, config, rotations) })
 	if r.handshakes() {
-		client := r.client
-		watchers.Go(func() { r.watchHandshakes(ctx, client) })
+		config := r.client
+		watchers.Go(func() { r.watchHandshakes(ctx, config) })
 	}
 	var tooLate <-chan time.Time
 	if d := r.opts.startTimeout; d > 0 {
@@ -309,7 +311,8 @@ func (r *Runner) Status() Status {
 	if until := s.Credentials.Expires; !until.IsZero() {
 		s.Credentials.DaysLeft = int(time.Until(until) / (24 * time.Hour))
 	}
-	s.UUID, s.FunctionName, s.ConsumerGroupID, s.Driver = r.uuid, r.functionName, r.client.GroupID, r.opts.driver.Name()
+	s.UUID, s.FunctionName, s.ConsumerGroupId, s.Driver = r.uuid, r.functionName, r.client.GroupID, r.opts.driver.Name()
+	s.Client = clientOf(r.opts.driver)
 	s.Conditions = r.conditions.list()
 	s.LastProcessingResult, s.Diagnosis = r.lastResult(s.Conditions)
 	mark(&s)

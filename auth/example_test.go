@@ -32,7 +32,7 @@ func ExampleResolve_error() {
 }
 
 func ExampleCredentials_Classify() {
-	err := fmt.Errorf("joining the group: %w", kerr.GroupAuthorizationFailed) // as franz-go returns it
+	err := fmt.Errorf("joining the group: %w", kerr.GroupAuthorizationFailed)    // as franz-go returns it
 	diagnosis := new(auth.Credentials).Classify(err, "orders", "orders-mapping") // without credentials
 	fmt.Println(diagnosis.Text, diagnosis.Code)
 	fmt.Println(diagnosis.Detail)
