@@ -6,12 +6,13 @@ import (
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/batch"
 	"github.com/esm-go/esm/internal/size"
+	"github.com/esm-go/esm/internal/start"
 )
 
 // change takes in a Listener call of the driver and sees to it that it is answered: at once, but for a revocation,
 // which waits for the partitions' work.
-func (m *member) change(now time.Time, msg message) {
-	m.counters.rebalances.Add(1)
+func (m *Member) change(now time.Time, msg message) {
+	m.shared.Counters.Rebalances.Add(1)
 	switch msg.kind {
 	case assigned:
 		m.assign(msg.parts)
@@ -25,10 +26,10 @@ func (m *member) change(now time.Time, msg message) {
 }
 
 // assign takes partitions in. They are held by the driver until their start is found.
-func (m *member) assign(tps []TopicPartition) {
+func (m *Member) assign(tps []TopicPartition) {
 	m.lostSince.Store(0)
-	m.diagnosis.healed()
-	m.joined()
+	m.shared.Conditions.Diagnosis.Healed()
+	m.troubles.Joined()
 	life := m.consumer.Member().Rebalances
 	for _, tp := range tps {
 		if old := m.parts[tp]; old != nil {
@@ -37,17 +38,17 @@ func (m *member) assign(tps []TopicPartition) {
 		m.admit(tp).assignment = life
 	}
 	if len(tps) > 0 {
-		m.lookUp(lookup{kind: lookupStart, parts: m.pick(tps)})
-		m.nextOthers = time.Now().Add(othersAfter)
-		m.log.Info("partitions assigned", "partitions", len(tps), "of", len(m.parts))
+		m.lookups.add(lookup{Question: start.Question{Kind: start.Begin}, parts: m.pick(tps)})
+		m.lookups.nextOthers = time.Now().Add(othersAfter)
+		m.shared.Log.Info("partitions assigned", "partitions", len(tps), "of", len(m.parts))
 	} else {
 		m.announce()
 	}
-	m.hooks.assigned(AssignmentInfo{Partitions: tps})
+	m.shared.Hooks.Assigned(AssignmentInfo{Partitions: tps})
 }
 
 // admit makes the state of a partition.
-func (m *member) admit(tp TopicPartition) *partition {
+func (m *Member) admit(tp TopicPartition) *partition {
 	p := &partition{
 		TopicPartition: tp,
 		Lane:           batch.Lane[*partition]{Key: event.PartitionKey(tp.Topic, tp.Partition), Overhead: size.Partition(tp.Topic, tp.Partition)},
@@ -57,15 +58,15 @@ func (m *member) admit(tp TopicPartition) *partition {
 	}
 	p.Owner = p
 	m.parts[tp] = p
-	m.budget.Partitions.Add(1)
-	m.workers.Assign(1)
+	m.shared.Budget.Partitions.Add(1)
+	m.shared.Workers.Assign(1)
 	if why := m.standing(); why != 0 {
 		m.pause(p, why)
 	}
 	return p
 }
 
-func (m *member) pick(tps []TopicPartition) []*partition {
+func (m *Member) pick(tps []TopicPartition) []*partition {
 	parts := make([]*partition, 0, len(tps))
 	for _, tp := range tps {
 		if p := m.parts[tp]; p != nil {
@@ -77,19 +78,19 @@ func (m *member) pick(tps []TopicPartition) []*partition {
 
 // remove ends a partition's life here. What is in flight for it goes on, but means nothing any more; when nothing of
 // its batch is ours any longer, its context ends.
-func (m *member) remove(p *partition) {
+func (m *Member) remove(p *partition) {
 	m.unqueue(p)
 	m.forsake(p)
 	m.release(p, p.Held())
-	delete(m.budgetPaused, p)
+	delete(m.flow.full, p)
 	p.alive = false
 	p.gone.Store(true)
 	delete(m.parts, p.TopicPartition)
-	m.gone(p.TopicPartition)
-	m.budget.Partitions.Add(-1)
-	m.workers.Assign(-1)
+	m.troubles.Gone(p.TopicPartition, m.reads)
+	m.shared.Budget.Partitions.Add(-1)
+	m.shared.Workers.Assign(-1)
 	if inv := p.inflight; inv != nil {
-		m.roster.hold(p.TopicPartition)
+		m.shared.Orphans.Hold(p.TopicPartition)
 		if inv.living--; inv.living == 0 {
 			inv.abort(ErrPartitionsGone)
 		}
@@ -97,7 +98,7 @@ func (m *member) remove(p *partition) {
 }
 
 // lose drops partitions that another member may own already: no commit, no waiting.
-func (m *member) lose(now time.Time, tps []TopicPartition) {
+func (m *Member) lose(now time.Time, tps []TopicPartition) {
 	parts := m.pick(tps)
 	info := AssignmentInfo{Partitions: tps}
 	for _, p := range parts {
@@ -109,8 +110,8 @@ func (m *member) lose(now time.Time, tps []TopicPartition) {
 	if len(m.parts) == 0 {
 		m.lostSince.Store(now.UnixNano())
 	}
-	m.log.Warn("partitions lost", "partitions", len(parts), "inFlight", info.InFlight)
-	m.hooks.lost(info)
+	m.shared.Log.Warn("partitions lost", "partitions", len(parts), "inFlight", info.InFlight)
+	m.shared.Hooks.Lost(info)
 }
 
 // revocation is a Listener.Revoked that waits for its partitions' work. There is one at most.
@@ -123,19 +124,19 @@ type revocation struct {
 }
 
 // revoke begins to drain partitions. The others go on meanwhile.
-func (m *member) revoke(now time.Time, tps []TopicPartition, answered chan struct{}) {
-	r := &revocation{tps: tps, parts: m.pick(tps), deadline: now.Add(m.opts.revokeTimeout), answered: answered}
+func (m *Member) revoke(now time.Time, tps []TopicPartition, answered chan struct{}) {
+	r := &revocation{tps: tps, parts: m.pick(tps), deadline: now.Add(m.shared.Config.RevokeTimeout), answered: answered}
 	for _, p := range r.parts {
 		m.unqueue(p)
 		p.recall(ErrPartitionsGone)
 		p.phase = draining // one that has not begun is not begun any more
-		m.markDirty(p)
+		m.commits.mark(p)
 	}
 	m.revocation = r
 }
 
 // advanceRevocation answers a revocation when its work is done and committed, or its time is up.
-func (m *member) advanceRevocation(now time.Time) {
+func (m *Member) advanceRevocation(now time.Time) {
 	r := m.revocation
 	if r == nil {
 		return
@@ -151,17 +152,17 @@ func (m *member) advanceRevocation(now time.Time) {
 			m.at(r.deadline)
 			return
 		}
-		r.settle = now.Add(min(m.opts.revokeTimeout, finalCommitTimeout))
+		r.settle = now.Add(min(m.shared.Config.RevokeTimeout, finalCommitTimeout))
 	}
 	if now.Before(r.settle) && m.stop.phase < closing {
 		for _, p := range r.parts {
-			if p.alive && p.dirty() || m.committing != nil && m.committing.has(p) {
+			if p.alive && p.dirty() || m.commits.underWay != nil && m.commits.underWay.has(p) {
 				m.at(r.settle)
 				return
 			}
 		}
-	} else if m.committing != nil {
-		m.counters.abandonedCommits.Add(1)
+	} else if m.commits.underWay != nil {
+		m.shared.Counters.AbandonedCommits.Add(1)
 	}
 	info := AssignmentInfo{Partitions: r.tps}
 	for _, p := range r.parts {
@@ -178,6 +179,6 @@ func (m *member) advanceRevocation(now time.Time) {
 		m.announce() // what goes may be all that had not started
 	}
 	close(r.answered)
-	m.log.Info("partitions revoked", "partitions", len(r.parts), "inFlight", info.InFlight)
-	m.hooks.revoked(info)
+	m.shared.Log.Info("partitions revoked", "partitions", len(r.parts), "inFlight", info.InFlight)
+	m.shared.Hooks.Revoked(info)
 }

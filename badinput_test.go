@@ -10,6 +10,7 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/internal/condition"
 )
 
 // Bad input that the engine meets. What New refuses is in TestHandlerEnds and the tests of Mapping.Validate; what takes a
@@ -24,16 +25,16 @@ func TestUnreachableBroker(t *testing.T) {
 		r := newMapped(t, b, memoryMapping(), nil, WithHooks(Hooks{Error: func(i ErrorInfo) { said = append(said, i) }})).launch()
 		pass(10 * time.Minute)
 		var source *driver.Error
-		if len(said) == 0 || said[0].LastProcessingResult != resultConnection || !errors.As(said[0].Err, &source) || source.Kind != driver.KindUnavailable {
+		if len(said) == 0 || said[0].LastProcessingResult != condition.ResultConnection || !errors.As(said[0].Err, &source) || source.Kind != driver.KindUnavailable {
 			t.Errorf("Hooks.Error was told %+v", said)
 		}
-		if s := r.runner.Status(); s.State != Creating || s.LastProcessingResult != resultConnection || len(s.Partitions) != 0 {
+		if s := r.runner.Status(); s.State != Creating || s.LastProcessingResult != condition.ResultConnection || len(s.Partitions) != 0 {
 			t.Errorf("status %+v", s)
 		}
 		b.Start()
 		<-r.runner.Ready()
 		pass(5 * time.Second)
-		if got := r.seen(0); got != "[0 1 2]" || r.runner.Status().LastProcessingResult != resultOK {
+		if got := r.seen(0); got != "[0 1 2]" || r.runner.Status().LastProcessingResult != condition.ResultOK {
 			t.Errorf("handled %s; %s", got, r.runner.Status().LastProcessingResult)
 		}
 		r.mustStop()

@@ -81,7 +81,7 @@ func (h hoard) play() (over int64, err error) {
 		}
 		return nil
 	}, WithDriver(d), WithBufferBytes(hoardBudget))
-	d.used = r.runner.budget.Used.Load
+	d.used = r.runner.shared.Budget.Used.Load
 	r.start()
 	pass(time.Hour)
 	if err := r.stop(); err != nil {
@@ -103,7 +103,7 @@ func (h hoard) play() (over int64, err error) {
 			return 0, fmt.Errorf("partition %d is committed at %d, want %d", p, k, want)
 		}
 	}
-	if n := r.runner.budget.Used.Load(); n < 0 || h.Stuck == 0 && n != 0 {
+	if n := r.runner.shared.Budget.Used.Load(); n < 0 || h.Stuck == 0 && n != 0 {
 		return 0, fmt.Errorf("the budget says %d in use in the end", n)
 	}
 	return d.most - hoardBudget, nil

@@ -33,8 +33,8 @@ func TestOpenCircuitFetchesAgain(t *testing.T) {
 				b.CreateTopic("t", 3)
 				var well atomic.Bool
 				s := defaults()
-				s.BatchSize, s.retry = 1, c.retry
-				s.minimumPollers, s.maximumPollers = pollers, pollers
+				s.BatchSize, s.Retry = 1, c.retry
+				s.MinimumPollers, s.MaximumPollers = pollers, pollers
 				r := newRig(t, b, s, func(context.Context, KafkaEvent) error {
 					if well.Load() {
 						return nil
@@ -98,7 +98,7 @@ func TestPartialFailuresAndCircuit(t *testing.T) {
 			b := membroker.NewBroker(t)
 			b.CreateTopic("t", 1)
 			s := defaults()
-			s.BatchSize, s.Window, s.retry = 10, 3*time.Second, verdict.Policy{MaximumRetryAttempts: 0, Partial: true}
+			s.BatchSize, s.Window, s.Retry = 10, 3*time.Second, verdict.Policy{MaximumRetryAttempts: 0, Partial: true}
 			r := newRig(t, b, s, func(_ context.Context, e KafkaEvent) error {
 				var items []ItemID
 				for _, rec := range e.Records["t-0"][:c.bad] {

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/internal/condition"
 	"github.com/esm-go/esm/internal/limit"
+	"github.com/esm-go/esm/internal/start"
 )
 
 const (
@@ -22,6 +24,24 @@ const (
 	// a group (200) 1,000 positions take half of that.
 	commitPortion = 1000
 )
+
+// commits is what is to be committed, and when.
+type commits struct {
+	// dirty are the partitions whose position may have moved; underWay the request that has not returned.
+	dirty    []*partition
+	underWay *commitRequest
+	after    time.Time // not before, after an error
+	pause    time.Time // nor before this, unless a revocation or a stop waits for it
+	errors   int
+	// begun are partitions whose start was found and is to be committed before they run; refused those whose position was
+	// not accepted when others' were, looked at again from refusedAfter on.
+	begun        []*partition
+	refused      []*partition
+	refusedAfter time.Time
+	refusals     int
+	refresh      time.Time // when all positions are committed again
+	noted        string    // the mapping's fingerprint in what was committed last
+}
 
 // commitRequest is one commit under way.
 type commitRequest struct {
@@ -42,10 +62,10 @@ type commitResult struct {
 }
 
 // commitLoop is the commit goroutine: a commit can wait for as long as the broker is away, and nothing else may.
-func (m *member) commitLoop(ctx context.Context) {
+func (m *Member) commitLoop(ctx context.Context) {
 	for {
 		select {
-		case r := <-m.commits:
+		case r := <-m.toCommit:
 			commitCtx, cancel := context.WithTimeout(ctx, commitTimeout)
 			m.commitBegan.Store(time.Now().UnixNano())
 			err := m.commit(commitCtx, &r)
@@ -68,7 +88,7 @@ var errGone = errors.New("the assignment that the position belongs to has ended"
 // commit commits positions, however many, but for those of assignments that have ended by the time at which they would be
 // sent. Like the client's Commit it returns a *driver.CommitError where some were refused; after any other error some may
 // have been accepted.
-func (m *member) commit(ctx context.Context, r *commitRequest) error {
+func (m *Member) commit(ctx context.Context, r *commitRequest) error {
 	all := make(map[TopicPartition]*driver.Error)
 	living := make([]driver.Commit, 0, min(len(r.commits), commitPortion))
 	for from := 0; from < len(r.commits); from += commitPortion {
@@ -97,50 +117,50 @@ func (m *member) commit(ctx context.Context, r *commitRequest) error {
 	return nil
 }
 
-// markDirty puts a partition on the list of those to look at for the next commit.
-func (m *member) markDirty(p *partition) {
+// mark puts a partition on the list of those to look at for the next commit.
+func (c *commits) mark(p *partition) {
 	if !p.marked {
 		p.marked = true
-		m.dirty = append(m.dirty, p)
+		c.dirty = append(c.dirty, p)
 	}
 }
 
 // advanceCommit begins the next commit when positions moved, and the last one has returned and been followed by a pause
 // in proportion: commits clock themselves. Starts wait for no pause.
-func (m *member) advanceCommit(now time.Time) {
+func (m *Member) advanceCommit(now time.Time) {
 	m.refreshCommits(now)
-	if m.committing != nil || len(m.dirty)+len(m.begun) == 0 {
+	if m.commits.underWay != nil || len(m.commits.dirty)+len(m.commits.begun) == 0 {
 		return
 	}
-	after := m.commitAfter
-	if m.commitPause.After(after) && m.revocation == nil && m.stop.phase == working && len(m.begun) == 0 {
-		after = m.commitPause
+	after := m.commits.after
+	if m.commits.pause.After(after) && m.revocation == nil && m.stop.phase == working && len(m.commits.begun) == 0 {
+		after = m.commits.pause
 	}
 	if now.Before(after) {
 		m.at(after)
 		return
 	}
 	r := commitRequest{began: now}
-	for _, p := range m.begun {
+	for _, p := range m.commits.begun {
 		if p.alive && p.phase == starting && p.found != nil && m.stop.phase == working {
-			r.add(p, p.found.offset, p.found.leaderEpoch, m.words(p))
+			r.add(p, p.found.Offset, p.found.LeaderEpoch, m.words(p))
 		}
 	}
-	clear(m.begun)
-	m.begun = m.begun[:0]
-	for i, p := range m.dirty {
-		m.dirty[i] = nil
+	clear(m.commits.begun)
+	m.commits.begun = m.commits.begun[:0]
+	for i, p := range m.commits.dirty {
+		m.commits.dirty[i] = nil
 		p.marked = false
 		if p.alive && (p.dirty() || p.renote && p.phase == running) {
 			r.add(p, p.position(), p.leaderEpoch, m.words(p))
 		}
 	}
-	m.dirty = m.dirty[:0]
+	m.commits.dirty = m.commits.dirty[:0]
 	if len(r.commits) == 0 {
 		return
 	}
-	m.committing = &r
-	m.commits <- r // never waits: one at most is under way, and the channel holds one
+	m.commits.underWay = &r
+	m.toCommit <- r // never waits: one at most is under way, and the channel holds one
 }
 
 func (r *commitRequest) add(p *partition, offset int64, leaderEpoch int32, words string) {
@@ -149,9 +169,9 @@ func (r *commitRequest) add(p *partition, offset int64, leaderEpoch int32, words
 }
 
 // words are the metadata of a partition's commits.
-func (m *member) words(p *partition) string {
+func (m *Member) words(p *partition) string {
 	if p.words == "" {
-		p.words = p.note.text(m.noted)
+		p.words = p.note.Text(m.commits.noted)
 	}
 	return p.words
 }
@@ -163,41 +183,41 @@ const refreshInterval = time.Hour
 
 // refreshCommits has all positions committed again when it is time, those that were refused looked at again, and those
 // that carry what is no longer true of the mapping.
-func (m *member) refreshCommits(now time.Time) {
-	renamed := m.noted != m.settings.fingerprint
-	if due := !now.Before(m.nextRefresh); due || renamed {
-		m.noted = m.settings.fingerprint
+func (m *Member) refreshCommits(now time.Time) {
+	renamed := m.commits.noted != m.settings.Fingerprint
+	if due := !now.Before(m.commits.refresh); due || renamed {
+		m.commits.noted = m.settings.Fingerprint
 		if due {
-			m.nextRefresh, m.nextOthers = now.Add(refreshInterval), now.Add(othersAfter)
+			m.commits.refresh, m.lookups.nextOthers = now.Add(refreshInterval), now.Add(othersAfter)
 		}
 		for _, p := range m.parts {
 			p.words = ""
 			if p.phase == running {
 				p.renote = true
-				m.markDirty(p)
+				m.commits.mark(p)
 			}
 		}
 	}
-	m.at(m.nextRefresh)
-	if len(m.refused) == 0 {
+	m.at(m.commits.refresh)
+	if len(m.commits.refused) == 0 {
 		return
 	}
-	if now.Before(m.refusedAfter) {
-		m.at(m.refusedAfter)
+	if now.Before(m.commits.refusedAfter) {
+		m.at(m.commits.refusedAfter)
 		return
 	}
-	for i, p := range m.refused {
-		m.refused[i] = nil
+	for i, p := range m.commits.refused {
+		m.commits.refused[i] = nil
 		if p.alive {
-			m.markDirty(p)
+			m.commits.mark(p)
 		}
 	}
-	m.refused = m.refused[:0]
+	m.commits.refused = m.commits.refused[:0]
 }
 
 // committed takes in the answer to a commit.
-func (m *member) committed(now time.Time, r commitResult) {
-	m.committing = nil
+func (m *Member) committed(now time.Time, r commitResult) {
+	m.commits.underWay = nil
 	info := CommitInfo{Offsets: make(map[TopicPartition]int64, len(r.commits)), Duration: r.took, Err: r.err}
 	var refused *driver.CommitError
 	partial := errors.As(r.err, &refused)
@@ -216,24 +236,24 @@ func (m *member) committed(now time.Time, r commitResult) {
 		m.accepted(now, p, c.Offset)
 	}
 	if len(failed) == 0 { // what was refused is of assignments that have ended, and no business of this member's any more
-		m.commitErrors, m.refusals = 0, 0
-		m.commitWorked()
-		m.commitPause = r.began.Add(max(min(commitPace*r.took, maxCommitPause), m.opts.commitInterval))
-		m.hooks.commit(info)
+		m.commits.errors, m.commits.refusals = 0, 0
+		m.troubles.Committed()
+		m.commits.pause = r.began.Add(max(min(commitPace*r.took, maxCommitPause), m.shared.Config.CommitInterval))
+		m.shared.Hooks.Commit(info)
 		return
 	}
 	after := limit.Backoff{First: 100 * time.Millisecond, Most: 5 * time.Second}
 	var wait time.Duration
 	if apart {
-		m.refusals++
-		wait = after.After(m.refusals, m.rng)
-		m.refusedAfter = now.Add(wait)
-		m.commitErrors = 0
-		m.commitPause = r.began.Add(max(min(commitPace*r.took, maxCommitPause), m.opts.commitInterval))
+		m.commits.refusals++
+		wait = after.After(m.commits.refusals, m.rng)
+		m.commits.refusedAfter = now.Add(wait)
+		m.commits.errors = 0
+		m.commits.pause = r.began.Add(max(min(commitPace*r.took, maxCommitPause), m.shared.Config.CommitInterval))
 	} else {
-		m.commitErrors++
-		wait = after.After(m.commitErrors, m.rng)
-		m.commitAfter = now.Add(wait)
+		m.commits.errors++
+		wait = after.After(m.commits.errors, m.rng)
+		m.commits.after = now.Add(wait)
 	}
 	for _, p := range failed {
 		switch {
@@ -241,25 +261,25 @@ func (m *member) committed(now time.Time, r commitResult) {
 			p.found = nil
 			starts = append(starts, p)
 		case p.phase == starting:
-			m.begun = append(m.begun, p)
+			m.commits.begun = append(m.commits.begun, p)
 		case apart:
-			m.refused = append(m.refused, p)
+			m.commits.refused = append(m.commits.refused, p)
 		default:
-			m.markDirty(p)
+			m.commits.mark(p)
 		}
 	}
 	if len(starts) > 0 {
-		m.lookUpAgain(lookup{kind: lookupStart}, starts, now.Add(wait))
+		m.lookups.again(lookup{Question: start.Question{Kind: start.Begin}}, starts, now.Add(wait))
 	}
-	m.counters.commitErrors.Add(1)
-	m.commitFailed(r.err, failed)
-	m.hooks.commit(info)
+	m.shared.Counters.CommitErrors.Add(1)
+	m.shared.Hooks.Error(m.troubles.CommitFailed(r.err, uncommitted(failed)))
+	m.shared.Hooks.Commit(info)
 }
 
 // accepted takes in that the group has a position of a partition.
-func (m *member) accepted(now time.Time, p *partition, offset int64) {
+func (m *Member) accepted(now time.Time, p *partition, offset int64) {
 	if f := p.found; f != nil {
-		f.committed, f.noted = offset, true
+		f.Committed, f.Noted = offset, true
 		switch {
 		case !p.alive:
 		case p.phase == starting:
@@ -270,10 +290,22 @@ func (m *member) accepted(now time.Time, p *partition, offset int64) {
 		return
 	}
 	if p.committed >= 0 && offset > p.committed {
-		m.counters.committed.Add(offset - p.committed)
+		m.shared.Counters.Committed.Add(offset - p.committed)
 	}
 	p.committed, p.renote = offset, false
 	if p.alive && p.dirty() {
-		m.markDirty(p)
+		m.commits.mark(p)
 	}
+}
+
+// uncommitted names partitions whose position, or start, a commit did not get through.
+func uncommitted(parts []*partition) []condition.Uncommitted {
+	list := make([]condition.Uncommitted, len(parts))
+	for i, p := range parts {
+		list[i] = condition.Uncommitted{TopicPartition: p.TopicPartition, Op: OpCommit}
+		if p.phase == starting {
+			list[i].Op = OpStart
+		}
+	}
+	return list
 }

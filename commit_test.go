@@ -1,11 +1,14 @@
 package esm
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/internal/verdict"
 )
 
 // commitsIn lets a record be handled each millisecond and returns how many commits there were.
@@ -86,4 +89,46 @@ func TestRevocationAndStopCommitAtOnce(t *testing.T) {
 			t.Errorf("committed %d after the stop, want 20", got)
 		}
 	})
+}
+
+// A commit says of which leader epoch the record before it was, however that record was resolved: whoever reads on from it
+// finds out that the log was cut below it.
+func TestCommitsCarryTheLeaderEpoch(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		set     func(s *Settings)
+		handler Handler
+		at      int64
+	}{
+		{"handled", func(*Settings) {}, nil, 5},
+		{"dropped by age", func(s *Settings) { s.MaxAge = time.Minute }, func(context.Context, KafkaEvent) error { return errors.New("no") }, 5},
+		{"dropped by retries", func(s *Settings) { s.Retry = verdict.Policy{MaximumRetryAttempts: 0} },
+			func(context.Context, KafkaEvent) error { return errors.New("no") }, 5},
+		{"handled in part", func(s *Settings) { s.Retry = verdict.Policy{MaximumRetryAttempts: -1, Partial: true} },
+			func(_ context.Context, e KafkaEvent) error {
+				for _, r := range e.Records["t-0"] {
+					if r.Offset == 3 {
+						return ItemFailures(r.ItemID())
+					}
+				}
+				return nil
+			}, 3},
+	} {
+		inBubble(t, c.name, func(t *testing.T) {
+			b := membroker.NewBroker(t)
+			b.CreateTopic("t", 1)
+			s := defaults()
+			s.BatchSize, s.Window, s.Retry = 100, time.Second, verdict.Policy{MaximumRetryAttempts: -1}
+			c.set(s)
+			r := newRig(t, b, s, c.handler).start()
+			pass(3 * time.Second)
+			b.MoveLeader("t", 0)
+			b.Produce("t", numbered(5)...)
+			pass(2 * time.Minute)
+			if k := b.Committed("g", "t", 0); k.Offset != c.at || k.LeaderEpoch != 1 {
+				t.Errorf("committed %d of epoch %d, want %d of epoch 1", k.Offset, k.LeaderEpoch, c.at)
+			}
+			r.mustStop()
+		})
+	}
 }

@@ -9,12 +9,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/internal/condition"
 )
 
 // logLines keeps the lines of a log, with the time of each.
@@ -77,7 +79,7 @@ func (l *logLines) worstMinute() (most int) {
 // kinds are the conditions that stand, in short, worst first.
 func kinds(s Status) (all []string) {
 	for _, c := range s.Conditions {
-		all = append(all, string(c.Op)+" "+c.Kind+whereof(&c, " "))
+		all = append(all, string(c.Op)+" "+c.Kind+condition.Whereof(&c, " "))
 	}
 	return all
 }
@@ -107,7 +109,7 @@ func TestConditions(t *testing.T) {
 			pass(30 * time.Second)
 			s := r.runner.Status()
 			wantKinds(t, "while it is missing", s, "poll unknown topic missing")
-			if s.LastProcessingResult != resultConnection {
+			if s.LastProcessingResult != condition.ResultConnection {
 				t.Fatalf("LastProcessingResult %q", s.LastProcessingResult)
 			}
 			if c := s.Conditions[0]; c.Since.Before(began) || c.Since.After(began.Add(time.Second)) || c.Count < 1 || c.Err == nil {
@@ -130,7 +132,7 @@ func TestConditions(t *testing.T) {
 		pass(20 * time.Second)
 		s := r.runner.Status()
 		wantKinds(t, "when it is there", s)
-		if s.LastProcessingResult != resultOK || len(s.Partitions) != 2 {
+		if s.LastProcessingResult != condition.ResultOK || len(s.Partitions) != 2 {
 			t.Errorf("%q, %v", s.LastProcessingResult, s.Partitions)
 		}
 		ended := log.with("a condition has ended")
@@ -255,28 +257,10 @@ func TestConditions(t *testing.T) {
 		close(release)
 		pass(10 * time.Second)
 		s := r.runner.Status()
-		if got := kinds(s); !slices.Contains(got, "invoke circuit open") || s.LastProcessingResult != resultFunctionFailed {
+		if got := kinds(s); !slices.Contains(got, "invoke circuit open") || s.LastProcessingResult != condition.ResultFunctionFailed {
 			t.Errorf("conditions %q, %q", got, s.LastProcessingResult)
 		}
 		r.mustStop()
-	})
-	inBubble(t, "two members hold one condition, which ends with the last", func(t *testing.T) {
-		var c conditions
-		c.init(slog.New(slog.DiscardHandler))
-		x, y := new(member), new(member)
-		info := ErrorInfo{Op: OpPoll, Err: errors.New("gone"), LastProcessingResult: "PROBLEM: gone"}
-		c.hold(x, info, "unavailable", TopicPartition{})
-		c.hold(y, info, "unavailable", TopicPartition{})
-		all := func(*Condition) bool { return true }
-		c.end(x, all)
-		if got := c.list(); len(got) != 1 || got[0].Count != 2 {
-			t.Errorf("after the first: %v", got)
-		}
-		c.end(x, all)
-		c.end(y, all)
-		if got := c.list(); len(got) != 0 || x.troubles.Load() != 0 || y.troubles.Load() != 0 {
-			t.Errorf("after the last: %v", got)
-		}
 	})
 }
 
@@ -427,6 +411,44 @@ func TestConditionsOfAMixedCommitEnd(t *testing.T) {
 		pass(time.Minute)
 		if st := r.runner.Status(); len(st.Conditions) > 0 || st.SumOffsetLag != 0 {
 			t.Errorf("it is not well again: %v", st.Conditions)
+		}
+		r.mustStop()
+	})
+}
+
+// A look at the topics' ids that failed is nobody's trouble any more when the member has no partition left to ask for.
+func TestFailedCheckEndsWithTheLastPartition(t *testing.T) {
+	inBubble(t, "the topic goes", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		d := &tap{Driver: b.Driver()}
+		m := memoryMapping()
+		m.Topics = []string{"^t$"}
+		r := newMapped(t, b, m, nil, WithDriver(d), WithMetadataMaxAge(5*time.Second)).start()
+		pass(10 * time.Second)
+		var gone atomic.Bool
+		d.set(func(d *tap) {
+			d.topics = func([]driver.Topic) error {
+				if gone.Load() {
+					return nil
+				}
+				return &driver.Error{Kind: driver.KindUnavailable, Offset: -1, Err: errors.New("script")}
+			}
+		})
+		for range 600 {
+			if pass(100 * time.Millisecond); len(r.runner.Status().Conditions) > 0 {
+				break
+			}
+		}
+		if n := len(r.runner.Status().Conditions); n != 1 {
+			t.Errorf("%d conditions", n)
+		}
+		b.DeleteTopic("t")
+		pass(time.Minute)
+		gone.Store(true)
+		pass(time.Minute)
+		if st := r.runner.Status(); len(st.Conditions) > 0 {
+			t.Errorf("it stands: %v", st.Conditions)
 		}
 		r.mustStop()
 	})

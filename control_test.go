@@ -13,6 +13,7 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/internal/condition"
 )
 
 func memoryMapping() Mapping {
@@ -183,7 +184,7 @@ func TestUpdate(t *testing.T) {
 			if err := r.runner.Update(m); err == nil || !strings.Contains(err.Error(), field) {
 				t.Errorf("Update of %s: %v", field, err)
 			}
-			if n := r.runner.current.Load().retry.MaximumRetryAttempts; n != -1 {
+			if n := r.runner.shared.Current.Load().Retry.MaximumRetryAttempts; n != -1 {
 				t.Errorf("a refused Update of %s changed the retries to %d", field, n)
 			}
 		}
@@ -247,7 +248,7 @@ func TestHooks(t *testing.T) {
 		var lines []string
 		note := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 		s := defaults()
-		s.retry.MaximumRetryAttempts = 1
+		s.Retry.MaximumRetryAttempts = 1
 		bad := errors.New("bad")
 		r := newRig(t, b, s, func(ctx context.Context, _ KafkaEvent) error {
 			time.Sleep(3 * time.Second)
@@ -282,7 +283,7 @@ func TestHooks(t *testing.T) {
 			"begin 2 of map[t-0:{0 1}] attempt 2 true", "end after 3s: bad",
 			"drop t-0[0 1] RetryAttemptsExhausted after 2: bad",
 			"commit map[t-0:2] <nil>",
-			"error poll "+resultConnection,
+			"error poll "+condition.ResultConnection,
 			"revoked [t-0]")
 	})
 	inBubble(t, "several Hooks and middleware, in order", func(t *testing.T) {

@@ -34,18 +34,18 @@ func (r *Runner) resolveCredentials(ctx context.Context) (*auth.Credentials, err
 	for n := 1; ; n++ {
 		c, warnings, err := auth.Resolve(ctx, r.opts.secrets, r.sourceAccess())
 		if err == nil {
-			r.over(OpCredentials)
+			r.shared.Conditions.Over(OpCredentials)
 			for _, w := range warnings {
-				r.log.Warn("credentials", "warning", w.String())
+				r.shared.Log.Warn("credentials", "warning", w.String())
 			}
 			return c, nil
 		}
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		info := r.problem(OpCredentials, err)
-		r.hold(info)
-		r.hooks.errorLater(info)
+		info := r.shared.Conditions.Problem(OpCredentials, err)
+		r.shared.Conditions.Hold(info)
+		r.shared.Hooks.ErrorLater(info)
 		if !info.Diagnosis.Retryable {
 			r.fault(info.Diagnosis.Code)
 			return nil, &SourceError{Op: "read the credentials that SourceAccessConfigurations name", Err: err}

@@ -23,7 +23,7 @@ type outlet struct {
 
 // openDestination makes the mapping's on-failure destination and what sends to it; nil when there is none.
 func (r *Runner) openDestination(ctx context.Context, client driver.Config) (*outlet, error) {
-	if !r.hasDestination {
+	if !r.shared.HasDestination {
 		return nil, nil //nolint:nilnil // there is none
 	}
 	out := &outlet{to: r.opts.destination, name: "WithDestination"}
@@ -40,19 +40,19 @@ func (r *Runner) openDestination(ctx context.Context, client driver.Config) (*ou
 		out.name = named.String()
 	}
 	out.sender = destination.NewSender(out.to, destination.SenderConfig{
-		OnDelivered: func(d destination.Delivery) { r.counters.delivered.Add(int64(d.Failure.Len())) },
+		OnDelivered: func(d destination.Delivery) { r.shared.Counters.Delivered.Add(int64(d.Failure.Len())) },
 		OnError: func(e destination.DeliveryError) {
-			r.counters.deliveryErrors.Add(1)
+			r.shared.Counters.DeliveryErrors.Add(1)
 			r.destinationFails(e.Err)
 		},
 	})
-	r.outlet.Store(out)
+	r.shared.Outlet.Store(out)
 	return out, nil
 }
 
 func (r *Runner) resolveDestination(ctx context.Context, name string, client driver.Config) (destination.Destination, error) {
 	if r.opts.destinations != nil {
-		to, err := r.opts.destinations.Resolve(ctx, name, destination.Source{MappingUUID: r.uuid, Topics: slices.Clone(client.Topics),
+		to, err := r.opts.destinations.Resolve(ctx, name, destination.Source{MappingUUID: r.shared.UUID, Topics: slices.Clone(client.Topics),
 			BootstrapServers: client.BootstrapServers, ClientID: client.ClientID, Credentials: client.Credentials, Dialer: client.Dialer, Logger: client.Logger})
 		if parsed, wrong := destination.ParseName(name); err == nil || !errors.Is(err, destination.ErrNotResolved) || wrong != nil || parsed.Kind != destination.Kafka {
 			return to, err
@@ -73,17 +73,17 @@ func (r *Runner) checkDestination(ctx context.Context, out *outlet) {
 		return
 	}
 	for n := 1; ; n++ {
-		call := r.calls.begin(OpDestination)
+		call := r.shared.Calls.Begin(OpDestination)
 		tried, cancel := context.WithTimeout(ctx, probeTimeout)
 		err := checker.Check(tried)
 		cancel()
-		r.calls.end(call)
+		r.shared.Calls.End(call)
 		if ctx.Err() != nil {
 			return
 		}
 		if err == nil {
 			if out.sender.Status().Failing == 0 {
-				r.over(OpDestination)
+				r.shared.Conditions.Over(OpDestination)
 			}
 			return
 		}
@@ -99,13 +99,13 @@ func (r *Runner) checkDestination(ctx context.Context, out *outlet) {
 // destinationFails begins the condition of a destination that does not take what it is sent.
 func (r *Runner) destinationFails(err error) {
 	info := ErrorInfo{Op: OpDestination, Err: err, LastProcessingResult: "PROBLEM: " + err.Error()}
-	r.hold(info)
-	r.hooks.errorLater(info)
+	r.shared.Conditions.Hold(info)
+	r.shared.Hooks.ErrorLater(info)
 }
 
 // replaceDestination gives a destination that goes by the mapping's credentials new ones.
 func (r *Runner) replaceDestination(next *auth.Credentials) {
-	out := r.outlet.Load()
+	out := r.shared.Outlet.Load()
 	if out == nil {
 		return
 	}
@@ -119,23 +119,23 @@ func (r *Runner) replaceDestination(next *auth.Credentials) {
 // closeDestination ends the sender and the destination, within what is left of the stop.
 func (r *Runner) closeDestination(out *outlet) {
 	r.beginStop() // of a Run that ended by itself
-	at, by := r.stopping.times()
+	at, by := r.shared.Stopping.Times()
 	ctx, cancel := context.WithDeadline(context.Background(), by.Add(-by.Sub(at)/100))
 	defer cancel()
 	since := time.Now()
 	err := out.sender.Close(ctx)
 	if err == nil {
 		if closer, ok := out.to.(destination.Closer); ok {
-			call := r.calls.begin(OpDestination)
+			call := r.shared.Calls.Begin(OpDestination)
 			err = closer.Close(ctx)
-			r.calls.end(call)
+			r.shared.Calls.End(call)
 		}
 		if err != nil {
-			r.log.Warn("the on-failure destination was not closed in order", "err", err)
+			r.shared.Log.Warn("the on-failure destination was not closed in order", "err", err)
 		}
 		return
 	}
-	r.left.call(nil, StuckCall{Op: OpDestination, Since: since, Err: fmt.Errorf("a Send to the on-failure destination has not returned: %w", err)})
+	r.shared.Left.Call(nil, StuckCall{Op: OpDestination, Since: since, Err: fmt.Errorf("a Send to the on-failure destination has not returned: %w", err)})
 	if closer, ok := out.to.(destination.Closer); ok {
 		go func() { _ = closer.Close(ctx) }() // its time is up; a Send that ignores its context has it still
 	}
@@ -143,7 +143,7 @@ func (r *Runner) closeDestination(out *outlet) {
 
 // destinationStatus says how the destination stands; zero when there is none.
 func (r *Runner) destinationStatus() (s DestinationStatus) {
-	if out := r.outlet.Load(); out != nil {
+	if out := r.shared.Outlet.Load(); out != nil {
 		s.Name, s.SenderStatus = out.name, out.sender.Status()
 	}
 	return s

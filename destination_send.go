@@ -44,7 +44,7 @@ func (h *handovers) take() []*handover {
 
 // handOver gives a partition's head unit to the destination. It stays the head, unresolved and uncommitted, until the
 // destination has it.
-func (m *member) handOver(now time.Time, p *partition, why destination.Condition, answer *destination.Response) {
+func (m *Member) handOver(now time.Time, p *partition, why destination.Condition, answer *destination.Response) {
 	if p.phase != running || m.stop.phase != working {
 		return // whoever reads it next gives it up again
 	}
@@ -55,28 +55,28 @@ func (m *member) handOver(now time.Time, p *partition, why destination.Condition
 		u.Own, u.Kept = true, true
 		m.release(p, held-u.Held)
 	}
-	f := &destination.Failure{MappingUUID: m.uuid, FunctionARN: m.functionName, Condition: why, Invocations: u.Tries, Response: answer,
-		Err: p.lastErr, Time: now, Event: KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.bootstrap,
+	f := &destination.Failure{MappingUUID: m.shared.UUID, FunctionARN: m.shared.FunctionName, Condition: why, Invocations: u.Tries, Response: answer,
+		Err: p.lastErr, Time: now, Event: KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.shared.Bootstrap,
 			Records: map[string][]event.KafkaRecord{p.Key: u.Records}}}
 	ctx, end := context.WithCancelCause(context.Background())
 	one := &handover{p: p, end: end}
 	p.sending = one
 	m.sending++
-	m.saidOfDrops.error(m.log, now, "records given up go to the on-failure destination", "condition", string(why), "partition", p.Key,
+	m.shared.saidOfDrops.Error(m.shared.Log, now, "records given up go to the on-failure destination", "condition", string(why), "partition", p.Key,
 		"first", u.First(), "last", u.Last(), "records", len(u.Records), "invocations", u.Tries, "err", p.lastErr)
-	out := m.outlet.Load()
+	out := m.shared.Outlet.Load()
 	out.sender.Send(ctx, f, func(err error) {
 		end(nil)
 		one.err = err
 		if out.sender.Status().Failing == 0 {
-			m.over(OpDestination)
+			m.shared.Conditions.Over(OpDestination)
 		}
 		m.handed.add(one)
 	})
 }
 
 // delivered takes in the handovers that came to their end.
-func (m *member) delivered(now time.Time) {
+func (m *Member) delivered(now time.Time) {
 	for _, one := range m.handed.take() {
 		p := one.p
 		if p.sending != one {
@@ -90,10 +90,10 @@ func (m *member) delivered(now time.Time) {
 		u := p.Work[0]
 		p.PopWork()
 		m.release(p, u.Held)
-		m.counters.resolved.Add(int64(len(u.Records)))
+		m.shared.Counters.Resolved.Add(int64(len(u.Records)))
 		p.leaderEpoch = u.LeaderEpoch
 		p.failures, p.firstFailure, p.lastErr = 0, time.Time{}, nil
-		m.markDirty(p)
+		m.commits.mark(p)
 		m.settle(p, now)
 	}
 }
@@ -106,7 +106,7 @@ func (p *partition) recall(cause error) {
 }
 
 // forsake is recall for a partition that lives no more.
-func (m *member) forsake(p *partition) {
+func (m *Member) forsake(p *partition) {
 	if p.sending != nil {
 		p.sending.end(ErrPartitionsGone)
 		p.sending = nil
@@ -117,8 +117,8 @@ func (m *member) forsake(p *partition) {
 // sendExpired hands over the records of a partition's head unit that are too old. They are taken from its front alone, so
 // that what is resolved stays in order: where some come later, what is before them goes to the handler first. It reports
 // whether the head unit may be invoked.
-func (m *member) sendExpired(now time.Time, p *partition) bool {
-	before := now.Add(-m.settings.maxAge).UnixMilli()
+func (m *Member) sendExpired(now time.Time, p *partition) bool {
+	before := now.Add(-m.settings.MaxAge).UnixMilli()
 	u := &p.Work[0]
 	old := func(i int) bool { return u.Records[i].Timestamp >= 0 && u.Records[i].Timestamp < before }
 	n, first := 1, old(0)

@@ -216,7 +216,7 @@ func TestUpdateOfTheDestinationIsRefused(t *testing.T) {
 	if err := r.Update(m); !errors.Is(err, ErrImmutable) {
 		t.Errorf("Update: %v", err)
 	}
-	if n := r.current.Load().BatchSize; n == 7 {
+	if n := r.shared.Current.Load().BatchSize; n == 7 {
 		t.Error("the rest was changed all the same")
 	}
 }

@@ -6,25 +6,31 @@ import (
 	"github.com/esm-go/esm/internal/batch"
 )
 
+// aging is when to look for records that have waited for long.
+type aging struct {
+	pins bool // the client's records keep the fetch that brought them in memory
+	next time.Time
+}
+
 // advanceAge copies what has waited for long. A client's records are pieces of what it fetched: one that waits, because
 // its partition fails or is not its turn, keeps all of that in memory, and the budget knows only of its own part.
-func (m *member) advanceAge(now time.Time) {
+func (m *Member) advanceAge(now time.Time) {
 	switch {
-	case !m.pins || m.budget.Used.Load() == 0:
-		m.nextAge = time.Time{}
+	case !m.aging.pins || m.shared.Budget.Used.Load() == 0:
+		m.aging.next = time.Time{}
 		return
-	case m.nextAge.IsZero():
-		m.nextAge = now.Add(batch.LongWait)
-	case !now.Before(m.nextAge):
+	case m.aging.next.IsZero():
+		m.aging.next = now.Add(batch.LongWait)
+	case !now.Before(m.aging.next):
 		if m.detachAged(now.Add(-batch.LongWait)) {
-			m.nextAge = now.Add(batch.LongWait)
+			m.aging.next = now.Add(batch.LongWait)
 		}
 	}
-	m.at(m.nextAge)
+	m.at(m.aging.next)
 }
 
 // detachAged copies what waits since before a time; false when there is more than is good at once.
-func (m *member) detachAged(before time.Time) bool {
+func (m *Member) detachAged(before time.Time) bool {
 	room := batch.DetachBytes
 	for _, p := range m.parts {
 		if p.phase != running {

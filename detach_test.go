@@ -38,12 +38,12 @@ func TestWaitingRecordsAreDetached(t *testing.T) {
 			return nil
 		}).start()
 		pass(5 * time.Second)
-		if !r.runner.roster.list()[0].do(func() {
-			p := r.runner.roster.list()[0].parts[TopicPartition{Topic: "t"}]
+		if !r.runner.roster.list()[0].member.do(func() {
+			p := r.runner.roster.list()[0].member.parts[TopicPartition{Topic: "t"}]
 			if copied, _ := p.Buf.Detach(time.Now(), 1<<30); !p.Work[0].Own || copied > 0 {
 				t.Errorf("after 5 s the failed unit is detached: %v; of the buffer %d bytes were not", p.Work[0].Own, copied)
 			}
-			if used := int(r.runner.budget.Used.Load()); used != p.Held() || used > 250*(batch.RecordWeight+8) {
+			if used := int(r.runner.shared.Budget.Used.Load()); used != p.Held() || used > 250*(batch.RecordWeight+8) {
 				t.Errorf("the budget has %d, the partition holds %d", used, p.Held())
 			}
 		}) {
@@ -56,7 +56,7 @@ func TestWaitingRecordsAreDetached(t *testing.T) {
 				t.Fatalf("record %d is %q", i, v)
 			}
 		}
-		if used := r.runner.budget.Used.Load(); len(got) != 250 || used != 0 {
+		if used := r.runner.shared.Budget.Used.Load(); len(got) != 250 || used != 0 {
 			t.Errorf("%d records came, want 250; %d bytes are still charged", len(got), used)
 		}
 		if err := r.stop(); err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/esm-go/esm/destination"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/condition"
 	"github.com/esm-go/esm/internal/verdict"
 )
 
@@ -41,9 +42,9 @@ func ranges(parts []part) map[string]OffsetRange {
 
 // dispatch begins every invocation that is due, as far as there are workers: oldest first, be it a new batch or a part
 // that failed and has waited.
-func (m *member) dispatch(now time.Time) {
+func (m *Member) dispatch(now time.Time) {
 	defer m.giveBackSlot()
-	if m.stop.phase != working || m.paused {
+	if m.stop.phase != working || m.flow.paused {
 		return
 	}
 	for {
@@ -62,7 +63,7 @@ func (m *member) dispatch(now time.Time) {
 		if !m.acquire() {
 			return
 		}
-		if ok, until := m.circuit.Enter(now); !ok {
+		if ok, until := m.shared.Circuit.Enter(now); !ok {
 			if !until.IsZero() {
 				m.at(until)
 			}
@@ -74,14 +75,14 @@ func (m *member) dispatch(now time.Time) {
 		} else {
 			began = m.invokeFresh(now)
 		}
-		if !began && m.circuit.Leave() {
-			m.roster.nudge()
+		if !began && m.shared.Circuit.Leave() {
+			m.shared.Nudge()
 		}
 	}
 }
 
 // invokeAgain tries a partition's head unit once more; false when nothing of it was left to try.
-func (m *member) invokeAgain(now time.Time, p *partition) bool {
+func (m *Member) invokeAgain(now time.Time, p *partition) bool {
 	m.retry.Remove(&p.Lane)
 	if u := &p.Work[0]; len(u.Records) > m.settings.BatchSize { // BatchSize was made smaller meanwhile
 		a, b := u.Split(m.settings.BatchSize)
@@ -96,9 +97,9 @@ func (m *member) invokeAgain(now time.Time, p *partition) bool {
 }
 
 // invokeFresh fills and begins a new batch; false when nothing was left of it.
-func (m *member) invokeFresh(now time.Time) bool {
+func (m *Member) invokeFresh(now time.Time) bool {
 	parts, _, size := m.pool.Take(m.settings.Limits)
-	if m.settings.maxAge > 0 {
+	if m.settings.MaxAge > 0 {
 		all := parts
 		parts = parts[:0]
 		for _, p := range all {
@@ -114,7 +115,7 @@ func (m *member) invokeFresh(now time.Time) bool {
 	if len(parts) == 0 {
 		return false
 	}
-	if m.hasDestination && size > m.settings.Payload && len(parts) == 1 && len(parts[0].Records) == 1 {
+	if m.shared.HasDestination && size > m.settings.Payload && len(parts) == 1 && len(parts[0].Records) == 1 {
 		m.handOver(now, parts[0].Owner, destination.MaximumPayloadSizeExceeded, nil)
 		return false
 	}
@@ -123,20 +124,21 @@ func (m *member) invokeFresh(now time.Time) bool {
 }
 
 // expire drops the records of a partition's head unit that are too old; false when none is left.
-func (m *member) expire(now time.Time, p *partition) bool {
-	if m.settings.maxAge <= 0 {
+func (m *Member) expire(now time.Time, p *partition) bool {
+	if m.settings.MaxAge <= 0 {
 		return true
 	}
-	if m.hasDestination {
+	if m.shared.HasDestination {
 		return m.sendExpired(now, p)
 	}
 	u := &p.Work[0]
-	gone := u.DropExpired(now, m.settings.maxAge)
+	gone := u.DropExpired(now, m.settings.MaxAge)
 	if len(gone) == 0 {
 		return true
 	}
+	p.leaderEpoch = u.LeaderEpoch
 	m.drop(p, gone, DropRecordAge, u.Attempts)
-	m.markDirty(p)
+	m.commits.mark(p)
 	if len(u.Records) > 0 {
 		return true
 	}
@@ -152,19 +154,19 @@ func (m *member) expire(now time.Time, p *partition) bool {
 
 // drop gives records up: counted, logged by their coordinates, told to the hook. False where a stop did not wait for the hook:
 // they are not to be committed then.
-func (m *member) drop(p *partition, records []event.KafkaRecord, why DropReason, attempts int) (told bool) {
-	m.counters.dropped.Add(int64(len(records)))
-	m.saidOfDrops.error(m.log, time.Now(), "records dropped", "reason", why.String(), "partition", p.Key, "first", records[0].Offset,
+func (m *Member) drop(p *partition, records []event.KafkaRecord, why DropReason, attempts int) (told bool) {
+	m.shared.Counters.Dropped.Add(int64(len(records)))
+	m.shared.saidOfDrops.Error(m.shared.Log, time.Now(), "records dropped", "reason", why.String(), "partition", p.Key, "first", records[0].Offset,
 		"last", records[len(records)-1].Offset, "records", len(records), "attempts", attempts, "err", p.lastErr)
-	return m.hooks.drop(DropInfo{TopicPartition: p.TopicPartition, Records: records, Reason: why, Attempts: attempts, Err: p.lastErr})
+	return m.shared.Hooks.Drop(DropInfo{TopicPartition: p.TopicPartition, Records: records, Reason: why, Attempts: attempts, Err: p.lastErr})
 }
 
 // invoke begins one invocation.
-func (m *member) invoke(now time.Time, parts []part, size int) {
+func (m *Member) invoke(now time.Time, parts []part, size int) {
 	inv := &invocation{parts: parts, started: now, living: len(parts)}
-	inv.ID = m.invocations.Add(1)
-	inv.FunctionName, inv.UUID, inv.Bytes, inv.Attempt = m.functionName, m.uuid, size, 1
-	inv.ReportBatchItemFailures = m.settings.retry.Partial
+	inv.ID = m.shared.invocations.Add(1)
+	inv.FunctionName, inv.UUID, inv.Bytes, inv.Attempt = m.shared.FunctionName, m.shared.UUID, size, 1
+	inv.ReportBatchItemFailures = m.settings.Retry.Partial
 	for _, p := range parts {
 		p.Owner.inflight = inv
 		inv.Records += len(p.Records)
@@ -174,28 +176,28 @@ func (m *member) invoke(now time.Time, parts []part, size int) {
 	}
 	ctx, abort := context.WithCancelCause(m.handlers)
 	inv.abort, inv.cancel = abort, func() { abort(nil) }
-	if d := m.opts.invocationTimeout; d > 0 {
+	if d := m.shared.Config.InvocationTimeout; d > 0 {
 		inv.Deadline = now.Add(d)
 		timed, cancel := context.WithDeadlineCause(ctx, inv.Deadline, ErrInvocationTimeout)
 		ctx, inv.cancel = timed, func() { cancel(); abort(nil) }
 	}
 	inv.ctx = event.WithInvocation(ctx, &inv.Invocation)
 	m.flying[inv] = struct{}{}
-	m.slot = false // the invocation has it now
-	m.counters.invoked.Add(int64(inv.Records))
-	e := KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.bootstrap, Records: m.handOut(inv)}
+	m.slot.held = false // the invocation has it now
+	m.shared.Counters.Invoked.Add(int64(inv.Records))
+	e := KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.shared.Bootstrap, Records: m.handOut(inv)}
 	go m.call(inv, e) // awaited by the loop through done, or named by a *StuckError
 }
 
 // call runs on the invocation's goroutine. What must happen in the end happens deferred, since a handler can end the
 // goroutine with runtime.Goexit (as t.FailNow does).
-func (m *member) call(inv *invocation, e KafkaEvent) {
+func (m *Member) call(inv *invocation, e KafkaEvent) {
 	inv.err = errGoexit
 	defer func() {
 		inv.took = time.Since(inv.started)
 		inv.interrupted = inv.err != nil && endedByEngine(inv.ctx)
-		if len(m.hooks.list) > 0 {
-			m.hooks.batchEnd(inv.ctx, func() BatchEndInfo {
+		if m.shared.Hooks.Any() {
+			m.shared.Hooks.BatchEnd(inv.ctx, func() BatchEndInfo {
 				return BatchEndInfo{BatchInfo: inv.info(), Duration: inv.took, Err: inv.err, Interrupted: inv.interrupted}
 			})
 		}
@@ -204,15 +206,15 @@ func (m *member) call(inv *invocation, e KafkaEvent) {
 		case m.done <- inv:
 		case <-m.closed: // it was left behind; the partitions that wait for it have another member, or will
 			for _, part := range inv.parts {
-				m.roster.letGo(part.Owner.TopicPartition)
+				m.letGo(part.Owner.TopicPartition)
 			}
 		}
-		m.left.returned(inv)
+		m.shared.Left.Returned(inv)
 	}()
-	if len(m.hooks.list) > 0 {
-		m.hooks.batchBegin(inv.ctx, inv.info)
+	if m.shared.Hooks.Any() {
+		m.shared.Hooks.BatchBegin(inv.ctx, inv.info)
 	}
-	inv.err = guard(inv.ctx, m.handler, e)
+	inv.err = guard(inv.ctx, m.shared.Handler, e)
 }
 
 func (inv *invocation) info() BatchInfo {
@@ -240,26 +242,26 @@ func guard(ctx context.Context, h Handler, e KafkaEvent) (err error) {
 var errGoexit = errors.New("esm: the handler ended its goroutine (runtime.Goexit, or FailNow of a test)")
 
 // finish takes in the end of an invocation.
-func (m *member) finish(now time.Time, inv *invocation) {
+func (m *Member) finish(now time.Time, inv *invocation) {
 	if _, flying := m.flying[inv]; !flying {
 		m.returned(inv)
 		return
 	}
 	delete(m.flying, inv)
-	m.workers.Release()
+	m.shared.Workers.Release()
 	v := verdict.Classify(inv.err)
 	if inv.interrupted || m.stop.phase != working && errors.Is(inv.err, context.Canceled) {
 		// In a stop a handler may have gone by the context of Run, which has ended before its own.
 		v.Outcome = verdict.Interrupted
 	}
-	pol := m.settings.retry
+	pol := m.settings.Retry
 	var items [][]int
 	if v.Partial {
 		known := false
 		if pol.Partial {
 			items, known = verdict.ItemsIn(inv.parts, v.Items)
 		} else {
-			m.misconfigured(errUnasked)
+			m.shared.Conditions.Misconfigured(errUnasked)
 		}
 		if v.Partial = known; !known && v.Outcome == verdict.Final {
 			// An unknown item, or partial responses not asked for: the whole batch failed. Nothing said that all of it is
@@ -273,7 +275,7 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		p := part.Owner
 		if !p.alive {
 			forgotten = false
-			m.roster.letGo(p.TopicPartition)
+			m.letGo(p.TopicPartition)
 			continue
 		}
 		p.inflight = nil
@@ -287,7 +289,7 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		}
 		next, gone, why := pol.Apply(u, v.Outcome, v.Partial, mine, now)
 		forgotten = forgotten && len(next) == 0 && why == 0
-		sends := why != 0 && m.hasDestination
+		sends := why != 0 && m.shared.HasDestination
 		untold := false
 		switch {
 		case sends:
@@ -302,14 +304,16 @@ func (m *member) finish(now time.Time, inv *invocation) {
 			held -= next[k].Held
 			resolved -= len(next[k].Records)
 		}
-		m.counters.resolved.Add(int64(resolved))
+		m.shared.Counters.Resolved.Add(int64(resolved))
+		if len(next) == 0 || next[0].First() > u.First() {
+			p.leaderEpoch = u.LeaderEpoch
+		}
 		p.PopWork(next...)
 		if len(next) == 0 {
-			p.leaderEpoch = u.LeaderEpoch
 			p.failures, p.firstFailure, p.lastErr = 0, time.Time{}, nil
 		}
 		m.release(p, held)
-		m.markDirty(p)
+		m.commits.mark(p)
 		if sends {
 			m.handOver(now, p, destination.RetryAttemptsExhausted, responseOf(&p.Work[0], v.Partial))
 		}
@@ -324,18 +328,18 @@ func (m *member) finish(now time.Time, inv *invocation) {
 		if p.failures == 1 {
 			p.firstFailure = now
 		}
-		after := m.opts.backoff.After(p.failures, m.rng)
+		after := m.shared.Config.Backoff.After(p.failures, m.rng)
 		m.retry.Add(&p.Lane, now.Add(after))
 		info := RetryInfo{TopicPartition: p.TopicPartition, First: next[0].First(), Last: next[len(next)-1].Last(),
 			Attempts: next[0].Attempts, Failures: p.failures, After: after, Err: inv.err}
 		for k := range next {
 			info.Records += len(next[k].Records)
 		}
-		m.saidOfRetries.warn(m.log, now, "batch failed, trying again", "retry", info, "err", inv.err)
-		m.hooks.retry(info)
+		m.shared.saidOfRetries.Warn(m.shared.Log, now, "batch failed, trying again", "retry", info, "err", inv.err)
+		m.shared.Hooks.Retry(info)
 	}
 	if forgotten && inv.copy != nil {
-		m.copies.Put(inv.copy)
+		m.shared.copies.Put(inv.copy)
 	}
 }
 
@@ -356,26 +360,33 @@ func mostlyDone(inv *invocation, v verdict.Verdict, items [][]int) bool {
 }
 
 // returned takes in the end of an invocation that was left behind. It resolves nothing, as its *StuckError said.
-func (m *member) returned(inv *invocation) {
+func (m *Member) returned(inv *invocation) {
 	for _, part := range inv.parts {
 		if part.Owner.alive {
 			part.Owner.inflight = nil
 		} else {
-			m.roster.letGo(part.Owner.TopicPartition)
+			m.letGo(part.Owner.TopicPartition)
 		}
 	}
 }
 
+// letGo notes that an invocation of an assignment that is over has ended. With the last one, others may go on.
+func (m *Member) letGo(tp TopicPartition) {
+	if m.shared.Orphans.LetGo(tp) {
+		m.shared.Nudge()
+	}
+}
+
 // count keeps the counters, the circuit and the last result of an invocation.
-func (m *member) count(now time.Time, inv *invocation, v verdict.Verdict, items [][]int) {
-	m.counters.invokes.Add(1)
+func (m *Member) count(now time.Time, inv *invocation, v verdict.Verdict, items [][]int) {
+	m.shared.Counters.Invokes.Add(1)
 	if v.Outcome != verdict.Overloaded {
-		m.counters.invocationTime.Add(int64(inv.took))
+		m.shared.Counters.InvocationTime.Add(int64(inv.took))
 	}
 	if v.Outcome == verdict.Interrupted {
-		m.log.Info("a handler was interrupted, its records are not resolved", "partitions", ranges(inv.parts), "err", inv.err)
-		if m.circuit.Leave() {
-			m.roster.nudge()
+		m.shared.Log.Info("a handler was interrupted, its records are not resolved", "partitions", ranges(inv.parts), "err", inv.err)
+		if m.shared.Circuit.Leave() {
+			m.shared.Nudge()
 		}
 		return
 	}
@@ -386,25 +397,25 @@ func (m *member) count(now time.Time, inv *invocation, v verdict.Verdict, items 
 			failing = append(failing, p.Owner.TopicPartition)
 		}
 	}
-	opened, closed, nudge, streak := m.circuit.Ended(now, ok, failing, int(m.budget.Partitions.Load()))
+	opened, closed, nudge, streak := m.shared.Circuit.Ended(now, ok, failing, int(m.shared.Budget.Partitions.Load()))
 	if opened {
-		m.circuitOpened(streak, inv.err)
+		m.shared.Conditions.CircuitOpened(streak, m.shared.Config.Cooldown, inv.err)
 	}
 	if closed {
-		m.circuitClosed()
+		m.shared.Conditions.CircuitClosed()
 	}
 	if nudge {
 		m.followCircuit(now)
-		m.roster.nudge()
+		m.shared.Nudge()
 	}
 	if v.Outcome == verdict.Succeeded {
-		m.setResult(resultOK)
+		m.shared.Conditions.SetResult(condition.ResultOK)
 		return
 	}
-	m.counters.invokeErrors.Add(1)
-	m.counters.failed.Add(int64(inv.Records))
+	m.shared.Counters.InvokeErrors.Add(1)
+	m.shared.Counters.Failed.Add(int64(inv.Records))
 	if v.Outcome == verdict.Overloaded {
-		m.counters.throttles.Add(1)
+		m.shared.Counters.Throttles.Add(1)
 	}
-	m.setResult(resultFunctionFailed)
+	m.shared.Conditions.SetResult(condition.ResultFunctionFailed)
 }

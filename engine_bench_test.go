@@ -38,7 +38,7 @@ func BenchmarkEngine(b *testing.B) {
 				s := defaults()
 				s.BatchSize = size
 				r := newRig(b, broker, s, nil, WithLagInterval(0))
-				r.runner.handler = func(_ context.Context, e KafkaEvent) error {
+				r.runner.shared.Handler = func(_ context.Context, e KafkaEvent) error {
 					seen <- e.Len()
 					return nil
 				}

@@ -15,6 +15,7 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
 	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/start"
 	"github.com/esm-go/esm/internal/verdict"
 )
 
@@ -35,16 +36,16 @@ type rig struct {
 }
 
 // defaults are the settings of a mapping that sets nothing.
-func defaults() *settings {
-	return &settings{
+func defaults() *Settings {
+	return &Settings{
 		Limits: batch.Limits{BatchSize: 100, Window: defaultWindow, Payload: payloadLimit, Envelope: 100},
-		retry:  verdict.Policy{MaximumRetryAttempts: -1},
-		start:  startPolicy{at: driver.AtEarliest},
+		Retry:  verdict.Policy{MaximumRetryAttempts: -1},
+		Start:  start.Policy{At: driver.AtEarliest},
 	}
 }
 
 // newRig makes a Runner on the broker that has not run yet. The handler's events are recorded before it is called.
-func newRig(t testing.TB, b *membroker.Broker, s *settings, h Handler, opts ...Option) *rig {
+func newRig(t testing.TB, b *membroker.Broker, s *Settings, h Handler, opts ...Option) *rig {
 	r := &rig{t: t, broker: b, done: make(chan error, 1)}
 	o := newOptions(append([]Option{WithDriver(b.Driver()), WithLogger(slog.New(slog.DiscardHandler)), WithSeed(1)}, opts...))
 	if err := o.err(); err != nil {

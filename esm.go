@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/esm-go/esm/internal/intake"
 	"github.com/esm-go/esm/mapping"
 )
 
@@ -30,10 +31,10 @@ func New(m Mapping, h Handler, opts ...Option) (*Runner, error) {
 	client.GroupID, client.Topics = m.GroupID(), slices.Clone(m.Topics)
 	client.Logger = o.logger.With("driver", o.driver.Name())
 	r := newRunner(o, h, s, client, identity{uuid: m.UUID, functionName: m.FunctionName, bootstrap: bootstrap(m)})
-	r.mapping, r.hasDestination = m, o.destination != nil || destinationName(m) != ""
+	r.mapping, r.shared.HasDestination = m, o.destination != nil || destinationName(m) != ""
 	o.warnOf(s)
 	if m.Enabled != nil && !*m.Enabled {
-		r.wish.Add(1)
+		r.shared.Wish.Add(1)
 	}
 	return r, nil
 }
@@ -48,7 +49,7 @@ func Run(ctx context.Context, m Mapping, h Handler, opts ...Option) error {
 }
 
 // prepare validates a mapping and makes its settings.
-func prepare(m Mapping, o *options) (*settings, error) {
+func prepare(m Mapping, o *options) (*Settings, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
 	}
@@ -61,12 +62,12 @@ func prepare(m Mapping, o *options) (*settings, error) {
 	if err := o.checkDestination(m); err != nil {
 		return nil, err
 	}
-	filter, err := compileFilter(m.FilterCriteria, o.deliverWrongKind)
+	filter, err := intake.Compile(patterns(m), o.deliverWrongKind)
 	if err != nil {
 		return nil, &FieldError{Field: "FilterCriteria", Reason: err.Error(), Err: err}
 	}
 	s := settingsOf(m)
-	s.filter, s.fingerprint = filter, agreement(m)
+	s.Filter, s.Fingerprint = filter, agreement(m)
 	o.limitRetries(s)
 	return s, nil
 }
@@ -116,11 +117,11 @@ func (r *Runner) Update(m Mapping) error {
 	}
 	r.mapping = m
 	// Under the same lock as Run hands the settings to a loop: whichever comes second sees the other.
-	r.current.Store(s)
+	r.shared.Current.Store(s)
 	unlock()
 	r.opts.warnOf(s)
-	if s.retry.Partial {
-		r.corrected()
+	if s.Retry.Partial {
+		r.shared.Conditions.Corrected()
 	}
 	if ended {
 		return nil
@@ -149,4 +150,14 @@ func (r *Runner) Update(m Mapping) error {
 // bootstrap is a mapping's servers as Lambda prints them in an event.
 func bootstrap(m Mapping) string {
 	return strings.Join(m.SelfManagedEventSource.Endpoints.KafkaBootstrapServers, ",")
+}
+
+// patterns are those of a mapping's FilterCriteria.
+func patterns(m Mapping) (list []string) {
+	if m.FilterCriteria != nil {
+		for _, f := range m.FilterCriteria.Filters {
+			list = append(list, f.Pattern)
+		}
+	}
+	return list
 }

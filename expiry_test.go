@@ -19,6 +19,7 @@ import (
 
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/internal/condition"
 	"github.com/esm-go/esm/internal/rdkafka"
 )
 
@@ -84,15 +85,15 @@ func TestWhatIsSaidOfRotations(t *testing.T) {
 		}
 	}
 	r := newRig(t, membroker.NewBroker(t), defaults(), nil)
-	r.runner.hold(r.runner.problem(OpPoll, &rdkafka.Error{Code: 58, Text: "SASL authentication failed"}))
+	r.runner.shared.Conditions.Hold(r.runner.shared.Conditions.Problem(OpPoll, &rdkafka.Error{Code: 58, Text: "SASL authentication failed"}))
 	if got := r.runner.Status(); got.LastProcessingResult != "PROBLEM: "+auth.TextSASL {
 		t.Fatalf("the refusal is %q", got.LastProcessingResult)
 	}
 	r.runner.inForce(&auth.Credentials{Protocol: auth.ProtocolSSL}, true)
-	if got := r.runner.Status(); got.LastProcessingResult != resultNone || got.Diagnosis.Known() || len(got.Conditions) > 0 {
+	if got := r.runner.Status(); got.LastProcessingResult != condition.ResultNone || got.Diagnosis.Known() || len(got.Conditions) > 0 {
 		t.Errorf("after the rotation %q, %v", got.LastProcessingResult, got.Conditions)
 	}
-	r.runner.hold(r.runner.problem(OpLag, errors.New("of its own")))
+	r.runner.shared.Conditions.Hold(r.runner.shared.Conditions.Problem(OpLag, errors.New("of its own")))
 	if r.runner.inForce(nil, true); len(r.runner.Status().Conditions) != 1 {
 		t.Error("what the credentials have no part in is forgotten")
 	}

@@ -19,18 +19,14 @@ const fleetCalm = 5 * time.Second
 // replacePause is the least time between two replacements of clients that are beyond help.
 const replacePause = 30 * time.Second
 
-// errSurplus is why the context of a member ends that there is no need for any more, while others go on.
-var errSurplus = errors.New("esm: there are more pollers than are needed")
-
 // fleet runs this process's members of the group. The Run goroutine owns it: it opens members, has them leave and waits
 // for each of them.
 type fleet struct {
-	r       *Runner
-	ctx     context.Context // of the members
-	pollers []*poller       // that have not ended, in the order in which they joined
-	ended   chan *poller
-	fatal   bool    // one failed: the others end too
-	errs    []error // what members failed with
+	r     *Runner
+	ctx   context.Context // of the members
+	ended chan *poller
+	fatal bool    // one failed: the others end too
+	errs  []error // what members failed with
 
 	// missing are pollers whose client was beyond help and that others are to take the place of, when replace fires; replaced
 	// is when that happened last, or will next.
@@ -44,10 +40,11 @@ type fleet struct {
 
 // poller is a member with its place in the process.
 type poller struct {
-	*member
+	member  *Member
 	place   int // 0 is the first; free again when the poller has ended
 	leave   context.CancelCauseFunc
 	leaving bool
+	ended   bool
 	err     error
 }
 
@@ -92,20 +89,20 @@ type successor struct {
 func (f *fleet) run(size int, cancel context.CancelCauseFunc, tooLate *<-chan time.Time, rotations <-chan rotation) (next *successor) {
 	ctx, end := context.WithCancel(f.ctx)
 	f.ctx = ctx
-	for _, m := range f.r.roster.list() {
-		f.r.roster.remove(m) // the last one of the fleet before, whose last word was kept
+	for _, p := range f.r.roster.list() {
+		f.r.roster.remove(p) // the last one of the fleet before, whose last word was kept
 	}
 	f.replace = time.NewTimer(time.Hour)
 	f.replace.Stop()
 	defer f.replace.Stop()
 	f.open(size)
-	ready := f.pollers[0].ready
+	ready := f.living()[0].member.ready
 	s := newScaler(f.r, f)
 	defer s.stop()
 	defer end()
-	for len(f.pollers) > 0 || f.missing > 0 {
+	for living := f.living(); len(living) > 0 || f.missing > 0; living = f.living() {
 		var nobody <-chan struct{}
-		if len(f.pollers) == 0 {
+		if len(living) == 0 {
 			nobody = ctx.Done()
 		}
 		select {
@@ -114,10 +111,11 @@ func (f *fleet) run(size int, cancel context.CancelCauseFunc, tooLate *<-chan ti
 		case <-f.replace.C:
 			n := f.missing
 			f.missing = 0
-			f.r.over(OpPoll)
+			f.r.shared.Conditions.Over(OpPoll)
 			f.open(n)
 			if ready != nil {
-				ready = f.pollers[len(f.pollers)-1].ready
+				joined := f.living()
+				ready = joined[len(joined)-1].member.ready
 			}
 		case <-s.timer.C:
 			s.tick(ctx)
@@ -131,7 +129,7 @@ func (f *fleet) run(size int, cancel context.CancelCauseFunc, tooLate *<-chan ti
 			s.soon()
 		case <-*tooLate:
 			*tooLate = nil
-			cancel(fmt.Errorf("%w (%v): %s", ErrNotReady, f.r.opts.startTimeout, f.r.lastWord()))
+			cancel(fmt.Errorf("%w (%v): %s", ErrNotReady, f.r.opts.startTimeout, f.r.shared.Conditions.LastWord()))
 			f.r.beginStop()
 		case rot := <-rotations:
 			err := f.replaceInPlace(rot.to)
@@ -141,7 +139,7 @@ func (f *fleet) run(size int, cancel context.CancelCauseFunc, tooLate *<-chan ti
 				f.r.inForce(rot.to, true)
 			case errors.Is(err, driver.ErrNotInPlace):
 				next, rotations, err = &successor{rot.to, max(f.size(), 1)}, nil, nil
-				f.r.log.Info("the members are replaced by others with the new credentials", "pollers", next.size)
+				f.r.shared.Log.Info("the members are replaced by others with the new credentials", "pollers", next.size)
 				end()
 			}
 			rot.answer <- err
@@ -157,27 +155,36 @@ func (f *fleet) run(size int, cancel context.CancelCauseFunc, tooLate *<-chan ti
 // open has n more members join.
 func (f *fleet) open(n int) {
 	for range n {
-		p := &poller{member: newMember(f.r.core), place: f.place()}
+		p := &poller{member: NewMember(f.r.shared), place: f.place()}
 		config := f.r.client
 		if config.InstanceID != "" && p.place > 0 {
 			config.InstanceID = fmt.Sprintf("%s-%d", config.InstanceID, p.place+1)
 		}
-		p.quiet = f.r.quiet
-		f.r.enlist(p.member)
+		p.member.OnQuiet(f.r.quiet)
+		f.r.enlist(p)
 		var ctx context.Context
 		ctx, p.leave = context.WithCancelCause(f.ctx)
-		f.pollers = append(f.pollers, p)
 		go func() { // awaited through ended
-			p.err = p.run(ctx, config)
+			p.err = p.member.Run(ctx, config)
 			f.ended <- p
 		}()
 	}
 }
 
+// living are the pollers that have not ended.
+func (f *fleet) living() []*poller {
+	all := f.r.roster.list()
+	if !slices.ContainsFunc(all, func(p *poller) bool { return p.ended }) {
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(p *poller) bool { return p.ended })
+}
+
 // place is the first one that is free.
 func (f *fleet) place() int {
+	living := f.living()
 	for n := 0; ; n++ {
-		if !slices.ContainsFunc(f.pollers, func(p *poller) bool { return p.place == n }) {
+		if !slices.ContainsFunc(living, func(p *poller) bool { return p.place == n }) {
 			return n
 		}
 	}
@@ -186,7 +193,7 @@ func (f *fleet) place() int {
 // size is the number of pollers that are to stay.
 func (f *fleet) size() int {
 	n := f.missing
-	for _, p := range f.pollers {
+	for _, p := range f.living() {
 		if !p.leaving {
 			n++
 		}
@@ -197,10 +204,10 @@ func (f *fleet) size() int {
 // pollerEnded notes that a poller has ended; it reports whether the others have to.
 func (f *fleet) pollerEnded(p *poller) (failed bool) {
 	p.leave(nil)
-	f.pollers = slices.DeleteFunc(f.pollers, func(x *poller) bool { return x == p })
-	if len(f.pollers) > 0 { // else its last word is kept
-		f.r.roster.remove(p.member)
-		f.r.log.Info("a poller has left", "pollers", len(f.pollers))
+	p.ended = true
+	if n := len(f.living()); n > 0 { // else its last word is kept
+		f.r.roster.remove(p)
+		f.r.shared.Log.Info("a poller has left", "pollers", n)
 	}
 	f.r.quiet() // a pause may have waited for it alone
 	if p.err == nil {
@@ -208,15 +215,15 @@ func (f *fleet) pollerEnded(p *poller) (failed bool) {
 	}
 	if errors.Is(p.err, driver.ErrReplace) && !p.leaving && f.ctx.Err() == nil {
 		wait := max(time.Until(f.replaced.Add(replacePause)), 0)
-		f.r.roster.remove(p.member)
+		f.r.roster.remove(p)
 		f.missing++
 		f.replaced = time.Now().Add(wait)
 		f.replace.Reset(wait)
-		f.r.log.Warn("a poller's client does not find its way back to the brokers: another one takes its place", "after", wait, "err", p.err)
+		f.r.shared.Log.Warn("a poller's client does not find its way back to the brokers: another one takes its place", "after", wait, "err", p.err)
 		return false
 	}
 	if p.leaving {
-		f.r.log.Warn("the client of a poller that was leaving failed", "err", p.err)
+		f.r.shared.Log.Warn("the client of a poller that was leaving failed", "err", p.err)
 		return false // its records come again, and nobody misses it
 	}
 	f.errs = append(f.errs, p.err)
@@ -228,18 +235,18 @@ func (f *fleet) pollerEnded(p *poller) (failed bool) {
 // settled reports whether the number of pollers may change: all have joined, none is leaving, and the group has let the
 // assignment alone for a while.
 func (f *fleet) settled(now time.Time) bool {
-	if n := f.r.counters.rebalances.Load(); n != f.rebalances {
+	if n := f.r.shared.Counters.Rebalances.Load(); n != f.rebalances {
 		if f.rebalances > 0 {
 			f.calm = now.Add(fleetCalm)
 		}
 		f.rebalances = n
 	}
-	for _, p := range f.pollers {
+	for _, p := range f.living() {
 		if p.leaving {
 			return false
 		}
 		select {
-		case <-p.ready:
+		case <-p.member.ready:
 		default:
 			return false
 		}
@@ -261,55 +268,42 @@ func (f *fleet) follow(pollers int) {
 	if f.ctx.Err() != nil || pollers == n {
 		return
 	}
-	f.r.log.Info("the number of pollers changes", "from", n, "to", pollers)
+	f.r.shared.Log.Info("the number of pollers changes", "from", n, "to", pollers)
 	if pollers > n {
 		f.open(pollers - n)
 	}
-	for _, p := range slices.Backward(f.pollers) {
+	for _, p := range slices.Backward(f.living()) {
 		if n > pollers && !p.leaving {
 			n--
 			p.leaving = true
-			p.leave(errSurplus)
+			p.leave(ErrSurplus)
 		}
 	}
 }
 
 // replaceInPlace has the living members use other credentials.
 func (f *fleet) replaceInPlace(next *auth.Credentials) (err error) {
-	for _, p := range f.pollers {
-		p.do(func() {
-			replacer, ok := p.consumer.(driver.CredentialsReplacer)
-			if !ok {
-				err = errors.Join(err, driver.ErrNotInPlace)
-				return
-			}
-			err = errors.Join(err, replacer.ReplaceCredentials(next))
-		})
+	for _, p := range f.living() {
+		err = errors.Join(err, p.member.ReplaceCredentials(next))
 	}
 	return err
 }
 
 // enlist puts a member on the roster. What Update and Pause said before is the member's from the start; what they say
 // later they tell it.
-func (r *Runner) enlist(m *member) {
+func (r *Runner) enlist(p *poller) {
 	unlock := r.lock()
 	defer unlock()
-	m.settings = r.current.Load()
-	m.obeyed = r.wish.Load()
-	m.paused = m.obeyed%2 == 1
-	r.roster.add(m)
+	p.member.Adopt()
+	r.roster.add(p)
 }
 
 // quiet notes that a pause has taken effect, when it has for all members.
 func (r *Runner) quiet() {
 	unlock := r.lock()
-	wish, all := r.wish.Load(), r.wish.isPaused()
-	for _, m := range r.roster.list() {
-		select {
-		case <-m.closed:
-		default:
-			all = all && m.pauseReported.Load() == wish
-		}
+	wish, all := r.shared.Wish.Load(), r.shared.Wish.IsPaused()
+	for _, p := range r.roster.list() {
+		all = all && p.member.Rests(wish)
 	}
 	if all {
 		r.change(Disabling, Disabled)

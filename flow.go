@@ -1,38 +1,62 @@
 package esm
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/esm-go/esm/driver"
+)
+
+// flow is what the client has been told of this member's partitions, or is to be told, and why it fetches none of them.
+type flow struct {
+	toStart           []driver.Start
+	toPause, toResume []TopicPartition
+	epochs            uint64 // of the starts
+
+	paused bool
+	obeyed uint64 // the wish that paused follows
+	// tripped: the circuit was open, and not half-open, when it was last looked at.
+	tripped bool
+	// full are the partitions that wait for memory; fullSince is since when there are any, fullTold: that is a condition by now.
+	full      map[*partition]struct{}
+	fullSince time.Time
+	fullTold  bool
+}
+
+// slot is a worker for the next invocation: held, or asked for, to come through the member's slots.
+type slot struct{ held, waiting bool }
 
 // acquire has the member hold a slot for its next invocation; false when it has to wait for one.
-func (m *member) acquire() bool {
-	if !m.slot && !m.waiting {
-		m.slot = m.workers.Acquire(m.slots)
-		m.waiting = !m.slot
+func (m *Member) acquire() bool {
+	if !m.slot.held && !m.slot.waiting {
+		m.slot.held = m.shared.Workers.Acquire(m.slots)
+		m.slot.waiting = !m.slot.held
 	}
-	return m.slot
+	return m.slot.held
 }
 
 // giveBackSlot gives back a slot that there is no use for.
-func (m *member) giveBackSlot() {
-	if m.slot {
-		m.slot = false
-		m.workers.Release()
+func (m *Member) giveBackSlot() {
+	if m.slot.held {
+		m.slot.held = false
+		m.shared.Workers.Release()
 	}
 }
 
 // followCircuit stops or resumes this member's intake as the circuit now stands. A circuit that the process has no partition
 // left to try with closes when its cooldown ends. It runs on the loop.
-func (m *member) followCircuit(now time.Time) {
-	shut, until := m.circuit.Shut(now)
+func (m *Member) followCircuit(now time.Time) {
+	shut, until := m.shared.Circuit.Shut(now)
 	if shut {
 		m.at(until)
-	} else if m.budget.Partitions.Load() == 0 && m.circuit.Abandon(now) {
-		m.circuitClosed()
+	} else if m.shared.Budget.Partitions.Load() == 0 && m.shared.Circuit.Abandon(now) {
+		m.shared.Conditions.CircuitClosed()
 	}
-	if shut == m.tripped {
+	if shut == m.flow.tripped {
 		return
 	}
 	m.waitsForCircuit.Store(shut)
-	if m.tripped = shut; shut {
+	if m.flow.tripped = shut; shut {
 		m.pauseAll(pausedByBreaker)
 	} else {
 		m.resumeAll(pausedByBreaker)
@@ -40,47 +64,47 @@ func (m *member) followCircuit(now time.Time) {
 }
 
 // flush hands the collected changes to the client.
-func (m *member) flush() {
-	if len(m.toStart) > 0 {
-		m.consumer.Start(m.toStart)
-		m.toStart = m.toStart[:0]
+func (m *Member) flush() {
+	if len(m.flow.toStart) > 0 {
+		m.consumer.Start(m.flow.toStart)
+		m.flow.toStart = m.flow.toStart[:0]
 	}
-	if len(m.toPause) > 0 {
-		m.consumer.Pause(m.toPause)
-		m.toPause = m.toPause[:0]
+	if len(m.flow.toPause) > 0 {
+		m.consumer.Pause(m.flow.toPause)
+		m.flow.toPause = m.flow.toPause[:0]
 	}
-	if len(m.toResume) > 0 {
-		m.consumer.Resume(m.toResume)
-		m.toResume = m.toResume[:0]
+	if len(m.flow.toResume) > 0 {
+		m.consumer.Resume(m.flow.toResume)
+		m.flow.toResume = m.flow.toResume[:0]
 	}
 }
 
 // release gives memory of a partition back to the budget, and lets paused partitions be fetched again: this one when it
 // is well below its share, all of them when the whole is well below the bound.
-func (m *member) release(p *partition, held int) {
+func (m *Member) release(p *partition, held int) {
 	if held == 0 {
 		return
 	}
-	m.budget.Used.Add(-int64(held))
-	if len(m.budgetPaused) == 0 {
+	m.shared.Budget.Used.Add(-int64(held))
+	if len(m.flow.full) == 0 {
 		return
 	}
-	if m.budget.Ample() {
-		for q := range m.budgetPaused {
+	if m.shared.Budget.Ample() {
+		for q := range m.flow.full {
 			m.resume(q, pausedByBudget)
 		}
-		clear(m.budgetPaused)
+		clear(m.flow.full)
 		return
 	}
-	if _, paused := m.budgetPaused[p]; paused && p.Held() <= m.budget.Share()/2 {
-		delete(m.budgetPaused, p)
+	if _, paused := m.flow.full[p]; paused && p.Held() <= m.shared.Budget.Share()/2 {
+		delete(m.flow.full, p)
 		m.resume(p, pausedByBudget)
 	}
 }
 
-func (m *member) pause(p *partition, why pauseReason) {
+func (m *Member) pause(p *partition, why pauseReason) {
 	if p.pauses == 0 {
-		m.toPause = append(m.toPause, p.TopicPartition)
+		m.flow.toPause = append(m.flow.toPause, p.TopicPartition)
 	}
 	if why&^p.pauses&pausedByBudget != 0 {
 		m.pool.SetStalled(&p.Lane, true)
@@ -88,7 +112,7 @@ func (m *member) pause(p *partition, why pauseReason) {
 	p.pauses |= why
 }
 
-func (m *member) resume(p *partition, why pauseReason) {
+func (m *Member) resume(p *partition, why pauseReason) {
 	if p.pauses == 0 {
 		return
 	}
@@ -96,48 +120,64 @@ func (m *member) resume(p *partition, why pauseReason) {
 		m.pool.SetStalled(&p.Lane, false)
 	}
 	if p.pauses &^= why; p.pauses == 0 {
-		m.toResume = append(m.toResume, p.TopicPartition)
+		m.flow.toResume = append(m.flow.toResume, p.TopicPartition)
 	}
 }
 
-func (m *member) pauseAll(why pauseReason) {
+func (m *Member) pauseAll(why pauseReason) {
 	for _, p := range m.parts {
 		m.pause(p, why)
 	}
 }
 
-func (m *member) resumeAll(why pauseReason) {
+func (m *Member) resumeAll(why pauseReason) {
 	for _, p := range m.parts {
 		m.resume(p, why)
 	}
 }
 
 // standing is the set of reasons for which every partition is paused.
-func (m *member) standing() pauseReason {
+func (m *Member) standing() pauseReason {
 	var r pauseReason
-	if m.paused {
+	if m.flow.paused {
 		r |= pausedByUser
 	}
-	if m.tripped {
+	if m.flow.tripped {
 		r |= pausedByBreaker
 	}
 	return r
 }
 
 // obey pauses or resumes as is now wished. It runs on the loop.
-func (m *member) obey() {
-	now := m.wish.Load()
-	if now == m.obeyed || m.stop.phase != working {
+func (m *Member) obey() {
+	now := m.shared.Wish.Load()
+	if now == m.flow.obeyed || m.stop.phase != working {
 		return
 	}
-	m.obeyed = now
+	m.flow.obeyed = now
 	switch paused := now%2 == 1; {
-	case paused == m.paused:
+	case paused == m.flow.paused:
 	case paused:
-		m.paused = true
+		m.flow.paused = true
 		m.pauseAll(pausedByUser)
 	default:
-		m.paused = false
+		m.flow.paused = false
 		m.resumeAll(pausedByUser)
 	}
 }
+
+// nudged looks again at what the members share: partitions that waited for a handler of another life, and the circuit.
+func (m *Member) nudged() {
+	now := time.Now()
+	m.followCircuit(now)
+	for _, p := range m.parts {
+		m.settle(p, now)
+	}
+}
+
+// pauseWish is whether the mapping is to be paused, which Pause and Resume write and the loops read. It counts how often that
+// changed, and is odd while it is to be paused: so a loop that looks late misses no change, and can say which of them has
+// taken effect.
+type Wish struct{ atomic.Uint64 }
+
+func (w *Wish) IsPaused() bool { return w.Load()%2 == 1 }

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+
+	"github.com/esm-go/esm/internal/start"
 )
 
 // inProcess are the Runners of this process that run. It is the process's, not a mapping's, for that is what it is about: no
@@ -24,7 +26,7 @@ func (g *groups) enter(r *Runner) error {
 	for _, other := range g.runners[r.client.GroupID] {
 		if what := r.differs(other); what != "" && r.sameCluster(other) {
 			return fmt.Errorf("%w: %q is that of mapping %s, which runs in this process with another %s: each would commit the records that go to the other; "+
-				"give this mapping a ConsumerGroupId or a UUID of its own", ErrGroupInUse, r.client.GroupID, other.uuid, what)
+				"give this mapping a ConsumerGroupId or a UUID of its own", ErrGroupInUse, r.client.GroupID, other.shared.UUID, what)
 		}
 	}
 	if g.runners == nil {
@@ -49,8 +51,8 @@ func (g *groups) leave(r *Runner) {
 // mapping.
 func (r *Runner) differs(other *Runner) string {
 	topics := func(r *Runner) []string { return slices.Sorted(slices.Values(r.client.Topics)) }
-	switch mine, theirs := r.current.Load().fingerprint, other.current.Load().fingerprint; {
-	case r.functionName != other.functionName:
+	switch mine, theirs := r.shared.Current.Load().Fingerprint, other.shared.Current.Load().Fingerprint; {
+	case r.shared.FunctionName != other.shared.FunctionName:
 		return "FunctionName"
 	case !slices.Equal(topics(r), topics(other)):
 		return "Topics"
@@ -74,12 +76,7 @@ func (r *Runner) sameCluster(other *Runner) bool {
 
 // agreement is the fingerprint of what the members of one group must agree on: whom the records go to, and which of them.
 func agreement(m Mapping) string {
-	parts := []string{m.FunctionName}
-	if m.FilterCriteria != nil {
-		for _, f := range m.FilterCriteria.Filters {
-			parts = append(parts, f.Pattern)
-		}
-	}
+	parts := append([]string{m.FunctionName}, patterns(m)...)
 	slices.Sort(parts[1:]) // one that matches is enough
-	return fingerprint(parts...)
+	return start.Fingerprint(parts...)
 }

@@ -33,7 +33,7 @@ func TestGuarantee1AtLeastOnce(t *testing.T) {
 		}))
 		b.Produce("t", numbered(40)...)
 		s := defaults()
-		s.BatchSize, s.retry.Partial = 7, true
+		s.BatchSize, s.Retry.Partial = 7, true
 		tries := make(map[int64]int)
 		r := newRig(t, b, s, func(_ context.Context, e KafkaEvent) error {
 			mu.Lock()
@@ -144,7 +144,7 @@ func TestGuarantee3FailureStaysInItsPartition(t *testing.T) {
 			t.Errorf("the stuck partition: %+v", p)
 		}
 		r.mustStop()
-		if used := r.runner.budget.Used.Load(); used < 0 {
+		if used := r.runner.shared.Budget.Used.Load(); used < 0 {
 			t.Errorf("the budget says %d in use", used)
 		}
 	})
@@ -169,7 +169,7 @@ func TestGuarantee3FailureStaysInItsPartition(t *testing.T) {
 			t.Errorf("committed %d, want 1000; was paused: %t", k, paused)
 		}
 		r.mustStop()
-		if used := r.runner.budget.Used.Load(); used != 0 {
+		if used := r.runner.shared.Budget.Used.Load(); used != 0 {
 			t.Errorf("the budget says %d in use of an empty buffer", used)
 		}
 	})

@@ -28,20 +28,20 @@ func (r *Runner) watchHandshakes(ctx context.Context, client driver.Config) {
 	for {
 		var broker string
 		select {
-		case broker = <-r.diagnosis.vague:
+		case broker = <-r.shared.Conditions.Diagnosis.Vague:
 		case <-ctx.Done():
 			return
 		}
 		var healings int
-		client.Credentials, healings = r.diagnosis.inUse()
-		call := r.calls.begin(OpHandshake)
+		client.Credentials, healings = r.shared.Conditions.Diagnosis.InUse()
+		call := r.shared.Calls.Begin(OpHandshake)
 		reason := shakeHands(ctx, client, broker)
-		r.calls.end(call)
+		r.shared.Calls.End(call)
 		if reason != nil {
-			if _, now := r.diagnosis.inUse(); now == healings { // else it works meanwhile, or other credentials are in use
-				info := r.problem(OpHandshake, reason)
-				r.conditions.clarify(info)
-				r.hooks.errorLater(info)
+			if _, now := r.shared.Conditions.Diagnosis.InUse(); now == healings { // else it works meanwhile, or other credentials are in use
+				info := r.shared.Conditions.Problem(OpHandshake, reason)
+				r.shared.Conditions.Clarify(info)
+				r.shared.Hooks.ErrorLater(info)
 			}
 		}
 		select {

@@ -5,13 +5,12 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/internal/condition"
 )
 
 const (
 	// healthPatience is how long what may heal by itself may last before it makes a mapping unhealthy.
 	healthPatience = time.Minute
-	// healthBusy is how long the loop may be busy with one thing, and a poll of the client may last.
-	healthBusy = 30 * time.Second
 )
 
 // Healthy reports whether the mapping works, for liveness and readiness probes: nil, or an error that wraps ErrUnhealthy
@@ -33,22 +32,22 @@ const (
 // while the mapping is disabled and while Run stops, it is nil.
 func (r *Runner) Healthy() error {
 	unlock := r.lock()
-	members, ended, state, ready, since := r.roster.list(), r.ended, r.state, r.isReady, r.enabledAt
+	pollers, ended, state, ready, since := r.roster.list(), r.ended, r.state, r.isReady, r.enabledAt
 	unlock()
 	now := time.Now()
 	if ended {
 		return fmt.Errorf("%w: Run has ended", ErrUnhealthy)
 	}
-	if at, _ := r.stopping.times(); state == "" || state == Disabled || !at.IsZero() {
+	if at, _ := r.shared.Stopping.Times(); state == "" || state == Disabled || !at.IsZero() {
 		return nil
 	}
-	standing := r.conditions.list()
-	result, _ := r.lastResult(standing)
+	standing := r.shared.Conditions.List()
+	result, _ := r.shared.Conditions.LastResult(standing)
 	sick := func(at time.Time, what string) error {
 		return fmt.Errorf("%w: %s since %s; last result: %s", ErrUnhealthy, what, at.Format(time.RFC3339), result)
 	}
-	for _, m := range members {
-		if at, what := m.sick(now); what != "" {
+	for _, p := range pollers {
+		if at, what := p.member.Sick(now); what != "" {
 			return sick(at, what)
 		}
 	}
@@ -60,32 +59,14 @@ func (r *Runner) Healthy() error {
 	if !ready && !since.IsZero() && now.Sub(since) >= healthPatience {
 		return sick(since, "no assignment of the group has been started: the mapping has waited for one")
 	}
-	if until, stuck := r.circuit.Stuck(); stuck && now.Sub(until) >= healthPatience {
-		for _, m := range members {
-			if m.waitsForCircuit.Load() {
+	if until, stuck := r.shared.Circuit.Stuck(); stuck && now.Sub(until) >= healthPatience {
+		for _, p := range pollers {
+			if p.member.waitsForCircuit.Load() {
 				return sick(until, "the circuit is open although its cooldown has ended, and nothing is tried")
 			}
 		}
 	}
 	return nil
-}
-
-// sick says what of one member has lasted too long.
-func (m *member) sick(now time.Time) (since time.Time, what string) {
-	for _, check := range []struct {
-		bound time.Duration
-		at    int64
-		what  string
-	}{
-		{healthBusy, m.busySince.Load(), "the loop has been busy with one thing: does a hook block?"},
-		{healthBusy + m.opts.revokeTimeout, m.inPoll.Load(), "the Kafka client has not returned from a poll"},
-		{healthPatience, m.lostSince.Load(), "the group took every partition away and has given none back"},
-	} {
-		if at := time.Unix(0, check.at); check.at != 0 && now.Sub(at) > check.bound {
-			return at, check.what
-		}
-	}
-	return since, ""
 }
 
 // sickens reports whether a condition that lasts makes the mapping unhealthy.
@@ -103,5 +84,5 @@ func sickens(c *Condition) bool {
 func says(c *Condition) string {
 	what := map[Op]string{OpPoll: "the event source: " + c.Kind, OpStart: "starts cannot be looked up", OpCommit: "commits fail",
 		OpCredentials: "the secrets cannot be read"}[c.Op]
-	return fmt.Sprintf("%s%s (%v)", what, whereof(c, " of "), c.Err)
+	return fmt.Sprintf("%s%s (%v)", what, condition.Whereof(c, " of "), c.Err)
 }

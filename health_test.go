@@ -184,8 +184,8 @@ func TestHealthyByTheCircuit(t *testing.T) {
 			pass(17 * time.Second)
 			wantHealth(t, "tried every ten seconds", r, "")
 		}
-		m := r.runner.roster.list()[0]
-		c := &r.runner.circuit
+		m := r.runner.roster.list()[0].member
+		c := &r.runner.shared.Circuit
 		c.Begin(1, -2*time.Minute) // as if nothing had been tried since
 		if ok, _ := c.Enter(time.Now()); !ok {
 			t.Fatal("the circuit is not closed")

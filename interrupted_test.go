@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/internal/condition"
 	"github.com/esm-go/esm/internal/verdict"
 )
 
@@ -47,7 +48,7 @@ func TestInterruptedIsNoVerdict(t *testing.T) {
 				var told []string
 				note := func(what string) { told = append(told, what) }
 				s := defaults()
-				s.retry = verdict.Policy{MaximumRetryAttempts: 0, Bisect: name == "another error"}
+				s.Retry = verdict.Policy{MaximumRetryAttempts: 0, Bisect: name == "another error"}
 				var interrupted int
 				r := newRig(t, b, s, func(ctx context.Context, _ KafkaEvent) error {
 					if ended.Load() {
@@ -75,7 +76,7 @@ func TestInterruptedIsNoVerdict(t *testing.T) {
 				if len(told) != 0 || st.Metrics.InvokeErrorCount != 0 || st.Metrics.FailedInvokeEventCount != 0 || st.Metrics.DroppedEventCount != 0 || st.CircuitOpen {
 					t.Errorf("told %v, status %+v", told, st)
 				}
-				if st.LastProcessingResult == resultFunctionFailed || interrupted != 1 {
+				if st.LastProcessingResult == condition.ResultFunctionFailed || interrupted != 1 {
 					t.Errorf("last result %q after %d interruptions", st.LastProcessingResult, interrupted)
 				}
 				want := int64(4)
@@ -105,7 +106,7 @@ func TestInterruptedHandlerMayBeDone(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(4)...)
 		s := defaults()
-		s.retry = verdict.Policy{MaximumRetryAttempts: 0, Partial: true}
+		s.Retry = verdict.Policy{MaximumRetryAttempts: 0, Partial: true}
 		r := newRig(t, b, s, func(ctx context.Context, e KafkaEvent) error {
 			<-ctx.Done()
 			return ItemFailures(e.Records["t-0"][2].ItemID(), e.Records["t-0"][3].ItemID())
@@ -121,7 +122,7 @@ func TestInterruptedHandlerMayBeDone(t *testing.T) {
 		b.Produce("t", numbered(4)...)
 		run, cancel := context.WithCancel(context.Background())
 		s := defaults()
-		s.retry = verdict.Policy{MaximumRetryAttempts: 0}
+		s.Retry = verdict.Policy{MaximumRetryAttempts: 0}
 		r := newRig(t, b, s, func(context.Context, KafkaEvent) error { <-run.Done(); return fmt.Errorf("query: %w", run.Err()) })
 		r.cancel = cancel
 		go func() { r.done <- r.runner.Run(run) }()
@@ -135,7 +136,7 @@ func TestInterruptedHandlerMayBeDone(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(4)...)
 		s := defaults()
-		s.retry = verdict.Policy{MaximumRetryAttempts: 0}
+		s.Retry = verdict.Policy{MaximumRetryAttempts: 0}
 		r := newRig(t, b, s, func(ctx context.Context, _ KafkaEvent) error {
 			<-ctx.Done()
 			time.Sleep(2 * time.Second)
@@ -158,8 +159,8 @@ func TestScaleInInterrupts(t *testing.T) {
 		b.Produce("t", membroker.Record{Partition: 0}, membroker.Record{Partition: 1})
 		var cut atomic.Int64
 		s := defaults()
-		s.BatchSize, s.retry = 1, verdict.Policy{MaximumRetryAttempts: 0}
-		s.minimumPollers, s.maximumPollers = 2, 2
+		s.BatchSize, s.Retry = 1, verdict.Policy{MaximumRetryAttempts: 0}
+		s.MinimumPollers, s.MaximumPollers = 2, 2
 		r := newRig(t, b, s, func(ctx context.Context, _ KafkaEvent) error {
 			if cut.Load() > 0 {
 				return nil
@@ -174,8 +175,8 @@ func TestScaleInInterrupts(t *testing.T) {
 		}, WithRevokeTimeout(2*time.Second)).start()
 		pass(2 * time.Minute)
 		fewer := *s
-		fewer.minimumPollers, fewer.maximumPollers = 1, 1
-		r.runner.current.Store(&fewer)
+		fewer.MinimumPollers, fewer.MaximumPollers = 1, 1
+		r.runner.shared.Current.Store(&fewer)
 		r.runner.updated <- struct{}{}
 		pass(time.Hour)
 		if m := r.runner.Metrics(); cut.Load() == 0 || m.DroppedEventCount != 0 || m.InvokeErrorCount != 0 {
@@ -215,9 +216,9 @@ func TestAbandonedHandlerReturns(t *testing.T) {
 			if k := b.Committed("g", "t", 0).Offset; k > 0 {
 				t.Errorf("committed %d", k)
 			}
-			c := r.runner.core
-			if busy, _, _ := c.workers.Counts(); busy != 0 || c.circuit.Busy() != 0 || c.circuit.IsOpen() || len(c.roster.orphans) != 0 {
-				t.Errorf("%d workers, %d invocations in the circuit (open: %v), ghosts %v", busy, c.circuit.Busy(), c.circuit.IsOpen(), c.roster.orphans)
+			c := r.runner.shared
+			if busy, _, _ := c.Workers.Counts(); busy != 0 || c.Circuit.Busy() != 0 || c.Circuit.IsOpen() || c.Orphans.Count() != 0 {
+				t.Errorf("%d workers, %d invocations in the circuit (open: %v), ghosts %v", busy, c.Circuit.Busy(), c.Circuit.IsOpen(), c.Orphans.Count())
 			}
 			if m := r.runner.Metrics(); m.InvokeCount != 0 || m.InvokeErrorCount != 0 {
 				t.Errorf("%+v", m)

@@ -1,6 +1,7 @@
 package esm
 
 import (
+	"math"
 	"time"
 
 	"github.com/esm-go/esm/driver"
@@ -62,36 +63,40 @@ func (p *partition) ended(now time.Time, end int64, records bool) {
 func (p *partition) idle() bool { return p.end >= 0 && p.next >= p.end && p.pauses == 0 }
 
 // stalled reports whether no worker can help the partition now.
-func (m *member) stalled(p *partition, now time.Time) bool {
+func (m *Member) stalled(p *partition, now time.Time) bool {
 	return p.phase != running || p.pauses&(pausedByUser|pausedByBreaker) != 0 || p.leaderless && p.Buffered() == 0 ||
 		m.retry.Holds(&p.Lane) && p.At().After(now)
 }
 
 // reading is what an evaluation reads of the members. Its slices are used again.
-type reading struct {
-	parts []scaling.Partition
+type Reading struct {
+	Partitions []scaling.Partition
 	// index finds a partition in parts, so that one which two members hold for a moment counts once; nil with one member.
-	index map[TopicPartition]int
+	Index map[TopicPartition]int
 	// lagTime is when the oldest of the lags was true.
-	lagTime        time.Time
-	oldest         time.Duration
-	buffered       int64
-	busy           int
-	maxLag, sumLag int64 // Lambda's, over the parts
+	LagTime        time.Time
+	Oldest         time.Duration
+	Buffered       int64
+	Busy           int
+	MaxLag, SumLag int64 // Lambda's, over the parts
 	// moving: partitions are starting or draining.
-	moving bool
+	Moving bool
 }
 
-func (r *reading) reset(now time.Time) {
-	index := r.index
+func (r *Reading) Reset(now time.Time) {
+	index := r.Index
 	clear(index)
-	*r = reading{parts: r.parts[:0], index: index, lagTime: now}
+	*r = Reading{Partitions: r.Partitions[:0], Index: index, LagTime: now}
 }
 
-// read adds what this member knows. It runs on the loop. failing says that the last lookup of ends did not succeed: what
+// Read adds what this member knows. failing says that the last lookup of ends did not succeed: what
 // the client merely goes on believing then counts as old as it is.
-func (m *member) read(now time.Time, r *reading, failing bool) {
-	r.busy += len(m.flying)
+func (m *Member) Read(now time.Time, r *Reading, failing bool) {
+	m.do(func() { m.read(now, r, failing) })
+}
+
+func (m *Member) read(now time.Time, r *Reading, failing bool) {
+	r.Busy += len(m.flying)
 	for tp, p := range m.parts {
 		q := scaling.Partition{Topic: tp.Topic, Partition: tp.Partition, Lag: p.lag(), Blocked: m.stalled(p, now)}
 		if p.end >= 0 {
@@ -100,58 +105,65 @@ func (m *member) read(now time.Time, r *reading, failing bool) {
 			}
 			p.sampled = p.end
 		}
-		r.buffered += int64(p.Buf.Held)
+		r.Buffered += int64(p.Buf.Held)
 		if p.phase != running {
-			r.moving = true
-		} else if !p.leaderless && (failing || !p.idle()) && p.seenAt.Before(r.lagTime) {
-			r.lagTime = p.seenAt
+			r.Moving = true
+		} else if !p.leaderless && (failing || !p.idle()) && p.seenAt.Before(r.LagTime) {
+			r.LagTime = p.seenAt
 		}
 		if !q.Blocked {
-			r.oldest = max(r.oldest, p.age(now))
+			r.Oldest = max(r.Oldest, p.age(now))
 		}
-		if r.index != nil {
-			if i, twice := r.index[tp]; twice {
-				if r.parts[i].Blocked { // the other one is about to learn that it lost it
-					r.parts[i] = q
+		if r.Index != nil {
+			if i, twice := r.Index[tp]; twice {
+				if r.Partitions[i].Blocked { // the other one is about to learn that it lost it
+					r.Partitions[i] = q
 				}
 				continue
 			}
-			r.index[tp] = len(r.parts)
+			r.Index[tp] = len(r.Partitions)
 		}
 		if lag := p.offsetLag(); lag > 0 {
-			r.sumLag = saturate(r.sumLag, lag)
-			r.maxLag = max(r.maxLag, lag)
+			r.SumLag = AddLag(r.SumLag, lag)
+			r.MaxLag = max(r.MaxLag, lag)
 		}
-		r.parts = append(r.parts, q)
+		r.Partitions = append(r.Partitions, q)
 	}
 }
 
 // endQuery asks for the ends of logs: of all members' partitions that want one, in one request.
-type endQuery struct {
-	queries  []driver.OffsetQuery
+type EndQuery struct {
+	Queries  []driver.OffsetQuery
 	parts    []*partition // only compared and given back; the members' loops own them
-	consumer driver.Consumer
+	Consumer driver.Consumer
 }
 
-// wantEnds adds the partitions whose end nobody has confirmed since the last evaluation, and those that the client only
-// believes in, when that was longer ago than the lag interval. It runs on the loop.
-func (m *member) wantEnds(now, since time.Time, q *endQuery) {
-	if q.consumer == nil {
-		q.consumer = m.consumer
+// WantEnds adds the partitions whose end nobody has confirmed since the last evaluation, and those that the client only
+// believes in, when that was longer ago than the lag interval.
+func (m *Member) WantEnds(now, since time.Time, q *EndQuery) {
+	m.do(func() { m.wantEnds(now, since, q) })
+}
+
+func (m *Member) wantEnds(now, since time.Time, q *EndQuery) {
+	if q.Consumer == nil {
+		q.Consumer = m.consumer
 	}
-	believed := now.Add(-m.opts.lagInterval)
+	believed := now.Add(-m.shared.Config.LagInterval)
 	for tp, p := range m.parts {
 		if p.phase != running || p.end >= 0 && (p.seenAt.After(since) || p.idle() && p.seenAt.After(believed)) {
 			continue
 		}
-		q.queries = append(q.queries, driver.OffsetQuery{TopicPartition: tp, At: driver.AtEnd})
+		q.Queries = append(q.Queries, driver.OffsetQuery{TopicPartition: tp, At: driver.AtEnd})
 		q.parts = append(q.parts, p)
 	}
 }
 
-// takeEnds takes in the answers for this member's partitions, which were true when the question was put. It runs on the
-// loop.
-func (m *member) takeEnds(asked time.Time, q *endQuery, answers []driver.OffsetAnswer) {
+// TakeEnds takes in the answers for this member's partitions, which were true when the question was put.
+func (m *Member) TakeEnds(asked time.Time, q *EndQuery, answers []driver.OffsetAnswer) {
+	m.do(func() { m.takeEnds(asked, q, answers) })
+}
+
+func (m *Member) takeEnds(asked time.Time, q *EndQuery, answers []driver.OffsetAnswer) {
 	for i, a := range answers {
 		p := q.parts[i]
 		if m.parts[a.TopicPartition] != p || p.phase != running {
@@ -164,4 +176,12 @@ func (m *member) takeEnds(asked time.Time, q *endQuery, answers []driver.OffsetA
 			p.ended(asked, a.Offset, false)
 		}
 	}
+}
+
+// saturate adds two numbers that are not negative, and stops at the largest one.
+func AddLag(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
 }

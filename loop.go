@@ -7,25 +7,26 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/intake"
+	"github.com/esm-go/esm/internal/start"
 )
 
 const (
-	// commitTimeout bounds one commit, lookupTimeout one round of looking up offsets.
+	// commitTimeout bounds one commit.
 	commitTimeout = 15 * time.Second
-	lookupTimeout = 15 * time.Second
 	// finalCommitTimeout bounds the commit of a revocation, after the work is drained.
 	finalCommitTimeout = 5 * time.Second
 )
 
 // loop owns the member's state. It waits for nothing but its channels.
-func (m *member) loop(ctx context.Context) error {
+func (m *Member) loop(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	end := ctx.Done()
-	m.nextCheck = time.Now().Add(m.opts.lagInterval)
-	m.nextRefresh = time.Now().Add(refreshInterval)
-	if m.settings.start.at != driver.AtEarliest {
-		m.lookUp(lookup{kind: lookupCensus}) // before there is a partition to start
+	m.lookups.nextCheck = time.Now().Add(m.shared.Config.LagInterval)
+	m.commits.refresh = time.Now().Add(refreshInterval)
+	if m.settings.Start.At != driver.AtEarliest {
+		m.lookups.add(lookup{Question: start.Question{Kind: start.Topics}}) // before there is a partition to start
 	}
 	for {
 		now := time.Now()
@@ -53,7 +54,7 @@ func (m *member) loop(ctx context.Context) error {
 			m.nudged()
 		case <-m.slots:
 			m.begin()
-			m.slot, m.waiting = true, false
+			m.slot.held, m.slot.waiting = true, false
 		case inv := <-m.done:
 			m.begin()
 			m.finish(time.Now(), inv)
@@ -75,7 +76,7 @@ func (m *member) loop(ctx context.Context) error {
 		case <-end:
 			m.begin()
 			end = nil
-			m.beginStop(time.Now(), errors.Is(context.Cause(ctx), errSurplus))
+			m.beginStop(time.Now(), errors.Is(context.Cause(ctx), ErrSurplus))
 		case <-timer.C:
 			m.begin()
 		}
@@ -83,21 +84,21 @@ func (m *member) loop(ctx context.Context) error {
 	return m.stop.fatal
 }
 
-func (m *member) begin() { m.busySince.Store(time.Now().UnixNano()) }
+func (m *Member) begin() { m.busySince.Store(time.Now().UnixNano()) }
 
 // at notes a time at which the loop has to look again.
-func (m *member) at(t time.Time) {
+func (m *Member) at(t time.Time) {
 	if m.wake.IsZero() || t.Before(m.wake) {
 		m.wake = t
 	}
 }
 
 // advance does everything that may be done now, and finds the next deadline.
-func (m *member) advance(now time.Time) {
+func (m *Member) advance(now time.Time) {
 	m.wake = time.Time{}
-	m.settings = m.current.Load()
+	m.settings = m.shared.Current.Load()
 	m.obey()
-	if m.tripped || len(m.parts) == 0 {
+	if m.flow.tripped || len(m.parts) == 0 {
 		m.followCircuit(now)
 	}
 	m.dispatch(now)
@@ -107,8 +108,8 @@ func (m *member) advance(now time.Time) {
 	m.advanceLookups(now)
 	m.advanceAge(now)
 	m.advanceStop(now)
-	if m.paused && len(m.flying) == 0 && m.pauseReported.Load() != m.obeyed {
-		m.pauseReported.Store(m.obeyed)
+	if m.flow.paused && len(m.flying) == 0 && m.pauseReported.Load() != m.flow.obeyed {
+		m.pauseReported.Store(m.flow.obeyed)
 		m.quiet()
 	}
 	m.flush()
@@ -117,21 +118,21 @@ func (m *member) advance(now time.Time) {
 }
 
 // deliver takes in what a Poll brought.
-func (m *member) deliver(now time.Time, d *delivery) {
+func (m *Member) deliver(now time.Time, d *intake.Delivery) {
 	for i := range d.Runs {
 		run := &d.Runs[i]
 		p := m.parts[run.TopicPartition]
 		if p == nil || p.phase != running || run.Epoch != p.epoch {
 			continue // of an assignment or a start that is over; it will come again where it belongs
 		}
-		m.counters.polled.Add(int64(d.read[i]))
-		if out := d.read[i] - len(run.Records); out > 0 {
-			m.counters.filtered.Add(int64(out))
-			m.counters.wrongKind.Add(int64(d.wrong[i]))
-			m.hooks.filtered(FilteredInfo{TopicPartition: p.TopicPartition, Records: out, WrongKind: d.wrong[i]})
+		m.shared.Counters.Polled.Add(int64(d.Read[i]))
+		if out := d.Read[i] - len(run.Records); out > 0 {
+			m.shared.Counters.Filtered.Add(int64(out))
+			m.shared.Counters.WrongKind.Add(int64(d.Wrong[i]))
+			m.shared.Hooks.Filtered(FilteredInfo{TopicPartition: p.TopicPartition, Records: out, WrongKind: d.Wrong[i]})
 		}
-		if m.troubles.Load() > 0 {
-			m.fetched(p.TopicPartition)
+		if m.troubles.Any() {
+			m.troubles.Fetched(p.TopicPartition)
 		}
 		p.next, p.moves = run.Next, 0
 		if run.LeaderEpoch >= 0 {
@@ -142,21 +143,21 @@ func (m *member) deliver(now time.Time, d *delivery) {
 		}
 		if n := len(run.Records); n > 0 {
 			held := max(run.Bytes, 0)
-			p.Buf.Add(batch.Chunk{Records: run.Records, Arrived: now, LeaderEpoch: run.LeaderEpoch, Size: d.sizes[i], Largest: d.largest[i], Held: held})
-			m.budget.Used.Add(int64(held))
+			p.Buf.Add(batch.Chunk{Records: run.Records, Arrived: now, LeaderEpoch: run.LeaderEpoch, Size: d.Sizes[i], Largest: d.Largest[i], Held: held})
+			m.shared.Budget.Used.Add(int64(held))
 			if m.pool.Holds(&p.Lane) {
-				m.pool.Grown(n, d.sizes[i])
+				m.pool.Grown(n, d.Sizes[i])
 			} else {
 				m.settle(p, now)
 			}
-			if m.budget.Full(p.Held()) {
+			if m.shared.Budget.Full(p.Held()) {
 				m.pause(p, pausedByBudget)
-				m.budgetPaused[p] = struct{}{}
+				m.flow.full[p] = struct{}{}
 			}
 		} else {
 			p.leaderEpoch = max(p.leaderEpoch, run.LeaderEpoch)
 		}
-		m.markDirty(p)
+		m.commits.mark(p)
 	}
 	for _, err := range d.Errors {
 		m.sourceError(err)
@@ -164,8 +165,8 @@ func (m *member) deliver(now time.Time, d *delivery) {
 }
 
 // settle puts an idle partition where it waits: for its next try, or in the pool.
-func (m *member) settle(p *partition, now time.Time) {
-	if p.phase != running || p.inflight != nil || p.sending != nil || p.Waits() || m.roster.isHeld(p.TopicPartition) {
+func (m *Member) settle(p *partition, now time.Time) {
+	if p.phase != running || p.inflight != nil || p.sending != nil || p.Waits() || m.shared.Orphans.IsHeld(p.TopicPartition) {
 		return
 	}
 	switch {
@@ -177,7 +178,7 @@ func (m *member) settle(p *partition, now time.Time) {
 }
 
 // unqueue takes a partition out of where it waits.
-func (m *member) unqueue(p *partition) {
+func (m *Member) unqueue(p *partition) {
 	switch {
 	case !p.Waits():
 	case m.pool.Holds(&p.Lane):
@@ -188,24 +189,24 @@ func (m *member) unqueue(p *partition) {
 }
 
 // sourceError takes in what the client had to say.
-func (m *member) sourceError(err *driver.Error) {
-	m.counters.pollErrors.Add(1)
-	info := m.problem(OpPoll, err)
+func (m *Member) sourceError(err *driver.Error) {
+	m.shared.Counters.PollErrors.Add(1)
+	info := m.shared.Conditions.Problem(OpPoll, err)
 	stands := m.stands(err, info)
-	m.hooks.error(info)
+	m.shared.Hooks.Error(info)
 	switch err.Kind {
 	case driver.KindOffsetOutOfRange:
-		m.log.Warn("position does not exist", "partition", err.TopicPartition.String(), "offset", err.Offset)
-		m.relocate(time.Now(), err.TopicPartition, err.Offset, nowhere)
+		m.shared.Log.Warn("position does not exist", "partition", err.TopicPartition.String(), "offset", err.Offset)
+		m.relocate(time.Now(), err.TopicPartition, err.Offset, start.Nowhere)
 	case driver.KindTruncated:
-		m.log.Warn("the log was cut below the position, and has grown again", "partition", err.TopicPartition.String(), "offset", err.Offset, "to", err.To)
+		m.shared.Log.Warn("the log was cut below the position, and has grown again", "partition", err.TopicPartition.String(), "offset", err.Offset, "to", err.To)
 		m.relocate(time.Now(), err.TopicPartition, err.Offset, max(err.To, 0))
 	case driver.KindTopicRecreated:
-		m.log.Warn("topic was deleted and made again", "topic", err.TopicPartition.Topic)
+		m.shared.Log.Warn("topic was deleted and made again", "topic", err.TopicPartition.Topic)
 		m.reportedAnew(err.TopicPartition.Topic)
 	default:
 		if !stands {
-			m.conditions.mention(info) // else the log has it
+			m.shared.Conditions.Mention(info) // else the log has it
 		}
 	}
 }

@@ -3,25 +3,25 @@ package esm
 import "sync/atomic"
 
 // counters are the living Metrics, written from several goroutines.
-type counters struct {
-	polled, filtered, wrongKind, invoked, failed, dropped, committed atomic.Int64
-	pollErrors, commitErrors, invokeErrors, invokes, throttles, lost atomic.Int64
-	abandonedCommits, rebalances, delivered, deliveryErrors          atomic.Int64
+type Counters struct {
+	Polled, Filtered, WrongKind, Invoked, Failed, Dropped, Committed atomic.Int64
+	PollErrors, CommitErrors, InvokeErrors, Invokes, Throttles, Lost atomic.Int64
+	AbandonedCommits, Rebalances, Delivered, DeliveryErrors          atomic.Int64
 
 	// For the scaler: records that workers were done with, and the time of invocations that were not throttled.
-	resolved, invocationTime atomic.Int64
+	Resolved, InvocationTime atomic.Int64
 	// Gauges, as of the last evaluation.
-	maxLag, sumLag, pollers, workers atomic.Int64
+	MaxLag, SumLag, Pollers, Workers atomic.Int64
 }
 
-func (c *counters) snapshot() Metrics {
+func (c *Counters) Snapshot() Metrics {
 	return Metrics{
-		PolledEventCount: c.polled.Load(), FilteredOutEventCount: c.filtered.Load(), WrongKindEventCount: c.wrongKind.Load(),
-		InvokedEventCount: c.invoked.Load(), FailedInvokeEventCount: c.failed.Load(), DroppedEventCount: c.dropped.Load(),
-		OnFailureDestinationDeliveredEventCount: c.delivered.Load(), OnFailureDestinationDeliveryErrorCount: c.deliveryErrors.Load(),
-		CommittedEventCount: c.committed.Load(), PollingErrorCount: c.pollErrors.Load(), CommitErrorCount: c.commitErrors.Load(),
-		InvokeErrorCount: c.invokeErrors.Load(), InvokeCount: c.invokes.Load(), ThrottleCount: c.throttles.Load(),
-		LostEventCount: c.lost.Load(), AbandonedCommitCount: c.abandonedCommits.Load(), RebalanceCount: c.rebalances.Load(),
-		MaxOffsetLag: c.maxLag.Load(), SumOffsetLag: c.sumLag.Load(), ProvisionedPollers: int(c.pollers.Load()), Workers: int(c.workers.Load()),
+		PolledEventCount: c.Polled.Load(), FilteredOutEventCount: c.Filtered.Load(), WrongKindEventCount: c.WrongKind.Load(),
+		InvokedEventCount: c.Invoked.Load(), FailedInvokeEventCount: c.Failed.Load(), DroppedEventCount: c.Dropped.Load(),
+		OnFailureDestinationDeliveredEventCount: c.Delivered.Load(), OnFailureDestinationDeliveryErrorCount: c.DeliveryErrors.Load(),
+		CommittedEventCount: c.Committed.Load(), PollingErrorCount: c.PollErrors.Load(), CommitErrorCount: c.CommitErrors.Load(),
+		InvokeErrorCount: c.InvokeErrors.Load(), InvokeCount: c.Invokes.Load(), ThrottleCount: c.Throttles.Load(),
+		LostEventCount: c.Lost.Load(), AbandonedCommitCount: c.AbandonedCommits.Load(), RebalanceCount: c.Rebalances.Load(),
+		MaxOffsetLag: c.MaxLag.Load(), SumOffsetLag: c.SumLag.Load(), ProvisionedPollers: int(c.Pollers.Load()), Workers: int(c.Workers.Load()),
 	}
 }

@@ -363,20 +363,20 @@ func (w *world) startMember(i int) {
 	w.restarts++
 	name := fmt.Sprintf("m%d.%d", i, w.restarts)
 	s := defaults()
-	s.BatchSize, s.Window, s.retry = w.s.Batch, w.s.Window, w.s.Retry
+	s.BatchSize, s.Window, s.Retry = w.s.Batch, w.s.Window, w.s.Retry
 	if w.s.Old >= 0 {
-		s.start.at = driver.AtEnd
+		s.Start.At = driver.AtEnd
 	}
 	m := &modelMember{name: name, mapping: memoryMapping(), done: make(chan error, 1)}
 	m.mapping.BatchSize, m.mapping.MaximumBatchingWindowInSeconds = s.BatchSize, new(int(s.Window/time.Second))
-	m.mapping.MaximumRetryAttempts, m.mapping.BisectBatchOnFunctionError = new(s.retry.MaximumRetryAttempts), s.retry.Bisect
-	if s.retry.Partial {
+	m.mapping.MaximumRetryAttempts, m.mapping.BisectBatchOnFunctionError = new(s.Retry.MaximumRetryAttempts), s.Retry.Bisect
+	if s.Retry.Partial {
 		m.mapping.FunctionResponseTypes = []FunctionResponseType{ReportBatchItemFailures}
 	}
 	if w.s.Old < 0 {
 		m.mapping.StartingPosition = TrimHorizon
 	}
-	s.fingerprint = agreement(m.mapping) // as what an Update of it makes
+	s.Fingerprint = agreement(m.mapping) // as what an Update of it makes
 	var breaker Option
 	if w.s.Breaker {
 		breaker = WithCircuitBreaker(CircuitBreaker{Failures: 3, Cooldown: 5 * time.Second})
@@ -515,8 +515,8 @@ func (w *world) do(s step) error {
 			}
 			wg.Wait()
 			pass(30 * time.Second)
-			if st := m.runner.Status(); (st.State == Disabled || st.State == Disabling) != m.runner.wish.isPaused() {
-				return fmt.Errorf("the state is %s, paused: %v", st.State, m.runner.wish.isPaused())
+			if st := m.runner.Status(); (st.State == Disabled || st.State == Disabling) != m.runner.shared.Wish.IsPaused() {
+				return fmt.Errorf("the state is %s, paused: %v", st.State, m.runner.shared.Wish.IsPaused())
 			}
 		}
 	case "resume":

@@ -11,6 +11,7 @@ import (
 	"github.com/esm-go/esm/destination"
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/internal/limit"
+	"github.com/esm-go/esm/internal/stop"
 	"github.com/esm-go/esm/scaling"
 )
 
@@ -55,7 +56,7 @@ func newOptions(opts []Option) *options {
 	hostname, _ := os.Hostname() // only a name in the broker's logs
 	o := &options{
 		logger:        slog.Default(),
-		stopTimeout:   defaultStopTimeout,
+		stopTimeout:   stop.DefaultTimeout,
 		revokeTimeout: -1,
 		bufferBytes:   64 << 20,
 		backoff:       limit.Backoff{First: 100 * time.Millisecond, Most: 30 * time.Second},
@@ -101,6 +102,12 @@ func (o *options) check(ok bool, name string, value any, want string) {
 	if !ok {
 		o.errs = append(o.errs, fmt.Errorf("esm: %s(%v): want %s", name, value, want))
 	}
+}
+
+// config is what they say to members.
+func (o *options) config() Config {
+	return Config{Driver: o.driver, StopTimeout: o.stopTimeout, RevokeTimeout: o.revokeTimeout, InvocationTimeout: o.invocationTimeout,
+		LagInterval: o.lagInterval, CommitInterval: o.commitInterval, Backoff: o.backoff, Cooldown: o.breaker.Cooldown, Seed: o.seed}
 }
 
 func (o *options) err() error { return errors.Join(o.errs...) }

@@ -51,8 +51,8 @@ func (o *options) checkDestination(m Mapping) error {
 
 // limitRetries makes infinite retries finite where there is a destination, as mapping.WithDefaults does for one that the
 // mapping names.
-func (o *options) limitRetries(s *settings) {
-	if o.destination != nil && s.retry.MaximumRetryAttempts < 0 {
-		s.retry.MaximumRetryAttempts = destination.MaximumRetryAttempts
+func (o *options) limitRetries(s *Settings) {
+	if o.destination != nil && s.Retry.MaximumRetryAttempts < 0 {
+		s.Retry.MaximumRetryAttempts = destination.MaximumRetryAttempts
 	}
 }

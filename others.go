@@ -1,12 +1,11 @@
 package esm
 
 import (
-	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/internal/start"
 )
 
 // othersAfter is how long after an assignment its members look for commits of another mapping in their group. Those of a
@@ -15,51 +14,29 @@ const othersAfter = time.Minute
 
 // checkOthers has the group's commits looked at for those of another mapping: a while after each assignment, and with each
 // refresh.
-func (m *member) checkOthers(now time.Time) {
-	if m.nextOthers.IsZero() || m.settings.fingerprint == "" {
+func (m *Member) checkOthers(now time.Time) {
+	if m.lookups.nextOthers.IsZero() || m.settings.Fingerprint == "" {
 		return
 	}
-	if now.Before(m.nextOthers) {
-		m.at(m.nextOthers)
+	if now.Before(m.lookups.nextOthers) {
+		m.at(m.lookups.nextOthers)
 		return
 	}
-	m.nextOthers = time.Time{}
-	m.lookUp(lookup{kind: lookupOthers, parts: m.running()})
-}
-
-// resolveOthers reads what the group's commits say of who made them, but for the partitions that are this member's.
-func (m *member) resolveOthers(ctx context.Context, l *lookup) error {
-	topics, err := m.describe(ctx, l.names)
-	if err != nil {
-		return err
-	}
-	commits, err := m.commitsOf(ctx, l.names, topics)
-	if err != nil {
-		return err
-	}
-	own := make(map[TopicPartition]bool, len(l.names))
-	for _, tp := range l.names {
-		own[tp] = true
-	}
-	for tp, c := range commits {
-		if other := parseNote(c.Metadata).mapping; c.Err == nil && !own[tp] && other != "" && !slices.Contains(l.others, other) {
-			l.others = append(l.others, other)
-		}
-	}
-	return nil
+	m.lookups.nextOthers = time.Time{}
+	m.lookups.add(lookup{Question: start.Question{Kind: start.Others}, parts: m.running()})
 }
 
 // foundOthers says once, for each mapping that is not this one, that it reads in the same group.
-func (m *member) foundOthers(others []string) {
+func (m *Member) foundOthers(others []string) {
 	for _, other := range others {
-		if other == m.settings.fingerprint || m.others[other] {
+		if other == m.settings.Fingerprint || m.lookups.others[other] {
 			continue
 		}
-		m.others[other] = true
+		m.lookups.others[other] = true
 		err := &driver.Error{Kind: driver.KindInvalidConfig, Offset: -1, Err: fmt.Errorf("another mapping commits in consumer group %q: "+
 			"its FunctionName or FilterCriteria differ from this one's, and each commits the records that go to the other; "+
-			"give each a ConsumerGroupId or UUID of its own", m.group)}
-		m.log.Error("two mappings share a consumer group", "err", err)
-		m.hooks.error(m.problem(OpGroup, err))
+			"give each a ConsumerGroupId or UUID of its own", m.shared.Group)}
+		m.shared.Log.Error("two mappings share a consumer group", "err", err)
+		m.shared.Hooks.Error(m.shared.Conditions.Problem(OpGroup, err))
 	}
 }

@@ -65,7 +65,7 @@ func TestEventBelongsToHandler(t *testing.T) {
 			}
 			resolve := func(p int32, offset int64) { resolved[p][offset] = true }
 			s := defaults()
-			s.BatchSize, s.retry = 7, retry
+			s.BatchSize, s.Retry = 7, retry
 			r := newRig(t, b, s, nil, WithHooks(Hooks{
 				Drop: func(d DropInfo) {
 					mu.Lock()
@@ -90,7 +90,7 @@ func TestEventBelongsToHandler(t *testing.T) {
 					}
 				},
 			}))
-			r.runner.handler = func(_ context.Context, e KafkaEvent) error {
+			r.runner.shared.Handler = func(_ context.Context, e KafkaEvent) error {
 				mu.Lock()
 				defer mu.Unlock()
 				defer mangle(e)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/start"
 )
 
 // part is one partition's records in a batch.
@@ -39,8 +40,8 @@ type partition struct {
 	leaderless      bool      // the last lookup of the end had no answer for this partition
 	// found is where to begin, while that is being committed. note is what commits say beside the position, words its
 	// text; renote: the group's commit is to be written again though the position is the same.
-	found  *startAnswer
-	note   note
+	found  *start.Answer
+	note   start.Note
 	words  string
 	renote bool
 	// anew: the topic was made again; what the group has committed is of the old one.

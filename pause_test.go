@@ -60,7 +60,7 @@ func TestPauseAndResumeMeet(t *testing.T) {
 			synctest.Wait()
 			time.Sleep(time.Duration(100+rng.IntN(2000)) * time.Millisecond)
 			synctest.Wait()
-			paused := r.runner.wish.isPaused()
+			paused := r.runner.shared.Wish.IsPaused()
 			st := r.runner.Status()
 			if want := map[bool]State{true: Disabled, false: Enabled}[paused]; st.State != want {
 				t.Fatalf("round %d: the state is %s, want %s", round, st.State, want)

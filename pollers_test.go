@@ -32,9 +32,9 @@ func wishing(n int) *wish {
 }
 
 // polling are settings with a range of pollers.
-func polling(minimum, maximum int) *settings {
+func polling(minimum, maximum int) *Settings {
 	s := small()
-	s.minimumPollers, s.maximumPollers = minimum, maximum
+	s.MinimumPollers, s.MaximumPollers = minimum, maximum
 	return s
 }
 
@@ -151,10 +151,10 @@ func TestPollersGrowAndShrinkUnderLoad(t *testing.T) {
 		if err := r.stop(); err != nil {
 			t.Error(err)
 		}
-		if used, parts := r.runner.budget.Used.Load(), r.runner.budget.Partitions.Load(); used != 0 || parts != 0 {
+		if used, parts := r.runner.shared.Budget.Used.Load(), r.runner.shared.Budget.Partitions.Load(); used != 0 || parts != 0 {
 			t.Errorf("the budget has %d bytes and %d partitions after the end", used, parts)
 		}
-		if busy, partitions, waiting := r.runner.workers.Counts(); busy != 0 || partitions != 0 || waiting != 0 {
+		if busy, partitions, waiting := r.runner.shared.Workers.Counts(); busy != 0 || partitions != 0 || waiting != 0 {
 			t.Errorf("workers after the end: %d busy, %d partitions, %d waiting", busy, partitions, waiting)
 		}
 		if n := len(b.Members("g")); n != 0 {
@@ -491,8 +491,8 @@ func TestPollersModel(t *testing.T) {
 
 // On the way from one member to another partitions are nobody's: a decision that counts them then changes no poller.
 func TestPollersStayInARebalance(t *testing.T) {
-	c := new(core)
-	f := &fleet{r: &Runner{core: c}}
+	c := new(Shared)
+	f := &fleet{r: &Runner{shared: c}}
 	now := time.Unix(1000, 0)
 	decided := func(after time.Duration) int {
 		d := scaling.Decision{Pollers: 2, Next: time.Minute}
@@ -502,11 +502,11 @@ func TestPollersStayInARebalance(t *testing.T) {
 		}
 		return d.Pollers
 	}
-	c.counters.rebalances.Add(1)
+	c.Counters.Rebalances.Add(1)
 	if decided(0) != 2 {
 		t.Error("the first assignment of all holds a change up")
 	}
-	c.counters.rebalances.Add(2)
+	c.Counters.Rebalances.Add(2)
 	for _, x := range []struct {
 		after time.Duration
 		want  int
@@ -515,8 +515,8 @@ func TestPollersStayInARebalance(t *testing.T) {
 			t.Errorf("%v after a rebalance %d pollers, want %d", x.after, got, x.want)
 		}
 	}
-	c.counters.rebalances.Add(1)
-	f.pollers = []*poller{{member: &member{ready: make(chan struct{})}}}
+	c.Counters.Rebalances.Add(1)
+	f.r.roster.add(&poller{member: &Member{ready: make(chan struct{})}})
 	if got := f.settled(now.Add(time.Hour)); got {
 		t.Error("settled while a member is joining")
 	}

@@ -5,126 +5,127 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/internal/start"
 )
 
 // answered takes in the answer to a lookup, for the partitions that still live: an answer belongs to the assignment that
 // it was asked in.
-func (m *member) answered(now time.Time, l lookup) {
-	m.lookingUp--
+func (m *Member) answered(now time.Time, l lookup) {
+	m.lookups.underWay--
 	var again []*partition
-	failure := l.err
-	open := lookup{kind: lookupOffsets, tries: l.tries, wanted: make(map[*partition]startAnswer)}
+	failure := l.Err
+	open := lookup{Question: start.Question{Kind: start.Offsets, Tries: l.Tries}, wanted: make(map[*partition]start.Answer)}
 	for i, p := range l.parts {
-		f := &l.found[i]
+		f := &l.Found[i]
 		if !p.alive || p.phase == draining {
 			continue
 		}
-		if l.err != nil || f.err != nil {
+		if l.Err != nil || f.Err != nil {
 			again = append(again, p)
 			if failure == nil {
-				failure = f.err
+				failure = f.Err
 			}
 			continue
 		}
-		switch l.kind {
-		case lookupStart, lookupOffsets:
-			if f.open {
+		switch l.Kind {
+		case start.Begin, start.Offsets:
+			if f.Open {
 				open.parts = append(open.parts, p)
 				open.wanted[p] = *f
 				continue
 			}
 			m.startFound(now, p, f)
-		case lookupMove:
-			m.move(now, p, l.from, *f)
+		case start.Move:
+			m.move(now, p, l.From, *f)
 		}
 	}
 	if len(open.parts) > 0 {
-		m.lookUp(open)
+		m.lookups.add(open)
 	}
-	switch l.kind {
-	case lookupIDs:
-		m.checkFailed = l.err != nil && !l.reported
-		if l.err == nil {
+	switch l.Kind {
+	case start.IDs:
+		m.lookups.checkFailed = l.Err != nil && !l.reported
+		if l.Err == nil {
 			again = m.compareIDs(&l)
 		}
 		if !l.reported {
-			again, failure = nil, l.err // the next check comes by itself
+			again, failure = nil, l.Err // the next check comes by itself
 		}
-	case lookupOthers:
+	case start.Others:
 		again = nil
-		m.foundOthers(l.others)
+		m.foundOthers(l.Others)
 	}
 	if failure == nil {
 		return
 	}
-	after := m.lookupPause(l.tries + 1)
-	m.counters.pollErrors.Add(1)
-	m.lookupFailed(failure)
-	m.lookUpAgain(l, again, now.Add(after))
+	after := m.lookupPause(l.Tries + 1)
+	m.shared.Counters.PollErrors.Add(1)
+	m.shared.Hooks.Error(m.troubles.LookupFailed(failure))
+	m.lookups.again(l, again, now.Add(after))
 }
 
-// lookUpAgain asks once more for the partitions that had no answer. Those of a broker that is slow are asked for apart.
-func (m *member) lookUpAgain(l lookup, parts []*partition, after time.Time) {
-	if l.kind == lookupOffsets {
-		l.kind = lookupStart // what was found before may not hold any more
+// again asks once more for the partitions that had no answer. Those of a broker that is slow are asked for apart.
+func (l *lookups) again(failed lookup, parts []*partition, after time.Time) {
+	if failed.Kind == start.Offsets {
+		failed.Kind = start.Begin // what was found before may not hold any more
 	}
-	next := lookup{kind: l.kind, from: l.from, to: l.to, reported: l.reported, tries: l.tries + 1, after: after}
-	if l.kind == lookupCensus {
-		m.lookUp(next)
+	next := lookup{Question: start.Question{Kind: failed.Kind, From: failed.From, To: failed.To, Tries: failed.Tries + 1}, reported: failed.reported, after: after}
+	if failed.Kind == start.Topics {
+		l.add(next)
 	}
 	if len(parts) == 0 {
 		return
 	}
 	size := len(parts)
-	if l.slow {
+	if failed.Slow {
 		size = (size + lookupParts - 1) / lookupParts
 	}
 	for some := range slices.Chunk(parts, size) {
 		next.parts = some
-		m.lookUp(next)
+		l.add(next)
 	}
 }
 
 // startFound takes in where a partition starts. A start that the group has not yet is committed before anything of the partition
 // is delivered, so that it is decided once for the whole group, whoever reads on from it.
-func (m *member) startFound(now time.Time, p *partition, f *startAnswer) {
+func (m *Member) startFound(now time.Time, p *partition, f *start.Answer) {
 	if p.phase != starting || p.found != nil {
 		return
 	}
-	p.note, p.words = f.note, ""
-	if f.committed < 0 && !f.anew {
+	p.note, p.words = f.Note, ""
+	if f.Committed < 0 && !f.Anew {
 		p.found = f
-		m.begun = append(m.begun, p)
+		m.commits.begun = append(m.commits.begun, p)
 		return
 	}
 	m.launch(now, p, f)
 }
 
 // launch lets a partition run from its start.
-func (m *member) launch(now time.Time, p *partition, f *startAnswer) {
+func (m *Member) launch(now time.Time, p *partition, f *start.Answer) {
 	if p.phase != starting {
 		return
 	}
 	p.phase, p.found, p.anew = running, nil, false
-	p.committed = f.committed
-	p.renote = f.committed >= 0 && !f.noted
-	p.leaderEpoch = f.leaderEpoch
-	m.startAt(p, f.offset, f.leaderEpoch)
-	m.markDirty(p) // of a topic that was made again: a client refuses the commit before it knows the start
+	p.committed = f.Committed
+	p.renote = f.Committed >= 0 && !f.Noted
+	p.leaderEpoch = f.LeaderEpoch
+	m.startAt(p, f.Offset, f.LeaderEpoch)
+	m.commits.mark(p) // of a topic that was made again: a client refuses the commit before it knows the start
 	m.settle(p, now)
 	m.announce()
 }
 
 // startAt tells the client where to read a partition on.
-func (m *member) startAt(p *partition, offset int64, leaderEpoch int32) {
-	m.started(p.TopicPartition)
-	m.epochs++
-	p.epoch, p.next, p.readEpoch = m.epochs, offset, leaderEpoch
-	m.toStart = append(m.toStart, driver.Start{TopicPartition: p.TopicPartition, Offset: offset, LeaderEpoch: leaderEpoch, Epoch: p.epoch})
+func (m *Member) startAt(p *partition, offset int64, leaderEpoch int32) {
+	m.troubles.Started(p.TopicPartition)
+	m.flow.epochs++
+	p.epoch, p.next, p.readEpoch = m.flow.epochs, offset, leaderEpoch
+	m.flow.toStart = append(m.flow.toStart, driver.Start{TopicPartition: p.TopicPartition, Offset: offset, LeaderEpoch: leaderEpoch, Epoch: p.epoch})
 }
 
 // announce closes Ready when every partition of the first assignment is started.
-func (m *member) announce() {
+func (m *Member) announce() {
 	for _, p := range m.parts {
 		if p.phase == starting {
 			return
@@ -133,16 +134,13 @@ func (m *member) announce() {
 	m.readyOnce.Do(func() { close(m.ready) })
 }
 
-// nowhere stands for no offset.
-const nowhere = -1
-
 // movesAtOnce is how often in a row a partition is moved without a pause: a client or a broker that goes on refusing every
 // position is not asked in a loop.
 const movesAtOnce = 3
 
 // relocate goes on elsewhere when a position does not exist any more, or not yet, or, where to says where, when the log was
 // cut below it and has grown again.
-func (m *member) relocate(now time.Time, tp TopicPartition, from, to int64) {
+func (m *Member) relocate(now time.Time, tp TopicPartition, from, to int64) {
 	p := m.parts[tp]
 	if p == nil || p.phase != running || p.moving {
 		return
@@ -155,26 +153,26 @@ func (m *member) relocate(now time.Time, tp TopicPartition, from, to int64) {
 		return
 	}
 	p.moves++
-	if to != nowhere && p.moves <= movesAtOnce {
-		m.move(now, p, from, startAnswer{offset: to, leaderEpoch: -1})
+	if to != start.Nowhere && p.moves <= movesAtOnce {
+		m.move(now, p, from, start.Answer{Offset: to, LeaderEpoch: -1})
 		return
 	}
 	p.moving = true
-	l := lookup{kind: lookupMove, parts: []*partition{p}, from: from, to: to}
+	l := lookup{Question: start.Question{Kind: start.Move, From: from, To: to}, parts: []*partition{p}}
 	if p.moves > movesAtOnce {
 		l.after = now.Add(m.lookupPause(p.moves - movesAtOnce))
 	}
-	m.lookUp(l)
+	m.lookups.add(l)
 }
 
 // move goes on at the offset found: the log's start when retention passed the position, and what was received before
 // stays and is handled; its end, or where it parts from what was read, when the log was cut.
-func (m *member) move(now time.Time, p *partition, from int64, f startAnswer) {
+func (m *Member) move(now time.Time, p *partition, from int64, f start.Answer) {
 	p.moving = false
 	if p.phase != running {
 		return
 	}
-	to := f.offset
+	to := f.Offset
 	info := OffsetsLostInfo{TopicPartition: p.TopicPartition, From: from, To: to}
 	switch {
 	case to > from:
@@ -182,15 +180,15 @@ func (m *member) move(now time.Time, p *partition, from int64, f startAnswer) {
 	case to < from:
 		info.Why, info.Lost = "truncation", from-to
 	}
-	m.counters.lost.Add(info.Lost)
+	m.shared.Counters.Lost.Add(info.Lost)
 	switch {
 	case to < from:
 		// Records that were received and are not resolved may have been cut off, and others may take their offsets: no
 		// commit may pass those. So the partition begins anew, at its first unresolved record that is still there. The
 		// epoch is that of what was read, so that the client finds out whether the log parts from it further back.
-		f = startAnswer{offset: min(p.position(), to), leaderEpoch: p.leaderEpoch, committed: p.committed, noted: !p.renote}
-		if f.leaderEpoch < 0 {
-			f.leaderEpoch = p.readEpoch
+		f = start.Answer{Offset: min(p.position(), to), LeaderEpoch: p.leaderEpoch, Committed: p.committed, Noted: !p.renote}
+		if f.LeaderEpoch < 0 {
+			f.LeaderEpoch = p.readEpoch
 		}
 		moves := p.moves
 		p = m.renew(p)
@@ -200,25 +198,25 @@ func (m *member) move(now time.Time, p *partition, from int64, f startAnswer) {
 		m.startAt(p, to, p.readEpoch)
 	default:
 		if p.Head() == nil {
-			p.leaderEpoch = max(p.leaderEpoch, f.leaderEpoch)
+			p.leaderEpoch = max(p.leaderEpoch, f.LeaderEpoch)
 		}
-		m.startAt(p, to, f.leaderEpoch)
+		m.startAt(p, to, f.LeaderEpoch)
 	}
-	m.markDirty(p)
+	m.commits.mark(p)
 	m.offsetsLost(info, p.Key)
 }
 
-func (m *member) offsetsLost(info OffsetsLostInfo, key string) {
+func (m *Member) offsetsLost(info OffsetsLostInfo, key string) {
 	if info.Why == "" {
 		return
 	}
-	m.log.Error("offsets lost", "why", info.Why, "partition", key, "from", info.From, "to", info.To, "lost", info.Lost)
-	m.hooks.offsetsLost(info)
+	m.shared.Log.Error("offsets lost", "why", info.Why, "partition", key, "from", info.From, "to", info.To, "lost", info.Lost)
+	m.shared.Hooks.OffsetsLost(info)
 }
 
 // renew ends a partition's life here and begins another within the same assignment. The client keeps its pauses, so what
 // the old life alone was paused for ends with it.
-func (m *member) renew(p *partition) *partition {
+func (m *Member) renew(p *partition) *partition {
 	m.resume(p, pausedByBudget)
 	m.remove(p)
 	q := m.admit(p.TopicPartition)
@@ -228,39 +226,39 @@ func (m *member) renew(p *partition) *partition {
 
 // reportedAnew takes in the client's word that a topic was deleted and made again, for which it holds the partitions. The
 // engine decides: it may have noticed by itself, and gone on with the new topic already.
-func (m *member) reportedAnew(topic string) {
-	l := lookup{kind: lookupIDs, reported: true}
+func (m *Member) reportedAnew(topic string) {
+	l := lookup{Question: start.Question{Kind: start.IDs}, reported: true}
 	for _, p := range m.running() {
 		if p.Topic == topic {
 			l.parts = append(l.parts, p)
 		}
 	}
 	if len(l.parts) > 0 {
-		m.lookUp(l)
+		m.lookups.add(l)
 	}
 }
 
 // compareIDs begins anew with the partitions whose topic is not the one that they were started with, and returns those of
 // which it is not known.
-func (m *member) compareIDs(l *lookup) (unknown []*partition) {
+func (m *Member) compareIDs(l *lookup) (unknown []*partition) {
 	var old []*partition
 	for i, p := range l.parts {
 		if !p.alive || p.phase != running {
 			continue
 		}
-		id, known := l.ids[p.Topic]
-		known = known && l.found[i].err == nil
+		id, known := l.IDs[p.Topic]
+		known = known && l.Found[i].Err == nil
 		switch none := [16]byte{}; {
 		case !known:
 			unknown = append(unknown, p)
-		case id != none && p.note.topic != none && id != p.note.topic:
+		case id != none && p.note.Topic != none && id != p.note.Topic:
 			old = append(old, p)
-		case l.reported && (id == none || p.note.topic == none):
+		case l.reported && (id == none || p.note.Topic == none):
 			old = append(old, p) // nothing to compare: the client's word counts
 		case l.reported:
 			m.startAt(p, p.next, p.readEpoch) // it runs with the new topic already
-		case p.note.topic == none:
-			p.note.topic, p.words = id, ""
+		case p.note.Topic == none:
+			p.note.Topic, p.words = id, ""
 		}
 	}
 	m.recreated(old)
@@ -269,17 +267,17 @@ func (m *member) compareIDs(l *lookup) (unknown []*partition) {
 
 // recreated begins anew with partitions whose topic was deleted and made again: what is known of it, and what is in
 // flight, belongs to another log.
-func (m *member) recreated(olds []*partition) {
-	l := lookup{kind: lookupStart}
+func (m *Member) recreated(olds []*partition) {
+	l := lookup{Question: start.Question{Kind: start.Begin}}
 	for _, old := range olds {
 		info := OffsetsLostInfo{TopicPartition: old.TopicPartition, From: old.next, Lost: max(0, old.next-old.position()), Why: "topic recreated"}
-		m.counters.lost.Add(info.Lost)
+		m.shared.Counters.Lost.Add(info.Lost)
 		p := m.renew(old)
 		p.anew = true
 		l.parts = append(l.parts, p)
 		m.offsetsLost(info, p.Key)
 	}
 	if len(l.parts) > 0 {
-		m.lookUp(l)
+		m.lookups.add(l)
 	}
 }

@@ -180,7 +180,7 @@ func TestRetryRules(t *testing.T) {
 				b := membroker.NewBroker(t)
 				b.Produce("t", numbered(4)...)
 				s := defaults()
-				s.retry = c.policy
+				s.Retry = c.policy
 				call := 0
 				var drops []string
 				r := newRig(t, b, s, func(_ context.Context, e KafkaEvent) error {
@@ -215,7 +215,7 @@ func TestRetryKeepsOrder(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(6)...)
 		s := defaults()
-		s.BatchSize, s.retry = 4, verdict.Policy{MaximumRetryAttempts: 1, Bisect: true}
+		s.BatchSize, s.Retry = 4, verdict.Policy{MaximumRetryAttempts: 1, Bisect: true}
 		r := newRig(t, b, s, func(_ context.Context, e KafkaEvent) error {
 			if has(e, 1) {
 				return errors.New("poison")
@@ -239,7 +239,7 @@ func TestMixedBatchIsSplit(t *testing.T) {
 			b.Produce("t", membroker.Record{Partition: i, Value: []byte("v")})
 		}
 		s := defaults()
-		s.retry.MaximumRetryAttempts = 2
+		s.Retry.MaximumRetryAttempts = 2
 		var drops []string
 		r := newRig(t, b, s, func(_ context.Context, e KafkaEvent) error {
 			if has(e, 0) {
@@ -299,7 +299,7 @@ func TestAttemptOfHalves(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(2)...)
 		s := defaults()
-		s.retry.Bisect = true
+		s.Retry.Bisect = true
 		r := newRig(t, b, s, func(_ context.Context, e KafkaEvent) error {
 			if e.Len() == 2 {
 				return errors.New("too many")
@@ -328,7 +328,7 @@ func TestRecordAge(t *testing.T) {
 			membroker.Record{Value: []byte("old too"), Timestamp: now.Add(-90 * time.Second)},
 			membroker.Record{Value: []byte("younger"), Timestamp: now.Add(30 * time.Second)})
 		s := defaults()
-		s.maxAge = time.Minute
+		s.MaxAge = time.Minute
 		var drops []string
 		r := newRig(t, b, s, func(_ context.Context, e KafkaEvent) error { return errors.New("boom") }, dropsInto(&drops)).start()
 		pass(10 * time.Minute)
@@ -358,7 +358,7 @@ func TestUnaskedItemFailuresAreTold(t *testing.T) {
 			b.Produce("t", numbered(2)...)
 			var log bytes.Buffer
 			s := defaults()
-			s.retry.Partial = asked
+			s.Retry.Partial = asked
 			r := newRig(t, b, s, func(_ context.Context, e KafkaEvent) error { return ItemFailures(e.Records["t-0"][0].ItemID()) },
 				WithLogger(slog.New(slog.NewTextHandler(&log, nil))), WithRetryBackoff(time.Second, time.Second)).start()
 			pass(150 * time.Second)

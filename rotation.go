@@ -26,11 +26,11 @@ const (
 // inForce notes the credentials that are used from now on.
 func (r *Runner) inForce(c *auth.Credentials, rotated bool) {
 	if rotated { // what was said of the old ones holds no longer
-		r.conditions.forget(func(c *Condition) bool {
+		r.shared.Conditions.Forget(func(c *Condition) bool {
 			return c.Kind == driver.KindAuthentication.String() || c.Kind == driver.KindAuthorization.String() || c.Diagnosis.Code == auth.CodeAuthnError
 		})
 	}
-	r.diagnosis.use(c, r.client.GroupID)
+	r.shared.Conditions.Diagnosis.Use(c, r.client.GroupID)
 	unlock := r.lock()
 	defer unlock()
 	r.credentials.Since, r.credentials.Err = time.Now(), nil
@@ -53,7 +53,7 @@ func (r *Runner) watchSecrets(ctx context.Context, client driver.Config, rotatio
 	defer timer.Stop()
 	var refused <-chan struct{}
 	if reads() {
-		refused = r.diagnosis.refused
+		refused = r.shared.Conditions.Diagnosis.Refused
 		timer.Reset(interval)
 	}
 	var last time.Time
@@ -76,17 +76,17 @@ func (r *Runner) watchSecrets(ctx context.Context, client driver.Config, rotatio
 		if last.Sub(warned) >= expiryInterval {
 			warned = last
 			for _, w := range client.Credentials.ExpiryWarnings(last) {
-				r.log.Warn("credentials", "warning", w)
+				r.shared.Log.Warn("credentials", "warning", w)
 			}
 		}
 		after := never
 		refused = nil
 		if reads() {
-			after, refused = interval, r.diagnosis.refused
+			after, refused = interval, r.shared.Conditions.Diagnosis.Refused
 		}
-		call := r.calls.begin(OpRotation)
+		call := r.shared.Calls.Begin(OpRotation)
 		settled, err := r.rotate(ctx, &client, rotations)
-		r.calls.end(call)
+		r.shared.Calls.End(call)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -97,7 +97,7 @@ func (r *Runner) watchSecrets(ctx context.Context, client driver.Config, rotatio
 			unlock := r.lock()
 			r.credentials.Err = nil
 			unlock()
-			r.over(OpRotation)
+			r.shared.Conditions.Over(OpRotation)
 		}
 		timer.Reset(after)
 	}
@@ -118,10 +118,10 @@ func (r *Runner) keep(err error) {
 		}
 	}
 	// Those in use are well, or another condition says that they are not.
-	info := ErrorInfo{Op: OpRotation, Err: fmt.Errorf("the credentials stay: %s: %w", why, err), LastProcessingResult: r.lastWord(), Diagnosis: d}
-	r.hold(info)
+	info := ErrorInfo{Op: OpRotation, Err: fmt.Errorf("the credentials stay: %s: %w", why, err), LastProcessingResult: r.shared.Conditions.LastWord(), Diagnosis: d}
+	r.shared.Conditions.Hold(info)
 	info.Err = err
-	r.hooks.errorLater(info)
+	r.shared.Hooks.ErrorLater(info)
 }
 
 // rotate reads the secrets and, when they changed, tries them and puts them in force. settled is true when the newest
@@ -135,7 +135,7 @@ func (r *Runner) rotate(ctx context.Context, client *driver.Config, rotations ch
 		return true, nil
 	}
 	for _, w := range warnings {
-		r.log.Warn("credentials", "warning", w.String())
+		r.shared.Log.Warn("credentials", "warning", w.String())
 	}
 	trial := *client
 	trial.Credentials = next
@@ -159,6 +159,6 @@ func (r *Runner) rotate(ctx context.Context, client *driver.Config, rotations ch
 	}
 	client.Credentials = next
 	r.replaceDestination(next)
-	r.log.Info("credentials rotated", "credentials", next.String())
+	r.shared.Log.Info("credentials rotated", "credentials", next.String())
 	return true, nil
 }

@@ -8,11 +8,15 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/internal/hook"
+	"github.com/esm-go/esm/internal/start"
 )
 
 // Runner runs one mapping. Make it with New, run it once with Run; all its methods are safe for concurrent use.
 type Runner struct {
-	*core
+	shared  *Shared
+	opts    *options
+	roster  roster
 	mapping Mapping
 	client  driver.Config
 	started atomic.Bool
@@ -41,23 +45,23 @@ type Runner struct {
 type identity struct{ uuid, functionName, bootstrap string }
 
 // newRunner puts a Runner together; New has validated everything.
-func newRunner(o *options, h Handler, s *settings, client driver.Config, id identity) *Runner {
+func newRunner(o *options, h Handler, s *Settings, client driver.Config, id identity) *Runner {
 	for _, v := range slices.Backward(o.middleware) {
 		h = v(h)
 	}
-	c := &core{opts: o, handler: h, log: o.logger, hooks: newHookList(o.hooks), uuid: id.uuid, functionName: id.functionName, bootstrap: id.bootstrap,
-		cluster: fingerprint(id.bootstrap), group: client.GroupID}
-	c.current.Store(s)
-	c.budget.Limit = o.bufferBytes
+	c := &Shared{Config: o.config(), Handler: h, Log: o.logger, Hooks: hook.NewList(o.hooks), UUID: id.uuid, FunctionName: id.functionName, Bootstrap: id.bootstrap,
+		Cluster: start.Fingerprint(id.bootstrap), Group: client.GroupID}
+	c.Current.Store(s)
+	c.Budget.Limit = o.bufferBytes
 	// The default policy begins with all that the range allows: a process that has just started has everything to catch up
 	// with, and must not wait for Lambda's minute. A policy that the user chose begins at the minimum.
-	c.workers.Begin(o.minimumWorkers, o.maximumWorkers, !o.scaler)
-	c.circuit.Begin(o.breaker.Failures, o.breaker.Cooldown)
-	c.setResult(resultNone)
-	c.diagnosis.init()
-	c.conditions.init(o.logger)
-	c.stopping.init()
-	return &Runner{core: c, client: client, ready: make(chan struct{}), resumed: make(chan struct{}, 1), updated: make(chan struct{}, 1), access: make(chan struct{}, 1)}
+	c.Workers.Begin(o.minimumWorkers, o.maximumWorkers, !o.scaler)
+	c.Circuit.Begin(o.breaker.Failures, o.breaker.Cooldown)
+	c.Conditions.Init(o.logger)
+	c.Stopping.Init()
+	r := &Runner{shared: c, opts: o, client: client, ready: make(chan struct{}), resumed: make(chan struct{}, 1), updated: make(chan struct{}, 1), access: make(chan struct{}, 1)}
+	c.Nudge = r.roster.nudge
+	return r
 }
 
 func (r *Runner) lock() func() {
@@ -83,7 +87,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		return err
 	}
 	defer inProcess.leave(r)
-	go r.hooks.run() // awaited by finish
+	go r.shared.Hooks.Run() // awaited by finish
 	done := make(chan error, 1)
 	go func() { done <- r.work(ctx) }() // awaited here, with a bound
 	return r.await(ctx, done)
@@ -101,9 +105,9 @@ func (r *Runner) work(ctx context.Context) error {
 	defer watchers.Wait()
 	defer cancel(nil)
 	watchers.Go(func() { r.watchConditions(ctx) })
-	since := r.calls.begin(OpCredentials)
+	since := r.shared.Calls.Begin(OpCredentials)
 	credentials, err := r.resolveCredentials(ctx)
-	r.calls.end(since)
+	r.shared.Calls.End(since)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -113,8 +117,8 @@ func (r *Runner) work(ctx context.Context) error {
 	r.client.Credentials = credentials
 	r.inForce(credentials, false)
 	client := clientOf(r.opts.driver)
-	r.log.Info("event source mapping starts", "UUID", r.uuid, "FunctionName", r.functionName, "ConsumerGroupId", r.client.GroupID,
-		"Topics", r.client.Topics, "bootstrap", r.bootstrap, "driver", r.opts.driver.Name(), "client", client.Name, "version", client.Version,
+	r.shared.Log.Info("event source mapping starts", "UUID", r.shared.UUID, "FunctionName", r.shared.FunctionName, "ConsumerGroupId", r.client.GroupID,
+		"Topics", r.client.Topics, "bootstrap", r.shared.Bootstrap, "driver", r.opts.driver.Name(), "client", client.Name, "version", client.Version,
 		"reading", client.Reading)
 	out, err := r.openDestination(ctx, r.client)
 	if err != nil {
@@ -146,7 +150,7 @@ func (r *Runner) awaitEnabled(ctx context.Context) bool {
 		if ctx.Err() != nil {
 			return false
 		}
-		if !r.wish.isPaused() {
+		if !r.shared.Wish.IsPaused() {
 			r.settleState(Disabled, Enabling)
 			unlock := r.lock()
 			r.enabledAt = time.Now()
@@ -166,7 +170,7 @@ func (r *Runner) becomeReady() {
 	unlock := r.lock()
 	again := r.isReady
 	r.isReady = true
-	if !again && !r.wish.isPaused() {
+	if !again && !r.shared.Wish.IsPaused() {
 		r.change("", Enabled)
 	}
 	unlock()
@@ -197,21 +201,14 @@ func (r *Runner) Pause() { r.want(true) }
 // Resume ends a Pause.
 func (r *Runner) Resume() { r.want(false) }
 
-// pauseWish is whether the mapping is to be paused, which Pause and Resume write and the loops read. It counts how often that
-// changed, and is odd while it is to be paused: so a loop that looks late misses no change, and can say which of them has
-// taken effect.
-type pauseWish struct{ atomic.Uint64 }
-
-func (w *pauseWish) isPaused() bool { return w.Load()%2 == 1 }
-
 // want changes the wish, with the state that follows from it, and has the loops look.
 func (r *Runner) want(paused bool) {
 	unlock := r.lock()
-	if r.wish.isPaused() == paused || r.ended {
+	if r.shared.Wish.IsPaused() == paused || r.ended {
 		unlock()
 		return
 	}
-	r.wish.Add(1)
+	r.shared.Wish.Add(1)
 	r.enabledAt = time.Now()
 	switch {
 	case paused && r.started.Load():
@@ -258,7 +255,7 @@ func (r *Runner) change(from, to State) {
 		r.reason = r.faultCode
 	}
 	info := StateInfo{From: old, To: to, Reason: r.reason}
-	r.hooks.stateChange(info) // never waits, and so comes in order
+	r.shared.Hooks.StateChange(info) // never waits, and so comes in order
 	r.untold = append(r.untold, info)
 }
 
@@ -276,7 +273,7 @@ func (r *Runner) tellStates() {
 		r.untold = nil
 		unlock()
 		for _, info := range infos {
-			r.log.Info("state", "from", string(info.From), "to", string(info.To))
+			r.shared.Log.Info("state", "from", string(info.From), "to", string(info.To))
 		}
 		unlock = r.lock()
 		r.telling = false
@@ -287,8 +284,8 @@ func (r *Runner) tellStates() {
 // gather puts together what the members' loops published last; where one is free, that is of now.
 func (r *Runner) gather() (s Status) {
 	s.OffsetLag = make(map[string]int64)
-	for _, m := range r.roster.list() {
-		addTo(&s, m.snapshot())
+	for _, p := range r.roster.list() {
+		addTo(&s, p.member.Snapshot())
 	}
 	sum(&s)
 	return s
@@ -311,23 +308,23 @@ func (r *Runner) Status() Status {
 	if until := s.Credentials.Expires; !until.IsZero() {
 		s.Credentials.DaysLeft = int(time.Until(until) / (24 * time.Hour))
 	}
-	s.UUID, s.FunctionName, s.ConsumerGroupId, s.Driver = r.uuid, r.functionName, r.client.GroupID, r.opts.driver.Name()
+	s.UUID, s.FunctionName, s.ConsumerGroupId, s.Driver = r.shared.UUID, r.shared.FunctionName, r.client.GroupID, r.opts.driver.Name()
 	s.Client = clientOf(r.opts.driver)
-	s.Conditions = r.conditions.list()
-	s.LastProcessingResult, s.Diagnosis = r.lastResult(s.Conditions)
+	s.Conditions = r.shared.Conditions.List()
+	s.LastProcessingResult, s.Diagnosis = r.shared.Conditions.LastResult(s.Conditions)
 	mark(&s)
 	if s.State == Creating && s.Diagnosis.Code != "" {
 		s.StateTransitionReason = string(s.Diagnosis.Code)
 	}
-	s.Workers = r.workers.Limit()
-	s.CircuitOpen = r.circuit.IsOpen()
-	s.BufferedBytes, s.BufferLimit = int(r.budget.Used.Load()), r.budget.Limit
+	s.Workers = r.shared.Workers.Limit()
+	s.CircuitOpen = r.shared.Circuit.IsOpen()
+	s.BufferedBytes, s.BufferLimit = int(r.shared.Budget.Used.Load()), r.shared.Budget.Limit
 	if !s.Scaling.LagTime.IsZero() {
 		s.Scaling.LagAge = time.Since(s.Scaling.LagTime)
 	}
-	s.Metrics, s.Destination = r.counters.snapshot(), r.destinationStatus()
+	s.Metrics, s.Destination = r.shared.Counters.Snapshot(), r.destinationStatus()
 	return s
 }
 
 // Metrics returns the counters alone; it asks nobody and is cheap.
-func (r *Runner) Metrics() Metrics { return r.counters.snapshot() }
+func (r *Runner) Metrics() Metrics { return r.shared.Counters.Snapshot() }

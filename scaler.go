@@ -34,7 +34,7 @@ type scaler struct {
 	ends    chan endAnswer
 	last    time.Time // the evaluation before
 	seen    tally
-	reading reading
+	reading Reading
 	status  ScalingStatus
 }
 
@@ -43,7 +43,7 @@ type tally struct{ invokes, errors, throttles, resolved, time int64 }
 
 // endAnswer answers an endQuery.
 type endAnswer struct {
-	endQuery
+	EndQuery
 	answers []driver.OffsetAnswer
 	asked   time.Time
 	err     error
@@ -64,9 +64,9 @@ func newScaler(r *Runner, f *fleet) *scaler {
 
 // limits are those of the options and of the mapping as it now is.
 func (s *scaler) limits() scaling.Bounds {
-	o, set := s.r.opts, s.r.current.Load()
+	o, set := s.r.opts, s.r.shared.Current.Load()
 	b := scaling.Bounds{MinimumWorkers: o.minimumWorkers, MaximumWorkers: o.maximumWorkers,
-		MinimumPollers: set.minimumPollers, MaximumPollers: set.maximumPollers}
+		MinimumPollers: set.MinimumPollers, MaximumPollers: set.MaximumPollers}
 	if o.client.InstanceID != "" {
 		// A static member that goes stays in the group, with its partitions, for the session timeout: so none does.
 		b.MinimumPollers = max(b.MinimumPollers, min(s.fleet.size(), b.MaximumPollers))
@@ -106,10 +106,10 @@ func (s *scaler) tick(ctx context.Context) {
 // ask sends one request for the ends of all members' partitions that want one; false when there are none.
 func (s *scaler) ask(ctx context.Context) bool {
 	q := endAnswer{asked: time.Now()}
-	for _, m := range s.r.roster.list() {
-		m.do(func() { m.wantEnds(q.asked, s.last, &q.endQuery) })
+	for _, p := range s.r.roster.list() {
+		p.member.WantEnds(q.asked, s.last, &q.EndQuery)
 	}
-	if len(q.queries) == 0 {
+	if len(q.Queries) == 0 {
 		if s.failing { // nothing is left whose end is not known
 			s.failed(nil)
 		}
@@ -119,9 +119,9 @@ func (s *scaler) ask(ctx context.Context) bool {
 	go func() { // awaited through ends, by stop at the latest
 		ctx, cancel := context.WithTimeout(ctx, endsTimeout)
 		defer cancel()
-		call := s.r.calls.begin(OpLag)
-		defer s.r.calls.end(call)
-		q.answers, q.err = q.consumer.ListOffsets(ctx, q.queries)
+		call := s.r.shared.Calls.Begin(OpLag)
+		defer s.r.shared.Calls.End(call)
+		q.answers, q.err = q.Consumer.ListOffsets(ctx, q.Queries)
 		s.ends <- q
 	}()
 	return true
@@ -135,8 +135,8 @@ func (s *scaler) answered(ctx context.Context, a endAnswer) {
 	}
 	s.failed(a.err)
 	if a.err == nil {
-		for _, m := range s.r.roster.list() {
-			m.do(func() { m.takeEnds(a.asked, &a.endQuery, a.answers) })
+		for _, p := range s.r.roster.list() {
+			p.member.TakeEnds(a.asked, &a.EndQuery, a.answers)
 		}
 	}
 	if !s.asking {
@@ -150,18 +150,18 @@ func (s *scaler) failed(err error) {
 	was := s.failing
 	s.failing = err != nil
 	if err == nil {
-		s.r.over(OpLag)
+		s.r.shared.Conditions.Over(OpLag)
 		return
 	}
-	info := s.r.problem(OpLag, err)
+	info := s.r.shared.Conditions.Problem(OpLag, err)
 	info.Err = fmt.Errorf("looking up the ends of the partitions failed; the lag is what fetches show: %w", err)
-	s.r.hold(info)
+	s.r.shared.Conditions.Hold(info)
 	if was {
 		return
 	}
-	s.r.counters.pollErrors.Add(1)
+	s.r.shared.Counters.PollErrors.Add(1)
 	info.Err = err
-	s.r.hooks.errorLater(info)
+	s.r.shared.Hooks.ErrorLater(info)
 }
 
 // decide takes a sample, asks the policy and keeps what it said. Of a mapping that is paused it only takes the sample, for
@@ -169,7 +169,7 @@ func (s *scaler) failed(err error) {
 func (s *scaler) decide() {
 	s.asking = false
 	now := time.Now()
-	if s.r.wish.isPaused() {
+	if s.r.shared.Wish.IsPaused() {
 		s.sample(now)
 		s.last = now
 		next := pausedInterval
@@ -184,15 +184,15 @@ func (s *scaler) decide() {
 		s.guard.SetBounds(b)
 	}
 	sample := s.sample(now)
-	call := s.r.calls.begin(OpScale)
+	call := s.r.shared.Calls.Begin(OpScale)
 	d := s.guard.Decide(sample)
-	s.r.calls.end(call)
+	s.r.shared.Calls.End(call)
 	s.fleet.hold(now, &d)
 	s.timer.Reset(d.Next)
 	s.last = now
 	s.tell(now, &sample, &d)
 	if len(sample.Partitions) > 0 {
-		s.r.workers.Set(d.Workers)
+		s.r.shared.Workers.Set(d.Workers)
 	}
 	s.fleet.follow(d.Pollers)
 }
@@ -200,25 +200,25 @@ func (s *scaler) decide() {
 // sample reads the members, and the counts since the last sample.
 func (s *scaler) sample(now time.Time) scaling.Sample {
 	rd := &s.reading
-	members := s.r.roster.list()
-	if len(members) > 1 && rd.index == nil {
-		rd.index = make(map[TopicPartition]int)
+	pollers := s.r.roster.list()
+	if len(pollers) > 1 && rd.Index == nil {
+		rd.Index = make(map[TopicPartition]int)
 	}
-	rd.reset(now)
-	for _, m := range members {
-		m.do(func() { m.read(now, rd, s.failing) })
+	rd.Reset(now)
+	for _, p := range pollers {
+		p.member.Read(now, rd, s.failing)
 	}
-	c := &s.r.counters
-	c.maxLag.Store(rd.maxLag)
-	c.sumLag.Store(rd.sumLag)
-	t := tally{c.invokes.Load(), c.invokeErrors.Load(), c.throttles.Load(), c.resolved.Load(), c.invocationTime.Load()}
+	c := &s.r.shared.Counters
+	c.MaxLag.Store(rd.MaxLag)
+	c.SumLag.Store(rd.SumLag)
+	t := tally{c.Invokes.Load(), c.InvokeErrors.Load(), c.Throttles.Load(), c.Resolved.Load(), c.InvocationTime.Load()}
 	before := s.seen
 	s.seen = t
 	sample := scaling.Sample{
-		Time: now, LagTime: rd.lagTime, Partitions: rd.parts, OldestAge: rd.oldest, BufferedBytes: rd.buffered, Busy: rd.busy,
+		Time: now, LagTime: rd.LagTime, Partitions: rd.Partitions, OldestAge: rd.Oldest, BufferedBytes: rd.Buffered, Busy: rd.Busy,
 		Completed: t.resolved - before.resolved, Throttles: t.throttles - before.throttles,
-		BatchSize: s.r.current.Load().BatchSize,
-		Capacity:  scaling.Capacity{Workers: s.r.workers.Limit(), Pollers: s.fleet.size()},
+		BatchSize: s.r.shared.Current.Load().BatchSize,
+		Capacity:  scaling.Capacity{Workers: s.r.shared.Workers.Limit(), Pollers: s.fleet.size()},
 	}
 	// The counters are read one by one while loops move them; none may get negative by it.
 	sample.Invocations = max(0, t.invokes-before.invokes-sample.Throttles)
@@ -234,8 +234,8 @@ func (s *scaler) tell(now time.Time, sample *scaling.Sample, d *scaling.Decision
 	old := s.status
 	st := &s.status
 	st.Current, st.Target = sample.Capacity, d.Capacity()
-	s.r.counters.pollers.Store(int64(st.Current.Pollers))
-	s.r.counters.workers.Store(int64(st.Target.Workers))
+	s.r.shared.Counters.Pollers.Store(int64(st.Current.Pollers))
+	s.r.shared.Counters.Workers.Store(int64(st.Target.Workers))
 	st.Reason, st.Decided, st.LagTime, st.OldestAge = d.Reason, now, sample.LagTime, sample.OldestAge
 	changed := st.Target != old.Target
 	if changed {
@@ -254,6 +254,6 @@ func (s *scaler) tell(now time.Time, sample *scaling.Sample, d *scaling.Decision
 	case changed:
 		level = slog.LevelInfo
 	}
-	s.r.log.Log(context.Background(), level, "scaling", "reason", st.Reason.Kind.String(), "decision", st.Reason.String())
-	s.r.hooks.scaled(ScaledInfo{From: st.Current, To: st.Target, Reason: st.Reason})
+	s.r.shared.Log.Log(context.Background(), level, "scaling", "reason", st.Reason.Kind.String(), "decision", st.Reason.String())
+	s.r.shared.Hooks.Scaled(ScaledInfo{From: st.Current, To: st.Target, Reason: st.Reason})
 }

@@ -102,7 +102,7 @@ func sleep(d time.Duration) {
 	synctest.Wait()
 }
 
-func small() *settings {
+func small() *Settings {
 	s := defaults()
 	s.BatchSize, s.Window = 10, 0
 	return s
@@ -116,7 +116,7 @@ func TestWorkersFollowABacklogWithNoRebalance(t *testing.T) {
 		b.Produce("t", spread(backlog, partitions)...)
 		l := &load{time: 50 * time.Millisecond}
 		r := newRig(t, b, small(), l.handle, l.hooks(), WithScaler(new(scaling.Drain)))
-		if n := r.runner.workers.Limit(); n != 1 {
+		if n := r.runner.shared.Workers.Limit(); n != 1 {
 			t.Errorf("a policy that was chosen begins with %d workers, want the minimum", n)
 		}
 		r.start()
@@ -205,7 +205,7 @@ func TestLambdaEachMinuteDoneWithinThree(t *testing.T) {
 		var changes []time.Duration
 		last := 0
 		for time.Since(begun) < 10*time.Minute {
-			if n := r.runner.workers.Limit(); n != last {
+			if n := r.runner.shared.Workers.Limit(); n != last {
 				last = n
 				changes = append(changes, time.Since(begun).Truncate(time.Second))
 			}
@@ -296,7 +296,7 @@ func TestWorkerRange(t *testing.T) {
 		b.Produce("t", spread(60_000, 16)...)
 		l := &load{time: 50 * time.Millisecond}
 		r := newRig(t, b, small(), l.handle, WithScaler(new(scaling.Drain)), WithWorkerRange(2, 7))
-		if n := r.runner.workers.Limit(); n != 2 {
+		if n := r.runner.shared.Workers.Limit(); n != 2 {
 			t.Errorf("begins with %d", n)
 		}
 		r.start()
@@ -308,7 +308,7 @@ func TestWorkerRange(t *testing.T) {
 			t.Errorf("reason %v", k)
 		}
 		sleep(2 * time.Minute)
-		if n := r.runner.workers.Limit(); n != 2 {
+		if n := r.runner.shared.Workers.Limit(); n != 2 {
 			t.Errorf("ends with %d, want the minimum of 2", n)
 		}
 		l.check(t, 60_000)
@@ -381,7 +381,7 @@ func TestTwoProcessesSettle(t *testing.T) {
 		}
 		ra := newRig(t, b, small(), order(la), la.hooks(), WithScaler(new(scaling.Drain)), WithClientID("a")).start()
 		sleep(time.Minute)
-		alone := ra.runner.workers.Limit()
+		alone := ra.runner.shared.Workers.Limit()
 		rb := newRig(t, b, small(), order(lb), lb.hooks(), WithScaler(new(scaling.Drain)), WithClientID("b")).start()
 		sleep(2 * time.Minute)
 		first := len(la.decisions()) + len(lb.decisions())
@@ -389,7 +389,7 @@ func TestTwoProcessesSettle(t *testing.T) {
 		if n := len(la.decisions()) + len(lb.decisions()) - first; n > 6 {
 			t.Errorf("%d decisions in three minutes of the same load: they do not settle: %v", n, la.decisions())
 		}
-		sum := ra.runner.workers.Limit() + rb.runner.workers.Limit()
+		sum := ra.runner.shared.Workers.Limit() + rb.runner.shared.Workers.Limit()
 		if alone < 8 || alone > 12 || sum < 8 || sum > 14 {
 			t.Errorf("%d workers alone, %d together; the load is eight", alone, sum)
 		}
@@ -397,7 +397,7 @@ func TestTwoProcessesSettle(t *testing.T) {
 			t.Error(err)
 		}
 		sleep(time.Minute)
-		if n := rb.runner.workers.Limit(); n < 8 || n > 12 {
+		if n := rb.runner.shared.Workers.Limit(); n < 8 || n > 12 {
 			t.Errorf("%d workers when the other one has left", n)
 		}
 		fed()

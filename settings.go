@@ -3,60 +3,21 @@ package esm
 import (
 	"time"
 
-	"github.com/esm-go/esm/driver"
-	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/batch"
-	"github.com/esm-go/esm/internal/size"
+	"github.com/esm-go/esm/internal/intake"
+	"github.com/esm-go/esm/internal/start"
 	"github.com/esm-go/esm/internal/verdict"
 )
 
 // settings are what the engine reads of a mapping: immutable, and replaced whole by Update.
-type settings struct {
+type Settings struct {
 	batch.Limits
-	retry  verdict.Policy
-	maxAge time.Duration // 0 = no limit
-	start  startPolicy
+	Retry  verdict.Policy
+	MaxAge time.Duration // 0 = no limit
+	Start  start.Policy
 	// fingerprint names what members of one group must agree on.
-	fingerprint string
-	filter      *recordFilter // nil = everything matches
+	Fingerprint string
+	Filter      *intake.Filter // nil = everything matches
 	// minimumPollers and maximumPollers are ProvisionedPollerConfig's; zeros = one poller.
-	minimumPollers, maximumPollers int
-}
-
-const (
-	// payloadLimit is Lambda's limit of a synchronous invocation's payload: 6 MB = 6 291 456 bytes of JSON.
-	payloadLimit = 6 << 20
-	// defaultWindow applies when MaximumBatchingWindowInSeconds is unset, as for Lambda's Kafka mappings.
-	defaultWindow = 500 * time.Millisecond
-)
-
-// settingsOf reads a mapping that is valid.
-func settingsOf(m Mapping) *settings {
-	m = m.WithDefaults()
-	e := event.KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: bootstrap(m)}
-	s := &settings{
-		Limits: batch.Limits{BatchSize: m.BatchSize, Window: defaultWindow, Payload: payloadLimit, Envelope: size.Envelope(e)},
-		retry:  verdict.Policy{MaximumRetryAttempts: -1, Bisect: m.BisectBatchOnFunctionError, Partial: len(m.FunctionResponseTypes) > 0},
-	}
-	if w := m.MaximumBatchingWindowInSeconds; w != nil {
-		s.Window = time.Duration(*w) * time.Second
-	}
-	if n := m.MaximumRetryAttempts; n != nil {
-		s.retry.MaximumRetryAttempts = *n
-	}
-	if a := m.MaximumRecordAgeInSeconds; a != nil && *a > 0 {
-		s.maxAge = time.Duration(*a) * time.Second
-	}
-	if c := m.ProvisionedPollerConfig; c != nil {
-		s.minimumPollers, s.maximumPollers = *c.MinimumPollers, *c.MaximumPollers
-	}
-	switch m.StartingPosition {
-	case Latest:
-		s.start.at = driver.AtEnd
-	case AtTimestamp:
-		s.start.at = driver.OffsetAt(m.StartingPositionTimestamp.UnixMilli())
-	default:
-		s.start.at = driver.AtEarliest
-	}
-	return s
+	MinimumPollers, MaximumPollers int
 }

@@ -12,16 +12,16 @@ const (
 )
 
 // snapshot is what a member's loop knew at a time. It is never changed once it is published.
-type snapshot struct {
+type Snapshot struct {
 	Status // what member.status fills in
-	at     time.Time
+	At     time.Time
 	// heard is closed when the next one is published.
 	heard chan struct{}
 }
 
 // publish publishes a snapshot. It runs on the loop.
-func (m *member) publish(now time.Time) {
-	s := &snapshot{at: now, heard: make(chan struct{})}
+func (m *Member) publish(now time.Time) {
+	s := &Snapshot{At: now, heard: make(chan struct{})}
 	m.status(&s.Status)
 	m.wanted.Store(false)
 	if old := m.published.Swap(s); old != nil {
@@ -30,11 +30,11 @@ func (m *member) publish(now time.Time) {
 }
 
 // advanceSnapshot publishes a snapshot when somebody asked for one and the last is old enough. It runs on the loop.
-func (m *member) advanceSnapshot(now time.Time) {
+func (m *Member) advanceSnapshot(now time.Time) {
 	if !m.wanted.Load() {
 		return
 	}
-	if at := m.published.Load().at.Add(snapshotInterval); now.Before(at) {
+	if at := m.published.Load().At.Add(snapshotInterval); now.Before(at) {
 		m.at(at)
 		return
 	}
@@ -44,17 +44,14 @@ func (m *member) advanceSnapshot(now time.Time) {
 // snapshot returns what the loop knows: of this moment, or not older than snapshotInterval, unless the loop is busy with
 // something that takes longer than snapshotPatience, or waits for a hook: then it is the last one there is. It never waits for a
 // hook, so a hook may call it.
-func (m *member) snapshot() *snapshot {
+func (m *Member) Snapshot() *Snapshot {
 	s := m.published.Load()
-	if time.Since(s.at) < snapshotInterval {
+	if time.Since(s.At) < snapshotInterval {
 		return s
 	}
 	m.wanted.Store(true)
-	select {
-	case m.nudges <- struct{}{}:
-	default:
-	}
-	if m.hooks.waiting.Load() > 0 {
+	m.Nudge()
+	if m.shared.Hooks.Waiting() {
 		return s
 	}
 	patience := time.NewTimer(snapshotPatience)

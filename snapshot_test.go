@@ -117,8 +117,8 @@ func TestStatusFromAnywhere(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 1)
 		r := newMapped(t, b, memoryMapping(), nil).start()
-		m := r.runner.roster.list()[0]
-		seen := make(map[*snapshot]bool)
+		m := r.runner.roster.list()[0].member
+		seen := make(map[*Snapshot]bool)
 		var stop atomic.Bool
 		count := func(while func()) int {
 			clear(seen)

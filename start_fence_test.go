@@ -11,6 +11,7 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/internal/start"
 )
 
 // A start that was looked up before the partition was revoked belongs to an assignment that is over: committed after it,
@@ -218,11 +219,11 @@ func TestTruncatedLogThatGrewAgain(t *testing.T) {
 func TestAnswersForDeadPartitionsAreNotTakenIn(t *testing.T) {
 	inBubble(t, "one fence at a time", func(t *testing.T) {
 		b := membroker.NewBroker(t)
-		m := newMember(newRig(t, b, startingAt(driver.AtEnd), nil).runner.core)
+		m := NewMember(newRig(t, b, startingAt(driver.AtEnd), nil).runner.shared)
 		tp := TopicPartition{Topic: "t"}
 		answer := func(p *partition) lookup {
-			m.lookingUp++
-			return lookup{kind: lookupStart, parts: []*partition{p}, names: []TopicPartition{tp}, found: []startAnswer{{offset: 3, committed: -1}}}
+			m.lookups.underWay++
+			return lookup{Question: start.Question{Kind: start.Begin, Names: []TopicPartition{tp}, Found: []start.Answer{{Offset: 3, Committed: -1}}}, parts: []*partition{p}}
 		}
 		dead := m.admit(tp)
 		m.remove(dead)
@@ -230,20 +231,20 @@ func TestAnswersForDeadPartitionsAreNotTakenIn(t *testing.T) {
 		draining := m.admit(tp)
 		m.revoke(time.Now(), []TopicPartition{tp}, make(chan struct{}))
 		m.answered(time.Now(), answer(draining))
-		if len(m.begun) != 0 || dead.found != nil || draining.found != nil {
-			t.Errorf("taken in: %v", m.begun)
+		if len(m.commits.begun) != 0 || dead.found != nil || draining.found != nil {
+			t.Errorf("taken in: %v", m.commits.begun)
 		}
 		m.remove(draining)
 		m.revocation = nil
 		living := m.admit(tp)
 		m.answered(time.Now(), answer(living))
-		if len(m.begun) != 1 {
+		if len(m.commits.begun) != 1 {
 			t.Fatal("the answer for a partition that lives was passed over")
 		}
 		m.remove(living)
 		m.advanceCommit(time.Now())
-		if m.committing != nil {
-			t.Errorf("committing %+v for a partition that was lost", m.committing.commits)
+		if m.commits.underWay != nil {
+			t.Errorf("committing %+v for a partition that was lost", m.commits.underWay.commits)
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/internal/start"
 )
 
 // What was produced to a topic before the mapping looked at the topics again is nobody's to skip.
@@ -38,7 +39,7 @@ func TestTopicMadeLaterBeginsAtItsBeginning(t *testing.T) {
 				if got := r.seen(0); got != "[0 1 2]" {
 					t.Errorf("handled %s, want all of the new topic", got)
 				}
-				if n := parseNote(b.Committed("g", "t", 1).Metadata); !n.ours || n.partitions != 0 {
+				if n := start.ParseNote(b.Committed("g", "t", 1).Metadata); !n.Ours || n.Partitions != 0 {
 					t.Errorf("the commits say %+v; a member that comes later has to know", n)
 				}
 				r.mustStop()
@@ -113,16 +114,16 @@ func TestTopicMadeAgainWhileNobodyRan(t *testing.T) {
 		if got := r.seen(1); got != "[0 1]" {
 			t.Errorf("handled %s, want all of the new topic", got)
 		}
-		if n := parseNote(b.Committed("g", "t", 1).Metadata); n.partitions != 0 {
+		if n := start.ParseNote(b.Committed("g", "t", 1).Metadata); n.Partitions != 0 {
 			t.Errorf("the commits say %+v", n)
 		}
 		r.mustStop()
 	})
 	inBubble(t, "a commit that was carried over from another cluster holds", func(t *testing.T) {
 		b := begun(t)
-		n := parseNote(b.Committed("g", "t", 0).Metadata)
-		n.cluster, n.topic[0] = fingerprint("elsewhere:9092"), n.topic[0]+1
-		b.SetCommitted("g", "t", 0, 3, n.text(""))
+		n := start.ParseNote(b.Committed("g", "t", 0).Metadata)
+		n.Cluster, n.Topic[0] = start.Fingerprint("elsewhere:9092"), n.Topic[0]+1
+		b.SetCommitted("g", "t", 0, 3, n.Text(""))
 		r := newRig(t, b, startingAt(driver.AtEnd), nil).start()
 		pass(3 * time.Second)
 		if got := r.seen(0); got != "[3 4]" {

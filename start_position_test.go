@@ -11,6 +11,8 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/internal/condition"
+	"github.com/esm-go/esm/internal/start"
 )
 
 // inBubble runs a test in virtual time.
@@ -35,9 +37,9 @@ func (r *rig) seen(partition int32) string {
 	return briefRecords(all)
 }
 
-func startingAt(at driver.OffsetAt) *settings {
+func startingAt(at driver.OffsetAt) *Settings {
 	s := defaults()
-	s.start.at = at
+	s.Start.At = at
 	return s
 }
 
@@ -85,7 +87,7 @@ func TestStartIsCommittedFirst(t *testing.T) {
 		b.Produce("t", numbered(3)...)
 		r := newRig(t, b, startingAt(driver.AtEnd), nil).start()
 		for p, want := range []int64{3, 0} {
-			if k := b.Committed("g", "t", int32(p)); k.Offset != want || parseNote(k.Metadata).partitions != 2 {
+			if k := b.Committed("g", "t", int32(p)); k.Offset != want || start.ParseNote(k.Metadata).Partitions != 2 {
 				t.Errorf("partition %d: %+v, want a commit at %d", p, k, want)
 			}
 		}
@@ -101,7 +103,7 @@ func TestStartIsCommittedFirst(t *testing.T) {
 		b.Produce("t", numbered(1)...)
 		pass(5 * time.Second)
 		r.mustStop()
-		if k := b.Committed("g", "t", 0); k.Offset != 4 || parseNote(k.Metadata).partitions != 2 {
+		if k := b.Committed("g", "t", 0); k.Offset != 4 || start.ParseNote(k.Metadata).Partitions != 2 {
 			t.Errorf("the commit in the end: %+v", k)
 		}
 	})
@@ -116,7 +118,7 @@ func TestStartIsCommittedFirst(t *testing.T) {
 			return nil
 		}, WithHooks(Hooks{Error: func(i ErrorInfo) { errs = append(errs, i) }})).start()
 		pass(5 * time.Second)
-		if failures != 3 || len(r.events()) != 1 || errs[0].Op != "start" || errs[0].LastProcessingResult != resultConnection {
+		if failures != 3 || len(r.events()) != 1 || errs[0].Op != "start" || errs[0].LastProcessingResult != condition.ResultConnection {
 			t.Errorf("%d failed commits came before the first delivery, want 3: %+v", failures, errs)
 		}
 		r.mustStop()
@@ -198,7 +200,7 @@ func TestLatestAcrossMembers(t *testing.T) {
 		b.Produce("t", membroker.Record{Partition: 2}, membroker.Record{Partition: 2})
 		x := newRig(t, b, startingAt(driver.AtEnd), nil).start()
 		pass(2 * time.Second)
-		if k := b.Committed("g", "t", 2); k.Offset != 2 || parseNote(k.Metadata).partitions != 2 {
+		if k := b.Committed("g", "t", 2); k.Offset != 2 || start.ParseNote(k.Metadata).Partitions != 2 {
 			t.Errorf("the third partition: %+v, want the number that the group began with", k)
 		}
 		x.mustStop()

@@ -281,7 +281,7 @@ func TestHealthyTellsOfALostGroup(t *testing.T) {
 		y.mustStop()
 		pass(5 * time.Second)
 		// A loss with no word from the group afterwards.
-		from := listener{x.runner.roster.list()[0]}
+		from := listener{x.runner.roster.list()[0].member}
 		from.Lost([]TopicPartition{{Topic: "t"}})
 		pass(30 * time.Second)
 		want("half a minute after a loss", x, false)

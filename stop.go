@@ -4,27 +4,9 @@ import (
 	"context"
 	"errors"
 	"time"
-)
 
-const (
-	// defaultStopTimeout is below the 30 s after which Kubernetes kills.
-	defaultStopTimeout = 25 * time.Second
-	// stopMinimum bounds a stop that interrupts handlers at once.
-	stopMinimum = 5 * time.Second
-	// stopReserve is what a stop keeps, of up to two fifths of its time, for what follows the handlers: the end of those
-	// whose context has ended, the last commit, leaving the group.
-	stopReserve = 7 * time.Second
-	// goodbye bounds leaving the group and closing the client: nothing depends on it, the group notices by itself.
-	goodbye = 5 * time.Second
+	"github.com/esm-go/esm/internal/stop"
 )
-
-// stopBound says how long a stop may take, and how much of that handlers may go on.
-func stopBound(timeout time.Duration) (all, handlers time.Duration) {
-	if timeout == 0 {
-		return stopMinimum, 0
-	}
-	return timeout, timeout - min(stopReserve, timeout*2/5)
-}
 
 // stopState is how far a stop has come. The phases are in order; each ends by itself or by its deadline, and takes its share
 // of what is left until by.
@@ -51,31 +33,31 @@ const (
 )
 
 // fail begins a stop with the client's last word.
-func (m *member) fail(err error) {
+func (m *Member) fail(err error) {
 	if m.stop.fatal == nil {
 		m.stop.fatal = &SourceError{Op: string(OpPoll), Err: err}
 	}
-	m.log.Error("the client failed for good", "err", err)
-	m.hold(m.problem(OpPoll, err)) // of the Runner: it outlives the member
+	m.shared.Log.Error("the client failed for good", "err", err)
+	m.shared.Conditions.Hold(m.shared.Conditions.Problem(OpPoll, err)) // of the Runner: it outlives the member
 	m.beginStop(time.Now(), false)
 }
 
 // beginStop ends the intake. A surplus member, which others take the place of, is as a rebalance that takes away all that
 // it has.
-func (m *member) beginStop(now time.Time, surplus bool) {
+func (m *Member) beginStop(now time.Time, surplus bool) {
 	if m.stop.phase != working {
 		return
 	}
-	all, handlers := stopBound(m.opts.stopTimeout)
+	all, handlers := stop.Bound(m.shared.Config.StopTimeout)
 	if surplus {
-		handlers = m.opts.revokeTimeout
-		all = handlers + stopReserve
+		handlers = m.shared.Config.RevokeTimeout
+		all = handlers + stop.Reserve
 	}
 	s := &m.stop
 	s.phase = finishing
 	s.by = now.Add(all - all/50) // the rest is for what it takes to return
 	s.deadline = now.Add(handlers)
-	m.log.Info("stopping", "inFlight", len(m.flying), "bound", all)
+	m.shared.Log.Info("stopping", "inFlight", len(m.flying), "bound", all)
 	for _, p := range m.parts {
 		p.recall(ErrStopping)
 		m.pause(p, pausedByUser)
@@ -99,10 +81,10 @@ func (s *stopState) hasten(now, by time.Time) {
 }
 
 // advanceStop moves a stop on as far as it goes.
-func (m *member) advanceStop(now time.Time) {
+func (m *Member) advanceStop(now time.Time) {
 	s := &m.stop
 	if s.phase != working {
-		s.hasten(now, m.stopping.memberBy())
+		s.hasten(now, m.shared.Stopping.MemberBy())
 	}
 	for {
 		due := !now.Before(s.deadline)
@@ -130,17 +112,17 @@ func (m *member) advanceStop(now time.Time) {
 			}
 			s.phase, s.deadline = settling, s.share(now, 1, 2)
 		case settling:
-			if (m.committing != nil || m.anyDirty()) && !due {
+			if (m.commits.underWay != nil || m.anyDirty()) && !due {
 				m.at(s.deadline)
 				return
 			}
-			if m.committing != nil {
-				m.counters.abandonedCommits.Add(1)
+			if m.commits.underWay != nil {
+				m.shared.Counters.AbandonedCommits.Add(1)
 			}
 			if m.anyDirty() {
 				m.uncommitted(now)
 			}
-			s.closeBy = now.Add(min(goodbye, max(0, s.by.Sub(now))))
+			s.closeBy = now.Add(min(stop.Goodbye, max(0, s.by.Sub(now))))
 			s.phase, s.deadline = closing, s.closeBy.Add(m.closeSlack())
 			s.stopPolling()
 		case closing:
@@ -157,62 +139,62 @@ func (m *member) advanceStop(now time.Time) {
 }
 
 // closeSlack is how much longer than the client's Close may take it is waited for: it returns at the end of its context.
-func (m *member) closeSlack() time.Duration {
-	all, _ := stopBound(m.opts.stopTimeout)
+func (m *Member) closeSlack() time.Duration {
+	all, _ := stop.Bound(m.shared.Config.StopTimeout)
 	return all / 100
 }
 
 // abandon leaves an invocation behind: what it does later means nothing.
-func (m *member) abandon(inv *invocation) {
+func (m *Member) abandon(inv *invocation) {
 	h := StuckHandler{Partitions: ranges(inv.parts), Since: inv.started}
-	m.left.handler(inv, h)
-	m.log.Error("a handler ignores the end of its context and is left behind", "partitions", h.Partitions, "since", h.Since)
+	m.shared.Left.Handler(inv, h)
+	m.shared.Log.Error("a handler ignores the end of its context and is left behind", "partitions", h.Partitions, "since", h.Since)
 	delete(m.flying, inv)
-	m.workers.Release()
-	if m.circuit.Leave() {
-		m.roster.nudge()
+	m.shared.Workers.Release()
+	if m.shared.Circuit.Leave() {
+		m.shared.Nudge()
 	}
 }
 
 // uncommitted notes that a stop goes on without a commit of what was handled.
-func (m *member) uncommitted(now time.Time) {
+func (m *Member) uncommitted(now time.Time) {
 	call := StuckCall{Op: OpCommit, Since: now, Err: errors.New("records that were handled are not committed: they will be delivered again")}
-	if m.committing != nil {
-		call.Since = m.committing.began
+	if m.commits.underWay != nil {
+		call.Since = m.commits.underWay.began
 	}
-	m.conditions.held(m, func(c *Condition) bool {
+	m.troubles.Has(func(c *Condition) bool {
 		if c.Op == OpCommit {
 			call.Since, call.Err = c.Since, errors.Join(call.Err, c.Err)
 		}
 		return c.Op == OpCommit
 	})
-	m.left.call(nil, call)
-	m.log.Error("the stop goes on without a commit", "since", call.Since, "err", call.Err)
+	m.shared.Left.Call(nil, call)
+	m.shared.Log.Error("the stop goes on without a commit", "since", call.Since, "err", call.Err)
 }
 
 // clientStuck notes that the poll goroutine does not come back from the client.
-func (m *member) clientStuck() {
+func (m *Member) clientStuck() {
 	call := StuckCall{Op: OpClose, Since: time.Now()}
 	if at := m.closeBegan.Load(); at != 0 {
 		call.Since = time.Unix(0, at)
 	} else if at := m.inPoll.Load(); at != 0 {
 		call.Op, call.Since = OpPoll, time.Unix(0, at)
 	}
-	m.left.call(m, call)
-	m.log.Error("the Kafka client does not return and is left behind", "op", string(call.Op), "since", call.Since)
+	m.shared.Left.Call(m, call)
+	m.shared.Log.Error("the Kafka client does not return and is left behind", "op", string(call.Op), "since", call.Since)
 }
 
 // pollEnded takes in the end of the poll goroutine: the client is closed, and no goroutine is left behind of ours. Where it
 // did not leave the group in order nothing is lost by that: the group finds out by itself.
-func (m *member) pollEnded(err error) {
+func (m *Member) pollEnded(err error) {
 	if err != nil {
-		m.log.Warn("the group was not left in order; it notices after the session timeout", "err", err)
+		m.shared.Log.Warn("the group was not left in order; it notices after the session timeout", "err", err)
 	}
 	m.stop.phase = stopped
 }
 
 // anyDirty reports whether a partition has something to commit.
-func (m *member) anyDirty() bool {
+func (m *Member) anyDirty() bool {
 	for _, p := range m.parts {
 		if p.dirty() {
 			return true

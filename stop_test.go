@@ -97,7 +97,7 @@ func TestGuarantee4Stop(t *testing.T) {
 			t.Errorf("a late handler was committed: %d", k)
 		}
 	})
-	inBubble(t, "a stop that cannot say goodbye, and has nothing uncommitted, is in order, and says so", func(t *testing.T) {
+	inBubble(t, "a stop that cannot say stop.Goodbye, and has nothing uncommitted, is in order, and says so", func(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(3)...)
 		var log strings.Builder

@@ -11,6 +11,7 @@ import (
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/internal/stop"
 	"github.com/esm-go/esm/scaling"
 )
 
@@ -75,7 +76,7 @@ func (s *stubbornSecrets) Secret(context.Context, string) ([]byte, string, error
 // Whatever blocks, Run returns within the stop timeout, names it, and shows Disabling until then.
 func TestAStopIsBoundedByOneNumber(t *testing.T) {
 	for _, timeout := range []time.Duration{25 * time.Second, 3 * time.Second, 0} {
-		all, _ := stopBound(timeout)
+		all, _ := stop.Bound(timeout)
 		for _, c := range []struct {
 			name  string
 			op    Op
@@ -172,7 +173,7 @@ func TestAStopIsBoundedByOneNumber(t *testing.T) {
 	}
 	inBubble(t, "the phases take their share: all of them as long as they may", func(t *testing.T) {
 		for _, timeout := range []time.Duration{25 * time.Second, 10 * time.Second, time.Second, 0} {
-			all, handlers := stopBound(timeout)
+			all, handlers := stop.Bound(timeout)
 			b := membroker.NewBroker(t)
 			b.Produce("t", numbered(1)...)
 			release := make(chan struct{})

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -203,7 +204,7 @@ func (w *world) makeTopic(name string, parts int) {
 		if h.before != nil {
 			h.later = topicAgain
 		}
-		h.vague = w.s.Latest && (!w.begun || !w.anybody())
+		h.vague = w.s.Latest && (!w.begun || !w.anybody() || w.anybodyNew())
 		w.logs[tp] = h
 	}
 	unlock()
@@ -218,6 +219,12 @@ func (w *world) anybody() bool {
 		}
 	}
 	return false
+}
+
+// anybodyNew reports whether a process runs that may not have asked yet, and finds what is made now as if it had always been
+// there. The caller holds mu.
+func (w *world) anybodyNew() bool {
+	return slices.ContainsFunc(w.processes, func(p *process) bool { return p != nil && time.Since(p.since) <= time.Minute })
 }
 
 // endTopic is the end of what a topic's logs hold; end ends it at the broker.
@@ -253,7 +260,7 @@ func (w *world) produce(tp esm.TopicPartition, n int, tx *openTx) {
 		if len(h.cuts) > 0 {
 			r.later = logCut
 		}
-		keep := w.rng.IntN(3) > 0
+		keep := w.rng.IntN(3) > 0 || w.calm // what comes last closes circuits
 		v := map[string]any{"id": r.id, "keep": keep}
 		if w.s.Fat {
 			v["pad"] = string(bytes.Repeat([]byte{'x'}, 20_000))

@@ -1,4 +1,4 @@
-package esm
+package condition
 
 import (
 	"errors"
@@ -10,57 +10,57 @@ import (
 	"github.com/esm-go/esm/internal/recent"
 )
 
-// diagnosis is what is wrong with the event source, by the strongest recent cause: after a wrong password clients speak
+// Diagnosis is what is wrong with the event source, by the strongest recent cause: after a wrong password clients speak
 // of brokers that are down, before and after they name the reason. Safe for concurrent use.
-type diagnosis struct {
+type Diagnosis struct {
 	mu     sync.Mutex
 	recent *recent.Diagnoses
 	// credentials and group are what the connections use.
 	credentials *auth.Credentials
 	group       string
-	// refused holds a word when the brokers refused the credentials.
-	refused chan struct{}
-	// vague holds the broker (empty where it is not known) of an error that a handshake may tell more about.
-	vague chan string
+	// Refused holds a word when the brokers refused the credentials.
+	Refused chan struct{}
+	// Vague holds the broker (empty where it is not known) of an error that a handshake may tell more about.
+	Vague chan string
 	// healings counts how often what was wrong was forgotten.
 	healings int
 }
 
-func (d *diagnosis) init() {
+func (d *Diagnosis) init() {
 	d.recent = recent.New(recent.DefaultWindow)
-	d.refused = make(chan struct{}, 1)
-	d.vague = make(chan string, 1)
+	d.Refused = make(chan struct{}, 1)
+	d.Vague = make(chan string, 1)
 }
 
-// use forgets what was wrong: other credentials are in force from now on.
-func (d *diagnosis) use(c *auth.Credentials, group string) {
+// Use forgets what was wrong: other credentials are in force from now on.
+func (d *Diagnosis) Use(c *auth.Credentials, group string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.forget()
 	d.credentials, d.group = c, group
 }
 
-// healed forgets what was wrong: the event source works.
-func (d *diagnosis) healed() {
+// Healed forgets what was wrong: the event source works.
+func (d *Diagnosis) Healed() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.forget()
 }
 
-func (d *diagnosis) forget() {
+func (d *Diagnosis) forget() {
 	d.recent.Reset()
 	d.healings++
 }
 
-// inUse is what a handshake of our own goes by, with the number of healings so far.
-func (d *diagnosis) inUse() (*auth.Credentials, int) {
+// InUse is what a handshake of our own goes by, with the number of healings so far.
+func (d *Diagnosis) InUse() (*auth.Credentials, int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.credentials, d.healings
 }
 
 // observe says what err means: what it says itself where that is no connection error, else the strongest recent cause.
-func (d *diagnosis) observe(err error, now time.Time) auth.Diagnosis {
+func (d *Diagnosis) observe(err error, now time.Time) auth.Diagnosis {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	topic := ""
@@ -78,7 +78,7 @@ func (d *diagnosis) observe(err error, now time.Time) auth.Diagnosis {
 	}
 	if found.Code == auth.CodeAuthnError {
 		select {
-		case d.refused <- struct{}{}:
+		case d.Refused <- struct{}{}:
 		default:
 		}
 	}
@@ -91,7 +91,7 @@ func (d *diagnosis) observe(err error, now time.Time) auth.Diagnosis {
 			broker = e.Broker
 		}
 		select {
-		case d.vague <- broker:
+		case d.Vague <- broker:
 		default:
 		}
 	}
@@ -109,7 +109,7 @@ func problemText(d auth.Diagnosis, err error) string {
 	}
 	switch e.Kind {
 	case driver.KindUnavailable, driver.KindUnknownTopic:
-		return resultConnection
+		return ResultConnection
 	case driver.KindAuthentication:
 		return "PROBLEM: " + auth.TextSASL
 	case driver.KindAuthorization:

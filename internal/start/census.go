@@ -1,4 +1,4 @@
-package esm
+package start
 
 import (
 	"context"
@@ -8,11 +8,11 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// census is which topics there were when the mapping first asked. One that was made after that begins at its beginning,
+// Census is which topics there were when the mapping first asked. One that was made after that begins at its beginning,
 // whatever StartingPosition says: nobody could have meant to skip what was produced before the first look at it. It
 // belongs to the mapping, so that members that join later, and those that take others' places, go by the same one.
 // Safe for concurrent use.
-type census struct {
+type Census struct {
 	mu    sync.Mutex
 	taken bool
 	// ids are the topics' ids, zero where they are not known.
@@ -22,26 +22,26 @@ type census struct {
 }
 
 // takeCensus asks for the topics that the mapping reads, once. It has no say under TRIM_HORIZON.
-func (m *member) takeCensus(ctx context.Context, start startPolicy) error {
-	if start.at == driver.AtEarliest || m.census.known() {
+func (a *Asker) takeCensus(ctx context.Context, start Policy) error {
+	if start.At == driver.AtEarliest || a.Census.known() {
 		return nil
 	}
-	topics, err := m.consumer.Topics(ctx)
+	topics, err := a.Consumer.Topics(ctx)
 	if err != nil {
 		return err
 	}
-	m.census.take(topics)
+	a.Census.take(topics)
 	return nil
 }
 
-func (c *census) known() bool {
+func (c *Census) known() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.taken
 }
 
 // take keeps the first answer.
-func (c *census) take(topics []driver.Topic) {
+func (c *Census) take(topics []driver.Topic) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.taken {
@@ -60,7 +60,7 @@ func (c *census) take(topics []driver.Topic) {
 }
 
 // later reports whether a topic that is there now was not, or was another one, when the mapping first asked.
-func (c *census) later(topic string, id [16]byte) bool {
+func (c *Census) later(topic string, id [16]byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.taken || c.opaque[topic] {

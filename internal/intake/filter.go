@@ -1,4 +1,4 @@
-package esm
+package intake
 
 import (
 	"github.com/esm-go/esm/driver"
@@ -7,33 +7,29 @@ import (
 	"github.com/esm-go/esm/internal/batch"
 )
 
-// recordFilter is FilterCriteria at work. It is immutable; each poll goroutine has its own scratch.
-type recordFilter struct {
+// Filter is FilterCriteria at work. It is immutable; each poll goroutine has its own scratch.
+type Filter struct {
 	set *filter.Set
-	// deliverWrongKind keeps what the filter cannot look at; see WithDeliverWrongKind.
+	// deliverWrongKind keeps what the filter cannot look at; see esm.WithDeliverWrongKind.
 	deliverWrongKind bool
 }
 
-// compileFilter makes the filter of a mapping, nil when it has none.
-func compileFilter(c *FilterCriteria, deliverWrongKind bool) (*recordFilter, error) {
-	if c == nil || len(c.Filters) == 0 {
+// Compile makes the filter of a mapping's patterns, nil when there are none.
+func Compile(patterns []string, deliverWrongKind bool) (*Filter, error) {
+	if len(patterns) == 0 {
 		return nil, nil
-	}
-	patterns := make([]string, len(c.Filters))
-	for i, f := range c.Filters {
-		patterns[i] = f.Pattern
 	}
 	set, err := filter.Compile(patterns, filter.WithMaxFilters(len(patterns)))
 	if err != nil {
 		return nil, err
 	}
-	return &recordFilter{set, deliverWrongKind}, nil
+	return &Filter{set, deliverWrongKind}, nil
 }
 
 // apply takes out of a run what does not match, in place, and answers how many of those were of the wrong kind. When
 // little is left the survivors are copied, so that a few records do not keep a whole fetch in memory; the memory of the
 // run's records is then left over.
-func (f *recordFilter) apply(run *driver.Run, scratch *filter.Scratch) (wrongKind int, left []event.KafkaRecord) {
+func (f *Filter) apply(run *driver.Run, scratch *filter.Scratch) (wrongKind int, left []event.KafkaRecord) {
 	all := run.Records
 	kept, bytes := 0, 0
 	for i := range all {

@@ -1,50 +1,52 @@
-package esm
+package condition
 
 import (
 	"context"
 	"log/slog"
 	"time"
+
+	"github.com/esm-go/esm/observe"
 )
 
-// conditionLog writes the lines about conditions: one when a condition begins, when it becomes another one and when it ends,
+// lines writes the lines about conditions: one when a condition begins, when it becomes another one and when it ends,
 // as long as they are few; and one a minute, while any stands or some came and went unsaid.
-type conditionLog struct {
+type lines struct {
 	log   *slog.Logger
 	few   allowance
-	lines []func() // to be written when the lock is released
+	ready []func() // to be written when the lock is released
 	// unsaid counts conditions that ended with no line of their own since the last line of the minute.
 	unsaid int
 	minute time.Time // of the next such line; zero when nothing stands
 }
 
 const (
-	// conditionLines is how many lines about single conditions may come at once; one more may each conditionLineEvery. With the
+	// fewLines is how many lines about single conditions may come at once; one more may each oneMoreEach. With the
 	// line of the minute that is six in any minute at most.
-	conditionLines     = 3
-	conditionLineEvery = 30 * time.Second
-	// conditionEvery is the time between two lines that say what stands.
-	conditionEvery = time.Minute
+	fewLines    = 3
+	oneMoreEach = 30 * time.Second
+	// lineEvery is the time between two lines that say what stands.
+	lineEvery = time.Minute
 )
 
-func (l *conditionLog) init(log *slog.Logger) {
-	l.log, l.few = log, allowance{most: conditionLines, each: conditionLineEvery}
+func (l *lines) init(log *slog.Logger) {
+	l.log, l.few = log, allowance{most: fewLines, each: oneMoreEach}
 }
 
 // take hands over the lines that are to be written.
-func (l *conditionLog) take() []func() {
-	lines := l.lines
-	l.lines = nil
-	return lines
+func (l *lines) take() []func() {
+	ready := l.ready
+	l.ready = nil
+	return ready
 }
 
-func (l *conditionLog) add(level slog.Level, what string, attrs ...slog.Attr) {
-	l.lines = append(l.lines, func() { l.log.LogAttrs(context.Background(), level, what, attrs...) })
+func (l *lines) add(level slog.Level, what string, attrs ...slog.Attr) {
+	l.ready = append(l.ready, func() { l.log.LogAttrs(context.Background(), level, what, attrs...) })
 }
 
 // write writes a line about a condition; false when there have been many.
-func (l *conditionLog) write(now time.Time, what string, c Condition) bool {
+func (l *lines) write(now time.Time, what string, c observe.Condition) bool {
 	if l.minute.IsZero() {
-		l.minute = now.Add(conditionEvery)
+		l.minute = now.Add(lineEvery)
 	}
 	if ok, _ := l.few.take(now); !ok {
 		return false
@@ -54,14 +56,14 @@ func (l *conditionLog) write(now time.Time, what string, c Condition) bool {
 }
 
 // mention writes a line about what does not stand.
-func (l *conditionLog) mention(now time.Time, c Condition) {
+func (l *lines) mention(now time.Time, c observe.Condition) {
 	if ok, _ := l.few.take(now); ok {
 		l.add(slog.LevelWarn, "event source", attrs(&c)...)
 	}
 }
 
 // ended writes the line of a condition's end.
-func (l *conditionLog) ended(now time.Time, s *standing) {
+func (l *lines) ended(now time.Time, s *standing) {
 	said := s.told
 	if said {
 		said, _ = l.few.take(now)
@@ -76,7 +78,7 @@ func (l *conditionLog) ended(now time.Time, s *standing) {
 
 // everyMinute writes the line of the minute when it is due, about the conditions given, worst first; it returns when the next
 // one is, zero when there is nothing to tell of.
-func (l *conditionLog) everyMinute(now time.Time, all []Condition) time.Time {
+func (l *lines) everyMinute(now time.Time, all []observe.Condition) time.Time {
 	if l.minute.IsZero() || now.Before(l.minute) {
 		return l.minute
 	}
@@ -84,7 +86,7 @@ func (l *conditionLog) everyMinute(now time.Time, all []Condition) time.Time {
 		l.minute = time.Time{}
 		return l.minute
 	}
-	l.minute = now.Add(conditionEvery)
+	l.minute = now.Add(lineEvery)
 	more := []slog.Attr{slog.Int("conditions", len(all)), slog.Int("ended", l.unsaid)}
 	l.unsaid = 0
 	if len(all) > 0 {
@@ -95,7 +97,7 @@ func (l *conditionLog) everyMinute(now time.Time, all []Condition) time.Time {
 	if len(all) > 1 {
 		var others []string
 		for _, c := range all[1:min(len(all), 4)] {
-			others = append(others, c.Kind+whereof(&c, " of "))
+			others = append(others, c.Kind+Whereof(&c, " of "))
 		}
 		more = append(more, slog.Any("others", others))
 	}
@@ -104,7 +106,7 @@ func (l *conditionLog) everyMinute(now time.Time, all []Condition) time.Time {
 }
 
 // attrs describe a condition in a line of the log.
-func attrs(c *Condition) []slog.Attr {
+func attrs(c *observe.Condition) []slog.Attr {
 	list := []slog.Attr{slog.String("op", string(c.Op)), slog.String("kind", c.Kind)}
 	switch tp := c.TopicPartition; {
 	case tp.Topic == "":
@@ -118,32 +120,4 @@ func attrs(c *Condition) []slog.Attr {
 		list = append(list, slog.String("cause", string(d.Cause)), slog.String("detail", d.Detail), slog.String("hint", d.Hint))
 	}
 	return list
-}
-
-// allowance bounds how often something is said: so many times at once, once more each so often. Not safe for concurrent use.
-type allowance struct {
-	most  int
-	each  time.Duration
-	spent int
-	since time.Time // when the last one came back
-	kept  int       // how many were refused since the last that was not
-}
-
-// take reports whether it may be said now, and how often it was not since the last time.
-func (a *allowance) take(now time.Time) (ok bool, kept int) {
-	if a.spent > 0 {
-		back := int(now.Sub(a.since) / a.each)
-		a.spent = max(0, a.spent-back)
-		a.since = a.since.Add(time.Duration(back) * a.each)
-	}
-	if a.spent == 0 {
-		a.since = now
-	}
-	if a.spent >= a.most {
-		a.kept++
-		return false, 0
-	}
-	a.spent++
-	kept, a.kept = a.kept, 0
-	return true, kept
 }

@@ -1,53 +1,64 @@
-package esm
+package hook
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/esm-go/esm/observe"
 )
 
-// hookList calls each of several Hooks, on a goroutine of its own but for those of a batch.
-type hookList struct {
-	list []Hooks
+// List calls each of several Hooks, on a goroutine of its own but for those of a batch.
+type List struct {
+	list []observe.Hooks
 
 	mu       sync.Mutex
-	queue    []hookCall
+	queue    []call
 	finished bool
 	// work holds a word when there is something in the queue, or it is finished.
 	work chan struct{}
-	// ended is closed when the goroutine has ended.
-	ended chan struct{}
+	// Ended is closed when the goroutine has ended.
+	Ended chan struct{}
 	// released is closed when nobody waits for a hook any more.
 	released chan struct{}
-	release  func()
+	// Release has nobody wait any more.
+	Release func()
 
 	// waiting is how many wait for a hook, running the one that runs.
 	waiting atomic.Int32
-	running atomic.Pointer[hookCall]
+	running atomic.Pointer[call]
 }
 
-// hookCall is one call that stands in the queue. Done is closed when it has returned.
-type hookCall struct {
+// call is one call that stands in the queue. Done is closed when it has returned.
+type call struct {
 	name  string
 	f     func()
 	done  chan struct{}
 	since time.Time
 }
 
-func newHookList(list []Hooks) *hookList {
-	l := &hookList{list: list, work: make(chan struct{}, 1), ended: make(chan struct{}), released: make(chan struct{})}
-	l.release = sync.OnceFunc(func() { close(l.released) })
+// NewList makes the list of several Hooks.
+func NewList(list []observe.Hooks) *List {
+	l := &List{list: list, work: make(chan struct{}, 1), Ended: make(chan struct{}), released: make(chan struct{})}
+	l.Release = sync.OnceFunc(func() { close(l.released) })
 	return l
 }
 
-// run is the goroutine of the hooks. It ends when it is told to finish and the queue is empty.
-func (l *hookList) run() {
+// Any reports whether there are Hooks.
+func (l *List) Any() bool { return len(l.list) > 0 }
+
+// Waiting reports whether somebody waits for a hook.
+func (l *List) Waiting() bool { return l.waiting.Load() > 0 }
+
+// Run is the goroutine of the hooks. It ends when it is told to finish and the queue is empty.
+func (l *List) Run() {
 	ending := false
 	defer func() {
 		if ending {
-			close(l.ended)
+			close(l.Ended)
 		} else { // a hook ended its goroutine, as t.FailNow does
-			go l.run() // awaited as this one is, through ended
+			go l.Run() // awaited as this one is, through Ended
 		}
 	}()
 	for {
@@ -70,7 +81,7 @@ func (l *hookList) run() {
 }
 
 // call runs one call. The rest goes back to the queue's head when it does not return.
-func (l *hookList) call(c *hookCall, rest []hookCall) {
+func (l *List) call(c *call, rest []call) {
 	returned := false
 	defer func() {
 		l.running.Store(nil)
@@ -88,27 +99,27 @@ func (l *hookList) call(c *hookCall, rest []hookCall) {
 }
 
 // push has the goroutine call f; false when it is past that.
-func (l *hookList) push(name string, f func()) (done chan struct{}, ok bool) {
+func (l *List) push(name string, f func()) (done chan struct{}, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.finished {
 		return nil, false
 	}
 	done = make(chan struct{})
-	l.queue = append(l.queue, hookCall{name: name, f: f, done: done})
+	l.queue = append(l.queue, call{name: name, f: f, done: done})
 	l.wake()
 	return done, true
 }
 
-func (l *hookList) wake() {
+func (l *List) wake() {
 	select {
 	case l.work <- struct{}{}:
 	default:
 	}
 }
 
-// finish has the goroutine end when all has been told.
-func (l *hookList) finish() {
+// Finish has the goroutine end when all has been told.
+func (l *List) Finish() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.finished = true
@@ -116,7 +127,7 @@ func (l *hookList) finish() {
 }
 
 // tell calls one field of every Hooks that has it.
-func tell[T any](l *hookList, field func(*Hooks) func(T), info T) {
+func tell[T any](l *List, field func(*observe.Hooks) func(T), info T) {
 	for i := range l.list {
 		if f := field(&l.list[i]); f != nil {
 			f(info)
@@ -125,7 +136,7 @@ func tell[T any](l *hookList, field func(*Hooks) func(T), info T) {
 }
 
 // hooked reports whether any Hooks has a field.
-func hooked[T any](l *hookList, field func(*Hooks) func(T)) bool {
+func hooked[T any](l *List, field func(*observe.Hooks) func(T)) bool {
 	for i := range l.list {
 		if field(&l.list[i]) != nil {
 			return true
@@ -135,7 +146,7 @@ func hooked[T any](l *hookList, field func(*Hooks) func(T)) bool {
 }
 
 // inTurn calls hooks and waits for them, until nobody does any more. It reports whether they have returned.
-func inTurn[T any](l *hookList, name string, field func(*Hooks) func(T), info T) (told bool) {
+func inTurn[T any](l *List, name string, field func(*observe.Hooks) func(T), info T) (told bool) {
 	if !hooked(l, field) {
 		return true
 	}
@@ -159,8 +170,22 @@ func inTurn[T any](l *hookList, name string, field func(*Hooks) func(T), info T)
 }
 
 // later calls hooks with nobody waiting.
-func later[T any](l *hookList, name string, field func(*Hooks) func(T), info T) {
+func later[T any](l *List, name string, field func(*observe.Hooks) func(T), info T) {
 	if hooked(l, field) {
 		l.push(name, func() { tell(l, field, info) })
 	}
+}
+
+// Stuck names the hook that has not returned, nil when there is none.
+func (l *List) Stuck() *observe.StuckCall {
+	select {
+	case <-l.Ended:
+		return nil
+	default:
+	}
+	c := l.running.Load()
+	if c == nil {
+		return nil
+	}
+	return &observe.StuckCall{Op: observe.OpHook, Since: c.since, Err: errors.New("Hooks." + c.name + " has not returned")}
 }

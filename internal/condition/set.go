@@ -1,0 +1,145 @@
+package condition
+
+import (
+	"cmp"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/observe"
+)
+
+// Set is the conditions that stand. Several members may hold the same one: it ends with the last. Safe for concurrent use.
+type Set struct {
+	// Diagnosis is what is wrong with the event source.
+	Diagnosis Diagnosis
+	// Changed holds a word for who watches when conditions began.
+	Changed chan struct{}
+
+	mu       sync.Mutex
+	standing map[key]*standing
+	log      lines
+	own      Holder                 // the process itself
+	result   atomic.Pointer[string] // of the last invocation
+}
+
+// key tells conditions apart.
+type key struct {
+	op   observe.Op
+	kind string
+	tp   event.TopicPartition
+}
+
+// standing is a condition with those that hold it.
+type standing struct {
+	observe.Condition
+	holders map[*Holder]struct{}
+	// told: the log has a line of its beginning, with the text of toldResult.
+	told       bool
+	toldResult string
+}
+
+// Init makes the set ready for use.
+func (c *Set) Init(log *slog.Logger) {
+	c.standing = make(map[key]*standing)
+	c.Changed = make(chan struct{}, 1)
+	c.log.init(log)
+	c.own.set = c
+	c.Diagnosis.init()
+	c.SetResult(ResultNone)
+}
+
+// lock locks; what it returns unlocks, and only then writes the lines: a slog.Handler may ask the Runner things.
+func (c *Set) lock() (unlock func()) {
+	c.mu.Lock()
+	return func() {
+		lines := c.log.take()
+		c.mu.Unlock()
+		for _, write := range lines {
+			write()
+		}
+	}
+}
+
+// tell has the log say that a condition began or is another one now. The caller holds mu.
+func (c *Set) tell(now time.Time, s *standing) {
+	what := "event source: a condition begins"
+	if s.told {
+		what = "event source: a condition is another one now"
+	}
+	if s.told && s.toldResult == s.LastProcessingResult || !c.log.write(now, what, s.Condition) {
+		return // there is nothing new, or the next line of the minute says it
+	}
+	s.told, s.toldResult = true, s.LastProcessingResult
+}
+
+// Mention has the log say what does not stand, unless there have been many such lines.
+func (c *Set) Mention(info observe.ErrorInfo) {
+	now := time.Now()
+	defer c.lock()()
+	c.log.mention(now, observe.Condition{Op: info.Op, Kind: KindOf(info.Err), Err: info.Err, LastProcessingResult: info.LastProcessingResult, Diagnosis: info.Diagnosis})
+}
+
+// Forget ends conditions for which over says so, whoever holds them.
+func (c *Set) Forget(over func(*observe.Condition) bool) {
+	now := time.Now()
+	defer c.lock()()
+	for key, s := range c.standing {
+		if !over(&s.Condition) {
+			continue
+		}
+		for h := range s.holders {
+			h.holds.Add(-1)
+		}
+		delete(c.standing, key)
+		c.log.ended(now, s)
+	}
+}
+
+// Clarify says more of connections that fail, for a reason that was not clear before.
+func (c *Set) Clarify(info observe.ErrorInfo) {
+	now := time.Now()
+	defer c.lock()()
+	for _, s := range c.standing {
+		if d := s.Diagnosis; s.Op != observe.OpPoll || d.Known() && !d.Vague() || s.TopicPartition.Topic != "" {
+			continue
+		}
+		s.LastProcessingResult, s.Diagnosis = info.LastProcessingResult, info.Diagnosis
+		c.tell(now, s)
+	}
+}
+
+// List are the conditions that stand, worst first, then the oldest.
+func (c *Set) List() []observe.Condition {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.standing) == 0 {
+		return nil
+	}
+	all := make([]observe.Condition, 0, len(c.standing))
+	for _, s := range c.standing {
+		all = append(all, s.Condition)
+	}
+	slices.SortFunc(all, func(a, b observe.Condition) int {
+		return cmp.Or(cmp.Compare(Gravity(&a), Gravity(&b)), a.Since.Compare(b.Since), cmp.Compare(a.Op, b.Op),
+			cmp.Compare(a.TopicPartition.Topic, b.TopicPartition.Topic), cmp.Compare(a.TopicPartition.Partition, b.TopicPartition.Partition))
+	})
+	return all
+}
+
+// Any reports whether any condition stands.
+func (c *Set) Any() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.standing) > 0
+}
+
+// EveryMinute has the log say what stands, when it is time; it returns when the next time is.
+func (c *Set) EveryMinute(now time.Time) time.Time {
+	all := c.List()
+	defer c.lock()()
+	return c.log.everyMinute(now, all)
+}
