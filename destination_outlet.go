@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/destination"
 	"github.com/esm-go/esm/destination/kafka"
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/internal/condition"
 	"github.com/esm-go/esm/internal/limit"
 )
 
@@ -19,6 +21,13 @@ type outlet struct {
 	name   string
 	to     destination.Destination
 	sender *destination.Sender
+	// renewals has the newest credentials for a Replacer.
+	renewals chan *auth.Credentials
+	// mu keeps what is said of the sender in the order of what happened.
+	mu sync.Mutex
+	// proven is closed when the destination has acknowledged something: there is nothing to check any more.
+	proven     chan struct{}
+	provenOnce sync.Once
 }
 
 // openDestination makes the mapping's on-failure destination and what sends to it; nil when there is none.
@@ -26,12 +35,14 @@ func (r *Runner) openDestination(ctx context.Context, client driver.Config) (*ou
 	if !r.shared.HasDestination {
 		return nil, nil //nolint:nilnil // there is none
 	}
-	out := &outlet{to: r.opts.destination, name: "WithDestination"}
+	out := &outlet{to: r.opts.destination, name: "WithDestination", renewals: make(chan *auth.Credentials, 1), proven: make(chan struct{})}
 	if out.to == nil {
 		unlock := r.lock()
 		out.name = destinationName(r.mapping)
 		unlock()
+		call := r.shared.Calls.Begin(OpDestination)
 		to, err := r.resolveDestination(ctx, out.name, client)
+		r.shared.Calls.End(call)
 		if err != nil {
 			return nil, &SourceError{Op: "make the on-failure destination that DestinationConfig names", Err: err}
 		}
@@ -40,10 +51,13 @@ func (r *Runner) openDestination(ctx context.Context, client driver.Config) (*ou
 		out.name = named.String()
 	}
 	out.sender = destination.NewSender(out.to, destination.SenderConfig{
-		OnDelivered: func(d destination.Delivery) { r.shared.Counters.Delivered.Add(int64(d.Failure.Len())) },
+		OnDelivered: func(d destination.Delivery) {
+			r.shared.Counters.Delivered.Add(int64(d.Failure.Len()))
+			out.provenOnce.Do(func() { close(out.proven) })
+		},
 		OnError: func(e destination.DeliveryError) {
 			r.shared.Counters.DeliveryErrors.Add(1)
-			r.destinationFails(e.Err)
+			r.deliveryChanged(out, e.Err)
 		},
 	})
 	r.shared.Outlet.Store(out)
@@ -66,41 +80,86 @@ func (r *Runner) resolveDestination(ctx context.Context, name string, client dri
 	return to, nil
 }
 
-// check asks, until it is so or ctx ends, whether the destination is there.
-func (r *Runner) checkDestination(ctx context.Context, out *outlet) {
-	checker, ok := out.to.(destination.Checker)
-	if !ok {
-		return
-	}
+// watchDestination asks until it is so whether the destination is there, and gives it new credentials until it takes
+// them. It ends with ctx.
+func (r *Runner) watchDestination(ctx context.Context, out *outlet) {
+	checker, checks := out.to.(destination.Checker)
+	replacer, replaces := out.to.(destination.Replacer)
+	proven := out.proven
+	var next *auth.Credentials
 	for n := 1; ; n++ {
-		call := r.shared.Calls.Begin(OpDestination)
-		tried, cancel := context.WithTimeout(ctx, probeTimeout)
-		err := checker.Check(tried)
-		cancel()
-		r.shared.Calls.End(call)
-		if ctx.Err() != nil {
-			return
-		}
-		if err == nil {
-			if out.sender.Status().Failing == 0 {
-				r.shared.Conditions.Over(OpDestination)
+		if next != nil {
+			if err := r.callDestination(condition.KindRenewal, func() error { return replacer.ReplaceCredentials(next) }); err == nil {
+				next = nil
 			}
+		}
+		if checks {
+			checks = nil != r.callDestination(condition.KindCheck, func() error {
+				tried, cancel := context.WithTimeout(ctx, probeTimeout)
+				defer cancel()
+				if err := checker.Check(tried); ctx.Err() == nil {
+					return err
+				}
+				return nil // it was ended, and says nothing
+			})
+		}
+		if !checks && !replaces {
 			return
 		}
-		r.destinationFails(err)
+		var again <-chan time.Time
+		if checks || next != nil {
+			again = time.After(limit.Backoff{First: time.Second, Most: time.Minute}.After(n, nil))
+		}
 		select {
-		case <-time.After(limit.Backoff{First: time.Second, Most: time.Minute}.After(n, nil)):
+		case <-again:
+		case next = <-out.renewals:
+			n = 0
+		case <-proven:
+			proven, checks = nil, false
+			r.shared.Conditions.DestinationWell(condition.KindCheck)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// destinationFails begins the condition of a destination that does not take what it is sent.
-func (r *Runner) destinationFails(err error) {
-	info := ErrorInfo{Op: OpDestination, Err: err, LastProcessingResult: "PROBLEM: " + err.Error()}
-	r.shared.Conditions.Hold(info)
-	r.shared.Hooks.ErrorLater(info)
+// callDestination makes one of the calls to the destination that are no Send: what it says begins or ends a condition.
+func (r *Runner) callDestination(kind string, call func() error) error {
+	under := r.shared.Calls.Begin(OpDestination)
+	defer r.shared.Calls.End(under)
+	err := call()
+	switch {
+	case err == nil:
+		r.shared.Conditions.DestinationWell(kind)
+		return nil
+	case kind == condition.KindRenewal:
+		err = fmt.Errorf("the on-failure destination does not take the new credentials and keeps the old ones: %w", err)
+	}
+	r.destinationFails(kind, err)
+	return err
+}
+
+// destinationFails begins a condition of the destination.
+func (r *Runner) destinationFails(kind string, err error) {
+	r.shared.Hooks.ErrorLater(r.shared.Conditions.DestinationFails(kind, err))
+}
+
+// deliveryChanged takes in that a Send failed.
+func (r *Runner) deliveryChanged(out *outlet, err error) {
+	out.mu.Lock()
+	defer out.mu.Unlock()
+	if out.sender.Status().Failing > 0 { // else it was acknowledged by now
+		r.destinationFails(condition.KindDelivery, err)
+	}
+}
+
+// deliveryEnded takes in that a failure is on its way no more.
+func (s *Shared) deliveryEnded(out *outlet) {
+	out.mu.Lock()
+	defer out.mu.Unlock()
+	if out.sender.Status().Failing == 0 {
+		s.Conditions.DestinationWell(condition.KindDelivery)
+	}
 }
 
 // replaceDestination gives a destination that goes by the mapping's credentials new ones.
@@ -109,35 +168,38 @@ func (r *Runner) replaceDestination(next *auth.Credentials) {
 	if out == nil {
 		return
 	}
-	if to, ok := out.to.(destination.Replacer); ok {
-		if err := to.ReplaceCredentials(next); err != nil {
-			r.destinationFails(fmt.Errorf("the on-failure destination does not take the new credentials: %w", err))
-		}
+	select {
+	case <-out.renewals: // older ones
+	default:
 	}
+	out.renewals <- next // rotate alone sends
 }
 
-// closeDestination ends the sender and the destination, within what is left of the stop.
+// closeDestination ends the sender and the destination, within what is left of the stop. The destination is closed in any
+// case: that may be what ends a Send which ignores its context.
 func (r *Runner) closeDestination(out *outlet) {
 	r.beginStop() // of a Run that ended by itself
-	at, by := r.shared.Stopping.Times()
-	ctx, cancel := context.WithDeadline(context.Background(), by.Add(-by.Sub(at)/100))
-	defer cancel()
+	begun, by := r.shared.Stopping.Times()
+	by = by.Add(-by.Sub(begun) / 100) // the rest is for what it takes to say so
 	since := time.Now()
-	err := out.sender.Close(ctx)
-	if err == nil {
-		if closer, ok := out.to.(destination.Closer); ok {
-			call := r.shared.Calls.Begin(OpDestination)
-			err = closer.Close(ctx)
-			r.shared.Calls.End(call)
-		}
-		if err != nil {
+	stage := func(part int, end func(context.Context) error) error {
+		ctx, cancel := context.WithTimeout(context.Background(), max(time.Until(by), 0)*time.Duration(part)/4)
+		defer cancel()
+		call := r.shared.Calls.Begin(OpDestination)
+		defer r.shared.Calls.End(call)
+		return end(ctx)
+	}
+	stuck := stage(2, out.sender.Close)
+	if closer, ok := out.to.(destination.Closer); ok {
+		if err := stage(3, closer.Close); err != nil {
 			r.shared.Log.Warn("the on-failure destination was not closed in order", "err", err)
 		}
-		return
 	}
-	r.shared.Left.Call(nil, StuckCall{Op: OpDestination, Since: since, Err: fmt.Errorf("a Send to the on-failure destination has not returned: %w", err)})
-	if closer, ok := out.to.(destination.Closer); ok {
-		go func() { _ = closer.Close(ctx) }() // its time is up; a Send that ignores its context has it still
+	if stuck != nil {
+		stuck = stage(4, out.sender.Close)
+	}
+	if stuck != nil {
+		r.shared.Left.Call(nil, StuckCall{Op: OpDestination, Since: since, Err: fmt.Errorf("a Send to the on-failure destination has not returned: %w", stuck)})
 	}
 }
 

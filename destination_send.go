@@ -12,9 +12,10 @@ import (
 
 // handover is a partition's head unit on its way to the destination. The partition waits for its end.
 type handover struct {
-	p   *partition
-	end context.CancelCauseFunc
-	err error
+	p     *partition
+	since time.Time
+	end   context.CancelCauseFunc
+	err   error
 }
 
 // handovers are those that came to their end, for the loop. Safe for concurrent use: who adds never waits.
@@ -59,7 +60,7 @@ func (m *Member) handOver(now time.Time, p *partition, why destination.Condition
 		Err: p.lastErr, Time: now, Event: KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.shared.Bootstrap,
 			Records: map[string][]event.KafkaRecord{p.Key: u.Records}}}
 	ctx, end := context.WithCancelCause(context.Background())
-	one := &handover{p: p, end: end}
+	one := &handover{p: p, since: now, end: end}
 	p.sending = one
 	m.sending++
 	m.shared.saidOfDrops.Error(m.shared.Log, now, "records given up go to the on-failure destination", "condition", string(why), "partition", p.Key,
@@ -68,9 +69,7 @@ func (m *Member) handOver(now time.Time, p *partition, why destination.Condition
 	out.sender.Send(ctx, f, func(err error) {
 		end(nil)
 		one.err = err
-		if out.sender.Status().Failing == 0 {
-			m.shared.Conditions.Over(OpDestination)
-		}
+		m.shared.deliveryEnded(out)
 		m.handed.add(one)
 	})
 }
@@ -91,6 +90,8 @@ func (m *Member) delivered(now time.Time) {
 		p.PopWork()
 		m.release(p, u.Held)
 		m.shared.Counters.Resolved.Add(int64(len(u.Records)))
+		m.shared.Meters.resolved(now, u.Records, len(u.Records))
+		m.shared.Meters.destination.Add(int64(now.Sub(one.since)))
 		p.leaderEpoch = u.LeaderEpoch
 		p.failures, p.firstFailure, p.lastErr = 0, time.Time{}, nil
 		m.commits.mark(p)

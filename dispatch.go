@@ -132,12 +132,17 @@ func (m *Member) expire(now time.Time, p *partition) bool {
 		return m.sendExpired(now, p)
 	}
 	u := &p.Work[0]
+	whole := *u
 	gone := u.DropExpired(now, m.settings.MaxAge)
 	if len(gone) == 0 {
 		return true
 	}
+	if !m.drop(p, gone, DropRecordAge, u.Attempts) {
+		*u = whole // whoever reads them next tells of them; here a stop is about to begin
+		return false
+	}
 	p.leaderEpoch = u.LeaderEpoch
-	m.drop(p, gone, DropRecordAge, u.Attempts)
+	m.shared.Meters.resolved(now, gone, len(gone))
 	m.commits.mark(p)
 	if len(u.Records) > 0 {
 		return true
@@ -185,6 +190,7 @@ func (m *Member) invoke(now time.Time, parts []part, size int) {
 	m.flying[inv] = struct{}{}
 	m.slot.held = false // the invocation has it now
 	m.shared.Counters.Invoked.Add(int64(inv.Records))
+	m.shared.Meters.begun(inv, m.settings.BatchSize)
 	e := KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.shared.Bootstrap, Records: m.handOut(inv)}
 	go m.call(inv, e) // awaited by the loop through done, or named by a *StuckError
 }
@@ -305,6 +311,7 @@ func (m *Member) finish(now time.Time, inv *invocation) {
 			resolved -= len(next[k].Records)
 		}
 		m.shared.Counters.Resolved.Add(int64(resolved))
+		m.shared.Meters.resolved(now, u.Records, resolved)
 		if len(next) == 0 || next[0].First() > u.First() {
 			p.leaderEpoch = u.LeaderEpoch
 		}
@@ -326,8 +333,9 @@ func (m *Member) finish(now time.Time, inv *invocation) {
 		}
 		p.failures++
 		if p.failures == 1 {
-			p.firstFailure = now
+			p.firstFailure, p.firstErr = now, inv.err
 		}
+		p.failedAt = now
 		after := m.shared.Config.Backoff.After(p.failures, m.rng)
 		m.retry.Add(&p.Lane, now.Add(after))
 		info := RetryInfo{TopicPartition: p.TopicPartition, First: next[0].First(), Last: next[len(next)-1].Last(),
@@ -336,6 +344,7 @@ func (m *Member) finish(now time.Time, inv *invocation) {
 			info.Records += len(next[k].Records)
 		}
 		m.shared.saidOfRetries.Warn(m.shared.Log, now, "batch failed, trying again", "retry", info, "err", inv.err)
+		m.shared.Counters.Retries.add(inv, v)
 		m.shared.Hooks.Retry(info)
 	}
 	if forgotten && inv.copy != nil {
@@ -390,6 +399,7 @@ func (m *Member) count(now time.Time, inv *invocation, v verdict.Verdict, items 
 		}
 		return
 	}
+	m.shared.Meters.invocation.Add(int64(inv.took))
 	ok := v.Outcome == verdict.Succeeded || mostlyDone(inv, v, items)
 	var failing []TopicPartition
 	if !ok {

@@ -57,6 +57,7 @@ func (m *Member) followCircuit(now time.Time) {
 	}
 	m.waitsForCircuit.Store(shut)
 	if m.flow.tripped = shut; shut {
+		m.waiting.tripped = now
 		m.pauseAll(pausedByBreaker)
 	} else {
 		m.resumeAll(pausedByBreaker)
@@ -108,6 +109,7 @@ func (m *Member) pause(p *partition, why pauseReason) {
 	}
 	if why&^p.pauses&pausedByBudget != 0 {
 		m.pool.SetStalled(&p.Lane, true)
+		p.fullAt = time.Now()
 	}
 	p.pauses |= why
 }
@@ -158,7 +160,7 @@ func (m *Member) obey() {
 	switch paused := now%2 == 1; {
 	case paused == m.flow.paused:
 	case paused:
-		m.flow.paused = true
+		m.flow.paused, m.waiting.paused = true, time.Now()
 		m.pauseAll(pausedByUser)
 	default:
 		m.flow.paused = false

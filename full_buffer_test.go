@@ -45,6 +45,37 @@ func TestFullBufferIsSent(t *testing.T) {
 	}
 }
 
+// What comes when there is memory again waits for its window.
+func TestWindowAfterAFullBuffer(t *testing.T) {
+	inBubble(t, "", func(t *testing.T) {
+		b := membroker.NewBroker(t, membroker.FetchRecords(100))
+		b.CreateTopic("t", 2)
+		for range 4000 {
+			b.Produce("t", membroker.Record{Value: make([]byte, 1000)})
+		}
+		m := memoryMapping()
+		m.BatchSize, m.MaximumBatchingWindowInSeconds = 10000, new(300)
+		r := newMapped(t, b, m, nil, WithBufferBytes(1<<20)).start()
+		pass(10 * time.Minute) // full, and empty again
+		n := len(r.events())
+		if k := b.Committed("", "t", 0).Offset; n < 4 || k != 4000 {
+			t.Fatalf("%d invocations, committed %d", n, k)
+		}
+		for range 3 {
+			b.Produce("t", membroker.Record{Value: []byte("v")})
+			pass(90 * time.Second)
+		}
+		if more := len(r.events()) - n; more != 0 {
+			t.Errorf("%d invocations within the window of 300s", more)
+		}
+		pass(2 * time.Minute)
+		if more := r.events()[n:]; len(more) != 1 || more[0].Len() != 3 {
+			t.Errorf("%d invocations when it had ended, want one of three records", len(more))
+		}
+		r.mustStop()
+	})
+}
+
 func TestLimitsThatCannotMeet(t *testing.T) {
 	for size, warns := range map[int]bool{10000: true, 1000: false} {
 		b := membroker.NewBroker(t)

@@ -131,6 +131,7 @@ func (m *Member) announce() {
 			return
 		}
 	}
+	m.settled(time.Now())
 	m.readyOnce.Do(func() { close(m.ready) })
 }
 

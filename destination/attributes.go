@@ -30,8 +30,8 @@ func (f *Failure) Attributes() []Attribute {
 	if f.MappingUUID != "" {
 		all = append(all, Attribute{AttributeMapping, f.MappingUUID})
 	}
-	if f.Redrives > 0 {
-		all = append(all, Attribute{AttributeRedrives, strconv.Itoa(f.Redrives)})
+	if n := f.Redrives(); n > 0 {
+		all = append(all, Attribute{AttributeRedrives, strconv.Itoa(n)})
 	}
 	return all
 }

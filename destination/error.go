@@ -81,3 +81,14 @@ func (e *PartialError) Error() string {
 
 // Unwrap returns the reason.
 func (e *PartialError) Unwrap() error { return e.Err }
+
+// PanicError is a Send that panicked, which counts as one that failed.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+// Error says with what it panicked, without the stack.
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("the destination's Send panicked: %v", e.Value)
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -64,15 +65,13 @@ type Failure struct {
 	Err error
 	// Time is when the records were given up.
 	Time time.Time
-	// Redrives counts how often these records were brought back from a destination and failed again.
-	Redrives int
 }
 
 // namespace makes the ids of failures.
 var namespace = uuid.MustParse("6f0b2f0e-5d8a-5f0e-9a52-0f6a1f8a7f11")
 
 // ID identifies the failure: a UUID of version 5 of the mapping, the records' partitions, offsets and timestamps, and
-// Redrives. The same records of the same mapping have the same ID in every process and after every crash.
+// how often they were redriven. The same records of the same mapping have the same ID in every process and after every crash.
 func (f *Failure) ID() string {
 	h := sha1.New() //nolint:gosec // what RFC 9562 has for version 5; nothing is kept secret by it
 	h.Write(namespace[:])
@@ -83,7 +82,7 @@ func (f *Failure) ID() string {
 		h.Write([]byte(s))
 	}
 	text(f.MappingUUID)
-	number(int64(f.Redrives))
+	number(int64(f.Redrives()))
 	for _, key := range f.Partitions() {
 		text(key)
 		records := f.Event.Records[key]
@@ -98,6 +97,31 @@ func (f *Failure) ID() string {
 	id[6] = id[6]&0x0f | 0x50
 	id[8] = id[8]&0x3f | 0x80
 	return id.String()
+}
+
+// Redrives is how often the records were brought back and failed again: what package redrive notes in the header
+// AttributeRedrives of the records that it writes to a topic. Of several records it is the most.
+func (f *Failure) Redrives() int {
+	most := 0
+	for _, records := range f.Event.Records {
+		for i := range records {
+			most = max(most, Redrives(&records[i]))
+		}
+	}
+	return most
+}
+
+// Redrives is how often a record was brought back, as its header AttributeRedrives says; 0 without one.
+func Redrives(r *event.KafkaRecord) int {
+	for _, h := range slices.Backward(r.Headers) {
+		if h.Key == AttributeRedrives {
+			if n, err := strconv.Atoi(string(h.Value)); err == nil && n > 0 {
+				return n
+			}
+			return 0
+		}
+	}
+	return 0
 }
 
 // Partitions returns the keys of the partitions that have records, "topic-partition", in byte order.

@@ -2,6 +2,7 @@ package destination_test
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -169,10 +170,13 @@ func TestID(t *testing.T) {
 	}
 	seen := map[string]string{id: "the failure"}
 	for name, change := range map[string]func(*destination.Failure){
-		"mapping":  func(f *destination.Failure) { f.MappingUUID = "other" },
-		"redrives": func(f *destination.Failure) { f.Redrives++ },
-		"fewer":    func(f *destination.Failure) { delete(f.Event.Records, "Topic-1") },
-		"offset":   func(f *destination.Failure) { f.Event.Records["Topic-0"][0].Offset++ },
+		"mapping": func(f *destination.Failure) { f.MappingUUID = "other" },
+		"redrives": func(f *destination.Failure) {
+			r := &f.Event.Records["Topic-0"][0]
+			r.Headers = append(slices.Clone(r.Headers), event.Header{Key: destination.AttributeRedrives, Value: []byte("1")})
+		},
+		"fewer":  func(f *destination.Failure) { delete(f.Event.Records, "Topic-1") },
+		"offset": func(f *destination.Failure) { f.Event.Records["Topic-0"][0].Offset++ },
 		"made again": func(f *destination.Failure) { // a topic of the same name has the same offsets
 			f.Event.Records["Topic-0"][0].Timestamp++
 		},

@@ -3,7 +3,6 @@ package destination
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"sync"
 	"time"
 )
@@ -15,13 +14,14 @@ var ErrClosed = errors.New("destination: the sender is closed")
 type SenderConfig struct {
 	// Concurrency is how many Sends run at a time at most, from 1; default 16.
 	Concurrency int
-	// Timeout bounds one Send; default 30 s. What it leaves unanswered is sent again.
+	// Timeout bounds one Send by its context; default 30 s. What it leaves unanswered is sent again. A Send that goes on
+	// a tenth of it longer is told as one that failed; only when it has returned is the failure sent again.
 	Timeout time.Duration
 	// MinBackoff and MaxBackoff bound the wait before a failure is sent again: it doubles from one to the other, and a
 	// random part of up to half is taken off. Defaults 100 ms and 30 s.
 	MinBackoff, MaxBackoff time.Duration
-	// OnDelivered is called for each acknowledged failure, before its own callback; OnError after each Send that failed.
-	// Both may be called from several goroutines at once and must not wait.
+	// OnDelivered is called for each acknowledged failure, before its own callback; OnError once for each Send that failed,
+	// panicked or is overdue. Both may be called from several goroutines at once and must not wait.
 	OnDelivered func(Delivery)
 	OnError     func(DeliveryError)
 }
@@ -41,7 +41,7 @@ type DeliveryError struct {
 	// Attempt counts the Sends of this failure, from 1.
 	Attempt int
 	Err     error
-	// Next is the wait before the next attempt.
+	// Next is the wait before the next attempt, 0 where this one has not returned.
 	Next time.Duration
 }
 
@@ -90,6 +90,7 @@ type sending struct {
 	attempts int
 	running  bool // a worker sends it
 	failing  bool
+	late     bool        // this Send is overdue, and was counted as failed
 	timer    *time.Timer // until the next attempt
 	unwatch  func() bool
 }
@@ -139,115 +140,6 @@ func (s *Sender) enqueue(one *sending) {
 		s.workers++
 		go s.work()
 	}
-}
-
-// work sends what is ready until nothing is.
-func (s *Sender) work() {
-	for {
-		s.mu.Lock()
-		one := s.next()
-		if one == nil {
-			s.workers--
-			s.rest()
-			s.mu.Unlock()
-			return
-		}
-		one.running = true
-		one.attempts++
-		s.status.Sending++
-		s.mu.Unlock()
-		s.attempt(one)
-	}
-}
-
-// next takes the first that was not answered meanwhile. The caller holds mu.
-func (s *Sender) next() *sending {
-	for len(s.ready) > 0 {
-		one := s.ready[0]
-		s.ready[0] = nil
-		s.ready = s.ready[1:]
-		if _, there := s.pending[one]; there {
-			return one
-		}
-	}
-	s.ready = nil
-	return nil
-}
-
-// attempt sends once.
-func (s *Sender) attempt(one *sending) {
-	ctx, cancel := context.WithTimeout(one.ctx, s.config.Timeout)
-	stop := context.AfterFunc(s.life, cancel)
-	err := ctx.Err()
-	if err == nil {
-		err = s.to.Send(ctx, one.rest)
-	}
-	if partial, ok := errors.AsType[*PartialError](err); ok {
-		one.rest = partial.Rest
-	}
-	if err != nil && one.ctx.Err() == nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		err = errors.Join(&timeoutError{s.config.Timeout}, err)
-	}
-	stop()
-	cancel()
-
-	s.mu.Lock()
-	one.running = false
-	s.status.Sending--
-	switch {
-	case err == nil:
-		s.status.Delivered++
-	case one.ctx.Err() != nil:
-		err = context.Cause(one.ctx)
-	case s.closed:
-		err = ErrClosed
-	default:
-		s.again(one, err)
-		return
-	}
-	s.mu.Unlock()
-	if err == nil && s.config.OnDelivered != nil {
-		s.config.OnDelivered(Delivery{Failure: one.failure, Attempts: one.attempts, Took: time.Since(one.since)})
-	}
-	s.answer(one, err)
-}
-
-// again has a failure sent again later. The caller holds mu, and again gives it back.
-func (s *Sender) again(one *sending, err error) {
-	wait := s.backoff(one.attempts)
-	s.status.Errors++
-	s.status.LastError = err
-	if !one.failing {
-		one.failing = true
-		s.status.Failing++
-		if s.status.Failing == 1 {
-			s.status.Since = time.Now()
-		}
-	}
-	one.timer = time.AfterFunc(wait, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		one.timer = nil
-		if _, there := s.pending[one]; there && !s.closed {
-			s.enqueue(one)
-		}
-	})
-	attempt := one.attempts
-	s.mu.Unlock()
-	if s.config.OnError != nil {
-		s.config.OnError(DeliveryError{Failure: one.failure, Attempt: attempt, Err: err, Next: wait})
-	}
-}
-
-func (s *Sender) backoff(attempts int) time.Duration {
-	wait := s.config.MinBackoff
-	for range attempts - 1 {
-		if wait *= 2; wait >= s.config.MaxBackoff {
-			wait = s.config.MaxBackoff
-			break
-		}
-	}
-	return wait - rand.N(wait/2+1)
 }
 
 // cancel answers a failure that no worker has.
@@ -337,9 +229,3 @@ func (s *Sender) Close(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 }
-
-// timeoutError says that a Send took too long.
-type timeoutError struct{ after time.Duration }
-
-// Error says how long the Send took.
-func (e *timeoutError) Error() string { return "no acknowledgement within " + e.after.String() }

@@ -212,10 +212,10 @@ type CredentialsReplacer interface {
 	ReplaceCredentials(*auth.Credentials) error
 }
 
-// ErrReplace is wrapped by the error of a Poll of a consumer whose client will not find its way back to brokers that others
-// reach: another consumer with the same Config, opened in its place, would. Its partitions are lost by then, and Close is
-// short.
-var ErrReplace = errors.New("the client does not recover: open another consumer in its place")
+// ErrReplace is wrapped by what a Producer answers that writes no more, and by the error of a Poll of a consumer whose
+// client will not find its way back to brokers that others reach: another with the same Config, opened in its place, would.
+// A consumer's partitions are lost by then, and Close is short.
+var ErrReplace = errors.New("the client does not recover: open another in its place")
 
 // ErrNotInPlace is wrapped by ReplaceCredentials for a change that only a new member can make.
 var ErrNotInPlace = errors.New("these credentials cannot change on a living client")

@@ -61,7 +61,8 @@ type OutRecord struct {
 type Producer interface {
 	// Produce hands a record over. answer is called once, from another goroutine, and must not wait: with nil when the
 	// record is acknowledged; with an *Error, or with ctx's error soon after ctx ends, when it may not be. A record that
-	// was answered with an error may have been written, or be written later. Produce waits while BufferBytes are in use, at
+	// was answered with an error may have been written, or be written later. Where the error wraps ErrReplace this producer
+	// is of no further use: close it and open another. Produce waits while BufferBytes are in use, at
 	// most until ctx ends.
 	Produce(ctx context.Context, r OutRecord, answer func(error))
 	// Topics describes topics, in the order of the names.

@@ -8,11 +8,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -37,6 +35,9 @@ import (
 var brokers kafkatest.Pool
 
 func TestMain(m *testing.M) {
+	if os.Getenv(programEnv) != "" {
+		main()
+	}
 	// The program has one HTTP client for its life, whose connections stay open.
 	http.DefaultTransport = &http.Transport{DisableKeepAlives: true}
 	goleak.VerifyTestMain(brokers.Main(m))
@@ -227,50 +228,5 @@ func TestUsage(t *testing.T) {
 		if code != test.code || !strings.Contains(errs, test.says) {
 			t.Errorf("esm %s: %d\n%s", test.args, code, errs)
 		}
-	}
-}
-
-// TestKafkaRedriveInterrupted runs the program itself: it is interrupted, and then killed, and brings everything back.
-func TestKafkaRedriveInterrupted(t *testing.T) {
-	const n = 10_000
-	c := brokers.Cluster(t).Client
-	topic := fillTopic(t, c, 4, n)
-	binary := filepath.Join(t.TempDir(), "esm")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	f := newMended(t)
-	for _, step := range []struct {
-		at     int
-		signal syscall.Signal
-		code   int
-	}{{n / 3, syscall.SIGINT, 1}, {2 * n / 3, syscall.SIGKILL, -1}, {0, 0, 0}} {
-		cmd := exec.Command(binary, "redrive", "-from", "kafka://"+topic, "-bootstrap-servers", strings.Join(c.Bootstrap(), ","), "-to", f.URL)
-		var output bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &output, &output
-		f.mu.Lock()
-		f.after = func(taken int) {
-			if step.at > 0 && taken >= step.at && cmd.Process != nil {
-				_ = cmd.Process.Signal(step.signal)
-			}
-		}
-		f.mu.Unlock()
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		_ = cmd.Wait()
-		if code := cmd.ProcessState.ExitCode(); code != step.code {
-			t.Errorf("exit code %d, want %d\n%s", code, step.code, output.String())
-		}
-		if says := "The same command goes on"; step.signal == syscall.SIGINT && !strings.Contains(output.String(), says) {
-			t.Errorf("no %q in\n%s", says, output.String())
-		}
-	}
-	twice := 0
-	for _, times := range f.got {
-		twice += times - 1
-	}
-	if len(f.got) != n || twice > 200 { // the batch that was killed, and the one after it
-		t.Errorf("%d of %d records were brought back, %d twice", len(f.got), n, twice)
 	}
 }

@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,8 +26,12 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// defaultLinger lets the records of failures that come together go in one request.
-const defaultLinger = 2 * time.Millisecond
+const (
+	// defaultLinger lets the records of failures that come together go in one request.
+	defaultLinger = 2 * time.Millisecond
+	// retireTimeout bounds the close of a producer that another took the place of.
+	retireTimeout = 30 * time.Second
+)
 
 // Option changes how a Destination is made.
 type Option func(*Destination)
@@ -136,6 +139,9 @@ func (d *Destination) Send(ctx context.Context, f *destination.Failure) error {
 	if kindOf(err) == driver.KindTooLarge && len(all) > 1 {
 		left, err = d.writeAlone(ctx, producer, f, left)
 	}
+	if errors.Is(err, driver.ErrReplace) {
+		err = errors.Join(err, d.renew(producer))
+	}
 	switch {
 	case err == nil:
 		return nil
@@ -211,8 +217,12 @@ func (d *Destination) writeAlone(ctx context.Context, producer driver.Producer, 
 // message is the message of one record.
 func message(f *destination.Failure, r event.KafkaRecord, topic string) driver.OutRecord {
 	one := f.One(r)
-	out := driver.OutRecord{Topic: topic, Partition: -1, Key: r.Key, Value: one.RecordDocument(), Timestamp: -1,
-		Headers: slices.Clip(r.Headers)}
+	out := driver.OutRecord{Topic: topic, Partition: -1, Key: r.Key, Value: one.RecordDocument(), Timestamp: -1}
+	for _, h := range r.Headers {
+		if h.Key != destination.AttributeRedrives { // it is among ours, and in the document
+			out.Headers = append(out.Headers, h)
+		}
+	}
 	for _, a := range one.Attributes() {
 		out.Headers = append(out.Headers, event.Header{Key: a.Name, Value: []byte(a.Value)})
 	}
@@ -255,6 +265,21 @@ func (d *Destination) ReplaceCredentials(next *auth.Credentials) error {
 			return err
 		}
 	}
+	return d.reopen(config)
+}
+
+// renew opens another producer in the place of one that writes no more.
+func (d *Destination) renew(dead driver.Producer) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed || d.producer != dead {
+		return nil
+	}
+	return d.reopen(d.config)
+}
+
+// reopen has another producer take the place of the one in use. The caller holds mu.
+func (d *Destination) reopen(config driver.ProducerConfig) error {
 	producer, err := d.open.OpenProducer(config)
 	if err != nil {
 		return fmt.Errorf("destination/kafka: %q: %w", d, err)
@@ -265,14 +290,11 @@ func (d *Destination) ReplaceCredentials(next *auth.Credentials) error {
 		ctx, cancel := context.WithTimeout(context.Background(), retireTimeout)
 		defer cancel()
 		if err := old.Close(ctx); err != nil {
-			config.Logger.Warn("a producer was left behind when the credentials changed", "topic", d.topic, "error", err)
+			config.Logger.Warn("a producer was left behind when another took its place", "topic", d.topic, "error", err)
 		}
 	})
 	return nil
 }
-
-// retireTimeout bounds the close of a producer that another took the place of.
-const retireTimeout = 30 * time.Second
 
 // Close ends the producer. Records that are not acknowledged are answered with an error.
 func (d *Destination) Close(ctx context.Context) error {
@@ -292,40 +314,4 @@ func (d *Destination) Close(ctx context.Context) error {
 		err = errors.Join(err, context.Cause(ctx))
 	}
 	return err
-}
-
-// kindOf returns the kind of a driver's error; none of its own is the end of a context.
-func kindOf(err error) driver.Kind {
-	if e, ok := errors.AsType[*driver.Error](err); ok {
-		return e.Kind
-	}
-	return driver.KindUnavailable
-}
-
-var reasons = map[driver.Kind]destination.Reason{
-	driver.KindUnavailable:    destination.ReasonUnavailable,
-	driver.KindAuthentication: destination.ReasonAccessDenied,
-	driver.KindAuthorization:  destination.ReasonAccessDenied,
-	driver.KindUnknownTopic:   destination.ReasonNotFound,
-	driver.KindTooLarge:       destination.ReasonTooLarge,
-	driver.KindInvalidConfig:  destination.ReasonInvalid,
-}
-
-var hints = map[destination.Reason]string{
-	destination.ReasonAccessDenied: "the mapping's own user writes: allow it Write and Describe on the topic, and IdempotentWrite on a cluster before 3.0",
-	destination.ReasonNotFound:     "create the topic: it is not made for you",
-	destination.ReasonTooLarge:     "raise the topic's max.message.bytes: a value is a third longer in a failure's document",
-}
-
-// explain makes a destination's error of the driver's.
-func (d *Destination) explain(err error) error {
-	if err == nil || errors.Is(err, errClosed) {
-		return err
-	}
-	e := &destination.Error{Destination: d.String(), Reason: destination.ReasonOther, Err: err}
-	if reason, ok := reasons[kindOf(err)]; ok {
-		e.Reason = reason
-	}
-	e.Hint = hints[e.Reason]
-	return e
 }

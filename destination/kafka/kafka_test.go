@@ -82,7 +82,8 @@ func testSend(t *testing.T, d driver.Driver, c *kafkatest.Client) {
 		t.Error(err)
 	}
 	f := awstest.Failure(2)
-	f.Redrives = 2
+	redriven := &f.Event.Records["orders-0"][0]
+	redriven.Headers = append([]event.Header{{Key: destination.AttributeRedrives, Value: []byte("2")}}, redriven.Headers...)
 	tombstone := event.KafkaRecord{Topic: "orders", Partition: 1, Offset: 9, Timestamp: -1, TimestampType: event.NoTimestampType}
 	f.Event.Records["orders-1"] = append(f.Event.Records["orders-1"], tombstone)
 	if err := to.Send(t.Context(), f); err != nil {
@@ -113,10 +114,15 @@ func testSend(t *testing.T, d driver.Driver, c *kafkatest.Client) {
 				t.Errorf("key %q, want %q", m.Key, original.Key)
 			}
 			wantHeaders := ""
+			redrives := ""
 			for _, h := range original.Headers {
-				wantHeaders += fmt.Sprintf("%s=%q;", h.Key, h.Value)
+				if h.Key == destination.AttributeRedrives {
+					redrives = "esm-redrives=\"2\";"
+				} else {
+					wantHeaders += fmt.Sprintf("%s=%q;", h.Key, h.Value)
+				}
 			}
-			wantHeaders += fmt.Sprintf("esm-id=%q;esm-mapping=%q;esm-redrives=\"2\";", f.One(original).ID(), f.MappingUUID)
+			wantHeaders += fmt.Sprintf("esm-id=%q;esm-mapping=%q;%s", f.One(original).ID(), f.MappingUUID, redrives)
 			gotHeaders := ""
 			for _, h := range m.Headers {
 				gotHeaders += fmt.Sprintf("%s=%q;", h.Key, h.Value)

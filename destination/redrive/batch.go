@@ -2,6 +2,7 @@ package redrive
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -49,6 +50,33 @@ func eventOf(items []*Item) event.KafkaEvent {
 		e.Records[key] = slices.CompactFunc(records, func(a, b event.KafkaRecord) bool { return a.Offset == b.Offset })
 	}
 	return e
+}
+
+// deliver gives a batch to the target.
+func (r *run) deliver(ctx context.Context, e event.KafkaEvent, items []*Item) error {
+	if to, ok := r.target.(*Topic); ok {
+		return to.write(ctx, e, items)
+	}
+	return r.target.Redrive(ctx, e)
+}
+
+// wait keeps to the rate.
+func (r *run) wait(ctx context.Context, e event.KafkaEvent) error {
+	if r.limit == nil {
+		return nil
+	}
+	n := 0
+	for _, records := range e.Records {
+		n += len(records)
+	}
+	r.limit.SetBurst(max(n, 1))
+	if err := r.limit.WaitN(ctx, n); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return fmt.Errorf("redrive: %w", err)
+	}
+	return nil
 }
 
 // withGrace returns a context that ends some time after another.

@@ -274,7 +274,7 @@ func (r *run) handOver(ctx context.Context, items []*Item) error {
 	// A batch under way may end, and be kept, after ctx did.
 	graced, cancel := withGrace(ctx, r.options.Grace)
 	defer cancel()
-	err := r.target.Redrive(graced, e)
+	err := r.deliver(graced, e, items)
 	if err == nil {
 		return r.settle(graced, items, nil, nil)
 	}
@@ -302,25 +302,6 @@ func (r *run) handOver(ctx context.Context, items []*Item) error {
 		return context.Cause(ctx)
 	}
 	return r.handOver(ctx, items[half:])
-}
-
-// wait keeps to the rate.
-func (r *run) wait(ctx context.Context, e event.KafkaEvent) error {
-	if r.limit == nil {
-		return nil
-	}
-	n := 0
-	for _, records := range e.Records {
-		n += len(records)
-	}
-	r.limit.SetBurst(max(n, 1))
-	if err := r.limit.WaitN(ctx, n); err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return fmt.Errorf("redrive: %w", err)
-	}
-	return nil
 }
 
 // settle keeps what became of a batch.

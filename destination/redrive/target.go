@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
+	"strconv"
 	"sync"
 	"time"
 
+	"github.com/esm-go/esm/destination"
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/event"
 )
@@ -52,20 +55,31 @@ type Topic struct {
 
 // ToTopic returns a target that writes through a producer, which stays its owner's. Records go to the topic, or with an
 // empty one back to the topic that they are from, to the partition that they are from there, with their keys and
-// headers. Their timestamps are new, unless keep is set: a topic's retention, and a mapping's
+// headers, of which destination.AttributeRedrives counts one more than before. Their timestamps are new, unless keep is set: a topic's retention, and a mapping's
 // MaximumRecordAgeInSeconds, go by the timestamp.
 func ToTopic(producer driver.Producer, topic string, keep bool) *Topic {
 	return &Topic{producer: producer, topic: topic, keep: keep}
 }
 
 // Redrive writes the records, in order, and returns when all are acknowledged.
-func (t *Topic) Redrive(ctx context.Context, e event.KafkaEvent) error {
+func (t *Topic) Redrive(ctx context.Context, e event.KafkaEvent) error { return t.write(ctx, e, nil) }
+
+// write is Redrive with how often failures were brought back by now, which may be more than their records say.
+func (t *Topic) write(ctx context.Context, e event.KafkaEvent, items []*Item) error {
+	before := make(map[event.ItemID]int)
+	for _, i := range items {
+		for k := range i.Records {
+			id := i.Records[k].ItemID()
+			before[id] = max(before[id], i.Redrives)
+		}
+	}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var reason error
 	for _, records := range e.Records {
 		for _, r := range records {
-			out := driver.OutRecord{Topic: r.Topic, Partition: r.Partition, Key: r.Key, Value: r.Value, Headers: r.Headers, Timestamp: -1}
+			out := driver.OutRecord{Topic: r.Topic, Partition: r.Partition, Key: r.Key, Value: r.Value, Timestamp: -1,
+				Headers: countedHeaders(r, max(before[r.ItemID()], destination.Redrives(&r))+1)}
 			if t.topic != "" && t.topic != r.Topic {
 				out.Topic, out.Partition = t.topic, -1
 			}
@@ -88,6 +102,12 @@ func (t *Topic) Redrive(ctx context.Context, e event.KafkaEvent) error {
 		return &UnavailableError{reason}
 	}
 	return nil
+}
+
+// countedHeaders are a record's headers with how often it is brought back.
+func countedHeaders(r event.KafkaRecord, redrives int) []event.Header {
+	own := func(h event.Header) bool { return h.Key == destination.AttributeRedrives }
+	return append(slices.DeleteFunc(slices.Clone(r.Headers), own), event.Header{Key: destination.AttributeRedrives, Value: strconv.AppendInt(nil, int64(redrives), 10)})
 }
 
 // URL posts events.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -261,6 +262,7 @@ func TestToTopic(t *testing.T) {
 			want = records[1]
 		}
 		want.Offset = 3
+		want.Headers = append(slices.Clone(want.Headers), event.Header{Key: destination.AttributeRedrives, Value: []byte("1")})
 		if string(r.AppendJSON(nil)) != string(want.AppendJSON(nil)) {
 			t.Errorf("got %s\nwant %s", r.AppendJSON(nil), want.AppendJSON(nil))
 		}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/esm-go/esm/destination"
 	"github.com/esm-go/esm/destination/s3"
+	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/awstest"
 )
 
@@ -119,7 +120,8 @@ func TestWrittenOnce(t *testing.T) {
 			t.Errorf("%d requests left %q", network.Requests(), got)
 		}
 		other := awstest.Failure(1)
-		other.Redrives = 1
+		first := &other.Event.Records["orders-0"][0]
+		first.Headers = append(first.Headers, event.Header{Key: destination.AttributeRedrives, Value: []byte("1")})
 		if err := open(t, cfg, name).Send(t.Context(), other); err != nil {
 			t.Error(err)
 		}

@@ -4,6 +4,7 @@ package confluent
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,10 +26,8 @@ var (
 )
 
 const (
-	defaultProducerBytes   = 32 << 20
-	defaultProducerTimeout = 30 * time.Second
-	// flushStep is the most that one wait inside librdkafka lasts while a producer is closed.
-	flushStep = 100 * time.Millisecond
+	defaultProducerBytes, defaultProducerTimeout = 32 << 20, 30 * time.Second
+	flushStep                                    = 100 * time.Millisecond // of a wait inside librdkafka in Close
 )
 
 // errProducerClosed is what a producer answers after Close.
@@ -86,19 +85,12 @@ func (c *client) OpenProducer(config driver.ProducerConfig) (driver.Producer, er
 		return nil, invalidConfig("no admin client", err)
 	}
 	p := &producer{client: client, logs: logs, gate: newGate(), unsure: make(map[*outgoing]struct{}),
-		closed: make(chan struct{}), pumped: make(chan struct{}), size: int64(producerBytes(config))}
+		closed: make(chan struct{}), pumped: make(chan struct{}), size: int64(cmp.Or(max(config.BufferBytes, 0), defaultProducerBytes))}
 	p.topics = &consumer{admin: admin, gate: p.gate, credentials: config.Credentials}
 	p.bytes = semaphore.NewWeighted(p.size)
 	logs.start()
 	go p.pump()
 	return p, nil
-}
-
-func producerBytes(config driver.ProducerConfig) int {
-	if config.BufferBytes > 0 {
-		return config.BufferBytes
-	}
-	return defaultProducerBytes
 }
 
 // producerMap puts librdkafka's properties together.
@@ -197,6 +189,9 @@ func (p *producer) forget(o *outgoing) {
 
 // explain classes what became of a record that was not acknowledged.
 func (p *producer) explain(o *outgoing, err error) error {
+	if dead := p.dead(); dead != nil {
+		return dead
+	}
 	e := classed(o.at, err)
 	if ke, ok := errors.AsType[kafka.Error](err); ok {
 		switch ke.Code() {
@@ -208,6 +203,22 @@ func (p *producer) explain(o *outgoing, err error) error {
 			}
 		}
 	}
+	return e
+}
+
+// dead is the answer of a client that writes no more: librdkafka's idempotent producer is of no further use after some
+// errors, such as that its user may write to no topic, though the user may a moment later.
+func (p *producer) dead() error {
+	if !p.gate.enter() { // librdkafka may be gone
+		return nil
+	}
+	defer p.gate.leave()
+	fatal := p.client.GetFatalError()
+	if fatal == nil {
+		return nil
+	}
+	e := classed(driver.TopicPartition{}, fatal)
+	e.Err = fmt.Errorf("%w: %w", driver.ErrReplace, e.Err)
 	return e
 }
 
@@ -247,6 +258,9 @@ func (p *producer) Produce(ctx context.Context, r driver.OutRecord, answer func(
 
 // late is the answer to a record that its owner waits for no longer.
 func (p *producer) late(ctx context.Context) error {
+	if dead := p.dead(); dead != nil {
+		return dead
+	}
 	err := fmt.Errorf("confluent: the record is not acknowledged: %w", ctx.Err())
 	if problem := p.problem.Load(); problem != nil {
 		return &driver.Error{Kind: problem.Kind, Broker: problem.Broker, Offset: -1, Err: fmt.Errorf("%w: %w", problem.Err, err)}

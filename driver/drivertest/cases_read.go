@@ -98,6 +98,44 @@ var readCases = []testCase{
 			}
 		}
 	}},
+	{name: "read/an append to a key or a value copies", run: func(k *kit) {
+		// Handlers may append: what follows in the memory of a batch is another record's.
+		topic := k.topic(1)
+		const n = 50
+		text := func(what string, i int) []byte { return fmt.Appendf(nil, "%s %d", what, i) }
+		produced := make([]Record, n)
+		for i := range produced {
+			produced[i] = Record{Key: text("key", i), Value: text("value", i)}
+			if k.env.Lacks[needHeaders] == "" {
+				produced[i].Headers = []event.Header{{Key: "a", Value: text("header", i)}, {Key: "b", Value: []byte{}}}
+			}
+		}
+		k.env.Produce(k, topic, produced...)
+		records := k.open(topic).waitRecords(tp(topic, 0), n)
+		write := func(i int, what string, b []byte) {
+			if cap(b) != len(b) {
+				k.Errorf("record %d: %s has room for %d bytes behind its %d", i, what, cap(b)-len(b), len(b))
+			}
+			_ = append(b, "overwritten by an append"...)
+		}
+		for i := range records {
+			r := &records[i]
+			write(i, "the key", r.Key)
+			write(i, "the value", r.Value)
+			for j := range r.Headers {
+				write(i, "a header's value", r.Headers[j].Value)
+			}
+			if cap(r.Headers) != len(r.Headers) {
+				k.Errorf("record %d: the headers have room for %d more", i, cap(r.Headers)-len(r.Headers))
+			}
+		}
+		for i, r := range records {
+			if !same(r.Key, produced[i].Key) || !same(r.Value, produced[i].Value) ||
+				!slices.EqualFunc(r.Headers, produced[i].Headers, func(a, b event.Header) bool { return a.Key == b.Key && same(a.Value, b.Value) }) {
+				k.Errorf("record %d became %q=%q %q", i, r.Key, r.Value, r.Headers)
+			}
+		}
+	}},
 	{name: "read/aborted, committed, marker at the tail", needs: []string{needBegin}, run: func(k *kit) {
 		topic := k.topic(1)
 		p := tp(topic, 0)

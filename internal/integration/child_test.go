@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm"
+	"github.com/esm-go/esm/destination/resolve"
 )
 
 // childEnv makes the test binary one consumer; its value is a child as JSON.
@@ -27,6 +28,10 @@ type child struct {
 	Driver  string
 	Mapping esm.Mapping
 	File    string
+	// Fails has the handler name every so many offsets in an ItemFailures, and the failures go to the mapping's destination.
+	Fails int64
+	// Env is added to the process's environment.
+	Env []string `json:"-"`
 }
 
 // consume is the child's main: it runs the mapping until SIGTERM.
@@ -53,8 +58,13 @@ func (c child) run() (err error) {
 	defer cancel()
 	handler := func(_ context.Context, event esm.KafkaEvent) error {
 		var lines []byte
+		var failed []esm.ItemID
 		for _, records := range event.Records {
 			for i := range records {
+				if c.Fails > 0 && records[i].Offset%c.Fails == c.Fails-1 {
+					failed = append(failed, records[i].ItemID())
+					continue
+				}
 				lines = strconv.AppendInt(lines, int64(records[i].Partition), 10)
 				lines = append(lines, ' ')
 				lines = strconv.AppendInt(lines, records[i].Offset, 10)
@@ -62,10 +72,17 @@ func (c child) run() (err error) {
 			}
 		}
 		_, err := out.Write(lines)
+		if err == nil && len(failed) > 0 {
+			return esm.ItemFailures(failed...)
+		}
 		return err
 	}
+	level := slog.LevelWarn
+	if c.Fails > 0 {
+		level = slog.LevelError + 1 // it says of each batch that it goes to the destination
+	}
 	return esm.Run(ctx, c.Mapping, handler, esm.WithDriver(drivers[c.Driver]), esm.WithSessionTimeout(6*time.Second),
-		esm.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))))
+		esm.WithDestinations(resolve.New(resolve.WithPathStyle())), esm.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))))
 }
 
 func firstError(errs ...error) error {
@@ -85,7 +102,7 @@ func (c child) start(t testing.TB) *exec.Cmd {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(os.Args[0]) //nolint:gosec // this test binary itself
-	cmd.Env = append(os.Environ(), childEnv+"="+string(settings))
+	cmd.Env = append(append(os.Environ(), childEnv+"="+string(settings)), c.Env...)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -55,6 +55,7 @@ func (w *world) write(p *process, e esm.KafkaEvent) (g given) {
 			if r.later != "" {
 				w.count(r.later)
 			}
+			w.handed(p, r)
 			in[r] = true
 			g.records = append(g.records, r)
 		}
@@ -182,6 +183,7 @@ func (w *world) say(ctx context.Context, p *process, g given, m mood, err error)
 			w.count(interruptedErr)
 			return
 		}
+		w.shelf.blamed(records, permanent)
 		for _, r := range records {
 			key := p.name + " " + r.tp.String()
 			if w.blame[key] == nil {
@@ -199,7 +201,7 @@ func (w *world) say(ctx context.Context, p *process, g given, m mood, err error)
 		return fmt.Errorf("cut short: %w", err)
 	}
 	if !m.fails || len(g.records) == 0 {
-		resolve(g.records...)
+		w.handledNow(p, g.records...)
 		return nil
 	}
 	switch victim := g.records[m.victim]; {
@@ -207,7 +209,7 @@ func (w *world) say(ctx context.Context, p *process, g given, m mood, err error)
 		w.count(partialFail)
 		for _, r := range g.records {
 			if r != victim {
-				resolve(r)
+				w.handledNow(p, r)
 			}
 		}
 		blame([]*record{victim}, m.kind == 2 && w.s.Attempts >= 0)
@@ -239,6 +241,9 @@ func resolve(records ...*record) {
 // dropped holds a drop against what the handler did.
 func (w *world) dropped(p *process, d esm.DropInfo) {
 	defer w.lock()()
+	if w.s.Destination {
+		w.faultf("%s dropped %v, and has a destination", p.name, d)
+	}
 	key := p.name + " " + d.String()
 	for i := range d.Records {
 		r := w.known("Drop", &d.Records[i])

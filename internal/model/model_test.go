@@ -105,7 +105,7 @@ func shrink(t *testing.T, s script) string {
 		func(s *script) { s.FailPer = 0 }, func(s *script) { s.Slow = 0 }, func(s *script) { s.Nosy = false }, func(s *script) { s.Scale = false },
 		func(s *script) { s.Breaker = false }, func(s *script) { s.Filter = false }, func(s *script) { s.Old = 0 }, func(s *script) { s.Timeout = 0 },
 		func(s *script) { s.MaxAge = 0 }, func(s *script) { s.Fat = false }, func(s *script) { s.Latest = false }, func(s *script) { s.Pattern = false },
-		func(s *script) { s.Partial = false }, func(s *script) { s.Bisect = false }, func(s *script) { s.Window = 0 }, func(s *script) { s.Attempts = -1 },
+		func(s *script) { s.Destination = false }, func(s *script) { s.Partial = false }, func(s *script) { s.Bisect = false }, func(s *script) { s.Window = 0 }, func(s *script) { s.Attempts = -1 },
 	} {
 		less := s
 		if change(&less); time.Now().Before(deadline) && last != nil {

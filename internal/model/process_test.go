@@ -90,6 +90,7 @@ func (w *world) start(i int) {
 			return scaling.Decision{Workers: 8, Pollers: int(p.pollers.Load()), Next: 2 * time.Second}
 		})))
 	}
+	opts = append(opts, w.withDestination(p)...)
 	var err error
 	if p.runner, err = esm.New(w.mapping(0), w.handler(p), opts...); err != nil {
 		panic(err)
@@ -229,7 +230,7 @@ func (w *world) rightly(p *process, err error, rough bool) error {
 		return err
 	case len(stuck.Handlers) > 0 && w.deaf[p.name] == 0 && !rough:
 		return err
-	case len(stuck.Calls) > 0 && !rough:
+	case len(stuck.Calls) > 0 && !w.leftSend(p, stuck) && !rough:
 		return err
 	}
 	if len(stuck.Handlers) > 0 {

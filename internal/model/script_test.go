@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"pgregory.net/rapid"
@@ -45,6 +46,8 @@ type script struct {
 	Old       int  // records in each partition before anybody reads
 	Begin     []step
 	Steps     []step
+	// Destination: what is given up goes to one. Gentle: partitions move only as they should.
+	Destination, Gentle bool
 }
 
 // Ops that a step can be, the more often the more common.
@@ -108,6 +111,14 @@ func scripts() *rapid.Generator[script] {
 			s.Steps = append(s.Steps, step{op: "day"})
 		case n >= 389:
 			s.Steps = append(s.Steps, step{op: "night"})
+		}
+		if s.Destination = rapid.Bool().Draw(t, "destination"); s.Destination {
+			s.Gentle = rapid.Bool().Draw(t, "gentle")
+			s.FailPer, s.Attempts = max(s.FailPer, 200), min(s.Attempts, 1) // so that there is something for it
+		}
+		if s.Gentle {
+			s.Slow, s.Scale = s.Slow%time.Second, false
+			s.Steps = slices.DeleteFunc(s.Steps, func(s step) bool { return slices.Contains(roughs, s.op) })
 		}
 		return s
 	})

@@ -1,5 +1,7 @@
 package model
 
+import "slices"
+
 // The situations that the model exists for. A campaign that never reached one of them has proved nothing of it.
 const (
 	lookupRevoke   = "a revocation while a start is looked up"
@@ -46,7 +48,7 @@ func (w *world) count(what string) { w.counts[what]++ }
 
 // missed are the situations that were never reached.
 func missed(counts map[string]int) (never []string) {
-	for _, s := range situations {
+	for _, s := range slices.Concat(situations, destinationSituations) {
 		if counts[s] == 0 {
 			never = append(never, s)
 		}

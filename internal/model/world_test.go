@@ -94,6 +94,7 @@ type world struct {
 
 	processes []*process
 	started   int
+	shelf     *shelf // of the destination
 }
 
 // openTx is a transaction that has not ended.
@@ -108,7 +109,7 @@ func newWorld(s script) *world {
 		blame: make(map[string]map[*record]int), condemned: make(map[string]map[*record]bool), hookStuck: make(map[string]time.Time),
 		counts: make(map[string]int), begun: !s.Latest, harsh: s.Slow > time.Second || s.Scale}
 	w.broker = membroker.NewBroker(nil, membroker.FetchRecords(7), membroker.OnCommit(w.onCommit))
-	w.processes = make([]*process, s.Processes)
+	w.processes, w.shelf = make([]*process, s.Processes), newShelf()
 	for i := range s.Topics {
 		w.makeTopic(fmt.Sprintf("t%d", i), s.Parts)
 	}

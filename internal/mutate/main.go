@@ -1,10 +1,13 @@
 // Mutate breaks the engine in one place after the other and runs the tests: a mutation that no test notices is a claim
-// without proof. Run it from the module's root, for an hour or so:
+// without proof. Run it from the module's root, on Linux or another Unix:
 //
 //	go run ./internal/mutate                 # all of mutations.txt
 //	go run ./internal/mutate -run commit     # those whose name or function has "commit" in it
+//	go run ./internal/mutate -part 2/5       # every fifth, from the second on
+//	go run ./internal/mutate -model 300      # has 300 scripts of the model alone find what they ought to
 //
-// It changes nothing: the compiler gets the broken file as an overlay. It exits with status 1 where a mutation survives
+// It changes nothing: the compiler gets files of its own as an overlay. They hold all mutations at once, and an environment
+// variable says which is in force, so each package's tests are built once. It exits with status 1 where a mutation survives
 // that mutations.txt gives no reason for, where a reason is given for one that is noticed, and where the code that a
 // mutation names is no longer there.
 package main
@@ -14,29 +17,41 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
 
+// elsewhere are the tests that have nothing to say of the engine, and wait for networks and compilers.
+const elsewhere = "Secure|Secret|Rotat|Expiry|Drivers|Documented|DataPackages|OpsAre|TwoProcessesSettle|FetchingIsTheBottleneck|BudgetBound"
+
 func main() {
-	list := flag.String("list", "internal/mutate/mutations.txt", "the file of mutations")
-	filter := flag.String("run", "", "only mutations with this in their name or function")
-	check := flag.Bool("check", false, "only see that every mutation applies and compiles")
-	timeout := flag.Duration("timeout", 3*time.Minute, "of the tests of one mutation; taking longer is noticing it")
+	var o order
+	flag.StringVar(&o.list, "list", "internal/mutate/mutations.txt", "the file of mutations")
+	flag.StringVar(&o.noticed, "noticed", "internal/mutate/noticed.txt", "the file of what noticed them last")
+	flag.StringVar(&o.filter, "run", "", "only mutations with this in their name, function or item")
+	flag.StringVar(&o.part, "part", "1/1", "only every n-th, from the i-th on, as i/n")
+	flag.StringVar(&o.skip, "skip", elsewhere, "tests that are not run")
+	flag.StringVar(&o.dir, "dir", "", "keep what is built in this directory, and use what is there already")
+	flag.BoolVar(&o.check, "check", false, "only see that every mutation applies and compiles")
+	flag.BoolVar(&o.record, "record", false, "write down which test noticed what")
+	flag.IntVar(&o.model, "model", 0, "run so many scripts of the model instead, on the mutations that have an item: it has to find them")
 	flag.Parse()
-	if err := run(*list, *filter, *check, *timeout); err != nil {
+	if err := o.run(); err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 		os.Exit(1)
 	}
 }
 
-func run(list, filter string, check bool, timeout time.Duration) error {
-	text, err := os.ReadFile(list)
-	if err != nil {
-		return err
-	}
-	mutations, err := parse(string(text))
+// order is what is asked for.
+type order struct {
+	list, noticed, filter, part, skip, dir string
+	check, record                          bool
+	model                                  int
+}
+
+func (o *order) run() error {
+	all, known, err := o.read()
 	if err != nil {
 		return err
 	}
@@ -44,80 +59,132 @@ func run(list, filter string, check bool, timeout time.Duration) error {
 	if err != nil {
 		return err
 	}
-	var bad []string
-	noticed, survived := 0, 0
-	for _, m := range mutations {
-		if !strings.Contains(m.name+" "+m.function, filter) {
-			continue
-		}
-		verdict, detail := try(src, m, check, timeout)
-		switch {
-		case verdict == "survived" && m.reason != "":
-			survived++
-			verdict, detail = "survived", "known: "+m.reason
-		case verdict == "survived":
-			survived++
-			bad = append(bad, m.name)
-		case verdict == "noticed" && m.reason != "" && !check:
-			bad = append(bad, m.name)
-			detail = "but mutations.txt gives a reason why it should not be: " + m.reason
-		case verdict == "noticed":
-			noticed++
-		case verdict == "broken":
-			bad = append(bad, m.name)
-		}
-		fmt.Printf("%-9s %-40s %s\n", verdict, m.function, m.name)
-		if detail != "" {
-			fmt.Printf("          %s\n", strings.ReplaceAll(strings.TrimSpace(detail), "\n", "\n          "))
+	b := &bench{suites: make(map[string]*suite), known: known}
+	b.schema, err = newSchema(src, all)
+	if b.schema != nil {
+		defer func() { _ = os.RemoveAll(b.schema.dir) }()
+	}
+	if err != nil {
+		return err
+	}
+	chosen, err := o.choose(all)
+	if err != nil {
+		return err
+	}
+	if err := o.prepare(b, all, chosen); err != nil || o.check {
+		return err
+	}
+	return o.campaign(b, all, chosen)
+}
+
+func (o *order) read() ([]mutation, noticed, error) {
+	text, err := os.ReadFile(o.list)
+	if err != nil {
+		return nil, nil, err
+	}
+	all, err := parse(string(text))
+	if err != nil {
+		return nil, nil, err
+	}
+	if text, err = os.ReadFile(o.noticed); err != nil {
+		return all, make(noticed), nil //nolint:nilerr // there is none before the first -record
+	}
+	known, err := parseNoticed(string(text))
+	return all, known, err
+}
+
+// choose returns the numbers of the mutations to try.
+func (o *order) choose(all []mutation) (numbers []int, err error) {
+	var from, step int
+	if n, err := fmt.Sscanf(o.part, "%d/%d", &from, &step); n != 2 || err != nil || from < 1 || from > step {
+		return nil, fmt.Errorf("-part %s is not i/n", o.part)
+	}
+	for i, m := range all {
+		if i%step == from-1 && strings.Contains(m.name+" "+m.function+" "+m.item, o.filter) && (o.model == 0 || m.item != "") {
+			numbers = append(numbers, i+1)
 		}
 	}
-	fmt.Printf("%d noticed, %d survived\n", noticed, survived)
-	if len(bad) > 0 {
-		return fmt.Errorf("to look at:\n  %s", strings.Join(bad, "\n  "))
+	return numbers, nil
+}
+
+// prepare builds the tests of the chosen mutations' packages and sees that they pass.
+func (o *order) prepare(b *bench, all []mutation, chosen []int) error {
+	into := o.dir
+	if into == "" {
+		into = b.schema.dir
+	}
+	for _, n := range chosen {
+		dirs := all[n-1].packages
+		if o.model > 0 {
+			dirs = []string{"internal/model"}
+		}
+		for _, dir := range dirs {
+			if b.suites[dir] != nil || !exists(dir) {
+				continue
+			}
+			args := []string{"-test.skip", o.skip}
+			if o.model > 0 {
+				args = []string{"-test.skip", "TestModel", fmt.Sprintf("-model.seeds=%d", o.model), "-model.keep=1"}
+			}
+			s, err := b.build(context.Background(), dir, into, args)
+			if err != nil {
+				return err
+			}
+			if b.suites[dir] = s; o.check {
+				continue
+			}
+			if err := s.measure(); err != nil && o.model == 0 { // a short campaign misses situations
+				return err
+			}
+			fmt.Printf("%s: the tests take %v of the processor\n", dir, s.cpu.Round(100*time.Millisecond))
+		}
 	}
 	return nil
 }
 
-// try applies one mutation and runs the tests of the packages that it names.
-func try(src *source, m mutation, check bool, timeout time.Duration) (verdict, detail string) {
-	overlay, end, err := src.overlay(m)
-	if err != nil {
-		return "broken", err.Error()
-	}
-	defer end()
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
-	if out, err := command(ctx, "go", "build", "-overlay", overlay, "./...").CombinedOutput(); err != nil {
-		return "broken", string(out)
-	}
-	if check {
-		return "applies", ""
-	}
-	args := append([]string{"test", "-overlay", overlay, "-count=1", "-failfast", "-vet=off"}, m.packages...)
-	out, err := command(ctx, "go", args...).CombinedOutput()
-	switch {
-	case err == nil:
-		return "survived", ""
-	case ctx.Err() != nil:
-		return "noticed", "the tests did not end"
-	case strings.Contains(string(out), "[build failed]"):
-		return "broken", string(out)
-	}
-	return "noticed", firstFailure(string(out))
-}
-
-func command(ctx context.Context, name string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.WaitDelay = 10 * time.Second
-	return cmd
-}
-
-// firstFailure names the test that noticed.
-func firstFailure(out string) string {
-	for line := range strings.Lines(out) {
-		if line = strings.TrimSpace(line); strings.HasPrefix(line, "--- FAIL:") || strings.HasPrefix(line, "panic:") {
-			return line
+// campaign tries the chosen mutations.
+func (o *order) campaign(b *bench, all []mutation, chosen []int) error {
+	var bad, survivors []string
+	began := time.Now()
+	for _, n := range chosen {
+		m := all[n-1]
+		if o.model > 0 {
+			m.packages = []string{"internal/model"}
+		}
+		w, detail, ok := b.try(n, m)
+		result := "survived"
+		switch {
+		case ok:
+			result, b.known[m.name] = "noticed", w
+			if m.reason != "" {
+				bad = append(bad, m.name)
+				detail = "but mutations.txt gives a reason why it should not be: " + m.reason
+			}
+		case m.reason != "":
+			survivors, detail = append(survivors, m.name), "known: "+m.reason
+		default:
+			survivors, bad = append(survivors, m.name), append(bad, m.name)
+		}
+		fmt.Printf("%-8s %s %s: %s\n", result, m.item, m.function, m.name)
+		if ok {
+			fmt.Printf("         %s %s\n", w.dir, w.test)
+		}
+		if detail != "" {
+			fmt.Printf("         %.200s\n", detail)
+		}
+		if !ok {
+			delete(b.known, m.name)
+		}
+		if o.record { // at once: a run may be cut short
+			if err := os.WriteFile(o.noticed, []byte(b.known.text(all)), 0o644); err != nil {
+				return err
+			}
 		}
 	}
-	return ""
+	fmt.Printf("%d mutations, %d noticed, %d survived, in %v\n", len(chosen), len(chosen)-len(survivors), len(survivors), time.Since(began).Round(time.Second))
+	if len(bad) > 0 {
+		slices.Sort(bad)
+		return fmt.Errorf("to look at:\n  %s", strings.Join(bad, "\n  "))
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -12,18 +13,21 @@ type mutation struct {
 	// is not enough: "internal/batch.(*Pool).Take".
 	function string
 	old, new string
-	// packages are those whose tests must notice.
+	// packages are the directories whose tests must notice.
 	packages []string
-	// reason says why no test can: the mutation changes nothing that can be seen.
+	// item is what of the engine's history the line is the mend of, where the model has to find it again.
+	item string
+	// reason says why no test can notice: the mutation changes nothing that can be seen, or nothing that is promised.
 	reason string
 }
 
 // parse reads a list of mutations:
 //
-//	tests: . ./internal/batch     (holds for what follows)
+//	tests: . ./internal/batch     (holds for what follows; a directory that is not there is passed over)
 //
 //	name: what is broken
 //	func: (*member).finish
+//	item: A2 (only where it is the mend of one)
 //	reason: why nothing notices it (only where nothing can)
 //	- the code as it is, on one line
 //	+ the code as it is then
@@ -33,6 +37,7 @@ func parse(text string) ([]mutation, error) {
 	var all []mutation
 	var m mutation
 	var packages []string
+	names := make(map[string]bool)
 	keep := func(line int) error {
 		if m.name == "" && m.function == "" {
 			return nil
@@ -40,6 +45,10 @@ func parse(text string) ([]mutation, error) {
 		if m.name == "" || m.function == "" || m.old == "" {
 			return fmt.Errorf("before line %d: a mutation needs name:, func: and a line with -", line)
 		}
+		if names[m.name] {
+			return fmt.Errorf("before line %d: a second mutation of the name %q", line, m.name)
+		}
+		names[m.name] = true
 		m.packages = packages
 		all = append(all, m)
 		m = mutation{}
@@ -58,6 +67,8 @@ func parse(text string) ([]mutation, error) {
 			m.name = value
 		case "func:":
 			m.function = value
+		case "item:":
+			m.item = value
 		case "reason:":
 			m.reason = value
 		case "tests:":
@@ -71,7 +82,7 @@ func parse(text string) ([]mutation, error) {
 			m.new = join(m.new, value)
 		default:
 			if s != "" && !strings.HasPrefix(s, "#") {
-				return nil, fmt.Errorf("line %d: %q is none of name:, func:, reason:, tests:, - and +", line, s)
+				return nil, fmt.Errorf("line %d: %q is none of name:, func:, item:, reason:, tests:, - and +", line, s)
 			}
 		}
 	}
@@ -83,4 +94,39 @@ func join(a, b string) string {
 		return b
 	}
 	return a + "\n" + b
+}
+
+// noticed is which test noticed a mutation last: it is asked first the next time. It is a file with a line for each,
+// "name: package test".
+type noticed map[string]witness
+
+type witness struct{ dir, test string }
+
+func parseNoticed(text string) (noticed, error) {
+	known := make(noticed)
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		name, rest, ok := strings.Cut(line, ": ")
+		fields := strings.Fields(rest)
+		if !ok || len(fields) != 2 {
+			return nil, errors.New("not \"name: package test\": " + line)
+		}
+		known[name] = witness{fields[0], fields[1]}
+	}
+	return known, nil
+}
+
+// text is the file of what is known, in the order of the mutations.
+func (k noticed) text(all []mutation) string {
+	var b strings.Builder
+	b.WriteString("# Which test notices what of mutations.txt: written by -record, and asked first by the next run.\n")
+	for _, m := range all {
+		if w, ok := k[m.name]; ok {
+			fmt.Fprintf(&b, "%s: %s %s\n", m.name, w.dir, w.test)
+		}
+	}
+	return b.String()
 }

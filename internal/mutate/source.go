@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"go/ast"
@@ -16,18 +15,20 @@ import (
 // source is where every function of a module stands.
 type source struct {
 	files     map[string][]byte
-	functions map[string][]place // by name, with and without the directory
+	packages  map[string]string   // the name of a directory's package
+	functions map[string][]*place // by name, with and without the directory
 }
 
-// place is a function's text in a file.
+// place is a function in a file: offsets of its declaration and of its body's opening brace.
 type place struct {
-	file     string
-	from, to int
+	file             string
+	from, to, opened int
+	decl             *ast.FuncDecl
 }
 
 // load reads the Go files below a directory, without tests and nested modules.
 func load(root string) (*source, error) {
-	s := &source{files: map[string][]byte{}, functions: map[string][]place{}}
+	s := &source{files: map[string][]byte{}, packages: map[string]string{}, functions: map[string][]*place{}}
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -62,16 +63,18 @@ func (s *source) read(path string) error {
 		return err
 	}
 	s.files[path] = text
+	s.packages[filepath.Dir(path)] = file.Name.Name
 	for _, d := range file.Decls {
 		f, ok := d.(*ast.FuncDecl)
-		if !ok {
+		if !ok || f.Body == nil {
 			continue
 		}
 		name := f.Name.Name
 		if f.Recv != nil && len(f.Recv.List) == 1 {
 			name = receiver(f.Recv.List[0].Type) + "." + name
 		}
-		at := place{path, set.Position(f.Pos()).Offset, set.Position(f.End()).Offset}
+		offset := func(p token.Pos) int { return set.Position(p).Offset }
+		at := &place{file: path, from: offset(f.Type.Func), to: offset(f.End()), opened: offset(f.Body.Lbrace), decl: f}
 		for _, key := range []string{name, filepath.ToSlash(filepath.Dir(path)) + "." + name} {
 			s.functions[key] = append(s.functions[key], at)
 		}
@@ -91,9 +94,9 @@ func receiver(t ast.Expr) string {
 	return fmt.Sprintf("(%s%s)", star, t)
 }
 
-// apply returns the file that a mutation changes, and its new text.
-func (s *source) apply(m mutation) (file string, text []byte, err error) {
-	var hits []place
+// apply returns the function that a mutation changes, and the text of its declaration then.
+func (s *source) apply(m mutation) (*place, string, error) {
+	var hits []*place
 	for _, p := range s.functions[m.function] {
 		if strings.Contains(string(s.files[p.file][p.from:p.to]), m.old) {
 			hits = append(hits, p)
@@ -101,46 +104,16 @@ func (s *source) apply(m mutation) (file string, text []byte, err error) {
 	}
 	switch {
 	case len(s.functions[m.function]) == 0:
-		return "", nil, fmt.Errorf("there is no function %s", m.function)
+		return nil, "", fmt.Errorf("there is no function %s", m.function)
 	case len(hits) == 0:
-		return "", nil, fmt.Errorf("%s does not contain %q", m.function, m.old)
+		return nil, "", fmt.Errorf("%s does not contain %q", m.function, m.old)
 	case len(hits) > 1:
-		return "", nil, fmt.Errorf("%s stands in %d places with this code: name its directory", m.function, len(hits))
+		return nil, "", fmt.Errorf("%s stands in %d places with this code: name its directory", m.function, len(hits))
 	}
 	p := hits[0]
-	whole := s.files[p.file]
-	body := string(whole[p.from:p.to])
+	body := string(s.files[p.file][p.from:p.to])
 	if n := strings.Count(body, m.old); n > 1 {
-		return "", nil, fmt.Errorf("%s contains %q %d times: give more of the code around it", m.function, m.old, n)
+		return nil, "", fmt.Errorf("%s contains %q %d times: give more of the code around it", m.function, m.old, n)
 	}
-	changed := string(whole[:p.from]) + strings.Replace(body, m.old, m.new, 1) + string(whole[p.to:])
-	return p.file, []byte(changed), nil
-}
-
-// overlay writes what go build's -overlay takes. end removes it.
-func (s *source) overlay(m mutation) (file string, end func(), err error) {
-	path, text, err := s.apply(m)
-	if err != nil {
-		return "", nil, err
-	}
-	dir, err := os.MkdirTemp("", "mutate-")
-	if err != nil {
-		return "", nil, err
-	}
-	end = func() { _ = os.RemoveAll(dir) }
-	absolute, err := filepath.Abs(path)
-	changed := filepath.Join(dir, filepath.Base(path))
-	if err == nil {
-		err = os.WriteFile(changed, text, 0o600)
-	}
-	data, jsonErr := json.Marshal(map[string]map[string]string{"Replace": {absolute: changed}})
-	file = filepath.Join(dir, "overlay.json")
-	if err = errors.Join(err, jsonErr); err == nil {
-		err = os.WriteFile(file, data, 0o600)
-	}
-	if err != nil {
-		end()
-		return "", nil, err
-	}
-	return file, end, nil
+	return p, strings.Replace(body, m.old, m.new, 1), nil
 }

@@ -1,0 +1,51 @@
+package esm
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/esmtest/membroker"
+)
+
+// eavesdropper keeps the engine's listener.
+type eavesdropper struct {
+	driver.Driver
+	listener driver.Listener
+}
+
+func (d *eavesdropper) Open(cfg driver.Config, l driver.Listener) (driver.Consumer, error) {
+	d.listener = l
+	return d.Driver.Open(cfg, l)
+}
+
+// A client that gives a partition again, with no word of its end, ends its former life with that.
+func TestAssignedWhileHeld(t *testing.T) {
+	inBubble(t, "while its records are handled", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		b.Produce("t", numbered(3)...)
+		d := &eavesdropper{Driver: b.Driver()}
+		back := make(chan struct{})
+		r := newRig(t, b, defaults(), func(context.Context, KafkaEvent) error { <-back; return nil }, WithDriver(d)).start()
+		pass(time.Second)
+		d.listener.Assigned([]TopicPartition{{Topic: "t"}})
+		pass(time.Second)
+		if _, partitions, _ := r.runner.shared.Workers.Counts(); partitions != 1 || r.runner.shared.Budget.Partitions.Load() != 1 {
+			t.Errorf("%d partitions share the workers, %d the budget; want 1", partitions, r.runner.shared.Budget.Partitions.Load())
+		}
+		if n := len(r.events()); n != 1 {
+			t.Errorf("%d invocations while the first still runs", n)
+		}
+		close(back)
+		pass(10 * time.Second)
+		if n := len(r.events()); n != 2 { // what the former life handled resolves nothing
+			t.Errorf("%d invocations, want 2", n)
+		}
+		if k := b.Committed("g", "t", 0).Offset; k != 3 || r.runner.shared.Budget.Used.Load() != 0 {
+			t.Errorf("committed %d, %d bytes in the budget", k, r.runner.shared.Budget.Used.Load())
+		}
+		r.mustStop()
+	})
+}

@@ -1,0 +1,207 @@
+package esm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/esm-go/esm/destination"
+	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/internal/start"
+	"github.com/esm-go/esm/internal/stop"
+)
+
+// The accepted commit of a start, or where to go on, for a partition whose assignment has ended starts nothing: the client
+// would read the next life of the partition as of the last one's start, and nobody would take that in.
+func TestStartsOfDeadPartitions(t *testing.T) {
+	inBubble(t, "one fence at a time", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		m := NewMember(newRig(t, b, startingAt(driver.AtEnd), nil).runner.shared)
+		tp := TopicPartition{Topic: "t"}
+		now := time.Now()
+		dead := m.admit(tp)
+		dead.found = &start.Answer{Offset: 3, Committed: -1}
+		m.remove(dead)
+		living := m.admit(tp)
+		m.accepted(now, dead, 3)
+		if len(m.flow.toStart) != 0 || dead.phase != starting {
+			t.Errorf("the start of a partition that went: %+v", m.flow.toStart)
+		}
+		found := &start.Answer{Offset: 3, Committed: 3}
+		m.startFound(now, living, found)
+		if len(m.flow.toStart) != 1 || living.phase != running {
+			t.Fatalf("started %+v", m.flow.toStart)
+		}
+		m.startFound(now, living, found)
+		m.launch(now, living, found)
+		m.startFound(now, living, &start.Answer{Offset: 9, Committed: -1})
+		if len(m.flow.toStart) != 1 || living.found != nil || len(m.commits.begun) != 0 {
+			t.Errorf("started twice: %+v", m.flow.toStart)
+		}
+		m.revoke(now, []TopicPartition{tp}, make(chan struct{}))
+		m.relocate(now, tp, 3, start.Nowhere)
+		m.move(now, living, 3, start.Answer{Offset: 5, LeaderEpoch: -1})
+		if len(m.flow.toStart) != 1 || len(m.lookups.queued) != 0 || living.next != 3 {
+			t.Errorf("a partition that is going was moved: %+v", m.flow.toStart)
+		}
+		m.remove(living)
+		m.revocation = nil
+		waiting := m.admit(tp) // its start is being committed
+		waiting.found = &start.Answer{Offset: 7, Committed: -1}
+		m.startFound(now, waiting, found)
+		if len(m.flow.toStart) != 1 || len(m.commits.begun) != 0 || waiting.found.Offset != 7 {
+			t.Errorf("a start that is being committed was found again: %+v", m.commits.begun)
+		}
+		m.remove(waiting)
+	})
+}
+
+// A client hears of a partition's start before it is asked to commit it: of a topic that was made again it would refuse that.
+func TestStartBeforeItsCommit(t *testing.T) {
+	inBubble(t, "a topic that is made again", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.Produce("t", numbered(5)...)
+		d := &slowStarts{Driver: b.Driver()}
+		r := newRig(t, b, defaults(), nil, WithDriver(d)).start()
+		pass(3 * time.Second)
+		for range 3 {
+			b.RecreateTopic("t")
+			b.Produce("t", numbered(3)...)
+			pass(3 * time.Minute)
+		}
+		if n := d.early.Load(); n != 0 || b.Committed("g", "t", 0).Offset != 3 {
+			t.Errorf("%d commits while a Start was on its way; committed %d", n, b.Committed("g", "t", 0).Offset)
+		}
+		r.mustStop()
+	})
+}
+
+// slowStarts is a client whose Start takes a moment.
+type slowStarts struct {
+	driver.Driver
+	starting atomic.Bool
+	early    atomic.Int64
+}
+
+func (d *slowStarts) Open(cfg driver.Config, l driver.Listener) (driver.Consumer, error) {
+	c, err := d.Driver.Open(cfg, l)
+	return &slowStarting{c, d}, err
+}
+
+type slowStarting struct {
+	driver.Consumer
+	d *slowStarts
+}
+
+func (c *slowStarting) Start(starts []driver.Start) {
+	c.d.starting.Store(true)
+	time.Sleep(time.Millisecond)
+	c.d.starting.Store(false)
+	c.Consumer.Start(starts)
+}
+
+func (c *slowStarting) Commit(ctx context.Context, commits []driver.Commit) error {
+	time.Sleep(time.Microsecond) // it began beside a Start, or before it
+	if c.d.starting.Load() {
+		c.d.early.Add(1)
+	}
+	return c.Consumer.Commit(ctx, commits)
+}
+
+// A client that fails for good while the mapping stops does not begin the stop again: handlers have the time that they had.
+func TestClientFailsInAStop(t *testing.T) {
+	inBubble(t, "ten seconds into it", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.Produce("t", numbered(1)...)
+		var ended time.Time
+		r := newRig(t, b, defaults(), func(ctx context.Context, _ KafkaEvent) error {
+			<-ctx.Done()
+			ended = time.Now()
+			return ctx.Err()
+		}).start()
+		pass(time.Second)
+		_, handlers := stop.Bound(stop.DefaultTimeout)
+		began := time.Now()
+		r.cancel()
+		pass(10 * time.Second)
+		b.Fail(membroker.OpPoll, 1, &driver.Error{Kind: driver.KindFenced, Offset: -1, Err: errors.New("fenced")})
+		b.Produce("t", numbered(1)...)
+		err := <-r.done
+		if d := ended.Sub(began); d != handlers {
+			t.Errorf("the handler's context ended %v after the stop began, want %v", d, handlers)
+		}
+		if err == nil || errors.As(err, new(*StuckError)) {
+			t.Errorf("Run: %v, want what the client said", err)
+		}
+	})
+}
+
+// A client that is replaced while the mapping is paused is as paused as the one before.
+func TestReplacedWhilePaused(t *testing.T) {
+	inBubble(t, "beyond help", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		r := newMapped(t, b, memoryMapping(), nil).start()
+		r.runner.Pause()
+		pass(time.Second)
+		first := b.Members("")[0].ID
+		b.Fail(membroker.OpPoll, 1, &driver.Error{Kind: driver.KindUnavailable, Offset: -1, Err: fmt.Errorf("no broker answers: %w", driver.ErrReplace)})
+		pass(10 * time.Minute)
+		b.Produce("t", numbered(3)...)
+		pass(time.Minute)
+		if m := b.Members(""); len(m) != 1 || m[0].ID == first {
+			t.Fatalf("members %+v, the first was %s", m, first)
+		}
+		if s := r.runner.Status(); len(r.events()) != 0 || s.State != Disabled || s.Partitions[0].Paused == "" {
+			t.Errorf("%d invocations, %s, %+v", len(r.events()), s.State, s.Partitions)
+		}
+		r.runner.Resume()
+		pass(10 * time.Second)
+		if k := b.Committed("", "t", 0).Offset; k != 3 {
+			t.Errorf("committed %d after Resume", k)
+		}
+		r.mustStop()
+	})
+}
+
+// Records that are given up while their partition goes are left to its next owner: the revocation does not wait for a
+// destination that is slow.
+func TestGivenUpWhileThePartitionGoes(t *testing.T) {
+	inBubble(t, "revoked while the handler runs", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.Produce("t", numbered(2)...)
+		var sends atomic.Int64
+		to := &scriptedDestination{answer: func(ctx context.Context, _ *destination.Failure) error {
+			if sends.Add(1) == 1 {
+				select {
+				case <-ctx.Done():
+				case <-time.After(time.Hour):
+				}
+			}
+			return ctx.Err()
+		}}
+		mapping := memoryMapping()
+		mapping.MaximumRetryAttempts = new(0)
+		var revoked time.Time
+		r := newMapped(t, b, mapping, func(context.Context, KafkaEvent) error { time.Sleep(3 * time.Second); return errors.New("no") },
+			WithDestination(to), WithRevokeTimeout(20*time.Second), WithHooks(Hooks{Revoked: func(AssignmentInfo) {
+				if revoked.IsZero() {
+					revoked = time.Now()
+				}
+			}})).start()
+		pass(time.Second)
+		began := time.Now()
+		b.Revoke()
+		pass(10 * time.Second)
+		if d := revoked.Sub(began); revoked.IsZero() || d > 4*time.Second {
+			t.Errorf("the revocation took %v, the handler 2s more", d)
+		}
+		r.cancel()
+		<-r.done
+	})
+}

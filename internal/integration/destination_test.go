@@ -1,0 +1,374 @@
+package integration
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	awssns "github.com/aws/aws-sdk-go-v2/service/sns"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/esm-go/esm"
+	"github.com/esm-go/esm/destination"
+	"github.com/esm-go/esm/internal/awstest"
+	"github.com/esm-go/esm/internal/kafkatest"
+)
+
+// sent is a failure as its destination holds it.
+type sent struct {
+	document   []byte
+	attributes map[string]string
+	key        string // the message's or the object's
+}
+
+// kept is a destination that a mapping can name, and what reads it.
+type kept struct {
+	name string
+	read func(t testing.TB) []sent
+	all  []sent
+}
+
+// now reads what has come since.
+func (k *kept) now(t testing.TB) []sent {
+	t.Helper()
+	k.all = append(k.all, k.read(t)...)
+	return k.all
+}
+
+// offsets counts how often the destination holds each record, by partition and offset.
+func (k *kept) offsets(t testing.TB) map[int32]map[int64]int {
+	t.Helper()
+	got := map[int32]map[int64]int{}
+	for _, s := range k.now(t) {
+		all, err := s.offsets()
+		if err != nil {
+			t.Fatalf("%s: %v", s.document, err)
+		}
+		for _, o := range all {
+			if got[o.Partition] == nil {
+				got[o.Partition] = map[int64]int{}
+			}
+			for _, run := range o.Runs {
+				for at := run.First; at <= run.Last; at++ {
+					got[o.Partition][at]++
+				}
+			}
+		}
+	}
+	return got
+}
+
+func (s *sent) offsets() ([]destination.Offsets, error) {
+	if text := s.attributes[destination.AttributeOffsets]; text != "" {
+		return destination.ParseOffsets(text)
+	}
+	d, err := destination.Parse(s.document)
+	if err != nil {
+		return nil, err
+	}
+	f := destination.Failure{Event: d.Event}
+	return f.Offsets(), nil
+}
+
+// dead is a topic of failures.
+func (e *env) dead(t testing.TB, partitions int) *kept {
+	t.Helper()
+	topic := e.NewTopic(t, partitions)
+	return &kept{name: "kafka://" + topic, read: newsOf(e.Client, topic)}
+}
+
+// newsOf reads a topic, each time what has come since.
+func newsOf(c *kafkatest.Client, topic string) func(testing.TB) []sent {
+	next := map[int32]int64{}
+	return func(t testing.TB) (all []sent) {
+		t.Helper()
+		ends, begin, left := c.EndOffsets(t, topic), map[int32]kgo.Offset{}, int64(0)
+		for p, end := range ends {
+			if left += end - next[p]; end > next[p] {
+				begin[p] = kgo.NewOffset().At(next[p])
+			}
+		}
+		if left == 0 {
+			return nil
+		}
+		cl := c.Connect(t, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: begin}))
+		defer cl.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		for left > 0 && ctx.Err() == nil {
+			cl.PollFetches(ctx).EachRecord(func(r *kgo.Record) {
+				if r.Offset >= ends[r.Partition] {
+					return
+				}
+				s := sent{document: r.Value, key: string(r.Key), attributes: map[string]string{}}
+				for _, h := range r.Headers {
+					s.attributes[h.Key] = string(h.Value)
+				}
+				all, left = append(all, s), left-1
+			})
+		}
+		maps.Copy(next, ends)
+		return all
+	}
+}
+
+// queue is an SQS queue; read takes its messages out.
+func queue(t testing.TB, cfg aws.Config) *kept {
+	t.Helper()
+	client := awssqs.NewFromConfig(cfg)
+	made, err := client.CreateQueue(t.Context(), &awssqs.CreateQueueInput{QueueName: aws.String(awstest.Name(t))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := client.GetQueueAttributes(t.Context(), &awssqs.GetQueueAttributesInput{QueueUrl: made.QueueUrl,
+		AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameQueueArn}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &kept{name: got.Attributes["QueueArn"], read: func(t testing.TB) (all []sent) {
+		t.Helper()
+		for {
+			in, err := client.ReceiveMessage(t.Context(), &awssqs.ReceiveMessageInput{QueueUrl: made.QueueUrl, MaxNumberOfMessages: 10,
+				MessageAttributeNames: []string{"All"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(in.Messages) == 0 {
+				return all
+			}
+			for _, m := range in.Messages {
+				s := sent{document: []byte(*m.Body), attributes: map[string]string{}}
+				for name, a := range m.MessageAttributes {
+					s.attributes[name] = *a.StringValue
+				}
+				all = append(all, s)
+				if _, err := client.DeleteMessage(t.Context(), &awssqs.DeleteMessageInput{QueueUrl: made.QueueUrl, ReceiptHandle: m.ReceiptHandle}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}}
+}
+
+// topicOf is an SNS topic, read by a queue that is subscribed to it.
+func topicOf(t testing.TB, cfg aws.Config) *kept {
+	t.Helper()
+	q, client := queue(t, cfg), awssns.NewFromConfig(cfg)
+	made, err := client.CreateTopic(t.Context(), &awssns.CreateTopicInput{Name: aws.String(awstest.Name(t))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Subscribe(t.Context(), &awssns.SubscribeInput{TopicArn: made.TopicArn, Protocol: aws.String("sqs"), Endpoint: &q.name}); err != nil {
+		t.Fatal(err)
+	}
+	return &kept{name: *made.TopicArn, read: func(t testing.TB) (all []sent) {
+		t.Helper()
+		for _, s := range q.read(t) {
+			var envelope struct {
+				Message           string
+				MessageAttributes map[string]struct{ Value string }
+			}
+			if err := json.Unmarshal(s.document, &envelope); err != nil {
+				t.Fatal(err)
+			}
+			s = sent{document: []byte(envelope.Message), attributes: map[string]string{}}
+			for name, a := range envelope.MessageAttributes {
+				s.attributes[name] = a.Value
+			}
+			all = append(all, s)
+		}
+		return all
+	}}
+}
+
+// bucket is an S3 bucket; read takes its objects out.
+func bucket(t testing.TB, cfg aws.Config) *kept {
+	t.Helper()
+	client := awss3.NewFromConfig(cfg, func(o *awss3.Options) { o.UsePathStyle = true })
+	name := awstest.Name(t)
+	if _, err := client.CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: &name,
+		CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: awstest.Region}}); err != nil {
+		t.Fatal(err)
+	}
+	return &kept{name: "arn:aws:s3:::" + name, read: func(t testing.TB) (all []sent) {
+		t.Helper()
+		for {
+			list, err := client.ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: &name})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(list.Contents) == 0 {
+				return all
+			}
+			for _, o := range list.Contents {
+				got, err := client.GetObject(t.Context(), &awss3.GetObjectInput{Bucket: &name, Key: o.Key})
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, err := io.ReadAll(got.Body)
+				_ = got.Body.Close()
+				if err != nil {
+					t.Fatal(err)
+				}
+				all = append(all, sent{document: body, attributes: got.Metadata, key: *o.Key})
+				if _, err := client.DeleteObject(t.Context(), &awss3.DeleteObjectInput{Bucket: &name, Key: o.Key}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}}
+}
+
+// eachDestination runs a test for each kind of destination: the topic, and AWS's three on each double.
+func eachDestination(t *testing.T, e *env, test func(t *testing.T, k *kept, cfg aws.Config)) {
+	t.Helper()
+	t.Run("kafka", func(t *testing.T) { test(t, e.dead(t, 2), aws.Config{}) })
+	awstest.Each(t, func(t *testing.T, cfg aws.Config) {
+		for name, open := range map[string]func(testing.TB, aws.Config) *kept{"sqs": queue, "sns": topicOf, "s3": bucket} {
+			t.Run(name, func(t *testing.T) { test(t, open(t, cfg), cfg) })
+		}
+	})
+}
+
+// failing is a mapping whose records that are given up go to a destination.
+func (e *env) failing(topic string, k *kept) esm.Mapping {
+	m := e.mapping(topic)
+	m.MaximumRetryAttempts = new(1)
+	m.DestinationConfig = &esm.DestinationConfig{OnFailure: &esm.Destination{Destination: k.name}}
+	return m
+}
+
+// documents are what AWS writes of record 7 of partition 0, after two invocations; ISO stands for a time, ID for a
+// request's id. They are typed in from AWS's pages, not made by what is tested.
+func documents(k *kept, topic, bootstrap string, payload any) map[string]any {
+	record := map[string]any{"offset": "7", "timestamp": "ISO"}
+	records := map[string]any{topic + "-0": map[string]any{"firstRecordOffset": "7", "lastRecordOffset": "7", "firstRecordTimestamp": "ISO", "lastRecordTimestamp": "ISO"}}
+	info := map[string]any{"batchSize": 1.0, "bootstrapServers": bootstrap}
+	condition := "RetryAttemptsExhausted"
+	d := map[string]any{"version": "1.0", "timestamp": "ISO", "KafkaBatchInfo": info,
+		"responseContext": map[string]any{"statusCode": 200.0, "executedVersion": "$LATEST", "functionError": "Unhandled"}}
+	if strings.HasPrefix(k.name, "kafka:") {
+		condition, info["recordInfo"] = "RetriesExhausted", record
+	} else {
+		info["recordsInfo"] = records
+	}
+	if payload != nil {
+		d["payload"] = payload
+	}
+	d["requestContext"] = map[string]any{"requestId": "ID", "functionArn": "f", "condition": condition, "approximateInvokeCount": 2.0}
+	return d
+}
+
+// blank replaces times and ids by what documents has, where they are such.
+func blank(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, x := range v {
+			if s, ok := x.(string); ok {
+				if at, err := time.Parse("2006-01-02T15:04:05.000Z", s); err == nil && time.Since(at).Abs() < time.Hour {
+					v[name] = "ISO"
+				} else if name == "requestId" && len(s) == 36 {
+					v[name] = "ID"
+				}
+			} else {
+				v[name] = blank(x)
+			}
+		}
+	}
+	return v
+}
+
+func testPoison(t *testing.T, e *env) {
+	eachDestination(t, e, func(t *testing.T, k *kept, cfg aws.Config) {
+		t.Parallel()
+		e := *e
+		e.group = awstest.Name(t)
+		topic := e.NewTopic(t, 2)
+		for p := range int32(2) {
+			records := make([]*kgo.Record, 20)
+			for i := range records {
+				records[i] = kafkatest.At(p, &kgo.Record{Topic: topic, Key: fmt.Append(nil, "key-", i), Value: fmt.Append(nil, `{"n":`, i, `}`),
+					Headers: []kgo.RecordHeader{{Key: "trace", Value: []byte{0, 200}}}})
+			}
+			e.Produce(t, records...)
+		}
+		m := e.failing(topic, k)
+		m.BatchSize = 1
+		var payload string
+		p := e.run(t, m, func(_ context.Context, event esm.KafkaEvent) error {
+			for _, r := range event.Records[topic+"-0"] {
+				if r.Offset == 7 {
+					payload = string(event.AppendJSON(nil))
+					return fmt.Errorf("poison of %s", leak)
+				}
+			}
+			return nil
+		}, awsDestinations(cfg)).ready()
+		e.committed(t, topic, map[int32]int64{0: 20, 1: 20}, p)
+		s := p.runner.Status()
+		if s.Destination.Name != k.name || s.Destination.Delivered != 1 || s.Metrics.OnFailureDestinationDeliveredEventCount != 1 || s.Metrics.DroppedEventCount != 0 || len(s.Conditions) > 0 {
+			t.Errorf("%+v %+v %v", s.Destination, s.Metrics, s.Conditions)
+		}
+		p.endClean()
+		wantOffsets(t, offsets(topic, p), map[int32][]int64{0: append(span(0, 7), span(8, 20)...), 1: span(0, 20)})
+		got := k.now(t)
+		if len(got) != 1 {
+			t.Fatalf("the destination holds %d failures", len(got))
+		}
+		k.check(t, got[0], topic, strings.Join(e.Bootstrap(), ","), payload)
+	})
+}
+
+// leak is in the handler's error, which no document has.
+const leak = "what-the-handler-said"
+
+// check compares a failure with what AWS writes.
+func (k *kept) check(t *testing.T, s sent, topic, bootstrap, payload string) {
+	t.Helper()
+	var document map[string]any
+	if err := json.Unmarshal(s.document, &document); err != nil {
+		t.Fatal(err)
+	}
+	info, _ := document["KafkaBatchInfo"].(map[string]any)
+	if size, ok := info["payloadSize"].(float64); !ok || size != float64(len(payload)) {
+		t.Errorf("payloadSize %v, want %d", info["payloadSize"], len(payload))
+	}
+	delete(info, "payloadSize")
+	var want any
+	switch {
+	case strings.HasPrefix(k.name, "kafka:"):
+		_ = json.Unmarshal([]byte(payload), &want)
+		if s.key != "key-7" || s.attributes["trace"] != "\x00\xc8" {
+			t.Errorf("key %q, headers %q", s.key, s.attributes)
+		}
+	case strings.Contains(k.name, ":s3:"):
+		want = payload
+		if prefix := "aws/lambda/" + s.attributes[destination.AttributeMapping] + "/" + topic + "-0/2"; !strings.HasPrefix(s.key, prefix) {
+			t.Errorf("key %q, want %s…", s.key, prefix)
+		}
+	default:
+		if s.attributes[destination.AttributeOffsets] != topic+" 0:7" {
+			t.Errorf("%v", s.attributes)
+		}
+	}
+	a, _ := json.MarshalIndent(blank(document), "", " ")
+	b, _ := json.MarshalIndent(documents(k, topic, bootstrap, want), "", " ")
+	if string(a) != string(b) {
+		t.Errorf("the document is\n%s\nwant\n%s", a, b)
+	}
+	if strings.Contains(string(s.document), leak) || len(s.attributes[destination.AttributeID]) != 36 {
+		t.Errorf("%s %v", s.document, s.attributes)
+	}
+}
+
+func TestPoison(t *testing.T) { onFake(t, testPoison) }
