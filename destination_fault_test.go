@@ -48,7 +48,7 @@ func TestDestinationFaults(t *testing.T) {
 		m := poisonMapping(1)
 		m.MaximumRetryAttempts = new(0)
 		r := newMapped(t, b, m, poison, WithDestination(d)).start()
-		group := r.runner.Status().ConsumerGroupID
+		group := r.runner.Status().ConsumerGroupId
 		b.Produce("t", membroker.Record{Partition: 0}, membroker.Record{Partition: 0}, membroker.Record{Partition: 1})
 		pass(9 * time.Second)
 		if at0, at1 := b.Committed(group, "t", 0).Offset, b.Committed(group, "t", 1).Offset; at0 != 0 || at1 != 1 || r.seen(0) != "[0]" {
@@ -74,7 +74,7 @@ func TestDestinationFaults(t *testing.T) {
 		if ids := d.ids(); len(ids) != 3 || ids[0] != ids[1] || ids[1] != ids[2] {
 			t.Errorf("ids %v", ids)
 		}
-		if at := b.Committed(r.runner.Status().ConsumerGroupID, "t", 0).Offset; at != 3 {
+		if at := b.Committed(r.runner.Status().ConsumerGroupId, "t", 0).Offset; at != 3 {
 			t.Errorf("committed %d", at)
 		}
 		if m := r.runner.Metrics(); m.OnFailureDestinationDeliveredEventCount != 3 || m.OnFailureDestinationDeliveryErrorCount != 2 {
@@ -87,7 +87,7 @@ func TestDestinationFaults(t *testing.T) {
 		b.CreateTopic("t", 1)
 		d := &scriptedDestination{}
 		r := newMapped(t, b, poisonMapping(10), poison, WithDestination(d), WithStopTimeout(0)).start()
-		group := r.runner.Status().ConsumerGroupID
+		group := r.runner.Status().ConsumerGroupId
 		b.Fail(membroker.OpCommit, 1e6, errors.New("not now"))
 		b.Produce("t", numbered(3)...)
 		pass(time.Minute)
@@ -122,7 +122,7 @@ func TestDestinationFaults(t *testing.T) {
 			}}
 			var told []ErrorInfo
 			r := newMapped(t, b, poisonMapping(10), poison, WithDestination(d), WithHooks(Hooks{Error: func(i ErrorInfo) { told = append(told, i) }})).start()
-			group := r.runner.Status().ConsumerGroupID
+			group := r.runner.Status().ConsumerGroupId
 			b.Produce("t", membroker.Record{Partition: 0}, membroker.Record{Partition: 1})
 			pass(time.Minute)
 			s := r.runner.Status()
@@ -195,7 +195,7 @@ func TestDestinationFaults(t *testing.T) {
 		if !strings.Contains(string(d.got[0].Document()), `"functionError":null`) {
 			t.Errorf("%s", d.got[0].Document())
 		}
-		if at := b.Committed(r.runner.Status().ConsumerGroupID, "t", 0).Offset; at != 3 {
+		if at := b.Committed(r.runner.Status().ConsumerGroupId, "t", 0).Offset; at != 3 {
 			t.Errorf("committed %d", at)
 		}
 		r.mustStop()
@@ -271,7 +271,7 @@ func TestDestinationThatDoesNotReturn(t *testing.T) {
 				to = destination.Func(d.Send)
 			}
 			r := newMapped(t, b, poisonMapping(10), poison, WithDestination(to)).start()
-			group := r.runner.Status().ConsumerGroupID
+			group := r.runner.Status().ConsumerGroupId
 			b.Produce("t", membroker.Record{Partition: 0}, membroker.Record{Partition: 1})
 			pass(time.Minute)
 			if text := conditionOf(r.runner, condition.KindDelivery); !strings.Contains(text, "ignores the end of its context") {
@@ -309,7 +309,7 @@ func TestDestinationThatDoesNotReturn(t *testing.T) {
 		b.CreateTopic("t", 1)
 		d := &stubborn{release: make(chan struct{})}
 		r := newMapped(t, b, poisonMapping(10), poison, WithDestination(d)).start()
-		group := r.runner.Status().ConsumerGroupID
+		group := r.runner.Status().ConsumerGroupId
 		b.Produce("t", numbered(1)...)
 		pass(time.Minute)
 		b.Revoke(TopicPartition{Topic: "t"})
@@ -364,7 +364,7 @@ func TestDestinationIsAsked(t *testing.T) {
 		b.CreateTopic("t", 2)
 		d := &askable{checkErr: errors.New("no such queue")}
 		r := newMapped(t, b, poisonMapping(10), poison, WithDestination(d)).start()
-		group := r.runner.Status().ConsumerGroupID
+		group := r.runner.Status().ConsumerGroupId
 		b.Produce("t", membroker.Record{Partition: 1})
 		pass(30 * time.Second)
 		if s := r.runner.Status(); s.LastProcessingResult != "PROBLEM: no such queue" || s.Destination.Name != "the queue" || b.Committed(group, "t", 1).Offset != 1 {

@@ -292,7 +292,7 @@ func TestWhoBlocks(t *testing.T) {
 				t.Errorf("head %+v of %v", p.Head, p)
 			}
 			text := s.String()
-			for _, want := range []string{"group " + s.ConsumerGroupID, "Enabled", "blocked: t-2 at offset 0 waits for its retry at ", "first: first failure", "last: another; failure",
+			for _, want := range []string{"group " + s.ConsumerGroupId, "Enabled", "blocked: t-2 at offset 0 waits for its retry at ", "first: first failure", "last: another; failure",
 				p.Head.KeyHash.String(), "lag 5"} {
 				if !strings.Contains(text, want) {
 					t.Errorf("it does not say %q:\n%s", want, text)

@@ -226,7 +226,7 @@ func TestSeek(t *testing.T) {
 			b.DeleteRecords("t", 0, 2)
 			var told asks
 			r := newMapped(t, b, one(), nil, told.hooks()).start()
-			group := r.runner.Status().ConsumerGroupID
+			group := r.runner.Status().ConsumerGroupId
 			pass(time.Minute)
 			before := r.runner.Metrics()
 			at, err := r.runner.Seek(ctx, t0, test.to(times))
@@ -295,7 +295,7 @@ func TestSeek(t *testing.T) {
 			}
 			return nil
 		}).start()
-		group := r.runner.Status().ConsumerGroupID
+		group := r.runner.Status().ConsumerGroupId
 		pass(time.Second)
 		if _, err := r.runner.Seek(ctx, t0, ToOffset(1)); err != nil {
 			t.Fatal(err)
@@ -322,7 +322,7 @@ func TestSeek(t *testing.T) {
 		b.Produce("t", numbered(4)...)
 		var told asks
 		r := newMapped(t, b, one(), nil, told.hooks()).start()
-		group := r.runner.Status().ConsumerGroupID
+		group := r.runner.Status().ConsumerGroupId
 		pass(time.Minute)
 		release := b.Hang(membroker.OpListOffsets)
 		done := make(chan error, 1)
@@ -353,7 +353,7 @@ func TestSeek(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(4)...)
 		r := newMapped(t, b, one(), nil).start()
-		group := r.runner.Status().ConsumerGroupID
+		group := r.runner.Status().ConsumerGroupId
 		pass(time.Minute)
 		release := b.Hang(membroker.OpListOffsets)
 		done := make(chan error, 1)
@@ -378,7 +378,7 @@ func TestSeek(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(4)...)
 		r := newMapped(t, b, one(), func(context.Context, KafkaEvent) error { time.Sleep(time.Second); return nil }).start()
-		group := r.runner.Status().ConsumerGroupID
+		group := r.runner.Status().ConsumerGroupId
 		pass(time.Minute)
 		b.Fail(membroker.OpCommit, 3, errors.New("not now"))
 		done := make(chan error, 1)
@@ -455,7 +455,7 @@ func TestSkip(t *testing.T) {
 		m := memoryMapping()
 		m.BatchSize, m.BisectBatchOnFunctionError = 5, true
 		r := newMapped(t, b, m, failing(2), told.hooks()).start()
-		group := r.runner.Status().ConsumerGroupID
+		group := r.runner.Status().ConsumerGroupId
 		pass(time.Hour)
 		p := r.runner.Status().Partitions[0]
 		if p.Position != 2 || p.Attempts == 0 {
@@ -543,7 +543,7 @@ func TestSkip(t *testing.T) {
 		b.Produce("t", numbered(1)...)
 		var told asks
 		r := newMapped(t, b, one(), func(context.Context, KafkaEvent) error { time.Sleep(5 * time.Second); return errors.New("no") }, told.hooks()).start()
-		group := r.runner.Status().ConsumerGroupID
+		group := r.runner.Status().ConsumerGroupId
 		pass(time.Second)
 		done := make(chan error, 1)
 		go func() { done <- r.runner.Skip(ctx, t0, 0) }()
@@ -569,7 +569,7 @@ func TestSkip(t *testing.T) {
 		m := memoryMapping()
 		m.BatchSize, m.MaximumBatchingWindowInSeconds = 100, new(300)
 		r := newMapped(t, b, m, nil).start()
-		group := r.runner.Status().ConsumerGroupID
+		group := r.runner.Status().ConsumerGroupId
 		b.Produce("t", numbered(3)...)
 		pass(time.Second)
 		if err := r.runner.PausePartition(ctx, t0); err != nil {
@@ -609,7 +609,7 @@ func TestSkip(t *testing.T) {
 		var told asks
 		m := poisonMapping(2)
 		r := newMapped(t, b, m, failing(0, 1), WithDestination(d), told.hooks()).start()
-		group := r.runner.Status().ConsumerGroupID
+		group := r.runner.Status().ConsumerGroupId
 		pass(time.Hour)
 		if c := b.Committed(group, "t", 0).Offset; c > 0 {
 			t.Fatalf("committed %d", c)
@@ -634,7 +634,7 @@ func TestSkip(t *testing.T) {
 			return ctx.Err()
 		}}
 		r := newMapped(t, b, poisonMapping(1), failing(0), WithDestination(d)).start()
-		group := r.runner.Status().ConsumerGroupID
+		group := r.runner.Status().ConsumerGroupId
 		pass(time.Minute)
 		if err := r.runner.Skip(ctx, t0, 0); err != nil {
 			t.Fatal(err)
@@ -670,7 +670,7 @@ func TestSkip(t *testing.T) {
 		b.Produce("t", numbered(1)...)
 		hold := make(chan struct{})
 		r := newMapped(t, b, one(), failing(0), WithHooks(Hooks{Drop: func(DropInfo) { <-hold }})).start()
-		group := r.runner.Status().ConsumerGroupID
+		group := r.runner.Status().ConsumerGroupId
 		pass(time.Minute)
 		done := make(chan error, 1)
 		go func() { done <- r.runner.Skip(ctx, t0, 0) }()

@@ -145,7 +145,7 @@ func (w *pollerWriter) pollers(ctx context.Context, r *Runner) {
 		protocol, mechanism := r.credentials.Protocol, r.credentials.Mechanism
 		unlock()
 		c := pollerlog.Connection{
-			BrokerEndpoints: r.shared.Bootstrap, ConsumerID: fmt.Sprintf("%s-%d", r.shared.UUID, n), Topics: r.client.Topics, ConsumerGroupID: r.client.GroupID,
+			BrokerEndpoints: r.shared.Bootstrap, ConsumerID: fmt.Sprintf("%s-%d", r.shared.UUID, n), Topics: r.client.Topics, ConsumerGroupId: r.client.GroupID,
 			SecurityProtocol: protocol, SASLMechanism: mechanism, AssignedPartitionCount: len(partitions), AssignedPartitions: partitions,
 			PartitionsAssignmentGeneration: int(generation),
 		}

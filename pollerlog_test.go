@@ -13,6 +13,7 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/mapping"
 	"github.com/esm-go/esm/observe/pollerlog"
 )
 
@@ -47,7 +48,7 @@ func TestPollerLog(t *testing.T) {
 		m.UUID = "8a1d4bd6-7d1b-4f5c-9a53-0c9a5c1b2d3e"
 		m.ProvisionedPollerConfig = &ProvisionedPollerConfig{}
 		if level != "" {
-			m.LoggingConfig = &LoggingConfig{SystemLogLevel: level}
+			m.LoggingConfig = &mapping.LoggingConfig{SystemLogLevel: level}
 		}
 		return m
 	}
@@ -58,7 +59,7 @@ func TestPollerLog(t *testing.T) {
 		r := newMapped(t, b, mapped("DEBUG"), nil, WithPollerLog(pollerlog.New(&out))).start()
 		pass(time.Second)
 		const origin = `"resourceArn":"arn:aws:lambda:::event-source-mapping:8a1d4bd6-7d1b-4f5c-9a53-0c9a5c1b2d3e","eventSourceArn":"b:9092","eventProcessorId":"8a1d4bd6-7d1b-4f5c-9a53-0c9a5c1b2d3e/0"`
-		group := r.runner.Status().ConsumerGroupID
+		group := r.runner.Status().ConsumerGroupId
 		got := out.take("POLLER_STATUS_EVENT")
 		if len(got) != 1 {
 			t.Fatalf("%d lines of pollers: %s", len(got), got)

@@ -119,7 +119,7 @@ func rotateFrom(t *testing.T, d driver.Driver, secrets auth.Secrets, refresh tim
 		t.Fatal(err)
 	}
 	defer admin.Close()
-	offsets, err := kadm.NewClient(admin).FetchOffsets(ctx, r.runner.Status().ConsumerGroupID)
+	offsets, err := kadm.NewClient(admin).FetchOffsets(ctx, r.runner.Status().ConsumerGroupId)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -131,11 +131,11 @@ func (r *Runner) work(ctx context.Context) error {
 		watchers.Go(func() { w.run(ctx, r) })
 	}
 	rotations := make(chan rotation)
-	client := r.client
-	watchers.Go(func() { r.watchSecrets(ctx, client, rotations) })
+	config := r.client
+	watchers.Go(func() { r.watchSecrets(ctx, config, rotations) })
 	if r.handshakes() {
-		client := r.client
-		watchers.Go(func() { r.watchHandshakes(ctx, client) })
+		config := r.client
+		watchers.Go(func() { r.watchHandshakes(ctx, config) })
 	}
 	var tooLate <-chan time.Time
 	if d := r.opts.startTimeout; d > 0 {
@@ -310,7 +310,8 @@ func (r *Runner) Status() Status {
 	if until := s.Credentials.Expires; !until.IsZero() {
 		s.Credentials.DaysLeft = int(time.Until(until) / (24 * time.Hour))
 	}
-	s.UUID, s.FunctionName, s.ConsumerGroupID, s.Driver = r.shared.UUID, *r.shared.Function.Load(), r.client.GroupID, r.opts.driver.Name()
+	s.UUID, s.FunctionName, s.ConsumerGroupId, s.Driver = r.shared.UUID, *r.shared.Function.Load(), r.client.GroupID, r.opts.driver.Name()
+	s.Client = clientOf(r.opts.driver)
 	s.Conditions = r.shared.Conditions.List()
 	s.LastProcessingResult, s.Diagnosis = r.shared.Conditions.LastResult(s.Conditions)
 	mark(&s)

@@ -24,7 +24,9 @@ func (r *Runner) sayStart() {
 	attrs := []slog.Attr{slog.String("UUID", r.shared.UUID), slog.String("FunctionName", *r.shared.Function.Load()), slog.String("ConsumerGroupId", r.client.GroupID),
 		slog.Any("Topics", r.client.Topics), slog.String("StartingPosition", string(from)), slog.String("bootstrap", r.shared.Bootstrap),
 		slog.String("driver", r.opts.driver.Name()), slog.String("protocol", c.Protocol)}
-	for _, more := range []slog.Attr{slog.String("mechanism", c.Mechanism), slog.String("principal", c.Principal)} {
+	client := clientOf(r.opts.driver)
+	for _, more := range []slog.Attr{slog.String("client", client.Name), slog.String("version", client.Version), slog.String("reading", client.Reading),
+		slog.String("mechanism", c.Mechanism), slog.String("principal", c.Principal)} {
 		if more.Value.String() != "" {
 			attrs = append(attrs, more)
 		}

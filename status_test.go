@@ -42,7 +42,7 @@ func TestPartitionStatus(t *testing.T) {
 		r.start()
 		pass(5 * time.Second)
 		st := r.runner.Status()
-		if st.UUID != "u" || st.FunctionName != "f" || st.ConsumerGroupID != "g" || st.Driver != "memory" || st.State != Enabled ||
+		if st.UUID != "u" || st.FunctionName != "f" || st.ConsumerGroupId != "g" || st.Driver != "memory" || st.State != Enabled ||
 			st.StateTransitionReason != ReasonUserInitiated || st.LastModified.Before(begin) || st.LastModified.After(begin.Add(time.Second)) {
 			t.Errorf("status %+v", st)
 		}

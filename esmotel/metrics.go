@@ -24,11 +24,11 @@ type Source interface {
 // messaging.client.consumed.messages. It sets the consumer group of spans, too. What it returns ends that.
 func (t *Telemetry) Observe(s Source) (stop func() error, err error) {
 	status := s.Status()
-	if group := status.ConsumerGroupID; group != "" {
+	if group := status.ConsumerGroupId; group != "" {
 		t.group.Store(&group)
 	}
 	r := &reader{source: s, of: attribute.NewSet(attribute.String("esm.function_name", status.FunctionName), attribute.String("esm.uuid", status.UUID),
-		semconv.MessagingConsumerGroupName(status.ConsumerGroupID))}
+		semconv.MessagingConsumerGroupName(status.ConsumerGroupId))}
 	var instruments []metric.Observable
 	keep := func(i metric.Observable, e error) {
 		instruments, err = append(instruments, i), errors.Join(err, e)

@@ -135,7 +135,7 @@ func TestBatch(t *testing.T) {
 		if want := []string{traceID(1) + "-" + spanID(1), traceID(3) + "-" + spanID(3)}; !slices.Equal(links(s), want) {
 			t.Errorf("links %v, want %v", links(s), want)
 		}
-		group := r.runner.Runner().Status().ConsumerGroupID
+		group := r.runner.Runner().Status().ConsumerGroupId
 		wantAttributes(t, s, map[attribute.Key]string{"messaging.system": "kafka", "messaging.operation.type": "process", "messaging.destination.name": "t",
 			"messaging.consumer.group.name": group, "messaging.batch.message_count": "3", "messaging.destination.partition.id": "0", "esm.attempt": "1", "faas.invoked_name": "f"})
 		commits := r.of("commit")

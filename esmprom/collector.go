@@ -76,7 +76,7 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 }
 
 func (c *Collector) collect(out chan<- prometheus.Metric, s *observe.Status, m *observe.Metrics, d *observe.Histograms) {
-	of := []string{s.FunctionName, s.ConsumerGroupID, s.UUID}
+	of := []string{s.FunctionName, s.ConsumerGroupId, s.UUID}
 	with := func(more ...string) []string { return append(of[:len(of):len(of)], more...) }
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)

@@ -88,7 +88,7 @@ func TestScrape(t *testing.T) {
 		b.Produce("t", esmtest.Values(`{"keep":true}`)...)
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
-		group := r.Runner().Status().ConsumerGroupID
+		group := r.Runner().Status().ConsumerGroupId
 		got := scrape(t, esmprom.New(r.Runner(), esmprom.WithPartitions()))
 		want := map[string]float64{
 			"esm_polled_records_total": 6, "esm_filtered_out_records_total": 2, "esm_wrong_kind_records_total": 1,
@@ -168,7 +168,7 @@ func (s still) Histograms() observe.Histograms {
 // full returns a Status with n partitions in which everything is there.
 func full(n int) observe.Status {
 	s := observe.Status{
-		FunctionName: "f", ConsumerGroupID: "g", UUID: "u", Driver: "franz", State: observe.Enabled, CircuitOpen: true,
+		FunctionName: "f", ConsumerGroupId: "g", UUID: "u", Driver: "franz", State: observe.Enabled, CircuitOpen: true,
 		OffsetLag:   map[string]int64{"t": 1},
 		Credentials: observe.CredentialsStatus{Since: time.Unix(10, 0), Expires: time.Unix(20, 500_000_000), Rotations: 3, Err: errors.New("refused: hunter2")},
 		Conditions: []observe.Condition{

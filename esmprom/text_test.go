@@ -28,9 +28,9 @@ func (s frozen) Metrics() observe.Metrics { return s.s.Metrics }
 func TestText(t *testing.T) {
 	second := time.UnixMilli(1_700_000_000_123)
 	all := []observe.Status{
-		{FunctionName: "orders", ConsumerGroupID: "g", UUID: "u1", Driver: "franz", State: observe.Enabled},
+		{FunctionName: "orders", ConsumerGroupId: "g", UUID: "u1", Driver: "franz", State: observe.Enabled},
 		{
-			FunctionName: `a"b\c`, ConsumerGroupID: "two\nlines", UUID: "ü", Driver: "confluent", State: observe.Disabling, CircuitOpen: true, Pollers: 2, Workers: 7,
+			FunctionName: `a"b\c`, ConsumerGroupId: "two\nlines", UUID: "ü", Driver: "confluent", State: observe.Disabling, CircuitOpen: true, Pollers: 2, Workers: 7,
 			InFlight: 3, OldestAge: 1500 * time.Millisecond, MaxOffsetLag: 5, SumOffsetLag: 9, BufferedBytes: 1 << 40, BufferLimit: 3,
 			OffsetLag: map[string]int64{"t": 4, "s.x": 5},
 			Metrics: observe.Metrics{

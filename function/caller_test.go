@@ -118,7 +118,7 @@ func TestAnswersIgnored(t *testing.T) {
 			m.BatchSize = 1
 			r := esmtest.Start(t, b, m, c.Handle, esm.WithLogger(slog.New(slog.NewTextHandler(&own, nil))))
 			time.Sleep(time.Minute / 2)
-			if n := b.Lag(r.Runner().Status().ConsumerGroupID); n != 0 || len(r.Invocations()) != 3 {
+			if n := b.Lag(r.Runner().Status().ConsumerGroupId); n != 0 || len(r.Invocations()) != 3 {
 				t.Errorf("%s: %d invocations, lag %d", tc.payload, len(r.Invocations()), n)
 			}
 			for _, condition := range r.Runner().Status().Conditions {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/esm-go/esm"
 )
 
 // Errors of invocations that did not come to a function's answer.
@@ -15,9 +17,8 @@ var (
 	ErrPayloadTooLarge = errors.New("function: the event is over the payload limit")
 )
 
-// ConfigNotValid is the StateTransitionReason, and the Code, of a *ConfigError: FUNCTION_CONFIG_NOT_VALID, which is
-// esm.ReasonFunctionConfigNotValid.
-const ConfigNotValid = "FUNCTION_CONFIG_NOT_VALID"
+// ConfigNotValid is the StateTransitionReason, and the Code, of a *ConfigError: FUNCTION_CONFIG_NOT_VALID.
+const ConfigNotValid = esm.ReasonFunctionConfigNotValid
 
 // ConfigError says that a function cannot be invoked as it is: it is gone, not active, not permitted, its processes do
 // not start. It uses no attempt: records wait until the function is mended.

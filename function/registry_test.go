@@ -135,7 +135,7 @@ func TestLateInStatus(t *testing.T) {
 			t.Error(err)
 		}
 		time.Sleep(time.Minute)
-		if s := run.Runner().Status(); len(s.Conditions) != 0 || s.LastProcessingResult != "OK" || b.Lag(s.ConsumerGroupID) != 0 {
+		if s := run.Runner().Status(); len(s.Conditions) != 0 || s.LastProcessingResult != "OK" || b.Lag(s.ConsumerGroupId) != 0 {
 			t.Errorf("once it is there: %q, %v", s.LastProcessingResult, s.Conditions)
 		}
 		_ = run.Stop() // its error fails the test

@@ -30,16 +30,16 @@ const (
 	Updating State = "Updating"
 )
 
-// StateTransitionReason values.
+// The values of StateTransitionReason.
 const (
 	// ReasonUserInitiated is Lambda's reason for what the user did.
 	ReasonUserInitiated = "USER_INITIATED"
 	// ReasonConfigNotValid, ReasonAuthn, ReasonAuthz and ReasonFunctionConfigNotValid are Lambda's codes for a mapping that
-	// stopped by itself.
-	ReasonConfigNotValid         = "ESM_CONFIG_NOT_VALID"
-	ReasonAuthn                  = "EVENT_SOURCE_AUTHN_ERROR"
-	ReasonAuthz                  = "EVENT_SOURCE_AUTHZ_ERROR"
-	ReasonFunctionConfigNotValid = "FUNCTION_CONFIG_NOT_VALID"
+	// does not work: see auth.Code.
+	ReasonConfigNotValid         = string(auth.CodeConfigNotValid)
+	ReasonAuthn                  = string(auth.CodeAuthnError)
+	ReasonAuthz                  = string(auth.CodeAuthzError)
+	ReasonFunctionConfigNotValid = string(auth.CodeFunctionConfigNotValid)
 )
 
 // Status is a snapshot of a Runner.
@@ -47,9 +47,10 @@ type Status struct {
 	// Time is when what follows of records and partitions was true: at the latest a tenth of a second ago, unless the mapping is
 	// busy with something that takes longer, such as a hook. Zero when nothing is known yet.
 	Time                                time.Time
-	UUID, FunctionName, ConsumerGroupID string
-	// Driver is the name of the Kafka client in use.
+	UUID, FunctionName, ConsumerGroupId string
+	// Driver is the name of the driver in use, Client the Kafka client that it drives.
 	Driver                string
+	Client                ClientStatus
 	State                 State
 	StateTransitionReason string
 	// LastProcessingResult is that of the worst condition that stands, else of the last invocation.
@@ -88,6 +89,15 @@ type Status struct {
 	// Partitions are those assigned to this process, by topic and number; WhoBlocks gives those that wait, worst first.
 	Partitions []PartitionStatus
 	Metrics    Metrics
+}
+
+// ClientStatus says which Kafka client reads the records; zero where the driver does not say.
+type ClientStatus struct {
+	// Name and Version are the client library's, such as "librdkafka" and "2.11.1".
+	Name, Version string
+	// Reading says how records are taken from it: "Poll", or "queue" where driver/confluent reads librdkafka's queue, which is
+	// faster.
+	Reading string
 }
 
 // DestinationStatus says how an on-failure destination stands.

@@ -22,7 +22,7 @@ func (s Status) String() string {
 	if name == "" {
 		name = s.UUID
 	}
-	line("%s (group %s, UUID %s, driver %s): %s since %s", name, s.ConsumerGroupID, s.UUID, s.Driver, s.State, s.LastModified.Format(time.RFC3339))
+	line("%s (group %s, UUID %s, driver %s): %s since %s", name, s.ConsumerGroupId, s.UUID, s.Driver, s.State, s.LastModified.Format(time.RFC3339))
 	line("LastProcessingResult: %s", s.LastProcessingResult)
 	line("as of %s: %d of %d workers busy, %d pollers, %d partitions, lag %d (most %d), oldest record %v, %d of %d bytes buffered", s.Time.Format(time.RFC3339),
 		s.InFlight, s.Workers, s.Pollers, len(s.Partitions), s.SumOffsetLag, s.MaxOffsetLag, round(s.OldestAge), s.BufferedBytes, s.BufferLimit)

@@ -27,7 +27,7 @@ type Source interface {
 func New(s Source) metric.Producer {
 	status := s.Status()
 	return &producer{source: s, since: time.Now(), of: attribute.NewSet(attribute.String("esm.function_name", status.FunctionName),
-		attribute.String("esm.uuid", status.UUID), semconv.MessagingConsumerGroupName(status.ConsumerGroupID))}
+		attribute.String("esm.uuid", status.UUID), semconv.MessagingConsumerGroupName(status.ConsumerGroupId))}
 }
 
 type producer struct {

@@ -21,12 +21,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/esm-go/esm"
-	"github.com/esm-go/esm/driver/franz"
-	"github.com/esm-go/esm/esmotel"
-	"github.com/esm-go/esm/esmprom"
-	"github.com/esm-go/esm/observe/diag"
-	"github.com/esm-go/esm/observe/pollerlog"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -36,6 +30,14 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/esm-go/esm"
+	"github.com/esm-go/esm/driver/franz"
+	"github.com/esm-go/esm/esmotel"
+	"github.com/esm-go/esm/esmprom"
+	"github.com/esm-go/esm/mapping"
+	"github.com/esm-go/esm/observe/diag"
+	"github.com/esm-go/esm/observe/pollerlog"
 )
 
 const (
@@ -83,7 +85,7 @@ func run(ctx context.Context, address string, out io.Writer) error {
 		BatchSize:                      5,
 		MaximumBatchingWindowInSeconds: new(1),
 		ProvisionedPollerConfig:        &esm.ProvisionedPollerConfig{},
-		LoggingConfig:                  &esm.LoggingConfig{SystemLogLevel: "INFO"},
+		LoggingConfig:                  &mapping.LoggingConfig{SystemLogLevel: "INFO"},
 	}, shop.handle, options...)
 	if err != nil {
 		return err

@@ -358,7 +358,7 @@ func TestInStatus(t *testing.T) {
 		c.config.Timeout = aws.Int32(840)
 		r.Runner().Resume()
 		wait(t, time.Minute)
-		if s := r.Runner().Status(); len(s.Conditions) != 0 || s.LastProcessingResult != "OK" || b.Lag(s.ConsumerGroupID) != 0 || s.Metrics.DroppedEventCount != 0 {
+		if s := r.Runner().Status(); len(s.Conditions) != 0 || s.LastProcessingResult != "OK" || b.Lag(s.ConsumerGroupId) != 0 || s.Metrics.DroppedEventCount != 0 {
 			t.Errorf("once it is mended: %q, %v", s.LastProcessingResult, s.Conditions)
 		}
 		_ = r.Stop() // its error fails the test

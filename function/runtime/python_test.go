@@ -198,7 +198,7 @@ func TestInitFails(t *testing.T) {
 	}
 	functest.Eventually(t, "the mapping has recovered", func() bool {
 		s := run.Runner().Status()
-		return len(s.Conditions) == 0 && s.LastProcessingResult == "OK" && b.Lag(s.ConsumerGroupID) == 0
+		return len(s.Conditions) == 0 && s.LastProcessingResult == "OK" && b.Lag(s.ConsumerGroupId) == 0
 	})
 	_ = run.Stop() // its error fails the test
 }

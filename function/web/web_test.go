@@ -254,8 +254,8 @@ func TestFailsForAMinute(t *testing.T) {
 			t.Errorf("asked %d times in a minute", n)
 		}
 		time.Sleep(time.Minute)
-		if s := r.Runner().Status(); s.LastProcessingResult != "OK" || b.Lag(s.ConsumerGroupID) != 0 {
-			t.Errorf("in the end: %q, lag %d, %v", s.LastProcessingResult, b.Lag(s.ConsumerGroupID), s.Partitions)
+		if s := r.Runner().Status(); s.LastProcessingResult != "OK" || b.Lag(s.ConsumerGroupId) != 0 {
+			t.Errorf("in the end: %q, lag %d, %v", s.LastProcessingResult, b.Lag(s.ConsumerGroupId), s.Partitions)
 		}
 		_ = r.Stop() // its error fails the test
 	})

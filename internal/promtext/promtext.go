@@ -22,7 +22,7 @@ func Write(to io.Writer, all []observe.Status) error {
 	var b bytes.Buffer
 	known := make(map[string]bool, len(all))
 	all = slices.DeleteFunc(slices.Clone(all), func(s observe.Status) bool {
-		key := s.FunctionName + "\x00" + s.ConsumerGroupID + "\x00" + s.UUID
+		key := s.FunctionName + "\x00" + s.ConsumerGroupId + "\x00" + s.UUID
 		twice := known[key]
 		known[key] = true
 		return twice
@@ -52,7 +52,7 @@ var (
 // sample writes one line; labels are names and values in turn.
 func sample(b *bytes.Buffer, name string, s *observe.Status, v float64, labels []string) {
 	b.WriteString("esm_" + name + "{")
-	for i, all := 0, append([]string{"function_name", s.FunctionName, "consumer_group", s.ConsumerGroupID, "uuid", s.UUID}, labels...); i < len(all); i += 2 {
+	for i, all := 0, append([]string{"function_name", s.FunctionName, "consumer_group", s.ConsumerGroupId, "uuid", s.UUID}, labels...); i < len(all); i += 2 {
 		if i > 0 {
 			b.WriteByte(',')
 		}

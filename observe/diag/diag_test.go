@@ -86,7 +86,7 @@ func TestPages(t *testing.T) {
 			}
 		}
 		_, owners := get(t, h, "/goroutines.json")
-		if !strings.Contains(owners, `esm.(*member).run`) {
+		if !strings.Contains(owners, `(*Member).Run`) {
 			t.Errorf("the loop's goroutines are not among the owners: %s", owners)
 		}
 		for path, text := range map[string]string{"page": page, "status.json": body, "goroutines.json": owners} {

@@ -14,7 +14,7 @@ type view struct {
 	Time                  time.Time        `json:"time"`
 	FunctionName          string           `json:"functionName"`
 	UUID                  string           `json:"uuid"`
-	ConsumerGroupID       string           `json:"consumerGroupId"`
+	ConsumerGroupId       string           `json:"consumerGroupId"`
 	Driver                string           `json:"driver"`
 	State                 string           `json:"state"`
 	StateTransitionReason string           `json:"stateTransitionReason"`
@@ -98,7 +98,7 @@ func known(t time.Time) *time.Time {
 
 func viewOf(s *observe.Status, unhealthy error, events []Event) view {
 	v := view{
-		Time: s.Time, FunctionName: s.FunctionName, UUID: s.UUID, ConsumerGroupID: s.ConsumerGroupID, Driver: s.Driver, State: string(s.State),
+		Time: s.Time, FunctionName: s.FunctionName, UUID: s.UUID, ConsumerGroupId: s.ConsumerGroupId, Driver: s.Driver, State: string(s.State),
 		StateTransitionReason: s.StateTransitionReason, LastModified: s.LastModified, LastProcessingResult: s.LastProcessingResult, Healthy: errorText(unhealthy),
 		Workers: s.Workers, InFlight: s.InFlight, Pollers: s.Pollers, BufferedBytes: s.BufferedBytes, BufferLimit: s.BufferLimit, CircuitOpen: s.CircuitOpen,
 		OffsetLag: s.OffsetLag, OldestAge: s.OldestAge.Round(time.Millisecond).String(), Partitions: len(s.Partitions), Metrics: s.Metrics, Events: events,

@@ -128,7 +128,7 @@ func (w *Writer) line(to []byte, s *observe.Status, topic string, all []metric) 
 		Dimensions [][]string
 		Metrics    []definition
 	}
-	fields := map[string]any{"ConsumerGroupId": s.ConsumerGroupID}
+	fields := map[string]any{"ConsumerGroupId": s.ConsumerGroupId}
 	dimensions := []string{}
 	for _, d := range [][2]string{{"EventSourceMappingUUID", s.UUID}, {"FunctionName", s.FunctionName}, {"Topic", topic}} {
 		if d[1] != "" { // CloudWatch refuses a dimension without a value

@@ -19,7 +19,7 @@ func (s *source) Metrics() observe.Metrics { return s.s.Metrics }
 
 func counted() *source {
 	return &source{observe.Status{
-		UUID: "u", FunctionName: "f", ConsumerGroupID: "g", State: observe.Enabled, Pollers: 2, OffsetLag: map[string]int64{"b": 5, "a": 4},
+		UUID: "u", FunctionName: "f", ConsumerGroupId: "g", State: observe.Enabled, Pollers: 2, OffsetLag: map[string]int64{"b": 5, "a": 4},
 		MaxOffsetLag: 5, SumOffsetLag: 9,
 		Metrics: observe.Metrics{
 			PolledEventCount: 60, FilteredOutEventCount: 10, InvokedEventCount: 50, FailedInvokeEventCount: 7, DroppedEventCount: 3,

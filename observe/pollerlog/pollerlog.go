@@ -53,7 +53,7 @@ type Connection struct {
 	BrokerEndpoints                string   `json:"brokerEndpoints"`
 	ConsumerID                     string   `json:"consumerId"`
 	Topics                         []string `json:"topics"`
-	ConsumerGroupID                string   `json:"consumerGroupId"`
+	ConsumerGroupId                string   `json:"consumerGroupId"`
 	SecurityProtocol               string   `json:"securityProtocol"`
 	SASLMechanism                  string   `json:"saslMechanism,omitempty"`
 	TotalPartitionCount            int      `json:"totalPartitionCount"`

@@ -15,7 +15,7 @@ func all(l *pollerlog.Log, level string) {
 	o := pollerlog.Origin{Level: level, ResourceARN: "arn:aws:lambda:eu-central-1:123456789012:event-source-mapping:u", EventSourceARN: "b:9092", Processor: "u/0"}
 	l.Processing(o, pollerlog.ProcessingError{ErrorMessage: "timed out", ErrorCode: "org.apache.kafka.common.errors.TimeoutException"})
 	l.PollerStatus(o, pollerlog.Connection{
-		BrokerEndpoints: "b:9092", ConsumerID: "u-0", Topics: []string{"test"}, ConsumerGroupID: "g", SecurityProtocol: "SASL_SSL", SASLMechanism: "SCRAM-SHA-512",
+		BrokerEndpoints: "b:9092", ConsumerID: "u-0", Topics: []string{"test"}, ConsumerGroupId: "g", SecurityProtocol: "SASL_SSL", SASLMechanism: "SCRAM-SHA-512",
 		TotalPartitionCount: 2, AssignedPartitionCount: 1, PartitionsAssignmentGeneration: 3, AssignedPartitions: []string{"test-0"},
 	})
 	l.KafkaStatus(o, pollerlog.Offsets{Partition: "test-1", EndOffset: 5004, ConsumedOffset: 5003, ProcessedOffset: 5003, CommittedOffset: 5004})
