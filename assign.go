@@ -13,6 +13,7 @@ import (
 // which waits for the partitions' work.
 func (m *Member) change(now time.Time, msg message) {
 	m.shared.Counters.Rebalances.Add(1)
+	m.unsettled(now)
 	switch msg.kind {
 	case assigned:
 		m.assign(msg.parts)
@@ -132,7 +133,7 @@ func (m *Member) revoke(now time.Time, tps []TopicPartition, answered chan struc
 		p.phase = draining // one that has not begun is not begun any more
 		m.commits.mark(p)
 	}
-	m.revocation = r
+	m.revocation, m.waiting.revoked = r, now
 }
 
 // advanceRevocation answers a revocation when its work is done and committed, or its time is up.

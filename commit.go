@@ -218,6 +218,7 @@ func (m *Member) refreshCommits(now time.Time) {
 // committed takes in the answer to a commit.
 func (m *Member) committed(now time.Time, r commitResult) {
 	m.commits.underWay = nil
+	m.shared.Meters.commit.Add(int64(r.took))
 	info := CommitInfo{Offsets: make(map[TopicPartition]int64, len(r.commits)), Duration: r.took, Err: r.err}
 	var refused *driver.CommitError
 	partial := errors.As(r.err, &refused)

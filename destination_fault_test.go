@@ -362,7 +362,7 @@ func TestDestinationIsAsked(t *testing.T) {
 	inBubble(t, "Check fails until it is there, and holds up nothing", func(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 2)
-		d := &asked{checkErr: errors.New("no such queue")}
+		d := &askable{checkErr: errors.New("no such queue")}
 		r := newMapped(t, b, poisonMapping(10), poison, WithDestination(d)).start()
 		group := r.runner.Status().ConsumerGroupID
 		b.Produce("t", membroker.Record{Partition: 1})
@@ -388,7 +388,7 @@ func TestDestinationIsAsked(t *testing.T) {
 	inBubble(t, "an acknowledgement is a better answer than Check's", func(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 1)
-		d := &asked{checkErr: errors.New("not allowed to look")}
+		d := &askable{checkErr: errors.New("not allowed to look")}
 		r := newMapped(t, b, poisonMapping(10), poison, WithDestination(d)).start()
 		pass(10 * time.Second)
 		b.Produce("t", numbered(1)...)
@@ -410,7 +410,7 @@ func TestDestinationIsAsked(t *testing.T) {
 		m.SourceAccessConfigurations = []auth.SourceAccessConfiguration{{Type: auth.SASLSCRAM512Auth, URI: "secret"}}
 		secret := new(turning)
 		secret.turn("one")
-		d := &asked{replaceErr: errors.New("not these")}
+		d := &askable{replaceErr: errors.New("not these")}
 		r := newMapped(t, b, m, poison, WithDestination(d), WithSecrets(secret), WithSecretsRefresh(time.Second)).start()
 		b.Produce("t", numbered(1)...)
 		pass(10 * time.Second)
@@ -440,7 +440,7 @@ func TestDestinationIsAsked(t *testing.T) {
 	inBubble(t, "a Check that hangs holds up no stop", func(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 1)
-		d := &asked{hang: make(chan struct{})}
+		d := &askable{hang: make(chan struct{})}
 		r := newMapped(t, b, poisonMapping(10), poison, WithDestination(d)).start()
 		begin := time.Now()
 		var stuck *StuckError
@@ -451,8 +451,8 @@ func TestDestinationIsAsked(t *testing.T) {
 	})
 }
 
-// asked is a destination with all that can be asked of one.
-type asked struct {
+// askable is a destination with all that can be asked of one.
+type askable struct {
 	scriptedDestination
 	checks               atomic.Int32
 	closed               atomic.Bool
@@ -461,15 +461,15 @@ type asked struct {
 	taken                *auth.Credentials
 }
 
-func (d *asked) String() string { return "the queue" }
+func (d *askable) String() string { return "the queue" }
 
-func (d *asked) set(check, replace error) {
+func (d *askable) set(check, replace error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.checkErr, d.replaceErr = check, replace
 }
 
-func (d *asked) Check(context.Context) error {
+func (d *askable) Check(context.Context) error {
 	d.checks.Add(1)
 	if d.hang != nil {
 		<-d.hang
@@ -479,7 +479,7 @@ func (d *asked) Check(context.Context) error {
 	return d.checkErr
 }
 
-func (d *asked) ReplaceCredentials(c *auth.Credentials) error {
+func (d *askable) ReplaceCredentials(c *auth.Credentials) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.replaceErr == nil {
@@ -488,13 +488,13 @@ func (d *asked) ReplaceCredentials(c *auth.Credentials) error {
 	return d.replaceErr
 }
 
-func (d *asked) password() string {
+func (d *askable) password() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.taken.Password.Reveal()
 }
 
-func (d *asked) Close(context.Context) error { d.closed.Store(true); return nil }
+func (d *askable) Close(context.Context) error { d.closed.Store(true); return nil }
 
 // The source of a destination that a Resolver makes is the mapping's, and its errors end Run.
 func TestResolver(t *testing.T) {

@@ -15,6 +15,7 @@ type handover struct {
 	p      *partition
 	why    destination.Condition
 	answer *destination.Response
+	since  time.Time
 	end    context.CancelCauseFunc
 	err    error
 }
@@ -61,7 +62,7 @@ func (m *Member) handOver(now time.Time, p *partition, why destination.Condition
 		Err: p.lastErr, Time: now, Event: KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.shared.Bootstrap,
 			Records: map[string][]event.KafkaRecord{p.Key: u.Records}}}
 	ctx, end := context.WithCancelCause(context.Background())
-	one := &handover{p: p, why: why, answer: answer, end: end}
+	one := &handover{p: p, why: why, answer: answer, since: now, end: end}
 	p.sending = one
 	m.sending++
 	m.shared.saidOfDrops.Error(m.shared.Log, now, "records given up go to the on-failure destination", "condition", string(why), "partition", p.Key,
@@ -91,6 +92,8 @@ func (m *Member) delivered(now time.Time) {
 		p.PopWork()
 		m.release(p, u.Held)
 		m.shared.Counters.Resolved.Add(int64(len(u.Records)))
+		m.shared.Meters.resolved(now, u.Records, len(u.Records))
+		m.shared.Meters.destination.Add(int64(now.Sub(one.since)))
 		p.leaderEpoch = u.LeaderEpoch
 		p.failures, p.firstFailure, p.lastErr = 0, time.Time{}, nil
 		m.commits.mark(p)

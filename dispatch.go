@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/esm-go/esm/destination"
@@ -29,6 +30,8 @@ type invocation struct {
 	living int
 	// copy is where the engine keeps what the handler was given for the first time, nil when it was no first time.
 	copy *batch.Copy
+	// ignored counts the items that a Lambda function named for nothing.
+	ignored atomic.Int64
 }
 
 // ranges gives the offsets of a batch by partition.
@@ -142,6 +145,7 @@ func (m *Member) expire(now time.Time, p *partition) bool {
 		return false
 	}
 	p.leaderEpoch = u.LeaderEpoch
+	m.shared.Meters.resolved(now, gone, len(gone))
 	m.commits.mark(p)
 	if len(u.Records) > 0 {
 		return true
@@ -186,9 +190,11 @@ func (m *Member) invoke(now time.Time, parts []part, size int) {
 		ctx, inv.cancel = timed, func() { cancel(); abort(nil) }
 	}
 	inv.ctx = event.WithInvocation(ctx, &inv.Invocation)
+	inv.heed()
 	m.flying[inv] = struct{}{}
 	m.slot.held = false // the invocation has it now
 	m.shared.Counters.Invoked.Add(int64(inv.Records))
+	m.shared.Meters.begun(inv, m.settings.BatchSize)
 	e := KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.shared.Bootstrap, Records: m.handOut(inv)}
 	go m.call(inv, e) // awaited by the loop through done, or named by a *StuckError
 }
@@ -258,14 +264,13 @@ func (m *Member) finish(now time.Time, inv *invocation) {
 		// In a stop a handler may have gone by the context of Run, which has ended before its own.
 		v.Outcome = verdict.Interrupted
 	}
+	m.heardOfFunction(now, inv, v)
 	pol := m.settings.Retry
 	var items [][]int
 	if v.Partial {
 		known := false
 		if pol.Partial {
 			items, known = verdict.ItemsIn(inv.parts, v.Items)
-		} else {
-			m.shared.Conditions.Misconfigured(errUnasked)
 		}
 		if v.Partial = known; !known && v.Outcome == verdict.Final {
 			// An unknown item, or partial responses not asked for: the whole batch failed. Nothing said that all of it is
@@ -309,6 +314,7 @@ func (m *Member) finish(now time.Time, inv *invocation) {
 			resolved -= len(next[k].Records)
 		}
 		m.shared.Counters.Resolved.Add(int64(resolved))
+		m.shared.Meters.resolved(now, u.Records, resolved)
 		if len(next) == 0 || next[0].First() > u.First() {
 			p.leaderEpoch = u.LeaderEpoch
 		}
@@ -330,9 +336,10 @@ func (m *Member) finish(now time.Time, inv *invocation) {
 		}
 		p.failures++
 		if p.failures == 1 {
-			p.firstFailure = now
+			p.firstFailure, p.firstErr = now, inv.err
 		}
-		after := m.shared.Config.Backoff.After(p.failures, m.rng)
+		p.failedAt = now
+		after := m.pauseAfter(p, inv, v)
 		m.retryAt(p, now.Add(after))
 		info := RetryInfo{TopicPartition: p.TopicPartition, First: next[0].First(), Last: next[len(next)-1].Last(),
 			Attempts: next[0].Attempts, Failures: p.failures, After: after, Err: inv.err}
@@ -340,16 +347,13 @@ func (m *Member) finish(now time.Time, inv *invocation) {
 			info.Records += len(next[k].Records)
 		}
 		m.shared.saidOfRetries.Warn(m.shared.Log, now, "batch failed, trying again", "retry", info, "err", inv.err)
+		m.shared.Counters.Retries.add(inv, v)
 		m.shared.Hooks.Retry(info)
 	}
 	if forgotten && inv.copy != nil {
 		m.shared.copies.Put(inv.copy)
 	}
 }
-
-// errUnasked is what stands while a handler names items without FunctionResponseTypes.
-var errUnasked = errors.New("the handler returned ItemFailures, but the mapping has no FunctionResponseTypes: its whole batch failed; " +
-	"set FunctionResponseTypes to ReportBatchItemFailures")
 
 // mostlyDone reports whether a failure is a partial one that leaves more than half of the batch done.
 func mostlyDone(inv *invocation, v verdict.Verdict, items [][]int) bool {
@@ -394,6 +398,7 @@ func (m *Member) count(now time.Time, inv *invocation, v verdict.Verdict, items 
 		}
 		return
 	}
+	m.shared.Meters.invocation.Add(int64(inv.took))
 	ok := v.Outcome == verdict.Succeeded || mostlyDone(inv, v, items)
 	var failing []TopicPartition
 	if !ok {

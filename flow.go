@@ -59,6 +59,7 @@ func (m *Member) followCircuit(now time.Time) {
 	}
 	m.waitsForCircuit.Store(shut)
 	if m.flow.tripped = shut; shut {
+		m.waiting.tripped = now
 		m.pauseAll(pausedByBreaker)
 	} else {
 		m.resumeAll(pausedByBreaker)
@@ -110,6 +111,7 @@ func (m *Member) pause(p *partition, why pauseReason) {
 	}
 	if why&^p.pauses&pausedByBudget != 0 {
 		m.pool.SetStalled(&p.Lane, true)
+		p.fullAt = time.Now()
 	}
 	p.pauses |= why
 }
@@ -163,7 +165,7 @@ func (m *Member) obey() {
 	switch paused := now%2 == 1; {
 	case paused == m.flow.paused:
 	case paused:
-		m.flow.paused = true
+		m.flow.paused, m.waiting.paused = true, time.Now()
 		m.pauseAll(pausedByUser)
 	default:
 		m.flow.paused = false

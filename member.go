@@ -30,6 +30,7 @@ type Config struct {
 	Backoff           limit.Backoff
 	Cooldown          time.Duration // of the circuit
 	Seed              uint64
+	HeadKeys          bool // in PartitionStatus
 }
 
 // core is what the members of one mapping share.
@@ -44,6 +45,7 @@ type Shared struct {
 	Left       stop.Left
 	Calls      stop.Calls
 	Counters   Counters
+	Meters     *meters
 	Budget     limit.Bytes
 	Workers    limit.Slots
 	Circuit    limit.Circuit
@@ -129,6 +131,8 @@ type Member struct {
 
 	revocation *revocation
 	stop       stopState
+	waiting    waiting
+	taking     halfSnapshot
 
 	handlers       context.Context
 	cancelHandlers context.CancelCauseFunc

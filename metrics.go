@@ -7,6 +7,7 @@ type Counters struct {
 	Polled, Filtered, WrongKind, Invoked, Failed, Dropped, Committed atomic.Int64
 	PollErrors, CommitErrors, InvokeErrors, Invokes, Throttles, Lost atomic.Int64
 	AbandonedCommits, Rebalances, Delivered, DeliveryErrors, Skipped atomic.Int64
+	Retries                                                          retryCounts
 
 	// For the scaler: records that workers were done with, and the time of invocations that were not throttled.
 	Resolved, InvocationTime atomic.Int64
@@ -22,6 +23,7 @@ func (c *Counters) Snapshot() Metrics {
 		CommittedEventCount: c.Committed.Load(), PollingErrorCount: c.PollErrors.Load(), CommitErrorCount: c.CommitErrors.Load(),
 		InvokeErrorCount: c.InvokeErrors.Load(), InvokeCount: c.Invokes.Load(), ThrottleCount: c.Throttles.Load(),
 		LostEventCount: c.Lost.Load(), AbandonedCommitCount: c.AbandonedCommits.Load(), RebalanceCount: c.Rebalances.Load(),
+		Retries:      c.Retries.read(),
 		MaxOffsetLag: c.MaxLag.Load(), SumOffsetLag: c.SumLag.Load(), ProvisionedPollers: int(c.Pollers.Load()), Workers: int(c.Workers.Load()),
 	}
 }

@@ -27,6 +27,12 @@ type (
 	ScalingStatus     = observe.ScalingStatus
 	PartitionStatus   = observe.PartitionStatus
 	Metrics           = observe.Metrics
+	RetryCounts       = observe.RetryCounts
+	Histogram         = observe.Histogram
+	Histograms        = observe.Histograms
+	Head              = observe.Head
+	Wait              = observe.Wait
+	SlowInvocation    = observe.SlowInvocation
 	OffsetRange       = observe.OffsetRange
 )
 

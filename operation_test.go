@@ -31,14 +31,14 @@ func failing(offsets ...int64) Handler {
 	}
 }
 
-// asked collects what the hooks were told.
-type asked struct {
+// asks collects what the hooks were told.
+type asks struct {
 	mu    sync.Mutex
 	did   []string
 	drops []DropInfo
 }
 
-func (a *asked) hooks() Option {
+func (a *asks) hooks() Option {
 	return WithHooks(Hooks{
 		Operation: func(i OperationInfo) {
 			a.mu.Lock()
@@ -53,7 +53,7 @@ func (a *asked) hooks() Option {
 	})
 }
 
-func (a *asked) want(t *testing.T, lines ...string) {
+func (a *asks) want(t *testing.T, lines ...string) {
 	t.Helper()
 	synctest.Wait()
 	a.mu.Lock()
@@ -73,7 +73,7 @@ func TestPausePartition(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 2)
 		b.Produce("t", spread(6, 2)...)
-		var told asked
+		var told asks
 		r := newMapped(t, b, one(), func(context.Context, KafkaEvent) error { time.Sleep(10 * time.Second); return nil }, told.hooks()).start()
 		pass(5 * time.Second)
 		for range 2 { // twice is once
@@ -224,7 +224,7 @@ func TestSeek(t *testing.T) {
 				time.Sleep(time.Second)
 			}
 			b.DeleteRecords("t", 0, 2)
-			var told asked
+			var told asks
 			r := newMapped(t, b, one(), nil, told.hooks()).start()
 			group := r.runner.Status().ConsumerGroupID
 			pass(time.Minute)
@@ -320,7 +320,7 @@ func TestSeek(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 1)
 		b.Produce("t", numbered(4)...)
-		var told asked
+		var told asks
 		r := newMapped(t, b, one(), nil, told.hooks()).start()
 		group := r.runner.Status().ConsumerGroupID
 		pass(time.Minute)
@@ -451,7 +451,7 @@ func TestSkip(t *testing.T) {
 	inBubble(t, "the record that blocks, in a batch with others", func(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(5)...)
-		var told asked
+		var told asks
 		m := memoryMapping()
 		m.BatchSize, m.BisectBatchOnFunctionError = 5, true
 		r := newMapped(t, b, m, failing(2), told.hooks()).start()
@@ -541,7 +541,7 @@ func TestSkip(t *testing.T) {
 	inBubble(t, "a revocation comes while a handler has it", func(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(1)...)
-		var told asked
+		var told asks
 		r := newMapped(t, b, one(), func(context.Context, KafkaEvent) error { time.Sleep(5 * time.Second); return errors.New("no") }, told.hooks()).start()
 		group := r.runner.Status().ConsumerGroupID
 		pass(time.Second)
@@ -606,7 +606,7 @@ func TestSkip(t *testing.T) {
 			}
 			return nil
 		}}
-		var told asked
+		var told asks
 		m := poisonMapping(2)
 		r := newMapped(t, b, m, failing(0, 1), WithDestination(d), told.hooks()).start()
 		group := r.runner.Status().ConsumerGroupID

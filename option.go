@@ -44,6 +44,8 @@ type options struct {
 	lagInterval       time.Duration
 	commitInterval    time.Duration
 	deliverWrongKind  bool
+	headKeys          bool
+	pollerLog         *pollerWriter // nil: none
 	secrets           auth.Secrets
 	secretsRefresh    time.Duration
 	destination       destination.Destination
@@ -107,7 +109,7 @@ func (o *options) check(ok bool, name string, value any, want string) {
 // config is what they say to members.
 func (o *options) config() Config {
 	return Config{Driver: o.driver, StopTimeout: o.stopTimeout, RevokeTimeout: o.revokeTimeout, InvocationTimeout: o.invocationTimeout,
-		LagInterval: o.lagInterval, CommitInterval: o.commitInterval, Backoff: o.backoff, Cooldown: o.breaker.Cooldown, Seed: o.seed}
+		LagInterval: o.lagInterval, CommitInterval: o.commitInterval, Backoff: o.backoff, Cooldown: o.breaker.Cooldown, Seed: o.seed, HeadKeys: o.headKeys}
 }
 
 func (o *options) err() error { return errors.Join(o.errs...) }

@@ -52,6 +52,7 @@ type partition struct {
 	failures     int // in a row, drives the backoff
 	firstFailure time.Time
 	lastErr      error
+	headState
 
 	pauses pauseReason // why the client does not fetch it; 0 = it does
 

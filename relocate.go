@@ -135,6 +135,7 @@ func (m *Member) announce() {
 			return
 		}
 	}
+	m.settled(time.Now())
 	m.readyOnce.Do(func() { close(m.ready) })
 }
 

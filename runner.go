@@ -49,7 +49,7 @@ func newRunner(o *options, h Handler, s *Settings, client driver.Config, id iden
 	for _, v := range slices.Backward(o.middleware) {
 		h = v(h)
 	}
-	c := &Shared{Config: o.config(), Handler: h, Log: o.logger, Hooks: hook.NewList(o.hooks), UUID: id.uuid, Bootstrap: id.bootstrap,
+	c := &Shared{Config: o.config(), Handler: h, Log: o.logger, Hooks: hook.NewList(o.hooks), Meters: newMeters(), UUID: id.uuid, Bootstrap: id.bootstrap,
 		Cluster: start.Fingerprint(id.bootstrap), Group: client.GroupID}
 	c.Current.Store(s)
 	c.Budget.Limit.Store(int64(o.bufferBytes))
@@ -117,8 +117,7 @@ func (r *Runner) work(ctx context.Context) error {
 	}
 	r.client.Credentials = credentials
 	r.inForce(credentials, false)
-	r.shared.Log.Info("event source mapping starts", "UUID", r.shared.UUID, "FunctionName", *r.shared.Function.Load(), "ConsumerGroupId", r.client.GroupID,
-		"Topics", r.client.Topics, "bootstrap", r.shared.Bootstrap, "driver", r.opts.driver.Name())
+	r.sayStart()
 	out, err := r.openDestination(ctx, r.client)
 	if err != nil {
 		return err
@@ -127,6 +126,9 @@ func (r *Runner) work(ctx context.Context) error {
 		defer r.closeDestination(out) // when the members have ended
 		defer cancel(nil)
 		watchers.Go(func() { r.watchDestination(ctx, out) })
+	}
+	if w := r.opts.pollerLog; w != nil {
+		watchers.Go(func() { w.run(ctx, r) })
 	}
 	rotations := make(chan rotation)
 	client := r.client
@@ -282,13 +284,13 @@ func (r *Runner) tellStates() {
 }
 
 // gather puts together what the members' loops published last; where one is free, that is of now.
-func (r *Runner) gather() (s Status) {
-	s.OffsetLag = make(map[string]int64)
-	for _, p := range r.roster.list() {
-		addTo(&s, p.member.Snapshot())
+func (r *Runner) gather() Status {
+	pollers := r.roster.list()
+	snapshots := make([]*Snapshot, len(pollers))
+	for i, p := range pollers {
+		snapshots[i] = p.member.Snapshot()
 	}
-	sum(&s)
-	return s
+	return putTogether(snapshots)
 }
 
 // Status returns a snapshot: of this moment, or not older than a tenth of a second, as Status.Time says. Where a loop is busy,

@@ -1,33 +1,25 @@
 package esm
 
-import (
-	"time"
-)
+import "time"
 
-// status fills in what the loop knows. It runs on the loop.
-func (m *Member) status(s *Status) {
-	now := time.Now()
-	s.Time = now
-	s.InFlight = len(m.flying)
-	s.Partitions = make([]PartitionStatus, 0, len(m.parts))
-	for _, p := range m.parts {
-		ps := PartitionStatus{
-			TopicPartition: p.TopicPartition, Position: -1, Committed: p.committed, End: p.end, Lag: p.offsetLag(), EndSeen: p.seenAt, OldestAge: p.age(now),
-			Buffered: p.Buffered(), Starting: p.phase == starting, Draining: p.phase == draining, Paused: p.pauses.String(),
-			Attempts: p.failures, FirstFailure: p.firstFailure, LastError: p.lastErr,
-		}
-		if p.phase != starting {
-			ps.Position = p.position()
-		}
-		if ps.End < 0 {
-			ps.EndSeen = time.Time{}
-		}
-		if p.inflight != nil {
-			ps.InFlightSince = p.inflight.started
-		}
-		if m.retry.Holds(&p.Lane) {
-			ps.NextTry = p.At()
-		}
-		s.Partitions = append(s.Partitions, ps)
+// partitionStatus fills in how a partition stands. It runs on the loop.
+func (m *Member) partitionStatus(v view, p *partition, s *PartitionStatus) {
+	*s = PartitionStatus{
+		TopicPartition: p.TopicPartition, Position: -1, Received: p.next, Committed: p.committed, End: p.end, Lag: p.offsetLag(), EndSeen: p.seenAt, OldestAge: p.age(v.now),
+		Buffered: p.Buffered(), Starting: p.phase == starting, Draining: p.phase == draining, Paused: p.pauses.String(),
+		Attempts: p.failures, FirstFailure: p.firstFailure, LastError: p.lastErr,
 	}
+	if p.phase != starting {
+		s.Position = p.position()
+	}
+	if s.End < 0 {
+		s.EndSeen = time.Time{}
+	}
+	if p.inflight != nil {
+		s.InFlightSince = p.inflight.started
+	}
+	if m.retry.Holds(&p.Lane) {
+		s.NextTry = p.At()
+	}
+	m.head(v, p, s)
 }

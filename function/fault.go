@@ -41,6 +41,9 @@ func (e *ConfigError) Unwrap() error { return e.Err }
 // Code returns FUNCTION_CONFIG_NOT_VALID.
 func (e *ConfigError) Code() string { return ConfigNotValid }
 
+// FunctionProblem returns the Code: the mapping's Status shows the error while it stands.
+func (e *ConfigError) FunctionProblem() string { return e.Code() }
+
 // ThrottleError says that the function is overloaded. A Handler returns it inside esm.Throttled.
 type ThrottleError struct {
 	Function string
@@ -61,6 +64,9 @@ func (e *ThrottleError) Error() string {
 	}
 	return text
 }
+
+// Pause returns RetryAfter: the mapping tries again no sooner.
+func (e *ThrottleError) Pause() time.Duration { return e.RetryAfter }
 
 // Unwrap returns what the other side said.
 func (e *ThrottleError) Unwrap() error { return e.Err }

@@ -82,7 +82,10 @@ type Status struct {
 	// OldestAge is the age of the oldest record that is not resolved, by its timestamp, by its arrival when it has none; 0
 	// when there is none. Of a record that is not received yet it is how long nothing has come, which is less.
 	OldestAge time.Duration
-	// Partitions are those assigned to this process, by topic and number.
+	// Slow are the invocations that run, and have for five times as long as 99 of 100 took, and a second at least; the oldest
+	// first. There are none before twenty have ended.
+	Slow []SlowInvocation
+	// Partitions are those assigned to this process, by topic and number; WhoBlocks gives those that wait, worst first.
 	Partitions []PartitionStatus
 	Metrics    Metrics
 }
@@ -98,6 +101,9 @@ type DestinationStatus struct {
 type CredentialsStatus struct {
 	// InUse describes them; empty for none.
 	InUse string
+	// Protocol is Kafka's security.protocol, PLAINTEXT without credentials, Mechanism its sasl.mechanism, empty for none.
+	// Principal is who the brokers take this client for, in the words of an ACL; empty where only they know.
+	Protocol, Mechanism, Principal string
 	// Since is when they were put in force, Rotations how often others have taken the place of the first ones.
 	Since     time.Time
 	Rotations int
@@ -133,6 +139,8 @@ type PartitionStatus struct {
 	// Position is the first offset that is not resolved, Committed what the group has, End the log's end as last seen; -1
 	// where they are not known.
 	Position, Committed, End int64
+	// Received is the offset behind the last record received, -1 where it is not known.
+	Received int64
 	// Lag is End less Committed, or less Position before the first commit, never negative; -1 where it is not known.
 	Lag int64
 	// EndSeen is when End was confirmed last.
@@ -152,6 +160,8 @@ type PartitionStatus struct {
 	Attempts              int
 	FirstFailure, NextTry time.Time
 	LastError             error
+	// Head is the first record that is not resolved, at Position, and what it waits for.
+	Head Head
 	// Condition is the worst one that stands of this partition or its topic, nil when there is none.
 	Condition *Condition
 }

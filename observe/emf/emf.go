@@ -99,6 +99,7 @@ func (w *Writer) metrics(s *observe.Status, m *observe.Metrics) []metric {
 			metric{"InvokedEventCount", m.InvokedEventCount - b.InvokedEventCount},
 			metric{"FailedInvokeEventCount", m.FailedInvokeEventCount - b.FailedInvokeEventCount},
 			metric{"DroppedEventCount", m.DroppedEventCount - b.DroppedEventCount},
+			metric{"OnFailureDestinationDeliveredEventCount", m.OnFailureDestinationDeliveredEventCount - b.OnFailureDestinationDeliveredEventCount},
 			metric{"CommittedEventCount", m.CommittedEventCount - b.CommittedEventCount})
 	}
 	if slices.Contains(w.config.Metrics, "ErrorCount") {
@@ -106,6 +107,7 @@ func (w *Writer) metrics(s *observe.Status, m *observe.Metrics) []metric {
 			{"PollingErrorCount", m.PollingErrorCount - b.PollingErrorCount},
 			{"CommitErrorCount", m.CommitErrorCount - b.CommitErrorCount},
 			{"InvokeErrorCount", m.InvokeErrorCount - b.InvokeErrorCount},
+			{"OnFailureDestinationDeliveryErrorCount", m.OnFailureDestinationDeliveryErrorCount - b.OnFailureDestinationDeliveryErrorCount},
 		} {
 			if e.value != 0 { // Lambda emits them only when an error happens
 				all = append(all, e)
