@@ -24,6 +24,9 @@ type frozen struct{ s observe.Status }
 func (s frozen) Status() observe.Status   { return s.s }
 func (s frozen) Metrics() observe.Metrics { return s.s.Metrics }
 
+// Histograms has none: the text has no histograms.
+func (frozen) Histograms() observe.Histograms { return observe.Histograms{} }
+
 // TestText has Prometheus' parser read what esm serve answers, and compares that with the Collector of the same mappings.
 func TestText(t *testing.T) {
 	second := time.UnixMilli(1_700_000_000_123)

@@ -36,7 +36,15 @@ func TestDemands(t *testing.T) {
 	var d demands
 	workers := func(want int) {
 		t.Helper()
-		await(t, fmt.Sprint(want, " workers"), func() bool { return len(pool.Status().Workers) == want })
+		await(t, fmt.Sprint(want, " workers"), func() bool { // that are ready: what starts is not ended halfway
+			all, idle := pool.Status().Workers, 0
+			for _, w := range all {
+				if w.State == "Idle" {
+					idle++
+				}
+			}
+			return len(all) == want && idle == want
+		})
 	}
 	d.set(pool, "a", 1)
 	d.set(pool, "b", 1)
