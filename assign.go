@@ -11,7 +11,7 @@ import (
 
 // change takes in a Listener call of the driver and sees to it that it is answered: at once, but for a revocation,
 // which waits for the partitions' work.
-func (m *Member) change(now time.Time, msg message) {
+func (m *member) change(now time.Time, msg message) {
 	m.shared.Counters.Rebalances.Add(1)
 	m.unsettled(now)
 	switch msg.kind {
@@ -27,7 +27,7 @@ func (m *Member) change(now time.Time, msg message) {
 }
 
 // assign takes partitions in. They are held by the driver until their start is found.
-func (m *Member) assign(tps []TopicPartition) {
+func (m *member) assign(tps []TopicPartition) {
 	m.lostSince.Store(0)
 	m.shared.Conditions.Diagnosis.Healed()
 	m.troubles.Joined()
@@ -49,7 +49,7 @@ func (m *Member) assign(tps []TopicPartition) {
 }
 
 // admit makes the state of a partition.
-func (m *Member) admit(tp TopicPartition) *partition {
+func (m *member) admit(tp TopicPartition) *partition {
 	p := &partition{
 		TopicPartition: tp,
 		Lane:           batch.Lane[*partition]{Key: event.PartitionKey(tp.Topic, tp.Partition), Overhead: size.Partition(tp.Topic, tp.Partition)},
@@ -67,7 +67,7 @@ func (m *Member) admit(tp TopicPartition) *partition {
 	return p
 }
 
-func (m *Member) pick(tps []TopicPartition) []*partition {
+func (m *member) pick(tps []TopicPartition) []*partition {
 	parts := make([]*partition, 0, len(tps))
 	for _, tp := range tps {
 		if p := m.parts[tp]; p != nil {
@@ -79,7 +79,7 @@ func (m *Member) pick(tps []TopicPartition) []*partition {
 
 // remove ends a partition's life here. What is in flight for it goes on, but means nothing any more; when nothing of
 // its batch is ours any longer, its context ends.
-func (m *Member) remove(p *partition) {
+func (m *member) remove(p *partition) {
 	m.unqueue(p)
 	m.forsake(p)
 	m.release(p, p.Held())
@@ -99,7 +99,7 @@ func (m *Member) remove(p *partition) {
 }
 
 // lose drops partitions that another member may own already: no commit, no waiting.
-func (m *Member) lose(now time.Time, tps []TopicPartition) {
+func (m *member) lose(now time.Time, tps []TopicPartition) {
 	parts := m.pick(tps)
 	info := AssignmentInfo{Partitions: tps}
 	for _, p := range parts {
@@ -125,7 +125,7 @@ type revocation struct {
 }
 
 // revoke begins to drain partitions. The others go on meanwhile.
-func (m *Member) revoke(now time.Time, tps []TopicPartition, answered chan struct{}) {
+func (m *member) revoke(now time.Time, tps []TopicPartition, answered chan struct{}) {
 	r := &revocation{tps: tps, parts: m.pick(tps), deadline: now.Add(m.shared.Config.RevokeTimeout), answered: answered}
 	for _, p := range r.parts {
 		m.unqueue(p)
@@ -137,7 +137,7 @@ func (m *Member) revoke(now time.Time, tps []TopicPartition, answered chan struc
 }
 
 // advanceRevocation answers a revocation when its work is done and committed, or its time is up.
-func (m *Member) advanceRevocation(now time.Time) {
+func (m *member) advanceRevocation(now time.Time) {
 	r := m.revocation
 	if r == nil {
 		return

@@ -62,7 +62,7 @@ type commitResult struct {
 }
 
 // commitLoop is the commit goroutine: a commit can wait for as long as the broker is away, and nothing else may.
-func (m *Member) commitLoop(ctx context.Context) {
+func (m *member) commitLoop(ctx context.Context) {
 	for {
 		select {
 		case r := <-m.toCommit:
@@ -88,7 +88,7 @@ var errGone = errors.New("the assignment that the position belongs to has ended"
 // commit commits positions, however many, but for those of assignments that have ended by the time at which they would be
 // sent. Like the client's Commit it returns a *driver.CommitError where some were refused; after any other error some may
 // have been accepted.
-func (m *Member) commit(ctx context.Context, r *commitRequest) error {
+func (m *member) commit(ctx context.Context, r *commitRequest) error {
 	all := make(map[TopicPartition]*driver.Error)
 	living := make([]driver.Commit, 0, min(len(r.commits), commitPortion))
 	for from := 0; from < len(r.commits); from += commitPortion {
@@ -127,7 +127,7 @@ func (c *commits) mark(p *partition) {
 
 // advanceCommit begins the next commit when positions moved, and the last one has returned and been followed by a pause
 // in proportion: commits clock themselves. Starts wait for no pause.
-func (m *Member) advanceCommit(now time.Time) {
+func (m *member) advanceCommit(now time.Time) {
 	m.refreshCommits(now)
 	if m.commits.underWay != nil || len(m.commits.dirty)+len(m.commits.begun) == 0 {
 		return
@@ -169,7 +169,7 @@ func (r *commitRequest) add(p *partition, offset int64, leaderEpoch int32, words
 }
 
 // words are the metadata of a partition's commits.
-func (m *Member) words(p *partition) string {
+func (m *member) words(p *partition) string {
 	if p.words == "" {
 		p.words = p.note.Text(m.commits.noted)
 	}
@@ -183,7 +183,7 @@ const refreshInterval = time.Hour
 
 // refreshCommits has all positions committed again when it is time, those that were refused looked at again, and those
 // that carry what is no longer true of the mapping.
-func (m *Member) refreshCommits(now time.Time) {
+func (m *member) refreshCommits(now time.Time) {
 	renamed := m.commits.noted != m.settings.Fingerprint
 	if due := !now.Before(m.commits.refresh); due || renamed {
 		m.commits.noted = m.settings.Fingerprint
@@ -216,7 +216,7 @@ func (m *Member) refreshCommits(now time.Time) {
 }
 
 // committed takes in the answer to a commit.
-func (m *Member) committed(now time.Time, r commitResult) {
+func (m *member) committed(now time.Time, r commitResult) {
 	m.commits.underWay = nil
 	m.shared.Meters.commit.Add(int64(r.took))
 	info := CommitInfo{Offsets: make(map[TopicPartition]int64, len(r.commits)), Duration: r.took, Err: r.err}
@@ -278,7 +278,7 @@ func (m *Member) committed(now time.Time, r commitResult) {
 }
 
 // accepted takes in that the group has a position of a partition.
-func (m *Member) accepted(now time.Time, p *partition, offset int64) {
+func (m *member) accepted(now time.Time, p *partition, offset int64) {
 	if f := p.found; f != nil {
 		f.Committed, f.Noted = offset, true
 		switch {

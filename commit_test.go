@@ -96,15 +96,15 @@ func TestRevocationAndStopCommitAtOnce(t *testing.T) {
 func TestCommitsCarryTheLeaderEpoch(t *testing.T) {
 	for _, c := range []struct {
 		name    string
-		set     func(s *Settings)
+		set     func(s *settings)
 		handler Handler
 		at      int64
 	}{
-		{"handled", func(*Settings) {}, nil, 5},
-		{"dropped by age", func(s *Settings) { s.MaxAge = time.Minute }, func(context.Context, KafkaEvent) error { return errors.New("no") }, 5},
-		{"dropped by retries", func(s *Settings) { s.Retry = verdict.Policy{MaximumRetryAttempts: 0} },
+		{"handled", func(*settings) {}, nil, 5},
+		{"dropped by age", func(s *settings) { s.MaxAge = time.Minute }, func(context.Context, KafkaEvent) error { return errors.New("no") }, 5},
+		{"dropped by retries", func(s *settings) { s.Retry = verdict.Policy{MaximumRetryAttempts: 0} },
 			func(context.Context, KafkaEvent) error { return errors.New("no") }, 5},
-		{"handled in part", func(s *Settings) { s.Retry = verdict.Policy{MaximumRetryAttempts: -1, Partial: true} },
+		{"handled in part", func(s *settings) { s.Retry = verdict.Policy{MaximumRetryAttempts: -1, Partial: true} },
 			func(_ context.Context, e KafkaEvent) error {
 				for _, r := range e.Records["t-0"] {
 					if r.Offset == 3 {

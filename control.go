@@ -13,7 +13,7 @@ import (
 var ErrSurplus = errors.New("esm: there are more pollers than are needed")
 
 // Adopt takes over what is wished of members by now. It is called before Run.
-func (m *Member) Adopt() {
+func (m *member) Adopt() {
 	m.settings = m.shared.Current.Load()
 	m.flow.obeyed = m.shared.Wish.Load()
 	m.flow.paused = m.flow.obeyed%2 == 1
@@ -21,10 +21,10 @@ func (m *Member) Adopt() {
 
 // OnQuiet sets what is called on the loop when a pause has taken effect here: nothing is in flight any more. It is called before
 // Run.
-func (m *Member) OnQuiet(f func()) { m.quiet = f }
+func (m *member) OnQuiet(f func()) { m.quiet = f }
 
 // Rests reports whether a pause has taken effect here, or the member has ended.
-func (m *Member) Rests(wish uint64) bool {
+func (m *member) Rests(wish uint64) bool {
 	select {
 	case <-m.closed:
 		return true
@@ -34,13 +34,13 @@ func (m *Member) Rests(wish uint64) bool {
 }
 
 // Ready is closed when the first assignment is started.
-func (m *Member) Ready() <-chan struct{} { return m.ready }
+func (m *member) Ready() <-chan struct{} { return m.ready }
 
 // WaitsForCircuit reports whether partitions are not fetched since the circuit is open.
-func (m *Member) WaitsForCircuit() bool { return m.waitsForCircuit.Load() }
+func (m *member) WaitsForCircuit() bool { return m.waitsForCircuit.Load() }
 
 // ReplaceCredentials has the client use others; driver.ErrNotInPlace where it cannot.
-func (m *Member) ReplaceCredentials(next *auth.Credentials) (err error) {
+func (m *member) ReplaceCredentials(next *auth.Credentials) (err error) {
 	m.do(func() {
 		if replacer, ok := m.consumer.(driver.CredentialsReplacer); ok {
 			err = replacer.ReplaceCredentials(next)
@@ -52,7 +52,7 @@ func (m *Member) ReplaceCredentials(next *auth.Credentials) (err error) {
 }
 
 // do runs f on the loop and waits for it; false when the loop has ended, or Run stops and the loop is busy.
-func (m *Member) do(f func()) bool {
+func (m *member) do(f func()) bool {
 	done := make(chan struct{})
 	select {
 	case m.control <- func() { defer close(done); f() }:
@@ -66,7 +66,7 @@ func (m *Member) do(f func()) bool {
 }
 
 // nudge has the loop look again at what the members share. It never waits.
-func (m *Member) Nudge() {
+func (m *member) Nudge() {
 	select {
 	case m.nudges <- struct{}{}:
 	default:

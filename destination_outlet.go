@@ -154,7 +154,7 @@ func (r *Runner) deliveryChanged(out *outlet, err error) {
 }
 
 // deliveryEnded takes in that a failure is on its way no more.
-func (s *Shared) deliveryEnded(out *outlet) {
+func (s *core) deliveryEnded(out *outlet) {
 	out.mu.Lock()
 	defer out.mu.Unlock()
 	if out.sender.Status().Failing == 0 {

@@ -47,7 +47,7 @@ func (h *handovers) take() []*handover {
 
 // handOver gives a partition's head unit to the destination. It stays the head, unresolved and uncommitted, until the
 // destination has it.
-func (m *Member) handOver(now time.Time, p *partition, why destination.Condition, answer *destination.Response) {
+func (m *member) handOver(now time.Time, p *partition, why destination.Condition, answer *destination.Response) {
 	if p.phase != running || m.stop.phase != working {
 		return // whoever reads it next gives it up again
 	}
@@ -77,7 +77,7 @@ func (m *Member) handOver(now time.Time, p *partition, why destination.Condition
 }
 
 // delivered takes in the handovers that came to their end.
-func (m *Member) delivered(now time.Time) {
+func (m *member) delivered(now time.Time) {
 	for _, one := range m.handed.take() {
 		p := one.p
 		if p.sending != one {
@@ -109,7 +109,7 @@ func (p *partition) recall(cause error) {
 }
 
 // forsake is recall for a partition that lives no more.
-func (m *Member) forsake(p *partition) {
+func (m *member) forsake(p *partition) {
 	if p.sending != nil {
 		p.sending.end(ErrPartitionsGone)
 		p.sending = nil
@@ -120,7 +120,7 @@ func (m *Member) forsake(p *partition) {
 // sendExpired hands over the records of a partition's head unit that are too old. They are taken from its front alone, so
 // that what is resolved stays in order: where some come later, what is before them goes to the handler first. It reports
 // whether the head unit may be invoked.
-func (m *Member) sendExpired(now time.Time, p *partition) bool {
+func (m *member) sendExpired(now time.Time, p *partition) bool {
 	before := now.Add(-m.settings.MaxAge).UnixMilli()
 	u := &p.Work[0]
 	old := func(i int) bool { return u.Records[i].Timestamp >= 0 && u.Records[i].Timestamp < before }

@@ -14,7 +14,7 @@ type aging struct {
 
 // advanceAge copies what has waited for long. A client's records are pieces of what it fetched: one that waits, because
 // its partition fails or is not its turn, keeps all of that in memory, and the budget knows only of its own part.
-func (m *Member) advanceAge(now time.Time) {
+func (m *member) advanceAge(now time.Time) {
 	switch {
 	case !m.aging.pins || m.shared.Budget.Used.Load() == 0:
 		m.aging.next = time.Time{}
@@ -30,7 +30,7 @@ func (m *Member) advanceAge(now time.Time) {
 }
 
 // detachAged copies what waits since before a time; false when there is more than is good at once.
-func (m *Member) detachAged(before time.Time) bool {
+func (m *member) detachAged(before time.Time) bool {
 	room := batch.DetachBytes
 	for _, p := range m.parts {
 		if p.phase != running {

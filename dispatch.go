@@ -45,7 +45,7 @@ func ranges(parts []part) map[string]OffsetRange {
 
 // dispatch begins every invocation that is due, as far as there are workers: oldest first, be it a new batch or a part
 // that failed and has waited.
-func (m *Member) dispatch(now time.Time) {
+func (m *member) dispatch(now time.Time) {
 	defer m.giveBackSlot()
 	if m.stop.phase != working || m.flow.paused {
 		return
@@ -85,7 +85,7 @@ func (m *Member) dispatch(now time.Time) {
 }
 
 // invokeAgain tries a partition's head unit once more; false when nothing of it was left to try.
-func (m *Member) invokeAgain(now time.Time, p *partition) bool {
+func (m *member) invokeAgain(now time.Time, p *partition) bool {
 	m.retry.Remove(&p.Lane)
 	if u := &p.Work[0]; len(u.Records) > m.settings.BatchSize { // BatchSize was made smaller meanwhile
 		a, b := u.Split(m.settings.BatchSize)
@@ -100,7 +100,7 @@ func (m *Member) invokeAgain(now time.Time, p *partition) bool {
 }
 
 // invokeFresh fills and begins a new batch; false when nothing was left of it.
-func (m *Member) invokeFresh(now time.Time) bool {
+func (m *member) invokeFresh(now time.Time) bool {
 	parts, _, size := m.pool.Take(m.settings.Limits)
 	if m.settings.MaxAge > 0 {
 		all := parts
@@ -127,7 +127,7 @@ func (m *Member) invokeFresh(now time.Time) bool {
 }
 
 // expire drops the records of a partition's head unit that are too old; false when none is left.
-func (m *Member) expire(now time.Time, p *partition) bool {
+func (m *member) expire(now time.Time, p *partition) bool {
 	if m.settings.MaxAge <= 0 {
 		return true
 	}
@@ -162,7 +162,7 @@ func (m *Member) expire(now time.Time, p *partition) bool {
 
 // drop gives records up: counted, logged by their coordinates, told to the hook. False where a stop did not wait for the hook:
 // they are not to be committed then.
-func (m *Member) drop(p *partition, records []event.KafkaRecord, why DropReason, attempts int) (told bool) {
+func (m *member) drop(p *partition, records []event.KafkaRecord, why DropReason, attempts int) (told bool) {
 	m.shared.Counters.Dropped.Add(int64(len(records)))
 	m.shared.saidOfDrops.Error(m.shared.Log, time.Now(), "records dropped", "reason", why.String(), "partition", p.Key, "first", records[0].Offset,
 		"last", records[len(records)-1].Offset, "records", len(records), "attempts", attempts, "err", p.lastErr)
@@ -170,7 +170,7 @@ func (m *Member) drop(p *partition, records []event.KafkaRecord, why DropReason,
 }
 
 // invoke begins one invocation.
-func (m *Member) invoke(now time.Time, parts []part, size int) {
+func (m *member) invoke(now time.Time, parts []part, size int) {
 	inv := &invocation{parts: parts, started: now, living: len(parts)}
 	inv.ID = m.shared.invocations.Add(1)
 	inv.FunctionName, inv.UUID, inv.Bytes, inv.Attempt = *m.shared.Function.Load(), m.shared.UUID, size, 1
@@ -201,7 +201,7 @@ func (m *Member) invoke(now time.Time, parts []part, size int) {
 
 // call runs on the invocation's goroutine. What must happen in the end happens deferred, since a handler can end the
 // goroutine with runtime.Goexit (as t.FailNow does).
-func (m *Member) call(inv *invocation, e KafkaEvent) {
+func (m *member) call(inv *invocation, e KafkaEvent) {
 	inv.err = errGoexit
 	defer func() {
 		inv.took = time.Since(inv.started)
@@ -252,7 +252,7 @@ func guard(ctx context.Context, h Handler, e KafkaEvent) (err error) {
 var errGoexit = errors.New("esm: the handler ended its goroutine (runtime.Goexit, or FailNow of a test)")
 
 // finish takes in the end of an invocation.
-func (m *Member) finish(now time.Time, inv *invocation) {
+func (m *member) finish(now time.Time, inv *invocation) {
 	if _, flying := m.flying[inv]; !flying {
 		m.returned(inv)
 		return
@@ -368,7 +368,7 @@ func mostlyDone(inv *invocation, v verdict.Verdict, items [][]int) bool {
 }
 
 // returned takes in the end of an invocation that was left behind. It resolves nothing, as its *StuckError said.
-func (m *Member) returned(inv *invocation) {
+func (m *member) returned(inv *invocation) {
 	for _, part := range inv.parts {
 		if part.Owner.alive {
 			part.Owner.inflight = nil
@@ -379,14 +379,14 @@ func (m *Member) returned(inv *invocation) {
 }
 
 // letGo notes that an invocation of an assignment that is over has ended. With the last one, others may go on.
-func (m *Member) letGo(tp TopicPartition) {
+func (m *member) letGo(tp TopicPartition) {
 	if m.shared.Orphans.LetGo(tp) {
 		m.shared.Nudge()
 	}
 }
 
 // count keeps the counters, the circuit and the last result of an invocation.
-func (m *Member) count(now time.Time, inv *invocation, v verdict.Verdict, items [][]int) {
+func (m *member) count(now time.Time, inv *invocation, v verdict.Verdict, items [][]int) {
 	m.shared.Counters.Invokes.Add(1)
 	if v.Outcome != verdict.Overloaded {
 		m.shared.Counters.InvocationTime.Add(int64(inv.took))

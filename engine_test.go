@@ -36,8 +36,8 @@ type rig struct {
 }
 
 // defaults are the settings of a mapping that sets nothing.
-func defaults() *Settings {
-	return &Settings{
+func defaults() *settings {
+	return &settings{
 		Limits: batch.Limits{BatchSize: 100, Window: defaultWindow, Payload: payloadLimit, Envelope: 100},
 		Retry:  verdict.Policy{MaximumRetryAttempts: -1},
 		Start:  start.Policy{At: driver.AtEarliest},
@@ -45,7 +45,7 @@ func defaults() *Settings {
 }
 
 // newRig makes a Runner on the broker that has not run yet. The handler's events are recorded before it is called.
-func newRig(t testing.TB, b *membroker.Broker, s *Settings, h Handler, opts ...Option) *rig {
+func newRig(t testing.TB, b *membroker.Broker, s *settings, h Handler, opts ...Option) *rig {
 	r := &rig{t: t, broker: b, done: make(chan error, 1)}
 	o := newOptions(append([]Option{WithDriver(b.Driver()), WithLogger(slog.New(slog.DiscardHandler)), WithSeed(1)}, opts...))
 	if err := o.err(); err != nil {

@@ -49,7 +49,7 @@ func Run(ctx context.Context, m Mapping, h Handler, opts ...Option) error {
 }
 
 // prepare validates a mapping and makes its settings.
-func prepare(m Mapping, o *options) (*Settings, error) {
+func prepare(m Mapping, o *options) (*settings, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
 	}

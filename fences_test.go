@@ -21,7 +21,7 @@ func TestStartsOfDeadPartitions(t *testing.T) {
 	inBubble(t, "one fence at a time", func(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 1)
-		m := NewMember(newRig(t, b, startingAt(driver.AtEnd), nil).runner.shared)
+		m := newMember(newRig(t, b, startingAt(driver.AtEnd), nil).runner.shared)
 		tp := TopicPartition{Topic: "t"}
 		now := time.Now()
 		dead := m.admit(tp)

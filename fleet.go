@@ -40,7 +40,7 @@ type fleet struct {
 
 // poller is a member with its place in the process.
 type poller struct {
-	member  *Member
+	member  *member
 	place   int // 0 is the first; free again when the poller has ended
 	leave   context.CancelCauseFunc
 	leaving bool
@@ -155,7 +155,7 @@ func (f *fleet) run(size int, cancel context.CancelCauseFunc, tooLate *<-chan ti
 // open has n more members join.
 func (f *fleet) open(n int) {
 	for range n {
-		p := &poller{member: NewMember(f.r.shared), place: f.place()}
+		p := &poller{member: newMember(f.r.shared), place: f.place()}
 		config := f.r.client
 		if config.InstanceID != "" && p.place > 0 {
 			config.InstanceID = fmt.Sprintf("%s-%d", config.InstanceID, p.place+1)

@@ -29,7 +29,7 @@ type flow struct {
 type slot struct{ held, waiting bool }
 
 // acquire has the member hold a slot for its next invocation; false when it has to wait for one.
-func (m *Member) acquire() bool {
+func (m *member) acquire() bool {
 	if !m.slot.held && !m.slot.waiting {
 		m.slot.held = m.shared.Workers.Acquire(m.slots)
 		m.slot.waiting = !m.slot.held
@@ -38,7 +38,7 @@ func (m *Member) acquire() bool {
 }
 
 // giveBackSlot gives back a slot that there is no use for.
-func (m *Member) giveBackSlot() {
+func (m *member) giveBackSlot() {
 	if m.slot.held {
 		m.slot.held = false
 		m.shared.Workers.Release()
@@ -47,7 +47,7 @@ func (m *Member) giveBackSlot() {
 
 // followCircuit stops or resumes this member's intake as the circuit now stands. A circuit that the process has no partition
 // left to try with closes when its cooldown ends. It runs on the loop.
-func (m *Member) followCircuit(now time.Time) {
+func (m *member) followCircuit(now time.Time) {
 	shut, until := m.shared.Circuit.Shut(now)
 	if shut {
 		m.at(until)
@@ -67,7 +67,7 @@ func (m *Member) followCircuit(now time.Time) {
 }
 
 // flush hands the collected changes to the client.
-func (m *Member) flush() {
+func (m *member) flush() {
 	if len(m.flow.toStart) > 0 {
 		m.consumer.Start(m.flow.toStart)
 		m.flow.toStart = m.flow.toStart[:0]
@@ -84,7 +84,7 @@ func (m *Member) flush() {
 
 // release gives memory of a partition back to the budget, and lets paused partitions be fetched again: this one when it
 // is well below its share, all of them when the whole is well below the bound.
-func (m *Member) release(p *partition, held int) {
+func (m *member) release(p *partition, held int) {
 	if held == 0 {
 		return
 	}
@@ -105,7 +105,7 @@ func (m *Member) release(p *partition, held int) {
 	}
 }
 
-func (m *Member) pause(p *partition, why pauseReason) {
+func (m *member) pause(p *partition, why pauseReason) {
 	if p.pauses == 0 {
 		m.flow.toPause = append(m.flow.toPause, p.TopicPartition)
 	}
@@ -116,7 +116,7 @@ func (m *Member) pause(p *partition, why pauseReason) {
 	p.pauses |= why
 }
 
-func (m *Member) resume(p *partition, why pauseReason) {
+func (m *member) resume(p *partition, why pauseReason) {
 	if p.pauses == 0 {
 		return
 	}
@@ -128,20 +128,20 @@ func (m *Member) resume(p *partition, why pauseReason) {
 	}
 }
 
-func (m *Member) pauseAll(why pauseReason) {
+func (m *member) pauseAll(why pauseReason) {
 	for _, p := range m.parts {
 		m.pause(p, why)
 	}
 }
 
-func (m *Member) resumeAll(why pauseReason) {
+func (m *member) resumeAll(why pauseReason) {
 	for _, p := range m.parts {
 		m.resume(p, why)
 	}
 }
 
 // standing is the set of reasons for which a partition is paused as soon as it comes.
-func (m *Member) standing(tp TopicPartition) pauseReason {
+func (m *member) standing(tp TopicPartition) pauseReason {
 	var r pauseReason
 	if m.flow.paused {
 		r |= pausedByUser
@@ -156,7 +156,7 @@ func (m *Member) standing(tp TopicPartition) pauseReason {
 }
 
 // obey pauses or resumes as is now wished. It runs on the loop.
-func (m *Member) obey() {
+func (m *member) obey() {
 	now := m.shared.Wish.Load()
 	if now == m.flow.obeyed || m.stop.phase != working {
 		return
@@ -174,7 +174,7 @@ func (m *Member) obey() {
 }
 
 // nudged looks again at what the members share: partitions that waited for a handler of another life, and the circuit.
-func (m *Member) nudged() {
+func (m *member) nudged() {
 	now := time.Now()
 	m.followCircuit(now)
 	for _, p := range m.parts {
@@ -185,6 +185,6 @@ func (m *Member) nudged() {
 // pauseWish is whether the mapping is to be paused, which Pause and Resume write and the loops read. It counts how often that
 // changed, and is odd while it is to be paused: so a loop that looks late misses no change, and can say which of them has
 // taken effect.
-type Wish struct{ atomic.Uint64 }
+type pauseWish struct{ atomic.Uint64 }
 
-func (w *Wish) IsPaused() bool { return w.Load()%2 == 1 }
+func (w *pauseWish) IsPaused() bool { return w.Load()%2 == 1 }

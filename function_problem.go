@@ -26,7 +26,7 @@ func (inv *invocation) heed() {
 }
 
 // heardOfFunction begins and ends the conditions of what an invocation's end says of the function itself.
-func (m *Member) heardOfFunction(now time.Time, inv *invocation, v verdict.Verdict) {
+func (m *member) heardOfFunction(now time.Time, inv *invocation, v verdict.Verdict) {
 	if v.Outcome == verdict.Interrupted {
 		return
 	}
@@ -50,7 +50,7 @@ func (m *Member) heardOfFunction(now time.Time, inv *invocation, v verdict.Verdi
 
 // pauseAfter is how long a part waits after a failure: the mapping's own pause, or what a throttled other side asked for, up to
 // the longest that WithRetryBackoff allows.
-func (m *Member) pauseAfter(p *partition, inv *invocation, v verdict.Verdict) time.Duration {
+func (m *member) pauseAfter(p *partition, inv *invocation, v verdict.Verdict) time.Duration {
 	backoff := m.shared.Config.Backoff
 	after := backoff.After(p.failures, m.rng)
 	var pauser observe.Pauser

@@ -43,12 +43,12 @@ type view struct {
 	circuitOpen, due bool // due: a batch is
 }
 
-func (m *Member) view(now time.Time) view {
+func (m *member) view(now time.Time) view {
 	return view{now: now, circuitOpen: m.shared.Circuit.IsOpen(), due: m.pool.Due(now, m.settings.Limits)}
 }
 
 // head says which record blocks a partition, and what it waits for. It runs on the loop.
-func (m *Member) head(v view, p *partition, s *PartitionStatus) {
+func (m *member) head(v view, p *partition, s *PartitionStatus) {
 	h := &s.Head
 	h.WaitsFor, h.Since = m.waits(v, p)
 	if p.failures > 0 {
@@ -82,7 +82,7 @@ func recordBytes(r *event.KafkaRecord) int {
 }
 
 // waits says what a partition waits for, and since when. It runs on the loop.
-func (m *Member) waits(v view, p *partition) (Wait, time.Time) {
+func (m *member) waits(v view, p *partition) (Wait, time.Time) {
 	switch {
 	case p.phase == starting:
 		return observe.WaitStart, p.seenAt
@@ -118,7 +118,7 @@ func (m *Member) waits(v view, p *partition) (Wait, time.Time) {
 }
 
 // arrived is when the head of a partition with records came.
-func (m *Member) arrived(p *partition) time.Time {
+func (m *member) arrived(p *partition) time.Time {
 	if len(p.Work) > 0 {
 		return p.Work[0].Arrived
 	}
@@ -126,7 +126,7 @@ func (m *Member) arrived(p *partition) time.Time {
 }
 
 // waitsToBeFetched is waits for a partition of which nothing unresolved has been received.
-func (m *Member) waitsToBeFetched(p *partition) (Wait, time.Time) {
+func (m *member) waitsToBeFetched(p *partition) (Wait, time.Time) {
 	switch {
 	case p.end <= p.next:
 		return observe.WaitNone, time.Time{}
@@ -142,7 +142,7 @@ func (m *Member) waitsToBeFetched(p *partition) (Wait, time.Time) {
 }
 
 // slow are the invocations that run for far longer than others took. It runs on the loop.
-func (m *Member) slow(now time.Time) (list []SlowInvocation) {
+func (m *member) slow(now time.Time) (list []SlowInvocation) {
 	if len(m.flying) == 0 {
 		return nil
 	}
@@ -162,7 +162,7 @@ func (m *Member) slow(now time.Time) (list []SlowInvocation) {
 }
 
 // client returns the member's client, nil where it has ended, and the generation of its group, -1 where it is not known.
-func (m *Member) client() (consumer driver.Consumer, generation int32) {
+func (m *member) client() (consumer driver.Consumer, generation int32) {
 	generation = -1
 	m.do(func() { consumer, generation = m.consumer, m.consumer.Member().Generation })
 	return consumer, generation

@@ -13,7 +13,7 @@ import (
 
 // handOut makes what the handler gets of a batch. Of a first try that is what the client made, and the engine goes on with
 // a copy; of another one it is a copy of what the engine kept.
-func (m *Member) handOut(inv *invocation) map[string][]event.KafkaRecord {
+func (m *member) handOut(inv *invocation) map[string][]event.KafkaRecord {
 	records := make(map[string][]event.KafkaRecord, len(inv.parts))
 	for i := range inv.parts {
 		part := &inv.parts[i]

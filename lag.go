@@ -63,7 +63,7 @@ func (p *partition) ended(now time.Time, end int64, records bool) {
 func (p *partition) idle() bool { return p.end >= 0 && p.next >= p.end && p.pauses == 0 }
 
 // stalled reports whether no worker can help the partition now.
-func (m *Member) stalled(p *partition, now time.Time) bool {
+func (m *member) stalled(p *partition, now time.Time) bool {
 	return p.phase != running || p.pauses&(pausedByUser|pausedByBreaker) != 0 || p.leaderless && p.Buffered() == 0 ||
 		m.retry.Holds(&p.Lane) && p.At().After(now)
 }
@@ -91,11 +91,11 @@ func (r *Reading) Reset(now time.Time) {
 
 // Read adds what this member knows. failing says that the last lookup of ends did not succeed: what
 // the client merely goes on believing then counts as old as it is.
-func (m *Member) Read(now time.Time, r *Reading, failing bool) {
+func (m *member) Read(now time.Time, r *Reading, failing bool) {
 	m.do(func() { m.read(now, r, failing) })
 }
 
-func (m *Member) read(now time.Time, r *Reading, failing bool) {
+func (m *member) read(now time.Time, r *Reading, failing bool) {
 	r.Busy += len(m.flying)
 	for tp, p := range m.parts {
 		q := scaling.Partition{Topic: tp.Topic, Partition: tp.Partition, Lag: p.lag(), Blocked: m.stalled(p, now)}
@@ -140,11 +140,11 @@ type EndQuery struct {
 
 // WantEnds adds the partitions whose end nobody has confirmed since the last evaluation, and those that the client only
 // believes in, when that was longer ago than the lag interval.
-func (m *Member) WantEnds(now, since time.Time, q *EndQuery) {
+func (m *member) WantEnds(now, since time.Time, q *EndQuery) {
 	m.do(func() { m.wantEnds(now, since, q) })
 }
 
-func (m *Member) wantEnds(now, since time.Time, q *EndQuery) {
+func (m *member) wantEnds(now, since time.Time, q *EndQuery) {
 	if q.Consumer == nil {
 		q.Consumer = m.consumer
 	}
@@ -159,11 +159,11 @@ func (m *Member) wantEnds(now, since time.Time, q *EndQuery) {
 }
 
 // TakeEnds takes in the answers for this member's partitions, which were true when the question was put.
-func (m *Member) TakeEnds(asked time.Time, q *EndQuery, answers []driver.OffsetAnswer) {
+func (m *member) TakeEnds(asked time.Time, q *EndQuery, answers []driver.OffsetAnswer) {
 	m.do(func() { m.takeEnds(asked, q, answers) })
 }
 
-func (m *Member) takeEnds(asked time.Time, q *EndQuery, answers []driver.OffsetAnswer) {
+func (m *member) takeEnds(asked time.Time, q *EndQuery, answers []driver.OffsetAnswer) {
 	for i, a := range answers {
 		p := q.parts[i]
 		if m.parts[a.TopicPartition] != p || p.phase != running {

@@ -19,7 +19,7 @@ const (
 )
 
 // loop owns the member's state. It waits for nothing but its channels.
-func (m *Member) loop(ctx context.Context) error {
+func (m *member) loop(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	end := ctx.Done()
@@ -84,17 +84,17 @@ func (m *Member) loop(ctx context.Context) error {
 	return m.stop.fatal
 }
 
-func (m *Member) begin() { m.busySince.Store(time.Now().UnixNano()) }
+func (m *member) begin() { m.busySince.Store(time.Now().UnixNano()) }
 
 // at notes a time at which the loop has to look again.
-func (m *Member) at(t time.Time) {
+func (m *member) at(t time.Time) {
 	if m.wake.IsZero() || t.Before(m.wake) {
 		m.wake = t
 	}
 }
 
 // advance does everything that may be done now, and finds the next deadline.
-func (m *Member) advance(now time.Time) {
+func (m *member) advance(now time.Time) {
 	m.wake = time.Time{}
 	m.settings = m.shared.Current.Load()
 	m.obey()
@@ -120,7 +120,7 @@ func (m *Member) advance(now time.Time) {
 }
 
 // deliver takes in what a Poll brought.
-func (m *Member) deliver(now time.Time, d *intake.Delivery) {
+func (m *member) deliver(now time.Time, d *intake.Delivery) {
 	for i := range d.Runs {
 		run := &d.Runs[i]
 		p := m.parts[run.TopicPartition]
@@ -167,7 +167,7 @@ func (m *Member) deliver(now time.Time, d *intake.Delivery) {
 }
 
 // settle puts an idle partition where it waits: for its next try, or in the pool.
-func (m *Member) settle(p *partition, now time.Time) {
+func (m *member) settle(p *partition, now time.Time) {
 	if p.phase != running || p.inflight != nil || p.sending != nil || p.Waits() || p.pauses&pausedAlone != 0 || m.shared.Orphans.IsHeld(p.TopicPartition) {
 		return
 	}
@@ -180,7 +180,7 @@ func (m *Member) settle(p *partition, now time.Time) {
 }
 
 // unqueue takes a partition out of where it waits.
-func (m *Member) unqueue(p *partition) {
+func (m *member) unqueue(p *partition) {
 	switch {
 	case !p.Waits():
 	case m.pool.Holds(&p.Lane):
@@ -191,7 +191,7 @@ func (m *Member) unqueue(p *partition) {
 }
 
 // sourceError takes in what the client had to say.
-func (m *Member) sourceError(err *driver.Error) {
+func (m *member) sourceError(err *driver.Error) {
 	m.shared.Counters.PollErrors.Add(1)
 	info := m.shared.Conditions.Problem(OpPoll, err)
 	stands := m.stands(err, info)

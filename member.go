@@ -20,7 +20,7 @@ import (
 )
 
 // Config is what the options say to members.
-type Config struct {
+type memberConfig struct {
 	Driver            driver.Driver
 	StopTimeout       time.Duration
 	RevokeTimeout     time.Duration
@@ -34,8 +34,8 @@ type Config struct {
 }
 
 // core is what the members of one mapping share.
-type Shared struct {
-	Config  Config
+type core struct {
+	Config  memberConfig
 	Handler Handler
 	Log     *slog.Logger
 	Hooks   *hook.List
@@ -44,7 +44,7 @@ type Shared struct {
 	Stopping   stop.Process
 	Left       stop.Left
 	Calls      stop.Calls
-	Counters   Counters
+	Counters   counters
 	Meters     *meters
 	Budget     limit.Bytes
 	Workers    limit.Slots
@@ -53,13 +53,13 @@ type Shared struct {
 	// nudge has every member look again at what they share. It never waits.
 	Nudge  func()
 	copies batch.Copies
-	Wish   Wish
+	Wish   pauseWish
 	// PausedParts are partitions that are paused alone.
 	PausedParts PausedPartitions
 	// hasDestination: records given up go to outlet, which is there before the first member.
 	HasDestination bool
 	Outlet         atomic.Pointer[outlet]
-	Current        atomic.Pointer[Settings]
+	Current        atomic.Pointer[settings]
 	// Function, which an Update may change, uuid and bootstrap are the mapping's, as invocations show them.
 	Function        atomic.Pointer[string]
 	UUID, Bootstrap string
@@ -73,8 +73,8 @@ type Shared struct {
 
 // member is one member of the consumer group: a client, the goroutine that polls it, the loop that owns all state, a
 // goroutine for commits and some for looking up offsets, and the invocations. run starts and awaits them all.
-type Member struct {
-	shared   *Shared
+type member struct {
+	shared   *core
 	consumer driver.Consumer
 
 	in       chan message          // from the poll goroutine and the driver's Listener calls, in order
@@ -114,7 +114,7 @@ type Member struct {
 	pauseReported atomic.Uint64
 
 	// What follows the loop goroutine owns.
-	settings *Settings // the mapping's current ones, as last seen
+	settings *settings // the mapping's current ones, as last seen
 	parts    map[TopicPartition]*partition
 	pool     batch.Pool[*partition]
 	retry    batch.Queue[*partition] // by the time of the next try
@@ -155,8 +155,8 @@ const (
 	lost
 )
 
-func NewMember(c *Shared) *Member {
-	m := &Member{
+func newMember(c *core) *member {
+	m := &member{
 		shared:   c,
 		in:       make(chan message),
 		free:     make(chan *intake.Delivery, 2),
@@ -191,7 +191,7 @@ func NewMember(c *Shared) *Member {
 
 // run joins the group and works until ctx ends or the client fails for good. It returns when every goroutine that it
 // started has returned, or with a *StuckError.
-func (m *Member) Run(ctx context.Context, cfg driver.Config) error {
+func (m *member) Run(ctx context.Context, cfg driver.Config) error {
 	consumer, err := m.shared.Config.Driver.Open(cfg, listener{m})
 	if err != nil {
 		close(m.closed)
@@ -236,7 +236,7 @@ func (m *Member) Run(ctx context.Context, cfg driver.Config) error {
 }
 
 // pollLoop is the poll goroutine: the only one that calls Poll and Close.
-func (m *Member) pollLoop(ctx, background context.Context) error {
+func (m *member) pollLoop(ctx, background context.Context) error {
 	var fatal error
 	for ctx.Err() == nil && fatal == nil {
 		var d *intake.Delivery
@@ -278,7 +278,7 @@ func (m *Member) pollLoop(ctx, background context.Context) error {
 }
 
 // listener hands the driver's calls to the loop and waits for its answer.
-type listener struct{ m *Member }
+type listener struct{ m *member }
 
 func (l listener) Assigned(parts []TopicPartition) { l.tell(assigned, parts) }
 func (l listener) Revoked(parts []TopicPartition)  { l.tell(revoked, parts) }

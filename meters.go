@@ -82,13 +82,13 @@ func (m *meters) resolved(now time.Time, records []event.KafkaRecord, n int) {
 }
 
 // unsettled notes that the assignment changes, settled that everything assigned is started.
-func (m *Member) unsettled(now time.Time) {
+func (m *member) unsettled(now time.Time) {
 	if m.waiting.unsettled.IsZero() {
 		m.waiting.unsettled = now
 	}
 }
 
-func (m *Member) settled(now time.Time) {
+func (m *member) settled(now time.Time) {
 	if !m.waiting.unsettled.IsZero() {
 		m.shared.Meters.rebalance.Add(int64(now.Sub(m.waiting.unsettled)))
 		m.waiting.unsettled = time.Time{}

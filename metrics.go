@@ -3,7 +3,7 @@ package esm
 import "sync/atomic"
 
 // counters are the living Metrics, written from several goroutines.
-type Counters struct {
+type counters struct {
 	Polled, Filtered, WrongKind, Invoked, Failed, Dropped, Committed atomic.Int64
 	PollErrors, CommitErrors, InvokeErrors, Invokes, Throttles, Lost atomic.Int64
 	AbandonedCommits, Rebalances, Delivered, DeliveryErrors, Skipped atomic.Int64
@@ -15,7 +15,7 @@ type Counters struct {
 	MaxLag, SumLag, Pollers, Workers atomic.Int64
 }
 
-func (c *Counters) Snapshot() Metrics {
+func (c *counters) Snapshot() Metrics {
 	return Metrics{
 		PolledEventCount: c.Polled.Load(), FilteredOutEventCount: c.Filtered.Load(), WrongKindEventCount: c.WrongKind.Load(),
 		InvokedEventCount: c.Invoked.Load(), FailedInvokeEventCount: c.Failed.Load(), DroppedEventCount: c.Dropped.Load(), SkippedEventCount: c.Skipped.Load(),

@@ -23,7 +23,7 @@ type operation struct {
 	name  observe.Operation
 	tp    TopicPartition
 	p     *partition // owned by the loop, like what step does
-	step  func(m *Member, now time.Time, o *operation) (done bool, err error)
+	step  func(m *member, now time.Time, o *operation) (done bool, err error)
 	begun atomic.Bool // it cannot be taken back
 	// answer holds one.
 	answer chan error
@@ -38,7 +38,7 @@ func notAssigned(name observe.Operation, tp TopicPartition, why string) error {
 
 // carryOut gives an operation to the loop and waits for its answer; ErrNotHere where the partition is not this member's. It runs
 // on the caller's goroutine.
-func (m *Member) carryOut(o *operation) error {
+func (m *member) carryOut(o *operation) error {
 	o.answer = make(chan error, 1)
 	select {
 	case m.control <- func() { m.takeIn(o) }:
@@ -71,7 +71,7 @@ func (o *operation) outOfTime(cause error) error {
 }
 
 // takeIn takes an operation in for the partition's life of this moment. It runs on the loop.
-func (m *Member) takeIn(o *operation) {
+func (m *member) takeIn(o *operation) {
 	switch p := m.parts[o.tp]; {
 	case p == nil:
 		o.answer <- ErrNotHere
@@ -84,7 +84,7 @@ func (m *Member) takeIn(o *operation) {
 }
 
 // advanceOperations carries out what may be carried out by now. Those that wait look again whenever the loop does.
-func (m *Member) advanceOperations(now time.Time) {
+func (m *member) advanceOperations(now time.Time) {
 	if len(m.operations) == 0 {
 		return
 	}
@@ -108,7 +108,7 @@ func (m *Member) advanceOperations(now time.Time) {
 }
 
 // operated tells of what was done.
-func (c *Shared) operated(i OperationInfo) {
+func (c *core) operated(i OperationInfo) {
 	c.Log.Warn("asked for: "+string(i.Operation), "partition", i.TopicPartition.String(), "from", i.From, "to", i.To)
 	c.Hooks.Operation(i)
 }

@@ -52,8 +52,8 @@ func (s *PausedPartitions) has(tp TopicPartition) bool {
 }
 
 // PausePartition is Runner.PausePartition.
-func (m *Member) PausePartition(ctx context.Context, tp TopicPartition) error {
-	return m.carryOut(&operation{ctx: ctx, name: observe.OperationPausePartition, tp: tp, step: func(m *Member, now time.Time, o *operation) (done bool, err error) {
+func (m *member) PausePartition(ctx context.Context, tp TopicPartition) error {
+	return m.carryOut(&operation{ctx: ctx, name: observe.OperationPausePartition, tp: tp, step: func(m *member, now time.Time, o *operation) (done bool, err error) {
 		o.begun.Store(true)
 		if m.shared.PausedParts.add(tp) {
 			m.obeyPartitions(now)
@@ -64,7 +64,7 @@ func (m *Member) PausePartition(ctx context.Context, tp TopicPartition) error {
 }
 
 // resumePartition ends the wish, and reports whether there was one. Loops follow it.
-func (c *Shared) resumePartition(tp TopicPartition) (was bool) {
+func (c *core) resumePartition(tp TopicPartition) (was bool) {
 	if was = c.PausedParts.remove(tp); was {
 		c.operated(OperationInfo{TopicPartition: tp, Operation: observe.OperationResumePartition, From: -1, To: -1})
 	}
@@ -72,15 +72,15 @@ func (c *Shared) resumePartition(tp TopicPartition) (was bool) {
 }
 
 // FollowPartition waits until the loop has seen what is wished of a partition.
-func (m *Member) FollowPartition(ctx context.Context, tp TopicPartition) error {
-	return m.carryOut(&operation{ctx: ctx, name: observe.OperationResumePartition, tp: tp, step: func(m *Member, now time.Time, _ *operation) (done bool, err error) {
+func (m *member) FollowPartition(ctx context.Context, tp TopicPartition) error {
+	return m.carryOut(&operation{ctx: ctx, name: observe.OperationResumePartition, tp: tp, step: func(m *member, now time.Time, _ *operation) (done bool, err error) {
 		m.obeyPartitions(now)
 		return true, nil
 	}})
 }
 
 // obeyPartitions pauses and resumes single partitions as is now wished. It runs on the loop.
-func (m *Member) obeyPartitions(now time.Time) {
+func (m *member) obeyPartitions(now time.Time) {
 	version := m.shared.PausedParts.version.Load()
 	if version == m.flow.obeyedParts || m.stop.phase != working {
 		return
@@ -99,7 +99,7 @@ func (m *Member) obeyPartitions(now time.Time) {
 }
 
 // retryAt sets a partition down for its next try.
-func (m *Member) retryAt(p *partition, at time.Time) {
+func (m *member) retryAt(p *partition, at time.Time) {
 	if p.pauses&pausedAlone == 0 { // else it is tried when it is resumed
 		m.retry.Add(&p.Lane, at)
 	}

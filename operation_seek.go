@@ -17,7 +17,7 @@ type seek struct {
 }
 
 // Seek is Runner.Seek.
-func (m *Member) Seek(ctx context.Context, tp TopicPartition, to LogPosition) (offset int64, err error) {
+func (m *member) Seek(ctx context.Context, tp TopicPartition, to LogPosition) (offset int64, err error) {
 	s := &seek{to: to}
 	if err := m.carryOut(&operation{ctx: ctx, name: observe.OperationSeek, tp: tp, step: s.step}); err != nil {
 		return -1, err
@@ -26,7 +26,7 @@ func (m *Member) Seek(ctx context.Context, tp TopicPartition, to LogPosition) (o
 }
 
 // step runs on the loop.
-func (s *seek) step(m *Member, now time.Time, o *operation) (done bool, err error) {
+func (s *seek) step(m *member, now time.Time, o *operation) (done bool, err error) {
 	p, q := o.p, &s.question
 	switch {
 	case o.begun.Load():

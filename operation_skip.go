@@ -13,12 +13,12 @@ import (
 type skip struct{ offset int64 }
 
 // Skip is Runner.Skip.
-func (m *Member) Skip(ctx context.Context, tp TopicPartition, offset int64) error {
+func (m *member) Skip(ctx context.Context, tp TopicPartition, offset int64) error {
 	return m.carryOut(&operation{ctx: ctx, name: observe.OperationSkip, tp: tp, step: (&skip{offset}).step})
 }
 
 // step runs on the loop.
-func (s *skip) step(m *Member, now time.Time, o *operation) (done bool, err error) {
+func (s *skip) step(m *member, now time.Time, o *operation) (done bool, err error) {
 	p := o.p
 	if o.begun.Load() {
 		return p.committed > s.offset, nil
@@ -42,7 +42,7 @@ func (s *skip) step(m *Member, now time.Time, o *operation) (done bool, err erro
 
 // dropHead gives up the first unresolved record of a partition that is not in flight, since somebody asked for it; false where
 // a stop did not wait for the hook that is told of it.
-func (m *Member) dropHead(now time.Time, p *partition) (told bool) {
+func (m *member) dropHead(now time.Time, p *partition) (told bool) {
 	sent := p.sending
 	m.forsake(p)
 	m.unqueue(p)

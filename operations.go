@@ -24,14 +24,14 @@ const operationTimeout = 30 * time.Second
 // end of Run; where another process is assigned the partition meanwhile, that one reads it. A partition that is paused is
 // left as it is.
 func (r *Runner) PausePartition(ctx context.Context, tp TopicPartition) error {
-	return r.ask(ctx, observe.OperationPausePartition, tp, func(ctx context.Context, m *Member) error { return m.PausePartition(ctx, tp) })
+	return r.ask(ctx, observe.OperationPausePartition, tp, func(ctx context.Context, m *member) error { return m.PausePartition(ctx, tp) })
 }
 
 // ResumePartition ends a PausePartition, of a partition that has gone to another process too. One that is not paused is left as it
 // is.
 func (r *Runner) ResumePartition(ctx context.Context, tp TopicPartition) error {
 	was := r.shared.resumePartition(tp)
-	err := r.ask(ctx, observe.OperationResumePartition, tp, func(ctx context.Context, m *Member) error { return m.FollowPartition(ctx, tp) })
+	err := r.ask(ctx, observe.OperationResumePartition, tp, func(ctx context.Context, m *member) error { return m.FollowPartition(ctx, tp) })
 	if was && errors.Is(err, ErrNotAssigned) {
 		return nil
 	}
@@ -50,7 +50,7 @@ func (r *Runner) Seek(ctx context.Context, tp TopicPartition, to LogPosition) (o
 	if n, ok := to.Offset(); to == (LogPosition{}) || ok && n < 0 {
 		return -1, fmt.Errorf("esm: Seek(%s, %v): the position names no place: use ToEarliest, ToLatest, ToTime, or ToOffset of 0 or more", tp, to)
 	}
-	err = r.ask(ctx, observe.OperationSeek, tp, func(ctx context.Context, m *Member) (err error) {
+	err = r.ask(ctx, observe.OperationSeek, tp, func(ctx context.Context, m *member) (err error) {
 		offset, err = m.Seek(ctx, tp, to)
 		return err
 	})
@@ -69,11 +69,11 @@ func (r *Runner) Seek(ctx context.Context, tp TopicPartition, to LogPosition) (o
 // Its errors: *PositionError where the partition stands elsewhere, or no record has come; ErrNotAssigned; ErrOperationPending,
 // and the context's.
 func (r *Runner) Skip(ctx context.Context, tp TopicPartition, offset int64) error {
-	return r.ask(ctx, observe.OperationSkip, tp, func(ctx context.Context, m *Member) error { return m.Skip(ctx, tp, offset) })
+	return r.ask(ctx, observe.OperationSkip, tp, func(ctx context.Context, m *member) error { return m.Skip(ctx, tp, offset) })
 }
 
 // ask finds the member that holds a partition.
-func (r *Runner) ask(ctx context.Context, name observe.Operation, tp TopicPartition, f func(context.Context, *Member) error) error {
+func (r *Runner) ask(ctx context.Context, name observe.Operation, tp TopicPartition, f func(context.Context, *member) error) error {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
 	for _, p := range r.roster.list() {

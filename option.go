@@ -107,8 +107,8 @@ func (o *options) check(ok bool, name string, value any, want string) {
 }
 
 // config is what they say to members.
-func (o *options) config() Config {
-	return Config{Driver: o.driver, StopTimeout: o.stopTimeout, RevokeTimeout: o.revokeTimeout, InvocationTimeout: o.invocationTimeout,
+func (o *options) config() memberConfig {
+	return memberConfig{Driver: o.driver, StopTimeout: o.stopTimeout, RevokeTimeout: o.revokeTimeout, InvocationTimeout: o.invocationTimeout,
 		LagInterval: o.lagInterval, CommitInterval: o.commitInterval, Backoff: o.backoff, Cooldown: o.breaker.Cooldown, Seed: o.seed, HeadKeys: o.headKeys}
 }
 

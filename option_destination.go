@@ -51,7 +51,7 @@ func (o *options) checkDestination(m Mapping) error {
 
 // limitRetries makes infinite retries finite where there is a destination, as mapping.WithDefaults does for one that the
 // mapping names.
-func (o *options) limitRetries(s *Settings) {
+func (o *options) limitRetries(s *settings) {
 	if o.destination != nil && s.Retry.MaximumRetryAttempts < 0 {
 		s.Retry.MaximumRetryAttempts = destination.MaximumRetryAttempts
 	}

@@ -21,7 +21,7 @@ func WithBufferBytes(n int) Option {
 
 // warnOf warns of limits that cannot both be met: a batch that has no room in the budget even when its records are empty is
 // sent when the budget is full.
-func (o *options) warnOf(s *Settings) {
+func (o *options) warnOf(s *settings) {
 	if need := s.BatchSize * batch.RecordWeight; need > o.bufferBytes {
 		o.logger.Warn("WithBufferBytes has no room for BatchSize records: batches are sent when the buffer is full",
 			"BatchSize", s.BatchSize, "bufferBytes", o.bufferBytes, "need", need)

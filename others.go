@@ -14,7 +14,7 @@ const othersAfter = time.Minute
 
 // checkOthers has the group's commits looked at for those of another mapping: a while after each assignment, and with each
 // refresh.
-func (m *Member) checkOthers(now time.Time) {
+func (m *member) checkOthers(now time.Time) {
 	if m.lookups.nextOthers.IsZero() || m.settings.Fingerprint == "" {
 		return
 	}
@@ -27,7 +27,7 @@ func (m *Member) checkOthers(now time.Time) {
 }
 
 // foundOthers says once, for each mapping that is not this one, that it reads in the same group.
-func (m *Member) foundOthers(others []string) {
+func (m *member) foundOthers(others []string) {
 	for _, other := range others {
 		if other == m.settings.Fingerprint || m.lookups.others[other] {
 			continue

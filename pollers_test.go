@@ -32,7 +32,7 @@ func wishing(n int) *wish {
 }
 
 // polling are settings with a range of pollers.
-func polling(minimum, maximum int) *Settings {
+func polling(minimum, maximum int) *settings {
 	s := small()
 	s.MinimumPollers, s.MaximumPollers = minimum, maximum
 	return s
@@ -491,7 +491,7 @@ func TestPollersModel(t *testing.T) {
 
 // On the way from one member to another partitions are nobody's: a decision that counts them then changes no poller.
 func TestPollersStayInARebalance(t *testing.T) {
-	c := new(Shared)
+	c := new(core)
 	f := &fleet{r: &Runner{shared: c}}
 	now := time.Unix(1000, 0)
 	decided := func(after time.Duration) int {
@@ -516,7 +516,7 @@ func TestPollersStayInARebalance(t *testing.T) {
 		}
 	}
 	c.Counters.Rebalances.Add(1)
-	f.r.roster.add(&poller{member: &Member{ready: make(chan struct{})}})
+	f.r.roster.add(&poller{member: &member{ready: make(chan struct{})}})
 	if got := f.settled(now.Add(time.Hour)); got {
 		t.Error("settled while a member is joining")
 	}

@@ -10,7 +10,7 @@ import (
 
 // answered takes in the answer to a lookup, for the partitions that still live: an answer belongs to the assignment that
 // it was asked in.
-func (m *Member) answered(now time.Time, l lookup) {
+func (m *member) answered(now time.Time, l lookup) {
 	m.lookups.underWay--
 	if l.Kind == start.Seek {
 		l.seek.question = l.Question // the operation goes on, or says what is wrong
@@ -92,7 +92,7 @@ func (l *lookups) again(failed lookup, parts []*partition, after time.Time) {
 
 // startFound takes in where a partition starts. A start that the group has not yet is committed before anything of the partition
 // is delivered, so that it is decided once for the whole group, whoever reads on from it.
-func (m *Member) startFound(now time.Time, p *partition, f *start.Answer) {
+func (m *member) startFound(now time.Time, p *partition, f *start.Answer) {
 	if p.phase != starting || p.found != nil {
 		return
 	}
@@ -106,7 +106,7 @@ func (m *Member) startFound(now time.Time, p *partition, f *start.Answer) {
 }
 
 // launch lets a partition run from its start.
-func (m *Member) launch(now time.Time, p *partition, f *start.Answer) {
+func (m *member) launch(now time.Time, p *partition, f *start.Answer) {
 	if p.phase != starting {
 		return
 	}
@@ -121,7 +121,7 @@ func (m *Member) launch(now time.Time, p *partition, f *start.Answer) {
 }
 
 // startAt tells the client where to read a partition on.
-func (m *Member) startAt(p *partition, offset int64, leaderEpoch int32) {
+func (m *member) startAt(p *partition, offset int64, leaderEpoch int32) {
 	m.troubles.Started(p.TopicPartition)
 	m.flow.epochs++
 	p.epoch, p.next, p.readEpoch = m.flow.epochs, offset, leaderEpoch
@@ -129,7 +129,7 @@ func (m *Member) startAt(p *partition, offset int64, leaderEpoch int32) {
 }
 
 // announce closes Ready when every partition of the first assignment is started.
-func (m *Member) announce() {
+func (m *member) announce() {
 	for _, p := range m.parts {
 		if p.phase == starting {
 			return
@@ -145,7 +145,7 @@ const movesAtOnce = 3
 
 // relocate goes on elsewhere when a position does not exist any more, or not yet, or, where to says where, when the log was
 // cut below it and has grown again.
-func (m *Member) relocate(now time.Time, tp TopicPartition, from, to int64) {
+func (m *member) relocate(now time.Time, tp TopicPartition, from, to int64) {
 	p := m.parts[tp]
 	if p == nil || p.phase != running || p.moving {
 		return
@@ -172,7 +172,7 @@ func (m *Member) relocate(now time.Time, tp TopicPartition, from, to int64) {
 
 // move goes on at the offset found: the log's start when retention passed the position, and what was received before
 // stays and is handled; its end, or where it parts from what was read, when the log was cut.
-func (m *Member) move(now time.Time, p *partition, from int64, f start.Answer) {
+func (m *member) move(now time.Time, p *partition, from int64, f start.Answer) {
 	p.moving = false
 	if p.phase != running {
 		return
@@ -211,7 +211,7 @@ func (m *Member) move(now time.Time, p *partition, from int64, f start.Answer) {
 	m.offsetsLost(info, p.Key)
 }
 
-func (m *Member) offsetsLost(info OffsetsLostInfo, key string) {
+func (m *member) offsetsLost(info OffsetsLostInfo, key string) {
 	if info.Why == "" {
 		return
 	}
@@ -221,7 +221,7 @@ func (m *Member) offsetsLost(info OffsetsLostInfo, key string) {
 
 // renew ends a partition's life here and begins another within the same assignment. The client keeps its pauses, so what
 // the old life alone was paused for ends with it.
-func (m *Member) renew(p *partition) *partition {
+func (m *member) renew(p *partition) *partition {
 	m.resume(p, pausedByBudget)
 	m.remove(p)
 	q := m.admit(p.TopicPartition)
@@ -231,7 +231,7 @@ func (m *Member) renew(p *partition) *partition {
 
 // reportedAnew takes in the client's word that a topic was deleted and made again, for which it holds the partitions. The
 // engine decides: it may have noticed by itself, and gone on with the new topic already.
-func (m *Member) reportedAnew(topic string) {
+func (m *member) reportedAnew(topic string) {
 	l := lookup{Question: start.Question{Kind: start.IDs}, reported: true}
 	for _, p := range m.running() {
 		if p.Topic == topic {
@@ -245,7 +245,7 @@ func (m *Member) reportedAnew(topic string) {
 
 // compareIDs begins anew with the partitions whose topic is not the one that they were started with, and returns those of
 // which it is not known.
-func (m *Member) compareIDs(l *lookup) (unknown []*partition) {
+func (m *member) compareIDs(l *lookup) (unknown []*partition) {
 	var old []*partition
 	for i, p := range l.parts {
 		if !p.alive || p.phase != running {
@@ -272,7 +272,7 @@ func (m *Member) compareIDs(l *lookup) (unknown []*partition) {
 
 // recreated begins anew with partitions whose topic was deleted and made again: what is known of it, and what is in
 // flight, belongs to another log.
-func (m *Member) recreated(olds []*partition) {
+func (m *member) recreated(olds []*partition) {
 	l := lookup{Question: start.Question{Kind: start.Begin}}
 	for _, old := range olds {
 		info := OffsetsLostInfo{TopicPartition: old.TopicPartition, From: old.next, Lost: max(0, old.next-old.position()), Why: "topic recreated"}

@@ -14,7 +14,7 @@ import (
 
 // Runner runs one mapping. Make it with New, run it once with Run; all its methods are safe for concurrent use.
 type Runner struct {
-	shared  *Shared
+	shared  *core
 	opts    *options
 	roster  roster
 	mapping Mapping
@@ -45,11 +45,11 @@ type Runner struct {
 type identity struct{ uuid, functionName, bootstrap string }
 
 // newRunner puts a Runner together; New has validated everything.
-func newRunner(o *options, h Handler, s *Settings, client driver.Config, id identity) *Runner {
+func newRunner(o *options, h Handler, s *settings, client driver.Config, id identity) *Runner {
 	for _, v := range slices.Backward(o.middleware) {
 		h = v(h)
 	}
-	c := &Shared{Config: o.config(), Handler: h, Log: o.logger, Hooks: hook.NewList(o.hooks), Meters: newMeters(), UUID: id.uuid, Bootstrap: id.bootstrap,
+	c := &core{Config: o.config(), Handler: h, Log: o.logger, Hooks: hook.NewList(o.hooks), Meters: newMeters(), UUID: id.uuid, Bootstrap: id.bootstrap,
 		Cluster: start.Fingerprint(id.bootstrap), Group: client.GroupID}
 	c.Current.Store(s)
 	c.Budget.Limit.Store(int64(o.bufferBytes))

@@ -102,7 +102,7 @@ func sleep(d time.Duration) {
 	synctest.Wait()
 }
 
-func small() *Settings {
+func small() *settings {
 	s := defaults()
 	s.BatchSize, s.Window = 10, 0
 	return s

@@ -10,7 +10,7 @@ import (
 )
 
 // settings are what the engine reads of a mapping: immutable, and replaced whole by Update.
-type Settings struct {
+type settings struct {
 	batch.Limits
 	Retry  verdict.Policy
 	MaxAge time.Duration // 0 = no limit

@@ -18,10 +18,10 @@ const (
 )
 
 // settingsOf reads a mapping that is valid.
-func settingsOf(m Mapping) *Settings {
+func settingsOf(m Mapping) *settings {
 	m = m.WithDefaults()
 	e := event.KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: bootstrap(m)}
-	s := &Settings{
+	s := &settings{
 		Limits: batch.Limits{BatchSize: m.BatchSize, Window: defaultWindow, Payload: payloadLimit, Envelope: size.Envelope(e)},
 		Retry:  verdict.Policy{MaximumRetryAttempts: -1, Bisect: m.BisectBatchOnFunctionError, Partial: len(m.FunctionResponseTypes) > 0},
 	}

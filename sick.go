@@ -13,7 +13,7 @@ const (
 )
 
 // sick says what of one member has lasted too long.
-func (m *Member) Sick(now time.Time) (since time.Time, what string) {
+func (m *member) Sick(now time.Time) (since time.Time, what string) {
 	for _, check := range []struct {
 		bound time.Duration
 		at    int64
@@ -31,7 +31,7 @@ func (m *Member) Sick(now time.Time) (since time.Time, what string) {
 }
 
 // Blocked names what keeps the member's stop from ending.
-func (m *Member) Blocked() (list []StuckCall) {
+func (m *member) Blocked() (list []StuckCall) {
 	for _, x := range []struct {
 		op   Op
 		what string

@@ -33,7 +33,7 @@ type halfSnapshot struct {
 }
 
 // beginSnapshot begins one.
-func (m *Member) beginSnapshot(now time.Time) {
+func (m *member) beginSnapshot(now time.Time) {
 	m.taking.Snapshot = &Snapshot{at: now, inFlight: len(m.flying), slow: m.slow(now), heard: make(chan struct{})}
 	for _, p := range m.parts {
 		m.taking.left = append(m.taking.left, p)
@@ -41,7 +41,7 @@ func (m *Member) beginSnapshot(now time.Time) {
 }
 
 // readPortion reads some of the partitions; true when that were the last.
-func (m *Member) readPortion(now time.Time, most int) bool {
+func (m *member) readPortion(now time.Time, most int) bool {
 	t := &m.taking
 	n := min(len(t.left), most)
 	if n > 0 {
@@ -61,14 +61,14 @@ func (m *Member) readPortion(now time.Time, most int) bool {
 }
 
 // publish publishes a snapshot of now. It runs on the loop.
-func (m *Member) publish(now time.Time) {
+func (m *member) publish(now time.Time) {
 	m.taking = halfSnapshot{}
 	m.beginSnapshot(now)
 	m.readPortion(now, len(m.taking.left))
 	m.publishTaken()
 }
 
-func (m *Member) publishTaken() {
+func (m *member) publishTaken() {
 	s := m.taking.Snapshot
 	m.taking = halfSnapshot{left: m.taking.left[:0]}
 	m.wanted.Store(false)
@@ -78,7 +78,7 @@ func (m *Member) publishTaken() {
 }
 
 // advanceSnapshot takes a snapshot when somebody asked for one and the last is old enough. It runs on the loop.
-func (m *Member) advanceSnapshot(now time.Time) {
+func (m *member) advanceSnapshot(now time.Time) {
 	if m.taking.Snapshot == nil {
 		if !m.wanted.Load() {
 			return
@@ -99,7 +99,7 @@ func (m *Member) advanceSnapshot(now time.Time) {
 // Snapshot returns what the loop knows: of this moment, or not older than snapshotInterval, unless the loop is busy with
 // something that takes longer than snapshotPatience, or waits for a hook: then it is the last one there is. It never waits for a
 // hook, so a hook may call it.
-func (m *Member) Snapshot() *Snapshot {
+func (m *member) Snapshot() *Snapshot {
 	s := m.published.Load()
 	if time.Since(s.at) < snapshotInterval {
 		return s

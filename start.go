@@ -41,7 +41,7 @@ type lookups struct {
 }
 
 // lookupLoop is a lookup goroutine.
-func (m *Member) lookupLoop(ctx context.Context) {
+func (m *member) lookupLoop(ctx context.Context) {
 	asker := start.Asker{Consumer: m.consumer, Census: &m.shared.census, Cluster: m.shared.Cluster,
 		Fingerprint: func() string { return m.shared.Current.Load().Fingerprint }}
 	for {
@@ -64,7 +64,7 @@ func (m *Member) lookupLoop(ctx context.Context) {
 }
 
 // lookupPause is how long to wait before a lookup's nth try after the first.
-func (m *Member) lookupPause(n int) time.Duration {
+func (m *member) lookupPause(n int) time.Duration {
 	return limit.Backoff{First: 100 * time.Millisecond, Most: 5 * time.Second}.After(n, m.rng)
 }
 
@@ -72,7 +72,7 @@ func (m *Member) lookupPause(n int) time.Duration {
 func (l *lookups) add(one lookup) { l.queued = append(l.queued, one) }
 
 // advanceLookups hands the lookups that may begin to their goroutines.
-func (m *Member) advanceLookups(now time.Time) {
+func (m *member) advanceLookups(now time.Time) {
 	if m.stop.phase != working {
 		return
 	}
@@ -99,7 +99,7 @@ func (m *Member) advanceLookups(now time.Time) {
 }
 
 // name writes down for a lookup's goroutine what it needs to know; false when none of its partitions lives any more.
-func (m *Member) name(l *lookup) bool {
+func (m *member) name(l *lookup) bool {
 	l.Start = m.settings.Start
 	if l.Kind == start.Topics {
 		return true
@@ -118,7 +118,7 @@ func (m *Member) name(l *lookup) bool {
 }
 
 // checkTopics asks now and then whether topics were deleted and made again.
-func (m *Member) checkTopics(now time.Time) {
+func (m *member) checkTopics(now time.Time) {
 	if m.shared.Config.LagInterval <= 0 || !m.shared.Config.Driver.Features().TopicIDs {
 		return
 	}
@@ -137,7 +137,7 @@ func (m *Member) checkTopics(now time.Time) {
 }
 
 // running are the partitions that are fetched and handled.
-func (m *Member) running() (parts []*partition) {
+func (m *member) running() (parts []*partition) {
 	for _, p := range m.parts {
 		if p.phase == running {
 			parts = append(parts, p)

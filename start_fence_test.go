@@ -219,7 +219,7 @@ func TestTruncatedLogThatGrewAgain(t *testing.T) {
 func TestAnswersForDeadPartitionsAreNotTakenIn(t *testing.T) {
 	inBubble(t, "one fence at a time", func(t *testing.T) {
 		b := membroker.NewBroker(t)
-		m := NewMember(newRig(t, b, startingAt(driver.AtEnd), nil).runner.shared)
+		m := newMember(newRig(t, b, startingAt(driver.AtEnd), nil).runner.shared)
 		tp := TopicPartition{Topic: "t"}
 		answer := func(p *partition) lookup {
 			m.lookups.underWay++

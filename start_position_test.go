@@ -37,7 +37,7 @@ func (r *rig) seen(partition int32) string {
 	return briefRecords(all)
 }
 
-func startingAt(at driver.OffsetAt) *Settings {
+func startingAt(at driver.OffsetAt) *settings {
 	s := defaults()
 	s.Start.At = at
 	return s

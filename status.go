@@ -3,7 +3,7 @@ package esm
 import "time"
 
 // partitionStatus fills in how a partition stands. It runs on the loop.
-func (m *Member) partitionStatus(v view, p *partition, s *PartitionStatus) {
+func (m *member) partitionStatus(v view, p *partition, s *PartitionStatus) {
 	*s = PartitionStatus{
 		TopicPartition: p.TopicPartition, Position: -1, Received: p.next, Committed: p.committed, End: p.end, Lag: p.offsetLag(), EndSeen: p.seenAt, OldestAge: p.age(v.now),
 		Buffered: p.Buffered(), Starting: p.phase == starting, Draining: p.phase == draining, Paused: p.pauses.String(),

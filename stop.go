@@ -33,7 +33,7 @@ const (
 )
 
 // fail begins a stop with the client's last word.
-func (m *Member) fail(err error) {
+func (m *member) fail(err error) {
 	if m.stop.fatal == nil {
 		m.stop.fatal = &SourceError{Op: string(OpPoll), Err: err}
 	}
@@ -44,7 +44,7 @@ func (m *Member) fail(err error) {
 
 // beginStop ends the intake. A surplus member, which others take the place of, is as a rebalance that takes away all that
 // it has.
-func (m *Member) beginStop(now time.Time, surplus bool) {
+func (m *member) beginStop(now time.Time, surplus bool) {
 	if m.stop.phase != working {
 		return
 	}
@@ -81,7 +81,7 @@ func (s *stopState) hasten(now, by time.Time) {
 }
 
 // advanceStop moves a stop on as far as it goes.
-func (m *Member) advanceStop(now time.Time) {
+func (m *member) advanceStop(now time.Time) {
 	s := &m.stop
 	if s.phase != working {
 		s.hasten(now, m.shared.Stopping.MemberBy())
@@ -139,13 +139,13 @@ func (m *Member) advanceStop(now time.Time) {
 }
 
 // closeSlack is how much longer than the client's Close may take it is waited for: it returns at the end of its context.
-func (m *Member) closeSlack() time.Duration {
+func (m *member) closeSlack() time.Duration {
 	all, _ := stop.Bound(m.shared.Config.StopTimeout)
 	return all / 100
 }
 
 // abandon leaves an invocation behind: what it does later means nothing.
-func (m *Member) abandon(inv *invocation) {
+func (m *member) abandon(inv *invocation) {
 	h := StuckHandler{Partitions: ranges(inv.parts), Since: inv.started}
 	m.shared.Left.Handler(inv, h)
 	m.shared.Log.Error("a handler ignores the end of its context and is left behind", "partitions", h.Partitions, "since", h.Since)
@@ -157,7 +157,7 @@ func (m *Member) abandon(inv *invocation) {
 }
 
 // uncommitted notes that a stop goes on without a commit of what was handled.
-func (m *Member) uncommitted(now time.Time) {
+func (m *member) uncommitted(now time.Time) {
 	call := StuckCall{Op: OpCommit, Since: now, Err: errors.New("records that were handled are not committed: they will be delivered again")}
 	if m.commits.underWay != nil {
 		call.Since = m.commits.underWay.began
@@ -173,7 +173,7 @@ func (m *Member) uncommitted(now time.Time) {
 }
 
 // clientStuck notes that the poll goroutine does not come back from the client.
-func (m *Member) clientStuck() {
+func (m *member) clientStuck() {
 	call := StuckCall{Op: OpClose, Since: time.Now()}
 	if at := m.closeBegan.Load(); at != 0 {
 		call.Since = time.Unix(0, at)
@@ -186,7 +186,7 @@ func (m *Member) clientStuck() {
 
 // pollEnded takes in the end of the poll goroutine: the client is closed, and no goroutine is left behind of ours. Where it
 // did not leave the group in order nothing is lost by that: the group finds out by itself.
-func (m *Member) pollEnded(err error) {
+func (m *member) pollEnded(err error) {
 	if err != nil {
 		m.shared.Log.Warn("the group was not left in order; it notices after the session timeout", "err", err)
 	}
@@ -194,7 +194,7 @@ func (m *Member) pollEnded(err error) {
 }
 
 // anyDirty reports whether a partition has something to commit.
-func (m *Member) anyDirty() bool {
+func (m *member) anyDirty() bool {
 	for _, p := range m.parts {
 		if p.dirty() {
 			return true

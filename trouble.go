@@ -18,7 +18,7 @@ const (
 )
 
 // reads reports whether a partition of a topic is this member's.
-func (m *Member) reads(topic string) bool {
+func (m *member) reads(topic string) bool {
 	for tp := range m.parts {
 		if tp.Topic == topic {
 			return true
@@ -28,12 +28,12 @@ func (m *Member) reads(topic string) bool {
 }
 
 // lookupsFail reports whether a lookup that failed is to be tried again.
-func (m *Member) lookupsFail() bool {
+func (m *member) lookupsFail() bool {
 	return m.lookups.checkFailed || m.lookups.underWay > 0 || len(m.commits.begun) > 0 && m.commits.errors > 0 || slices.ContainsFunc(m.lookups.queued, func(l lookup) bool { return l.Tries > 0 })
 }
 
 // advanceConditions ends the conditions that nobody needs any more, and looks whether memory has been full for long.
-func (m *Member) advanceConditions(now time.Time) {
+func (m *member) advanceConditions(now time.Time) {
 	if m.commits.errors > 0 && m.commits.underWay == nil && !m.anyDirty() {
 		m.commits.errors = 0
 		m.troubles.Committed() // what was refused went with its partition, or was committed by another way
@@ -62,7 +62,7 @@ func (m *Member) advanceConditions(now time.Time) {
 
 // Probe asks the brokers whether what a client said once still holds: that they, or a topic, cannot be reached. The leaders of
 // all of the member's partitions have to answer. named are the topics that the mapping names.
-func (m *Member) Probe(ctx context.Context, named []string) {
+func (m *member) Probe(ctx context.Context, named []string) {
 	if !m.troubles.Has(probed) {
 		return
 	}
@@ -121,7 +121,7 @@ func probed(c *Condition) bool {
 }
 
 // stands takes in what the client said; it reports whether that is a condition that stands until something ends it.
-func (m *Member) stands(err *driver.Error, info ErrorInfo) bool {
+func (m *member) stands(err *driver.Error, info ErrorInfo) bool {
 	switch {
 	case err.Kind == driver.KindOffsetOutOfRange, err.Kind == driver.KindTruncated, err.Kind == driver.KindTopicRecreated:
 		return false // what follows is ours to do
