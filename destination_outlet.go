@@ -154,11 +154,11 @@ func (r *Runner) deliveryChanged(out *outlet, err error) {
 }
 
 // deliveryEnded takes in that a failure is on its way no more.
-func (s *core) deliveryEnded(out *outlet) {
+func (c *core) deliveryEnded(out *outlet) {
 	out.mu.Lock()
 	defer out.mu.Unlock()
 	if out.sender.Status().Failing == 0 {
-		s.Conditions.DestinationWell(condition.KindDelivery)
+		c.Conditions.DestinationWell(condition.KindDelivery)
 	}
 }
 

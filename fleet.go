@@ -276,7 +276,7 @@ func (f *fleet) follow(pollers int) {
 		if n > pollers && !p.leaving {
 			n--
 			p.leaving = true
-			p.leave(ErrSurplus)
+			p.leave(errSurplus)
 		}
 	}
 }

@@ -216,7 +216,7 @@ func BenchmarkStatus(b *testing.B) {
 		cpu(b, func(b *testing.B) {
 			m.do(func() {
 				for range b.N {
-					if m.taking.Snapshot == nil {
+					if m.taking.snapshot == nil {
 						m.beginSnapshot(time.Now())
 					}
 					if m.readPortion(time.Now(), snapshotPortion) {
@@ -288,7 +288,7 @@ func TestWhoBlocks(t *testing.T) {
 			if want := map[bool]string{true: string(key)}[shown]; p.Head.Key != want {
 				t.Errorf("key %q", p.Head.Key)
 			}
-			if p.Head.Bytes != len(key)+len("secret value")+3 || p.Head.Tries < 2 || p.Head.FirstError != first || p.LastError != last || p.Position != 0 {
+			if p.Head.Bytes != len(key)+len("secret value")+3 || p.Head.Tries < 2 || !errors.Is(p.Head.FirstError, first) || !errors.Is(p.LastError, last) || p.Position != 0 {
 				t.Errorf("head %+v of %v", p.Head, p)
 			}
 			text := s.String()

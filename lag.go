@@ -69,7 +69,7 @@ func (m *member) stalled(p *partition, now time.Time) bool {
 }
 
 // reading is what an evaluation reads of the members. Its slices are used again.
-type Reading struct {
+type reading struct {
 	Partitions []scaling.Partition
 	// index finds a partition in parts, so that one which two members hold for a moment counts once; nil with one member.
 	Index map[TopicPartition]int
@@ -83,19 +83,19 @@ type Reading struct {
 	Moving bool
 }
 
-func (r *Reading) Reset(now time.Time) {
+func (r *reading) Reset(now time.Time) {
 	index := r.Index
 	clear(index)
-	*r = Reading{Partitions: r.Partitions[:0], Index: index, LagTime: now}
+	*r = reading{Partitions: r.Partitions[:0], Index: index, LagTime: now}
 }
 
 // Read adds what this member knows. failing says that the last lookup of ends did not succeed: what
 // the client merely goes on believing then counts as old as it is.
-func (m *member) Read(now time.Time, r *Reading, failing bool) {
+func (m *member) Read(now time.Time, r *reading, failing bool) {
 	m.do(func() { m.read(now, r, failing) })
 }
 
-func (m *member) read(now time.Time, r *Reading, failing bool) {
+func (m *member) read(now time.Time, r *reading, failing bool) {
 	r.Busy += len(m.flying)
 	for tp, p := range m.parts {
 		q := scaling.Partition{Topic: tp.Topic, Partition: tp.Partition, Lag: p.lag(), Blocked: m.stalled(p, now)}
@@ -124,7 +124,7 @@ func (m *member) read(now time.Time, r *Reading, failing bool) {
 			r.Index[tp] = len(r.Partitions)
 		}
 		if lag := p.offsetLag(); lag > 0 {
-			r.SumLag = AddLag(r.SumLag, lag)
+			r.SumLag = addLag(r.SumLag, lag)
 			r.MaxLag = max(r.MaxLag, lag)
 		}
 		r.Partitions = append(r.Partitions, q)
@@ -132,7 +132,7 @@ func (m *member) read(now time.Time, r *Reading, failing bool) {
 }
 
 // endQuery asks for the ends of logs: of all members' partitions that want one, in one request.
-type EndQuery struct {
+type endQuery struct {
 	Queries  []driver.OffsetQuery
 	parts    []*partition // only compared and given back; the members' loops own them
 	Consumer driver.Consumer
@@ -140,11 +140,11 @@ type EndQuery struct {
 
 // WantEnds adds the partitions whose end nobody has confirmed since the last evaluation, and those that the client only
 // believes in, when that was longer ago than the lag interval.
-func (m *member) WantEnds(now, since time.Time, q *EndQuery) {
+func (m *member) WantEnds(now, since time.Time, q *endQuery) {
 	m.do(func() { m.wantEnds(now, since, q) })
 }
 
-func (m *member) wantEnds(now, since time.Time, q *EndQuery) {
+func (m *member) wantEnds(now, since time.Time, q *endQuery) {
 	if q.Consumer == nil {
 		q.Consumer = m.consumer
 	}
@@ -159,11 +159,11 @@ func (m *member) wantEnds(now, since time.Time, q *EndQuery) {
 }
 
 // TakeEnds takes in the answers for this member's partitions, which were true when the question was put.
-func (m *member) TakeEnds(asked time.Time, q *EndQuery, answers []driver.OffsetAnswer) {
+func (m *member) TakeEnds(asked time.Time, q *endQuery, answers []driver.OffsetAnswer) {
 	m.do(func() { m.takeEnds(asked, q, answers) })
 }
 
-func (m *member) takeEnds(asked time.Time, q *EndQuery, answers []driver.OffsetAnswer) {
+func (m *member) takeEnds(asked time.Time, q *endQuery, answers []driver.OffsetAnswer) {
 	for i, a := range answers {
 		p := q.parts[i]
 		if m.parts[a.TopicPartition] != p || p.phase != running {
@@ -178,8 +178,8 @@ func (m *member) takeEnds(asked time.Time, q *EndQuery, answers []driver.OffsetA
 	}
 }
 
-// saturate adds two numbers that are not negative, and stops at the largest one.
-func AddLag(a, b int64) int64 {
+// addLag adds two numbers that are not negative, and stops at the largest one.
+func addLag(a, b int64) int64 {
 	if a > math.MaxInt64-b {
 		return math.MaxInt64
 	}

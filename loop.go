@@ -76,7 +76,7 @@ func (m *member) loop(ctx context.Context) error {
 		case <-end:
 			m.begin()
 			end = nil
-			m.beginStop(time.Now(), errors.Is(context.Cause(ctx), ErrSurplus))
+			m.beginStop(time.Now(), errors.Is(context.Cause(ctx), errSurplus))
 		case <-timer.C:
 			m.begin()
 		}

@@ -55,7 +55,7 @@ type core struct {
 	copies batch.Copies
 	Wish   pauseWish
 	// PausedParts are partitions that are paused alone.
-	PausedParts PausedPartitions
+	PausedParts pausedPartitions
 	// hasDestination: records given up go to outlet, which is there before the first member.
 	HasDestination bool
 	Outlet         atomic.Pointer[outlet]
@@ -105,7 +105,7 @@ type member struct {
 	// waitsForCircuit: partitions are not fetched, for the circuit is open.
 	waitsForCircuit atomic.Bool
 	// published is the last snapshot; wanted: somebody asked for another one.
-	published atomic.Pointer[Snapshot]
+	published atomic.Pointer[snapshot]
 	wanted    atomic.Bool
 
 	// quiet is called on the loop when a pause has taken effect here: nothing is in flight any more. pauseReported is the wish that
@@ -178,7 +178,7 @@ func newMember(c *core) *member {
 	}
 	m.free <- new(intake.Delivery)
 	m.free <- new(intake.Delivery)
-	m.published.Store(&Snapshot{heard: make(chan struct{})})
+	m.published.Store(&snapshot{heard: make(chan struct{})})
 	m.settings = c.Current.Load()
 	m.parts = make(map[TopicPartition]*partition)
 	m.flying = make(map[*invocation]struct{})

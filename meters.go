@@ -3,6 +3,7 @@ package esm
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -22,7 +23,7 @@ const fillUnit = 1000
 func newMeters() *meters {
 	// From a millisecond to Lambda's 15 minutes, which are the last bound, and two more for what is not bounded so.
 	durations := durationsOf(1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1e3, 2.5e3, 5e3, 10e3, 30e3, 60e3, 120e3, 300e3, 900e3)
-	ages := append(durations[:len(durations):len(durations)], durationsOf(3600e3, 86400e3)...)
+	ages := slices.Concat(durations, durationsOf(3600e3, 86400e3))
 	fills := make([]int64, 10)
 	for i := range fills {
 		fills[i] = int64(i+1) * fillUnit / 10

@@ -11,7 +11,7 @@ import (
 )
 
 // ErrNotHere is the error of an operation on a partition that another member may hold.
-var ErrNotHere = errors.New("esm: not this member's")
+var errNotHere = errors.New("esm: not this member's")
 
 // errLeaves is why an operation ends that was taken in.
 const errLeaves = "it is being taken away, or the mapping stops"
@@ -43,7 +43,7 @@ func (m *member) carryOut(o *operation) error {
 	select {
 	case m.control <- func() { m.takeIn(o) }:
 	case <-m.closed:
-		return ErrNotHere
+		return errNotHere
 	case <-m.shared.Stopping.Begun:
 		return notAssigned(o.name, o.tp, errLeaves)
 	case <-o.ctx.Done():
@@ -74,7 +74,7 @@ func (o *operation) outOfTime(cause error) error {
 func (m *member) takeIn(o *operation) {
 	switch p := m.parts[o.tp]; {
 	case p == nil:
-		o.answer <- ErrNotHere
+		o.answer <- errNotHere
 	case p.phase == draining || m.stop.phase != working:
 		o.answer <- notAssigned(o.name, o.tp, errLeaves)
 	default:
@@ -109,6 +109,6 @@ func (m *member) advanceOperations(now time.Time) {
 
 // operated tells of what was done.
 func (c *core) operated(i OperationInfo) {
-	c.Log.Warn("asked for: "+string(i.Operation), "partition", i.TopicPartition.String(), "from", i.From, "to", i.To)
+	c.Log.Warn("asked for: "+string(i.Operation), "partition", i.String(), "from", i.From, "to", i.To)
 	c.Hooks.Operation(i)
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // PausedPartitions are those that somebody asked to be paused, whichever member holds them. Safe for concurrent use.
-type PausedPartitions struct {
+type pausedPartitions struct {
 	mu  sync.Mutex
 	set map[TopicPartition]struct{}
 	// version counts the changes, for loops to see whether there is something new.
@@ -18,7 +18,7 @@ type PausedPartitions struct {
 }
 
 // add reports whether the partition was not paused before.
-func (s *PausedPartitions) add(tp TopicPartition) bool {
+func (s *pausedPartitions) add(tp TopicPartition) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, is := s.set[tp]; is {
@@ -33,7 +33,7 @@ func (s *PausedPartitions) add(tp TopicPartition) bool {
 }
 
 // remove reports whether the partition was paused.
-func (s *PausedPartitions) remove(tp TopicPartition) bool {
+func (s *pausedPartitions) remove(tp TopicPartition) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, is := s.set[tp]; !is {
@@ -44,7 +44,7 @@ func (s *PausedPartitions) remove(tp TopicPartition) bool {
 	return true
 }
 
-func (s *PausedPartitions) has(tp TopicPartition) bool {
+func (s *pausedPartitions) has(tp TopicPartition) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, is := s.set[tp]

@@ -77,7 +77,7 @@ func (r *Runner) ask(ctx context.Context, name observe.Operation, tp TopicPartit
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
 	for _, p := range r.roster.list() {
-		if err := f(ctx, p.member); !errors.Is(err, ErrNotHere) {
+		if err := f(ctx, p.member); !errors.Is(err, errNotHere) {
 			return err
 		}
 	}

@@ -286,7 +286,7 @@ func (r *Runner) tellStates() {
 // gather puts together what the members' loops published last; where one is free, that is of now.
 func (r *Runner) gather() Status {
 	pollers := r.roster.list()
-	snapshots := make([]*Snapshot, len(pollers))
+	snapshots := make([]*snapshot, len(pollers))
 	for i, p := range pollers {
 		snapshots[i] = p.member.Snapshot()
 	}

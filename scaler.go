@@ -34,7 +34,7 @@ type scaler struct {
 	ends    chan endAnswer
 	last    time.Time // the evaluation before
 	seen    tally
-	reading Reading
+	reading reading
 	status  ScalingStatus
 }
 
@@ -43,7 +43,7 @@ type tally struct{ invokes, errors, throttles, resolved, time int64 }
 
 // endAnswer answers an endQuery.
 type endAnswer struct {
-	EndQuery
+	endQuery
 	answers []driver.OffsetAnswer
 	asked   time.Time
 	err     error
@@ -107,7 +107,7 @@ func (s *scaler) tick(ctx context.Context) {
 func (s *scaler) ask(ctx context.Context) bool {
 	q := endAnswer{asked: time.Now()}
 	for _, p := range s.r.roster.list() {
-		p.member.WantEnds(q.asked, s.last, &q.EndQuery)
+		p.member.WantEnds(q.asked, s.last, &q.endQuery)
 	}
 	if len(q.Queries) == 0 {
 		if s.failing { // nothing is left whose end is not known
@@ -136,7 +136,7 @@ func (s *scaler) answered(ctx context.Context, a endAnswer) {
 	s.failed(a.err)
 	if a.err == nil {
 		for _, p := range s.r.roster.list() {
-			p.member.TakeEnds(a.asked, &a.EndQuery, a.answers)
+			p.member.TakeEnds(a.asked, &a.endQuery, a.answers)
 		}
 	}
 	if !s.asking {

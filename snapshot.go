@@ -16,7 +16,7 @@ const (
 const snapshotPortion = 250
 
 // Snapshot is what a member's loop knew at a time. It is never changed once it is published.
-type Snapshot struct {
+type snapshot struct {
 	at       time.Time
 	inFlight int
 	slow     []SlowInvocation
@@ -28,13 +28,13 @@ type Snapshot struct {
 
 // halfSnapshot is a snapshot that is being taken, portion by portion. The zero value is none.
 type halfSnapshot struct {
-	*Snapshot
+	*snapshot
 	left []*partition // to be read
 }
 
 // beginSnapshot begins one.
 func (m *member) beginSnapshot(now time.Time) {
-	m.taking.Snapshot = &Snapshot{at: now, inFlight: len(m.flying), slow: m.slow(now), heard: make(chan struct{})}
+	m.taking.snapshot = &snapshot{at: now, inFlight: len(m.flying), slow: m.slow(now), heard: make(chan struct{})}
 	for _, p := range m.parts {
 		m.taking.left = append(m.taking.left, p)
 	}
@@ -69,7 +69,7 @@ func (m *member) publish(now time.Time) {
 }
 
 func (m *member) publishTaken() {
-	s := m.taking.Snapshot
+	s := m.taking.snapshot
 	m.taking = halfSnapshot{left: m.taking.left[:0]}
 	m.wanted.Store(false)
 	if old := m.published.Swap(s); old != nil {
@@ -79,7 +79,7 @@ func (m *member) publishTaken() {
 
 // advanceSnapshot takes a snapshot when somebody asked for one and the last is old enough. It runs on the loop.
 func (m *member) advanceSnapshot(now time.Time) {
-	if m.taking.Snapshot == nil {
+	if m.taking.snapshot == nil {
 		if !m.wanted.Load() {
 			return
 		}
@@ -99,7 +99,7 @@ func (m *member) advanceSnapshot(now time.Time) {
 // Snapshot returns what the loop knows: of this moment, or not older than snapshotInterval, unless the loop is busy with
 // something that takes longer than snapshotPatience, or waits for a hook: then it is the last one there is. It never waits for a
 // hook, so a hook may call it.
-func (m *member) Snapshot() *Snapshot {
+func (m *member) Snapshot() *snapshot {
 	s := m.published.Load()
 	if time.Since(s.at) < snapshotInterval {
 		return s

@@ -118,7 +118,7 @@ func TestStatusFromAnywhere(t *testing.T) {
 		b.CreateTopic("t", 1)
 		r := newMapped(t, b, memoryMapping(), nil).start()
 		m := r.runner.roster.list()[0].member
-		seen := make(map[*Snapshot]bool)
+		seen := make(map[*snapshot]bool)
 		var stop atomic.Bool
 		count := func(while func()) int {
 			clear(seen)

@@ -31,7 +31,7 @@ func mark(s *Status) {
 
 // putTogether makes one Status of what members said. A partition that two of them hold, since one does not know yet that it
 // lost it, is the one's that has come further.
-func putTogether(snapshots []*Snapshot) (s Status) {
+func putTogether(snapshots []*snapshot) (s Status) {
 	s.OffsetLag = make(map[string]int64)
 	n := 0
 	for _, one := range snapshots {
@@ -61,10 +61,10 @@ func putTogether(snapshots []*Snapshot) (s Status) {
 	slices.SortFunc(s.Slow, func(a, b SlowInvocation) int { return a.Since.Compare(b.Since) })
 	slices.SortFunc(all, func(a, b place) int {
 		switch {
-		case a.TopicPartition.Topic != b.TopicPartition.Topic:
-			return strings.Compare(a.TopicPartition.Topic, b.TopicPartition.Topic)
-		case a.TopicPartition.Partition != b.TopicPartition.Partition:
-			return cmp.Compare(a.TopicPartition.Partition, b.TopicPartition.Partition)
+		case a.Topic != b.Topic:
+			return strings.Compare(a.Topic, b.Topic)
+		case a.Partition != b.Partition:
+			return cmp.Compare(a.Partition, b.Partition)
 		}
 		return cmp.Compare(b.Position, a.Position)
 	})
@@ -77,8 +77,8 @@ func putTogether(snapshots []*Snapshot) (s Status) {
 		s.Partitions = append(s.Partitions, *p)
 		s.OldestAge = max(s.OldestAge, p.OldestAge)
 		if p.Lag >= 0 {
-			s.OffsetLag[p.Topic] = AddLag(s.OffsetLag[p.Topic], p.Lag)
-			s.SumOffsetLag = AddLag(s.SumOffsetLag, p.Lag)
+			s.OffsetLag[p.Topic] = addLag(s.OffsetLag[p.Topic], p.Lag)
+			s.SumOffsetLag = addLag(s.SumOffsetLag, p.Lag)
 			s.MaxOffsetLag = max(s.MaxOffsetLag, p.Lag)
 		}
 	}

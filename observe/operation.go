@@ -51,7 +51,7 @@ type PositionError struct {
 
 // Error says what was asked for, and what would have been accepted.
 func (e *PositionError) Error() string {
-	where := e.TopicPartition.String()
+	where := event.PartitionKey(e.Topic, e.Partition)
 	if e.Operation == OperationSeek {
 		return fmt.Sprintf("esm: Seek: %s has no offset %d: its log has %d to %d", where, e.Offset, e.Earliest, e.End)
 	}

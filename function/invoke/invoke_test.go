@@ -254,7 +254,7 @@ func TestCheck(t *testing.T) {
 		f := serve(t, d, "orders")
 		err := f.Ready(t.Context())
 		ce, ok := errors.AsType[*function.ConfigError](err)
-		if ok != (want != "") || ok && (!strings.Contains(ce.Reason, want) || ce.Code() != string(esm.ReasonFunctionConfigNotValid)) || (f.Condition() == nil) == ok {
+		if ok != (want != "") || ok && (!strings.Contains(ce.Reason, want) || ce.Code() != esm.ReasonFunctionConfigNotValid) || (f.Condition() == nil) == ok {
 			t.Errorf("%s: %v", config, err)
 		}
 		err = f.Handle(t.Context(), esmtest.Event("t", esmtest.Values("a")...))
