@@ -42,14 +42,14 @@ func (l logger) Level() kgo.LogLevel {
 // an error's text holds ports, which are others each time.
 func (l logger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 	if slogLevel(level) >= slog.LevelInfo {
-		key := msg
+		key := []any{msg}
 		for i := 0; i+1 < len(keyvals); i += 2 {
 			switch keyvals[i] {
 			case "addr", "broker", "topic", "partition", "group":
-				key += fmt.Sprint(" ", keyvals[i+1])
+				key = append(key, keyvals[i+1])
 			}
 		}
-		ok, unsaid := l.said.First(key, time.Now())
+		ok, unsaid := l.said.First(fmt.Sprintln(key...), time.Now())
 		if !ok {
 			return
 		}
