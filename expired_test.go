@@ -3,6 +3,7 @@ package esm
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -70,9 +71,12 @@ func TestSmallerBatchSizeSplitsWhatWaits(t *testing.T) {
 		b.Produce("t", numbered(10)...)
 		s := defaults()
 		s.BatchSize = 10
+		var mu sync.Mutex
 		fails := true
 		var sizes []int
 		r := newRig(t, b, s, func(_ context.Context, e KafkaEvent) error {
+			mu.Lock()
+			defer mu.Unlock()
 			sizes = append(sizes, e.Len())
 			if fails {
 				return errors.New("not yet")
@@ -80,14 +84,20 @@ func TestSmallerBatchSizeSplitsWhatWaits(t *testing.T) {
 			return nil
 		}).start()
 		pass(20 * time.Second)
+		mu.Lock()
 		if n := len(sizes); n < 4 || sizes[n-1] != 10 {
-			t.Fatalf("tried %v", sizes)
+			t.Errorf("tried %v", sizes)
 		}
+		mu.Unlock()
 		smaller := *s
 		smaller.BatchSize = 3
 		r.runner.shared.Current.Store(&smaller)
+		mu.Lock()
 		fails, sizes = false, nil
+		mu.Unlock()
 		pass(time.Minute)
+		mu.Lock()
+		defer mu.Unlock()
 		if got := r.seen(0); len(sizes) == 0 || sizes[0] != 3 || len(sizes) > 4 {
 			t.Errorf("batches of %v with a BatchSize of 3; handled %s", sizes, got)
 		}

@@ -37,6 +37,7 @@ func TestPages(t *testing.T) {
 		b := esmtest.NewBroker(t)
 		b.CreateTopic("t", 2)
 		journal := diag.NewJournal(nil)
+		found := b.Hang(membroker.OpCommitted)
 		m := esm.Mapping{FunctionName: "f", Topics: []string{"t"}}
 		r := esmtest.Start(t, b, m, func(context.Context, esm.KafkaEvent) error { return errors.New("the <database> is away") },
 			esm.WithLogger(slog.New(journal)), esm.WithRetryBackoff(time.Hour, time.Hour))
@@ -44,6 +45,7 @@ func TestPages(t *testing.T) {
 		if code, body := get(t, h, "/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "no assignment") {
 			t.Errorf("readyz before the start: %d %s", code, body)
 		}
+		found()
 		<-r.Ready()
 		for _, path := range []string{"/healthz", "/readyz"} {
 			if code, body := get(t, h, path); code != http.StatusOK || body != "ok\n" {
@@ -86,7 +88,7 @@ func TestPages(t *testing.T) {
 			}
 		}
 		_, owners := get(t, h, "/goroutines.json")
-		if !strings.Contains(owners, `(*Member).Run`) {
+		if !strings.Contains(strings.ToLower(owners), `(*member).run`) {
 			t.Errorf("the loop's goroutines are not among the owners: %s", owners)
 		}
 		for path, text := range map[string]string{"page": page, "status.json": body, "goroutines.json": owners} {
