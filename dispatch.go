@@ -160,13 +160,14 @@ func (m *member) expire(now time.Time, p *partition) bool {
 	return false
 }
 
-// drop gives records up: counted, logged by their coordinates, told to the hook. False where a stop did not wait for the hook:
-// they are not to be committed then.
+// drop gives records up: counted, logged by their coordinates, told to the hook, which gets copies: what it was told of may stay
+// here. False where a stop did not wait for the hook: they are not to be committed then.
 func (m *member) drop(p *partition, records []event.KafkaRecord, why DropReason, attempts int) (told bool) {
 	m.shared.Counters.Dropped.Add(int64(len(records)))
 	m.shared.saidOfDrops.Error(m.shared.Log, time.Now(), "records dropped", "reason", why.String(), "partition", p.Key, "first", records[0].Offset,
 		"last", records[len(records)-1].Offset, "records", len(records), "attempts", attempts, "err", p.lastErr)
-	return m.shared.Hooks.Drop(DropInfo{TopicPartition: p.TopicPartition, Records: records, Reason: why, Attempts: attempts, Err: p.lastErr})
+	own, _ := batch.Detach(records)
+	return m.shared.Hooks.Drop(DropInfo{TopicPartition: p.TopicPartition, Records: own, Reason: why, Attempts: attempts, Err: p.lastErr})
 }
 
 // invoke begins one invocation.
