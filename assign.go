@@ -176,9 +176,7 @@ func (m *member) advanceRevocation(now time.Time) {
 		m.remove(p)
 	}
 	m.revocation = nil
-	if len(m.parts) > 0 {
-		m.announce() // what goes may be all that had not started
-	}
+	m.announce() // what goes may be all that had not started, and a client need not tell a member that gets nothing in its place
 	close(r.answered)
 	m.shared.Log.Info("partitions revoked", "partitions", len(r.parts), "inFlight", info.InFlight)
 	m.shared.Hooks.Revoked(info)

@@ -10,7 +10,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// ErrNotHere is the error of an operation on a partition that another member may hold.
+// errNotHere is the error of an operation on a partition that another member may hold.
 var errNotHere = errors.New("esm: not this member's")
 
 // errLeaves is why an operation ends that was taken in.
@@ -36,7 +36,7 @@ func notAssigned(name observe.Operation, tp TopicPartition, why string) error {
 	return fmt.Errorf("esm: %s(%s): %w%s", name, tp, observe.ErrNotAssigned, why)
 }
 
-// carryOut gives an operation to the loop and waits for its answer; ErrNotHere where the partition is not this member's. It runs
+// carryOut gives an operation to the loop and waits for its answer; errNotHere where the partition is not this member's. It runs
 // on the caller's goroutine.
 func (m *member) carryOut(o *operation) error {
 	o.answer = make(chan error, 1)

@@ -9,7 +9,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// PausedPartitions are those that somebody asked to be paused, whichever member holds them. Safe for concurrent use.
+// pausedPartitions are those that somebody asked to be paused, whichever member holds them. Safe for concurrent use.
 type pausedPartitions struct {
 	mu  sync.Mutex
 	set map[TopicPartition]struct{}

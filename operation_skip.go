@@ -62,9 +62,7 @@ func (m *member) dropHead(now time.Time, p *partition) (told bool) {
 	m.shared.Counters.Skipped.Add(1)
 	p.PopWork(rest...)
 	m.release(p, head.Held)
-	if len(rest) == 0 {
-		p.leaderEpoch = u.LeaderEpoch
-	}
+	p.leaderEpoch = u.LeaderEpoch
 	p.failures, p.firstFailure, p.lastErr = 0, time.Time{}, nil
 	m.commits.mark(p)
 	if sent != nil && len(rest) > 0 {
