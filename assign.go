@@ -176,7 +176,11 @@ func (m *member) advanceRevocation(now time.Time) {
 		m.remove(p)
 	}
 	m.revocation = nil
-	m.announce() // what goes may be all that had not started, and a client need not tell a member that gets nothing in its place
+	if len(m.parts) > 0 {
+		m.announce() // what goes may be all that had not started
+	} else {
+		m.getReady() // a client need not tell a member that it gets nothing in its place
+	}
 	close(r.answered)
 	m.shared.Log.Info("partitions revoked", "partitions", len(r.parts), "inFlight", info.InFlight)
 	m.shared.Hooks.Revoked(info)

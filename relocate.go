@@ -136,8 +136,11 @@ func (m *member) announce() {
 		}
 	}
 	m.settled(time.Now())
-	m.readyOnce.Do(func() { close(m.ready) })
+	m.getReady()
 }
+
+// getReady closes Ready.
+func (m *member) getReady() { m.readyOnce.Do(func() { close(m.ready) }) }
 
 // movesAtOnce is how often in a row a partition is moved without a pause: a client or a broker that goes on refusing every
 // position is not asked in a loop.
