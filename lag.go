@@ -172,7 +172,7 @@ func (m *member) takeEnds(asked time.Time, q *endQuery, answers []driver.OffsetA
 		switch {
 		case a.Err != nil:
 			p.leaderless = true
-		case !p.seenAt.After(asked): // else a fetch has brought a younger one
+		case p.end < 0 || p.seenAt.Before(asked): // else a fetch has brought one that is as young
 			p.ended(asked, a.Offset, false)
 		}
 	}

@@ -380,3 +380,29 @@ func BenchmarkEvaluation(b *testing.B) {
 		b.Fatal(err)
 	}
 }
+
+// The answer to a question after the end of a log takes nothing back of what a fetch has told since the question was put, at the
+// same moment of the clock either.
+func TestEndsOfTheSameMoment(t *testing.T) {
+	inBubble(t, "one clock", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		m := newMember(newRig(t, b, defaults(), nil).runner.shared)
+		tp, now := TopicPartition{Topic: "t"}, time.Now()
+		p := m.admit(tp)
+		p.phase = running
+		answer := func(asked time.Time, end int64) {
+			m.takeEnds(asked, &endQuery{parts: []*partition{p}}, []driver.OffsetAnswer{{TopicPartition: tp, Offset: end}})
+		}
+		answer(now, 3) // nothing is known yet
+		p.ended(now, 5, true)
+		answer(now, 3)
+		if p.end != 5 {
+			t.Errorf("the end is %d, and a fetch has told 5", p.end)
+		}
+		if answer(now.Add(1), 4); p.end != 4 {
+			t.Errorf("the end is %d, and was asked for again: 4", p.end)
+		}
+		m.remove(p)
+	})
+}
