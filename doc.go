@@ -1,9 +1,7 @@
 // Package esm runs AWS Lambda's event source mapping for self-managed Apache Kafka inside any Go process.
 //
-// A service describes a mapping with Lambda's own parameter names, registers a handler, and gets what Lambda gives:
-// polling in a consumer group, batches by size, window and 6 MB, order per partition, commit after success, retries,
-// starting positions, filters, states and error texts; and with it what Lambda keeps for provisioned mode: retry
-// limits, record age, bisecting, partial batch responses.
+// A service describes a Mapping with Lambda's own parameter names, registers a Handler, and gets polling, batches, order,
+// commits, retries, filters, states and error texts as Lambda gives them. What Lambda keeps for provisioned mode is there too.
 //
 //	err := esm.Run(ctx, esm.Mapping{
 //		FunctionName: "orders",
@@ -12,52 +10,36 @@
 //		},
 //		Topics: []string{"orders"},
 //	}, func(ctx context.Context, event esm.KafkaEvent) error {
-//		for partition, records := range event.Records {
-//			for _, r := range records {
-//				fmt.Println(partition, r.Offset, string(r.Value))
-//			}
-//		}
+//		fmt.Println(event.Len(), "records")
 //		return nil
 //	})
 //
-// What could be typed into the AWS console is a field of Mapping; a Go object with behaviour is an Option.
+// What the AWS console has a field for is a field of Mapping. A Go object with behaviour is an Option.
 //
 // # Guarantees
 //
-//  1. At least once: no committed offset ever passes an unresolved record. A record is resolved when the handler
-//     succeeded with it, a filter took it out, or an explicit limit of the mapping gave it up: the on-failure destination
-//     has acknowledged it then, or, where there is none, it was dropped (counted, logged, told to Hooks.Drop).
+//  1. At least once: no committed offset passes an unresolved record. A record is resolved when the handler succeeded
+//     with it, a filter took it out, or a limit of the mapping gave it up: the on-failure destination has acknowledged it
+//     then or, without one, it was dropped and Hooks.Drop called. (TestGuarantee1AtLeastOnce, TestModel, TestKafkaChaos)
 //  2. In order per partition: a partition has at most one batch in flight, and a record is invoked only when all before
-//     it are resolved or in the same batch.
-//  3. A partition's failure stops that partition only. A batch that spans partitions is split by partition when it fails.
-//  4. After a stop, what was handled is committed and nothing runs any more, or Run returns a *StuckError that names each
-//     handler and call that it had to leave behind, a commit included. What those do later is never committed. It returns
-//     within WithStopTimeout, whatever blocks.
+//     it are resolved or in the same batch. (TestGuarantee2Order, TestModel)
+//  3. A failing partition stops alone; a batch of several partitions is split when it fails.
+//     (TestGuarantee3FailureStaysInItsPartition, TestMixedBatchIsSplit)
+//  4. A stop ends within WithStopTimeout. What was handled is committed and nothing runs any more, or Run returns a
+//     *StuckError that names what it left behind, which is never committed. (TestGuarantee4Stop, TestAStopIsBoundedByOneNumber)
 //  5. A crash repeats at most the batches that were in flight or not yet committed.
-//  6. No secret value is ever printed.
+//     (TestGuarantee5CrashRepeatsWhatWasInFlight)
+//  6. No secret value is printed. (TestConfigurationsPrintNoSecret, TestNothingPrints)
 //
-// # What a handler says
+// # Handlers
 //
-// Nil: done. Any error, and a panic: try again as the mapping says. Permanent: do not try again. ItemFailures: these
-// records failed, the rest is done. Throttled: back off, and do not count this as an attempt. The handler's context
-// outlives the context of Run by the stop timeout; InvocationFromContext gives the batch's facts.
+// A handler returns nil for success. After any other error, and after a panic, the batch is tried again as the mapping
+// says, unless the error is made by Permanent, ItemFailures or Throttled. Cancel the context of Run to stop: batches in
+// flight are finished and committed. Handlers' contexts end, with the cause ErrStopping, when the time gets short.
 //
-// # Stopping
+// What goes on being wrong, such as a missing topic or a refused ACL, is a Condition in Status until it ends; Healthy turns
+// conditions into the answer for a probe. Hooks, handlers and other goroutines may call every method of the Runner.
 //
-// Cancel the context of Run. Polling of new work ends at once, what is in flight is finished, what is resolved is committed,
-// the member leaves the group, and Run returns: all within WithStopTimeout, 25 s by default. The contexts of handlers that
-// are not done when 7 s of it are left end with the cause ErrStopping. Whatever blocks then, a handler, a hook, the client or
-// a secret store, Run returns in time and names it in a *StuckError.
-//
-// # What is wrong
-//
-// A missing topic, a refused ACL, a broker that is away, a commit that fails: a Condition stands until it ends. Status lists
-// them, worst first; the log has a line when one begins and when it ends, and one a minute between. Healthy turns them into
-// the answer that a probe wants. Any hook, handler or goroutine may call any method of the Runner.
-//
-// # Clients
-//
-// With cgo the default driver is driver/confluent over librdkafka, without it driver/franz over franz-go, which is also
-// the faster one: choose it with WithDriver(franz.Driver()). Both pass the same suite, driver/drivertest. esmtest has
-// an in-memory broker whose driver works in a testing/synctest bubble, for tests of one's own.
+// With cgo the default driver is driver/confluent (librdkafka, the client that Kafka installations know best), without cgo
+// driver/franz (franz-go), which is faster. Package esmtest has an in-memory broker for tests.
 package esm

@@ -1,11 +1,14 @@
 package esm_test
 
 import (
+	"bufio"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Every program that the README and the pages of docs/ show compiles.
@@ -37,5 +40,54 @@ func TestDocumentedProgramsCompile(t *testing.T) {
 	}
 	if found == 0 {
 		t.Error("found no program")
+	}
+}
+
+// README's first program ends with status 0 on Ctrl-C.
+func TestTheReadmesProgramStopsCleanly(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no interrupt to send to a process")
+	}
+	if testing.Short() {
+		t.Skip("it links a program")
+	}
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, program, found := strings.Cut(string(text), "```go\npackage main")
+	program, _, closed := strings.Cut(program, "```")
+	if !found || !closed {
+		t.Fatal("README has no program")
+	}
+	dir := t.TempDir()
+	file, binary := filepath.Join(dir, "main.go"), filepath.Join(dir, "program")
+	if err := os.WriteFile(file, []byte("package main"+program), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("go", "build", "-o", binary, file).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	run := exec.Command(binary)
+	stderr, err := run.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run.Start(); err != nil {
+		t.Fatal(err)
+	}
+	timeout := time.AfterFunc(time.Minute, func() { _ = run.Process.Kill() })
+	defer timeout.Stop()
+	var log strings.Builder
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		log.WriteString(lines.Text() + "\n")
+		if strings.Contains(lines.Text(), "event source mapping starts") {
+			if err := run.Process.Signal(os.Interrupt); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := run.Wait(); err != nil || !strings.Contains(log.String(), "event source mapping starts") {
+		t.Errorf("it ended with %v\n%s", err, log.String())
 	}
 }

@@ -23,6 +23,11 @@ var (
 	ErrNotSupported = run.ErrNotSupported
 	// ErrImmutable is wrapped by Update's error for a parameter that AWS does not let one change either.
 	ErrImmutable = mapping.ErrImmutable
+	// ErrNotAssigned is wrapped by the error of an operation on a partition that this process does not hold, or that is being
+	// taken away from it.
+	ErrNotAssigned = observe.ErrNotAssigned
+	// ErrOperationPending is wrapped by the error of an operation that was begun, and whose commit did not follow in time.
+	ErrOperationPending = observe.ErrOperationPending
 	// ErrInvalidMapping is wrapped by every *FieldError.
 	ErrInvalidMapping = mapping.ErrInvalid
 )

@@ -16,6 +16,8 @@ type (
 	Header = event.Header
 	// ItemID names a record in a partial batch response.
 	ItemID = event.ItemID
+	// LogPosition is a place in a partition's log, for Runner.Seek.
+	LogPosition = event.LogPosition
 	// TopicPartition names a partition.
 	TopicPartition = event.TopicPartition
 	// Invocation is what a handler can learn about the batch at hand.

@@ -9,7 +9,6 @@ type (
 	Endpoints                         = mapping.Endpoints
 	SelfManagedKafkaEventSourceConfig = mapping.SelfManagedKafkaEventSourceConfig
 	SourceAccessConfiguration         = mapping.SourceAccessConfiguration
-	SourceAccessType                  = mapping.SourceAccessType
 	StartingPosition                  = mapping.StartingPosition
 	FunctionResponseType              = mapping.FunctionResponseType
 	FilterCriteria                    = mapping.FilterCriteria
@@ -17,10 +16,6 @@ type (
 	DestinationConfig                 = mapping.DestinationConfig
 	Destination                       = mapping.Destination
 	ProvisionedPollerConfig           = mapping.ProvisionedPollerConfig
-	SchemaRegistryConfig              = mapping.SchemaRegistryConfig
-	SchemaValidationConfig            = mapping.SchemaValidationConfig
-	MetricsConfig                     = mapping.MetricsConfig
-	LoggingConfig                     = mapping.LoggingConfig
 	FieldError                        = mapping.FieldError
 )
 

@@ -14,6 +14,7 @@ type (
 	CommitInfo        = observe.CommitInfo
 	AssignmentInfo    = observe.AssignmentInfo
 	OffsetsLostInfo   = observe.OffsetsLostInfo
+	OperationInfo     = observe.OperationInfo
 	StateInfo         = observe.StateInfo
 	ScaledInfo        = observe.ScaledInfo
 	ErrorInfo         = observe.ErrorInfo
@@ -26,16 +27,23 @@ type (
 	ScalingStatus     = observe.ScalingStatus
 	PartitionStatus   = observe.PartitionStatus
 	Metrics           = observe.Metrics
+	RetryCounts       = observe.RetryCounts
+	Histogram         = observe.Histogram
+	Histograms        = observe.Histograms
+	Head              = observe.Head
+	Wait              = observe.Wait
+	SlowInvocation    = observe.SlowInvocation
 	OffsetRange       = observe.OffsetRange
 )
 
 // The errors with which a run ends, and what a handler's panic becomes; see package observe.
 type (
-	SourceError  = observe.SourceError
-	StuckError   = observe.StuckError
-	StuckHandler = observe.StuckHandler
-	StuckCall    = observe.StuckCall
-	PanicError   = observe.PanicError
+	SourceError   = observe.SourceError
+	StuckError    = observe.StuckError
+	StuckHandler  = observe.StuckHandler
+	StuckCall     = observe.StuckCall
+	PanicError    = observe.PanicError
+	PositionError = observe.PositionError
 )
 
 // The states, their reasons, why records were dropped, and what was being done when something failed; see package observe.
@@ -54,6 +62,7 @@ const (
 	DropRetriesExhausted         = observe.DropRetriesExhausted
 	DropRecordAge                = observe.DropRecordAge
 	DropPermanent                = observe.DropPermanent
+	DropSkipped                  = observe.DropSkipped
 	OpPoll                       = observe.OpPoll
 	OpStart                      = observe.OpStart
 	OpCommit                     = observe.OpCommit

@@ -8,7 +8,8 @@ import (
 )
 
 // WithRetryBackoff sets the pauses between tries of a failed batch: first after one failure, doubled after each further
-// failure up to most. Each pause is drawn at random between half of that and all of it. Default 100 ms to 30 s.
+// failure up to most. Each pause is drawn at random between half of that and all of it. Where a Throttled error knows how long the other side
+// wants to be left alone (observe.Pauser), the pause is no shorter than that, up to most. Default 100 ms to 30 s.
 func WithRetryBackoff(first, most time.Duration) Option {
 	return optionFunc(func(o *options) {
 		o.Check(first > 0 && most >= first, "WithRetryBackoff", []time.Duration{first, most}, "0 < first ≤ most")

@@ -78,7 +78,7 @@ func rotateFrom(t *testing.T, d driver.Driver, secrets auth.Secrets, refresh tim
 		t.Fatal(err)
 	}
 	defer r.client.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	r.ctx = ctx
 	r.runner, err = esm.New(esm.Mapping{
@@ -119,7 +119,7 @@ func rotateFrom(t *testing.T, d driver.Driver, secrets auth.Secrets, refresh tim
 		t.Fatal(err)
 	}
 	defer admin.Close()
-	offsets, err := kadm.NewClient(admin).FetchOffsets(ctx, r.runner.Status().ConsumerGroupID)
+	offsets, err := kadm.NewClient(admin).FetchOffsets(ctx, r.runner.Status().ConsumerGroupId)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,6 +185,24 @@ func (r *rotation) load(what string, ok func() bool) {
 		}
 		return ok()
 	})
+}
+
+// fresh waits for records that are sent from now on: those before may lie in a buffer.
+func (r *rotation) fresh(what string) {
+	r.t.Helper()
+	first := fmt.Sprint(r.sent + 1)
+	r.load(what, func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.seen[first]
+	})
+}
+
+// reconnect cuts all connections, and waits for records over new ones.
+func (r *rotation) reconnect() {
+	r.t.Helper()
+	r.conns.cut()
+	r.fresh("records over new connections")
 }
 
 func (r *rotation) await(what string, ok func() bool) {

@@ -63,7 +63,8 @@ func (r *Runner) Resume() { r.process.Resume() }
 // is Pause and Resume, and changes nothing when it is unset. SourceAccessConfigurations are put in force like a rotation: they
 // are tried first, and until they work the ones before stay in use, and Status.Credentials says why. What AWS does not let
 // one change either (servers, topics, group, starting position), and DestinationConfig.OnFailure, is refused with
-// ErrImmutable, and nothing is changed then. FunctionName is kept for Status; invocations show the first one.
+// ErrImmutable, and nothing is changed then. A FunctionName is what Status and
+// invocations show from then on.
 func (r *Runner) Update(m Mapping) error { return r.process.Update(m) }
 
 // Status returns a snapshot: of this moment, or not older than a tenth of a second, as Status.Time says. Where a loop is busy,
@@ -73,6 +74,14 @@ func (r *Runner) Status() Status { return r.process.Status() }
 
 // Metrics returns the counters alone; it asks nobody and is cheap.
 func (r *Runner) Metrics() Metrics { return r.process.Metrics() }
+
+// Histograms returns how durations and sizes are distributed since the mapping began to run. Like Metrics it asks nobody.
+func (r *Runner) Histograms() Histograms { return r.process.Histograms() }
+
+// SetBufferBytes changes what WithBufferBytes said, at least 1 MiB, for a program that shares its memory among Runners. It
+// holds from the next fetch on: what is in memory by then stays, and is handled. What the Kafka client fetches ahead goes by
+// WithBufferBytes still.
+func (r *Runner) SetBufferBytes(n int) { r.process.SetBufferBytes(n) }
 
 // Healthy reports whether the mapping works, for liveness and readiness probes: nil, or an error that wraps ErrUnhealthy
 // and says what is wrong since when. It never waits for the mapping. These make it unhealthy:

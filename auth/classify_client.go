@@ -48,6 +48,8 @@ func (f facts) classifyClient(err error) Diagnosis {
 		return connection(CauseAllBrokersDown, "no broker can be reached", "see the errors before this one")
 	case client.Code == rdkafkaAuthentication && strings.Contains(text, "not valid in current SASL state"):
 		return f.brokerCode(brokerSASLState, text)
+	case strings.Contains(text, "mechanism handshake failed: Local:"):
+		return f.disconnected() // the broker went away in the middle of it
 	case client.Code == rdkafkaAuthentication && strings.Contains(text, "mechanism handshake"):
 		return f.mechanismRefused(text)
 	case client.Code == rdkafkaAuthentication:
@@ -95,6 +97,8 @@ func (f facts) opensslText(text string) Diagnosis {
 func (f facts) clientText(client *rdkafka.Error) Diagnosis {
 	has := func(part string) bool { return strings.Contains(client.Text, part) }
 	switch {
+	case has("SASL authentication error") && f.bearer():
+		return f.disconnected() // brokers that take tokens say why they refuse one
 	case has("SASL authentication error"):
 		// The broker hung up in the middle of SASL: old ones (before 1.0), and
 		// some proxies, answer a wrong password so.
@@ -181,6 +185,11 @@ func (f facts) classifyNetwork(err error) Diagnosis {
 		return connection(CauseDisconnected, "the broker ended the TLS connection with an alert", "see the broker's log")
 	}
 	return Diagnosis{}
+}
+
+// bearer reports whether clients authenticate with tokens, or with signatures.
+func (f facts) bearer() bool {
+	return f.Credentials != nil && (f.Credentials.Mechanism == MechanismOAuthBearer || f.Credentials.Mechanism == MechanismAWSMSKIAM)
 }
 
 func (f facts) saslMissing() Diagnosis {

@@ -20,6 +20,7 @@ var (
 	withCertificate = &Credentials{Protocol: ProtocolSSL, Certificate: []byte("x"), PrivateKey: NewSecret("x")}
 	withoutOne      = &Credentials{Protocol: ProtocolSSL}
 	withSASL        = &Credentials{Protocol: ProtocolSASLSSL, Mechanism: MechanismSCRAMSHA512, Username: "alice", Password: NewSecret("x")}
+	withToken       = &Credentials{Protocol: ProtocolSASLSSL, Mechanism: MechanismOAuthBearer}
 	withNothing     = &Credentials{}
 )
 
@@ -62,6 +63,9 @@ func TestClassifyLibrdkafka(t *testing.T) {
 		"SASL not wanted":            {librdkafka(-169, "sasl_ssl://127.0.0.1:9094/bootstrap: SASL SCRAM-SHA-512 mechanism handshake failed: Broker: Request not valid in current SASL state: broker's supported mechanisms:  (after 4ms in state AUTH_HANDSHAKE)"), withSASL, CauseSASLState, TextSASL, CodeAuthnError},
 		"mechanism, source":          {librdkafka(-169, "sasl_ssl://127.0.0.1:9094/bootstrap: SASL SCRAM-SHA-512 mechanism handshake failed: Broker: Unsupported SASL mechanism: broker's supported mechanisms: PLAIN (after 2ms in state AUTH_HANDSHAKE)"), withSASL, CauseMechanism, TextSASL, CodeAuthnError},
 		"hung up in SASL":            {librdkafka(-195, "sasl_plaintext://127.0.0.1:9092/bootstrap: SASL authentication error: SaslAuthenticateRequest failed: Local: Broker transport failure (after 1ms in state AUTH_REQ)"), withSASL, CauseCredentials, TextSASL, CodeAuthnError},
+		"hung up in SASL, token":     {librdkafka(-195, "GroupCoordinator: SASL authentication error: SaslAuthenticateRequest failed: Local: Broker transport failure (after 0ms in state DOWN)"), withToken, CauseDisconnected, TextConnection, ""},
+		"hung up before SASL":        {librdkafka(-169, "sasl_ssl://127.0.0.1:17285/1: SASL OAUTHBEARER mechanism handshake failed: Local: Broker transport failure: broker's supported mechanisms: (n/a) (after 12ms in state DOWN)"), withToken, CauseDisconnected, TextConnection, ""},
+		"token refused":              {librdkafka(-169, `sasl_ssl://127.0.0.1:17285/1: SASL authentication error: {"status":"invalid_token"} (after 307ms in state AUTH_REQ)`), withToken, CauseToken, TextSASL, CodeAuthnError},
 		"SASL wanted, source":        {librdkafka(-195, "127.0.0.1:9092/bootstrap: Disconnected: verify that security.protocol is correctly configured, broker might require SASL authentication (after 12ms in state UP)"), withNothing, CauseSASLMissing, TextSASL, CodeAuthnError},
 		"TLS wanted, source":         {librdkafka(-195, "127.0.0.1:9094/bootstrap: Disconnected while requesting ApiVersion: might be caused by incorrect security.protocol configuration (connecting to a SSL listener?) or broker version is < 0.10 (see api.version.request) (after 12ms in state APIVERSION_QUERY)"), withNothing, CauseTLSListener, TextConnection, ""},
 		"plaintext listener, source": {librdkafka(-195, at+"SSL handshake failed: Disconnected: connecting to a PLAINTEXT broker listener? (after 3ms in state SSL_HANDSHAKE)"), nil, CausePlaintextListener, TextConnection, ""},

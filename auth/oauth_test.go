@@ -284,6 +284,60 @@ func TestTokensOutlastTheProvider(t *testing.T) {
 	})
 }
 
+// Behind says why there is no newer token from shortly before the end of the last one on, also while the provider does not
+// answer, and never before.
+func TestBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var away, hangs atomic.Bool
+		source := NewTokens("test", NewSecret("id"), func(ctx context.Context) (*Token, error) {
+			switch {
+			case hangs.Load():
+				<-ctx.Done()
+				return nil, &TokenError{Endpoint: "https://idp", Err: ctx.Err()}
+			case away.Load():
+				return nil, &TokenError{Endpoint: "https://idp", Status: 503}
+			}
+			return &Token{Value: NewSecret("token"), Expires: time.Now().Add(time.Minute)}, nil
+		})
+		behind := func(when, want string) {
+			t.Helper()
+			synctest.Wait()
+			err := source.Behind()
+			if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want %q", when, err, want)
+			}
+			if _, ok := errors.AsType[*TokenError](err); err != nil && (!ok || Classify(err).Cause != CauseTokenEndpoint) {
+				t.Errorf("%s: %v is %q", when, err, Classify(err).Cause)
+			}
+		}
+		behind("before the first", "")
+		ctx, cancel := context.WithCancel(t.Context())
+		done := words()
+		go func() {
+			defer close(done)
+			KeepTokens(ctx, func() *Tokens { return source }, nil, func(*Token, error) {})
+		}()
+		behind("with a token", "")
+		away.Store(true)
+		time.Sleep(55 * time.Second) // asked for again, and refused
+		behind("while the old one is good", "")
+		time.Sleep(3 * time.Second)
+		behind("near its end", "HTTP 503")
+		time.Sleep(time.Minute)
+		behind("after its end", "HTTP 503")
+		away.Store(false)
+		time.Sleep(mostTokenRetry)
+		behind("with a new one", "")
+		hangs.Store(true)
+		time.Sleep(time.Minute)
+		if err := source.Behind(); err == nil {
+			t.Error("nothing of a provider that hangs")
+		}
+		cancel()
+		<-done
+	})
+}
+
 // KeepTokens tells of each new token in time, of another source at once, and ends with its context.
 func TestKeepTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

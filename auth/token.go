@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -58,6 +59,15 @@ type Tokens struct {
 	refresh time.Time // when to fetch the next
 	failed  error
 	fails   int
+
+	public atomic.Pointer[tokenState] // of what was said above, for whoever does not have the turn
+}
+
+// tokenState says how a source stands.
+type tokenState struct {
+	expires time.Time // of the last token, zero without one
+	failed  error
+	asking  bool
 }
 
 // NewTokens returns a source over fetch, which asks for a new token each time. name says whose they are, and is printed;
@@ -91,6 +101,8 @@ func (t *Tokens) take(ctx context.Context) (*Token, time.Time, error) {
 			return nil, t.refresh, t.failed
 		}
 	}
+	t.publish(true)
+	defer t.publish(false)
 	fetchCtx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	token, err := t.fetch(fetchCtx)
 	cancel()
@@ -113,6 +125,37 @@ func (t *Tokens) take(ctx context.Context) (*Token, time.Time, error) {
 	}
 	return nil, t.refresh, err
 }
+
+// publish says how it stands to those who do not have the turn.
+func (t *Tokens) publish(asking bool) {
+	state := &tokenState{failed: t.failed, asking: asking}
+	if t.last != nil {
+		state.expires = t.last.Expires
+	}
+	t.public.Store(state)
+}
+
+// nearEnd is how long before a token's end brokers may take it for ended: a session that ends with it is too short then to
+// authenticate again in.
+const nearEnd = 3 * time.Second
+
+// Behind returns why there is no token that could take the place of one which has ended, or is about to: what the last request
+// for one came to, or that it is not answered yet. It is nil while there is a good token, and before the first request. It does
+// not wait. What a broker says of a token that has ended is not the reason then.
+func (t *Tokens) Behind() error {
+	state := t.public.Load()
+	switch {
+	case state == nil || time.Now().Before(state.expires.Add(-nearEnd)):
+		return nil
+	case state.failed != nil:
+		return state.failed
+	case state.asking:
+		return &TokenError{Endpoint: "the identity provider", Err: errNoAnswerYet}
+	}
+	return nil
+}
+
+var errNoAnswerYet = errors.New("it has not answered yet, and the token before has come to its end")
 
 // keep puts a token in force.
 func (t *Tokens) keep(token *Token) {

@@ -42,7 +42,7 @@ func filterFigures(ctx context.Context, bootstrap []string, records int64, value
 				for i, filters := range []*esm.FilterCriteria{nil, {Filters: []esm.Filter{{Pattern: `{"value":{"tier":["vip"]}}`}}}} {
 					m := mapping(job{Bootstrap: b.bootstrap, Topic: topic, Group: groupName(), Batch: 1000})
 					m.FilterCriteria = filters
-					took, used, n, err := readAll(ctx, m, d, records)
+					took, used, n, err := readAll(ctx, m, d, records, nil)
 					if err != nil {
 						return err
 					}
@@ -78,13 +78,20 @@ func (b *broker) orders(ctx context.Context, topic string, partitions, size int,
 }
 
 // readAll reads a topic from its beginning until the group has committed all of it; the time begins when it is ready.
-func readAll(ctx context.Context, m esm.Mapping, d driver.Driver, records int64) (took, used time.Duration, delivered int64, err error) {
+func readAll(ctx context.Context, m esm.Mapping, d driver.Driver, records int64, options []esm.Option, observed ...observer) (took, used time.Duration, delivered int64, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	handler := func(context.Context, esm.KafkaEvent) error { return nil }
-	runner, err := esm.New(m, handler, esm.WithDriver(d), esm.WithLogger(slog.New(slog.DiscardHandler)))
+	runner, err := esm.New(m, handler, append(options, esm.WithDriver(d), esm.WithLogger(slog.New(slog.DiscardHandler)))...)
 	if err != nil {
 		return 0, 0, 0, err
+	}
+	for _, o := range observed {
+		stop, e := o(runner)
+		if e != nil {
+			return 0, 0, 0, e
+		}
+		defer func() { err = errors.Join(err, stop()) }()
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- runner.Run(ctx) }()

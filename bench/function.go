@@ -12,18 +12,11 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/esm-go/esm"
-	"github.com/esm-go/esm/driver/franz"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/function/golambda"
 	"github.com/esm-go/esm/function/runtime"
@@ -37,14 +30,6 @@ const workerVariable = "ESM_BENCH_WORKER"
 func functionWorker() {
 	lambda.Start(func(json.RawMessage) (any, error) { return nil, nil })
 }
-
-// pythonFunction sleeps as long as a handler of 20 ms does.
-const pythonFunction = `import time
-
-
-def handler(event, context):
-    time.sleep(0.020)
-`
 
 var silent = slog.New(slog.DiscardHandler)
 
@@ -151,7 +136,7 @@ func webPair(ctx context.Context, e event.KafkaEvent) (p pair, err error) {
 }
 
 func runtimePair(ctx context.Context, e event.KafkaEvent) (p pair, err error) {
-	bare, err := startBare()
+	bare, err := startBare([]string{os.Args[0]}, "", workerVariable+"=1")
 	if err != nil {
 		return p, err
 	}
@@ -179,7 +164,7 @@ type bare struct {
 	cmd    *exec.Cmd
 }
 
-func startBare() (*bare, error) {
+func startBare(command []string, dir string, environment ...string) (*bare, error) {
 	b := &bare{work: make(chan []byte), done: make(chan struct{})}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -196,13 +181,15 @@ func startBare() (*bare, error) {
 		case payload := <-b.work:
 			w.Header().Set("Lambda-Runtime-Aws-Request-Id", "1")
 			w.Header().Set("Lambda-Runtime-Deadline-Ms", "9999999999999")
+			w.Header().Set("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:000000000000:function:bench")
 			_, _ = w.Write(payload)
 		case <-r.Context().Done():
 		}
 	})}
 	go func() { _ = b.server.Serve(l) }()
-	b.cmd = exec.Command(os.Args[0])
-	b.cmd.Env = []string{workerVariable + "=1", "AWS_LAMBDA_RUNTIME_API=" + l.Addr().String()}
+	b.cmd = exec.Command(command[0], command[1:]...)
+	b.cmd.Dir = dir
+	b.cmd.Env = append(environment, "AWS_LAMBDA_RUNTIME_API="+l.Addr().String())
 	return b, b.cmd.Start()
 }
 
@@ -216,88 +203,4 @@ func (b *bare) close() {
 	_ = b.cmd.Process.Kill()
 	_ = b.cmd.Wait()
 	_ = b.server.Close()
-}
-
-// pythonFigures runs a mapping of 64 partitions on eight Python workers whose handler takes 20 ms.
-func pythonFigures(ctx context.Context, python string, seconds float64) error {
-	if exec.CommandContext(ctx, python, "-c", "import awslambdaric").Run() != nil {
-		fmt.Printf("\n%s has no awslambdaric: name one that has with -python\n", python)
-		return nil
-	}
-	const partitions, workers, topic = 64, 8, "esm-bench-functions"
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, topic))
-	if err != nil {
-		return err
-	}
-	defer cluster.Close()
-	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.RoundRobinPartitioner()))
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	var records []*kgo.Record
-	for i := range int(seconds * workers * 50 * 2) {
-		records = append(records, kgo.StringRecord(strings.Repeat("x", 1024)+fmt.Sprint(i)))
-	}
-	if err := client.ProduceSync(ctx, records...).FirstErr(); err != nil {
-		return err
-	}
-	dir, err := os.MkdirTemp("", "esm-bench")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	if err := os.WriteFile(filepath.Join(dir, "app.py"), []byte(pythonFunction), 0o600); err != nil {
-		return err
-	}
-	pool, err := runtime.New(runtime.Config{FunctionName: "bench", Command: []string{python, "-m", "awslambdaric", "app.handler"}, Dir: dir, Timeout: time.Minute},
-		runtime.WithLogger(silent), runtime.WithWorkerRange(workers, workers), runtime.WithInitTimeout(time.Minute))
-	if err != nil {
-		return err
-	}
-	defer pool.Stop(context.WithoutCancel(ctx))
-	if err := pool.Start(ctx); err != nil {
-		return err
-	}
-	loops := handLoops(ctx, pool, workers, seconds)
-	m := mapping(job{Bootstrap: cluster.ListenAddrs(), Topic: topic, Group: groupName(), Batch: 1})
-	m.MaximumBatchingWindowInSeconds = new(0)
-	runner, err := esm.New(m, pool.Handle, esm.WithDriver(franz.Driver()), esm.WithLogger(silent), esm.WithWorkers(workers))
-	if err != nil {
-		return err
-	}
-	runCtx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	ended := make(chan error, 1)
-	go func() { ended <- runner.Run(runCtx) }()
-	<-runner.Ready()
-	time.Sleep(time.Second)
-	before, begin := pool.Status().Invocations, time.Now()
-	time.Sleep(time.Duration(seconds * float64(time.Second)))
-	rate := float64(pool.Status().Invocations-before) / time.Since(begin).Seconds()
-	cancel()
-	if err := <-ended; err != nil {
-		return err
-	}
-	fmt.Printf("\n%d Python workers, a handler of 20 ms, %d partitions, BatchSize 1: %.0f invocations/s in %.0f s, %.1f %% of %d × 50; eight loops that call the same workers, with no mapping: %.0f\n",
-		workers, partitions, rate, seconds, rate/workers/50*100, workers, loops)
-	return nil
-}
-
-// handLoops is how many invocations a second as many loops as workers come to, with no mapping around them.
-func handLoops(ctx context.Context, pool *runtime.Pool, workers int, seconds float64) float64 {
-	e := event.KafkaEvent{EventSource: event.SourceSelfManagedKafka, Records: map[string][]event.KafkaRecord{"t-0": {{Topic: "t", Value: make([]byte, 1024)}}}}
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(seconds*float64(time.Second)))
-	defer cancel()
-	begin, before := time.Now(), pool.Status().Invocations
-	var loops sync.WaitGroup
-	for range workers {
-		loops.Go(func() {
-			for ctx.Err() == nil {
-				_ = pool.Handle(context.WithoutCancel(ctx), e) // what fails shows in the rate
-			}
-		})
-	}
-	loops.Wait()
-	return float64(pool.Status().Invocations-before) / time.Since(begin).Seconds()
 }

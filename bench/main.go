@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-const usage = `usage: go run . [flags] [compare|latency|memory|scale|idle|filter|follow|functions]
+const usage = `usage: go run . [flags] [compare|latency|memory|scale|idle|filter|follow|functions|observed]
 
   compare  (default) records/s, CPU and memory of all contestants; writes results.md and results.svg
   latency  one record on an idle topic: how long after a bare loop the handler sees it
@@ -26,6 +26,7 @@ const usage = `usage: go run . [flags] [compare|latency|memory|scale|idle|filter
   idle     many partitions to which nothing comes
   filter   a topic of which 1 record in 100 matches FilterCriteria, and the same unfiltered
   functions  invocation targets beside the same calls by hand, and eight Python workers
+  observed  a mapping of which nothing is observed beside one with esmotel and esmprom
   follow   traces of package scaling on a broker, beside what the simulator says of them
 
 flags:
@@ -146,6 +147,8 @@ func command(ctx context.Context, args []string) error {
 		return memoryFigures(ctx, servers, c.bytes, *seconds)
 	case "filter":
 		return filterFigures(ctx, servers, c.bytes/100, c.values, *repeat)
+	case "observed":
+		return observedFigures(ctx, servers, c.bytes/100, c.batches[0], *repeat)
 	case "functions":
 		return functionFigures(ctx, *records, *python, *seconds)
 	case "follow":

@@ -183,6 +183,20 @@ type Member struct {
 	Rebalances int64
 }
 
+// Describer is implemented by Drivers that can say which client they drive, for the log and Status.
+type Describer interface {
+	Describe() Description
+}
+
+// Description says which Kafka client a driver drives.
+type Description struct {
+	// Client and Version are the client library's, such as "librdkafka" and "2.11.1". Version is empty where the program does
+	// not know it, as in a test binary.
+	Client, Version string
+	// Reading says how records are taken from it: "Poll", or in another way that the driver has.
+	Reading string
+}
+
 // Prober is implemented by Drivers that can try a Config's credentials.
 type Prober interface {
 	// Probe connects anew, authenticates and asks for metadata, outside of any group. It returns nil when a broker

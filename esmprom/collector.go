@@ -2,6 +2,7 @@ package esmprom
 
 import (
 	"github.com/esm-go/esm/observe"
+	"github.com/esm-go/esm/observe/series"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -9,6 +10,7 @@ import (
 type Source interface {
 	Status() observe.Status
 	Metrics() observe.Metrics
+	Histograms() observe.Histograms
 }
 
 // Option changes what a Collector exports.
@@ -52,7 +54,10 @@ func (c *Collector) Describe(out chan<- *prometheus.Desc) {
 	for i := range gauges {
 		out <- gauges[i].desc
 	}
-	for _, d := range []*prometheus.Desc{info, state, offsetLag, conditions, certificateExpiry, credentialsSince} {
+	for i := range histograms {
+		out <- histograms[i].desc
+	}
+	for _, d := range []*prometheus.Desc{info, state, offsetLag, conditions, retried, scalingReason, certificateExpiry, credentialsSince} {
 		out <- d
 	}
 	if c.partitions {
@@ -65,26 +70,37 @@ func (c *Collector) Describe(out chan<- *prometheus.Desc) {
 // Collect sends every series as it is now.
 func (c *Collector) Collect(out chan<- prometheus.Metric) {
 	for _, s := range c.sources() {
-		status, metrics := s.Status(), s.Metrics()
-		c.collect(out, &status, &metrics)
+		status, metrics, distributions := s.Status(), s.Metrics(), s.Histograms()
+		c.collect(out, &status, &metrics, &distributions)
 	}
 }
 
-func (c *Collector) collect(out chan<- prometheus.Metric, s *observe.Status, m *observe.Metrics) {
-	of := []string{s.FunctionName, s.ConsumerGroupID, s.UUID}
+func (c *Collector) collect(out chan<- prometheus.Metric, s *observe.Status, m *observe.Metrics, d *observe.Histograms) {
+	of := []string{s.FunctionName, s.ConsumerGroupId, s.UUID}
 	with := func(more ...string) []string { return append(of[:len(of):len(of)], more...) }
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	for i := range counters {
-		out <- prometheus.MustNewConstMetric(counters[i].desc, prometheus.CounterValue, float64(counters[i].of(s, m)), of...)
+		out <- prometheus.MustNewConstMetric(counters[i].desc, prometheus.CounterValue, float64(counters[i].series.Of(s, m)), of...)
 	}
 	for i := range gauges {
-		gauge(gauges[i].desc, gauges[i].of(s), of...)
+		gauge(gauges[i].desc, gauges[i].series.Of(s), of...)
+	}
+	for i := range histograms {
+		h := histograms[i].series.Of(d)
+		upTo, all := cumulative(h)
+		out <- prometheus.MustNewConstHistogram(histograms[i].desc, all, h.Sum, upTo, of...)
+	}
+	for _, r := range retries {
+		out <- prometheus.MustNewConstMetric(retried, prometheus.CounterValue, float64(r.Of(&m.Retries)), with(r.Reason)...)
+	}
+	if s.Scaling.Policy != "" {
+		gauge(scalingReason, 1, with(s.Scaling.Reason.Kind.String())...)
 	}
 	gauge(info, 1, with(s.Driver)...)
 	for _, word := range states {
-		gauge(state, is(s.State == word), with(string(word))...)
+		gauge(state, series.Is(s.State == word), with(string(word))...)
 	}
 	for topic, lag := range s.OffsetLag {
 		gauge(offsetLag, float64(lag), with(topic)...)

@@ -38,6 +38,9 @@ func scrape(t *testing.T, c prometheus.Collector) map[string]float64 {
 				value = m.GetCounter().GetValue()
 			}
 			name := f.GetName()
+			if f.GetType() == dto.MetricType_HISTOGRAM {
+				value = float64(m.GetHistogram().GetSampleCount())
+			}
 			for _, l := range m.GetLabel() {
 				switch l.GetName() {
 				case "function_name", "consumer_group", "uuid":
@@ -85,7 +88,7 @@ func TestScrape(t *testing.T) {
 		b.Produce("t", esmtest.Values(`{"keep":true}`)...)
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
-		group := r.Runner().Status().ConsumerGroupID
+		group := r.Runner().Status().ConsumerGroupId
 		got := scrape(t, esmprom.New(r.Runner(), esmprom.WithPartitions()))
 		want := map[string]float64{
 			"esm_polled_records_total": 6, "esm_filtered_out_records_total": 2, "esm_wrong_kind_records_total": 1,
@@ -94,6 +97,9 @@ func TestScrape(t *testing.T) {
 			"esm_invoke_errors_total": 3, "esm_invocations_total": 4, "esm_throttled_invocations_total": 1, "esm_rebalances_total": 1,
 			"esm_state state=Enabled": 1, "esm_state state=Disabled": 0, "esm_assigned_partitions": 1, "esm_invocations_in_flight": 1,
 			"esm_workers": 1, "esm_pollers": 1, "esm_offset_lag topic=t": 1, "esm_max_offset_lag": 1, "esm_sum_offset_lag": 1,
+			"esm_retries_total reason=throttled": 1, "esm_retries_total reason=failed": 1, "esm_retries_total reason=panic": 0,
+			"esm_invocation_duration_seconds": 4, "esm_batch_records": 5, "esm_batch_fill": 5, "esm_window_wait_seconds": 3, "esm_record_latency_seconds": 3,
+			"esm_rebalance_duration_seconds": 1, "esm_scaling_reason reason=" + r.Runner().Status().Scaling.Reason.Kind.String(): 1,
 			"esm_longest_invocation_seconds": time.Since(since).Seconds(), "esm_partition_end_offset partition=0 topic=t": 6,
 			"esm_partition_committed_offset partition=0 topic=t": 5, "esm_partition_offset_lag partition=0 topic=t": 1,
 		}
@@ -154,11 +160,15 @@ type still struct{ s observe.Status }
 
 func (s still) Status() observe.Status   { return s.s }
 func (s still) Metrics() observe.Metrics { return s.s.Metrics }
+func (s still) Histograms() observe.Histograms {
+	h := observe.Histogram{Bounds: []float64{1, 2}, Counts: []uint64{3, 2, 1}, Sum: 9}
+	return observe.Histograms{InvocationDuration: h, BatchRecords: h, BatchFill: h, WindowWait: h, Latency: h, CommitDuration: h, RebalanceDuration: h, DestinationDuration: h}
+}
 
 // full returns a Status with n partitions in which everything is there.
 func full(n int) observe.Status {
 	s := observe.Status{
-		FunctionName: "f", ConsumerGroupID: "g", UUID: "u", Driver: "franz", State: observe.Enabled, CircuitOpen: true,
+		FunctionName: "f", ConsumerGroupId: "g", UUID: "u", Driver: "franz", State: observe.Enabled, CircuitOpen: true,
 		OffsetLag:   map[string]int64{"t": 1},
 		Credentials: observe.CredentialsStatus{Since: time.Unix(10, 0), Expires: time.Unix(20, 500_000_000), Rotations: 3, Err: errors.New("refused: hunter2")},
 		Conditions: []observe.Condition{
@@ -236,6 +246,9 @@ func exported(t *testing.T) map[string]bool {
 			t.Fatal(err)
 		}
 		names[only] = true
+		for _, part := range []string{"_bucket", "_sum", "_count"} { // of a histogram
+			names[only+part] = true
+		}
 	}
 	return names
 }

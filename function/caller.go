@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/esm-go/esm"
+	"github.com/esm-go/esm/event"
 )
 
 // PayloadLimit is Lambda's limit of a synchronous invocation's payload, and of its answer: 6 MB, 6,291,456 bytes.
@@ -52,11 +53,11 @@ func NewCaller(name string, invoker Invoker, limit int, log *slog.Logger) *Calle
 }
 
 // Handle invokes the function with the event. It is an esm.Handler; the package documentation says what it returns.
-func (c *Caller) Handle(ctx context.Context, event esm.KafkaEvent) error {
-	payload := event.AppendJSON(nil)
+func (c *Caller) Handle(ctx context.Context, e esm.KafkaEvent) error {
+	payload := e.AppendJSON(nil)
 	if c.limit > 0 && len(payload) > c.limit {
 		err := fmt.Errorf("%w: %d bytes of JSON for function %s, the limit is %d", ErrPayloadTooLarge, len(payload), c.name, c.limit)
-		if event.Len() > 1 {
+		if e.Len() > 1 {
 			return err // only a direct call has such a batch: a mapping ends one before the limit
 		}
 		return esm.Permanent(err)
@@ -71,7 +72,7 @@ func (c *Caller) Handle(ctx context.Context, event esm.KafkaEvent) error {
 		partial = inv.ReportBatchItemFailures
 	}
 	ignored, err := answer.read(c, req.ID, partial)
-	if ignored > 0 && c.told.CompareAndSwap(false, true) {
+	if ignored > 0 && !event.IgnoredItems(ctx, ignored) && c.told.CompareAndSwap(false, true) {
 		c.log.Warn("the function reports batchItemFailures, which are ignored: the mapping's FunctionResponseTypes does not have ReportBatchItemFailures",
 			"function", c.name, "items", ignored)
 	}

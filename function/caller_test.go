@@ -10,12 +10,14 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/esm-go/esm"
 	"github.com/esm-go/esm/esmtest"
+	"github.com/esm-go/esm/event"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -88,7 +90,8 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// Without ReportBatchItemFailures an answer means nothing, and one line of the log says so where it seems to mean something.
+// Without ReportBatchItemFailures an answer means nothing, and the log says so once where it seems to mean something: the
+// mapping's, beside its Status; the target's own where a mapping does not listen.
 func TestAnswersIgnored(t *testing.T) {
 	for _, tc := range []struct {
 		payload string
@@ -98,17 +101,44 @@ func TestAnswersIgnored(t *testing.T) {
 		{`{"batchItemFailures":[{"itemIdentifier":null}]}`, 0},
 		{`oops`, 0}, {`null`, 0},
 	} {
-		var log bytes.Buffer
+		told := func(from string, log *bytes.Buffer, line string, want int) {
+			t.Helper()
+			if n := strings.Count(log.String(), line); n != want {
+				t.Errorf("%s: %s told %d times, want %d: %s", tc.payload, from, n, want, log)
+			}
+		}
+		var log, own bytes.Buffer
 		a := &answers{answer: Answer{Payload: []byte(tc.payload)}}
-		m := mapping(false)
-		m.BatchSize = 1
-		r := esmtest.Invoke(t, m, NewCaller("orders", a, 0, slog.New(slog.NewTextHandler(&log, nil))).Handle, esmtest.Values("a", "b", "c")...)
-		if r.Attempts != 3 || len(r.Dropped) != 0 || r.Unresolved != 0 {
-			t.Errorf("%s: %d attempts for 3 records, %v dropped", tc.payload, r.Attempts, r.Dropped)
+		c := NewCaller("orders", a, 0, slog.New(slog.NewTextHandler(&log, nil)))
+		standing := 0
+		synctest.Test(t, func(t *testing.T) {
+			b := esmtest.NewBroker(t)
+			b.Produce("t", esmtest.Values("a", "b", "c")...)
+			m := mapping(false)
+			m.BatchSize = 1
+			r := esmtest.Start(t, b, m, c.Handle, esm.WithLogger(slog.New(slog.NewTextHandler(&own, nil))))
+			time.Sleep(time.Minute / 2)
+			if n := b.Lag(r.Runner().Status().ConsumerGroupId); n != 0 || len(r.Invocations()) != 3 {
+				t.Errorf("%s: %d invocations, lag %d", tc.payload, len(r.Invocations()), n)
+			}
+			for _, condition := range r.Runner().Status().Conditions {
+				if condition.Op == esm.OpInvoke && strings.Contains(condition.Err.Error(), "1 items: the function reports batchItemFailures") {
+					standing++
+				}
+			}
+			_ = r.Stop() // its error fails the test
+		})
+		if standing != tc.told {
+			t.Errorf("%s: %d conditions, want %d", tc.payload, standing, tc.told)
 		}
-		if n := strings.Count(log.String(), "FunctionResponseTypes"); n != tc.told {
-			t.Errorf("%s: told %d times: %s", tc.payload, n, &log)
+		told("the mapping", &own, "a condition begins", tc.told)
+		told("the target, in a mapping,", &log, "items", 0)
+		for range 3 {
+			if err := c.Handle(event.WithInvocation(t.Context(), &event.Invocation{}), esmtest.Event("t", esmtest.Values("a")...)); err != nil {
+				t.Error(err)
+			}
 		}
+		told("the target", &log, "the function reports batchItemFailures", tc.told)
 	}
 }
 

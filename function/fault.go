@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/esm-go/esm"
 )
 
 // Errors of invocations that did not come to a function's answer.
@@ -15,9 +17,8 @@ var (
 	ErrPayloadTooLarge = errors.New("function: the event is over the payload limit")
 )
 
-// ConfigNotValid is the StateTransitionReason, and the Code, of a *ConfigError: FUNCTION_CONFIG_NOT_VALID, which is
-// esm.ReasonFunctionConfigNotValid.
-const ConfigNotValid = "FUNCTION_CONFIG_NOT_VALID"
+// ConfigNotValid is the StateTransitionReason, and the Code, of a *ConfigError: FUNCTION_CONFIG_NOT_VALID.
+const ConfigNotValid = esm.ReasonFunctionConfigNotValid
 
 // ConfigError says that a function cannot be invoked as it is: it is gone, not active, not permitted, its processes do
 // not start. It uses no attempt: records wait until the function is mended.
@@ -41,6 +42,9 @@ func (e *ConfigError) Unwrap() error { return e.Err }
 // Code returns FUNCTION_CONFIG_NOT_VALID.
 func (e *ConfigError) Code() string { return ConfigNotValid }
 
+// FunctionProblem returns the Code: the mapping's Status shows the error while it stands.
+func (e *ConfigError) FunctionProblem() string { return e.Code() }
+
 // ThrottleError says that the function is overloaded. A Handler returns it inside esm.Throttled.
 type ThrottleError struct {
 	Function string
@@ -61,6 +65,9 @@ func (e *ThrottleError) Error() string {
 	}
 	return text
 }
+
+// Pause returns RetryAfter: the mapping tries again no sooner.
+func (e *ThrottleError) Pause() time.Duration { return e.RetryAfter }
 
 // Unwrap returns what the other side said.
 func (e *ThrottleError) Unwrap() error { return e.Err }

@@ -42,6 +42,9 @@ func (e *NotFoundError) Error() string {
 // Code returns ResourceNotFoundException.
 func (e *NotFoundError) Code() string { return "ResourceNotFoundException" }
 
+// FunctionProblem returns the Code: the mapping's Status shows the error while it stands.
+func (e *NotFoundError) FunctionProblem() string { return e.Code() }
+
 // ErrAlreadyRegistered is wrapped by the error of a second Register of a name.
 var ErrAlreadyRegistered = errors.New("function: already registered")
 

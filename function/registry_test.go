@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/esm-go/esm"
 	"github.com/esm-go/esm/esmtest"
@@ -113,4 +115,29 @@ func TestLate(t *testing.T) {
 	if res.Attempts != 3 || len(res.Dropped) != 0 || res.Unresolved != 0 || late.Ready(t.Context()) != nil {
 		t.Errorf("%d attempts, dropped %v", res.Attempts, res.Dropped)
 	}
+}
+
+// While there is no function the mapping's Status says so, in Lambda's words, and no more once there is.
+func TestLateInStatus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r Registry
+		b := esmtest.NewBroker(t)
+		b.Produce("t", esmtest.Values("a")...)
+		m := mapping(false)
+		m.MaximumRetryAttempts = new(0)
+		run := esmtest.Start(t, b, m, r.Late("orders").Handle)
+		time.Sleep(time.Minute)
+		s := run.Runner().Status()
+		if len(s.Conditions) != 1 || s.Conditions[0].Kind != "ResourceNotFoundException" || s.LastProcessingResult != "PROBLEM: ResourceNotFoundException: Function not found: orders" {
+			t.Errorf("%q, %v", s.LastProcessingResult, s.Conditions)
+		}
+		if err := r.Register("orders", Func(func(context.Context, esm.KafkaEvent) error { return nil })); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Minute)
+		if s := run.Runner().Status(); len(s.Conditions) != 0 || s.LastProcessingResult != "OK" || b.Lag(s.ConsumerGroupId) != 0 {
+			t.Errorf("once it is there: %q, %v", s.LastProcessingResult, s.Conditions)
+		}
+		_ = run.Stop() // its error fails the test
+	})
 }

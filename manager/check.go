@@ -96,7 +96,7 @@ func (m *Manager) checkConflicts(mapping esm.Mapping) error {
 			return conflict
 		}
 		if group := mapping.GroupID(); groups == nil && group == o.GroupID() {
-			conflict.ConsumerGroupID = group
+			conflict.ConsumerGroupId = group
 			groups = conflict
 		}
 	}

@@ -28,16 +28,16 @@ type ConflictError struct {
 	// Servers, FunctionARN and Topics are those of the mapping refused.
 	Servers, Topics []string
 	FunctionARN     string
-	// ConsumerGroupID is the group that both name, on the same servers; empty where the conflict is one of source,
+	// ConsumerGroupId is the group that both name, on the same servers; empty where the conflict is one of source,
 	// function and topics.
-	ConsumerGroupID string
+	ConsumerGroupId string
 }
 
 // Error is AWS's text where AWS has one.
 func (e *ConflictError) Error() string {
 	servers := strings.Join(e.Servers, ",")
-	if e.ConsumerGroupID != "" {
-		return fmt.Sprintf("The consumer group (%q) on event source (%q) is that of the existing mapping with UUID %s. A group belongs to one mapping; choose another ConsumerGroupId", e.ConsumerGroupID, servers, e.UUID)
+	if e.ConsumerGroupId != "" {
+		return fmt.Sprintf("The consumer group (%q) on event source (%q) is that of the existing mapping with UUID %s. A group belongs to one mapping; choose another ConsumerGroupId", e.ConsumerGroupId, servers, e.UUID)
 	}
 	return fmt.Sprintf(`An event source mapping with event source ("%s"), function ("%s"), topics ("%s") already exists. Please update or delete the existing mapping with UUID %s`,
 		servers, e.FunctionARN, strings.Join(e.Topics, ","), e.UUID)

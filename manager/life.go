@@ -49,17 +49,9 @@ func (m *Manager) newRunner(mapping esm.Mapping, h esm.Handler, more ...esm.Opti
 	if err := m.o.allowed.check(mapping); err != nil {
 		return nil, err
 	}
-	opts := []esm.Option{esm.WithLogger(m.o.logger.With("UUID", mapping.UUID)), esm.WithBufferBytes(m.share())}
+	opts := []esm.Option{esm.WithLogger(m.o.logger.With("UUID", mapping.UUID)), esm.WithBufferBytes(m.shares.next())}
 	opts = append(opts, m.o.runner(mapping)...)
 	return esm.New(clone(mapping), h, append(opts, more...)...)
-}
-
-// mostBufferBytes is esm.WithBufferBytes' default, which no mapping needs more than.
-const mostBufferBytes = 64 << 20
-
-// share is a mapping's part of the memory for records.
-func (m *Manager) share() int {
-	return min(max(m.o.bufferBytes/int(max(m.active.Load()+1, 1)), 1<<20), mostBufferBytes)
 }
 
 func functionTrouble(err error) trouble {
@@ -80,11 +72,11 @@ func (l *life) hooks() esm.Hooks {
 func (l *life) run(ctx context.Context) {
 	ctx, l.cancel = context.WithCancel(ctx)
 	l.began = time.Now()
-	l.unit.m.active.Add(1)
+	l.unit.m.shares.join(l.runner)
 	go func() {
 		defer l.unit.nudge()
 		defer close(l.over)
-		defer l.unit.m.active.Add(-1)
+		defer l.unit.m.shares.leave(l.runner)
 		defer l.cancel()
 		if leave, ok := l.takePlace(ctx); ok {
 			l.err = l.runWith(ctx, leave)

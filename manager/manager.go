@@ -20,7 +20,7 @@ type Manager struct {
 	started   atomic.Bool
 	synced    chan struct{} // closed when everything that the store had at first is known
 	starts    chan struct{} // a place for each Runner that starts
-	active    atomic.Int64  // Runners that run
+	shares    shares
 
 	// mu guards what follows. It is never held while waiting.
 	mu       sync.Mutex
@@ -48,7 +48,7 @@ func New(s store.Store, f Functions, opts ...Option) (*Manager, error) {
 		return nil, err
 	}
 	return &Manager{
-		store: s, functions: f, o: o, synced: make(chan struct{}), starts: make(chan struct{}, o.starts),
+		store: s, functions: f, o: o, shares: shares{bytes: o.bufferBytes}, synced: make(chan struct{}), starts: make(chan struct{}, o.starts),
 		moved: make(chan struct{}), units: make(map[string]*unit), problems: make(map[string]error),
 	}, nil
 }

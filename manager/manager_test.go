@@ -28,7 +28,16 @@ import (
 	"github.com/esm-go/esm/manager/store/topic"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if servers := os.Getenv(replicaVariable); servers != "" {
+		if err := replica(servers); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // harness is a broker in memory and the functions of the tests.
 type harness struct {
@@ -181,7 +190,10 @@ func TestDisabledLeavesTheGroup(t *testing.T) {
 func TestUpdates(t *testing.T) {
 	h := newHarness(t)
 	var audited atomic.Int64
-	h.handlers["audit"] = func(_ context.Context, e esm.KafkaEvent) error {
+	h.handlers["audit"] = func(ctx context.Context, e esm.KafkaEvent) error {
+		if inv, _ := esm.InvocationFromContext(ctx); inv.FunctionName != "audit" {
+			t.Errorf("the invocation names %q", inv.FunctionName)
+		}
 		audited.Add(int64(e.Len()))
 		return nil
 	}

@@ -82,8 +82,8 @@ func WithRunnerOptionsFor(f func(esm.Mapping) []esm.Option) Option {
 func WithAllowed(a Allowed) Option { return optionFunc(func(o *options) { o.allowed = a }) }
 
 // WithBufferBytes sets the memory for records received and not resolved that all mappings share; default 512 MiB, at
-// least 1 MiB. A Runner gets an equal share among the mappings there are when it starts: at least 1 MiB, at most
-// 64 MiB, esm.WithBufferBytes' default. It keeps that share until it starts again.
+// least 1 MiB. Every Runner gets an equal share of it, which changes as Runners start and end: at least 1 MiB, at
+// most 64 MiB, esm.WithBufferBytes' default.
 func WithBufferBytes(n int) Option {
 	return optionFunc(func(o *options) {
 		if n < 1<<20 {

@@ -12,8 +12,8 @@ import (
 type Condition struct {
 	// Op says what fails.
 	Op Op
-	// Kind says how: a driver.Kind in words, or "circuit open", "memory full", "not valid"; of OpDestination "delivery", "check" and
-	// "credentials".
+	// Kind says how: a driver.Kind in words, or "circuit open", "memory full", "not valid", or the code of a FunctionProblem; of
+	// OpDestination "delivery", "check" and "credentials".
 	Kind string
 	// TopicPartition says what it is about: a partition; a topic, with Partition -1; or the whole mapping, with no topic.
 	TopicPartition event.TopicPartition

@@ -25,7 +25,8 @@ type Hooks struct {
 	BatchEnd func(context.Context, BatchEndInfo)
 	// Retry is called when a failed part of a batch is set down to be tried again.
 	Retry func(RetryInfo)
-	// Drop is called when records are given up, by a limit of the mapping or Permanent, and there is no on-failure destination.
+	// Drop is called when records are given up, by a limit of the mapping or Permanent, and there is no on-failure destination;
+	// and by Runner.Skip.
 	Drop func(DropInfo)
 	// Filtered is called with the number of records that FilterCriteria took out of a fetch.
 	Filtered func(FilteredInfo)
@@ -38,6 +39,8 @@ type Hooks struct {
 	OffsetsLost func(OffsetsLostInfo)
 	// StateChange is called when the mapping's state changes.
 	StateChange func(StateInfo)
+	// Operation is called when a partition was paused, resumed or moved, or a record skipped, because somebody asked for it.
+	Operation func(OperationInfo)
 	// Scaled is called when the number of workers or pollers is to change, or stays for another reason than before.
 	Scaled func(ScaledInfo)
 	// Error is called with what the event source has to say: connections, authentication, topics.
@@ -89,9 +92,11 @@ const (
 	DropRecordAge
 	// DropPermanent: the handler said Permanent.
 	DropPermanent
+	// DropSkipped: somebody asked for it, by Runner.Skip.
+	DropSkipped
 )
 
-// String gives Lambda's condition where it has one: RetryAttemptsExhausted, RecordAgeExceeded; else PermanentError.
+// String gives Lambda's condition where it has one: RetryAttemptsExhausted, RecordAgeExceeded; else PermanentError or Skipped.
 func (r DropReason) String() string {
 	switch r {
 	case DropRetriesExhausted:
@@ -100,6 +105,8 @@ func (r DropReason) String() string {
 		return "RecordAgeExceeded"
 	case DropPermanent:
 		return "PermanentError"
+	case DropSkipped:
+		return "Skipped"
 	}
 	return "none"
 }

@@ -12,8 +12,9 @@ type Metrics struct {
 	InvokedEventCount int64
 	// FailedInvokeEventCount counts records whose invocation failed, counted when it ended.
 	FailedInvokeEventCount int64
-	// DroppedEventCount counts records given up by age, retries or Permanent while there is no on-failure destination.
-	DroppedEventCount int64
+	// DroppedEventCount counts records given up by age, retries or Permanent while there is no on-failure destination, and
+	// those skipped. SkippedEventCount (ours) counts the latter alone: Runner.Skip gave them up because somebody asked for it.
+	DroppedEventCount, SkippedEventCount int64
 	// OnFailureDestinationDeliveredEventCount counts records that the on-failure destination has acknowledged;
 	// OnFailureDestinationDeliveryErrorCount sends to it that failed.
 	OnFailureDestinationDeliveredEventCount, OnFailureDestinationDeliveryErrorCount int64
@@ -23,6 +24,8 @@ type Metrics struct {
 	PollingErrorCount, CommitErrorCount, InvokeErrorCount int64
 	// InvokeCount and ThrottleCount (ours) count invocations that ended, and those that said Throttled.
 	InvokeCount, ThrottleCount int64
+	// Retries (ours) counts the parts of batches that were set down to be tried again, by what the try before ended with.
+	Retries RetryCounts
 	// LostEventCount (ours) counts offsets that retention took before they were read, or that a log or topic lost under the
 	// reader: the sum of OffsetsLostInfo.Lost.
 	LostEventCount int64
@@ -35,4 +38,11 @@ type Metrics struct {
 	// the scaling policy; Status gives those of now, and OffsetLag by topic.
 	MaxOffsetLag, SumOffsetLag  int64
 	ProvisionedPollers, Workers int
+}
+
+// RetryCounts counts retries by their reason.
+type RetryCounts struct {
+	// Failed: an error. Partial: ItemFailures. Throttled: the handler said Throttled. Timeout: an error after
+	// WithInvocationTimeout had ended the handler's context. Panic: the handler panicked.
+	Failed, Partial, Throttled, Timeout, Panic int64
 }

@@ -30,16 +30,16 @@ const (
 	Updating State = "Updating"
 )
 
-// StateTransitionReason values.
+// The values of StateTransitionReason.
 const (
 	// ReasonUserInitiated is Lambda's reason for what the user did.
 	ReasonUserInitiated = "USER_INITIATED"
 	// ReasonConfigNotValid, ReasonAuthn, ReasonAuthz and ReasonFunctionConfigNotValid are Lambda's codes for a mapping that
-	// stopped by itself.
-	ReasonConfigNotValid         = "ESM_CONFIG_NOT_VALID"
-	ReasonAuthn                  = "EVENT_SOURCE_AUTHN_ERROR"
-	ReasonAuthz                  = "EVENT_SOURCE_AUTHZ_ERROR"
-	ReasonFunctionConfigNotValid = "FUNCTION_CONFIG_NOT_VALID"
+	// does not work: see auth.Code.
+	ReasonConfigNotValid         = string(auth.CodeConfigNotValid)
+	ReasonAuthn                  = string(auth.CodeAuthnError)
+	ReasonAuthz                  = string(auth.CodeAuthzError)
+	ReasonFunctionConfigNotValid = string(auth.CodeFunctionConfigNotValid)
 )
 
 // Status is a snapshot of a Runner.
@@ -47,9 +47,10 @@ type Status struct {
 	// Time is when what follows of records and partitions was true: at the latest a tenth of a second ago, unless the mapping is
 	// busy with something that takes longer, such as a hook. Zero when nothing is known yet.
 	Time                                time.Time
-	UUID, FunctionName, ConsumerGroupID string
-	// Driver is the name of the Kafka client in use.
+	UUID, FunctionName, ConsumerGroupId string
+	// Driver is the name of the driver in use, Client the Kafka client that it drives.
 	Driver                string
+	Client                ClientStatus
 	State                 State
 	StateTransitionReason string
 	// LastProcessingResult is that of the worst condition that stands, else of the last invocation.
@@ -82,9 +83,21 @@ type Status struct {
 	// OldestAge is the age of the oldest record that is not resolved, by its timestamp, by its arrival when it has none; 0
 	// when there is none. Of a record that is not received yet it is how long nothing has come, which is less.
 	OldestAge time.Duration
-	// Partitions are those assigned to this process, by topic and number.
+	// Slow are the invocations that run, and have for five times as long as 99 of 100 took, and a second at least; the oldest
+	// first. There are none before twenty have ended.
+	Slow []SlowInvocation
+	// Partitions are those assigned to this process, by topic and number; WhoBlocks gives those that wait, worst first.
 	Partitions []PartitionStatus
 	Metrics    Metrics
+}
+
+// ClientStatus says which Kafka client reads the records; zero where the driver does not say.
+type ClientStatus struct {
+	// Name and Version are the client library's, such as "librdkafka" and "2.11.1".
+	Name, Version string
+	// Reading says how records are taken from it: "Poll", or "queue" where driver/confluent reads librdkafka's queue, which is
+	// faster.
+	Reading string
 }
 
 // DestinationStatus says how an on-failure destination stands.
@@ -98,6 +111,9 @@ type DestinationStatus struct {
 type CredentialsStatus struct {
 	// InUse describes them; empty for none.
 	InUse string
+	// Protocol is Kafka's security.protocol, PLAINTEXT without credentials, Mechanism its sasl.mechanism, empty for none.
+	// Principal is who the brokers take this client for, in the words of an ACL; empty where only they know.
+	Protocol, Mechanism, Principal string
 	// Since is when they were put in force, Rotations how often others have taken the place of the first ones.
 	Since     time.Time
 	Rotations int
@@ -133,6 +149,8 @@ type PartitionStatus struct {
 	// Position is the first offset that is not resolved, Committed what the group has, End the log's end as last seen; -1
 	// where they are not known.
 	Position, Committed, End int64
+	// Received is the offset behind the last record received, -1 where it is not known.
+	Received int64
 	// Lag is End less Committed, or less Position before the first commit, never negative; -1 where it is not known.
 	Lag int64
 	// EndSeen is when End was confirmed last.
@@ -152,6 +170,8 @@ type PartitionStatus struct {
 	Attempts              int
 	FirstFailure, NextTry time.Time
 	LastError             error
+	// Head is the first record that is not resolved, at Position, and what it waits for.
+	Head Head
 	// Condition is the worst one that stands of this partition or its topic, nil when there is none.
 	Condition *Condition
 }

@@ -146,6 +146,7 @@ func (f *serveFlags) handler(m *manager.Manager, fleet *fleet, logger *slog.Logg
 	}
 	mux := http.NewServeMux()
 	health(m, mux)
+	mux.Handle("GET /metrics", a.scraped(metrics(m)))
 	if !a.noConsole {
 		pages, err := console.New(m, consoleOptions...)
 		if err != nil {
@@ -161,7 +162,7 @@ func (f *serveFlags) handler(m *manager.Manager, fleet *fleet, logger *slog.Logg
 func paths(mux, lambda http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
-		case path == "/", path == "/healthz", path == "/readyz", path == "/console", strings.HasPrefix(path, "/console/"):
+		case path == "/", path == "/healthz", path == "/readyz", path == "/metrics", path == "/console", strings.HasPrefix(path, "/console/"):
 			mux.ServeHTTP(w, r)
 		default:
 			lambda.ServeHTTP(w, r)

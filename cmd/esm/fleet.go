@@ -28,6 +28,7 @@ type fleet struct {
 	pools    []*runtime.Pool
 	secrets  auth.Secrets
 	allowed  manager.Allowed
+	demands  demands
 }
 
 // newFleet makes what a functions file names, and starts the worker processes. A function that is not ready yet is no

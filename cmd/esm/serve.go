@@ -41,6 +41,7 @@ Runs the event source mappings that DIR holds, one JSON file each, and serves
   /console/      a console for browsers
   /healthz       200 while the store can be followed
   /readyz        200 once the stored mappings are being started
+  /metrics       what Prometheus scrapes, with the login of the console where there is one
 
 FILE (YAML) names what is invoked:
   functions:
@@ -130,8 +131,9 @@ func (f *serveFlags) serve(ctx context.Context, s streams) (err error) {
 	}
 	defer func() { err = errors.Join(err, mappings.Close()) }()
 	m, err := manager.New(mappings, fleet, manager.WithLogger(logger), manager.WithARN(f.arn), manager.WithAllowed(config.allowed),
-		manager.WithBufferBytes(f.bufferMB<<20), manager.WithRunnerOptions(
-			esm.WithSecrets(fleet.secrets), esm.WithDestinations(resolve.New()), esm.WithStopTimeout(f.stop-f.reserve())))
+		manager.WithBufferBytes(f.bufferMB<<20), manager.WithRunnerOptionsFor(func(m esm.Mapping) []esm.Option {
+			return append(fleet.follow(m), esm.WithSecrets(fleet.secrets), esm.WithDestinations(resolve.New()), esm.WithStopTimeout(f.stop-f.reserve()))
+		}))
 	if err != nil {
 		return err
 	}

@@ -346,7 +346,7 @@ func TestServeAccess(t *testing.T) {
 	await(t, "readiness", func() bool { return s.status(t, "/readyz") == http.StatusOK })
 	for path, want := range map[string]int{
 		"/2015-03-31/event-source-mappings": http.StatusForbidden, "/console/": http.StatusUnauthorized, "/console": http.StatusUnauthorized,
-		"/console/add": http.StatusUnauthorized, "/healthz": http.StatusOK, "/nothing": http.StatusForbidden,
+		"/console/add": http.StatusUnauthorized, "/healthz": http.StatusOK, "/nothing": http.StatusForbidden, "/metrics": http.StatusUnauthorized,
 	} {
 		if code := s.status(t, path); code != want {
 			t.Errorf("%s answers %d, not %d", path, code, want)

@@ -5,6 +5,7 @@ package confluent
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -92,10 +93,18 @@ func TestLogPump(t *testing.T) {
 	pump := newLogPump(slog.New(slog.NewTextHandler(&out, nil)))
 	pump.start()
 	for level := range 8 {
-		pump.events <- kafka.LogEvent{Name: "n", Tag: "TAG", Message: "m", Level: level}
+		pump.events <- kafka.LogEvent{Name: "n", Tag: "TAG", Message: fmt.Sprint("m", level), Level: level}
 	}
+	// What differs in times and counts alone is the same line, once a minute.
+	for i := range 5 {
+		pump.events <- kafka.LogEvent{Name: "n", Tag: "TAG", Message: fmt.Sprintf("repeated (after %dms in state UP, %d identical error(s) suppressed)", 300+i, i), Level: 3}
+	}
+	pump.events <- kafka.LogEvent{Name: "n", Tag: "TAG", Message: "repeated (after 7ms in state DOWN)", Level: 3}
 	pump.stop()
-	for level, want := range map[string]int{"ERROR": 4, "WARN": 1, "INFO": 2, "DEBUG": 0} {
+	if n := strings.Count(out.String(), "repeated"); n != 2 {
+		t.Errorf("%d lines of what is repeated, want one in each state", n)
+	}
+	for level, want := range map[string]int{"ERROR": 6, "WARN": 1, "INFO": 2, "DEBUG": 0} {
 		if got := strings.Count(out.String(), "level="+level+" "); got != want {
 			t.Errorf("%d lines of %s, want %d", got, level, want)
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/driver/drivertest"
 	"github.com/esm-go/esm/driver/franz"
+	"github.com/esm-go/esm/internal/kafkaenv"
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
@@ -37,23 +38,23 @@ func onKafka(c *kafkatest.Cluster) drivertest.Target {
 	return drivertest.Target{
 		Driver:      confluentDriver,
 		Other:       franzDriver,
-		Environment: func(t testing.TB) drivertest.Environment { return drivertest.Kafka(t, c) },
+		Environment: func(t testing.TB) drivertest.Environment { return kafkaenv.New(t, c) },
 	}
 }
 
 func TestConformanceKafka(t *testing.T) {
-	drivertest.Run(t, onKafka(kafkatest.Start(t, drivertest.KafkaOptions()...)))
+	drivertest.Run(t, onKafka(kafkatest.Start(t, kafkaenv.Options()...)))
 }
 
 func TestConformanceKafkaMoves(t *testing.T) {
-	drivertest.Moves(t, onKafka(kafkatest.Start(t, drivertest.KafkaOptions(kafkatest.Nodes(3))...)))
+	drivertest.Moves(t, onKafka(kafkatest.Start(t, kafkaenv.Options(kafkatest.Nodes(3))...)))
 }
 
 // TestConformanceKafkaVersions runs the smoke subset on other versions; docs/brokers.md has the table.
 func TestConformanceKafkaVersions(t *testing.T) {
 	for _, version := range kafkatest.OtherVersions() {
 		t.Run(version, func(t *testing.T) {
-			c := kafkatest.Start(t, drivertest.KafkaOptions(kafkatest.Version(version))...)
+			c := kafkatest.Start(t, kafkaenv.Options(kafkatest.Version(version))...)
 			drivertest.Smoke(t, onKafka(c))
 		})
 	}

@@ -54,6 +54,16 @@ type client struct {
 // Name returns "confluent".
 func (c *client) Name() string { return "confluent" }
 
+// Describe names librdkafka, its version, and how records are read: "queue" or "Poll".
+func (c *client) Describe() driver.Description {
+	d := driver.Description{Client: "librdkafka", Reading: "Poll"}
+	_, d.Version = kafka.LibraryVersion()
+	if !c.clientPoll && noQueue() == "" {
+		d.Reading = "queue"
+	}
+	return d
+}
+
 // Features says that topic ids are known, that passwords change in place, and that librdkafka opens its own sockets.
 func (c *client) Features() driver.Features {
 	return driver.Features{TopicIDs: true, ReplaceCredentials: true, Network: true}

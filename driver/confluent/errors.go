@@ -12,6 +12,7 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
+	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/internal/rdkafka"
 )
@@ -139,6 +140,8 @@ type condition struct {
 	kind driver.Kind
 	tp   driver.TopicPartition
 	code kafka.ErrorCode
+	// token: there is no token, which connections that stand do not feel yet. What brokers refuse then is news of its own.
+	token bool
 }
 
 // repeatAfter is how long a condition has to be quiet before it counts as new. librdkafka repeats a lasting one
@@ -162,6 +165,8 @@ func (r *reported) first(e *driver.Error, now time.Time) bool {
 	case e.Kind == driver.KindUnavailable:
 		// One cause shows as several codes. Data from another broker says nothing about the one that failed.
 		r.down = true
+		_, noToken := errors.AsType[*auth.TokenError](e.Err)
+		key.token = noToken && e.Broker == ""
 	case e.Kind == driver.KindAuthentication:
 	default:
 		key.code = ke.Code()

@@ -5,13 +5,18 @@ package confluent
 import (
 	"context"
 	"log/slog"
+	"regexp"
+	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/esm-go/esm/internal/repeat"
 )
 
 // logPump hands librdkafka's log to a slog.Logger. The consumer owns it: start, and stop when librdkafka is closed.
 type logPump struct {
 	logger *slog.Logger
+	said   repeat.Lines
 	events chan kafka.LogEvent
 	quit   chan struct{}
 	done   chan struct{}
@@ -62,7 +67,20 @@ func (l *logPump) drain() {
 	}
 }
 
+// changing is what differs in a line that is the same otherwise.
+var changing = regexp.MustCompile(`,? ?[0-9]+ identical error\(s\) suppressed|[0-9]+ ?ms|0x[0-9a-f]+`)
+
 func (l *logPump) log(event kafka.LogEvent) {
-	l.logger.LogAttrs(context.Background(), slogLevel(event.Level), event.Message,
-		slog.String("client", event.Name), slog.String("tag", event.Tag))
+	level := slogLevel(event.Level)
+	attrs := []slog.Attr{slog.String("client", event.Name), slog.String("tag", event.Tag)}
+	if level >= slog.LevelInfo { // debug lines are for whoever wants all of them
+		ok, unsaid := l.said.First(changing.ReplaceAllString(event.Message, ""), time.Now())
+		if !ok {
+			return
+		}
+		if unsaid > 0 {
+			attrs = append(attrs, slog.Int("unsaid", unsaid))
+		}
+	}
+	l.logger.LogAttrs(context.Background(), level, event.Message, attrs...)
 }

@@ -136,7 +136,7 @@ func (c *consumer) messageError(m *kafka.Message) {
 }
 
 func (c *consumer) failure(err kafka.Error) {
-	e := c.classify(err)
+	e := c.behindToken(c.classify(err))
 	c.noteCoordinator(err, e.Kind)
 	switch {
 	case err.IsFatal():

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/esm-go/esm/driver/drivertest"
+	"github.com/esm-go/esm/internal/kafkaenv"
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
@@ -14,5 +15,5 @@ func TestProducerConformance(t *testing.T) {
 }
 
 func TestProducerConformanceKafka(t *testing.T) {
-	drivertest.RunProducer(t, onKafka(kafkatest.Start(t, drivertest.KafkaOptions()...)))
+	drivertest.RunProducer(t, onKafka(kafkatest.Start(t, kafkaenv.Options()...)))
 }

@@ -42,28 +42,45 @@ var testedVersions = []int{0x020b01ff}
 
 // newQueue returns nil where the client's Poll has to be used, and logs why.
 func newQueue(client *kafka.Consumer, logger *slog.Logger) *queue {
-	version, name := kafka.LibraryVersion()
-	if !slices.Contains(testedVersions, version) {
-		logger.Warn("reading through confluent-kafka-go's Poll: the faster way was not tested with this librdkafka", "version", name)
-		return nil
+	why := noQueue()
+	if why == "" {
+		if q := queueOf(client); q != nil {
+			return q
+		}
+		why = unreachable
 	}
-	q := handlesOf(client)
-	if q == nil {
-		logger.Warn("reading through confluent-kafka-go's Poll: librdkafka's queue cannot be reached", "version", name)
-	}
-	return q
+	_, version := kafka.LibraryVersion()
+	logger.Warn("reading through confluent-kafka-go's Poll: "+why, "version", version)
+	return nil
 }
 
-func handlesOf(client *kafka.Consumer) *queue {
-	if C.esm_available() == 0 {
-		return nil
+// unreachable is why there is no queue where client or library are not as they are known.
+const unreachable = "librdkafka's queue cannot be reached"
+
+// noQueue says why no client's queue is read in this program, "" where it is.
+func noQueue() string {
+	if version, _ := kafka.LibraryVersion(); !slices.Contains(testedVersions, version) {
+		return "the faster way was not tested with this librdkafka"
 	}
+	if rk, rkq := handlesOf(new(kafka.Consumer)); C.esm_available() == 0 || !pointerTo(rk, "rd_kafka_s") || !pointerTo(rkq, "rd_kafka_queue_s") {
+		return unreachable
+	}
+	return ""
+}
+
+// handlesOf returns the client's handles of librdkafka, invalid Values where it has others.
+func handlesOf(client *kafka.Consumer) (rk, rkq reflect.Value) {
 	handle := reflect.ValueOf(client).Elem().FieldByName("handle")
 	if handle.Kind() != reflect.Struct {
-		return nil
+		return reflect.Value{}, reflect.Value{}
 	}
-	rk, rkq := handle.FieldByName("rk"), handle.FieldByName("rkq")
-	if !pointsTo(rk, "rd_kafka_s") || !pointsTo(rkq, "rd_kafka_queue_s") {
+	return handle.FieldByName("rk"), handle.FieldByName("rkq")
+}
+
+// queueOf returns the queue of a client for which noQueue has nothing to say.
+func queueOf(client *kafka.Consumer) *queue {
+	rk, rkq := handlesOf(client)
+	if rk.IsNil() || rkq.IsNil() {
 		return nil
 	}
 	buf := (*C.esm_record)(C.calloc(perCall, C.sizeof_esm_record))
@@ -73,9 +90,9 @@ func handlesOf(client *kafka.Consumer) *queue {
 	return &queue{rk: (*C.rd_kafka_t)(rk.UnsafePointer()), rkq: (*C.rd_kafka_queue_t)(rkq.UnsafePointer()), buf: buf}
 }
 
-// pointsTo reports whether v is a pointer to that struct of C's, and not nil.
-func pointsTo(v reflect.Value, name string) bool {
-	return v.Kind() == reflect.Pointer && strings.HasSuffix(v.Type().Elem().Name(), "_struct_"+name) && !v.IsNil()
+// pointerTo reports whether v is a pointer to that struct of C's; it may be nil.
+func pointerTo(v reflect.Value, name string) bool {
+	return v.Kind() == reflect.Pointer && strings.HasSuffix(v.Type().Elem().Name(), "_struct_"+name)
 }
 
 // free gives C's memory back. There is no next after it.

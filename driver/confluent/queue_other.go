@@ -12,6 +12,8 @@ import (
 // queue is for Linux alone: elsewhere the linker wants every symbol at once.
 type queue struct{}
 
+func noQueue() string { return "only Linux has the faster way" }
+
 func newQueue(*kafka.Consumer, *slog.Logger) *queue { return nil }
 
 func (*queue) next(*consumer, time.Duration) bool { return false }

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/esm-go/esm/driver"
 )
 
 // Where this fails after an update of confluent-kafka-go, records are read one by one: right, and half as fast.
@@ -28,6 +30,12 @@ func TestTheQueueIsRead(t *testing.T) {
 		t.Fatal("no queue: the client has other fields, or librdkafka's functions are not linked in")
 	}
 	q.free()
+	if d := Driver().(driver.Describer).Describe(); d != (driver.Description{Client: "librdkafka", Version: "2.11.1", Reading: "queue"}) {
+		t.Errorf("%+v", d)
+	}
+	if d := Driver(WithClientPoll()).(driver.Describer).Describe(); d.Reading != "Poll" {
+		t.Errorf("with WithClientPoll: %+v", d)
+	}
 }
 
 func TestHandlesOfAnotherKindAreNotTaken(t *testing.T) {
@@ -38,10 +46,9 @@ func TestHandlesOfAnotherKindAreNotTaken(t *testing.T) {
 	}{
 		"another struct": {new(bytes.Buffer), false},
 		"no pointer":     {7, false},
-		"nil":            {(*_Ctype_struct_rd_kafka_s)(nil), false},
 		"it":             {new(_Ctype_struct_rd_kafka_s), true},
 	} {
-		if got := pointsTo(reflect.ValueOf(c.value), "rd_kafka_s"); got != c.want {
+		if got := pointerTo(reflect.ValueOf(c.value), "rd_kafka_s"); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
@@ -89,5 +96,8 @@ func TestAnUntestedLibraryIsPolled(t *testing.T) {
 	var log bytes.Buffer
 	if q := newQueue(client, slog.New(slog.NewTextHandler(&log, nil))); q != nil || strings.Count(log.String(), "\n") != 1 {
 		t.Errorf("the queue of an untested version is read, or said in %q", log.String())
+	}
+	if d := Driver().(driver.Describer).Describe(); d.Reading != "Poll" {
+		t.Errorf("%+v", d)
 	}
 }

@@ -63,6 +63,25 @@ func tokenFailure(err error) *driver.Error {
 	return &driver.Error{Kind: kind, Offset: -1, Err: err}
 }
 
+// behindToken is why there is no token, in the place of an authentication that failed with one which has ended: librdkafka
+// goes on with it, and brokers answer with a wrong SASL state or a token that is not valid, which are consequences.
+func (c *consumer) behindToken(e *driver.Error) *driver.Error {
+	if e.Kind != driver.KindAuthentication || !bearer(c.credentials) {
+		return e
+	}
+	tokens := c.tokens.Load()
+	if tokens == nil {
+		return e
+	}
+	why := tokens.Behind()
+	if why == nil {
+		return e
+	}
+	failure := tokenFailure(why)
+	failure.Broker = e.Broker
+	return failure
+}
+
 // probeToken gives a probe's client its token.
 func probeToken(ctx context.Context, client *kafka.Consumer, c *auth.Credentials) error {
 	token, err := c.Tokens.Token(ctx)

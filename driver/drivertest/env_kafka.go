@@ -1,104 +1,169 @@
 package drivertest
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// KafkaOptions are what a cluster must be started with so that [Kafka] can do all it knows, and more that the caller wants.
-func KafkaOptions(more ...kafkatest.Option) []kafkatest.Option {
-	return append([]kafkatest.Option{
-		kafkatest.Property("group.min.session.timeout.ms", "1000"),
-		kafkatest.Property("log.cleaner.backoff.ms", "100"),
-		kafkatest.Property("message.max.bytes", "8000000"),
-		kafkatest.Property("replica.fetch.max.bytes", "8000000"),
-	}, more...)
-}
-
-// Kafka returns an environment on Apache Kafka. The cluster may be lent to many cases, one after the other; it is
-// killed and frozen, so no other test may use it meanwhile. One of several nodes moves leaders and coordinators, see
-// [Moves]; only one of a single node goes away and hangs as a whole.
-func Kafka(t testing.TB, c *kafkatest.Cluster) Environment {
+// Kafka returns an environment on brokers that run already, reached without TLS and authentication. It can do what Kafka's
+// protocol can; Lacks names the rest, which the caller may set where it has a way: to stop and freeze brokers, to move
+// leaders and coordinators, to wait for a compaction.
+func Kafka(t testing.TB, bootstrap ...string) Environment {
 	t.Helper()
-	e := overKafka(t, c.Client)
-	e.Name = "kafka " + c.Version()
-	e.SessionTimeout = 2 * time.Second
-	e.Lacks = map[string]string{needSpoil: "nothing stands between the client and the broker"}
+	c := kafkatest.On(t, bootstrap...)
+	e := overKafka(t, c)
+	e.Name = "kafka"
 	e.AppendTime = func(t testing.TB, topic string) {
 		t.Helper()
 		c.CreateTopic(t, topic, 1, "message.timestamp.type=LogAppendTime")
 	}
-	e.Compacted = func(t testing.TB, topic string) []int64 { return compacted(t, c, e, topic) }
-	if len(e.Bootstrap) > 1 {
-		e.MoveCoordinator = func(t testing.TB, group string) { c.MoveCoordinator(t, group) }
-		e.MoveLeader = func(t testing.TB, p driver.TopicPartition) { c.MoveLeader(t, p.Topic, p.Partition) }
-		e.lack("the other brokers go on: Run on a single one has these", needStop, needFreeze)
-	} else {
-		e.Stop = func(t testing.TB) { c.Kill(t, 1) }
-		e.Start = func(t testing.TB) { c.Restart(t, 1) }
-		e.Freeze = func(t testing.TB) { c.Freeze(t, 1) }
-		e.Thaw = func(t testing.TB) { c.Thaw(t, 1) }
-		e.lack("a single broker has no other to give it to: Moves on several has these", needMoveCoordinator, needMoveLeader)
+	e.Lacks = make(map[string]string)
+	for _, need := range []string{needCompacted, needMoveCoordinator, needMoveLeader, needStop, needFreeze, needSpoil} {
+		e.Lacks[need] = "Kafka's protocol has no way to do it"
 	}
-	e.age(c)
 	return e
 }
 
-// age takes away what a broker's version does not have in its protocol.
-func (e *Environment) age(c *kafkatest.Cluster) {
-	for _, since := range []struct {
-		version string
-		what    string
-		needs   []string
-	}{
-		{"0.11", "message format 2", []string{needHeaders, needBegin}},
-		{"0.11", "DeleteRecords", []string{needDeleteRecords}},
-		{"2.3", "group.instance.id", []string{needStatic}},
-		{"2.8", "topic ids", []string{needTopicIDs}},
-	} {
-		if c.Older(since.version) {
-			e.lack(fmt.Sprintf("%s came with %s", since.what, since.version), since.needs...)
+// overKafka is what every Kafka can do, through its protocol.
+func overKafka(t testing.TB, c *kafkatest.Client) Environment {
+	producer := c.Connect(t, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(16<<20),
+		kgo.ProducerLinger(0), kgo.MetadataMinAge(50*time.Millisecond), kgo.UnknownTopicRetries(-1),
+		kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond }))
+	return Environment{
+		Bootstrap: c.Bootstrap(),
+		CreateTopic: func(t testing.TB, topic string, partitions int32, configs ...string) {
+			t.Helper()
+			c.CreateTopic(t, topic, int(partitions), configs...)
+		},
+		Produce: func(t testing.TB, topic string, records ...Record) {
+			t.Helper()
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			if err := producer.ProduceSync(ctx, kafkaRecords(topic, records)...).FirstErr(); err != nil {
+				t.Fatalf("produce %d records to %s: %v", len(records), topic, err)
+			}
+		},
+		Committed: func(t testing.TB, group string, p driver.TopicPartition) driver.Committed {
+			t.Helper()
+			return committedOf(t, c, group, p)
+		},
+		Begin: func(t testing.TB, topic string, records ...Record) func(bool) {
+			t.Helper()
+			return begin(t, c, topic, records)
+		},
+		DeleteTopic: func(t testing.TB, topic string) {
+			c.DeleteTopic(t, topic)
+			// A topic of the same name has another id.
+			producer.PurgeTopicsFromProducing(topic)
+		},
+		AddPartitions: func(t testing.TB, topic string, total int32) { c.GrowTopic(t, topic, int(total)) },
+		DeleteRecords: func(t testing.TB, p driver.TopicPartition, before int64) {
+			c.DeleteRecords(t, p.Topic, map[int32]int64{p.Partition: before})
+		},
+		Kick: func(t testing.TB, group string, m driver.Member) {
+			t.Helper()
+			req := kmsg.NewPtrLeaveGroupRequest()
+			req.Group = group
+			req.MemberID = m.ID // before 2.4
+			who := kmsg.NewLeaveGroupRequestMember()
+			who.MemberID = m.ID
+			req.Members = append(req.Members, who)
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			defer cancel()
+			resp, err := req.RequestWith(ctx, c.Connect(t))
+			if err == nil {
+				err = kerr.ErrorForCode(resp.ErrorCode)
+			}
+			if err == nil && len(resp.Members) == 1 {
+				err = kerr.ErrorForCode(resp.Members[0].ErrorCode)
+			}
+			if err != nil {
+				t.Fatalf("end the membership of %+v in %s: %v", m, group, err)
+			}
+		},
+	}
+}
+
+func kafkaRecords(topic string, records []Record) []*kgo.Record {
+	out := make([]*kgo.Record, len(records))
+	for i, r := range records {
+		k := &kgo.Record{Topic: topic, Partition: r.Partition, Key: r.Key, Value: r.Value}
+		if r.Timestamp != 0 {
+			k.Timestamp = time.UnixMilli(r.Timestamp)
 		}
+		for _, h := range r.Headers {
+			k.Headers = append(k.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+		}
+		out[i] = k
 	}
-	if c.Older("1.0") {
-		// CreatePartitions came with it; its own tool asks ZooKeeper.
-		e.AddPartitions = func(t testing.TB, topic string, total int32) { c.GrowTopicByTool(t, topic, int(total)) }
-	}
+	return out
 }
 
-func (e *Environment) lack(reason string, names ...string) {
-	for _, n := range names {
-		e.Lacks[n] = reason
-	}
-}
-
-// compacted writes keys more than once and waits for the cleaner.
-func compacted(t testing.TB, c *kafkatest.Cluster, e Environment, topic string) []int64 {
+// begin begins a transaction of a producer of its own. Its end returns when the markers are in the log: the broker answers
+// before that, and a record produced then could get an offset before them.
+func begin(t testing.TB, c *kafkatest.Client, topic string, records []Record) func(commit bool) {
 	t.Helper()
-	c.CreateTopic(t, topic, 1, "cleanup.policy=compact", "min.cleanable.dirty.ratio=0.01", "segment.ms=100")
-	for _, key := range []string{"first", "a", "b", "a", "b", "a"} {
-		e.Produce(t, topic, Record{Key: []byte(key), Value: []byte(key)})
+	id := kgo.TransactionalID(fmt.Sprintf("%s-%d", topic, time.Now().UnixNano()))
+	cl := c.Connect(t, id, kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	err := cl.BeginTransaction()
+	if err == nil {
+		err = cl.ProduceSync(ctx, kafkaRecords(topic, records)...).FirstErr()
 	}
-	// A record after the segment's time rolls it; then the cleaner comes, and the record it left last stays.
-	deadline := time.NewTimer(time.Minute)
-	defer deadline.Stop()
-	again := time.NewTicker(200 * time.Millisecond)
+	if err != nil {
+		t.Fatalf("begin a transaction: %v", err)
+	}
+	return func(commit bool) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		defer cl.Close()
+		if err := cl.EndTransaction(ctx, kgo.TransactionEndTry(commit)); err != nil {
+			t.Fatalf("end a transaction: %v", err)
+		}
+		// The id is not given to a successor while a transaction of it is being completed.
+		if _, _, err := c.Connect(t, id).ProducerID(ctx); err != nil {
+			t.Fatalf("wait for the end of a transaction: %v", err)
+		}
+	}
+}
+
+func committedOf(t testing.TB, c *kafkatest.Client, group string, p driver.TopicPartition) driver.Committed {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	// The broker may have been away: the admin client's connection is dead then, and its coordinator unknown.
+	again := time.NewTicker(50 * time.Millisecond)
 	defer again.Stop()
-	for i := 0; ; i++ {
-		select {
-		case <-again.C:
-		case <-deadline.C:
-			t.Fatalf("compaction of %s left no gap", topic)
-		}
-		if i == 0 {
-			e.Produce(t, topic, Record{Key: []byte("last"), Value: []byte("last")})
-		}
-		if left, gap := survivors(t, c.Client, topic); gap {
-			return left
-		}
+	got, err := c.Admin().FetchOffsets(ctx, group)
+	for err != nil && !errors.Is(err, kerr.GroupIDNotFound) && ctx.Err() == nil {
+		<-again.C
+		got, err = c.Admin().FetchOffsets(ctx, group)
+	}
+	if err == nil {
+		err = got.Error()
+	}
+	none := driver.Committed{TopicPartition: p, Offset: -1, LeaderEpoch: -1}
+	switch o, ok := got.Lookup(p.Topic, p.Partition); {
+	case errors.Is(err, kerr.GroupIDNotFound):
+		return none
+	case err != nil:
+		t.Fatalf("the commits of group %s: %v", group, err)
+		return none
+	case !ok || o.At < 0:
+		return none
+	default:
+		return driver.Committed{TopicPartition: p, Offset: o.At, LeaderEpoch: o.LeaderEpoch, Metadata: o.Metadata}
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/driver/drivertest"
+	"github.com/esm-go/esm/internal/kafkaenv"
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
@@ -20,7 +21,7 @@ func contract(environment func(testing.TB) drivertest.Environment) drivertest.Ta
 
 // contractKafka is the contract on an Apache Kafka.
 func contractKafka(c *kafkatest.Cluster) drivertest.Target {
-	target := contract(func(t testing.TB) drivertest.Environment { return drivertest.Kafka(t, c) })
+	target := contract(func(t testing.TB) drivertest.Environment { return kafkaenv.New(t, c) })
 	target.Other = besides
 	return target
 }
@@ -28,18 +29,18 @@ func contractKafka(c *kafkatest.Cluster) drivertest.Target {
 func TestContract(t *testing.T) { drivertest.Run(t, contract(drivertest.Fake)) }
 
 func TestKafkaContract(t *testing.T) {
-	drivertest.Run(t, contractKafka(kafkatest.Start(t, drivertest.KafkaOptions()...)))
+	drivertest.Run(t, contractKafka(kafkatest.Start(t, kafkaenv.Options()...)))
 }
 
 func TestKafkaContractMoves(t *testing.T) {
-	drivertest.Moves(t, contractKafka(kafkatest.Start(t, drivertest.KafkaOptions(kafkatest.Nodes(3))...)))
+	drivertest.Moves(t, contractKafka(kafkatest.Start(t, kafkaenv.Options(kafkatest.Nodes(3))...)))
 }
 
 // TestKafkaContractVersions runs the smoke subset on other versions; docs/brokers.md has the table.
 func TestKafkaContractVersions(t *testing.T) {
 	for _, version := range kafkatest.OtherVersions() {
 		t.Run(version, func(t *testing.T) {
-			c := kafkatest.Start(t, drivertest.KafkaOptions(kafkatest.Version(version))...)
+			c := kafkatest.Start(t, kafkaenv.Options(kafkatest.Version(version))...)
 			drivertest.Smoke(t, contractKafka(c))
 		})
 	}

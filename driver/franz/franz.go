@@ -27,7 +27,10 @@
 package franz
 
 import (
+	"runtime/debug"
 	"slices"
+	"strings"
+	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -66,6 +69,23 @@ type franz struct{ options options }
 
 // Name returns "franz".
 func (*franz) Name() string { return "franz" }
+
+// Describe names franz-go and its version.
+func (*franz) Describe() driver.Description {
+	return driver.Description{Client: "franz-go", Version: version(), Reading: "Poll"}
+}
+
+// version is franz-go's in this program, empty where the program does not know.
+var version = sync.OnceValue(func() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, module := range info.Deps {
+			if module.Path == "github.com/twmb/franz-go" {
+				return strings.TrimPrefix(module.Version, "v")
+			}
+		}
+	}
+	return ""
+})
 
 // Features says what franz-go can do beyond the contract.
 func (*franz) Features() driver.Features {

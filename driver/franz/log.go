@@ -2,20 +2,29 @@ package franz
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/esm-go/esm/internal/repeat"
 )
 
 // logger writes kgo's log to slog, one level lower than kgo has it for what is routine: kgo speaks of every
 // rebalance step and every reconnect at its info level.
-type logger struct{ log *slog.Logger }
+type logger struct {
+	log  *slog.Logger
+	said *repeat.Lines
+}
 
 func newLogger(log *slog.Logger) logger {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return logger{log.With("client", "franz-go")}
+	return logger{log.With("client", "franz-go"), new(repeat.Lines)}
 }
 
 const levelTrace = slog.LevelDebug - 4
@@ -30,8 +39,26 @@ func (l logger) Level() kgo.LogLevel {
 	return kgo.LogLevelNone
 }
 
-// Log writes one line.
+// Log writes one line, unless it is the same as one of the last minute. Of the values those count that say what it is about:
+// an error's text holds ports, which are others each time.
 func (l logger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
+	if slogLevel(level) >= slog.LevelInfo {
+		var key strings.Builder
+		key.WriteString(msg)
+		for i := 0; i+1 < len(keyvals); i += 2 {
+			switch keyvals[i] {
+			case "addr", "broker", "topic", "partition", "group":
+				fmt.Fprint(&key, " ", keyvals[i+1])
+			}
+		}
+		ok, unsaid := l.said.First(key.String(), time.Now())
+		if !ok {
+			return
+		}
+		if unsaid > 0 {
+			keyvals = append(slices.Clip(keyvals), "unsaid", unsaid)
+		}
+	}
 	l.log.Log(context.Background(), slogLevel(level), msg, keyvals...)
 }
 

@@ -40,7 +40,7 @@ func TestOwnedOptionsAreRefused(t *testing.T) {
 		"SASL":                   kgo.SASL(plain.Auth{}.AsMechanism()),
 		"DialTLS":                kgo.DialTLS(),
 		"DialTLSConfig":          kgo.DialTLSConfig(new(tls.Config)),
-		"WithLogger":             kgo.WithLogger(logger{slog.Default()}),
+		"WithLogger":             kgo.WithLogger(newLogger(slog.Default())),
 
 		"ConsumePartitions":           kgo.ConsumePartitions(nil),
 		"ConsumeStartOffset":          kgo.ConsumeStartOffset(kgo.NewOffset()),

@@ -254,7 +254,7 @@ func TestCheck(t *testing.T) {
 		f := serve(t, d, "orders")
 		err := f.Ready(t.Context())
 		ce, ok := errors.AsType[*function.ConfigError](err)
-		if ok != (want != "") || ok && (!strings.Contains(ce.Reason, want) || ce.Code() != string(esm.ReasonFunctionConfigNotValid)) || (f.Condition() == nil) == ok {
+		if ok != (want != "") || ok && (!strings.Contains(ce.Reason, want) || ce.Code() != esm.ReasonFunctionConfigNotValid) || (f.Condition() == nil) == ok {
 			t.Errorf("%s: %v", config, err)
 		}
 		err = f.Handle(t.Context(), esmtest.Event("t", esmtest.Values("a")...))
@@ -334,6 +334,34 @@ func TestRecheck(t *testing.T) {
 		if err := handle(); err != nil || f.Condition() != nil || c.looks != 3 {
 			t.Errorf("%v, %d looks", err, c.looks)
 		}
+	})
+}
+
+// In a mapping's Status a function that is not valid is a condition with Lambda's code, which ends when it is mended.
+func TestInStatus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &fake{config: lambda.GetFunctionConfigurationOutput{State: "Active", Timeout: aws.Int32(900)}}
+		f, err := invoke.New(c, "orders", quiet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := esmtest.NewBroker(t)
+		b.Produce("t", esmtest.Values("a")...)
+		r := esmtest.Start(t, b, mapping(0), f.Handle)
+		wait(t, time.Minute)
+		s := r.Runner().Status()
+		if len(s.Conditions) != 1 || s.Conditions[0].Kind != esm.ReasonFunctionConfigNotValid || !strings.Contains(s.LastProcessingResult, "14 minutes at most") || c.invokes != 0 {
+			t.Errorf("%q, %v, %d invocations", s.LastProcessingResult, s.Conditions, c.invokes)
+		}
+		r.Runner().Pause()
+		wait(t, time.Second)
+		c.config.Timeout = aws.Int32(840)
+		r.Runner().Resume()
+		wait(t, time.Minute)
+		if s := r.Runner().Status(); len(s.Conditions) != 0 || s.LastProcessingResult != "OK" || b.Lag(s.ConsumerGroupId) != 0 || s.Metrics.DroppedEventCount != 0 {
+			t.Errorf("once it is mended: %q, %v", s.LastProcessingResult, s.Conditions)
+		}
+		_ = r.Stop() // its error fails the test
 	})
 }
 

@@ -143,11 +143,13 @@ func (p *Pool) startFailed(begun time.Time, err error) {
 			return
 		}
 	}
+	problem := p.configError(err)
 	for _, c := range p.waiting {
 		r := result{answer: sandboxError("Runtime.ExitError", fmt.Sprintf("RequestId: %s Error: %v", c.id, err))}
 		if body, ok := err.(*initError); ok { //nolint:errorlint // it is ours, unwrapped
 			r.answer = function.Answer{FunctionError: function.Unhandled, Payload: body.payload}
 		}
+		r.answer.Err = problem
 		c.finish(r)
 	}
 	p.waiting = nil

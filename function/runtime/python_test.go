@@ -168,6 +168,13 @@ func TestInitFails(t *testing.T) {
 	if fe, ok := errors.AsType[*function.Error](err); !ok || fe.Type != "RuntimeError" && !strings.Contains(fe.Message, "no database") {
 		t.Errorf("an invocation meanwhile: %v", err)
 	}
+	b := esmtest.NewBroker(t)
+	b.Produce("t", esmtest.Values("ok")...)
+	run := esmtest.Start(t, b, mapping(-1), p.Handle)
+	functest.Eventually(t, "the mapping's Status says so", func() bool {
+		s := run.Runner().Status()
+		return len(s.Conditions) == 1 && s.Conditions[0].Kind == "FUNCTION_CONFIG_NOT_VALID" && strings.Contains(s.LastProcessingResult, "no database")
+	})
 	functest.Eventually(t, "three starts have failed", func() bool { return p.Status().InitFailures >= 3 })
 	var pauses []float64
 	for _, line := range j.lines(t) {
@@ -189,6 +196,11 @@ func TestInitFails(t *testing.T) {
 	if s := p.Status(); s.State != "Ready" || s.StateReason != "" {
 		t.Errorf("status %+v", s)
 	}
+	functest.Eventually(t, "the mapping has recovered", func() bool {
+		s := run.Runner().Status()
+		return len(s.Conditions) == 0 && s.LastProcessingResult == "OK" && b.Lag(s.ConsumerGroupId) == 0
+	})
+	_ = run.Stop() // its error fails the test
 }
 
 // A handler that is not there is the runtime's to refuse.

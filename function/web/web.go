@@ -163,8 +163,8 @@ func (f *Function) Invoke(ctx context.Context, req function.Request) (function.A
 	if err != nil {
 		return function.Answer{}, f.failed(timed, err)
 	}
-	defer func() { _ = response.Body.Close() }() // it was only read
-	if response.Request.Method != http.MethodPost {
+	defer func() { _ = response.Body.Close() }()                        // it was only read
+	if q := response.Request; q != nil && q.Method != http.MethodPost { // nil of a RoundTripper that does not say
 		return function.Answer{}, fmt.Errorf("web: function %s redirects with a status that makes a GET of the POST, so the event did not arrive: give the URL that it redirects to", f.set.name)
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, f.limit+1))

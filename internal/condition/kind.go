@@ -36,7 +36,12 @@ func Gravity(c *observe.Condition) int {
 	switch c.Op {
 	case observe.OpLag:
 		return minor - 1
-	case observe.OpRotation, observe.OpBuffer, observe.OpInvoke:
+	case observe.OpInvoke:
+		if ofFunction(c) {
+			return minor - 2
+		}
+		return minor
+	case observe.OpRotation, observe.OpBuffer:
 		return minor
 	case observe.OpCredentials:
 		return 0

@@ -10,8 +10,8 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// probePatience bounds one look at whether what a client reported once still stands.
-const probePatience = 5 * time.Second
+// ProbePatience bounds one look at whether what a client reported once still stands.
+const ProbePatience = 5 * time.Second
 
 // Probed reports whether it holds a condition of which a probe can tell that it has ended.
 func (h *Holder) Probed() bool { return h.Has(probed) }
@@ -19,7 +19,7 @@ func (h *Holder) Probed() bool { return h.Has(probed) }
 // Probe asks the brokers whether what a client said once still holds: that they, or a topic, cannot be reached. The leaders of
 // all of the member's partitions have to answer. named are the topics that the mapping names.
 func (h *Holder) Probe(ctx context.Context, consumer driver.Consumer, parts []event.TopicPartition, named []string) {
-	ctx, cancel := context.WithTimeout(ctx, probePatience)
+	ctx, cancel := context.WithTimeout(ctx, ProbePatience)
 	defer cancel()
 	queries := make([]driver.OffsetQuery, len(parts))
 	for i, tp := range parts {

@@ -24,6 +24,7 @@ type Set struct {
 	log      lines
 	own      Holder                 // the process itself
 	result   atomic.Pointer[string] // of the last invocation
+	function function
 }
 
 // key tells conditions apart.

@@ -80,6 +80,11 @@ func (l *List) StateChange(i observe.StateInfo) {
 	later(l, "StateChange", func(h *observe.Hooks) func(observe.StateInfo) { return h.StateChange }, i)
 }
 
+// Operation tells of what somebody asked for; nobody waits for it.
+func (l *List) Operation(i observe.OperationInfo) {
+	later(l, "Operation", func(h *observe.Hooks) func(observe.OperationInfo) { return h.Operation }, i)
+}
+
 // Scaled tells of a decision; nobody waits for it.
 func (l *List) Scaled(i observe.ScaledInfo) {
 	later(l, "Scaled", func(h *observe.Hooks) func(observe.ScaledInfo) { return h.Scaled }, i)

@@ -38,7 +38,12 @@ func BenchmarkKafkaDestination(b *testing.B) {
 			p := e.run(b, m, func(context.Context, esm.KafkaEvent) error { return esm.Permanent(errors.New("no")) })
 			var most [2]int
 			done := int64(0)
-			for tick := time.NewTicker(50 * time.Millisecond); done < int64(n*partitions); <-tick.C {
+			tick := time.NewTicker(50 * time.Millisecond)
+			defer tick.Stop()
+			for end := time.Now().Add(5 * time.Minute); done < int64(n*partitions); <-tick.C {
+				if time.Now().After(end) {
+					b.Fatalf("%d of %d records in 5 minutes; %+v", done, n*partitions, p.runner.Status())
+				}
 				done = p.runner.Metrics().OnFailureDestinationDeliveredEventCount
 				half := min(int(2*done/int64(n*partitions)), 1)
 				most[half] = max(most[half], resident(b))

@@ -271,21 +271,22 @@ func documents(k *kept, topic, bootstrap string, payload any) map[string]any {
 
 // blank replaces times and ids by what documents has, where they are such.
 func blank(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		for name, x := range v {
-			if s, ok := x.(string); ok {
-				if at, err := time.Parse("2006-01-02T15:04:05.000Z", s); err == nil && time.Since(at).Abs() < time.Hour {
-					v[name] = "ISO"
-				} else if name == "requestId" && len(s) == 36 {
-					v[name] = "ID"
-				}
-			} else {
-				v[name] = blank(x)
+	object, ok := v.(map[string]any)
+	if !ok {
+		return v
+	}
+	for name, x := range object {
+		if s, ok := x.(string); ok {
+			if at, err := time.Parse("2006-01-02T15:04:05.000Z", s); err == nil && time.Since(at).Abs() < time.Hour {
+				object[name] = "ISO"
+			} else if name == "requestId" && len(s) == 36 {
+				object[name] = "ID"
 			}
+		} else {
+			object[name] = blank(x)
 		}
 	}
-	return v
+	return object
 }
 
 func testPoison(t *testing.T, e *env) {

@@ -5,7 +5,9 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,27 +18,69 @@ import (
 	"github.com/esm-go/esm/internal/leaktest"
 )
 
-// lineCounter counts the lines of a log from Info up, by their text, in each minute.
-type lineCounter struct {
+var numbers = regexp.MustCompile(`,? ?[0-9]+ identical error\(s\) suppressed|[0-9]+ms`)
+
+// lineClock keeps when each line of a log from Info up came. Lines are the same where text, Op, kind and what they are about are.
+type lineClock struct {
 	mu    sync.Mutex
-	lines map[string]map[int64]int
+	lines map[string][]time.Time
+	texts map[string][]string
 }
 
-func (*lineCounter) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelInfo }
-func (c *lineCounter) WithAttrs([]slog.Attr) slog.Handler         { return c }
-func (c *lineCounter) WithGroup(string) slog.Handler              { return c }
-func (c *lineCounter) Handle(_ context.Context, r slog.Record) error {
+func (*lineClock) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelInfo }
+func (c *lineClock) WithAttrs([]slog.Attr) slog.Handler         { return c }
+func (c *lineClock) WithGroup(string) slog.Handler              { return c }
+func (c *lineClock) Handle(_ context.Context, r slog.Record) error {
+	// librdkafka's texts hold how long something took, and how often it was not said.
+	key, text := r.Level.String()+" "+numbers.ReplaceAllString(r.Message, "#"), ""
+	r.Attrs(func(a slog.Attr) bool {
+		switch a.Key {
+		case "op", "kind", "topic", "partition", "from", "to":
+			key += " " + a.Key + "=" + a.Value.String()
+		default:
+			text += " " + a.Key + "=" + a.Value.String()
+		}
+		return true
+	})
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.lines == nil {
-		c.lines = map[string]map[int64]int{}
+		c.lines, c.texts = map[string][]time.Time{}, map[string][]string{}
 	}
-	text := r.Level.String() + " " + r.Message
-	if c.lines[text] == nil {
-		c.lines[text] = map[int64]int{}
-	}
-	c.lines[text][r.Time.Unix()/60]++
+	c.lines[key] = append(c.lines[key], r.Time)
+	c.texts[key] = append(c.texts[key], text)
 	return nil
+}
+
+// often checks that no line came more often than each minute.
+func (c *lineClock) often(t *testing.T, begun time.Time) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, key := range slices.Sorted(maps.Keys(c.lines)) {
+		for i, at := range c.lines[key] {
+			t.Logf("%v %s:%s", at.Sub(begun).Round(time.Second/10), key, c.texts[key][i])
+			if i > 0 && at.Sub(c.lines[key][i-1]) < time.Minute-time.Second {
+				t.Errorf("%v after the one before it: %s", at.Sub(c.lines[key][i-1]).Round(time.Second/10), key)
+			}
+		}
+	}
+}
+
+// causes are those that lines named.
+func (c *lineClock) causes() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	found := map[string]bool{}
+	for _, texts := range c.texts {
+		for _, text := range texts {
+			if _, after, ok := strings.Cut(text, " cause="); ok {
+				cause, _, _ := strings.Cut(after, " ")
+				found[cause] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
 }
 
 // TestKafkaOAuthSoak runs a mapping of each driver for ten minutes with tokens of a minute, a rotation of the secret, and an
@@ -60,10 +104,9 @@ func TestKafkaOAuthSoak(t *testing.T) {
 			topic := c.NewTopic(t, 2)
 			allowAll(t, c, "User:"+client, topic, client)
 			secrets := &rotating{values: map[string]string{"oauth": secret("one"), "ca": ca}}
-			counter := &lineCounter{}
+			clock, begun := &lineClock{}, time.Now()
 			s := startStream(t, c, name, topic, client, secrets, []auth.SourceAccessConfiguration{{Type: auth.OAuthBearerAuth, URI: "oauth"}, {Type: auth.ServerRootCACertificate, URI: "ca"}},
-				esm.WithDriver(drivers[name]), esm.WithLogger(slog.New(counter)), esm.WithSessionTimeout(5*time.Minute), esm.WithSecretsRefresh(10*time.Second))
-			begun := time.Now()
+				esm.WithDriver(drivers[name]), esm.WithLogger(slog.New(clock)), esm.WithSessionTimeout(5*time.Minute), esm.WithSecretsRefresh(10*time.Second))
 			until := func(what string, d time.Duration) {
 				s.load(what, d+time.Minute, func() bool { return time.Since(begun) > d })
 				t.Logf("%v, %s: sent %d, received %d, %d errors, %d revocations, tokens asked for %d times, %s", time.Since(begun).Round(time.Second), what,
@@ -83,15 +126,10 @@ func TestKafkaOAuthSoak(t *testing.T) {
 				t.Errorf("partitions were taken away %d times", n)
 			}
 			s.whole()
-			counter.mu.Lock()
-			defer counter.mu.Unlock()
-			for _, text := range slices.Sorted(maps.Keys(counter.lines)) {
-				most, all := 0, 0
-				for _, n := range counter.lines[text] {
-					most, all = max(most, n), all+n
-				}
-				if all > 2 {
-					t.Logf("%3d lines, at most %d in a minute: %s", all, most, text)
+			clock.often(t, begun)
+			for _, cause := range clock.causes() {
+				if cause != string(auth.CauseTokenEndpoint) && cause != string(auth.CauseTimeout) && cause != string(auth.CauseDisconnected) {
+					t.Errorf("a line of the log names the cause %s: the identity provider alone was away", cause)
 				}
 			}
 		})

@@ -44,6 +44,25 @@ func newClient(seeds []string, replicas int) (*Client, error) {
 	return &Client{seeds: seeds, replicas: int16(replicas), kgo: cl, adm: kadm.NewClient(cl)}, nil
 }
 
+// On returns a client of brokers that run already, closed when the test ends. Topics that it creates have a replica on each
+// broker.
+func On(tb testing.TB, bootstrap ...string) *Client {
+	tb.Helper()
+	c, err := newClient(bootstrap, 1)
+	if err != nil {
+		tb.Fatalf("kafkatest: client of %q: %v", bootstrap, err)
+	}
+	tb.Cleanup(c.close)
+	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	defer cancel()
+	brokers, err := c.adm.ListBrokers(ctx)
+	if err != nil {
+		tb.Fatalf("kafkatest: brokers of %q: %v", bootstrap, err)
+	}
+	c.replicas = int16(len(brokers))
+	return c
+}
+
 func (c *Client) close() { c.kgo.Close() }
 
 // Bootstrap returns the addresses of the plain listeners.

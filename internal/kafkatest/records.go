@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -160,4 +161,23 @@ func (c *Client) DeleteRecords(tb testing.TB, topic string, before map[int32]int
 	if err != nil {
 		tb.Fatalf("kafkatest: delete records of %s before %v: %v", topic, before, err)
 	}
+}
+
+// Survivors reads the offsets of the records that a topic's first partition still holds, the last one among them, and
+// says whether any is missing.
+func (c *Client) Survivors(t testing.TB, topic string) (offsets []int64, gap bool) {
+	t.Helper()
+	end := c.EndOffsets(t, topic)[0]
+	cl := c.Connect(t, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}))
+	defer cl.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	for len(offsets) == 0 || offsets[len(offsets)-1] < end-1 {
+		fetches := cl.PollFetches(ctx)
+		if err := fetches.Err0(); err != nil {
+			t.Fatalf("read %s: %v", topic, err)
+		}
+		fetches.EachRecord(func(r *kgo.Record) { offsets = append(offsets, r.Offset) })
+	}
+	return offsets, int64(len(offsets)) < end
 }

@@ -102,6 +102,7 @@ func (w *Watch) hooks() esm.Hooks {
 		Filtered:    func(i esm.FilteredInfo) { w.Say(i) },
 		OffsetsLost: func(i esm.OffsetsLostInfo) { w.Say(i) },
 		Scaled:      func(i esm.ScaledInfo) { w.Say(i) },
+		Operation:   func(i esm.OperationInfo) { w.Say(i) },
 		Assigned:    assigned, Revoked: assigned, Lost: assigned,
 	}
 }

@@ -13,20 +13,20 @@ import "sync/atomic"
 // to their shares, which sum up to the other half; one run takes a partition over its share, and another may be on its
 // way already while the loop says pause.
 type Bytes struct {
-	Limit      int
+	Limit      atomic.Int64
 	Used       atomic.Int64
 	Partitions atomic.Int64
 }
 
 // Share is what each partition may hold when the budget is scarce.
-func (b *Bytes) Share() int { return max(b.Limit/2/max(int(b.Partitions.Load()), 1), 1) }
+func (b *Bytes) Share() int { return max(int(b.Limit.Load())/2/max(int(b.Partitions.Load()), 1), 1) }
 
 // scarce reports whether partitions are held to their share.
-func (b *Bytes) scarce() bool { return int(b.Used.Load()) >= b.Limit/2 }
+func (b *Bytes) scarce() bool { return b.Used.Load() >= b.Limit.Load()/2 }
 
 // Full reports whether a partition that holds so much is to be paused.
 func (b *Bytes) Full(held int) bool { return held >= b.Share() && b.scarce() }
 
 // Ample reports whether every partition may be fetched again: well below the bound, since a pause can cost the client
 // what it fetched ahead.
-func (b *Bytes) Ample() bool { return int(b.Used.Load()) < b.Limit*3/8 }
+func (b *Bytes) Ample() bool { return b.Used.Load() < b.Limit.Load()*3/8 }

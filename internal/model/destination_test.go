@@ -208,7 +208,7 @@ func (c *counter) read(ctx context.Context, f *destination.Failure) (records []*
 				w.faultf("%s sends %s[%d] for %s", c.p.name, key, r.offset, f.Condition)
 			}
 			// Where its context has ended the partition may be another assignment's by now.
-			if w.gentle() && ctx.Err() == nil && (slices.Contains(w.shelf.handled[r], now) || slices.Contains(w.shelf.taken[r], now)) {
+			if w.steady(r) && ctx.Err() == nil && (slices.Contains(w.shelf.handled[r], now) || slices.Contains(w.shelf.taken[r], now)) {
 				w.faultf("%s sends %s[%d] (id %d), which is resolved", c.p.name, key, r.offset, r.id)
 			}
 		}
@@ -244,6 +244,13 @@ func (c *counter) put(records []*record, lives []assignment) {
 // gentle reports whether partitions have moved only as they should, one poller a process. The caller holds mu.
 func (w *world) gentle() bool { return !w.harsh && !w.s.Scale }
 
+// steady reports whether a record is read once: while partitions move only as they should, where its log was not cut. The caller
+// holds mu.
+func (w *world) steady(r *record) bool {
+	h := w.logs[r.tp]
+	return w.gentle() && h != nil && len(h.cuts) == 0
+}
+
 // blamed notes that a handler itself failed with records.
 func (s *shelf) blamed(records []*record, permanent bool) {
 	for _, r := range records {
@@ -254,7 +261,7 @@ func (s *shelf) blamed(records []*record, permanent bool) {
 
 // handed holds a record that a handler is given against the shelf. The caller holds mu.
 func (w *world) handed(p *process, r *record) {
-	if now := w.assignmentOf(p, r.tp); w.gentle() && slices.Contains(w.shelf.taken[r], now) {
+	if now := w.assignmentOf(p, r.tp); w.steady(r) && slices.Contains(w.shelf.taken[r], now) {
 		w.faultf("%s was given %s[%d] (id %d), which the destination has acknowledged", p.name, r.tp, r.offset, r.id)
 	}
 }

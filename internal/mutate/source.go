@@ -76,6 +76,7 @@ func (s *source) read(path string) error {
 		offset := func(p token.Pos) int { return set.Position(p).Offset }
 		at := &place{file: path, from: offset(f.Type.Func), to: offset(f.End()), opened: offset(f.Body.Lbrace), decl: f}
 		for _, key := range []string{name, filepath.ToSlash(filepath.Dir(path)) + "." + name} {
+			key = strings.ToLower(key) // what moves to a package of its own gets another case
 			s.functions[key] = append(s.functions[key], at)
 		}
 	}
@@ -97,13 +98,14 @@ func receiver(t ast.Expr) string {
 // apply returns the function that a mutation changes, and the text of its declaration then.
 func (s *source) apply(m mutation) (*place, string, error) {
 	var hits []*place
-	for _, p := range s.functions[m.function] {
+	named := s.functions[strings.ToLower(m.function)]
+	for _, p := range named {
 		if strings.Contains(string(s.files[p.file][p.from:p.to]), m.old) {
 			hits = append(hits, p)
 		}
 	}
 	switch {
-	case len(s.functions[m.function]) == 0:
+	case len(named) == 0:
 		return nil, "", fmt.Errorf("there is no function %s", m.function)
 	case len(hits) == 0:
 		return nil, "", fmt.Errorf("%s does not contain %q", m.function, m.old)

@@ -12,9 +12,12 @@ import (
 
 // Handover is a partition's head unit on its way to the destination. The partition waits for its end.
 type Handover struct {
-	Of  *Partition
-	End context.CancelCauseFunc
-	Err error
+	Of     *Partition
+	Why    destination.Condition
+	Answer *destination.Response
+	Since  time.Time
+	End    context.CancelCauseFunc
+	Err    error
 }
 
 // Handovers are those that came to their end, for the loop. Safe for concurrent use: who adds never waits.

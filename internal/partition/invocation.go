@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/esm-go/esm/event"
@@ -27,6 +28,15 @@ type Invocation struct {
 	Living int
 	// copy is where the engine keeps what the handler was given for the first time, nil when it was no first time.
 	Copy *batch.Copy
+	// Ignored counts the items that a Lambda function named for nothing.
+	Ignored atomic.Int64
+}
+
+// Heed has the invocation hear of items that count for nothing.
+func (inv *Invocation) Heed() {
+	if !inv.ReportBatchItemFailures {
+		inv.Ctx = event.WithIgnoredItems(inv.Ctx, func(items int) { inv.Ignored.Add(int64(items)) })
+	}
 }
 
 // Ranges gives the offsets of a batch by partition.

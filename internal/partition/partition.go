@@ -52,6 +52,7 @@ type Partition struct {
 	Failures     int // in a row, drives the backoff
 	FirstFailure time.Time
 	LastErr      error
+	HeadState
 
 	Pauses PauseReason // why the client does not fetch it; 0 = it does
 
@@ -95,6 +96,7 @@ const (
 	ByUser PauseReason = 1 << iota
 	ByBudget
 	ByBreaker
+	Alone
 )
 
 // String names the reasons, comma-joined; empty when there is none.
@@ -103,7 +105,7 @@ func (r PauseReason) String() string {
 	for _, x := range [...]struct {
 		bit  PauseReason
 		name string
-	}{{ByUser, "paused"}, {ByBudget, "buffer full"}, {ByBreaker, "circuit open"}} {
+	}{{ByUser, "paused"}, {ByBudget, "buffer full"}, {ByBreaker, "circuit open"}, {Alone, "partition paused"}} {
 		if r&x.bit != 0 {
 			if s != "" {
 				s += ","

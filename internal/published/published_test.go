@@ -65,14 +65,15 @@ func nestedModules(files []string) []string {
 	return dirs
 }
 
-// owner returns the directory of the module that a file belongs to.
+// owner returns the directory of the module that a file belongs to: the innermost one, where one is inside another.
 func owner(file string, nested []string) string {
+	inner := "."
 	for _, dir := range nested {
-		if strings.HasPrefix(file, dir+"/") {
-			return dir
+		if strings.HasPrefix(file, dir+"/") && (inner == "." || len(dir) > len(inner)) {
+			inner = dir
 		}
 	}
-	return "."
+	return inner
 }
 
 // mains returns the commands of a module.

@@ -40,7 +40,8 @@ func (r *Diagnoses) Observe(now time.Time, d auth.Diagnosis) {
 			kept = append(kept, o)
 		}
 	}
-	r.seen = append(kept, observation{at: now, diagnosis: d})
+	kept = append(kept, observation{at: now, diagnosis: d})
+	r.seen = kept
 }
 
 // Strongest returns the diagnosis within the window before now that explains most, the latest of equals; false when

@@ -8,6 +8,7 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
 	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/observe"
 )
 
 // eavesdropper keeps the engine's listener.
@@ -48,5 +49,31 @@ func TestAssignedWhileHeld(t *testing.T) {
 			t.Errorf("committed %d, %d bytes in the budget", k, r.runner.shared.Budget.Used.Load())
 		}
 		r.mustStop()
+	})
+}
+
+// A member whose first assignment is taken away before it was started, and that gets nothing in its place, is a spare one:
+// ready and healthy. A client need not tell it of an empty assignment.
+func TestSpareBeforeItsFirstStart(t *testing.T) {
+	inBubble(t, "revoked while its start was looked up", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		release := b.Hang(membroker.OpCommitted)
+		x := newRig(t, b, defaults(), nil).launch()
+		pass(time.Second)
+		y := newRig(t, b, defaults(), nil).launch()
+		pass(time.Second)
+		b.Revoke()
+		pass(time.Second)
+		release()
+		pass(5 * time.Minute)
+		if n := len(y.runner.Status().Partitions); n != 1 {
+			t.Fatalf("the other process holds %d partitions", n)
+		}
+		if st, err := x.runner.Status(), x.runner.Healthy(); st.State != observe.Enabled || err != nil {
+			t.Errorf("the spare process is %s: %v", st.State, err)
+		}
+		x.mustStop()
+		y.mustStop()
 	})
 }

@@ -152,3 +152,38 @@ func TestCircuitWithoutPartitions(t *testing.T) {
 		without.mustStop()
 	})
 }
+
+// All members hear at once that the try of one of them has closed the circuit.
+func TestCircuitClosesForAllMembers(t *testing.T) {
+	inBubble(t, "two members, a try that takes a while", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 2)
+		well := false
+		s := polling(2, 2)
+		s.BatchSize = 1
+		r := newRig(t, b, s, func(context.Context, event.KafkaEvent) error {
+			if !well {
+				return errors.New("no")
+			}
+			time.Sleep(1234567 * time.Microsecond) // a time at which nothing else wakes a loop
+			return nil
+		}, WithCircuitBreaker(Breaker{Failures: 2, Cooldown: time.Minute})).start()
+		pass(time.Minute)
+		wantMembers(t, b, r, 2)
+		b.Produce("t", spread(2, 2)...)
+		pass(10 * time.Second)
+		if !r.runner.Status().CircuitOpen {
+			t.Fatal("the circuit is not open")
+		}
+		well = true
+		n := len(r.events())
+		for len(r.events()) == n {
+			pass(time.Millisecond)
+		}
+		pass(1300 * time.Millisecond) // the try has ended, and the other member's has begun
+		if more := len(r.events()) - n; more != 2 {
+			t.Errorf("%d invocations, want the try and the other member's at once", more)
+		}
+		r.mustStop()
+	})
+}

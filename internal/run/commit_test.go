@@ -106,6 +106,7 @@ func TestCommitsCarryTheLeaderEpoch(t *testing.T) {
 		{"dropped by age", func(s *shared.Settings) { s.MaxAge = time.Minute }, func(context.Context, event.KafkaEvent) error { return errors.New("no") }, 5},
 		{"dropped by retries", func(s *shared.Settings) { s.Retry = verdict.Policy{MaximumRetryAttempts: 0} },
 			func(context.Context, event.KafkaEvent) error { return errors.New("no") }, 5},
+		{"skipped", func(*shared.Settings) {}, func(context.Context, event.KafkaEvent) error { return errors.New("no") }, 1},
 		{"handled in part", func(s *shared.Settings) { s.Retry = verdict.Policy{MaximumRetryAttempts: -1, Partial: true} },
 			func(_ context.Context, e event.KafkaEvent) error {
 				for _, r := range e.Records["t-0"] {
@@ -127,6 +128,11 @@ func TestCommitsCarryTheLeaderEpoch(t *testing.T) {
 			b.MoveLeader("t", 0)
 			b.Produce("t", numbered(5)...)
 			pass(2 * time.Minute)
+			if c.name == "skipped" {
+				if err := r.runner.Skip(t.Context(), event.TopicPartition{Topic: "t"}, 0); err != nil {
+					t.Error(err)
+				}
+			}
 			if k := b.Committed("g", "t", 0); k.Offset != c.at || k.LeaderEpoch != 1 {
 				t.Errorf("committed %d of epoch %d, want %d of epoch 1", k.Offset, k.LeaderEpoch, c.at)
 			}

@@ -51,7 +51,7 @@ func TestDestinationFaults(t *testing.T) {
 		m := poisonMapping(1)
 		m.MaximumRetryAttempts = new(0)
 		r := newMapped(t, b, m, poison, WithDestination(d)).start()
-		group := r.runner.Status().ConsumerGroupID
+		group := r.runner.Status().ConsumerGroupId
 		b.Produce("t", membroker.Record{Partition: 0}, membroker.Record{Partition: 0}, membroker.Record{Partition: 1})
 		pass(9 * time.Second)
 		if at0, at1 := b.Committed(group, "t", 0).Offset, b.Committed(group, "t", 1).Offset; at0 != 0 || at1 != 1 || r.seen(0) != "[0]" {
@@ -77,7 +77,7 @@ func TestDestinationFaults(t *testing.T) {
 		if ids := d.ids(); len(ids) != 3 || ids[0] != ids[1] || ids[1] != ids[2] {
 			t.Errorf("ids %v", ids)
 		}
-		if at := b.Committed(r.runner.Status().ConsumerGroupID, "t", 0).Offset; at != 3 {
+		if at := b.Committed(r.runner.Status().ConsumerGroupId, "t", 0).Offset; at != 3 {
 			t.Errorf("committed %d", at)
 		}
 		if m := r.runner.Metrics(); m.OnFailureDestinationDeliveredEventCount != 3 || m.OnFailureDestinationDeliveryErrorCount != 2 {
@@ -90,7 +90,7 @@ func TestDestinationFaults(t *testing.T) {
 		b.CreateTopic("t", 1)
 		d := &scriptedDestination{}
 		r := newMapped(t, b, poisonMapping(10), poison, WithDestination(d), WithStopTimeout(0)).start()
-		group := r.runner.Status().ConsumerGroupID
+		group := r.runner.Status().ConsumerGroupId
 		b.Fail(membroker.OpCommit, 1e6, errors.New("not now"))
 		b.Produce("t", numbered(3)...)
 		pass(time.Minute)
@@ -125,7 +125,7 @@ func TestDestinationFaults(t *testing.T) {
 			}}
 			var told []observe.ErrorInfo
 			r := newMapped(t, b, poisonMapping(10), poison, WithDestination(d), WithHooks(observe.Hooks{Error: func(i observe.ErrorInfo) { told = append(told, i) }})).start()
-			group := r.runner.Status().ConsumerGroupID
+			group := r.runner.Status().ConsumerGroupId
 			b.Produce("t", membroker.Record{Partition: 0}, membroker.Record{Partition: 1})
 			pass(time.Minute)
 			s := r.runner.Status()
@@ -198,7 +198,7 @@ func TestDestinationFaults(t *testing.T) {
 		if !strings.Contains(string(d.got[0].Document()), `"functionError":null`) {
 			t.Errorf("%s", d.got[0].Document())
 		}
-		if at := b.Committed(r.runner.Status().ConsumerGroupID, "t", 0).Offset; at != 3 {
+		if at := b.Committed(r.runner.Status().ConsumerGroupId, "t", 0).Offset; at != 3 {
 			t.Errorf("committed %d", at)
 		}
 		r.mustStop()
@@ -274,7 +274,7 @@ func TestDestinationThatDoesNotReturn(t *testing.T) {
 				to = destination.Func(d.Send)
 			}
 			r := newMapped(t, b, poisonMapping(10), poison, WithDestination(to)).start()
-			group := r.runner.Status().ConsumerGroupID
+			group := r.runner.Status().ConsumerGroupId
 			b.Produce("t", membroker.Record{Partition: 0}, membroker.Record{Partition: 1})
 			pass(time.Minute)
 			if text := conditionOf(r.runner, condition.KindDelivery); !strings.Contains(text, "ignores the end of its context") {
@@ -312,7 +312,7 @@ func TestDestinationThatDoesNotReturn(t *testing.T) {
 		b.CreateTopic("t", 1)
 		d := &stubborn{release: make(chan struct{})}
 		r := newMapped(t, b, poisonMapping(10), poison, WithDestination(d)).start()
-		group := r.runner.Status().ConsumerGroupID
+		group := r.runner.Status().ConsumerGroupId
 		b.Produce("t", numbered(1)...)
 		pass(time.Minute)
 		b.Revoke(event.TopicPartition{Topic: "t"})
@@ -365,9 +365,9 @@ func TestDestinationIsAsked(t *testing.T) {
 	inBubble(t, "Check fails until it is there, and holds up nothing", func(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 2)
-		d := &asked{checkErr: errors.New("no such queue")}
+		d := &askable{checkErr: errors.New("no such queue")}
 		r := newMapped(t, b, poisonMapping(10), poison, WithDestination(d)).start()
-		group := r.runner.Status().ConsumerGroupID
+		group := r.runner.Status().ConsumerGroupId
 		b.Produce("t", membroker.Record{Partition: 1})
 		pass(30 * time.Second)
 		if s := r.runner.Status(); s.LastProcessingResult != "PROBLEM: no such queue" || s.Destination.Name != "the queue" || b.Committed(group, "t", 1).Offset != 1 {
@@ -391,7 +391,7 @@ func TestDestinationIsAsked(t *testing.T) {
 	inBubble(t, "an acknowledgement is a better answer than Check's", func(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 1)
-		d := &asked{checkErr: errors.New("not allowed to look")}
+		d := &askable{checkErr: errors.New("not allowed to look")}
 		r := newMapped(t, b, poisonMapping(10), poison, WithDestination(d)).start()
 		pass(10 * time.Second)
 		b.Produce("t", numbered(1)...)
@@ -413,7 +413,7 @@ func TestDestinationIsAsked(t *testing.T) {
 		m.SourceAccessConfigurations = []auth.SourceAccessConfiguration{{Type: auth.SASLSCRAM512Auth, URI: "secret"}}
 		secret := new(turning)
 		secret.turn("one")
-		d := &asked{replaceErr: errors.New("not these")}
+		d := &askable{replaceErr: errors.New("not these")}
 		r := newMapped(t, b, m, poison, WithDestination(d), WithSecrets(secret), WithSecretsRefresh(time.Second)).start()
 		b.Produce("t", numbered(1)...)
 		pass(10 * time.Second)
@@ -443,7 +443,7 @@ func TestDestinationIsAsked(t *testing.T) {
 	inBubble(t, "a Check that hangs holds up no stop", func(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 1)
-		d := &asked{hang: make(chan struct{})}
+		d := &askable{hang: make(chan struct{})}
 		r := newMapped(t, b, poisonMapping(10), poison, WithDestination(d)).start()
 		begin := time.Now()
 		var stuck *observe.StuckError
@@ -454,8 +454,8 @@ func TestDestinationIsAsked(t *testing.T) {
 	})
 }
 
-// asked is a destination with all that can be asked of one.
-type asked struct {
+// askable is a destination with all that can be asked of one.
+type askable struct {
 	scriptedDestination
 	checks               atomic.Int32
 	closed               atomic.Bool
@@ -464,15 +464,15 @@ type asked struct {
 	taken                *auth.Credentials
 }
 
-func (d *asked) String() string { return "the queue" }
+func (d *askable) String() string { return "the queue" }
 
-func (d *asked) set(check, replace error) {
+func (d *askable) set(check, replace error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.checkErr, d.replaceErr = check, replace
 }
 
-func (d *asked) Check(context.Context) error {
+func (d *askable) Check(context.Context) error {
 	d.checks.Add(1)
 	if d.hang != nil {
 		<-d.hang
@@ -482,7 +482,7 @@ func (d *asked) Check(context.Context) error {
 	return d.checkErr
 }
 
-func (d *asked) ReplaceCredentials(c *auth.Credentials) error {
+func (d *askable) ReplaceCredentials(c *auth.Credentials) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.replaceErr == nil {
@@ -491,13 +491,13 @@ func (d *asked) ReplaceCredentials(c *auth.Credentials) error {
 	return d.replaceErr
 }
 
-func (d *asked) password() string {
+func (d *askable) password() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.taken.Password.Reveal()
 }
 
-func (d *asked) Close(context.Context) error { d.closed.Store(true); return nil }
+func (d *askable) Close(context.Context) error { d.closed.Store(true); return nil }
 
 // The source of a destination that a Resolver makes is the mapping's, and its errors end Run.
 func TestResolver(t *testing.T) {

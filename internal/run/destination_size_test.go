@@ -50,7 +50,7 @@ func TestSizeLimitToTheByte(t *testing.T) {
 			} else if len(r.events()) != 0 || len(d.got) != 1 || d.got[0].Condition != destination.MaximumPayloadSizeExceeded || d.got[0].Event.Size() != limit+over {
 				t.Errorf("%+d: %d invocations, %d failures", over, len(r.events()), len(d.got))
 			}
-			if at := b.Committed(r.runner.Status().ConsumerGroupID, "t", 0).Offset; at != 1 {
+			if at := b.Committed(r.runner.Status().ConsumerGroupId, "t", 0).Offset; at != 1 {
 				t.Errorf("committed %d", at)
 			}
 			r.mustStop()

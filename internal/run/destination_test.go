@@ -75,7 +75,7 @@ func TestGivenUpRecordsGoToTheDestination(t *testing.T) {
 			f.FunctionARN != "f" || string(f.Event.Records["t-0"][0].Key) != "k" {
 			t.Errorf("%+v", f)
 		}
-		group := r.runner.Status().ConsumerGroupID
+		group := r.runner.Status().ConsumerGroupId
 		if c := b.Committed(group, "t", 0).Offset; c != 3 {
 			t.Errorf("committed %d, want 3", c)
 		}
@@ -98,7 +98,7 @@ func TestGivenUpRecordsGoToTheDestination(t *testing.T) {
 			return nil
 		}}
 		r := newMapped(t, b, poisonMapping(10), poison, WithDestination(d)).start()
-		group := r.runner.Status().ConsumerGroupID
+		group := r.runner.Status().ConsumerGroupId
 		b.Produce("t", membroker.Record{Partition: 0}, membroker.Record{Partition: 1})
 		pass(time.Minute)
 		b.Produce("t", membroker.Record{Partition: 1})
@@ -142,7 +142,7 @@ func TestGivenUpRecordsGoToTheDestination(t *testing.T) {
 				return nil
 			}}
 			r := newMapped(t, b, poisonMapping(10), poison, WithDestination(d)).start()
-			group := r.runner.Status().ConsumerGroupID
+			group := r.runner.Status().ConsumerGroupId
 			b.Produce("t", numbered(3)...)
 			pass(time.Minute)
 			mu.Lock()
@@ -181,7 +181,7 @@ func TestGivenUpRecordsGoToTheDestination(t *testing.T) {
 			d.got[1].Condition != destination.MaximumPayloadSizeExceeded || d.got[1].Response != nil {
 			t.Fatalf("%d failures", len(d.got))
 		}
-		if c := b.Committed(r.runner.Status().ConsumerGroupID, "t", 0).Offset; c != 3 || invoked != 1 {
+		if c := b.Committed(r.runner.Status().ConsumerGroupId, "t", 0).Offset; c != 3 || invoked != 1 {
 			t.Errorf("committed %d after %d invocations", c, invoked)
 		}
 		r.mustStop()

@@ -48,7 +48,7 @@ func TestWindow(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 2)
 		s := defaults()
-		s.Window = 3 * time.Second
+		s.Window = 3300 * time.Millisecond // at which nothing else wakes the loop
 		r := newRig(t, b, s, nil).start()
 		begin := time.Now()
 		b.Produce("t", membroker.Record{Value: []byte("a")})
@@ -58,8 +58,8 @@ func TestWindow(t *testing.T) {
 		if len(r.events()) != 1 || r.events()[0].Len() != 2 {
 			t.Fatalf("want one batch of both partitions, got %v", r.events())
 		}
-		if d := r.at[0].Sub(begin); d != 3*time.Second {
-			t.Errorf("the window of the first record was %v, want 3s", d)
+		if d := r.at[0].Sub(begin); d != s.Window {
+			t.Errorf("the window of the first record was %v, want %v", d, s.Window)
 		}
 		if err := r.stop(); err != nil {
 			t.Error(err)

@@ -160,3 +160,99 @@ func TestGivenUpWhileThePartitionGoes(t *testing.T) {
 		<-r.done
 	})
 }
+
+// What failed is tried again in its turn, however much is new: the oldest goes first.
+func TestRetriesHaveTheirTurn(t *testing.T) {
+	inBubble(t, "one worker, one poison partition, and a backlog", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 2)
+		b.Produce("t", membroker.Record{})
+		s := defaults()
+		s.BatchSize = 1
+		tries := 0
+		r := newRig(t, b, s, func(_ context.Context, e event.KafkaEvent) error {
+			if len(e.Records["t-0"]) > 0 {
+				tries++
+				return errors.New("no")
+			}
+			time.Sleep(60 * time.Millisecond)
+			return nil
+		}, WithWorkers(1)).start()
+		for range 60 * 20 { // more than the worker can do
+			b.Produce("t", membroker.Record{Partition: 1})
+			pass(50 * time.Millisecond)
+		}
+		if lag := b.Lag("g"); tries < 4 || lag < 100 {
+			t.Errorf("tried %d times, lag %d", tries, lag)
+		}
+		r.mustStop()
+	})
+}
+
+// A mapping is ready when all partitions of its first assignment have started, not when some have.
+func TestReadyWaitsForAllPartitions(t *testing.T) {
+	inBubble(t, "the end of one log cannot be looked up", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 2)
+		d := &tap{Driver: b.Driver(), listed: func(queries []driver.OffsetQuery, answers []driver.OffsetAnswer) {
+			for i := range queries {
+				if queries[i].Partition == 1 {
+					answers[i].Err = &driver.Error{Kind: driver.KindUnavailable, TopicPartition: queries[i].TopicPartition, Offset: -1, Err: errors.New("no leader")}
+				}
+			}
+		}}
+		r := newRig(t, b, startingAt(driver.AtEnd), nil, WithDriver(d)).launch()
+		pass(20 * time.Second)
+		select {
+		case <-r.runner.Ready():
+			t.Error("ready with one partition of two")
+		default:
+		}
+		b.Produce("t", membroker.Record{Partition: 0})
+		pass(time.Second)
+		if got := r.seen(0); got != "[0]" {
+			t.Errorf("the other partition handled %s", got)
+		}
+		d.set(func(d *tap) { d.listed = nil })
+		pass(20 * time.Second)
+		select {
+		case <-r.runner.Ready():
+		default:
+			t.Error("not ready with both")
+		}
+		r.mustStop()
+	})
+}
+
+// Nothing of a partition that is going is invoked any more, also where its revocation waits for a commit.
+func TestNoInvocationOfWhatGoes(t *testing.T) {
+	inBubble(t, "a batch fails while its partition goes, and a commit takes long", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		s := defaults()
+		s.BatchSize = 1
+		calls := 0
+		r := newRig(t, b, s, func(_ context.Context, e event.KafkaEvent) error {
+			if e.Records["t-0"][0].Offset == 0 {
+				return nil
+			}
+			calls++
+			time.Sleep(2 * time.Second)
+			return errors.New("no")
+		}, WithRevokeTimeout(20*time.Second)).start()
+		release := b.Hang(membroker.OpCommit)
+		b.Produce("t", numbered(2)...)
+		pass(time.Second)
+		if calls != 1 {
+			t.Fatalf("%d calls", calls)
+		}
+		b.Revoke()
+		pass(5500 * time.Millisecond) // the handler has failed 4.5s ago, and the commit of the first record is still on its way
+		if calls != 1 {
+			t.Errorf("%d calls: a partition that goes was invoked again", calls)
+		}
+		release()
+		pass(time.Second)
+		r.mustStop()
+	})
+}

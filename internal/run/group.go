@@ -54,7 +54,7 @@ func (g *groups) leave(r *Process) {
 func (r *Process) differs(other *Process) string {
 	topics := func(r *Process) []string { return slices.Sorted(slices.Values(r.client.Topics)) }
 	switch mine, theirs := r.shared.Current.Load().Fingerprint, other.shared.Current.Load().Fingerprint; {
-	case r.shared.FunctionName != other.shared.FunctionName:
+	case *r.shared.Function.Load() != *other.shared.Function.Load():
 		return "FunctionName"
 	case !slices.Equal(topics(r), topics(other)):
 		return "Topics"

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/esm-go/esm/esmtest/membroker"
@@ -202,13 +201,16 @@ func TestAbandonedHandlerReturns(t *testing.T) {
 			b.Produce("t", numbered(3)...)
 			back := make(chan struct{})
 			r := newRig(t, b, defaults(), func(context.Context, event.KafkaEvent) error { <-back; return answer },
-				WithStopTimeout(time.Second), WithCircuitBreaker(Breaker{Failures: 1, Cooldown: time.Minute})).start()
+				WithStopTimeout(10*time.Second), WithCircuitBreaker(Breaker{Failures: 1, Cooldown: time.Minute})).start()
 			pass(time.Second)
 			release := b.Hang(membroker.OpClose)
 			r.cancel()
-			pass(7 * time.Second) // the handler is left behind, the client is closing
+			pass(8500 * time.Millisecond) // the handler was left behind a moment ago, the client is closing
+			if client, _ := r.runner.roster.list()[0].member.Client(); client == nil {
+				t.Fatal("the member has ended already")
+			}
 			close(back)
-			synctest.Wait()
+			pass(100 * time.Millisecond)
 			release()
 			err := <-r.done
 			var stuck *observe.StuckError

@@ -39,11 +39,13 @@ type Options struct {
 	LagInterval       time.Duration
 	CommitInterval    time.Duration
 	DeliverWrongKind  bool
+	HeadKeys          bool
 	Secrets           auth.Secrets
 	SecretsRefresh    time.Duration
 	Destination       destination.Destination
 	Destinations      destination.Resolver
 	Client            driver.Config
+	pollerLog         *pollerWriter // nil: none
 	errs              []error
 }
 
@@ -107,7 +109,7 @@ func (o *Options) Check(ok bool, name string, value any, want string) {
 // config is what they say to members.
 func (o *Options) config() shared.Config {
 	return shared.Config{Driver: o.Driver, StopTimeout: o.StopTimeout, RevokeTimeout: o.RevokeTimeout, InvocationTimeout: o.InvocationTimeout,
-		LagInterval: o.LagInterval, CommitInterval: o.CommitInterval, Backoff: o.Backoff, Cooldown: o.Breaker.Cooldown, Seed: o.Seed}
+		LagInterval: o.LagInterval, CommitInterval: o.CommitInterval, Backoff: o.Backoff, Cooldown: o.Breaker.Cooldown, Seed: o.Seed, HeadKeys: o.HeadKeys}
 }
 
 // Err is what Check noted.

@@ -54,10 +54,11 @@ func newProcess(o *Options, h shared.Handler, s *shared.Settings, client driver.
 	for _, v := range slices.Backward(o.Middleware) {
 		h = v(h)
 	}
-	c := &shared.State{Config: o.config(), Handler: h, Log: o.Logger, Hooks: hook.NewList(o.Hooks), UUID: id.uuid, FunctionName: id.functionName, Bootstrap: id.bootstrap,
+	c := &shared.State{Config: o.config(), Handler: h, Log: o.Logger, Hooks: hook.NewList(o.Hooks), Meters: shared.NewMeters(), UUID: id.uuid, Bootstrap: id.bootstrap,
 		Cluster: start.Fingerprint(id.bootstrap), Group: client.GroupID}
 	c.Current.Store(s)
-	c.Budget.Limit = o.BufferBytes
+	c.Budget.Limit.Store(int64(o.BufferBytes))
+	c.Function.Store(&id.functionName)
 	// The default policy begins with all that the range allows: a process that has just started has everything to catch up
 	// with, and must not wait for Lambda's minute. A policy that the user chose begins at the minimum.
 	c.Workers.Begin(o.MinimumWorkers, o.MaximumWorkers, !o.Scaler)
@@ -144,8 +145,7 @@ func (r *Process) work(ctx context.Context) error {
 	}
 	r.client.Credentials = credentials
 	r.inForce(credentials, false)
-	r.shared.Log.Info("event source mapping starts", "UUID", r.shared.UUID, "FunctionName", r.shared.FunctionName, "ConsumerGroupId", r.client.GroupID,
-		"Topics", r.client.Topics, "bootstrap", r.shared.Bootstrap, "driver", r.opts.Driver.Name())
+	r.sayStart()
 	out, err := r.openDestination(ctx, r.client)
 	if err != nil {
 		return err
@@ -155,12 +155,15 @@ func (r *Process) work(ctx context.Context) error {
 		defer cancel(nil)
 		watchers.Go(func() { r.watchDestination(ctx, out) })
 	}
+	if w := r.opts.pollerLog; w != nil {
+		watchers.Go(func() { w.run(ctx, r) })
+	}
 	rotations := make(chan rotation)
-	client := r.client
-	watchers.Go(func() { r.watchSecrets(ctx, client, rotations) })
+	config := r.client
+	watchers.Go(func() { r.watchSecrets(ctx, config, rotations) })
 	if r.handshakes() {
-		client := r.client
-		watchers.Go(func() { r.watchHandshakes(ctx, client) })
+		config := r.client
+		watchers.Go(func() { r.watchHandshakes(ctx, config) })
 	}
 	var tooLate <-chan time.Time
 	if d := r.opts.StartTimeout; d > 0 {

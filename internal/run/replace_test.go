@@ -17,7 +17,7 @@ func TestAClientBeyondHelpIsReplaced(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 2)
 		r := newMapped(t, b, memoryMapping(), nil).start()
-		group := r.runner.Status().ConsumerGroupID
+		group := r.runner.Status().ConsumerGroupId
 		beyond := &driver.Error{Kind: driver.KindUnavailable, Offset: -1, Err: fmt.Errorf("no broker answers: %w", driver.ErrReplace)}
 		first := b.Members(group)[0].ID
 		b.Fail(membroker.OpPoll, 1, beyond)

@@ -23,6 +23,7 @@ import (
 	"github.com/esm-go/esm/internal/verdict"
 	"github.com/esm-go/esm/mapping"
 	"github.com/esm-go/esm/observe"
+	"github.com/esm-go/esm/observe/pollerlog"
 	"github.com/esm-go/esm/scaling"
 	"go.uber.org/goleak"
 )
@@ -225,6 +226,8 @@ func WithDriver(d driver.Driver) Option { return func(o *Options) { o.Driver = d
 
 func WithGroupInstanceID(id string) Option { return func(o *Options) { o.Client.InstanceID = id } }
 
+func WithHeadKeys() Option { return func(o *Options) { o.HeadKeys = true } }
+
 func WithHooks(h observe.Hooks) Option { return func(o *Options) { o.Hooks = append(o.Hooks, h) } }
 
 func WithInvocationTimeout(d time.Duration) Option {
@@ -246,6 +249,8 @@ func WithMetadataMaxAge(d time.Duration) Option {
 func WithMiddleware(mw ...func(shared.Handler) shared.Handler) Option {
 	return func(o *Options) { o.Middleware = append(o.Middleware, mw...) }
 }
+
+func WithPollerLog(l *pollerlog.Log) Option { return func(o *Options) { o.WritePollers(l) } }
 
 func WithRetryBackoff(first, most time.Duration) Option {
 	return func(o *Options) { o.Backoff = limit.Backoff{First: first, Most: most} }

@@ -36,6 +36,7 @@ func (r *Process) inForce(c *auth.Credentials, rotated bool) {
 	defer unlock()
 	r.credentials.Since, r.credentials.Err = time.Now(), nil
 	r.credentials.Expires = c.Expires()
+	r.credentials.Protocol, r.credentials.Mechanism, r.credentials.Principal = connects(c)
 	if c != nil {
 		r.credentials.InUse = c.String()
 	}

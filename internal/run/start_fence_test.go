@@ -314,12 +314,12 @@ func TestRefusedPositionsAreNotALoop(t *testing.T) {
 			r := newRig(t, b, defaults(), nil).start()
 			pass(3 * time.Second)
 			n := b.Calls(membroker.OpListOffsets)
-			began, asked := time.Now(), 0
+			began := time.Now()
 			for time.Since(began) < time.Minute {
 				b.Report("g", &driver.Error{Kind: kind, TopicPartition: event.TopicPartition{Topic: "t"}, Offset: -1, To: 0, Err: errors.New("script")})
 				pass(10 * time.Millisecond)
 			}
-			if asked = b.Calls(membroker.OpListOffsets) - n; asked > 60 {
+			if asked := b.Calls(membroker.OpListOffsets) - n; asked > 60 {
 				t.Errorf("the broker was asked %d times in a minute", asked)
 			}
 			b.Produce("t", numbered(1)...)

@@ -45,7 +45,7 @@ func TestPartitionStatus(t *testing.T) {
 		r.start()
 		pass(5 * time.Second)
 		st := r.runner.Status()
-		if st.UUID != "u" || st.FunctionName != "f" || st.ConsumerGroupID != "g" || st.Driver != "memory" || st.State != observe.Enabled ||
+		if st.UUID != "u" || st.FunctionName != "f" || st.ConsumerGroupId != "g" || st.Driver != "memory" || st.State != observe.Enabled ||
 			st.StateTransitionReason != observe.ReasonUserInitiated || st.LastModified.Before(begin) || st.LastModified.After(begin.Add(time.Second)) {
 			t.Errorf("status %+v", st)
 		}
@@ -64,14 +64,15 @@ func TestPartitionStatus(t *testing.T) {
 				t.Errorf("%v: the oldest record is %s old, the end seen at %s", p, p.OldestAge, p.EndSeen)
 			}
 		}
-		want := observe.PartitionStatus{TopicPartition: event.TopicPartition{Topic: "t"}, End: 5, Lag: 5, Buffered: 5, InFlightSince: at[0],
-			EndSeen: busy.EndSeen, OldestAge: busy.OldestAge}
+		want := observe.PartitionStatus{TopicPartition: event.TopicPartition{Topic: "t"}, Received: 5, End: 5, Lag: 5, Buffered: 5, InFlightSince: at[0],
+			EndSeen: busy.EndSeen, OldestAge: busy.OldestAge, Head: observe.Head{KeyHash: busy.Head.KeyHash, Bytes: busy.Head.Bytes, WaitsFor: observe.WaitHandler, Since: at[0]}}
 		if busy != want {
 			t.Errorf("the busy partition:\n%v, want\n%v", busy, want)
 		}
 		failed := at[1] // by then: begun and failed at once
-		want = observe.PartitionStatus{TopicPartition: event.TopicPartition{Topic: "t", Partition: 1}, End: 4, Lag: 4, Buffered: 4, Attempts: 1,
-			FirstFailure: failed, NextTry: failing.NextTry, LastError: bad, EndSeen: failing.EndSeen, OldestAge: failing.OldestAge}
+		want = observe.PartitionStatus{TopicPartition: event.TopicPartition{Topic: "t", Partition: 1}, Received: 4, End: 4, Lag: 4, Buffered: 4, Attempts: 1,
+			FirstFailure: failed, NextTry: failing.NextTry, LastError: bad, EndSeen: failing.EndSeen, OldestAge: failing.OldestAge,
+			Head: observe.Head{Tries: 1, FirstError: bad, WaitsFor: observe.WaitRetry, Since: failed}}
 		if failing != want || failing.NextTry.Before(failed.Add(10*time.Second)) || failing.NextTry.After(failed.Add(20*time.Second)) {
 			t.Errorf("the failing partition:\n%+v, want\n%+v", failing, want)
 		}
@@ -188,7 +189,7 @@ func TestMetrics(t *testing.T) {
 		want := observe.Metrics{
 			PolledEventCount: 5, FilteredOutEventCount: 2, WrongKindEventCount: 1, InvokedEventCount: 7, FailedInvokeEventCount: 6,
 			DroppedEventCount: 2, CommittedEventCount: 5, PollingErrorCount: 1, CommitErrorCount: 2, InvokeErrorCount: 3, InvokeCount: 4,
-			ThrottleCount: 1, RebalanceCount: 1, ProvisionedPollers: 1, Workers: 1,
+			ThrottleCount: 1, RebalanceCount: 1, ProvisionedPollers: 1, Workers: 1, Retries: observe.RetryCounts{Throttled: 1, Failed: 1},
 		}
 		if got := r.runner.Metrics(); got != want || r.runner.Status().Metrics != want {
 			t.Errorf("metrics\n%+v, want\n%+v", got, want)

@@ -3,22 +3,13 @@ package run
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/condition"
 	"github.com/esm-go/esm/internal/stream"
 	"github.com/esm-go/esm/observe"
 )
-
-// addTo takes in one member's snapshot.
-func addTo(s *observe.Status, one *stream.Snapshot) {
-	s.Pollers++
-	s.InFlight += one.InFlight
-	s.Partitions = append(s.Partitions, one.Partitions...)
-	if s.Time.IsZero() || one.At.Before(s.Time) {
-		s.Time = one.At
-	}
-}
 
 // mark gives each partition the worst of the conditions that concern it.
 func mark(s *observe.Status) {
@@ -41,15 +32,52 @@ func mark(s *observe.Status) {
 	}
 }
 
-// sum puts together what the members said. A partition that two of them hold, since one does not know yet that it lost it,
-// is the one's that has come further.
-func sum(s *observe.Status) {
-	slices.SortFunc(s.Partitions, func(a, b observe.PartitionStatus) int {
-		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition), cmp.Compare(b.Position, a.Position))
+// putTogether makes one Status of what members said. A partition that two of them hold, since one does not know yet that it
+// lost it, is the one's that has come further.
+func putTogether(snapshots []*stream.Snapshot) (s observe.Status) {
+	s.OffsetLag = make(map[string]int64)
+	n := 0
+	for _, one := range snapshots {
+		for _, portion := range one.Portions {
+			n += len(portion)
+		}
+	}
+	// What they are sorted by lies together: ten thousand of them are sorted in little time so.
+	type place struct {
+		event.TopicPartition
+		*observe.PartitionStatus
+	}
+	all := make([]place, 0, n)
+	for _, one := range snapshots {
+		s.Pollers++
+		s.InFlight += one.InFlight
+		s.Slow = append(s.Slow, one.Slow...)
+		if s.Time.IsZero() || one.At.Before(s.Time) {
+			s.Time = one.At
+		}
+		for _, portion := range one.Portions {
+			for i := range portion {
+				all = append(all, place{portion[i].TopicPartition, &portion[i]})
+			}
+		}
+	}
+	slices.SortFunc(s.Slow, func(a, b observe.SlowInvocation) int { return a.Since.Compare(b.Since) })
+	slices.SortFunc(all, func(a, b place) int {
+		switch {
+		case a.Topic != b.Topic:
+			return strings.Compare(a.Topic, b.Topic)
+		case a.Partition != b.Partition:
+			return cmp.Compare(a.Partition, b.Partition)
+		}
+		return cmp.Compare(b.Position, a.Position)
 	})
-	s.Partitions = slices.CompactFunc(s.Partitions, func(a, b observe.PartitionStatus) bool { return a.TopicPartition == b.TopicPartition })
-	for i := range s.Partitions {
-		p := &s.Partitions[i]
+	s.Partitions = make([]observe.PartitionStatus, 0, len(all))
+	for i := range all {
+		if i > 0 && all[i-1].TopicPartition == all[i].TopicPartition {
+			continue
+		}
+		p := all[i].PartitionStatus
+		s.Partitions = append(s.Partitions, *p)
 		s.OldestAge = max(s.OldestAge, p.OldestAge)
 		if p.Lag >= 0 {
 			s.OffsetLag[p.Topic] = stream.AddLag(s.OffsetLag[p.Topic], p.Lag)
@@ -57,4 +85,5 @@ func sum(s *observe.Status) {
 			s.MaxOffsetLag = max(s.MaxOffsetLag, p.Lag)
 		}
 	}
+	return s
 }

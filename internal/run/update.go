@@ -72,11 +72,12 @@ func (r *Process) Update(m mapping.Mapping) error {
 	}
 	if r.opts.Destination == nil && destinationName(old) != destinationName(m) {
 		unlock()
-		return &mapping.FieldError{Field: "DestinationConfig.OnFailure", Reason: "cannot be changed while the mapping runs; make a new Process", Err: mapping.ErrImmutable}
+		return &mapping.FieldError{Field: "DestinationConfig.OnFailure", Reason: "cannot be changed while the mapping runs; make a new Runner", Err: mapping.ErrImmutable}
 	}
 	r.mapping = m
 	// Under the same lock as Run hands the settings to a loop: whichever comes second sees the other.
 	r.shared.Current.Store(s)
+	r.shared.Function.Store(&m.FunctionName)
 	unlock()
 	r.opts.warnOf(s)
 	if s.Retry.Partial {

@@ -31,6 +31,7 @@ type Config struct {
 	Backoff           limit.Backoff
 	Cooldown          time.Duration // of the circuit
 	Seed              uint64
+	HeadKeys          bool // in PartitionStatus
 }
 
 // State is what the members of one mapping share.
@@ -45,6 +46,7 @@ type State struct {
 	Left       stop.Left
 	Calls      stop.Calls
 	Counters   Counters
+	Meters     *Meters
 	Budget     limit.Bytes
 	Workers    limit.Slots
 	Circuit    limit.Circuit
@@ -53,12 +55,15 @@ type State struct {
 	Nudge  func()
 	Copies batch.Copies
 	Wish   Wish
+	// PausedParts are partitions that are paused alone.
+	PausedParts PausedPartitions
 	// HasDestination: records given up go to Outlet, which is there before the first member.
 	HasDestination bool
 	Outlet         atomic.Pointer[Outlet]
 	Current        atomic.Pointer[Settings]
-	// FunctionName, UUID and Bootstrap are the mapping's, as invocations show them.
-	FunctionName, UUID, Bootstrap string
+	// Function, which an Update may change, UUID and Bootstrap are the mapping's, as invocations show them.
+	Function        atomic.Pointer[string]
+	UUID, Bootstrap string
 	// Cluster is the fingerprint of the bootstrap servers, for notes; Group the consumer group.
 	Cluster                    string
 	Group                      string

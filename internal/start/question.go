@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/event"
 )
 
 // Question is a question about offsets, and its answer. It changes nothing at the broker.
@@ -20,6 +21,9 @@ type Question struct {
 
 	Found []Answer
 	IDs   map[string][16]byte // Begin and IDs
+	// Place is where a Seek leads, Earliest and End are the bounds of the log that it found.
+	Place         event.LogPosition
+	Earliest, End int64
 	// Slow: a broker did not answer in time, and the partitions that had to wait for it are to be asked for apart.
 	Slow bool
 	// Others are the fingerprints of other mappings in the group's commits.
@@ -38,6 +42,7 @@ const (
 	IDs                     // whether topics were made again
 	Topics                  // which topics there are when the mapping first asks
 	Others                  // whether another mapping commits in this group
+	Seek                    // the offset of a place in a log
 )
 
 const (

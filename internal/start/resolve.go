@@ -35,6 +35,8 @@ func (a *Asker) Resolve(ctx context.Context, q *Question) {
 		q.Err = a.takeCensus(ctx, q.Start)
 	case Others:
 		q.Err = a.resolveOthers(ctx, q)
+	case Seek:
+		q.Err = a.resolveSeek(ctx, q)
 	}
 }
 

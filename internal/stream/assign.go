@@ -15,6 +15,7 @@ import (
 // which waits for the partitions' work.
 func (m *Member) change(now time.Time, msg message) {
 	m.shared.Counters.Rebalances.Add(1)
+	m.unsettled(now)
 	switch msg.kind {
 	case assigned:
 		m.assign(msg.parts)
@@ -62,7 +63,7 @@ func (m *Member) admit(tp event.TopicPartition) *partition.Partition {
 	m.parts[tp] = p
 	m.shared.Budget.Partitions.Add(1)
 	m.shared.Workers.Assign(1)
-	if why := m.standing(); why != 0 {
+	if why := m.standing(tp); why != 0 {
 		m.pause(p, why)
 	}
 	return p
@@ -134,7 +135,7 @@ func (m *Member) revoke(now time.Time, tps []event.TopicPartition, answered chan
 		p.Phase = partition.Draining // one that has not begun is not begun any more
 		m.commits.mark(p)
 	}
-	m.revocation = r
+	m.revocation, m.waiting.revoked = r, now
 }
 
 // advanceRevocation answers a revocation when its work is done and committed, or its time is up.
@@ -179,6 +180,8 @@ func (m *Member) advanceRevocation(now time.Time) {
 	m.revocation = nil
 	if len(m.parts) > 0 {
 		m.announce() // what goes may be all that had not started
+	} else {
+		m.getReady() // a client need not tell a member that it gets nothing in its place
 	}
 	close(r.answered)
 	m.shared.Log.Info("partitions revoked", "partitions", len(r.parts), "inFlight", info.InFlight)

@@ -156,6 +156,7 @@ func (m *Member) refreshCommits(now time.Time) {
 // committed takes in the answer to a commit.
 func (m *Member) committed(now time.Time, r commitResult) {
 	m.commits.underWay = nil
+	m.shared.Meters.Commit.Add(int64(r.took))
 	info := observe.CommitInfo{Offsets: make(map[event.TopicPartition]int64, len(r.Commits)), Duration: r.took, Err: r.err}
 	var refused *driver.CommitError
 	partial := errors.As(r.err, &refused)

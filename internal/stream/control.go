@@ -9,7 +9,7 @@ import (
 
 // What follows other goroutines may call.
 
-// ErrSurplus is why the context of a member ends that there is no need for any more, while others go on.
+// ErrSurplus ends the context of a member that is not needed any more, while others go on.
 var ErrSurplus = errors.New("esm: there are more pollers than are needed")
 
 // Adopt takes over what is wished of members by now. It is called before Run.

@@ -113,6 +113,7 @@ func (m *Member) expire(now time.Time, p *partition.Partition) bool {
 		return false
 	}
 	p.LeaderEpoch = u.LeaderEpoch
+	m.shared.Meters.Resolved(now, gone, len(gone))
 	m.commits.mark(p)
 	if len(u.Records) > 0 {
 		return true
@@ -127,20 +128,21 @@ func (m *Member) expire(now time.Time, p *partition.Partition) bool {
 	return false
 }
 
-// drop gives records up: counted, logged by their coordinates, told to the hook. False where a stop did not wait for the hook:
-// they are not to be committed then.
+// drop gives records up: counted, logged by their coordinates, told to the hook, which gets copies: what it was told of may stay
+// here. False where a stop did not wait for the hook: they are not to be committed then.
 func (m *Member) drop(p *partition.Partition, records []event.KafkaRecord, why observe.DropReason, attempts int) (told bool) {
 	m.shared.Counters.Dropped.Add(int64(len(records)))
 	m.shared.SaidOfDrops.Error(m.shared.Log, time.Now(), "records dropped", "reason", why.String(), "partition", p.Key, "first", records[0].Offset,
 		"last", records[len(records)-1].Offset, "records", len(records), "attempts", attempts, "err", p.LastErr)
-	return m.shared.Hooks.Drop(observe.DropInfo{TopicPartition: p.TopicPartition, Records: records, Reason: why, Attempts: attempts, Err: p.LastErr})
+	own, _ := batch.Detach(records)
+	return m.shared.Hooks.Drop(observe.DropInfo{TopicPartition: p.TopicPartition, Records: own, Reason: why, Attempts: attempts, Err: p.LastErr})
 }
 
 // invoke begins one invocation.
 func (m *Member) invoke(now time.Time, parts []partition.Part, size int) {
 	inv := &partition.Invocation{Parts: parts, Started: now, Living: len(parts)}
 	inv.ID = m.shared.Invocations.Add(1)
-	inv.FunctionName, inv.UUID, inv.Bytes, inv.Attempt = m.shared.FunctionName, m.shared.UUID, size, 1
+	inv.FunctionName, inv.UUID, inv.Bytes, inv.Attempt = *m.shared.Function.Load(), m.shared.UUID, size, 1
 	inv.ReportBatchItemFailures = m.settings.Retry.Partial
 	for _, p := range parts {
 		p.Owner.Inflight = inv
@@ -157,9 +159,11 @@ func (m *Member) invoke(now time.Time, parts []partition.Part, size int) {
 		ctx, inv.Cancel = timed, func() { cancel(); abort(nil) }
 	}
 	inv.Ctx = event.WithInvocation(ctx, &inv.Invocation)
+	inv.Heed()
 	m.flying[inv] = struct{}{}
 	m.slot.held = false // the invocation has it now
 	m.shared.Counters.Invoked.Add(int64(inv.Records))
+	m.begun(inv)
 	e := event.KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.shared.Bootstrap, Records: inv.HandOut(&m.shared.Copies)}
 	go m.call(inv, e) // awaited by the loop through done, or named by a *StuckError
 }

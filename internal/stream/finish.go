@@ -27,14 +27,13 @@ func (m *Member) finish(now time.Time, inv *partition.Invocation) {
 		// In a stop a handler may have gone by the context of Run, which has ended before its own.
 		v.Outcome = verdict.Interrupted
 	}
+	m.heardOfFunction(now, inv, v)
 	pol := m.settings.Retry
 	var items [][]int
 	if v.Partial {
 		known := false
 		if pol.Partial {
 			items, known = verdict.ItemsIn(inv.Parts, v.Items)
-		} else {
-			m.shared.Conditions.Misconfigured(errUnasked)
 		}
 		if v.Partial = known; !known && v.Outcome == verdict.Final {
 			// An unknown item, or partial responses not asked for: the whole batch failed. Nothing said that all of it is
@@ -78,6 +77,7 @@ func (m *Member) finish(now time.Time, inv *partition.Invocation) {
 			resolved -= len(next[k].Records)
 		}
 		m.shared.Counters.Resolved.Add(int64(resolved))
+		m.shared.Meters.Resolved(now, u.Records, resolved)
 		if len(next) == 0 || next[0].First() > u.First() {
 			p.LeaderEpoch = u.LeaderEpoch
 		}
@@ -99,26 +99,24 @@ func (m *Member) finish(now time.Time, inv *partition.Invocation) {
 		}
 		p.Failures++
 		if p.Failures == 1 {
-			p.FirstFailure = now
+			p.FirstFailure, p.FirstErr = now, inv.Err
 		}
-		after := m.shared.Config.Backoff.After(p.Failures, m.rng)
-		m.retry.Add(&p.Lane, now.Add(after))
+		p.FailedAt = now
+		after := m.pauseAfter(p, inv, v)
+		m.retryAt(p, now.Add(after))
 		info := observe.RetryInfo{TopicPartition: p.TopicPartition, First: next[0].First(), Last: next[len(next)-1].Last(),
 			Attempts: next[0].Attempts, Failures: p.Failures, After: after, Err: inv.Err}
 		for k := range next {
 			info.Records += len(next[k].Records)
 		}
 		m.shared.SaidOfRetries.Warn(m.shared.Log, now, "batch failed, trying again", "retry", info, "err", inv.Err)
+		m.countRetry(inv, v)
 		m.shared.Hooks.Retry(info)
 	}
 	if forgotten && inv.Copy != nil {
 		m.shared.Copies.Put(inv.Copy)
 	}
 }
-
-// errUnasked is what stands while a handler names items without FunctionResponseTypes.
-var errUnasked = errors.New("the handler returned ItemFailures, but the mapping has no FunctionResponseTypes: its whole batch failed; " +
-	"set FunctionResponseTypes to ReportBatchItemFailures")
 
 // mostlyDone reports whether a failure is a partial one that leaves more than half of the batch done.
 func mostlyDone(inv *partition.Invocation, v verdict.Verdict, items [][]int) bool {
@@ -163,6 +161,7 @@ func (m *Member) count(now time.Time, inv *partition.Invocation, v verdict.Verdi
 		}
 		return
 	}
+	m.shared.Meters.Invocation.Add(int64(inv.Took))
 	ok := v.Outcome == verdict.Succeeded || mostlyDone(inv, v, items)
 	var failing []event.TopicPartition
 	if !ok {

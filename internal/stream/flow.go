@@ -16,6 +16,8 @@ type flow struct {
 
 	paused bool
 	obeyed uint64 // the wish that paused follows
+	// obeyedParts is the version of PausedParts that the partitions follow.
+	obeyedParts uint64
 	// tripped: the circuit was open, and not half-open, when it was last looked at.
 	tripped bool
 	// full are the partitions that wait for memory; fullSince is since when there are any, fullTold: that is a condition by now.
@@ -58,6 +60,7 @@ func (m *Member) followCircuit(now time.Time) {
 	}
 	m.WaitsForCircuit.Store(shut)
 	if m.flow.tripped = shut; shut {
+		m.waiting.tripped = now
 		m.pauseAll(partition.ByBreaker)
 	} else {
 		m.resumeAll(partition.ByBreaker)
@@ -109,6 +112,7 @@ func (m *Member) pause(p *partition.Partition, why partition.PauseReason) {
 	}
 	if why&^p.Pauses&partition.ByBudget != 0 {
 		m.pool.SetStalled(&p.Lane, true)
+		p.FullAt = time.Now()
 	}
 	p.Pauses |= why
 }
@@ -137,14 +141,17 @@ func (m *Member) resumeAll(why partition.PauseReason) {
 	}
 }
 
-// standing is the set of reasons for which every partition is paused.
-func (m *Member) standing() partition.PauseReason {
+// standing is the set of reasons for which a partition is paused as soon as it comes.
+func (m *Member) standing(tp event.TopicPartition) partition.PauseReason {
 	var r partition.PauseReason
 	if m.flow.paused {
 		r |= partition.ByUser
 	}
 	if m.flow.tripped {
 		r |= partition.ByBreaker
+	}
+	if m.shared.PausedParts.Has(tp) {
+		r |= partition.Alone
 	}
 	return r
 }
@@ -159,7 +166,7 @@ func (m *Member) obey() {
 	switch paused := now%2 == 1; {
 	case paused == m.flow.paused:
 	case paused:
-		m.flow.paused = true
+		m.flow.paused, m.waiting.paused = true, time.Now()
 		m.pauseAll(partition.ByUser)
 	default:
 		m.flow.paused = false

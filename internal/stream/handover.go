@@ -25,11 +25,11 @@ func (m *Member) handOver(now time.Time, p *partition.Partition, why destination
 		u.Own, u.Kept = true, true
 		m.release(p, held-u.Held)
 	}
-	f := &destination.Failure{MappingUUID: m.shared.UUID, FunctionARN: m.shared.FunctionName, Condition: why, Invocations: u.Tries, Response: answer,
+	f := &destination.Failure{MappingUUID: m.shared.UUID, FunctionARN: *m.shared.Function.Load(), Condition: why, Invocations: u.Tries, Response: answer,
 		Err: p.LastErr, Time: now, Event: event.KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.shared.Bootstrap,
 			Records: map[string][]event.KafkaRecord{p.Key: u.Records}}}
 	ctx, end := context.WithCancelCause(context.Background())
-	one := &partition.Handover{Of: p, End: end}
+	one := &partition.Handover{Of: p, Why: why, Answer: answer, Since: now, End: end}
 	p.Sending = one
 	m.sending++
 	m.shared.SaidOfDrops.Error(m.shared.Log, now, "records given up go to the on-failure destination", "condition", string(why), "partition", p.Key,
@@ -63,6 +63,8 @@ func (m *Member) delivered(now time.Time) {
 		p.PopWork()
 		m.release(p, u.Held)
 		m.shared.Counters.Resolved.Add(int64(len(u.Records)))
+		m.shared.Meters.Resolved(now, u.Records, len(u.Records))
+		m.shared.Meters.Destination.Add(int64(now.Sub(one.Since)))
 		p.LeaderEpoch = u.LeaderEpoch
 		p.Failures, p.FirstFailure, p.LastErr = 0, time.Time{}, nil
 		m.commits.mark(p)

@@ -121,7 +121,7 @@ func (m *Member) takeEnds(asked time.Time, q *EndQuery, answers []driver.OffsetA
 		switch {
 		case a.Err != nil:
 			p.Leaderless = true
-		case !p.SeenAt.After(asked): // else a fetch has brought a younger one
+		case p.End < 0 || p.SeenAt.Before(asked): // else a fetch has brought one that is as young
 			p.Ended(asked, a.Offset, false)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 type lookup struct {
 	start.Question
 	parts []*partition.Partition // only read by the loop; the goroutine uses names
+	seek  *seek                  // of start.Seek
 	// reported: the client said that the topic was made again, and holds its partitions.
 	reported bool
 	// wanted is what start.Begin found for the partitions of start.Offsets.

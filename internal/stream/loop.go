@@ -100,6 +100,8 @@ func (m *Member) advance(now time.Time) {
 	m.wake = time.Time{}
 	m.settings = m.shared.Current.Load()
 	m.obey()
+	m.obeyPartitions(now)
+	m.advanceOperations(now)
 	if m.flow.tripped || len(m.parts) == 0 {
 		m.followCircuit(now)
 	}
@@ -168,7 +170,7 @@ func (m *Member) deliver(now time.Time, d *intake.Delivery) {
 
 // settle puts an idle partition where it waits: for its next try, or in the pool.
 func (m *Member) settle(p *partition.Partition, now time.Time) {
-	if p.Phase != partition.Running || p.Inflight != nil || p.Sending != nil || p.Waits() || m.shared.Orphans.IsHeld(p.TopicPartition) {
+	if p.Phase != partition.Running || p.Inflight != nil || p.Sending != nil || p.Waits() || p.Pauses&partition.Alone != 0 || m.shared.Orphans.IsHeld(p.TopicPartition) {
 		return
 	}
 	switch {

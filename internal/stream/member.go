@@ -72,10 +72,14 @@ type Member struct {
 	commits  commits
 	lookups  lookups
 	aging    aging
-	rng      *rand.Rand
+	// operations are those that wait.
+	operations []*operation
+	rng        *rand.Rand
 
 	revocation *revocation
 	stop       stopState
+	waiting    waiting
+	taking     halfSnapshot
 
 	handlers       context.Context
 	cancelHandlers context.CancelCauseFunc

@@ -15,6 +15,10 @@ import (
 // it was asked in.
 func (m *Member) answered(now time.Time, l lookup) {
 	m.lookups.underWay--
+	if l.Kind == start.Seek {
+		l.seek.question = l.Question // the operation goes on, or says what is wrong
+		return
+	}
 	var again []*partition.Partition
 	failure := l.Err
 	open := lookup{Question: start.Question{Kind: start.Offsets, Tries: l.Tries}, wanted: make(map[*partition.Partition]start.Answer)}
@@ -134,8 +138,12 @@ func (m *Member) announce() {
 			return
 		}
 	}
-	m.readyOnce.Do(func() { close(m.ready) })
+	m.settled(time.Now())
+	m.getReady()
 }
+
+// getReady closes Ready.
+func (m *Member) getReady() { m.readyOnce.Do(func() { close(m.ready) }) }
 
 // movesAtOnce is how often in a row a partition is moved without a pause: a client or a broker that goes on refusing every
 // position is not asked in a loop.

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func idle(b *membroker.Broker, at driver.OffsetAt) *Member {
 	log := slog.New(slog.DiscardHandler)
 	c := &shared.State{Config: shared.Config{Driver: b.Driver(), RevokeTimeout: 10 * time.Second, StopTimeout: 25 * time.Second},
-		Log: log, Hooks: hook.NewList(nil), Nudge: func() {}}
+		Log: log, Hooks: hook.NewList(nil), Meters: shared.NewMeters(), Nudge: func() {}}
 	c.Conditions.Init(log)
 	c.Stopping.Init()
 	c.Workers.Begin(0, 0, true)

@@ -57,7 +57,7 @@ func (m *Member) advanceConditions(now time.Time) {
 	default:
 		m.flow.fullTold = true
 		m.troubles.Hold(observe.ErrorInfo{Op: observe.OpBuffer, Err: fmt.Errorf("%d partitions wait for memory: %d of %d bytes hold records that are not handled",
-			len(m.flow.full), m.shared.Budget.Used.Load(), m.shared.Budget.Limit), LastProcessingResult: m.shared.Conditions.Result()}, condition.KindMemory, event.TopicPartition{})
+			len(m.flow.full), m.shared.Budget.Used.Load(), m.shared.Budget.Limit.Load()), LastProcessingResult: m.shared.Conditions.Result()}, condition.KindMemory, event.TopicPartition{})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/esm-go/esm"
 	"github.com/esm-go/esm/manager"
+	"github.com/esm-go/esm/mapping"
 )
 
 // epoch is a time as AWS's wire has it: seconds since the Unix epoch, with milliseconds.
@@ -26,8 +27,8 @@ type mappingAnswer struct {
 	MaximumBatchingWindowInSeconds    *int                                   `json:"MaximumBatchingWindowInSeconds,omitempty"`
 	FilterCriteria                    *esm.FilterCriteria                    `json:"FilterCriteria,omitempty"`
 	KMSKeyArn                         string                                 `json:"KMSKeyArn,omitempty"`
-	MetricsConfig                     *esm.MetricsConfig                     `json:"MetricsConfig,omitempty"`
-	LoggingConfig                     *esm.LoggingConfig                     `json:"LoggingConfig,omitempty"`
+	MetricsConfig                     *mapping.MetricsConfig                 `json:"MetricsConfig,omitempty"`
+	LoggingConfig                     *mapping.LoggingConfig                 `json:"LoggingConfig,omitempty"`
 	FunctionArn                       string                                 `json:"FunctionArn"`
 	LastModified                      epoch                                  `json:"LastModified"`
 	LastProcessingResult              string                                 `json:"LastProcessingResult"`

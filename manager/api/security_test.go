@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -17,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
+	"github.com/esm-go/esm"
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/esmtest"
 	"github.com/esm-go/esm/manager"
@@ -223,10 +223,15 @@ func FuzzRequest(f *testing.F) {
 	f.Add("DELETE", "/2017-03-31/tags/arn%3A?tagKeys=%", "")
 	f.Add("POST", "/2017-03-31/tags/"+accountARN+"event-source-mapping:11111111-2222-4333-8444-555555555555", `{"Tags":{"a":1}}`)
 	f.Add("GET", "/2015-03-31/functions/..%2f..", "\x00")
+	f.Add("POST", mappings, body(map[string]any{"SourceAccessConfigurations": []map[string]string{{"Type": "BASIC_AUTH", "URI": secretARN}}, "Tags": map[string]string{"a": "b"}}))
+	f.Add("POST", mappings, `{"FunctionName":"orders","FunctionName":"x","UUID":"../../etc/passwd","Topics":[null,{}]}`)
 	quiet := slog.New(slog.DiscardHandler)
 	broker := esmtest.NewBroker(nil)
 	broker.CreateTopic("topic", 1)
-	m, err := manager.New(memory.New(), manager.Handlers{}, manager.WithLogger(quiet), manager.WithARN(manager.ARN{Account: "111111111111"}))
+	const kafkaPassword = "kafka-password-of-the-test"
+	m, err := manager.New(memory.New(), manager.Handlers{"orders": func(context.Context, esm.KafkaEvent) error { return nil }}, manager.WithLogger(quiet),
+		manager.WithARN(manager.ARN{Account: "111111111111"}), manager.WithRunnerOptions(esm.WithDriver(broker.Driver()), esm.WithStopTimeout(time.Second),
+			esm.WithSecrets(auth.NewStatic(map[string]string{secretARN: `{"username":"alice","password":"` + kafkaPassword + `"}`}))))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -242,16 +247,40 @@ func FuzzRequest(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	closed, err := api.New(m, api.WithCredentials(api.Credentials{AccessKeyID: testKey, SecretAccessKey: auth.NewSecret(testSecret)}), api.WithHosts("*"), api.WithLogger(quiet))
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, method, path, text string) {
-		request, err := http.NewRequest(method, "http://localhost"+path, bytes.NewReader([]byte(text)))
-		if err != nil {
-			t.Skip()
+		ask := func(h http.Handler) *httptest.ResponseRecorder {
+			request, err := http.NewRequest(method, "http://localhost"+path, strings.NewReader(text))
+			if err != nil {
+				t.Skip()
+			}
+			request.Header.Set("Content-Type", "application/json")
+			request.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+testKey+"/"+path+", SignedHeaders="+method+", Signature="+text)
+			response := httptest.NewRecorder()
+			h.ServeHTTP(response, request)
+			answer := response.Body.String()
+			if response.Code >= 500 || response.Code >= 400 && (response.Header().Get("X-Amzn-Errortype") == "" || !strings.HasPrefix(answer, "{")) {
+				t.Errorf("%s %q %q: %d %v %s", method, path, text, response.Code, response.Header(), answer)
+			}
+			for _, secret := range []string{testSecret, kafkaPassword} {
+				if strings.Contains(answer+fmt.Sprint(response.Header()), secret) && !strings.Contains(path+text, secret) {
+					t.Errorf("%s %q %q: a secret comes back: %v %s", method, path, text, response.Header(), answer)
+				}
+			}
+			return response
 		}
-		request.Header.Set("Content-Type", "application/json")
-		response := httptest.NewRecorder()
-		h.ServeHTTP(response, request)
-		if response.Code >= 500 || response.Code >= 400 && (response.Header().Get("X-Amzn-Errortype") == "" || !strings.HasPrefix(response.Body.String(), "{")) {
-			t.Errorf("%s %q %q: %d %v %s", method, path, text, response.Code, response.Header(), response.Body)
+		if response := ask(closed); response.Code < 400 {
+			t.Errorf("%s %q %q: let in without a signature: %d", method, path, text, response.Code)
+		}
+		if ask(h); method != http.MethodPost {
+			return
+		}
+		all, _ := m.List(manager.Filter{})
+		for _, d := range all { // what it has made, so that there are never many
+			_, _ = m.Delete(t.Context(), d.Mapping.UUID)
 		}
 	})
 }

@@ -75,6 +75,11 @@ func (c *console) routes() {
 	page(at("POST", "/mappings/{id}/delete"), c.delete)
 	page(at("GET", "/mappings/{id}/reset"), c.resetPage)
 	page(at("POST", "/mappings/{id}/reset"), c.reset)
+	page(at("GET", "/mappings/{id}/partition"), c.partition)
+	page(at("POST", "/mappings/{id}/partition/pause"), c.onPartition("pause", pausePartition))
+	page(at("POST", "/mappings/{id}/partition/resume"), c.onPartition("resume", resumePartition))
+	page(at("POST", "/mappings/{id}/partition/seek"), c.onPartition("seek", seekPartition))
+	page(at("POST", "/mappings/{id}/partition/skip"), c.onPartition("skip", skipRecord))
 }
 
 // policy lets pages load what the console itself serves, and nothing else.

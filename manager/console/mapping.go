@@ -34,7 +34,7 @@ type conditionView struct {
 
 // partitionView is a row of the table of partitions; the texts that change are among the cells, under Key and a name.
 type partitionView struct {
-	Key, Name string
+	Key, Name, Link string
 }
 
 func (c *console) mapping(w http.ResponseWriter, r *http.Request) error {
@@ -75,7 +75,7 @@ func (c *console) mappingView(s sample) mappingView {
 	for i := range status.Partitions {
 		p := &status.Partitions[i]
 		key := "p/" + p.Topic + "/" + strconv.Itoa(int(p.Partition))
-		v.Partitions = append(v.Partitions, partitionView{Key: key, Name: p.TopicPartition.String()})
+		v.Partitions = append(v.Partitions, partitionView{Key: key, Name: p.TopicPartition.String(), Link: c.partitionPath(d.Mapping.UUID, p.TopicPartition)})
 		partitionCells(v.Cells, key, p)
 		set = append(set, key)
 	}

@@ -19,7 +19,7 @@ var templateFiles embed.FS
 var staticFiles embed.FS
 
 // pages are the templates: each page with the layout around it.
-var pages = parsePages("list", "mapping", "form", "filter", "delete", "reset", "error")
+var pages = parsePages("list", "mapping", "form", "filter", "delete", "reset", "partition", "error")
 
 var functions = template.FuncMap{
 	"number": number, "ago": ago, "stamp": stamp, "lines": strings.Fields,

@@ -15,8 +15,9 @@ import (
 
 // resetTo is where positions are to go.
 type resetTo struct {
-	kind string // earliest, latest or time
-	at   time.Time
+	kind   string // earliest, latest or time; offset for one partition
+	at     time.Time
+	offset int64
 }
 
 // resetRow is what becomes of a partition's position.
@@ -58,20 +59,28 @@ func (c *console) resetOf(r *http.Request) (esm.Mapping, resetTo, resetView, err
 		Base: c.o.prefix, ID: d.Mapping.UUID, Group: d.Mapping.GroupID(), Disabled: d.State == esm.Disabled,
 		Kind: r.FormValue("to"), At: strings.TrimSpace(r.FormValue("at")),
 	}
-	to := resetTo{kind: v.Kind}
-	switch v.Kind {
-	case "", "earliest", "latest":
-	case "time":
-		if to.at, err = time.Parse(time.RFC3339, v.At); err != nil {
-			v.Problem = fmt.Sprintf("%q is no time such as 2026-11-28T15:04:05Z.", v.At)
-		}
-	default:
-		v.Problem = "Positions go to the earliest record, to the latest or to a time."
-	}
+	to, problem := parsePlace(v.Kind, v.At)
+	v.Problem = problem
 	if !v.Disabled {
 		v.Problem = "Disable the mapping first, and wait until it is Disabled: while it reads, its own commits would undo the reset."
 	}
 	return d.Mapping, to, v, nil
+}
+
+// parsePlace is where positions are to go, or what is wrong with that.
+func parsePlace(kind, at string) (to resetTo, problem string) {
+	to.kind = kind
+	switch kind {
+	case "", "earliest", "latest":
+	case "time":
+		var err error
+		if to.at, err = time.Parse(time.RFC3339, at); err != nil {
+			problem = fmt.Sprintf("%q is no time such as 2026-11-28T15:04:05Z.", at)
+		}
+	default:
+		problem = "Positions go to the earliest record, to the latest or to a time."
+	}
+	return to, problem
 }
 
 // resetPage shows what a reset would do, where one is asked for.

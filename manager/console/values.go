@@ -11,6 +11,7 @@ import (
 
 	"github.com/esm-go/esm"
 	"github.com/esm-go/esm/auth"
+	"github.com/esm-go/esm/mapping"
 )
 
 // Methods that the form has an input for; other entries stand in the field for others.
@@ -153,7 +154,7 @@ func (r *reader) pairs(name string) (out []esm.SourceAccessConfiguration) {
 			r.refusef(name, "line %d: want TYPE=URI", i+1) // without what stands there: it may be a secret
 			continue
 		}
-		out = append(out, esm.SourceAccessConfiguration{Type: esm.SourceAccessType(strings.TrimSpace(kind)), URI: strings.TrimSpace(uri)})
+		out = append(out, esm.SourceAccessConfiguration{Type: mapping.SourceAccessType(strings.TrimSpace(kind)), URI: strings.TrimSpace(uri)})
 	}
 	return out
 }
@@ -194,10 +195,10 @@ func (r *reader) fill(m *esm.Mapping) {
 	}
 	m.KMSKeyArn, m.MetricsConfig, m.LoggingConfig = r.text("kms"), nil, nil
 	if metrics := r.lines("metrics"); len(metrics) > 0 {
-		m.MetricsConfig = &esm.MetricsConfig{Metrics: metrics}
+		m.MetricsConfig = &mapping.MetricsConfig{Metrics: metrics}
 	}
 	if level := r.text("loglevel"); level != "" {
-		m.LoggingConfig = &esm.LoggingConfig{SystemLogLevel: level}
+		m.LoggingConfig = &mapping.LoggingConfig{SystemLogLevel: level}
 	}
 	m.Tags = nil
 	for i, line := range r.lines("tags") {
@@ -217,7 +218,7 @@ func (r *reader) fill(m *esm.Mapping) {
 // access is SourceAccessConfigurations.
 func (r *reader) access() (out []esm.SourceAccessConfiguration) {
 	if method := r.text("auth"); method != "" {
-		out = append(out, esm.SourceAccessConfiguration{Type: esm.SourceAccessType(method), URI: r.text("secret")})
+		out = append(out, esm.SourceAccessConfiguration{Type: mapping.SourceAccessType(method), URI: r.text("secret")})
 	} else if r.text("secret") != "" {
 		r.refusef("secret", "a secret needs an authentication method")
 	}
@@ -228,10 +229,10 @@ func (r *reader) access() (out []esm.SourceAccessConfiguration) {
 }
 
 func (r *reader) registry(m *esm.Mapping) {
-	s := esm.SchemaRegistryConfig{SchemaRegistryURI: r.text("registry"), EventRecordFormat: r.text("format"), AccessConfigs: r.pairs("registryaccess")}
+	s := mapping.SchemaRegistryConfig{SchemaRegistryURI: r.text("registry"), EventRecordFormat: r.text("format"), AccessConfigs: r.pairs("registryaccess")}
 	for _, attribute := range []string{"KEY", "VALUE"} {
 		if r.is("validate" + strings.ToLower(attribute)) {
-			s.SchemaValidationConfigs = append(s.SchemaValidationConfigs, esm.SchemaValidationConfig{Attribute: attribute})
+			s.SchemaValidationConfigs = append(s.SchemaValidationConfigs, mapping.SchemaValidationConfig{Attribute: attribute})
 		}
 	}
 	var k esm.SelfManagedKafkaEventSourceConfig

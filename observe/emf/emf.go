@@ -99,6 +99,7 @@ func (w *Writer) metrics(s *observe.Status, m *observe.Metrics) []metric {
 			metric{"InvokedEventCount", m.InvokedEventCount - b.InvokedEventCount},
 			metric{"FailedInvokeEventCount", m.FailedInvokeEventCount - b.FailedInvokeEventCount},
 			metric{"DroppedEventCount", m.DroppedEventCount - b.DroppedEventCount},
+			metric{"OnFailureDestinationDeliveredEventCount", m.OnFailureDestinationDeliveredEventCount - b.OnFailureDestinationDeliveredEventCount},
 			metric{"CommittedEventCount", m.CommittedEventCount - b.CommittedEventCount})
 	}
 	if slices.Contains(w.config.Metrics, "ErrorCount") {
@@ -106,6 +107,7 @@ func (w *Writer) metrics(s *observe.Status, m *observe.Metrics) []metric {
 			{"PollingErrorCount", m.PollingErrorCount - b.PollingErrorCount},
 			{"CommitErrorCount", m.CommitErrorCount - b.CommitErrorCount},
 			{"InvokeErrorCount", m.InvokeErrorCount - b.InvokeErrorCount},
+			{"OnFailureDestinationDeliveryErrorCount", m.OnFailureDestinationDeliveryErrorCount - b.OnFailureDestinationDeliveryErrorCount},
 		} {
 			if e.value != 0 { // Lambda emits them only when an error happens
 				all = append(all, e)
@@ -126,7 +128,7 @@ func (w *Writer) line(to []byte, s *observe.Status, topic string, all []metric) 
 		Dimensions [][]string
 		Metrics    []definition
 	}
-	fields := map[string]any{"ConsumerGroupId": s.ConsumerGroupID}
+	fields := map[string]any{"ConsumerGroupId": s.ConsumerGroupId}
 	dimensions := []string{}
 	for _, d := range [][2]string{{"EventSourceMappingUUID", s.UUID}, {"FunctionName", s.FunctionName}, {"Topic", topic}} {
 		if d[1] != "" { // CloudWatch refuses a dimension without a value

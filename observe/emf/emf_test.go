@@ -19,18 +19,19 @@ func (s *source) Metrics() observe.Metrics { return s.s.Metrics }
 
 func counted() *source {
 	return &source{observe.Status{
-		UUID: "u", FunctionName: "f", ConsumerGroupID: "g", State: observe.Enabled, Pollers: 2, OffsetLag: map[string]int64{"b": 5, "a": 4},
+		UUID: "u", FunctionName: "f", ConsumerGroupId: "g", State: observe.Enabled, Pollers: 2, OffsetLag: map[string]int64{"b": 5, "a": 4},
 		MaxOffsetLag: 5, SumOffsetLag: 9,
 		Metrics: observe.Metrics{
 			PolledEventCount: 60, FilteredOutEventCount: 10, InvokedEventCount: 50, FailedInvokeEventCount: 7, DroppedEventCount: 3,
 			CommittedEventCount: 40, PollingErrorCount: 1, CommitErrorCount: 2, InvokeErrorCount: 4,
+			OnFailureDestinationDeliveredEventCount: 6, OnFailureDestinationDeliveryErrorCount: 8,
 		},
 	}}
 }
 
 var all = []string{"EventCount", "ErrorCount", "KafkaMetrics"}
 
-const golden = `{"CommitErrorCount":2,"CommittedEventCount":40,"ConsumerGroupId":"g","DroppedEventCount":3,"EventSourceMappingUUID":"u","FailedInvokeEventCount":7,"FilteredOutEventCount":10,"FunctionName":"f","InvokeErrorCount":4,"InvokedEventCount":50,"MaxOffsetLag":5,"PolledEventCount":60,"PollingErrorCount":1,"ProvisionedPollers":2,"SumOffsetLag":9,"_aws":{"Timestamp":946684800000,"CloudWatchMetrics":[{"Namespace":"esm/Lambda","Dimensions":[["EventSourceMappingUUID","FunctionName"]],"Metrics":[{"Name":"ProvisionedPollers","Unit":"Count"},{"Name":"PolledEventCount","Unit":"Count"},{"Name":"FilteredOutEventCount","Unit":"Count"},{"Name":"InvokedEventCount","Unit":"Count"},{"Name":"FailedInvokeEventCount","Unit":"Count"},{"Name":"DroppedEventCount","Unit":"Count"},{"Name":"CommittedEventCount","Unit":"Count"},{"Name":"PollingErrorCount","Unit":"Count"},{"Name":"CommitErrorCount","Unit":"Count"},{"Name":"InvokeErrorCount","Unit":"Count"},{"Name":"MaxOffsetLag","Unit":"Count"},{"Name":"SumOffsetLag","Unit":"Count"}]}]}}
+const golden = `{"CommitErrorCount":2,"CommittedEventCount":40,"ConsumerGroupId":"g","DroppedEventCount":3,"EventSourceMappingUUID":"u","FailedInvokeEventCount":7,"FilteredOutEventCount":10,"FunctionName":"f","InvokeErrorCount":4,"InvokedEventCount":50,"MaxOffsetLag":5,"OnFailureDestinationDeliveredEventCount":6,"OnFailureDestinationDeliveryErrorCount":8,"PolledEventCount":60,"PollingErrorCount":1,"ProvisionedPollers":2,"SumOffsetLag":9,"_aws":{"Timestamp":946684800000,"CloudWatchMetrics":[{"Namespace":"esm/Lambda","Dimensions":[["EventSourceMappingUUID","FunctionName"]],"Metrics":[{"Name":"ProvisionedPollers","Unit":"Count"},{"Name":"PolledEventCount","Unit":"Count"},{"Name":"FilteredOutEventCount","Unit":"Count"},{"Name":"InvokedEventCount","Unit":"Count"},{"Name":"FailedInvokeEventCount","Unit":"Count"},{"Name":"DroppedEventCount","Unit":"Count"},{"Name":"OnFailureDestinationDeliveredEventCount","Unit":"Count"},{"Name":"CommittedEventCount","Unit":"Count"},{"Name":"PollingErrorCount","Unit":"Count"},{"Name":"CommitErrorCount","Unit":"Count"},{"Name":"InvokeErrorCount","Unit":"Count"},{"Name":"OnFailureDestinationDeliveryErrorCount","Unit":"Count"},{"Name":"MaxOffsetLag","Unit":"Count"},{"Name":"SumOffsetLag","Unit":"Count"}]}]}}
 {"ConsumerGroupId":"g","EventSourceMappingUUID":"u","FunctionName":"f","OffsetLag":4,"Topic":"a","_aws":{"Timestamp":946684800000,"CloudWatchMetrics":[{"Namespace":"esm/Lambda","Dimensions":[["EventSourceMappingUUID","FunctionName","Topic"]],"Metrics":[{"Name":"OffsetLag","Unit":"Count"}]}]}}
 {"ConsumerGroupId":"g","EventSourceMappingUUID":"u","FunctionName":"f","OffsetLag":5,"Topic":"b","_aws":{"Timestamp":946684800000,"CloudWatchMetrics":[{"Namespace":"esm/Lambda","Dimensions":[["EventSourceMappingUUID","FunctionName","Topic"]],"Metrics":[{"Name":"OffsetLag","Unit":"Count"}]}]}}
 `

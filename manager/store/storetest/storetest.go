@@ -15,6 +15,7 @@ import (
 	"github.com/esm-go/esm"
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/manager/store"
+	"github.com/esm-go/esm/mapping"
 )
 
 // Opened is a store to test.
@@ -147,8 +148,8 @@ func full() esm.Mapping {
 	m.FilterCriteria = &esm.FilterCriteria{Filters: []esm.Filter{{Pattern: `{"value":{"a":[{"numeric":[">",1,"<=",2]}]}}`}}}
 	m.DestinationConfig = &esm.DestinationConfig{OnFailure: &esm.Destination{Destination: "kafka://failed"}}
 	m.ProvisionedPollerConfig = &esm.ProvisionedPollerConfig{MinimumPollers: new(1), MaximumPollers: new(3), PollerGroupName: "g"}
-	m.KMSKeyArn, m.MetricsConfig = "arn:aws:kms:eu-central-1:123456789012:key/k", &esm.MetricsConfig{Metrics: []string{"EventCount"}}
-	m.LoggingConfig, m.Tags = &esm.LoggingConfig{SystemLogLevel: "INFO"}, map[string]string{"team": "x", "Maß": "µ"}
+	m.KMSKeyArn, m.MetricsConfig = "arn:aws:kms:eu-central-1:123456789012:key/k", &mapping.MetricsConfig{Metrics: []string{"EventCount"}}
+	m.LoggingConfig, m.Tags = &mapping.LoggingConfig{SystemLogLevel: "INFO"}, map[string]string{"team": "x", "Maß": "µ"}
 	return m
 }
 

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"slices"
+
+	"github.com/esm-go/esm/internal/promtext"
+	"github.com/esm-go/esm/manager"
+	"github.com/esm-go/esm/observe"
+)
+
+// metrics answers /metrics with the series of every mapping that runs here.
+func metrics(m *manager.Manager) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		var all []observe.Status
+		mappings, _ := m.List(manager.Filter{})
+		for _, d := range mappings {
+			s, err := m.Status(d.Mapping.UUID)
+			if err != nil || s.State == "" {
+				continue // deleted meanwhile, or not running
+			}
+			all = append(all, s)
+		}
+		w.Header().Set("Content-Type", promtext.ContentType)
+		w.Header().Set("Cache-Control", "no-store")
+		_ = promtext.Write(w, all) // whoever asked is gone
+	})
+}
+
+// scraped lets in who may read the metrics: who has the console's login; without one, who is on this machine and calls it by a
+// name of it, which a page of another site that a browser shows does not.
+func (a *accessFlags) scraped(next http.Handler) http.Handler {
+	if a.user != "" {
+		return a.ask(next)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !a.loopback || a.behindProxy {
+			http.Error(w, "the metrics are for those who have the console's login; give esm serve -console-login", http.StatusForbidden)
+			return
+		}
+		host := r.Host
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+		if names := append([]string{"localhost", "127.0.0.1", "::1", "[::1]"}, a.hosts...); !slices.Contains(names, host) {
+			http.Error(w, "the Host of this request is not one by which this service may be called; -host lists them", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}

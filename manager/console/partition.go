@@ -1,0 +1,213 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/esm-go/esm"
+)
+
+// partitionPage is what may be done with one partition of a running mapping.
+type partitionPage struct {
+	Base, ID, Function, Name string
+	Topic                    string
+	Partition                int32
+	Here, Paused             bool // this process holds it; somebody paused it
+	Position                 int64
+	Cells                    cells
+	Stand                    esm.PartitionStatus
+	// Problem is what went wrong; Kind, At and Offset are where a move would lead, and Row is its preview.
+	Problem          string
+	Kind, At, Offset string
+	Row              *resetRow
+	Confirm          bool // the record at Position is to be skipped, if that is confirmed
+}
+
+// partitionPath is the path of a partition's page.
+func (c *console) partitionPath(id string, tp esm.TopicPartition) string {
+	return c.o.prefix + "/mappings/" + id + "/partition?topic=" + url.QueryEscape(tp.Topic) + "&partition=" + strconv.Itoa(int(tp.Partition))
+}
+
+// partitionOf is the partition that a request names, as it stands.
+func (c *console) partitionOf(r *http.Request) (v partitionPage, m esm.Mapping, err error) {
+	id := strings.ToLower(r.PathValue("id"))
+	d, err := c.m.Get(id)
+	if err != nil {
+		return v, m, err
+	}
+	status, err := c.m.Status(id) // not the sampler's: what somebody does next goes by it
+	if err != nil {
+		return v, m, err
+	}
+	number, err := strconv.ParseInt(r.FormValue("partition"), 10, 32)
+	if err != nil || number < 0 || r.FormValue("topic") == "" {
+		return v, m, &pageError{http.StatusBadRequest, "The address of this page names no partition."}
+	}
+	m = d.Mapping
+	v = partitionPage{
+		Base: c.o.prefix, ID: m.UUID, Function: m.FunctionName, Topic: r.FormValue("topic"), Partition: int32(number), Cells: make(cells),
+		Kind: r.FormValue("to"), At: strings.TrimSpace(r.FormValue("at")), Offset: strings.TrimSpace(r.FormValue("offset")),
+	}
+	tp := esm.TopicPartition{Topic: v.Topic, Partition: v.Partition}
+	v.Name = tp.String()
+	for i := range status.Partitions {
+		if p := &status.Partitions[i]; p.TopicPartition == tp {
+			v.Here, v.Stand, v.Position = true, *p, p.Position
+			v.Paused = strings.Contains(p.Paused, "partition paused")
+			partitionCells(v.Cells, "p", p)
+		}
+	}
+	return v, m, nil
+}
+
+func (c *console) partition(w http.ResponseWriter, r *http.Request) error {
+	v, m, err := c.partitionOf(r)
+	if err != nil {
+		return err
+	}
+	switch {
+	case r.FormValue("skip") != "":
+		v.Confirm = v.Here && v.Position >= 0
+	case v.Kind != "":
+		if to, problem := v.place(); problem != "" {
+			v.Problem = problem
+		} else if v.Row, err = c.previewSeek(r.Context(), m, to, v); err != nil {
+			v.Problem = testView{}.failed(err).text()
+		}
+	}
+	c.renderPartition(w, http.StatusOK, v)
+	return nil
+}
+
+func (c *console) renderPartition(w http.ResponseWriter, status int, v partitionPage) {
+	c.render(w, status, "partition", v.Name, v)
+}
+
+// place is where a move leads, or what is wrong with it.
+func (v partitionPage) place() (to resetTo, problem string) {
+	to, problem = parsePlace(v.Kind, v.At)
+	if v.Kind == "offset" {
+		n, err := strconv.ParseInt(v.Offset, 10, 64)
+		if err != nil || n < 0 {
+			return to, fmt.Sprintf("%q is no offset: want a number of 0 or more.", v.Offset)
+		}
+		return resetTo{kind: "offset", offset: n}, ""
+	}
+	return to, problem
+}
+
+// previewSeek says what a move would do, by what the cluster has now.
+func (c *console) previewSeek(ctx context.Context, m esm.Mapping, to resetTo, v partitionPage) (*resetRow, error) {
+	rows, err := c.positions(ctx, m, to, false)
+	if err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		row := &rows[i]
+		if row.Topic != v.Topic || row.Partition != v.Partition {
+			continue
+		}
+		if to.kind == "offset" {
+			if to.offset < row.Start || to.offset > row.End {
+				return nil, fmt.Errorf("the log has the offsets %d to %d, and %d is none of them", row.Start, row.End, to.offset)
+			}
+			row.Then = to.offset
+		}
+		row.Now = v.Position
+		return row, nil
+	}
+	return nil, errors.New("the topic has no such partition")
+}
+
+// onPartition carries one operation out and shows how the partition stands then, or what was wrong.
+func (c *console) onPartition(name string, do func(ctx context.Context, r *esm.Runner, tp esm.TopicPartition, v *partitionPage) error) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		v, _, err := c.partitionOf(r)
+		if err != nil {
+			return err
+		}
+		runner, err := c.m.Runner(v.ID)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := operation(r)
+		defer cancel()
+		if runner == nil {
+			err = fmt.Errorf("%w: the mapping does not run", esm.ErrNotAssigned)
+		} else {
+			err = do(ctx, runner, esm.TopicPartition{Topic: v.Topic, Partition: v.Partition}, &v)
+		}
+		if err == nil {
+			c.o.logger.Warn("the console was asked for an operation on a partition", "operation", name, "UUID", v.ID, "partition", v.Name)
+			c.done(w, r, strings.TrimPrefix(c.partitionPath(v.ID, esm.TopicPartition{Topic: v.Topic, Partition: v.Partition}), c.o.prefix))
+			return nil
+		}
+		fresh, _, again := c.partitionOf(r)
+		if again != nil {
+			return again
+		}
+		fresh.Problem = operationProblem(err)
+		c.renderPartition(w, http.StatusConflict, fresh)
+		return nil
+	}
+}
+
+// errUnsure is why a skip was not carried out.
+var errUnsure = errors.New("tick the box that says that the record is to be given up")
+
+func operationProblem(err error) string {
+	text := strings.TrimPrefix(err.Error(), "esm: ")
+	switch {
+	case errors.Is(err, esm.ErrOperationPending):
+		return "It was begun, but the group does not have the new position yet; this page shows how far it has come. (" + text + ")"
+	case errors.Is(err, esm.ErrNotAssigned):
+		return "This process does not hold the partition now, so nothing was done. Where the group has other members, one of those may. (" + text + ")"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "The member that holds the partition did not come to it in time: a handler has the record still, or the broker does not answer. (" + text + ")"
+	}
+	return "Nothing was done: " + text + "."
+}
+
+func pausePartition(ctx context.Context, r *esm.Runner, tp esm.TopicPartition, _ *partitionPage) error {
+	return r.PausePartition(ctx, tp)
+}
+
+func resumePartition(ctx context.Context, r *esm.Runner, tp esm.TopicPartition, _ *partitionPage) error {
+	return r.ResumePartition(ctx, tp)
+}
+
+func seekPartition(ctx context.Context, r *esm.Runner, tp esm.TopicPartition, v *partitionPage) error {
+	to, problem := v.place()
+	if problem != "" {
+		return errors.New(strings.TrimSuffix(problem, "."))
+	}
+	var at esm.LogPosition
+	switch to.kind {
+	case "earliest":
+		at = esm.ToEarliest()
+	case "latest":
+		at = esm.ToLatest()
+	case "time":
+		at = esm.ToTime(to.at)
+	case "offset":
+		at = esm.ToOffset(to.offset)
+	}
+	_, err := r.Seek(ctx, tp, at)
+	return err
+}
+
+func skipRecord(ctx context.Context, r *esm.Runner, tp esm.TopicPartition, v *partitionPage) error {
+	offset, err := strconv.ParseInt(v.Offset, 10, 64)
+	if err != nil {
+		return errors.New("the form names no offset")
+	}
+	if v.Kind != "skip" {
+		return errUnsure
+	}
+	return r.Skip(ctx, tp, offset)
+}

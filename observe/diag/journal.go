@@ -1,0 +1,130 @@
+package diag
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+)
+
+// kept is how many events a Journal keeps.
+const kept = 50
+
+// Event is one line of the mapping's log.
+type Event struct {
+	Time  time.Time `json:"time"`
+	Level string    `json:"level"`
+	// What is the message, Attributes the rest of the line as slog's TextHandler writes it.
+	What       string `json:"what"`
+	Attributes string `json:"attributes,omitempty"`
+}
+
+// Journal is a slog.Handler for WithLogger that passes lines on and keeps the last fifty from INFO on. A mapping's log says
+// each decision and event once: states, assignments, revocations, decisions of the scaling policy, credentials, conditions that
+// begin and end. It is safe for concurrent use.
+type Journal struct {
+	ring *ring
+	next slog.Handler
+	// attrs is the text of what With added, prefix the groups.
+	attrs, prefix string
+}
+
+var _ slog.Handler = (*Journal)(nil)
+
+type ring struct {
+	mu   sync.Mutex
+	list []Event // once it is full, from at on
+	at   int
+}
+
+// NewJournal returns a Journal that passes lines on to next, or to nobody where it is nil.
+func NewJournal(next slog.Handler) *Journal {
+	if next == nil {
+		next = slog.DiscardHandler
+	}
+	return &Journal{ring: new(ring), next: next}
+}
+
+// Events returns what is kept, the newest first.
+func (j *Journal) Events() []Event {
+	j.ring.mu.Lock()
+	defer j.ring.mu.Unlock()
+	n := len(j.ring.list)
+	events := make([]Event, 0, n)
+	for i := range n {
+		events = append(events, j.ring.list[(j.ring.at+2*n-1-i)%n])
+	}
+	return events
+}
+
+// Enabled reports whether a line is kept or passed on.
+func (j *Journal) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelInfo || j.next.Enabled(ctx, level)
+}
+
+// Handle keeps a line and passes it on.
+func (j *Journal) Handle(ctx context.Context, r slog.Record) error {
+	if r.Level >= slog.LevelInfo {
+		var b strings.Builder
+		b.WriteString(j.attrs)
+		r.Attrs(func(a slog.Attr) bool {
+			text(&b, j.prefix, a)
+			return true
+		})
+		j.ring.add(Event{Time: r.Time, Level: r.Level.String(), What: r.Message, Attributes: strings.TrimSpace(b.String())})
+	}
+	if !j.next.Enabled(ctx, r.Level) {
+		return nil
+	}
+	return j.next.Handle(ctx, r)
+}
+
+func (r *ring) add(e Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.list) < kept {
+		r.list = append(r.list, e)
+		return
+	}
+	r.list[r.at] = e
+	r.at = (r.at + 1) % kept
+}
+
+// WithAttrs returns a Journal of the same events, with attributes.
+func (j *Journal) WithAttrs(attrs []slog.Attr) slog.Handler {
+	var b strings.Builder
+	b.WriteString(j.attrs)
+	for _, a := range attrs {
+		text(&b, j.prefix, a)
+	}
+	return &Journal{ring: j.ring, next: j.next.WithAttrs(attrs), attrs: b.String(), prefix: j.prefix}
+}
+
+// WithGroup returns a Journal of the same events, with a group.
+func (j *Journal) WithGroup(name string) slog.Handler {
+	if name == "" {
+		return j
+	}
+	return &Journal{ring: j.ring, next: j.next.WithGroup(name), attrs: j.attrs, prefix: j.prefix + name + "."}
+}
+
+// text writes an attribute as " key=value".
+func text(b *strings.Builder, prefix string, a slog.Attr) {
+	v := a.Value.Resolve()
+	if v.Kind() == slog.KindGroup {
+		if a.Key != "" {
+			prefix += a.Key + "."
+		}
+		for _, inner := range v.Group() {
+			text(b, prefix, inner)
+		}
+		return
+	}
+	const most = 500
+	s := strings.Join(strings.Fields(v.String()), " ")
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	b.WriteString(" " + prefix + a.Key + "=" + s)
+}

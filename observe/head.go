@@ -1,0 +1,214 @@
+package observe
+
+import (
+	"cmp"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Wait is what the first unresolved record of a partition waits for.
+type Wait string
+
+// The values of Wait.
+const (
+	// WaitNone: there is no such record, as far as is known.
+	WaitNone Wait = ""
+	// WaitStart: where the partition begins is being looked up, and committed.
+	WaitStart Wait = "start"
+	// WaitRebalance: the partition is about to be given away, or a handler still runs with records of it that this process
+	// was given before.
+	WaitRebalance Wait = "rebalance"
+	// WaitHandler: the handler has the record.
+	WaitHandler Wait = "handler"
+	// WaitDestination: it is on its way to the on-failure destination.
+	WaitDestination Wait = "destination"
+	// WaitRetry: it failed, and is tried again at NextTry.
+	WaitRetry Wait = "retry"
+	// WaitWindow: MaximumBatchingWindowInSeconds of its batch has not ended.
+	WaitWindow Wait = "window"
+	// WaitWorker: its batch is due, and all workers are busy.
+	WaitWorker Wait = "worker"
+	// WaitCircuit: the circuit of WithCircuitBreaker is open.
+	WaitCircuit Wait = "circuit"
+	// WaitMemory: it is not fetched, since the records held fill the budget of WithBufferBytes.
+	WaitMemory Wait = "memory"
+	// WaitFetch: it has not come from the broker yet.
+	WaitFetch Wait = "fetch"
+	// WaitPaused: the mapping is paused, or not enabled.
+	WaitPaused Wait = "paused"
+	// WaitStop: Run is stopping, and begins nothing new.
+	WaitStop Wait = "stop"
+)
+
+// Head is the first record of a partition that is not resolved: nothing behind it is committed before it is.
+type Head struct {
+	// KeyHash is the hash of its key, zero where it has none; Key the bytes of the key itself, with WithHeadKeys alone.
+	KeyHash KeyHash
+	Key     string
+	// Bytes is the size of its key, value and headers.
+	Bytes int
+	// Tries is how often it was handed to the handler and failed.
+	Tries int
+	// FirstError is what the first failure of PartitionStatus.Attempts said.
+	FirstError error
+	// WaitsFor says what it waits for, Since since when.
+	WaitsFor Wait
+	Since    time.Time
+}
+
+// KeyHash tells keys apart without showing them: the 64 bit FNV-1a hash. Whoever knows all keys that there can be can find the
+// one that it is of.
+type KeyHash uint64
+
+// HashKey returns the hash of a key; zero for one that is not there.
+func HashKey(key []byte) KeyHash {
+	if key == nil {
+		return 0
+	}
+	h := fnv.New64a()
+	_, _ = h.Write(key) // never fails
+	return KeyHash(h.Sum64())
+}
+
+// String gives sixteen hexadecimal digits, nothing for no key.
+func (h KeyHash) String() string {
+	if h == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%016x", uint64(h))
+}
+
+// MarshalText is String.
+func (h KeyHash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
+
+// SlowInvocation is an invocation that runs, and has for far longer than others took.
+type SlowInvocation struct {
+	// Invocation is the id in the handler's context.
+	Invocation uint64
+	// Partitions gives each "topic-partition" with its first and last offset.
+	Partitions map[string]OffsetRange
+	Records    int
+	// Attempt is 1 for the first try.
+	Attempt int
+	// Since is when it began.
+	Since time.Time
+	// Usual is what 99 of 100 invocations stayed under.
+	Usual time.Duration
+}
+
+// String says what runs, since when, and what is usual.
+func (i *SlowInvocation) String() string {
+	return fmt.Sprintf("invocation %d of %s runs since %s; 99 of 100 took at most %v", i.Invocation, rangesText(i.Partitions), i.Since.Format(time.RFC3339), i.Usual)
+}
+
+func rangesText(r map[string]OffsetRange) string {
+	var b strings.Builder
+	for i, key := range sortedKeys(r) {
+		if i == 8 {
+			fmt.Fprintf(&b, " and %d more", len(r)-i)
+			break
+		}
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		fmt.Fprintf(&b, "%s[%d..%d]", key, r[key].First, r[key].Last)
+	}
+	return b.String()
+}
+
+// WhoBlocks returns the partitions of which a record waits, those that do the most harm first: by the number of records from
+// the head to the end of the log times how long the head has waited, which is since its first failure where it failed.
+func (s *Status) WhoBlocks() []PartitionStatus {
+	all := make([]PartitionStatus, 0, len(s.Partitions))
+	for i := range s.Partitions {
+		if s.Partitions[i].Head.WaitsFor != WaitNone {
+			all = append(all, s.Partitions[i])
+		}
+	}
+	slices.SortStableFunc(all, func(a, b PartitionStatus) int { return cmp.Compare(b.harm(s.Time), a.harm(s.Time)) })
+	return all
+}
+
+// harm is how many record-seconds of waiting the head of a partition has caused, about.
+func (p *PartitionStatus) harm(now time.Time) float64 {
+	since := p.Head.Since
+	if !p.FirstFailure.IsZero() && p.FirstFailure.Before(since) {
+		since = p.FirstFailure
+	}
+	return float64(max(p.Lag, int64(p.Buffered), 1)) * max(0, now.Sub(since).Seconds())
+}
+
+// headText says who blocks a partition, in a line.
+func (p *PartitionStatus) headText(now time.Time) string {
+	var b strings.Builder
+	b.WriteString(p.TopicPartition.String())
+	if p.Position >= 0 {
+		fmt.Fprintf(&b, " at offset %d", p.Position)
+	}
+	fmt.Fprintf(&b, " waits for %s since %s (%v)", p.waitText(), p.Head.Since.Format(time.RFC3339), round(now.Sub(p.Head.Since)))
+	if p.Buffered > 0 {
+		fmt.Fprintf(&b, ", %d bytes", p.Head.Bytes)
+		if p.Head.Key != "" {
+			fmt.Fprintf(&b, ", key %q", p.Head.Key)
+		}
+		if p.Head.KeyHash != 0 {
+			fmt.Fprintf(&b, ", key hash %s", p.Head.KeyHash)
+		}
+	}
+	if p.OldestAge > 0 {
+		fmt.Fprintf(&b, ", %v old", round(p.OldestAge))
+	}
+	if p.Lag > 0 {
+		fmt.Fprintf(&b, ", lag %d", p.Lag)
+	}
+	if p.Attempts > 0 {
+		fmt.Fprintf(&b, ", %d failures since %s", p.Attempts, p.FirstFailure.Format(time.RFC3339))
+		if p.Head.FirstError != nil {
+			fmt.Fprintf(&b, ", first: %s", oneLine(p.Head.FirstError))
+		}
+	}
+	if p.LastError != nil {
+		fmt.Fprintf(&b, ", last: %s", oneLine(p.LastError))
+	}
+	if p.Condition != nil {
+		fmt.Fprintf(&b, ", %s: %s", p.Condition.Op, p.Condition.Kind)
+	}
+	return b.String()
+}
+
+func (p *PartitionStatus) waitText() string {
+	switch w := p.Head.WaitsFor; {
+	case w == WaitRetry && !p.NextTry.IsZero():
+		return "its retry at " + p.NextTry.Format(time.RFC3339)
+	case w == WaitHandler:
+		return "the handler"
+	case w == WaitPaused:
+		return "the end of a pause"
+	case w == WaitCircuit:
+		return "the circuit to close"
+	case w == WaitStop:
+		return "the end of Run"
+	default:
+		return string(w)
+	}
+}
+
+func round(d time.Duration) time.Duration {
+	if d > time.Second {
+		return d.Round(time.Second)
+	}
+	return d.Round(time.Millisecond)
+}
+
+// oneLine is an error's text for a line of its own: without line breaks, and not without end.
+func oneLine(err error) string {
+	const most = 300
+	text := strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return text
+}

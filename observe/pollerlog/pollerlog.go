@@ -1,0 +1,165 @@
+// Package pollerlog writes the log of Lambda's poller: the three events of an event source mapping with LoggingConfig, with the
+// fields that AWS gives them.
+package pollerlog
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// The levels of LoggingConfig.SystemLogLevel. Each has the events of those after it.
+const (
+	Debug = "DEBUG"
+	Info  = "INFO"
+	Warn  = "WARN"
+)
+
+// Log writes events. It is safe for concurrent use, by several mappings too.
+type Log struct {
+	mu      sync.Mutex
+	out     io.Writer
+	handler slog.Handler
+}
+
+// New returns a Log that writes a line of JSON an event. A line that cannot be written is lost.
+func New(out io.Writer) *Log { return &Log{out: out} }
+
+// NewHandler returns a Log that gives each event to a handler, with its type as the message and its fields as attributes.
+func NewHandler(h slog.Handler) *Log { return &Log{handler: h} }
+
+// Origin says which poller of which mapping an event is of.
+type Origin struct {
+	// Level is the mapping's SystemLogLevel; empty for no events.
+	Level string
+	// ResourceARN is the mapping's, EventSourceARN the cluster's.
+	ResourceARN, EventSourceARN string
+	// Processor is the mapping's UUID, a slash and the poller's number.
+	Processor string
+}
+
+// ProcessingError is the error of an ESM_PROCESSING_EVENT.
+type ProcessingError struct {
+	ErrorMessage string `json:"errorMessage"`
+	// ErrorCode is the name of the Java client's exception, where it has one for this.
+	ErrorCode string `json:"errorCode"`
+}
+
+// Connection is what a POLLER_STATUS_EVENT says of a poller.
+type Connection struct {
+	BrokerEndpoints                string   `json:"brokerEndpoints"`
+	ConsumerID                     string   `json:"consumerId"`
+	Topics                         []string `json:"topics"`
+	ConsumerGroupId                string   `json:"consumerGroupId"`
+	SecurityProtocol               string   `json:"securityProtocol"`
+	SASLMechanism                  string   `json:"saslMechanism,omitempty"`
+	TotalPartitionCount            int      `json:"totalPartitionCount"`
+	AssignedPartitionCount         int      `json:"assignedPartitionCount"`
+	PartitionsAssignmentGeneration int      `json:"partitionsAssignmentGeneration"`
+	AssignedPartitions             []string `json:"assignedPartitions"`
+	NetworkConfig                  *Network `json:"networkConfig,omitempty"`
+}
+
+// Network is the part of a Connection that Lambda has of a VPC.
+type Network struct {
+	IPAddresses    []string `json:"ipAddresses"`
+	SubnetCIDR     string   `json:"subnetCidrBlock"`
+	SecurityGroups []string `json:"securityGroups"`
+}
+
+// Offsets are those of one partition in a KAFKA_STATUS_EVENT. Consumed and processed are of records, end and committed one
+// behind; -1 where they are not known.
+type Offsets struct {
+	Partition       string `json:"partition"`
+	EndOffset       int64  `json:"endOffset"`
+	ConsumedOffset  int64  `json:"consumedOffset"`
+	ProcessedOffset int64  `json:"processedOffset"`
+	CommittedOffset int64  `json:"committedOffset"`
+}
+
+// event has the fields in AWS's order.
+type event struct {
+	EventType        string           `json:"eventType"`
+	Timestamp        int64            `json:"timestamp"`
+	ResourceARN      string           `json:"resourceArn"`
+	EventSourceARN   string           `json:"eventSourceArn"`
+	EventProcessorID string           `json:"eventProcessorId"`
+	LogLevel         string           `json:"logLevel"`
+	Error            *ProcessingError `json:"error,omitempty"`
+	Connection       *Connection      `json:"kafkaEventSourceConnection,omitempty"`
+	Offsets          *Offsets         `json:"kafkaPartitionOffsets,omitempty"`
+}
+
+// Processing writes an ESM_PROCESSING_EVENT: something went wrong. It is at level WARN.
+func (l *Log) Processing(o Origin, e ProcessingError) {
+	l.write(o, event{EventType: "ESM_PROCESSING_EVENT", LogLevel: Warn, Error: &e})
+}
+
+// PollerStatus writes a POLLER_STATUS_EVENT: a consumer was made, or has other partitions. It is at level INFO.
+func (l *Log) PollerStatus(o Origin, c Connection) {
+	l.write(o, event{EventType: "POLLER_STATUS_EVENT", LogLevel: Info, Connection: &c})
+}
+
+// KafkaStatus writes a KAFKA_STATUS_EVENT: how far a partition has come. It is at level DEBUG.
+func (l *Log) KafkaStatus(o Origin, p Offsets) {
+	l.write(o, event{EventType: "KAFKA_STATUS_EVENT", LogLevel: Debug, Offsets: &p})
+}
+
+// Enabled reports whether a mapping with a SystemLogLevel logs events of a level.
+func Enabled(configured, level string) bool {
+	return severity(configured) > 0 && severity(level) >= severity(configured)
+}
+
+func severity(level string) int {
+	switch level {
+	case Debug:
+		return 1
+	case Info:
+		return 2
+	case Warn:
+		return 3
+	}
+	return 0
+}
+
+func (l *Log) write(o Origin, e event) {
+	if !Enabled(o.Level, e.LogLevel) {
+		return
+	}
+	now := time.Now()
+	e.Timestamp, e.ResourceARN, e.EventSourceARN, e.EventProcessorID = now.UnixMilli(), o.ResourceARN, o.EventSourceARN, o.Processor
+	if l.handler != nil {
+		l.handle(now, &e)
+		return
+	}
+	line, err := json.Marshal(e)
+	if err != nil { // strings and integers alone
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, _ = l.out.Write(append(line, '\n'))
+}
+
+func (l *Log) handle(now time.Time, e *event) {
+	level := map[string]slog.Level{Debug: slog.LevelDebug, Info: slog.LevelInfo, Warn: slog.LevelWarn}[e.LogLevel]
+	ctx := context.Background()
+	if !l.handler.Enabled(ctx, level) {
+		return
+	}
+	r := slog.NewRecord(now, level, e.EventType, 0)
+	r.AddAttrs(slog.String("eventType", e.EventType), slog.Int64("timestamp", e.Timestamp), slog.String("resourceArn", e.ResourceARN),
+		slog.String("eventSourceArn", e.EventSourceARN), slog.String("eventProcessorId", e.EventProcessorID), slog.String("logLevel", e.LogLevel))
+	switch {
+	case e.Error != nil:
+		r.AddAttrs(slog.Any("error", e.Error))
+	case e.Connection != nil:
+		r.AddAttrs(slog.Any("kafkaEventSourceConnection", e.Connection))
+	case e.Offsets != nil:
+		r.AddAttrs(slog.Any("kafkaPartitionOffsets", e.Offsets))
+	}
+	_ = l.handler.Handle(ctx, r)
+}

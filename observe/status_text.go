@@ -1,0 +1,66 @@
+package observe
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// blockersShown is how many partitions String names.
+const blockersShown = 10
+
+// String is a page for an operator, to be pasted into a ticket: how the mapping stands, what is wrong, which handlers run for
+// too long, and which partitions block. It has no secret and no record's value, and keys only with WithHeadKeys.
+func (s Status) String() string {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	name := s.FunctionName
+	if name == "" {
+		name = s.UUID
+	}
+	line("%s (group %s, UUID %s, driver %s): %s since %s", name, s.ConsumerGroupId, s.UUID, s.Driver, s.State, s.LastModified.Format(time.RFC3339))
+	line("LastProcessingResult: %s", s.LastProcessingResult)
+	line("as of %s: %d of %d workers busy, %d pollers, %d partitions, lag %d (most %d), oldest record %v, %d of %d bytes buffered", s.Time.Format(time.RFC3339),
+		s.InFlight, s.Workers, s.Pollers, len(s.Partitions), s.SumOffsetLag, s.MaxOffsetLag, round(s.OldestAge), s.BufferedBytes, s.BufferLimit)
+	if s.Scaling.Policy != "" {
+		line("scaling: %s", s.Scaling.Reason)
+	}
+	c := &s.Credentials
+	if c.Protocol != "" {
+		line("connects: %s", strings.Join(slices.DeleteFunc([]string{c.Protocol, c.Mechanism, c.Principal}, func(x string) bool { return x == "" }), " "))
+	}
+	if c.InUse != "" {
+		line("credentials: %s since %s", c.InUse, c.Since.Format(time.RFC3339))
+		if !c.Expires.IsZero() {
+			line("certificate: %d days left", c.DaysLeft)
+		}
+		if c.Err != nil {
+			line("newest credentials are not used: %s", oneLine(c.Err))
+		}
+	}
+	for i := range s.Conditions {
+		c := &s.Conditions[i]
+		line("condition: %s, seen %d times", strings.Join(strings.Fields(c.String()), " "), c.Count)
+	}
+	if d := &s.Diagnosis; d.Known() {
+		line("diagnosis: %s %s: %s", d.Cause, d.Detail, d.Hint)
+	}
+	for i := range s.Slow {
+		line("slow: %s", &s.Slow[i])
+	}
+	if d := &s.Destination; d.Failing > 0 {
+		line("destination %s: %d fail", d.Name, d.Failing)
+	}
+	blockers := s.WhoBlocks()
+	for i := range blockers[:min(len(blockers), blockersShown)] {
+		line("blocked: %s", blockers[i].headText(s.Time))
+	}
+	if n := len(blockers) - blockersShown; n > 0 {
+		line("blocked: %d more partitions", n)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
