@@ -1,4 +1,4 @@
-// Package esmprom shows mappings to Prometheus: a prometheus.Collector over what Status and Metrics of a Runner say.
+// Package esmprom shows mappings to Prometheus: a prometheus.Collector over Status and Histograms of a Runner.
 //
 //	registry.MustRegister(esmprom.New(runner))
 //

@@ -15,7 +15,7 @@ type partitionGauge struct {
 }
 
 func ofPartition(name, help string) *prometheus.Desc {
-	return described("partition_"+name, help, "topic", "partition")
+	return described("esm_partition_"+name, help, "topic", "partition")
 }
 
 var partitionGauges = []partitionGauge{

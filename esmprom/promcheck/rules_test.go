@@ -118,14 +118,19 @@ func (s *situation) run(t *testing.T) (samples []sample) {
 		m.FunctionName, m.Topics = "f", []string{"t"}
 		r := esmtest.Start(nil, b, m, s.handler, append(s.options, esm.WithLogger(slog.New(slog.DiscardHandler)), esm.WithStopTimeout(0))...)
 		<-r.Ready()
-		registry := prometheus.NewPedanticRegistry()
-		registry.MustRegister(esmprom.New(changed{r.Runner(), s.change}))
+		registry, source := prometheus.NewPedanticRegistry(), changed{r.Runner(), s.change}
+		registry.MustRegister(esmprom.New(source))
 		for n := range int(length / every) {
 			if s.each != nil {
 				s.each(b, n)
 			}
 			time.Sleep(every)
-			samples = append(samples, scrape(t, registry)...)
+			synctest.Wait()
+			scraped := scrape(t, registry)
+			if err := sameText(source, scraped); err != nil {
+				t.Errorf("scrape %d: %v", n, err)
+			}
+			samples = append(samples, scraped...)
 		}
 		b.Heal()
 		_ = r.Stop()

@@ -16,7 +16,6 @@ import (
 // Source is one mapping that runs. *esm.Runner is one.
 type Source interface {
 	Status() observe.Status
-	Metrics() observe.Metrics
 }
 
 // DefaultNamespace is the namespace of the metrics. It is not Lambda's: CloudWatch keeps those that begin with AWS/ to
@@ -70,7 +69,8 @@ type metric struct {
 // Disabled; what was counted until then comes with the first line after. Call it once a minute, as Lambda does. After
 // an error of the io.Writer, the same counts come with the next call.
 func (w *Writer) Write() error {
-	s, m := w.source.Status(), w.source.Metrics()
+	s := w.source.Status()
+	m := s.Metrics
 	if s.State == observe.Disabled {
 		return nil
 	}

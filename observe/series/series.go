@@ -1,5 +1,5 @@
 // Package series lists what is exported of a mapping: each series with its name, unit and help, and how it is read from
-// Status, Metrics and Histograms. Exporters go by it, so that all have the same.
+// Status and Histograms. Exporters go by it, so that all have the same.
 package series
 
 import (
@@ -19,7 +19,7 @@ type Series struct {
 // Counter only rises while a mapping runs.
 type Counter struct {
 	Series
-	Of func(*observe.Status, *observe.Metrics) int64
+	Of func(*observe.Status) int64
 }
 
 // Gauge rises and falls.
@@ -34,14 +34,8 @@ type Histogram struct {
 	Of func(*observe.Histograms) *observe.Histogram
 }
 
-// Retry is one reason of retries.
-type Retry struct {
-	Reason string
-	Of     func(*observe.RetryCounts) int64
-}
-
 func count(name, unit, aws, help string, of func(*observe.Metrics) int64) Counter {
-	return Counter{Series{name, "{" + unit + "}", help, aws}, func(_ *observe.Status, m *observe.Metrics) int64 { return of(m) }}
+	return Counter{Series{name, "{" + unit + "}", help, aws}, func(s *observe.Status) int64 { return of(&s.Metrics) }}
 }
 
 // Counters are all that has no label of its own.
@@ -67,19 +61,8 @@ func Counters() []Counter {
 		count("rebalances", "rebalance", "", "Changes of the assignment", func(m *observe.Metrics) int64 { return m.RebalanceCount }),
 		{
 			Series{"credentials_rotations", "{rotation}", "How often other credentials took the place of the first ones", ""},
-			func(s *observe.Status, _ *observe.Metrics) int64 { return int64(s.Credentials.Rotations) },
+			func(s *observe.Status) int64 { return int64(s.Credentials.Rotations) },
 		},
-	}
-}
-
-// Retries are the reasons of the counter of retries.
-func Retries() []Retry {
-	return []Retry{
-		{"failed", func(r *observe.RetryCounts) int64 { return r.Failed }},
-		{"partial", func(r *observe.RetryCounts) int64 { return r.Partial }},
-		{"throttled", func(r *observe.RetryCounts) int64 { return r.Throttled }},
-		{"timeout", func(r *observe.RetryCounts) int64 { return r.Timeout }},
-		{"panic", func(r *observe.RetryCounts) int64 { return r.Panic }},
 	}
 }
 
