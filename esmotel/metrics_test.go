@@ -98,8 +98,8 @@ func TestMetrics(t *testing.T) {
 			}
 		}
 		for _, s := range series.AllLabelled() {
-			// There are neither conditions nor credentials.
-			if _, there := got["esm."+s.Name]; there == slices.Contains([]string{"conditions", "certificate_expiry_timestamp", "credentials_since_timestamp"}, s.Name) {
+			// There are neither conditions nor certificates.
+			if _, there := got["esm."+s.Name]; there == slices.Contains([]string{"conditions", "certificate_expiry_timestamp"}, s.Name) {
 				t.Errorf("%s is collected: %t", s.Name, there)
 			}
 		}

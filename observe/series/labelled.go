@@ -86,7 +86,7 @@ func AllLabelled() []Labelled {
 			func(s *observe.Status, p put) { at(s.Credentials.Expires, p) },
 		},
 		{
-			Series{"credentials_since_timestamp", "s", "When the credentials in use were put in force; absent without credentials", ""}, false, nil,
+			Series{"credentials_since_timestamp", "s", "When the credentials in use were put in force", ""}, false, nil,
 			func(s *observe.Status, p put) { at(s.Credentials.Since, p) },
 		},
 	}
