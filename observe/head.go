@@ -150,7 +150,7 @@ func (p *PartitionStatus) headText(now time.Time) string {
 	}
 	fmt.Fprintf(&b, " waits for %s since %s (%v)", p.waitText(), p.Head.Since.Format(time.RFC3339), round(now.Sub(p.Head.Since)))
 	if p.Buffered > 0 {
-		fmt.Fprintf(&b, ", %d bytes", p.Head.Bytes)
+		b.WriteString(", " + many(p.Head.Bytes, "byte"))
 		if p.Head.Key != "" {
 			fmt.Fprintf(&b, ", key %q", p.Head.Key)
 		}
@@ -165,7 +165,7 @@ func (p *PartitionStatus) headText(now time.Time) string {
 		fmt.Fprintf(&b, ", lag %d", p.Lag)
 	}
 	if p.Attempts > 0 {
-		fmt.Fprintf(&b, ", %d failures since %s", p.Attempts, p.FirstFailure.Format(time.RFC3339))
+		fmt.Fprintf(&b, ", %s since %s", many(p.Attempts, "failure"), p.FirstFailure.Format(time.RFC3339))
 		if p.Head.FirstError != nil {
 			fmt.Fprintf(&b, ", first: %s", oneLine(p.Head.FirstError))
 		}

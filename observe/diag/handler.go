@@ -128,7 +128,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 {{if .Healthy}}<p><strong>{{.Healthy}}</strong></p>{{end}}
 <h2>Status</h2>
 <pre>{{.Text}}</pre>
-<h2>Who blocks: {{.Blocked}} of {{.Partitions}} partitions wait for something</h2>
+<h2>Who blocks: {{.Blocked}} of {{.Partitions}} {{if eq .Partitions 1}}partition{{else}}partitions{{end}}</h2>
 <table><tr><th>partition<th>offset<th>waits for<th>since<th>key hash<th>key<th>bytes<th>age<th>lag<th>failures<th>first error<th>last error<th>condition</tr>
 {{range .WhoBlocks}}<tr><td>{{.Partition}}<td>{{.Offset}}<td>{{.WaitsFor}}<td>{{at .Since}}<td>{{.KeyHash}}<td>{{.Key}}<td>{{.Bytes}}<td>{{.Age}}<td>{{.Lag}}<td>{{.Attempts}}<td>{{.FirstError}}<td>{{.LastError}}<td>{{.Condition}}</tr>
 {{end}}</table>
