@@ -16,7 +16,7 @@ import (
 // TestLogLinesConfluent is TestLogLines on librdkafka, which lives in real time.
 func TestLogLinesConfluent(t *testing.T) {
 	if os.Getenv("ESM_LOG_LINES") == "" {
-		t.Skip("takes two minutes of real time: run with ESM_LOG_LINES=1")
+		t.Skip("takes two minutes of real time: run with ESM_LOG_LINES=1 and -parallel 16")
 	}
 	for _, c := range troubles() {
 		t.Run(c.name, func(t *testing.T) {

@@ -237,7 +237,7 @@ func (c *trouble) run(t *testing.T, d driver.Driver, opts []kfake.Opt, cut func(
 	if c.silent {
 		blocks := status.WhoBlocks()
 		if len(worst) > linesAMinute || len(blocks) == 0 || blocks[0].Head.WaitsFor != observe.WaitFetch || status.Time.Sub(blocks[0].Head.Since) < time.Minute {
-			t.Errorf("%d lines, and what blocks is %v", len(worst), blocks)
+			t.Errorf("%d lines, and what blocks is:\n%s", len(worst), status)
 		}
 	} else if len(worst) == 0 || len(worst) > linesAMinute {
 		t.Errorf("%d lines in a minute, want 1 to %d:\n%s", len(worst), linesAMinute, strings.Join(worst, "\n"))
