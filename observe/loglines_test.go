@@ -41,7 +41,8 @@ const linesAMinute = 6
 // kafka is an in-process Kafka whose network can be cut.
 type kafka struct {
 	*kfake.Cluster
-	cut func(down bool)
+	cut    func(down bool)
+	faults []*kfake.FaultHandle
 }
 
 // trouble is a situation that lasts. The client's own lines are in the log.
@@ -58,7 +59,9 @@ type trouble struct {
 }
 
 func fault(e *kerr.Error, keys ...kmsg.Key) func(*testing.T, *kafka) {
-	return func(_ *testing.T, k *kafka) { k.Fault(kfake.Fault{Keys: keys, Err: e, Count: -1}) }
+	return func(_ *testing.T, k *kafka) {
+		k.faults = append(k.faults, k.Fault(kfake.Fault{Keys: keys, Err: e, Count: -1}))
+	}
 }
 
 func troubles() []trouble {
@@ -193,7 +196,7 @@ func (c *trouble) run(t *testing.T, d driver.Driver, opts []kfake.Opt, cut func(
 		t.Fatal(err)
 	}
 	defer cluster.Close()
-	k := &kafka{cluster, cut}
+	k := &kafka{Cluster: cluster, cut: cut}
 	m.SelfManagedEventSource = esm.SelfManagedEventSource{Endpoints: esm.Endpoints{KafkaBootstrapServers: cluster.ListenAddrs()}}
 	var lines log
 	r, err := esm.New(m, func(context.Context, esm.KafkaEvent) error {
@@ -229,6 +232,9 @@ func (c *trouble) run(t *testing.T, d driver.Driver, opts []kfake.Opt, cut func(
 	}
 	status := r.Status()
 	cut(false)
+	for _, f := range k.faults {
+		f.Remove()
+	}
 	var but []string
 	if c.moves {
 		but = changes
@@ -242,8 +248,9 @@ func (c *trouble) run(t *testing.T, d driver.Driver, opts []kfake.Opt, cut func(
 	} else if len(worst) == 0 || len(worst) > linesAMinute {
 		t.Errorf("%d lines in a minute, want 1 to %d:\n%s", len(worst), linesAMinute, strings.Join(worst, "\n"))
 	}
+	time.Sleep(10 * time.Second)
 	cancel()
-	<-ended // a coordinator that is away, or a commit that is refused, ends it with an error
+	<-ended // what has not come back yet ends it with an error
 }
 
 // text is a secret.
