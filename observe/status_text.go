@@ -21,8 +21,8 @@ func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys
 // blockersShown is how many partitions String names.
 const blockersShown = 10
 
-// String is a page for an operator, to be pasted into a ticket: how the mapping stands, what is wrong, which handlers run for
-// too long, and which partitions block. It has no secret and no record's value, and keys only with WithHeadKeys.
+// String returns a page that an operator can paste into a ticket: the mapping's state, its problems, the invocations that run for
+// too long, and the partitions that block. It contains no secret and no record's value, and keys only with WithHeadKeys.
 func (s Status) String() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
