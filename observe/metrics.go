@@ -42,7 +42,7 @@ type Metrics struct {
 
 // RetryCounts counts retries by their reason.
 type RetryCounts struct {
-	// Failed: an error. Partial: ItemFailures. Throttled: the handler said Throttled. Timeout: an error after
-	// WithInvocationTimeout had ended the handler's context. Panic: the handler panicked.
+	// Failed: the handler returned an error. Partial: it returned ItemFailures. Throttled: it returned Throttled. Timeout: it
+	// returned an error after WithInvocationTimeout had ended its context. Panic: it panicked.
 	Failed, Partial, Throttled, Timeout, Panic int64
 }
