@@ -180,18 +180,33 @@ func (p *PartitionStatus) headText(now time.Time) string {
 }
 
 func (p *PartitionStatus) waitText() string {
-	switch w := p.Head.WaitsFor; {
-	case w == WaitRetry && !p.NextTry.IsZero():
-		return "its retry at " + p.NextTry.Format(time.RFC3339)
-	case w == WaitHandler:
+	switch w := p.Head.WaitsFor; w {
+	case WaitStart:
+		return "its start"
+	case WaitRebalance:
+		return "a rebalance"
+	case WaitHandler:
 		return "the handler"
-	case w == WaitPaused:
-		return "the end of a pause"
-	case w == WaitCircuit:
+	case WaitDestination:
+		return "the on-failure destination"
+	case WaitRetry:
+		if p.NextTry.IsZero() {
+			return "its retry"
+		}
+		return "its retry at " + p.NextTry.Format(time.RFC3339)
+	case WaitWindow:
+		return "its batch"
+	case WaitWorker:
+		return "a worker"
+	case WaitCircuit:
 		return "the circuit to close"
-	case w == WaitStop:
+	case WaitFetch:
+		return "the broker"
+	case WaitPaused:
+		return "the end of a pause"
+	case WaitStop:
 		return "the end of Run"
-	default:
+	default: // WaitMemory
 		return string(w)
 	}
 }

@@ -242,7 +242,7 @@ func (c *trouble) run(t *testing.T, d driver.Driver, opts []kfake.Opt, cut func(
 	worst := lines.worst(but...)
 	if c.silent {
 		blocks := status.WhoBlocks()
-		if len(worst) > linesAMinute || len(blocks) == 0 || blocks[0].Head.WaitsFor != observe.WaitFetch || status.Time.Sub(blocks[0].Head.Since) < time.Minute {
+		if len(worst) > linesAMinute || len(blocks) == 0 || blocks[0].Head.WaitsFor != observe.WaitFetch || status.Time.Sub(blocks[0].Head.Since) < 30*time.Second {
 			t.Errorf("%d lines, and what blocks is:\n%s", len(worst), status)
 		}
 	} else if len(worst) == 0 || len(worst) > linesAMinute {

@@ -55,3 +55,22 @@ func TestTextIsEnglish(t *testing.T) {
 		t.Errorf("%d lines", n)
 	}
 }
+
+// A line says in words what each kind of wait is for.
+func TestWaitsAreSaidInWords(t *testing.T) {
+	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	for wait, want := range map[observe.Wait]string{
+		observe.WaitStart: "its start", observe.WaitRebalance: "a rebalance", observe.WaitHandler: "the handler", observe.WaitDestination: "the on-failure destination",
+		observe.WaitRetry: "its retry", observe.WaitWindow: "its batch", observe.WaitWorker: "a worker", observe.WaitCircuit: "the circuit to close", observe.WaitMemory: "memory",
+		observe.WaitFetch: "the broker", observe.WaitPaused: "the end of a pause", observe.WaitStop: "the end of Run",
+	} {
+		s := observe.Status{Time: now.Add(time.Minute), Partitions: []observe.PartitionStatus{{Position: 7, TopicPartition: event.TopicPartition{Topic: "t", Partition: 3}, Head: observe.Head{WaitsFor: wait, Since: now}}}}
+		if line := "blocked: t-3 at offset 7 waits for " + want + " since 2026-11-28T12:00:00Z (1m0s)"; !strings.HasSuffix(s.String(), "\n"+line) {
+			t.Errorf("%s: no %q in\n%s", wait, line, s)
+		}
+	}
+	s := observe.Status{Partitions: []observe.PartitionStatus{{NextTry: now, Head: observe.Head{WaitsFor: observe.WaitRetry}}}}
+	if !strings.Contains(s.String(), "its retry at 2026-11-28T12:00:00Z") {
+		t.Errorf("no time of the retry in\n%s", s)
+	}
+}
