@@ -14,8 +14,8 @@ type Source interface {
 // Option changes what a Collector exports.
 type Option func(*Collector)
 
-// WithPartitions adds the series of every partition that is assigned to this process, with the labels topic and
-// partition. By default there are none: they are seven a partition.
+// WithPartitions adds seven series for every partition that is assigned to this process, with the labels topic and partition.
+// Default: none.
 func WithPartitions() Option { return func(c *Collector) { c.partitions = true } }
 
 // Collector is a prometheus.Collector of one mapping or of many. It keeps nothing between scrapes, and may be scraped
@@ -33,9 +33,9 @@ func New(s Source, opts ...Option) *Collector {
 	return NewOf(func() []Source { return one }, opts...)
 }
 
-// NewOf returns a Collector of the mappings that sources returns at each scrape, for a process in which they come and
-// go. Sources is called on the goroutine of the scrape. Two mappings with the same function name, consumer group and
-// UUID cannot be told apart: the registry reports them as an error of the scrape.
+// NewOf returns a Collector of the mappings that sources returns, for a process whose mappings come and go. It calls sources at
+// each scrape, on the goroutine of the scrape. Two mappings with the same function name, consumer group and UUID have the same
+// series, which the registry reports as an error of the scrape.
 func NewOf(sources func() []Source, opts ...Option) *Collector {
 	c := &Collector{sources: sources}
 	for _, o := range opts {

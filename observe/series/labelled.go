@@ -39,7 +39,7 @@ var states = []observe.State{observe.Creating, observe.Enabling, observe.Enabled
 func AllLabelled() []Labelled {
 	return []Labelled{
 		{
-			Series{"retries", "{retry}", "Parts of batches that were set down to be tried again, by what the try before ended with", ""}, true, []string{LabelReason},
+			Series{"retries", "{retry}", "Scheduled retries, by how the invocation before ended; one for each partition of a failed batch", ""}, true, []string{LabelReason},
 			func(s *observe.Status, p put) {
 				r := &s.Metrics.Retries
 				p(float64(r.Failed), "failed")
@@ -62,7 +62,7 @@ func AllLabelled() []Labelled {
 			},
 		},
 		{
-			Series{"offset_lag", "{offset}", "Log end less committed offset, summed over this process's partitions of a topic", "OffsetLag"}, false, []string{LabelTopic},
+			Series{"offset_lag", "{offset}", "End of the log minus committed offset, summed over this process's partitions of a topic", "OffsetLag"}, false, []string{LabelTopic},
 			func(s *observe.Status, p put) {
 				for _, topic := range slices.Sorted(maps.Keys(s.OffsetLag)) {
 					p(float64(s.OffsetLag[topic]), topic)
@@ -70,7 +70,7 @@ func AllLabelled() []Labelled {
 			},
 		},
 		{
-			Series{"conditions", "{condition}", "What is wrong and goes on being wrong, by what was being done and how it fails", ""}, false, []string{LabelOp, LabelKind},
+			Series{"conditions", "{condition}", "Problems that last, by what fails and how", ""}, false, []string{LabelOp, LabelKind},
 			standing,
 		},
 		{
@@ -82,11 +82,11 @@ func AllLabelled() []Labelled {
 			},
 		},
 		{
-			Series{"certificate_expiry_timestamp", "s", "When the client's certificate or the last CA ends; absent without certificates", ""}, false, nil,
+			Series{"certificate_expiry_timestamp", "s", "When the client's certificate or the last CA expires; absent without certificates", ""}, false, nil,
 			func(s *observe.Status, p put) { at(s.Credentials.Expires, p) },
 		},
 		{
-			Series{"credentials_since_timestamp", "s", "When the credentials in use were put in force", ""}, false, nil,
+			Series{"credentials_since_timestamp", "s", "When the credentials in use came into use", ""}, false, nil,
 			func(s *observe.Status, p put) { at(s.Credentials.Since, p) },
 		},
 	}
