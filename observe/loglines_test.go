@@ -104,11 +104,14 @@ func (l *log) Write(line []byte) (int, error) {
 func (l *log) started() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i := len(l.lines) - 1; i >= 0; i-- {
-		if strings.Contains(l.lines[i], "level=INFO") {
-			l.lines, l.at = slices.Delete(l.lines, i, i+1), slices.Delete(l.at, i, i+1)
+	var lines []string
+	var at []time.Time
+	for i, line := range l.lines {
+		if !strings.Contains(line, "level=INFO") {
+			lines, at = append(lines, line), append(at, l.at[i])
 		}
 	}
+	l.lines, l.at = lines, at
 }
 
 // worst returns the lines of the minute that has the most, without those that have one of some messages.

@@ -147,10 +147,10 @@ func (w *world) produce(p, n int) {
 // onCommit counts the steps of the offsets that the broker accepted.
 func (w *world) onCommit(c membroker.CommitInfo) {
 	defer w.lock()()
-	if before, ok := w.committed[c.TopicPartition.String()]; ok {
+	if before, ok := w.committed[c.String()]; ok {
 		w.commits += int(c.Offset - before)
 	}
-	w.committed[c.TopicPartition.String()] = c.Offset
+	w.committed[c.String()] = c.Offset
 }
 
 const timeout = 3 * time.Minute // of an invocation
