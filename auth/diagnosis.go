@@ -136,8 +136,8 @@ func (d Diagnosis) Error() string {
 // Unwrap returns Err.
 func (d Diagnosis) Unwrap() error { return d.Err }
 
-// Vague reports whether a handshake of its own, by [ProbeTLS], may tell more
-// than the client did. It means something for connections with TLS alone.
+// Vague reports whether [ProbeTLS] may find out more than the client did. It
+// applies only to connections with TLS.
 func (d Diagnosis) Vague() bool {
 	switch d.Cause {
 	case CauseServerUnverified, CauseDisconnected, CauseTimeout, CauseAllBrokersDown:
