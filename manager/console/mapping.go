@@ -24,6 +24,7 @@ type mappingView struct {
 	Partitions         []partitionView
 	Definition         string
 	Group              string
+	LogLevel           string // of the poller log; empty for none
 	Cells              cells
 	Points             []point
 }
@@ -70,7 +71,12 @@ func (c *console) mappingView(s sample) mappingView {
 			What: what, Text: conditionText(k), Hint: strings.TrimSpace(k.Diagnosis.Detail + " " + k.Diagnosis.Hint), Since: stamp(k.Since),
 		})
 	}
+	if l := d.Mapping.LoggingConfig; l != nil {
+		v.LogLevel = l.SystemLogLevel
+	}
 	v.Cells = c.mappingCells(s)
+	log, _ := c.m.Log(d.Mapping.UUID) // empty where it was deleted meanwhile
+	v.Cells["log/events"], v.Cells["log/poller"] = eventLines(log.Events), pollerLines(log.Poller)
 	set := make([]string, 0, len(status.Partitions)+len(v.Conditions)+4)
 	for i := range status.Partitions {
 		p := &status.Partitions[i]
