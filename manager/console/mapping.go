@@ -80,7 +80,7 @@ func (c *console) mappingView(s sample) mappingView {
 	set := make([]string, 0, len(status.Partitions)+len(v.Conditions)+4)
 	for i := range status.Partitions {
 		p := &status.Partitions[i]
-		key := "p/" + p.Topic + "/" + strconv.Itoa(int(p.Partition))
+		key := partitionKey(p.TopicPartition)
 		v.Partitions = append(v.Partitions, partitionView{Key: key, Name: p.TopicPartition.String(), Link: c.partitionPath(d.Mapping.UUID, p.TopicPartition)})
 		partitionCells(v.Cells, key, p)
 		set = append(set, key)
@@ -127,6 +127,11 @@ func (c *console) mappingCells(s sample) cells {
 		"buffered": bytesText(status.BufferedBytes) + " of " + bytesText(status.BufferLimit),
 		"scaling":  scaling, "credentials": credentials, "driver": orDash(status.Driver),
 	}
+}
+
+// partitionKey is what the names of a partition's cells begin with.
+func partitionKey(tp esm.TopicPartition) string {
+	return "p/" + tp.Topic + "/" + strconv.Itoa(int(tp.Partition))
 }
 
 // partitionCells adds the texts about a partition. The first of its unresolved records is what blocks it.
