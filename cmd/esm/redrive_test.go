@@ -19,9 +19,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
-
 	"github.com/esm-go/esm/destination"
 	"github.com/esm-go/esm/destination/kafka"
 	"github.com/esm-go/esm/destination/s3"
@@ -181,12 +178,9 @@ func TestRedriveBucket(t *testing.T) {
 	for name, value := range map[string]string{"AWS_ENDPOINT_URL": server.URL, "AWS_REGION": awstest.Region, "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "x"} {
 		t.Setenv(name, value)
 	}
-	cfg, bucket := awstest.Config(t, server.URL), awstest.Name(t)
-	pathStyle := func(o *awss3.Options) { o.UsePathStyle = true }
-	if _, err := awss3.NewFromConfig(cfg, pathStyle).CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: aws.String(bucket)}); err != nil {
-		t.Fatal(err)
-	}
-	to, err := s3.New(t.Context(), "arn:aws:s3:::"+bucket, s3.WithConfig(cfg), s3.WithClientOptions(pathStyle))
+	cfg := awstest.Config(t, server.URL)
+	bucket, _ := awstest.Bucket(t, cfg)
+	to, err := s3.New(t.Context(), "arn:aws:s3:::"+bucket, s3.WithConfig(cfg), s3.WithClientOptions(awstest.PathStyle))
 	if err != nil {
 		t.Fatal(err)
 	}
