@@ -110,13 +110,6 @@ func (c *console) mappingCells(s sample) cells {
 	if status.Scaling.Decided.IsZero() {
 		scaling = "nothing decided yet"
 	}
-	credentials := status.Credentials.InUse
-	if credentials == "" {
-		credentials = "none"
-	}
-	if status.Credentials.Err != nil {
-		credentials += "; newer ones are not used: " + status.Credentials.Err.Error()
-	}
 	return cells{
 		"state": string(d.State), "reason": d.StateTransitionReason, "result": d.LastProcessingResult, "modified": stamp(d.LastModified),
 		"lag": lag(s), "age": span(status.OldestAge), "rate": rate(s.Invoked), "failed": rate(s.Failed),
@@ -125,8 +118,44 @@ func (c *console) mappingCells(s sample) cells {
 		"workers":  fmt.Sprintf("%d of %d", status.InFlight, status.Workers),
 		"pollers":  strconv.Itoa(status.Pollers),
 		"buffered": bytesText(status.BufferedBytes) + " of " + bytesText(status.BufferLimit),
-		"scaling":  scaling, "credentials": credentials, "driver": orDash(status.Driver),
+		"scaling":  scaling, "credentials": credentialsText(&status.Credentials), "destination": destinationText(&status.Destination), "driver": orDash(status.Driver),
 	}
+}
+
+// credentialsText says how the brokers are reached, as whom, and how long certificates hold.
+func credentialsText(c *esm.CredentialsStatus) string {
+	if c.Protocol == "" {
+		return "–"
+	}
+	text := strings.TrimSpace(c.Protocol + " " + c.Mechanism)
+	if c.Principal != "" {
+		text += " as " + c.Principal
+	}
+	if !c.Expires.IsZero() {
+		text += fmt.Sprintf("; certificates hold %d days more", c.DaysLeft)
+	}
+	if c.Rotations > 0 {
+		text += fmt.Sprintf("; rotated %d times, last %s", c.Rotations, stamp(c.Since))
+	}
+	if c.Err != nil {
+		text += "; newer ones are not used: " + shorten(c.Err.Error())
+	}
+	return text
+}
+
+// destinationText says how the on-failure destination stands.
+func destinationText(d *observe.DestinationStatus) string {
+	if d.Name == "" {
+		return "none"
+	}
+	text := fmt.Sprintf("%s: %s failures delivered", d.Name, number(d.Delivered))
+	if d.Pending > 0 {
+		text += fmt.Sprintf(", %d under way", d.Pending)
+	}
+	if d.Failing > 0 && d.LastError != nil {
+		text += fmt.Sprintf("; %d refused since %s: %s", d.Failing, clock(d.Since), shorten(d.LastError.Error()))
+	}
+	return text
 }
 
 // partitionKey is what the names of a partition's cells begin with.
