@@ -71,7 +71,7 @@ func TestKafkaPollersRiseWhereFetchingIsTheBottleneck(t *testing.T) {
 	m.BatchSize = 10
 	m.ProvisionedPollerConfig = &esm.ProvisionedPollerConfig{MinimumPollers: new(1), MaximumPollers: new(4)}
 	var slow trickle
-	slow.rate.Store(1 << 20)
+	slow.rate.Store(256 << 10) // the backlog would take three minutes: one slow sample of a busy machine does not end it
 	var s scalings
 	p := e.run(t, m, taking(time.Millisecond), esm.WithScaler(new(scaling.Drain)), esm.WithDialer(slow.dial),
 		esm.WithFetch(esm.Fetch{MaxWait: 100 * time.Millisecond, MaxBytes: 256 << 10, MaxPartitionBytes: 64 << 10}), s.hook())

@@ -143,10 +143,10 @@ func (b *browser) await(expression string) {
 	}
 }
 
+// click waits for an element that can be seen and clicks it, in one step: a live page may replace it between two.
 func (b *browser) click(selector string) {
 	b.t.Helper()
-	b.await("document.querySelector(" + quote(selector) + ")")
-	b.do(chromedp.Click(chromedp.CSS(selector)))
+	b.await("(e => e?.checkVisibility() && !e.disabled && (e.click(), true))(document.querySelector(" + quote(selector) + "))")
 }
 
 // write replaces what stands in an input, by keys.
