@@ -9,9 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/esm-go/esm"
 	"github.com/esm-go/esm/destination/redrive"
 	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/verdict"
 )
 
 // busy is throttled, and says for how long.
@@ -33,16 +33,16 @@ func TestHandler(t *testing.T) {
 	}{
 		"taken":           {func(int, event.KafkaEvent) error { return nil }, 4, 0, 1, 0, ""},
 		"failed":          {func(int, event.KafkaEvent) error { return failed }, 0, 4, 7, 0, ""},
-		"refused":         {func(int, event.KafkaEvent) error { return esm.Permanent(failed) }, 0, 4, 7, 0, ""},
+		"refused":         {func(int, event.KafkaEvent) error { return verdict.Permanent(failed) }, 0, 4, 7, 0, ""},
 		"panics":          {func(int, event.KafkaEvent) error { panic("boom") }, 0, 4, 7, 0, ""},
 		"throttled":       {func(call int, _ event.KafkaEvent) error { return throttledUntil(call, 3, failed) }, 4, 0, 3, 300 * time.Millisecond, ""},
 		"asks for a time": {func(call int, _ event.KafkaEvent) error { return throttledUntil(call, 2, &busy{20 * time.Second}) }, 4, 0, 2, 20 * time.Second, ""},
-		"asks for too long": {func(call int, _ event.KafkaEvent) error { return esm.Throttled(&busy{time.Hour}) }, 0, 0, 1, 0,
+		"asks for too long": {func(call int, _ event.KafkaEvent) error { return verdict.Throttled(&busy{time.Hour}) }, 0, 0, 1, 0,
 			"the target is unavailable: busy"},
-		"always throttled": {func(int, event.KafkaEvent) error { return esm.Throttled(failed) }, 0, 0, 10, 51100 * time.Millisecond,
+		"always throttled": {func(int, event.KafkaEvent) error { return verdict.Throttled(failed) }, 0, 0, 10, 51100 * time.Millisecond,
 			"the target is unavailable: no"},
 		"some of them": {func(_ int, e event.KafkaEvent) error {
-			return fmt.Errorf("two: %w", esm.ItemFailures(event.ItemID{Partition: "orders-1", Offset: 0}, event.ItemID{Partition: "orders-0", Offset: 1}))
+			return fmt.Errorf("two: %w", verdict.ItemFailures([]event.ItemID{{Partition: "orders-1", Offset: 0}, {Partition: "orders-0", Offset: 1}}))
 		}, 2, 2, 1, 0, ""},
 		"takes its event apart": {func(call int, e event.KafkaEvent) error {
 			if n := e.Len(); n != 4 {
@@ -80,7 +80,7 @@ func TestHandler(t *testing.T) {
 // throttledUntil throttles the calls before the one that is good.
 func throttledUntil(call, good int, err error) error {
 	if call < good {
-		return esm.Throttled(err)
+		return verdict.Throttled(err)
 	}
 	return nil
 }
