@@ -92,6 +92,7 @@ func TestLog(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	awaitState(t, m, other, esm.Enabled) // the Runner has the level
 	h.broker.DeleteTopic("others")
 	within(t, "an error in the poller log", func() bool {
 		l := log(other).Poller
