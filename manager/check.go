@@ -64,7 +64,7 @@ func (m *Manager) checkMapping(mapping esm.Mapping) error {
 		return err
 	}
 	// New validates the mapping, and says what of it this version, with these options, cannot carry out.
-	_, err := m.newRunner(mapping, func(context.Context, esm.KafkaEvent) error { return nil })
+	_, err := m.newRunner(mapping, m.o.logger, func(context.Context, esm.KafkaEvent) error { return nil })
 	return err
 }
 

@@ -3,6 +3,7 @@ package manager
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 	"github.com/esm-go/esm"
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/manager/store"
+	"github.com/esm-go/esm/observe/pollerlog"
 )
 
 // life is one Runner of a mapping. Its unit's supervisor alone calls its methods, but for what runs in hooks.
@@ -35,21 +37,21 @@ func newLife(u *unit, d store.Definition) (*life, trouble) {
 		return nil, functionTrouble(err)
 	}
 	l.handler.Store(&handler)
-	if l.runner, err = u.m.newRunner(d.Mapping, l.invoke, esm.WithHooks(l.hooks())); err != nil {
+	if l.runner, err = u.m.newRunner(d.Mapping, u.log, l.invoke, esm.WithPollerLog(pollerlog.New(u.poller)), esm.WithHooks(l.hooks())); err != nil {
 		return nil, trouble{result: "PROBLEM: " + err.Error(), code: esm.ReasonConfigNotValid}
 	}
 	return l, trouble{}
 }
 
 // newRunner makes a Runner with the Manager's options and then some.
-func (m *Manager) newRunner(mapping esm.Mapping, h esm.Handler, more ...esm.Option) (*esm.Runner, error) {
+func (m *Manager) newRunner(mapping esm.Mapping, log *slog.Logger, h esm.Handler, more ...esm.Option) (*esm.Runner, error) {
 	if err := mapping.Validate(); err != nil { // first: of what has the right form more can be shown
 		return nil, err
 	}
 	if err := m.o.allowed.check(mapping); err != nil {
 		return nil, err
 	}
-	opts := []esm.Option{esm.WithLogger(m.o.logger.With("UUID", mapping.UUID)), esm.WithBufferBytes(m.shares.next())}
+	opts := []esm.Option{esm.WithLogger(log), esm.WithBufferBytes(m.shares.next())}
 	opts = append(opts, m.o.runner(mapping)...)
 	return esm.New(clone(mapping), h, append(opts, more...)...)
 }

@@ -3,6 +3,7 @@ package manager
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"time"
 
@@ -21,6 +22,7 @@ type options struct {
 	arn         ARN
 	runner      func(esm.Mapping) []esm.Option
 	allowed     Allowed
+	pollerLog   io.Writer
 	bufferBytes int
 	starts      int
 	backoff     backoff
@@ -58,6 +60,19 @@ func WithLogger(l *slog.Logger) Option {
 	return optionFunc(func(o *options) {
 		if l != nil {
 			o.logger = l
+		}
+	})
+}
+
+// WithPollerLog sets where the poller logs of all mappings are written, a line of JSON an event as AWS Lambda writes them
+// (package observe/pollerlog); default nowhere. What is written of a mapping its LoggingConfig.SystemLogLevel says. A line that
+// cannot be written is lost; lines are written one at a time, and w must not block for long. An esm.WithPollerLog among
+// the options of WithRunnerOptions has no effect.
+func WithPollerLog(w io.Writer) Option {
+	return optionFunc(func(o *options) {
+		o.pollerLog = nil
+		if w != nil {
+			o.pollerLog = &lockedWriter{out: w}
 		}
 	})
 }

@@ -10,17 +10,20 @@ import (
 
 	"github.com/esm-go/esm"
 	"github.com/esm-go/esm/manager/store"
+	"github.com/esm-go/esm/observe/diag"
 )
 
 // unit is one mapping in this process: what it is to be, and the lives (Runners) that carry it out. Its goroutine, run,
 // alone starts and ends lives; others tell it what is wanted, and look.
 type unit struct {
-	m      *Manager
-	uuid   string
-	log    *slog.Logger
-	before *unit         // a deleted mapping of the same UUID, which has to end first
-	wake   chan struct{} // something is new; buffered
-	done   chan struct{} // closed when run has returned
+	m       *Manager
+	uuid    string
+	log     *slog.Logger // keeps its lines in journal
+	journal *diag.Journal
+	poller  *pollerLog
+	before  *unit         // a deleted mapping of the same UUID, which has to end first
+	wake    chan struct{} // something is new; buffered
+	done    chan struct{} // closed when run has returned
 
 	// mu guards what follows.
 	mu      sync.Mutex
@@ -39,9 +42,11 @@ type trouble struct {
 }
 
 func newUnit(m *Manager, d store.Definition, before *unit) *unit {
+	journal := diag.NewJournal(m.o.logger.With("UUID", d.Mapping.UUID).Handler())
 	return &unit{
-		m: m, uuid: d.Mapping.UUID, def: d, before: before, log: m.o.logger.With("UUID", d.Mapping.UUID),
-		wake: make(chan struct{}, 1), done: make(chan struct{}),
+		m: m, uuid: d.Mapping.UUID, def: d, before: before, log: slog.New(journal), journal: journal,
+		poller: &pollerLog{arn: m.o.arn.mapping(d.Mapping.UUID), out: m.o.pollerLog},
+		wake:   make(chan struct{}, 1), done: make(chan struct{}),
 	}
 }
 

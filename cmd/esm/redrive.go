@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -22,6 +23,7 @@ type redriveFlags struct {
 	from, to         string
 	mapping, servers string
 	secrets          string
+	functions        string
 	group            string
 	batch            int
 	rate             float64
@@ -80,8 +82,8 @@ offsets, keys, headers and timestamps. A failure leaves its source when its reco
 goes back with its count. It can be stopped at any time; the same command goes on from there.
 
 SOURCE is kafka://TOPIC, the ARN or URL of an SQS queue, or s3://BUCKET/PREFIX.
-TARGET is kafka://TOPIC, source (the topic that each record is from), or a URL to post each event to. With -dry-run
-there is none.
+TARGET is kafka://TOPIC, source (the topic that each record is from), function:NAME of -functions, the ARN of a
+function on AWS Lambda, or a URL to post each event to. With -dry-run there is none.
 
 The cluster of kafka://, source and of the records that an SQS queue's failures name is that of -mapping, or of
 -bootstrap-servers without credentials. AWS is reached as the AWS SDKs do (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL …).
@@ -102,6 +104,7 @@ func parseRedrive(args []string, out io.Writer) (*redriveFlags, error) {
 	set.StringVar(&f.mapping, "mapping", "", "the `file` of a mapping, for its cluster and its credentials")
 	set.StringVar(&f.servers, "bootstrap-servers", "", "`host:port,…` of a cluster without credentials")
 	set.StringVar(&f.secrets, "secrets", "/run/secrets", "the `directory` of secrets that a mapping names file:NAME; arn: is AWS Secrets Manager, env: the environment")
+	set.StringVar(&f.functions, "functions", "", "the `file` of functions, as esm serve has it, for -to function:NAME")
 	set.StringVar(&f.group, "group", "", "the consumer `group` that keeps the progress of a topic (default esm-redrive-TOPIC, and the filter's id)")
 	set.IntVar(&f.batch, "batch-size", 100, "the most `records` of a batch, 1 to 10000")
 	set.Float64Var(&f.rate, "rate", 0, "the most `records` a second, 0 = no limit")
@@ -128,6 +131,8 @@ func parseRedrive(args []string, out io.Writer) (*redriveFlags, error) {
 		return nil, errors.New("-from is missing: where are the failures?")
 	case f.to == "" && !f.dryRun:
 		return nil, errors.New("-to is missing: where do the records go? (-dry-run goes without)")
+	case strings.HasPrefix(f.to, "function:") != (f.functions != ""):
+		return nil, errors.New("-functions and -to function:NAME: give both or none")
 	case f.mapping != "" && f.servers != "":
 		return nil, errors.New("-mapping and -bootstrap-servers are both given: one of them names the cluster")
 	}
@@ -166,7 +171,7 @@ func runRedrive(ctx context.Context, args []string, s streams) int {
 }
 
 func (f *redriveFlags) redrive(ctx context.Context, s streams) (err error) {
-	ends, err := f.open(ctx)
+	ends, err := f.open(ctx, slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -28,34 +29,37 @@ type redriveEnds struct {
 	target   redrive.Target
 	records  redrive.Records
 	producer driver.Producer
+	fleet    *fleet
 }
 
-func (e *redriveEnds) close(ctx context.Context) error {
-	err := e.source.Close(ctx)
+func (e *redriveEnds) close(ctx context.Context) (err error) {
+	if e.source != nil {
+		err = e.source.Close(ctx)
+	}
 	if e.producer != nil {
 		err = errors.Join(err, e.producer.Close(ctx))
+	}
+	if e.fleet != nil {
+		e.fleet.stop(ctx)
 	}
 	return err
 }
 
 // open makes both ends.
-func (f *redriveFlags) open(ctx context.Context) (*redriveEnds, error) {
+func (f *redriveFlags) open(ctx context.Context, logger *slog.Logger) (*redriveEnds, error) {
 	connection, err := f.connection(ctx)
 	if err != nil {
 		return nil, err
 	}
 	e := new(redriveEnds)
-	if err := f.openTarget(e, connection); err != nil {
+	if err := f.openTarget(ctx, e, connection, logger); err != nil {
 		return nil, err
 	}
 	if connection != nil {
 		e.records = redrive.NewReader(*connection)
 	}
 	if e.source, err = f.openSource(ctx, connection); err != nil {
-		if e.producer != nil {
-			err = errors.Join(err, e.producer.Close(ctx))
-		}
-		return nil, err
+		return nil, errors.Join(err, e.close(ctx))
 	}
 	return e, nil
 }
@@ -97,16 +101,25 @@ func (f *redriveFlags) openSource(ctx context.Context, connection *driver.Produc
 	return nil, fmt.Errorf("-from %q is none of kafka://TOPIC, the ARN or URL of a queue, and s3://BUCKET/PREFIX", f.from)
 }
 
-func (f *redriveFlags) openTarget(e *redriveEnds, connection *driver.ProducerConfig) error {
+func (f *redriveFlags) openTarget(ctx context.Context, e *redriveEnds, connection *driver.ProducerConfig, logger *slog.Logger) error {
 	topic, isTopic := strings.CutPrefix(f.to, "kafka://")
+	name, isFunction := strings.CutPrefix(f.to, "function:")
 	switch {
 	case f.dryRun:
 		return nil
 	case strings.HasPrefix(f.to, "http://"), strings.HasPrefix(f.to, "https://"):
 		e.target = redrive.ToURL(f.to, nil)
 		return nil
+	case isFunction:
+		config, err := readServiceConfig(f.functions)
+		if err != nil {
+			return err
+		}
+		return e.openFunction(ctx, config, name, logger)
+	case strings.HasPrefix(f.to, "arn:") && strings.Contains(f.to, ":lambda:"):
+		return e.openFunction(ctx, &serviceConfig{file: "-to", functions: []functionConfig{{name: f.to, lambda: f.to, line: 1}}}, f.to, logger)
 	case f.to != "source" && !isTopic:
-		return fmt.Errorf("-to %q is none of kafka://TOPIC, source and a URL", f.to)
+		return fmt.Errorf("-to %q is none of kafka://TOPIC, source, function:NAME, the ARN of a function and a URL", f.to)
 	}
 	if isTopic {
 		if _, err := destination.ParseName(f.to); err != nil {
@@ -131,6 +144,24 @@ func (f *redriveFlags) openTarget(e *redriveEnds, connection *driver.ProducerCon
 		return err
 	}
 	e.producer, e.target = producer, redrive.ToTopic(producer, topic, f.keepTimestamps)
+	return nil
+}
+
+// openFunction has a function of a functions file for the target. Of the others no process is started.
+func (e *redriveEnds) openFunction(ctx context.Context, config *serviceConfig, name string, logger *slog.Logger) (err error) {
+	named := func(c functionConfig) bool { return c.name == name }
+	if slices.ContainsFunc(config.functions, named) {
+		config.functions = slices.DeleteFunc(config.functions, func(c functionConfig) bool { return !named(c) })
+	}
+	if e.fleet, err = newFleet(ctx, config, logger); err != nil {
+		return err
+	}
+	handle, err := e.fleet.Resolve(name)
+	if err != nil {
+		e.fleet.stop(ctx)
+		return fmt.Errorf("-to function:%s: %w; %s names %s", name, err, config.file, strings.Join(e.fleet.names, ", "))
+	}
+	e.target = redrive.Handler(handle)
 	return nil
 }
 

@@ -13,10 +13,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
-	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
-	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
-	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/esm-go/esm/destination"
@@ -137,17 +133,8 @@ func TestRedriveQueueInterrupted(t *testing.T) {
 	awstest.Each(t, func(t *testing.T, cfg aws.Config) {
 		t.Parallel()
 		const n = 10_000
-		c, client := kafkatest.Fake(t).Client, awssqs.NewFromConfig(cfg)
-		made, err := client.CreateQueue(t.Context(), &awssqs.CreateQueueInput{QueueName: aws.String(awstest.Name(t))})
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := client.GetQueueAttributes(t.Context(), &awssqs.GetQueueAttributesInput{QueueUrl: made.QueueUrl,
-			AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameQueueArn}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		arn := got.Attributes["QueueArn"]
+		c := kafkatest.Fake(t).Client
+		arn, _ := awstest.Queue(t, cfg, nil)
 		to, err := sqs.New(t.Context(), arn, sqs.WithConfig(cfg))
 		if err != nil {
 			t.Fatal(err)
@@ -162,13 +149,9 @@ func TestRedriveBucketInterrupted(t *testing.T) {
 	awstest.Each(t, func(t *testing.T, cfg aws.Config) {
 		t.Parallel()
 		const n = 10_000
-		c, name := kafkatest.Fake(t).Client, awstest.Name(t)
-		pathStyle := func(o *awss3.Options) { o.UsePathStyle = true }
-		if _, err := awss3.NewFromConfig(cfg, pathStyle).CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: &name,
-			CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: awstest.Region}}); err != nil {
-			t.Fatal(err)
-		}
-		to, err := s3.New(t.Context(), "arn:aws:s3:::"+name, s3.WithConfig(cfg), s3.WithClientOptions(pathStyle))
+		c := kafkatest.Fake(t).Client
+		name, _ := awstest.Bucket(t, cfg)
+		to, err := s3.New(t.Context(), "arn:aws:s3:::"+name, s3.WithConfig(cfg), s3.WithClientOptions(awstest.PathStyle))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,9 +19,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
-
 	"github.com/esm-go/esm/destination"
 	"github.com/esm-go/esm/destination/kafka"
 	"github.com/esm-go/esm/destination/s3"
@@ -181,12 +178,9 @@ func TestRedriveBucket(t *testing.T) {
 	for name, value := range map[string]string{"AWS_ENDPOINT_URL": server.URL, "AWS_REGION": awstest.Region, "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "x"} {
 		t.Setenv(name, value)
 	}
-	cfg, bucket := awstest.Config(t, server.URL), awstest.Name(t)
-	pathStyle := func(o *awss3.Options) { o.UsePathStyle = true }
-	if _, err := awss3.NewFromConfig(cfg, pathStyle).CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: aws.String(bucket)}); err != nil {
-		t.Fatal(err)
-	}
-	to, err := s3.New(t.Context(), "arn:aws:s3:::"+bucket, s3.WithConfig(cfg), s3.WithClientOptions(pathStyle))
+	cfg := awstest.Config(t, server.URL)
+	bucket, _ := awstest.Bucket(t, cfg)
+	to, err := s3.New(t.Context(), "arn:aws:s3:::"+bucket, s3.WithConfig(cfg), s3.WithClientOptions(awstest.PathStyle))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +211,10 @@ func TestUsage(t *testing.T) {
 		{"redrive -from kafka://t -dry-run", 1, "give -mapping or -bootstrap-servers"},
 		{"redrive -from kafka://t -to kafka://t -bootstrap-servers b:1", 1, "is where the failures are"},
 		{"redrive -from t -dry-run", 1, "is none of kafka://TOPIC"},
-		{"redrive -from kafka://t -to t", 1, "is none of kafka://TOPIC, source and a URL"},
+		{"redrive -from kafka://t -to t", 1, "is none of kafka://TOPIC, source, function:NAME"},
+		{"redrive -from kafka://t -to function:orders", 2, "-functions and -to function:NAME"},
+		{"redrive -from kafka://t -to source -functions f", 2, "-functions and -to function:NAME"},
+		{"redrive -from kafka://t -to function:orders -functions missing.yaml -bootstrap-servers b:1", 1, "missing.yaml"},
 		{"redrive -from kafka://.t -dry-run -bootstrap-servers b:1", 1, "names the topic"},
 		{"redrive -from kafka://t -dry-run -since yesterday", 2, "want a time such as"},
 		{"redrive -from kafka://t -dry-run -mapping m -bootstrap-servers b:1", 2, "one of them names the cluster"},

@@ -31,6 +31,7 @@ type serveFlags struct {
 	plaintext                bool
 	stop                     time.Duration
 	bufferMB                 int
+	pollerLog                string
 	access                   accessFlags
 }
 
@@ -76,6 +77,7 @@ func parseServe(args []string, out io.Writer) (*serveFlags, error) {
 	set.BoolVar(&f.plaintext, "plaintext", false, "allow mappings without SourceAccessConfigurations, which AWS refuses")
 	set.DurationVar(&f.stop, "stop-timeout", 25*time.Second, "how `long` a stop may take in all, at least 1s")
 	set.IntVar(&f.bufferMB, "buffer", 512, "`MiB` of memory for records that all mappings share")
+	set.StringVar(&f.pollerLog, "poller-log", "", "the `file` that the poller logs of mappings with a SystemLogLevel are appended to, as AWS Lambda's lines of JSON; - is the standard output")
 	f.access.add(set)
 	if err := set.Parse(args); err != nil {
 		return nil, err
@@ -130,7 +132,12 @@ func (f *serveFlags) serve(ctx context.Context, s streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, mappings.Close()) }()
-	m, err := manager.New(mappings, fleet, manager.WithLogger(logger), manager.WithARN(f.arn), manager.WithAllowed(config.allowed),
+	pollerLog, endLog, err := f.openPollerLog(s.out)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, endLog()) }()
+	m, err := manager.New(mappings, fleet, manager.WithLogger(logger), manager.WithARN(f.arn), manager.WithAllowed(config.allowed), manager.WithPollerLog(pollerLog),
 		manager.WithBufferBytes(f.bufferMB<<20), manager.WithRunnerOptionsFor(func(m esm.Mapping) []esm.Option {
 			return append(fleet.follow(m), esm.WithSecrets(fleet.secrets), esm.WithDestinations(resolve.New()), esm.WithStopTimeout(f.stop-f.reserve()))
 		}))
@@ -146,6 +153,22 @@ func (f *serveFlags) serve(ctx context.Context, s streams) (err error) {
 		return err
 	}
 	return f.run(ctx, s, m, fleet, handler, listener)
+}
+
+// openPollerLog opens what the poller logs are written to, nil for nowhere.
+func (f *serveFlags) openPollerLog(standard io.Writer) (out io.Writer, end func() error, err error) {
+	end = func() error { return nil }
+	switch f.pollerLog {
+	case "":
+		return nil, end, nil
+	case "-":
+		return standard, end, nil
+	}
+	file, err := os.OpenFile(f.pollerLog, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, nil, fmt.Errorf("-poller-log: %w", err)
+	}
+	return file, file.Close, nil
 }
 
 // reserve is the part of the stop timeout that is kept for what comes after the mappings: a tenth.

@@ -187,7 +187,7 @@ func tryService(t *testing.T, cluster *kafkatest.Client) {
 	url, got := events(t)
 	directory := t.TempDir()
 	functions := write(t, filepath.Join(directory, "functions.yaml"), "functions:\n  - name: orders\n    url: "+url+"\n")
-	args := []string{"-store", filepath.Join(directory, "mappings"), "-functions", functions, "-plaintext", "-stop-timeout", "10s"}
+	args := []string{"-store", filepath.Join(directory, "mappings"), "-functions", functions, "-plaintext", "-stop-timeout", "10s", "-poller-log", filepath.Join(directory, "poller.log")}
 	s := serve(t, args...)
 	await(t, "readiness", func() bool { return s.status(t, "/readyz") == http.StatusOK })
 	if code := s.status(t, "/healthz"); code != http.StatusOK {
@@ -208,11 +208,15 @@ func tryService(t *testing.T, cluster *kafkatest.Client) {
 			t.Fatal("the function got nothing")
 		}
 	}
-	created := s.aws(t, "create-event-source-mapping", "--function-name", "orders", "--topics", topic, "--self-managed-event-source",
+	created := s.aws(t, "create-event-source-mapping", "--function-name", "orders", "--topics", topic, "--logging-config", `{"SystemLogLevel":"INFO"}`, "--self-managed-event-source",
 		`{"Endpoints":{"KAFKA_BOOTSTRAP_SERVERS":["`+strings.Join(cluster.Bootstrap(), `","`)+`"]}}`)
 	id, _ := created["UUID"].(string)
 	s.awaitState(t, id, "Enabled")
 	handled(t)
+	await(t, "the poller log", func() bool {
+		written, err := os.ReadFile(filepath.Join(directory, "poller.log"))
+		return err == nil && strings.Contains(string(written), `"eventType":"POLLER_STATUS_EVENT"`) && strings.Contains(string(written), topic+"-0")
+	})
 	if updated := s.aws(t, "update-event-source-mapping", "--uuid", id, "--batch-size", "7", "--no-enabled"); updated["BatchSize"] != 7.0 {
 		t.Error("updated:", updated)
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
@@ -20,17 +19,11 @@ import (
 	"github.com/esm-go/esm/internal/awstest"
 )
 
-func pathStyle(o *awss3.Options) { o.UsePathStyle = true }
-
 // filled makes a bucket with n failures of 10 records each, and returns the records.
 func filled(t *testing.T, cfg aws.Config, n int) (bucket string, records []event.KafkaRecord) {
 	t.Helper()
-	bucket = awstest.Name(t)
-	if _, err := awss3.NewFromConfig(cfg, pathStyle).CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: &bucket,
-		CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: awstest.Region}}); err != nil {
-		t.Fatal(err)
-	}
-	to, err := s3.New(t.Context(), "arn:aws:s3:::"+bucket, s3.WithConfig(cfg), s3.WithClientOptions(pathStyle))
+	bucket, _ = awstest.Bucket(t, cfg)
+	to, err := s3.New(t.Context(), "arn:aws:s3:::"+bucket, s3.WithConfig(cfg), s3.WithClientOptions(awstest.PathStyle))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +40,7 @@ func filled(t *testing.T, cfg aws.Config, n int) (bucket string, records []event
 
 func openBucket(t *testing.T, cfg aws.Config, bucket string, after redrive.AfterRedrive) redrive.Source {
 	t.Helper()
-	s, err := redrive.FromBucket(t.Context(), redrive.BucketConfig{AWS: cfg, Bucket: bucket, After: after, Client: []func(*awss3.Options){pathStyle}})
+	s, err := redrive.FromBucket(t.Context(), redrive.BucketConfig{AWS: cfg, Bucket: bucket, After: after, Client: []func(*awss3.Options){awstest.PathStyle}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +49,7 @@ func openBucket(t *testing.T, cfg aws.Config, bucket string, after redrive.After
 
 func count(t *testing.T, cfg aws.Config, bucket, prefix string) int {
 	t.Helper()
-	out, err := awss3.NewFromConfig(cfg, pathStyle).ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix})
+	out, err := awss3.NewFromConfig(cfg, awstest.PathStyle).ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,8 @@
 // Package redrive brings failures back from where a mapping's on-failure destination keeps them: it reads them, and
 // hands their records to a handler again, writes them to a Kafka topic or posts them to a URL.
 //
-//	source, err := redrive.FromTopic(config, "orders-failed")
+//	source, err := redrive.FromTopic(ctx, redrive.TopicConfig{Connection: cluster, Topic: "orders-failed"})
+//	…
 //	report, err := redrive.Run(ctx, source, redrive.Handler(handle), redrive.Options{})
 //
 // # What is kept

@@ -11,7 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssns "github.com/aws/aws-sdk-go-v2/service/sns"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/esm-go/esm/destination"
 	"github.com/esm-go/esm/destination/redrive"
@@ -21,24 +20,6 @@ import (
 	"github.com/esm-go/esm/internal/awstest"
 	"github.com/esm-go/esm/internal/kafkatest"
 )
-
-func queue(t *testing.T, cfg aws.Config, fifo bool) (arn, url string) {
-	t.Helper()
-	client, name, attributes := awssqs.NewFromConfig(cfg), awstest.Name(t), map[string]string{}
-	if fifo {
-		name, attributes["FifoQueue"] = name+".fifo", "true"
-	}
-	made, err := client.CreateQueue(t.Context(), &awssqs.CreateQueueInput{QueueName: &name, Attributes: attributes})
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := client.GetQueueAttributes(t.Context(), &awssqs.GetQueueAttributesInput{QueueUrl: made.QueueUrl,
-		AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameQueueArn}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return got.Attributes["QueueArn"], *made.QueueUrl
-}
 
 func openQueue(t *testing.T, cfg aws.Config, name string) redrive.Source {
 	t.Helper()
@@ -55,7 +36,11 @@ func TestQueue(t *testing.T) {
 		for _, fifo := range []bool{false, true} {
 			c := kafkatest.Fake(t).Client
 			_, records := produced(t, c, 60)
-			arn, url := queue(t, cfg, fifo)
+			var attributes map[string]string
+			if fifo {
+				attributes = map[string]string{"FifoQueue": "true"}
+			}
+			arn, url := awstest.Queue(t, cfg, attributes)
 			to, err := sqs.New(t.Context(), arn, sqs.WithConfig(cfg))
 			if err != nil {
 				t.Fatal(err)
@@ -108,7 +93,7 @@ func TestQueueInterrupted(t *testing.T) {
 		const n = 10_000
 		c := kafkatest.Fake(t).Client
 		_, records := produced(t, c, n)
-		arn, _ := queue(t, cfg, false)
+		arn, _ := awstest.Queue(t, cfg, nil)
 		to, err := sqs.New(t.Context(), arn, sqs.WithConfig(cfg))
 		if err != nil {
 			t.Fatal(err)
@@ -143,7 +128,7 @@ func TestQueueOfTopic(t *testing.T) {
 	awstest.Each(t, func(t *testing.T, cfg aws.Config) {
 		c := kafkatest.Fake(t).Client
 		_, records := produced(t, c, 4)
-		arn, url := queue(t, cfg, false)
+		arn, url := awstest.Queue(t, cfg, nil)
 		topics := awssns.NewFromConfig(cfg)
 		made, err := topics.CreateTopic(t.Context(), &awssns.CreateTopicInput{Name: aws.String(awstest.Name(t))})
 		if err != nil {
@@ -172,7 +157,7 @@ func TestWhatRetentionTook(t *testing.T) {
 		c := kafkatest.Fake(t).Client
 		topic, records := produced(t, c, 20)
 		c.DeleteRecords(t, topic, map[int32]int64{0: 5})
-		_, url := queue(t, cfg, false)
+		_, url := awstest.Queue(t, cfg, nil)
 		send := func(f *destination.Failure) {
 			body, _ := f.Metadata(0)
 			if _, err := awssqs.NewFromConfig(cfg).SendMessage(t.Context(), &awssqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String(string(body))}); err != nil {

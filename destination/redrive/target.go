@@ -25,12 +25,6 @@ type Target interface {
 	Redrive(ctx context.Context, e event.KafkaEvent) error
 }
 
-// Handler is a function, such as a mapping's handler, that is a Target.
-type Handler func(ctx context.Context, e event.KafkaEvent) error
-
-// Redrive calls the function.
-func (h Handler) Redrive(ctx context.Context, e event.KafkaEvent) error { return h(ctx, e) }
-
 // UnavailableError says that a target is not there.
 type UnavailableError struct{ Err error }
 
@@ -131,23 +125,7 @@ func ToURL(url string, client *http.Client) *URL {
 // Redrive posts the event.
 func (u *URL) Redrive(ctx context.Context, e event.KafkaEvent) error {
 	body := e.AppendJSON(nil)
-	limit := time.Now().Add(u.wait)
-	for wait := 100 * time.Millisecond; ; wait *= 2 {
-		again, err := u.post(ctx, body)
-		if err == nil || !again {
-			return err
-		}
-		if time.Now().Add(wait).After(limit) || ctx.Err() != nil {
-			return &UnavailableError{err}
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return &UnavailableError{err}
-		}
-	}
+	return patiently(ctx, u.wait, func() (again bool, err error) { return u.post(ctx, body) })
 }
 
 // maxAnswer is Lambda's limit of a response.

@@ -34,22 +34,9 @@ func each(t *testing.T, test func(t *testing.T, cfg aws.Config)) {
 	awstest.Each(t, test)
 }
 
-func pathStyle(o *awss3.Options) { o.UsePathStyle = true }
-
-func bucket(t *testing.T, cfg aws.Config) (name string, client *awss3.Client) {
-	t.Helper()
-	client = awss3.NewFromConfig(cfg, pathStyle)
-	name = awstest.Name(t)
-	if _, err := client.CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: &name,
-		CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: awstest.Region}}); err != nil {
-		t.Fatal(err)
-	}
-	return name, client
-}
-
 func open(t *testing.T, cfg aws.Config, bucket string, opts ...s3.Option) *s3.Destination {
 	t.Helper()
-	d, err := s3.New(t.Context(), "arn:aws:s3:::"+bucket, append([]s3.Option{s3.WithConfig(cfg), s3.WithClientOptions(pathStyle)}, opts...)...)
+	d, err := s3.New(t.Context(), "arn:aws:s3:::"+bucket, append([]s3.Option{s3.WithConfig(cfg), s3.WithClientOptions(awstest.PathStyle)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +58,7 @@ func keys(t *testing.T, client *awss3.Client, bucket string) []string {
 
 func TestSend(t *testing.T) {
 	each(t, func(t *testing.T, cfg aws.Config) {
-		name, client := bucket(t, cfg)
+		name, client := awstest.Bucket(t, cfg)
 		d := open(t, cfg, name, s3.WithEncryption(types.ServerSideEncryptionAes256, ""))
 		if err := d.Check(t.Context()); err != nil {
 			t.Error(err)
@@ -106,7 +93,7 @@ func TestSend(t *testing.T) {
 // TestWrittenOnce: a failure that is sent again, because its answer was lost or after a crash, is one object.
 func TestWrittenOnce(t *testing.T) {
 	each(t, func(t *testing.T, cfg aws.Config) {
-		name, client := bucket(t, cfg)
+		name, client := awstest.Bucket(t, cfg)
 		faulty, network := awstest.WithFaults(t, cfg, awstest.Fault{Lost: true}, awstest.Fault{Lost: true}, awstest.Fault{Lost: true})
 		if err := open(t, faulty, name).Send(t.Context(), awstest.Failure(1)); err == nil {
 			t.Error("a Send without an answer counts as acknowledged")
@@ -136,7 +123,7 @@ func TestWithoutConditions(t *testing.T) {
 	server := httptest.NewServer(gofakes3.New(s3mem.New()).Server())
 	defer server.Close()
 	cfg := awstest.Config(t, server.URL)
-	name, client := bucket(t, cfg)
+	name, client := awstest.Bucket(t, cfg)
 	unable, network := awstest.WithFaults(t, cfg, awstest.Fault{Status: 501, Body: `<Error><Code>NotImplemented</Code></Error>`})
 	if err := open(t, unable, name).Send(t.Context(), awstest.Failure(1)); err != nil {
 		t.Fatal(err)

@@ -9,7 +9,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssns "github.com/aws/aws-sdk-go-v2/service/sns"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"go.uber.org/goleak"
 
 	"github.com/esm-go/esm/destination"
@@ -27,25 +26,16 @@ func subscribed(t *testing.T, cfg aws.Config, fifo bool) (arn, url string) {
 		name += ".fifo"
 		topicAttributes["FifoTopic"], queueAttributes["FifoQueue"] = "true", "true"
 	}
-	queues, topics := awssqs.NewFromConfig(cfg), awssns.NewFromConfig(cfg)
-	made, err := queues.CreateQueue(t.Context(), &awssqs.CreateQueueInput{QueueName: &name, Attributes: queueAttributes})
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := queues.GetQueueAttributes(t.Context(), &awssqs.GetQueueAttributesInput{QueueUrl: made.QueueUrl,
-		AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameQueueArn}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	topics := awssns.NewFromConfig(cfg)
+	queue, url := awstest.Queue(t, cfg, queueAttributes)
 	topic, err := topics.CreateTopic(t.Context(), &awssns.CreateTopicInput{Name: &name, Attributes: topicAttributes})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := topics.Subscribe(t.Context(), &awssns.SubscribeInput{TopicArn: topic.TopicArn, Protocol: aws.String("sqs"),
-		Endpoint: aws.String(got.Attributes["QueueArn"])}); err != nil {
+	if _, err := topics.Subscribe(t.Context(), &awssns.SubscribeInput{TopicArn: topic.TopicArn, Protocol: aws.String("sqs"), Endpoint: &queue}); err != nil {
 		t.Fatal(err)
 	}
-	return *topic.TopicArn, *made.QueueUrl
+	return *topic.TopicArn, url
 }
 
 // envelope is what SNS puts around a message for SQS.

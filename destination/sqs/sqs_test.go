@@ -23,22 +23,6 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// queue makes a queue and returns its URL and ARN.
-func queue(t *testing.T, cfg aws.Config, name string, attributes map[string]string) (url, arn string) {
-	t.Helper()
-	client := awssqs.NewFromConfig(cfg)
-	made, err := client.CreateQueue(t.Context(), &awssqs.CreateQueueInput{QueueName: &name, Attributes: attributes})
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := client.GetQueueAttributes(t.Context(), &awssqs.GetQueueAttributesInput{QueueUrl: made.QueueUrl,
-		AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameQueueArn}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return *made.QueueUrl, got.Attributes["QueueArn"]
-}
-
 // receive reads and deletes what is in a queue.
 func receive(t *testing.T, cfg aws.Config, url string) []types.Message {
 	t.Helper()
@@ -77,7 +61,7 @@ func attribute(m types.Message, name string) string {
 
 func TestSend(t *testing.T) {
 	awstest.Each(t, func(t *testing.T, cfg aws.Config) {
-		url, arn := queue(t, cfg, awstest.Name(t), nil)
+		arn, url := awstest.Queue(t, cfg, nil)
 		d := open(t, cfg, arn)
 		if err := d.Check(t.Context()); err != nil {
 			t.Error(err)
@@ -102,7 +86,7 @@ func TestSend(t *testing.T) {
 // TestFIFO: what is sent twice is in the queue once, and the partition is the group.
 func TestFIFO(t *testing.T) {
 	awstest.Each(t, func(t *testing.T, cfg aws.Config) {
-		url, arn := queue(t, cfg, awstest.Name(t)+".fifo", map[string]string{"FifoQueue": "true"})
+		arn, url := awstest.Queue(t, cfg, map[string]string{"FifoQueue": "true"})
 		d := open(t, cfg, arn)
 		f := awstest.Failure(1)
 		for range 2 {
@@ -127,7 +111,7 @@ func TestLongDocument(t *testing.T) {
 				if limit > 0 {
 					attributes["MaximumMessageSize"] = fmt.Sprint(limit)
 				}
-				url, arn := queue(t, cfg, awstest.Name(t), attributes)
+				arn, url := awstest.Queue(t, cfg, attributes)
 				d := open(t, cfg, arn)
 				if check {
 					if err := d.Check(t.Context()); err != nil {
@@ -163,7 +147,7 @@ func TestLongDocument(t *testing.T) {
 
 func TestMissingQueue(t *testing.T) {
 	awstest.Each(t, func(t *testing.T, cfg aws.Config) {
-		_, arn := queue(t, cfg, awstest.Name(t), nil)
+		arn, _ := awstest.Queue(t, cfg, nil)
 		d := open(t, cfg, arn+"-missing")
 		for name, err := range map[string]error{"Send": d.Send(t.Context(), awstest.Failure(1)), "Check": d.Check(t.Context())} {
 			var e *destination.Error
@@ -178,7 +162,7 @@ func TestMissingQueue(t *testing.T) {
 // the same id.
 func TestFaults(t *testing.T) {
 	awstest.Each(t, func(t *testing.T, cfg aws.Config) {
-		url, arn := queue(t, cfg, awstest.Name(t), nil)
+		arn, url := awstest.Queue(t, cfg, nil)
 		denied := awstest.Fault{Status: http.StatusForbidden, Body: `{"__type":"com.amazon.coral.service#AccessDeniedException","message":"no"}`}
 		throttled := awstest.Fault{Status: http.StatusBadRequest, Body: `{"__type":"com.amazonaws.sqs#RequestThrottled","message":"slow down"}`}
 		faulty, _ := awstest.WithFaults(t, cfg, denied, throttled, throttled, throttled,

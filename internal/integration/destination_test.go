@@ -12,10 +12,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
-	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	awssns "github.com/aws/aws-sdk-go-v2/service/sns"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
-	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/esm-go/esm"
@@ -126,19 +124,11 @@ func newsOf(c *kafkatest.Client, topic string) func(testing.TB) []sent {
 func queue(t testing.TB, cfg aws.Config) *kept {
 	t.Helper()
 	client := awssqs.NewFromConfig(cfg)
-	made, err := client.CreateQueue(t.Context(), &awssqs.CreateQueueInput{QueueName: aws.String(awstest.Name(t))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := client.GetQueueAttributes(t.Context(), &awssqs.GetQueueAttributesInput{QueueUrl: made.QueueUrl,
-		AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameQueueArn}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &kept{name: got.Attributes["QueueArn"], read: func(t testing.TB) (all []sent) {
+	arn, url := awstest.Queue(t, cfg, nil)
+	return &kept{name: arn, read: func(t testing.TB) (all []sent) {
 		t.Helper()
 		for {
-			in, err := client.ReceiveMessage(t.Context(), &awssqs.ReceiveMessageInput{QueueUrl: made.QueueUrl, MaxNumberOfMessages: 10,
+			in, err := client.ReceiveMessage(t.Context(), &awssqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10,
 				MessageAttributeNames: []string{"All"}})
 			if err != nil {
 				t.Fatal(err)
@@ -152,7 +142,7 @@ func queue(t testing.TB, cfg aws.Config) *kept {
 					s.attributes[name] = *a.StringValue
 				}
 				all = append(all, s)
-				if _, err := client.DeleteMessage(t.Context(), &awssqs.DeleteMessageInput{QueueUrl: made.QueueUrl, ReceiptHandle: m.ReceiptHandle}); err != nil {
+				if _, err := client.DeleteMessage(t.Context(), &awssqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: m.ReceiptHandle}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -194,12 +184,7 @@ func topicOf(t testing.TB, cfg aws.Config) *kept {
 // bucket is an S3 bucket; read takes its objects out.
 func bucket(t testing.TB, cfg aws.Config) *kept {
 	t.Helper()
-	client := awss3.NewFromConfig(cfg, func(o *awss3.Options) { o.UsePathStyle = true })
-	name := awstest.Name(t)
-	if _, err := client.CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: &name,
-		CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: awstest.Region}}); err != nil {
-		t.Fatal(err)
-	}
+	name, client := awstest.Bucket(t, cfg)
 	return &kept{name: "arn:aws:s3:::" + name, read: func(t testing.TB) (all []sent) {
 		t.Helper()
 		for {

@@ -128,17 +128,24 @@ func (b *browser) text(expression string) string {
 // await waits until an expression holds.
 func (b *browser) await(expression string) {
 	b.t.Helper()
+	if err := b.holds(expression); err != nil {
+		b.t.Fatalf("waited in vain for %s, %v; the page says\n%s", expression, err, b.text("document.body.innerText"))
+	}
+}
+
+// holds waits until an expression holds, and returns an error where it does not.
+func (b *browser) holds(expression string) error {
 	deadline, tick := time.After(30*time.Second), time.NewTicker(50*time.Millisecond)
 	defer tick.Stop()
 	for {
 		v, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
 		if err == nil && v {
-			return
+			return nil
 		}
 		select {
 		case <-tick.C:
 		case <-deadline:
-			b.t.Fatalf("waited in vain for %s, %v; the page says\n%s", expression, err, b.text("document.body.innerText"))
+			return fmt.Errorf("not within 30 seconds (%v)", err)
 		}
 	}
 }
@@ -167,9 +174,10 @@ func (b *browser) shot(name string) {
 		width, height int64
 	}{{"desktop", 1280, 900}, {"phone", 390, 844}} {
 		b.do(chromedp.EmulateViewport(device.width, device.height))
-		// Nothing may be wider than the screen.
-		if wide := b.text("[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.scroll, .skip, pre, thead')).map(e => e.outerHTML.slice(0, 120)).join('; ')"); wide != "" {
-			b.t.Errorf("%s on a %s is wider than the screen: %s", name, device.name, wide)
+		// Nothing may be wider than the screen, once the charts have seen how wide it is.
+		const wide = "[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.scroll, .skip, pre, thead')).map(e => e.outerHTML.slice(0, 120)).join('; ')"
+		if err := b.holds(wide + " === ''"); err != nil {
+			b.t.Errorf("%s on a %s is wider than the screen: %s", name, device.name, b.text(wide))
 		}
 		for _, scheme := range []string{"light", "dark"} {
 			if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}); err != nil {

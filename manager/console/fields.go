@@ -72,7 +72,7 @@ var form = []section{
 	}},
 	{Title: "Monitoring and tags", Fields: []fieldInfo{
 		{Name: "metrics", Label: "Metrics", AWS: "MetricsConfig", Kind: "area", Help: "EventCount, ErrorCount, KafkaMetrics, one a line. Here every metric is counted always."},
-		{Name: "loglevel", Label: "System log level", AWS: "LoggingConfig", Kind: "select", Options: []string{"", "DEBUG", "INFO", "WARN"}, Help: "On AWS Lambda, in provisioned mode. Here the service's own log decides."},
+		{Name: "loglevel", Label: "System log level", AWS: "LoggingConfig", Kind: "select", Options: []string{"", "WARN", "INFO", "DEBUG"}, Help: "What the poller log has, which is on the mapping's page. WARN: errors; INFO: also each poller and its partitions; DEBUG: also the offsets of each partition, each minute. Default: nothing."},
 		{Name: "kms", Label: "KMS key", AWS: "KMSKeyArn", Kind: "text", Help: "The ARN of the key that encrypts filters on AWS. It has no effect here."},
 		{Name: "tags", Label: "Tags", AWS: "Tags", Kind: "area", Help: "One key=value a line, at most 50."},
 	}},

@@ -30,7 +30,7 @@ func (c *console) live(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
 	control := http.NewResponseController(w)
-	ticker := time.NewTicker(sampleInterval)
+	ticker := time.NewTicker(liveInterval)
 	defer ticker.Stop()
 	told := make(cells)
 	since := 0.0

@@ -24,6 +24,7 @@ type mappingView struct {
 	Partitions         []partitionView
 	Definition         string
 	Group              string
+	LogLevel           string // of the poller log; empty for none
 	Cells              cells
 	Points             []point
 }
@@ -70,11 +71,16 @@ func (c *console) mappingView(s sample) mappingView {
 			What: what, Text: conditionText(k), Hint: strings.TrimSpace(k.Diagnosis.Detail + " " + k.Diagnosis.Hint), Since: stamp(k.Since),
 		})
 	}
+	if l := d.Mapping.LoggingConfig; l != nil {
+		v.LogLevel = l.SystemLogLevel
+	}
 	v.Cells = c.mappingCells(s)
+	log, _ := c.m.Log(d.Mapping.UUID) // empty where it was deleted meanwhile
+	v.Cells["log/events"], v.Cells["log/poller"] = eventLines(log.Events), pollerLines(log.Poller)
 	set := make([]string, 0, len(status.Partitions)+len(v.Conditions)+4)
 	for i := range status.Partitions {
 		p := &status.Partitions[i]
-		key := "p/" + p.Topic + "/" + strconv.Itoa(int(p.Partition))
+		key := partitionKey(p.TopicPartition)
 		v.Partitions = append(v.Partitions, partitionView{Key: key, Name: p.TopicPartition.String(), Link: c.partitionPath(d.Mapping.UUID, p.TopicPartition)})
 		partitionCells(v.Cells, key, p)
 		set = append(set, key)
@@ -104,13 +110,6 @@ func (c *console) mappingCells(s sample) cells {
 	if status.Scaling.Decided.IsZero() {
 		scaling = "nothing decided yet"
 	}
-	credentials := status.Credentials.InUse
-	if credentials == "" {
-		credentials = "none"
-	}
-	if status.Credentials.Err != nil {
-		credentials += "; newer ones are not used: " + status.Credentials.Err.Error()
-	}
 	return cells{
 		"state": string(d.State), "reason": d.StateTransitionReason, "result": d.LastProcessingResult, "modified": stamp(d.LastModified),
 		"lag": lag(s), "age": span(status.OldestAge), "rate": rate(s.Invoked), "failed": rate(s.Failed),
@@ -119,8 +118,49 @@ func (c *console) mappingCells(s sample) cells {
 		"workers":  fmt.Sprintf("%d of %d", status.InFlight, status.Workers),
 		"pollers":  strconv.Itoa(status.Pollers),
 		"buffered": bytesText(status.BufferedBytes) + " of " + bytesText(status.BufferLimit),
-		"scaling":  scaling, "credentials": credentials, "driver": orDash(status.Driver),
+		"scaling":  scaling, "credentials": credentialsText(&status.Credentials), "destination": destinationText(&status.Destination), "driver": orDash(status.Driver),
 	}
+}
+
+// credentialsText says how the brokers are reached, as whom, and how long certificates hold.
+func credentialsText(c *esm.CredentialsStatus) string {
+	if c.Protocol == "" {
+		return "–"
+	}
+	text := strings.TrimSpace(c.Protocol + " " + c.Mechanism)
+	if c.Principal != "" {
+		text += " as " + c.Principal
+	}
+	if !c.Expires.IsZero() {
+		text += fmt.Sprintf("; certificates hold %d days more", c.DaysLeft)
+	}
+	if c.Rotations > 0 {
+		text += fmt.Sprintf("; rotated %d times, last %s", c.Rotations, stamp(c.Since))
+	}
+	if c.Err != nil {
+		text += "; newer ones are not used: " + shorten(c.Err.Error())
+	}
+	return text
+}
+
+// destinationText says how the on-failure destination stands.
+func destinationText(d *observe.DestinationStatus) string {
+	if d.Name == "" {
+		return "none"
+	}
+	text := fmt.Sprintf("%s: %s failures delivered", d.Name, number(d.Delivered))
+	if d.Pending > 0 {
+		text += fmt.Sprintf(", %d under way", d.Pending)
+	}
+	if d.Failing > 0 && d.LastError != nil {
+		text += fmt.Sprintf("; %d refused since %s: %s", d.Failing, clock(d.Since), shorten(d.LastError.Error()))
+	}
+	return text
+}
+
+// partitionKey is what the names of a partition's cells begin with.
+func partitionKey(tp esm.TopicPartition) string {
+	return "p/" + tp.Topic + "/" + strconv.Itoa(int(tp.Partition))
 }
 
 // partitionCells adds the texts about a partition. The first of its unresolved records is what blocks it.

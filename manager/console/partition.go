@@ -15,6 +15,7 @@ import (
 // partitionPage is what may be done with one partition of a running mapping.
 type partitionPage struct {
 	Base, ID, Function, Name string
+	Key, Path, Set           string // of the cells; of this page; of which rows the mapping's page is, which the stream tells
 	Topic                    string
 	Partition                int32
 	Here, Paused             bool // this process holds it; somebody paused it
@@ -54,12 +55,15 @@ func (c *console) partitionOf(r *http.Request) (v partitionPage, m esm.Mapping, 
 		Kind: r.FormValue("to"), At: strings.TrimSpace(r.FormValue("at")), Offset: strings.TrimSpace(r.FormValue("offset")),
 	}
 	tp := esm.TopicPartition{Topic: v.Topic, Partition: v.Partition}
-	v.Name = tp.String()
+	v.Name, v.Key, v.Path = tp.String(), partitionKey(tp), c.partitionPath(m.UUID, tp)
+	if s, ok := c.sampler.one(m.UUID); ok {
+		v.Set = c.mappingView(s).Set
+	}
 	for i := range status.Partitions {
 		if p := &status.Partitions[i]; p.TopicPartition == tp {
 			v.Here, v.Stand, v.Position = true, *p, p.Position
 			v.Paused = strings.Contains(p.Paused, "partition paused")
-			partitionCells(v.Cells, "p", p)
+			partitionCells(v.Cells, v.Key, p)
 		}
 	}
 	return v, m, nil

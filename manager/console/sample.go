@@ -12,6 +12,9 @@ import (
 // sampleInterval is how old what the console shows may be: however many browsers look, each Runner is asked once in it.
 const sampleInterval = time.Second
 
+// liveInterval is how often a browser is told what changes: a little more, so that a sample of its own is old enough by then.
+const liveInterval = sampleInterval + 20*time.Millisecond
+
 // mostPoints is how many samples of a mapping are kept for its charts.
 const mostPoints = 600
 
@@ -81,8 +84,7 @@ func (s *sampler) one(id string) (sample, bool) {
 // look takes samples where the last are too old. The caller holds mu.
 func (s *sampler) look() {
 	now := time.Now()
-	// A little less than the interval: whoever asks at each tick is to get a new one each time.
-	if now.Sub(s.taken) < sampleInterval-100*time.Millisecond {
+	if now.Sub(s.taken) < sampleInterval {
 		return
 	}
 	descriptions, _ := s.m.List(manager.Filter{})

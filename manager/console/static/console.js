@@ -11,6 +11,11 @@
   let points = [];
   let charts = [];
   const column = (i) => points.map((p) => p[i]);
+  // span is what the time axis shows: a minute at least.
+  const span = (low, high) => {
+    const end = high ?? Date.now() / 1000;
+    return [Math.min(low ?? end, end - 60), end];
+  };
   const draw = () => {
     charts.forEach((c) => c.plot.destroy());
     charts = [...document.querySelectorAll(".chart")].map((element) => {
@@ -19,7 +24,7 @@
       const axis = { stroke: color("--quiet"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false } };
       const plot = new uPlot({
         width: element.clientWidth, height: 190, cursor: { drag: { x: false, y: false } },
-        scales: { y: { range: (_, low, high) => [0, Math.max(high * 1.1, 1)] } },
+        scales: { x: { range: (_, low, high) => span(low, high) }, y: { range: (_, low, high) => [0, Math.max(high * 1.1, 1)] } },
         axes: [axis, { ...axis, size: 56, values: (_, v) => v.map((n) => Intl.NumberFormat("en", { notation: "compact" }).format(n)) }],
         series: [{ label: "time", value: (_, v) => (v == null ? "" : new Date(v * 1000).toLocaleTimeString()) },
           ...lines.map(([, label], i) => ({ label, value: (_, v) => (v == null ? "" : Intl.NumberFormat("en", { maximumFractionDigits: 1 }).format(v)), stroke: paint[i], width: 2, points: { show: false } }))],
@@ -66,8 +71,8 @@
   };
   // refresh asks for the page again and takes what the stream cannot tell; the focus stays where it was.
   const refresh = async () => {
-    const answer = await fetch(location.href).catch(() => null);
     const now = document.getElementById("set");
+    const answer = await fetch(now.dataset.page || location.href).catch(() => null); // where a form was refused, the address is the form's
     if (!answer || !answer.ok) {
       delete now.dataset.asked;
       return;
