@@ -147,7 +147,8 @@ func (m *Member) advanceRevocation(now time.Time) {
 	if r.settle.IsZero() {
 		busy := 0
 		for _, p := range r.parts {
-			if p.Alive && (p.Inflight != nil || p.Sending != nil) {
+			// An orphan is an invocation of an earlier life of the partition here, before its log was cut, say.
+			if p.Alive && (p.Inflight != nil || p.Sending != nil || m.shared.Orphans.IsHeld(p.TopicPartition)) {
 				busy++
 			}
 		}
