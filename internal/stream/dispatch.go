@@ -128,14 +128,18 @@ func (m *Member) expire(now time.Time, p *partition.Partition) bool {
 	return false
 }
 
-// drop gives records up: counted, logged by their coordinates, told to the hook, which gets copies: what it was told of may stay
-// here. False where a stop did not wait for the hook: they are not to be committed then.
+// drop gives records up: it tells the hook, which gets copies since the records may stay here, counts them and logs their
+// coordinates. It returns false where a stop did not wait for the hook: the records are not to be committed then.
 func (m *Member) drop(p *partition.Partition, records []event.KafkaRecord, why observe.DropReason, attempts int) (told bool) {
+	own, _ := batch.Detach(records)
+	told = m.shared.Hooks.Drop(observe.DropInfo{TopicPartition: p.TopicPartition, Records: own, Reason: why, Attempts: attempts, Err: p.LastErr})
+	if !told {
+		return false // they come again, and are counted then
+	}
 	m.shared.Counters.Dropped.Add(int64(len(records)))
 	m.shared.SaidOfDrops.Error(m.shared.Log, time.Now(), "records dropped", "reason", why.String(), "partition", p.Key, "first", records[0].Offset,
 		"last", records[len(records)-1].Offset, "records", len(records), "attempts", attempts, "err", p.LastErr)
-	own, _ := batch.Detach(records)
-	return m.shared.Hooks.Drop(observe.DropInfo{TopicPartition: p.TopicPartition, Records: own, Reason: why, Attempts: attempts, Err: p.LastErr})
+	return true
 }
 
 // invoke begins one invocation.
