@@ -1,8 +1,7 @@
 package esm
 
 import (
-	"errors"
-
+	"github.com/esm-go/esm/internal/run"
 	"github.com/esm-go/esm/internal/verdict"
 	"github.com/esm-go/esm/mapping"
 	"github.com/esm-go/esm/observe"
@@ -13,7 +12,7 @@ var (
 	// ErrAlreadyRun is returned by a second call of Runner.Run: a Runner runs once.
 	ErrAlreadyRun = observe.ErrAlreadyRun
 	// ErrNilHandler is returned by New for a nil Handler.
-	ErrNilHandler = errors.New("esm: the handler is nil: pass a func(context.Context, esm.KafkaEvent) error")
+	ErrNilHandler = run.ErrNilHandler
 	// ErrGroupInUse is wrapped by Run's error where another mapping of this process has the same consumer group.
 	ErrGroupInUse = observe.ErrGroupInUse
 	// ErrNotReady is wrapped by Run's error when WithStartTimeout passes without a first assignment.
@@ -21,7 +20,7 @@ var (
 	// ErrUnhealthy is wrapped by the error of Runner.Healthy.
 	ErrUnhealthy = observe.ErrUnhealthy
 	// ErrNotSupported is wrapped by New's error for a parameter that this version parses but cannot carry out.
-	ErrNotSupported = errors.New("esm: not supported")
+	ErrNotSupported = run.ErrNotSupported
 	// ErrImmutable is wrapped by Update's error for a parameter that AWS does not let one change either.
 	ErrImmutable = mapping.ErrImmutable
 	// ErrNotAssigned is wrapped by the error of an operation on a partition that this process does not hold, or that is being

@@ -1,4 +1,4 @@
-package esm
+package esm_test
 
 import (
 	"go/ast"

@@ -2,40 +2,29 @@ package esm
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/esm-go/esm/event"
-	"github.com/esm-go/esm/observe"
 )
 
 // What somebody may ask of one partition while the mapping runs. Status shows it when the method has returned. Each waits for the
-// member that holds the partition, until ctx ends, and no longer than operationTimeout: called from a hook for which that member
+// member that holds the partition, until ctx ends, and no longer than 30 s: called from a hook for which that member
 // waits it ends in that error. None touches a partition that this process does not hold, or that is being taken from it: the
 // error wraps ErrNotAssigned. All are logged, and told to Hooks.Operation. In a service of several processes ask the one that
 // holds the partition: Status().Partitions lists a process's own.
-
-// operationTimeout bounds an operation whose context has no earlier deadline. It is longer than a commit may take.
-const operationTimeout = 30 * time.Second
 
 // PausePartition stops the intake of one partition: what is in flight is finished, nothing of it is invoked or fetched then.
 // The partition stays assigned. The pause is this process's and holds, through rebalances too, until ResumePartition or the
 // end of Run; where another process is assigned the partition meanwhile, that one reads it. A partition that is paused is
 // left as it is.
 func (r *Runner) PausePartition(ctx context.Context, tp TopicPartition) error {
-	return r.ask(ctx, observe.OperationPausePartition, tp, func(ctx context.Context, m *member) error { return m.PausePartition(ctx, tp) })
+	return r.process.PausePartition(ctx, tp)
 }
 
 // ResumePartition ends a PausePartition, of a partition that has gone to another process too. One that is not paused is left as it
 // is.
 func (r *Runner) ResumePartition(ctx context.Context, tp TopicPartition) error {
-	was := r.shared.resumePartition(tp)
-	err := r.ask(ctx, observe.OperationResumePartition, tp, func(ctx context.Context, m *member) error { return m.FollowPartition(ctx, tp) })
-	if was && errors.Is(err, ErrNotAssigned) {
-		return nil
-	}
-	return err
+	return r.process.ResumePartition(ctx, tp)
 }
 
 // Seek moves one partition to a place in its log, and returns the offset there. What was received and not handled is
@@ -47,17 +36,7 @@ func (r *Runner) ResumePartition(ctx context.Context, tp TopicPartition) error {
 // Its errors: *PositionError for an offset outside the log; what the broker answered; ErrNotAssigned; ErrOperationPending,
 // and the context's.
 func (r *Runner) Seek(ctx context.Context, tp TopicPartition, to LogPosition) (offset int64, err error) {
-	if n, ok := to.Offset(); to == (LogPosition{}) || ok && n < 0 {
-		return -1, fmt.Errorf("esm: Seek(%s, %v): the position names no place: use ToEarliest, ToLatest, ToTime, or ToOffset of 0 or more", tp, to)
-	}
-	err = r.ask(ctx, observe.OperationSeek, tp, func(ctx context.Context, m *member) (err error) {
-		offset, err = m.Seek(ctx, tp, to)
-		return err
-	})
-	if err != nil {
-		return -1, err
-	}
-	return offset, nil
+	return r.process.Seek(ctx, tp, to)
 }
 
 // Skip gives up one record, on which a partition stands: offset is the one that Status shows as its Position, and where it
@@ -69,19 +48,7 @@ func (r *Runner) Seek(ctx context.Context, tp TopicPartition, to LogPosition) (o
 // Its errors: *PositionError where the partition stands elsewhere, or no record has come; ErrNotAssigned; ErrOperationPending,
 // and the context's.
 func (r *Runner) Skip(ctx context.Context, tp TopicPartition, offset int64) error {
-	return r.ask(ctx, observe.OperationSkip, tp, func(ctx context.Context, m *member) error { return m.Skip(ctx, tp, offset) })
-}
-
-// ask finds the member that holds a partition.
-func (r *Runner) ask(ctx context.Context, name observe.Operation, tp TopicPartition, f func(context.Context, *member) error) error {
-	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
-	defer cancel()
-	for _, p := range r.roster.list() {
-		if err := f(ctx, p.member); !errors.Is(err, errNotHere) {
-			return err
-		}
-	}
-	return notAssigned(name, tp, "")
+	return r.process.Skip(ctx, tp, offset)
 }
 
 // ToEarliest is the first record that a log still has, for Runner.Seek.

@@ -8,7 +8,7 @@ import (
 )
 
 // WithClientID sets Kafka's client.id. Default: "esm@" and the host's name.
-func WithClientID(id string) Option { return optionFunc(func(o *options) { o.client.ClientID = id }) }
+func WithClientID(id string) Option { return optionFunc(func(o *options) { o.Client.ClientID = id }) }
 
 // WithGroupInstanceID makes this process a static member of the group (group.instance.id): a restart within the session
 // timeout causes no rebalance. The id must be unique in the group. Default: dynamic members.
@@ -16,20 +16,20 @@ func WithClientID(id string) Option { return optionFunc(func(o *options) { o.cli
 // The second poller of the process is id-2, the third id-3, and so on. A static member that goes away keeps its partitions
 // from the others for the session timeout, so the scaling policy only adds pollers then.
 func WithGroupInstanceID(id string) Option {
-	return optionFunc(func(o *options) { o.client.InstanceID = id })
+	return optionFunc(func(o *options) { o.Client.InstanceID = id })
 }
 
 // WithClientRack sets Kafka's client.rack, so that records are fetched from a replica in the same rack where the brokers
 // allow it. Default: none.
-func WithClientRack(rack string) Option { return optionFunc(func(o *options) { o.client.Rack = rack }) }
+func WithClientRack(rack string) Option { return optionFunc(func(o *options) { o.Client.Rack = rack }) }
 
 // WithSessionTimeout sets Kafka's session.timeout.ms: how long a member may be silent before the group takes its
 // partitions away. Default 45 s, which is Kafka's; the brokers bound it (group.min.session.timeout.ms and
 // group.max.session.timeout.ms).
 func WithSessionTimeout(d time.Duration) Option {
 	return optionFunc(func(o *options) {
-		o.check(d > 0, "WithSessionTimeout", d, "more than 0")
-		o.client.SessionTimeout = d
+		o.Check(d > 0, "WithSessionTimeout", d, "more than 0")
+		o.Client.SessionTimeout = d
 	})
 }
 
@@ -37,8 +37,8 @@ func WithSessionTimeout(d time.Duration) Option {
 // since the client is polled while they run: it bounds how long a rebalance of the group waits for this member.
 func WithMaxPollInterval(d time.Duration) Option {
 	return optionFunc(func(o *options) {
-		o.check(d > 0, "WithMaxPollInterval", d, "more than 0")
-		o.client.MaxPollInterval = d
+		o.Check(d > 0, "WithMaxPollInterval", d, "more than 0")
+		o.Client.MaxPollInterval = d
 	})
 }
 
@@ -46,8 +46,8 @@ func WithMaxPollInterval(d time.Duration) Option {
 // minute.
 func WithMetadataMaxAge(d time.Duration) Option {
 	return optionFunc(func(o *options) {
-		o.check(d > 0, "WithMetadataMaxAge", d, "more than 0")
-		o.client.MetadataMaxAge = d
+		o.Check(d > 0, "WithMetadataMaxAge", d, "more than 0")
+		o.Client.MetadataMaxAge = d
 	})
 }
 
@@ -73,31 +73,31 @@ type Fetch struct {
 func WithFetch(f Fetch) Option {
 	return optionFunc(func(o *options) {
 		const mostWait = 5 * time.Minute
-		o.checkFetch("MinBytes", f.MinBytes, 100_000_000)
-		o.checkFetch("MaxBytes", f.MaxBytes, 2_147_483_135)
-		o.checkFetch("MaxPartitionBytes", f.MaxPartitionBytes, 1_000_000_000)
-		o.check(f.MaxWait == 0 || f.MaxWait >= time.Millisecond && f.MaxWait <= mostWait, "WithFetch", "MaxWait: "+f.MaxWait.String(),
+		checkFetch(o, "MinBytes", f.MinBytes, 100_000_000)
+		checkFetch(o, "MaxBytes", f.MaxBytes, 2_147_483_135)
+		checkFetch(o, "MaxPartitionBytes", f.MaxPartitionBytes, 1_000_000_000)
+		o.Check(f.MaxWait == 0 || f.MaxWait >= time.Millisecond && f.MaxWait <= mostWait, "WithFetch", "MaxWait: "+f.MaxWait.String(),
 			"0 (the default), or 1 ms to 5 minutes")
 		set := func(dst *int, v int) {
 			if v > 0 {
 				*dst = v
 			}
 		}
-		set(&o.client.FetchMinBytes, f.MinBytes)
-		set(&o.client.FetchMaxBytes, f.MaxBytes)
-		set(&o.client.FetchMaxPartitionBytes, f.MaxPartitionBytes)
+		set(&o.Client.FetchMinBytes, f.MinBytes)
+		set(&o.Client.FetchMaxBytes, f.MaxBytes)
+		set(&o.Client.FetchMaxPartitionBytes, f.MaxPartitionBytes)
 		if f.MaxWait > 0 {
-			o.client.FetchMaxWait = f.MaxWait
+			o.Client.FetchMaxWait = f.MaxWait
 		}
 	})
 }
 
-func (o *options) checkFetch(field string, value, most int) {
-	o.check(value >= 0 && value <= most, "WithFetch", fmt.Sprintf("%s: %d", field, value), fmt.Sprintf("0 (the default) to %d", most))
+func checkFetch(o *options, field string, value, most int) {
+	o.Check(value >= 0 && value <= most, "WithFetch", fmt.Sprintf("%s: %d", field, value), fmt.Sprintf("0 (the default) to %d", most))
 }
 
 // WithDialer sets the function that opens connections to the brokers. driver/franz uses it; driver/confluent refuses it, since
 // librdkafka opens its own connections. Default: the client's own.
 func WithDialer(dial func(ctx context.Context, network, address string) (net.Conn, error)) Option {
-	return optionFunc(func(o *options) { o.client.Dialer = dial })
+	return optionFunc(func(o *options) { o.Client.Dialer = dial })
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/internal/limit"
+	"github.com/esm-go/esm/internal/run"
 )
 
 // WithRetryBackoff sets the pauses between tries of a failed batch: first after one failure, doubled after each further
@@ -11,8 +12,8 @@ import (
 // wants to be left alone (observe.Pauser), the pause is no shorter than that, up to most. Default 100 ms to 30 s.
 func WithRetryBackoff(first, most time.Duration) Option {
 	return optionFunc(func(o *options) {
-		o.check(first > 0 && most >= first, "WithRetryBackoff", []time.Duration{first, most}, "0 < first ≤ most")
-		o.backoff = limit.Backoff{First: first, Most: most}
+		o.Check(first > 0 && most >= first, "WithRetryBackoff", []time.Duration{first, most}, "0 < first ≤ most")
+		o.Backoff = limit.Backoff{First: first, Most: most}
 	})
 }
 
@@ -32,13 +33,13 @@ type CircuitBreaker struct {
 // circuit breaker; failed batches are retried by WithRetryBackoff alone.
 func WithCircuitBreaker(b CircuitBreaker) Option {
 	return optionFunc(func(o *options) {
-		o.check(b.Failures >= 0 && b.Cooldown >= 0, "WithCircuitBreaker", b, "no negative numbers")
+		o.Check(b.Failures >= 0 && b.Cooldown >= 0, "WithCircuitBreaker", b, "no negative numbers")
 		if b.Failures == 0 {
 			b.Failures = 20
 		}
 		if b.Cooldown == 0 {
 			b.Cooldown = 30 * time.Second
 		}
-		o.breaker = b
+		o.Breaker = run.Breaker(b)
 	})
 }

@@ -9,7 +9,7 @@ import (
 // WithWorkers fixes how many invocations run at a time in this process: it is WithWorkerRange(n, n). No more run than
 // partitions are assigned, since a partition has at most one batch in flight. 0 is the default range.
 func WithWorkers(n int) Option {
-	return optionFunc(func(o *options) { o.workerRange("WithWorkers", n, n, n) })
+	return optionFunc(func(o *options) { workerRange(o, "WithWorkers", n, n, n) })
 }
 
 // WithWorkerRange sets the range within which the scaling policy chooses the number of concurrent invocations in this
@@ -19,14 +19,14 @@ func WithWorkers(n int) Option {
 // A new number takes effect at once and without a rebalance; where it is smaller, invocations that run are finished. How
 // many run at first: see WithScaler.
 func WithWorkerRange(minimum, maximum int) Option {
-	return optionFunc(func(o *options) { o.workerRange("WithWorkerRange", []int{minimum, maximum}, minimum, maximum) })
+	return optionFunc(func(o *options) { workerRange(o, "WithWorkerRange", []int{minimum, maximum}, minimum, maximum) })
 }
 
 // workerRange sets the range for the option of that name, which was given value.
-func (o *options) workerRange(name string, value any, minimum, maximum int) {
+func workerRange(o *options, name string, value any, minimum, maximum int) {
 	err := scaling.Bounds{MinimumWorkers: minimum, MaximumWorkers: maximum}.Validate()
-	o.check(err == nil, name, value, "0 (the default) to 1048576, and no minimum over its maximum")
-	o.minimumWorkers, o.maximumWorkers = minimum, maximum
+	o.Check(err == nil, name, value, "0 (the default) to 1048576, and no minimum over its maximum")
+	o.MinimumWorkers, o.MaximumWorkers = minimum, maximum
 }
 
 // WithScaler sets the policy that chooses the number of workers, and of pollers (Mapping.ProvisionedPollerConfig).
@@ -40,7 +40,7 @@ func (o *options) workerRange(name string, value any, minimum, maximum int) {
 // the range. When it panics, its last decision stays in force (see scaling.Guard). Status, Hooks.Scaled and the log show
 // every decision with its reason.
 func WithScaler(p scaling.Policy) Option {
-	return optionFunc(func(o *options) { o.policy, o.scaler = p, p != nil })
+	return optionFunc(func(o *options) { o.Policy, o.Scaler = p, p != nil })
 }
 
 // WithLagInterval sets how long the known end of a partition may go unconfirmed while the client waits for records
@@ -52,7 +52,7 @@ func WithScaler(p scaling.Policy) Option {
 // the same interval topics are checked for having been deleted and created again.
 func WithLagInterval(d time.Duration) Option {
 	return optionFunc(func(o *options) {
-		o.check(d >= 0, "WithLagInterval", d, "0 (never) or more")
-		o.lagInterval = d
+		o.Check(d >= 0, "WithLagInterval", d, "0 (never) or more")
+		o.LagInterval = d
 	})
 }

@@ -6,15 +6,16 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/internal/run"
 )
 
 func TestWithFetch(t *testing.T) {
 	driver := WithDriver(membroker.NewBroker(t).Driver())
 	got := newOptions([]Option{driver, WithFetch(Fetch{MinBytes: 2, MaxWait: 3 * time.Millisecond, MaxBytes: 2 << 20, MaxPartitionBytes: 5})})
-	if c := got.client; got.err() != nil || c.FetchMinBytes != 2 || c.FetchMaxWait != 3*time.Millisecond || c.FetchMaxBytes != 2<<20 || c.FetchMaxPartitionBytes != 5 {
-		t.Errorf("%+v, %v", c, got.err())
+	if c := got.Client; got.Err() != nil || c.FetchMinBytes != 2 || c.FetchMaxWait != 3*time.Millisecond || c.FetchMaxBytes != 2<<20 || c.FetchMaxPartitionBytes != 5 {
+		t.Errorf("%+v, %v", c, got.Err())
 	}
-	defaults, zero := newOptions([]Option{driver}).client, newOptions([]Option{driver, WithFetch(Fetch{})}).client
+	defaults, zero := newOptions([]Option{driver}).Client, newOptions([]Option{driver, WithFetch(Fetch{})}).Client
 	if zero.FetchMinBytes != defaults.FetchMinBytes || zero.FetchMaxWait != defaults.FetchMaxWait ||
 		zero.FetchMaxBytes != defaults.FetchMaxBytes || zero.FetchMaxPartitionBytes != defaults.FetchMaxPartitionBytes {
 		t.Errorf("the zero Fetch is %+v, the default %+v", zero, defaults)
@@ -35,7 +36,7 @@ func TestWithFetch(t *testing.T) {
 		{Fetch{MaxPartitionBytes: -1}, "MaxPartitionBytes: -1"},
 		{Fetch{MaxPartitionBytes: 1_000_000_001}, "MaxPartitionBytes: 1000000001"},
 	} {
-		if err := newOptions([]Option{driver, WithFetch(c.fetch)}).err(); err == nil || !strings.Contains(err.Error(), "WithFetch") || !strings.Contains(err.Error(), c.names) {
+		if err := newOptions([]Option{driver, WithFetch(c.fetch)}).Err(); err == nil || !strings.Contains(err.Error(), "WithFetch") || !strings.Contains(err.Error(), c.names) {
 			t.Errorf("%+v: %v", c.fetch, err)
 		}
 	}
@@ -44,7 +45,16 @@ func TestWithFetch(t *testing.T) {
 // A nil policy is as none at all: the default policy, beginning with all that the range allows.
 func TestWithScalerNil(t *testing.T) {
 	driver := WithDriver(membroker.NewBroker(t).Driver())
-	if o := newOptions([]Option{driver, WithScaler(nil)}); o.policy != nil || o.scaler || o.err() != nil {
-		t.Errorf("policy %v, scaler %v, %v", o.policy, o.scaler, o.err())
+	if o := newOptions([]Option{driver, WithScaler(nil)}); o.Policy != nil || o.Scaler || o.Err() != nil {
+		t.Errorf("policy %v, scaler %v, %v", o.Policy, o.Scaler, o.Err())
 	}
+}
+
+func newOptions(opts []Option) *options {
+	o := run.NewOptions()
+	for _, opt := range opts {
+		opt.apply(o)
+	}
+	o.Complete()
+	return o
 }

@@ -10,8 +10,8 @@ import "time"
 // the group. 0 interrupts handlers at once and leaves 5 s for the rest.
 func WithStopTimeout(d time.Duration) Option {
 	return optionFunc(func(o *options) {
-		o.check(d >= 0, "WithStopTimeout", d, "0 or more")
-		o.stopTimeout = d
+		o.Check(d >= 0, "WithStopTimeout", d, "0 or more")
+		o.StopTimeout = d
 	})
 }
 
@@ -20,8 +20,8 @@ func WithStopTimeout(d time.Duration) Option {
 // partitions gets the same records again.
 func WithRevokeTimeout(d time.Duration) Option {
 	return optionFunc(func(o *options) {
-		o.check(d >= 0, "WithRevokeTimeout", d, "0 or more")
-		o.revokeTimeout = max(d, 0)
+		o.Check(d >= 0, "WithRevokeTimeout", d, "0 or more")
+		o.RevokeTimeout = max(d, 0)
 	})
 }
 
@@ -29,8 +29,8 @@ func WithRevokeTimeout(d time.Duration) Option {
 // Kafka source): the handler's context ends with the cause ErrInvocationTimeout. Default 0: no bound.
 func WithInvocationTimeout(d time.Duration) Option {
 	return optionFunc(func(o *options) {
-		o.check(d >= 0, "WithInvocationTimeout", d, "0 (no bound) or more")
-		o.invocationTimeout = d
+		o.Check(d >= 0, "WithInvocationTimeout", d, "0 (no bound) or more")
+		o.InvocationTimeout = d
 	})
 }
 
@@ -39,8 +39,8 @@ func WithInvocationTimeout(d time.Duration) Option {
 // log say what is wrong.
 func WithStartTimeout(d time.Duration) Option {
 	return optionFunc(func(o *options) {
-		o.check(d >= 0, "WithStartTimeout", d, "0 (no bound) or more")
-		o.startTimeout = d
+		o.Check(d >= 0, "WithStartTimeout", d, "0 (no bound) or more")
+		o.StartTimeout = d
 	})
 }
 
@@ -50,7 +50,7 @@ func WithStartTimeout(d time.Duration) Option {
 // a revocation or a stop never waits.
 func WithCommitInterval(d time.Duration) Option {
 	return optionFunc(func(o *options) {
-		o.check(d >= 0, "WithCommitInterval", d, "0 or more")
-		o.commitInterval = d
+		o.Check(d >= 0, "WithCommitInterval", d, "0 or more")
+		o.CommitInterval = d
 	})
 }

@@ -14,30 +14,30 @@ type Report struct {
 	Mechanism SASLMechanism
 	// Username is the SASL user name.
 	Username string
-	// Principal is [Credentials.Principal]: who ACLs have to name.
+	// Principal is [Credentials.Principal], which ACLs must name.
 	Principal string
-	// Tokens says whose tokens OAUTHBEARER and AWS_MSK_IAM use, and where they come from. Check asks for none.
+	// Tokens says whose tokens OAUTHBEARER and AWS_MSK_IAM use, and where they come from. Check requests none.
 	Tokens string
 	// Certificates is the client's chain, leaf first; RootCAs are what brokers
 	// are checked against, none for the system's roots.
 	Certificates, RootCAs []CertificateInfo
-	// Warnings are things that work and should be looked at.
+	// Warnings are about things that work but need attention.
 	Warnings []Warning
 	// Version is [Credentials.Version].
 	Version string
 }
 
-// CertificateInfo is the public part of a certificate that people ask for.
+// CertificateInfo describes a certificate.
 type CertificateInfo struct {
-	// Subject and Issuer are printed as Java's X500Principal.getName() does, from the certificate's own bytes. "User:" and
-	// the Subject of a client certificate is its Kafka principal.
+	// Subject and Issuer are as Java's X500Principal.getName() prints them. "User:" followed by the Subject of a client
+	// certificate is its Kafka principal.
 	Subject, Issuer     string
 	DNSNames            []string
 	NotBefore, NotAfter time.Time
 }
 
-// Check does what [Resolve] does and reports it to people: which protocol,
-// which principal, which certificates until when, and what to look at. Errors
+// Check does what [Resolve] does and returns a report for people: the protocol,
+// the principal, the certificates with their expiry, and warnings. Its errors
 // are those of Resolve; the Report's Warnings are set even then.
 func Check(ctx context.Context, secrets Secrets, configs []SourceAccessConfiguration) (*Report, error) {
 	credentials, warnings, err := Resolve(ctx, secrets, configs)
@@ -74,7 +74,7 @@ func infoOf(c *x509.Certificate) CertificateInfo {
 		NotBefore: c.NotBefore, NotAfter: c.NotAfter}
 }
 
-// String is the report as a few lines of text.
+// String returns the report as a few lines of text.
 func (r *Report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "protocol %s", r.Protocol)

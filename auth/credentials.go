@@ -49,8 +49,8 @@ type Credentials struct {
 	Username string
 	// Password is the SASL password.
 	Password Secret
-	// Tokens are those of OAUTHBEARER. With AWS_MSK_IAM they are those with which Amazon MSK takes OAUTHBEARER in its place,
-	// for clients that do not have that mechanism.
+	// Tokens are those of OAUTHBEARER. With AWS_MSK_IAM they are for clients without that mechanism: Amazon MSK accepts them
+	// with OAUTHBEARER.
 	Tokens *Tokens
 	// Extensions are the SASL extensions of OAUTHBEARER (RFC 7628, 3.1).
 	Extensions map[string]string
@@ -194,9 +194,9 @@ func (c *Credentials) TLSConfig() (*tls.Config, error) {
 	return config, nil
 }
 
-// TLSConfigFor is [Credentials.TLSConfig] for connections to one host, whose name it sets. It takes a broker's certificate
-// that has no DNS name in its subjectAltName by its common name, as Java and OpenSSL do and crypto/tls does not: a cluster
-// that Kafka's own clients reach is reached. All else is checked as crypto/tls checks it.
+// TLSConfigFor is [Credentials.TLSConfig] for connections to one host, which it sets as ServerName. If a broker's certificate
+// has no DNS name in its subjectAltName, its common name counts, as with Java and OpenSSL but not crypto/tls: what Kafka's own
+// clients reach can be reached. Everything else is checked as crypto/tls does.
 func (c *Credentials) TLSConfigFor(host string) (*tls.Config, error) {
 	config, err := c.TLSConfig()
 	if err != nil || config == nil {

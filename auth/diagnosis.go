@@ -28,7 +28,7 @@ const (
 		"You can provide access by configuring PrivateLink or a NAT Gateway."
 )
 
-// Cause is what is beneath a text, in this package's words. The values are
+// Cause is the reason behind a text, in this package's words. The values are
 // stable and fit for a metric's label.
 type Cause string
 
@@ -46,15 +46,15 @@ const (
 	CauseMechanism   Cause = "sasl-mechanism"   // not enabled on the listener
 	CauseSASLState   Cause = "sasl-state"       // SASL where the listener has none
 	CauseSASLMissing Cause = "sasl-missing"     // no SASL where the listener wants it
-	CauseToken       Cause = "token"            // the broker does not take the token
-	CauseIAM         Cause = "iam"              // the broker does not take AWS's signature
+	CauseToken       Cause = "token"            // the broker refuses the token
+	CauseIAM         Cause = "iam"              // the broker refuses AWS's signature
 	// The identity provider gives no token.
 	CauseTokenClient   Cause = "token-client"   // client id or secret
 	CauseTokenScope    Cause = "token-scope"    // scope or audience
 	CauseTokenGrant    Cause = "token-grant"    // the grant, or the assertion of one
 	CauseTokenClock    Cause = "token-clock"    // a clock is wrong
 	CauseTokenCA       Cause = "token-ca"       // its certificate is not trusted
-	CauseTokenEndpoint Cause = "token-endpoint" // it does not answer, or is no token endpoint
+	CauseTokenEndpoint Cause = "token-endpoint" // it does not answer, or is not a token endpoint
 
 	// The broker does not accept this client's certificate.
 	CauseClientCertificateMissing  Cause = "client-certificate-missing"
@@ -64,7 +64,7 @@ const (
 	// This client does not accept the broker's certificate.
 	CauseServerCA      Cause = "server-ca"      // signed by a CA that is not trusted
 	CauseServerName    Cause = "server-name"    // lacks the name that was dialled
-	CauseServerExpired Cause = "server-expired" // out of its dates
+	CauseServerExpired Cause = "server-expired" // expired, or not valid yet
 	CauseServerInvalid Cause = "server-invalid" // unusable for another reason
 	// CauseServerUnverified is one of the four, and the client does not say
 	// which (librdkafka): ProbeTLS does.
@@ -94,12 +94,12 @@ const (
 // Diagnosis is what an error of a client, a broker or a secret store means. It
 // holds no secret value.
 type Diagnosis struct {
-	// Text is Lambda's text to the letter, without "PROBLEM: ". "" when the
-	// error is none that this package knows.
+	// Text is Lambda's text to the letter, without "PROBLEM: ". It is "" for
+	// an error that this package does not know.
 	Text string
 	// Code is Lambda's code, "" for connection errors and unknown ones.
 	Code Code
-	// Cause is what is beneath.
+	// Cause is the reason.
 	Cause Cause
 	// Detail says what was seen: which ACL, which name, which CA.
 	Detail string
@@ -115,7 +115,7 @@ type Diagnosis struct {
 // Known reports whether the error was understood.
 func (d Diagnosis) Known() bool { return d.Cause != CauseUnknown }
 
-// Error makes a Diagnosis an error: Lambda's text, what was seen, what to do.
+// Error returns Lambda's text, what was seen, and what to do.
 func (d Diagnosis) Error() string {
 	text := d.Text
 	if text == "" {
@@ -136,8 +136,8 @@ func (d Diagnosis) Error() string {
 // Unwrap returns Err.
 func (d Diagnosis) Unwrap() error { return d.Err }
 
-// Vague reports whether a handshake of its own, by [ProbeTLS], may tell more
-// than the client did. It means something for connections with TLS alone.
+// Vague reports whether [ProbeTLS] may find out more than the client did. It
+// applies only to connections with TLS.
 func (d Diagnosis) Vague() bool {
 	switch d.Cause {
 	case CauseServerUnverified, CauseDisconnected, CauseTimeout, CauseAllBrokersDown:

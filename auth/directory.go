@@ -12,33 +12,33 @@ import (
 	"strings"
 )
 
-// Directory is a Secrets that reads the secrets of Kubernetes as they are mounted, one file a key, with no JSON to make:
+// Directory is a Secrets that reads mounted Kubernetes secrets as they are, one file per key, without any JSON:
 //
 //	user.crt, user.key (Strimzi's KafkaUser), or tls.crt, tls.key     a client certificate
 //	username, password                                                 a login
 //	ca.crt alone                                                       a CA
 //
-// The URI is "dir:" (or nothing) and the directory's path below the Directory's own; it may also name one file: of PEM
-// certificates, such as dir:kafka-user/ca.crt, or of a secret's JSON. user.password, key.password or tls.password is the
-// password of the key where that is encrypted. Each call reads anew, so a mounted secret that changes is a secret that is
-// rotated: the files are all of one version, also while Kubernetes puts another in place. Safe for concurrent use.
+// The URI is "dir:" (or nothing) and a directory's path below the Directory's own. It may also name one file with PEM
+// certificates, such as dir:kafka-user/ca.crt, or with a secret's JSON. If the key is encrypted, its password is in
+// user.password, tls.password or key.password. Every call reads the files again, so a secret that changes is rotated; all files
+// are of one version, even while Kubernetes replaces them. It is safe for concurrent use.
 type Directory struct {
 	directory string
 	versioner versioner
 }
 
-// NewDirectory reads what is under a directory, out of which no path leads, also not through a symbolic link.
+// NewDirectory returns a Directory that reads below directory. No path leads out of it, not even through a symbolic link.
 func NewDirectory(directory string) *Directory {
 	return &Directory{directory: directory, versioner: newVersioner()}
 }
 
-// swapTries is how often a secret that is being replaced is read: the new one is in place when the old one is gone.
+// swapTries is how often a secret that is being replaced is read again: the old one goes after the new one is in place.
 const swapTries = 20
 
 // errSwapped: another version was put in place meanwhile.
 var errSwapped = errors.New("changes all the time")
 
-// Secret reads a mounted secret, or a file of one.
+// Secret reads a mounted secret, or one file of it.
 func (d *Directory) Secret(ctx context.Context, uri string) ([]byte, string, error) {
 	name := path.Clean(strings.TrimPrefix(uri, "dir:"))
 	for try := 1; ; try++ {

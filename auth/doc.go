@@ -2,11 +2,11 @@
 // into credentials that a Kafka client can use, and turns what clients and
 // brokers say when they refuse them into the words that AWS Lambda uses.
 //
-// The way in is [Resolve]: it reads each secret through a [Secrets] store,
+// Start with [Resolve]: it reads each secret through a [Secrets] store,
 // parses it, decrypts the private key, checks that certificate, chain and key
-// belong together and are in date, and returns [Credentials]. [Check] does the
-// same for people: it answers a [Report] that can be printed. [Classify] maps
-// an error of either Kafka client to a [Diagnosis].
+// belong together and are valid now, and returns [Credentials]. [Check] does
+// the same for people: it returns a [Report] that can be printed. [Classify]
+// maps an error of either Kafka client to a [Diagnosis].
 //
 // # Secrets never print
 //
@@ -23,7 +23,7 @@
 //	CLIENT_CERTIFICATE_TLS_AUTH  mutual TLS                    certificate, privateKey, privateKeyPassword
 //	SERVER_ROOT_CA_CERTIFICATE   private CA of the brokers     certificate
 //	OAUTHBEARER_AUTH             OAUTHBEARER over TLS          oauthTokenEndpointUrl, oauthClientId, …
-//	OAUTHBEARER_SCOPE, _AUDIENCE what to ask tokens for        -
+//	OAUTHBEARER_SCOPE, _AUDIENCE scope and audience to request -
 //	OAUTHBEARER_LOGICAL_CLUSTER, _IDENTITY_POOL  extensions    -
 //	IAM_AUTH                     AWS_MSK_IAM over TLS          - (see WithIAM)
 //	IAM_OAUTHBEARER_AUTH         OAUTHBEARER, AWS STS's tokens - (see WithIAM)

@@ -101,8 +101,8 @@ func (p *secretParser) outOfDate(field, problem string, waiting bool, hint strin
 	return err
 }
 
-// Expires is when the credentials stop working by their certificates' dates: the end of the client's certificate, or of the
-// last CA that brokers are checked against, whichever is first. It is zero without certificates.
+// Expires returns when the credentials stop working because a certificate expires: the client's, or the last of the CAs that
+// brokers are checked against, whichever is first. It is zero without certificates.
 func (c *Credentials) Expires() time.Time {
 	if c == nil {
 		return time.Time{}
@@ -125,8 +125,8 @@ func (c *Credentials) Expires() time.Time {
 	return first
 }
 
-// ExpiryWarnings are the certificates that have expired or expire within 30 days of now, in words, each with what to do.
-// [Resolve] warns of the same; a process that runs for months asks again.
+// ExpiryWarnings returns a warning for each certificate that has expired or expires within 30 days of now. [Resolve] warns
+// about the same; a process that runs for months calls this again.
 func (c *Credentials) ExpiryWarnings(now time.Time) []string {
 	if c == nil {
 		return nil

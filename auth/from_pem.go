@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// FromPEM makes the JSON of a secret of CLIENT_CERTIFICATE_TLS_AUTH: of a certificate, with its chain behind it, and its
-// private key, as PEM. keyPassword is that of the key, "" where it has none. It checks what [Resolve] checks, so that what
-// it makes can be used; the error is Resolve's.
+// FromPEM returns the JSON of a secret of CLIENT_CERTIFICATE_TLS_AUTH, made of a certificate, followed by its chain, and its
+// private key, both as PEM. keyPassword is the key's password, "" if it has none. It checks what [Resolve] checks, and returns
+// the same errors.
 func FromPEM(certificate, privateKey []byte, keyPassword string) ([]byte, error) {
 	fields := map[string]string{"certificate": string(certificate), "privateKey": string(privateKey)}
 	if keyPassword != "" {
@@ -18,13 +18,13 @@ func FromPEM(certificate, privateKey []byte, keyPassword string) ([]byte, error)
 	return checkedSecret(ClientCertificateTLSAuth, fields)
 }
 
-// RootCAFromPEM makes the JSON of a secret of SERVER_ROOT_CA_CERTIFICATE, of one CA or several, one PEM block after the
+// RootCAFromPEM returns the JSON of a secret of SERVER_ROOT_CA_CERTIFICATE, made of one or more CAs, one PEM block after the
 // other. It checks what [Resolve] checks.
 func RootCAFromPEM(certificates []byte) ([]byte, error) {
 	return checkedSecret(ServerRootCACertificate, map[string]string{"certificate": string(certificates)})
 }
 
-// checkedSecret makes the JSON of a secret and reads it as Resolve does.
+// checkedSecret makes the JSON of a secret, and reads it as Resolve does.
 func checkedSecret(t SourceAccessType, fields map[string]string) ([]byte, error) {
 	value, err := json.Marshal(fields)
 	if err != nil {

@@ -7,20 +7,20 @@ import (
 	"strings"
 )
 
-// IAM signs with AWS credentials, for IAM_AUTH and IAM_OAUTHBEARER_AUTH. Package auth/iam has one over the AWS SDK's credential
-// chain; give it to a mapping with [WithIAM]. It must be safe for concurrent use.
+// IAM signs with AWS credentials, for IAM_AUTH and IAM_OAUTHBEARER_AUTH. Package auth/iam has an implementation that uses the AWS
+// SDK's credential chain; pass it to a mapping with [WithIAM]. It must be safe for concurrent use.
 type IAM interface {
 	// Challenge returns what AWS_MSK_IAM sends to a broker, signed for its host (without a port): a JSON object.
 	Challenge(ctx context.Context, host string) ([]byte, error)
-	// MSKToken returns a token with which Amazon MSK takes OAUTHBEARER for IAM.
+	// MSKToken returns a signed token that Amazon MSK accepts with OAUTHBEARER in place of AWS_MSK_IAM.
 	MSKToken(ctx context.Context) (*Token, error)
 	// WebIdentityToken returns a token of sts:GetWebIdentityToken for an audience.
 	WebIdentityToken(ctx context.Context, audience string) (*Token, error)
-	// Identity says whose signatures they are, in words that may be printed, such as the region; equal signers say the same.
+	// Identity describes the signer, such as its region. It is printed, and the same for equal signers.
 	Identity() string
 }
 
-// WithIAM adds to secrets, which may be nil, what signs for IAM_AUTH and IAM_OAUTHBEARER_AUTH.
+// WithIAM returns secrets with a signer for IAM_AUTH and IAM_OAUTHBEARER_AUTH. secrets may be nil.
 func WithIAM(secrets Secrets, iam IAM) Secrets { return &iamSecrets{secrets, iam} }
 
 type iamSecrets struct {

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/ed25519"
@@ -20,6 +21,7 @@ import (
 	"testing"
 
 	"github.com/youmark/pkcs8"
+	"golang.org/x/crypto/ssh"
 )
 
 // tool runs a program, skipping the test where there is none.
@@ -53,8 +55,14 @@ func TestOpenSSHKeys(t *testing.T) {
 			t.Errorf("%s: %v", kind, err)
 			continue
 		}
-		public := strings.Fields(string(must(os.ReadFile(file + ".pub"))))[1]
-		if encoded, keyErr := encodeKey(key); keyErr != nil || !strings.Contains(encoded.Reveal(), "BEGIN PRIVATE KEY") || len(public) < 60 {
+		want, _, _, _, err := ssh.ParseAuthorizedKey(must(os.ReadFile(file + ".pub")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := must(ssh.NewPublicKey(key.Public())); !bytes.Equal(got.Marshal(), want.Marshal()) {
+			t.Errorf("%s: another key was read", kind)
+		}
+		if encoded, keyErr := encodeKey(key); keyErr != nil || !strings.Contains(encoded.Reveal(), "BEGIN PRIVATE KEY") {
 			t.Errorf("%s is not written as PKCS#8: %v", kind, keyErr)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 )
 
-// OAuth says how tokens are got from an identity provider: what a secret of OAUTHBEARER_AUTH holds, with the literals of
+// OAuth says how to get tokens from an identity provider. It holds the secret of OAUTHBEARER_AUTH and the values of
 // OAUTHBEARER_SCOPE and OAUTHBEARER_AUDIENCE. It has one of two grants: client credentials (ClientSecret), or JWT bearer
 // (ClientEmail and PrivateKey; RFC 7523).
 type OAuth struct {
@@ -30,13 +30,13 @@ type OAuth struct {
 	// PrivateKey is oauthPrivateKey, which signs the assertion, as unencrypted PKCS#8 PEM: RSA (RS256), ECDSA on P-256, P-384
 	// or P-521 (ES256, ES384, ES512) or Ed25519 (EdDSA).
 	PrivateKey Secret
-	// AssertionLifetime is oauthTokenExpirationSeconds, how long an assertion is valid: 5 minutes where it is zero. Providers
-	// that make the token's life of it take it from there.
+	// AssertionLifetime is oauthTokenExpirationSeconds: how long an assertion is valid. Zero means 5 minutes. Some providers
+	// give the token the same lifetime.
 	AssertionLifetime time.Duration
 	// IdPRootCAs is oauthIdpCaCertificate: the CAs that the token endpoint is checked against, as PEM. They replace the
 	// system's. Empty means the system's.
 	IdPRootCAs []byte
-	// Scope is asked for, and Audience, where they are not empty.
+	// Scope and Audience are requested if they are not empty.
 	Scope, Audience string
 }
 
@@ -83,7 +83,7 @@ func endpointProblem(text string) (problem, hint string) {
 	return "", ""
 }
 
-// Tokens makes the source of tokens. It asks nobody yet.
+// Tokens returns a source of tokens. It makes no request yet.
 func (o *OAuth) Tokens() (*Tokens, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -112,7 +112,7 @@ func (o *OAuth) Tokens() (*Tokens, error) {
 	}), nil
 }
 
-// request makes what is asked of the endpoint: anew each time, for an assertion is good for a few minutes.
+// request returns what builds a request. Each one is new, because an assertion is valid for only a few minutes.
 func (o *OAuth) request() (func() (*clientcredentials.Config, error), error) {
 	base := clientcredentials.Config{ClientID: o.ClientID, ClientSecret: o.ClientSecret.Reveal(), TokenURL: o.TokenEndpointURL,
 		Scopes: strings.Fields(o.Scope), EndpointParams: url.Values{}}
@@ -140,7 +140,7 @@ func (o *OAuth) request() (func() (*clientcredentials.Config, error), error) {
 	}, nil
 }
 
-// client is the HTTP client for the endpoint. It keeps no connection: minutes pass between two requests.
+// client returns the HTTP client for the endpoint. It keeps no connection, because minutes pass between two requests.
 func (o *OAuth) client() (*http.Client, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if len(o.IdPRootCAs) > 0 {
@@ -155,7 +155,7 @@ func (o *OAuth) client() (*http.Client, error) {
 	}
 	return &http.Client{
 		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: config, DisableKeepAlives: true, ForceAttemptHTTP2: true},
-		// A redirection would take the client secret elsewhere.
+		// A redirect would send the client secret elsewhere.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}, nil
 }

@@ -8,26 +8,26 @@ import (
 	"time"
 )
 
-// TokenError is why there is no token: what the token endpoint answered, or why it could not be asked. It holds no secret,
+// TokenError says why there is no token: what the token endpoint answered, or why it could not be reached. It holds no secret,
 // token or assertion.
 type TokenError struct {
-	// Endpoint names who was asked: the token endpoint's URL without its query, or a service of AWS.
+	// Endpoint is the token endpoint's URL without its query, or the name of an AWS service.
 	Endpoint string
-	// Status is the HTTP status of the answer, 0 without one.
+	// Status is the HTTP status of the answer, 0 if there was none.
 	Status int
-	// Code is OAuth's error code, such as invalid_client (RFC 6749, 5.2), or AWS's, "" without one.
+	// Code is OAuth's error code, such as invalid_client (RFC 6749, 5.2), or AWS's. It may be empty.
 	Code string
-	// Description is what was said beside it.
+	// Description is the text that came with the Code.
 	Description string
-	// Skew is how far the endpoint's clock is ahead of this machine's, 0 where it is not known.
+	// Skew is how far the endpoint's clock is ahead of this machine's, 0 if not known.
 	Skew time.Duration
-	// Clock is true where a clock is what is wrong.
+	// Clock is true if a wrong clock is the reason.
 	Clock bool
-	// Err is why it could not be asked: DNS, TLS, a timeout.
+	// Err is why the endpoint could not be reached: DNS, TLS, a timeout.
 	Err error
 }
 
-// Error says who was asked and what came of it.
+// Error names the endpoint and the reason.
 func (e *TokenError) Error() string {
 	var b strings.Builder
 	b.WriteString("no token from " + e.Endpoint)
@@ -49,7 +49,7 @@ func (e *TokenError) Error() string {
 // Unwrap returns Err.
 func (e *TokenError) Unwrap() error { return e.Err }
 
-// Refused reports whether the endpoint refused, rather than not being there.
+// Refused reports whether the endpoint refused, rather than being unavailable.
 func (e *TokenError) Refused() bool { return e.Err == nil && (e.Status == 0 || e.Status < 500) }
 
 // worthSkew is a difference of clocks that matters to signed requests: IAM takes 5 minutes, identity providers often one.

@@ -26,10 +26,10 @@ var x500Keywords = map[string]string{
 func subjectName(c *x509.Certificate) string { return distinguishedName(c.RawSubject) }
 func issuerName(c *x509.Certificate) string  { return distinguishedName(c.RawIssuer) }
 
-// Principal is who the brokers take a client with these credentials for, in the words of an ACL: "User:" and the user
-// name, or the subject of the client's certificate as Java's X500Principal.getName() prints it, unless the brokers'
-// ssl.principal.mapping.rules make something else of it. It is "User:ANONYMOUS" without either, and "" where only the
-// brokers know: of a token they take a claim of their choice, "sub" unless they are told otherwise.
+// Principal returns the principal that ACLs must name for these credentials: "User:" followed by the user name, or by the
+// subject of the client's certificate as Java's X500Principal.getName() prints it. Brokers with ssl.principal.mapping.rules may
+// make something else of the subject. It is "User:ANONYMOUS" without either. It is "" for tokens: brokers take one of their
+// claims, "sub" unless they are configured otherwise.
 func (c *Credentials) Principal() string {
 	switch {
 	case c == nil:
@@ -46,9 +46,9 @@ func (c *Credentials) Principal() string {
 	return "User:ANONYMOUS"
 }
 
-// distinguishedName prints a DER-encoded name as Java's X500Principal.getName() does (RFC 2253), which is what Kafka
-// makes a principal of: last part first, in the certificate's own order, with Java's own additions to RFC 2253's
-// escapes. pkix.Name would sort the parts by kind. DER that is no name is printed in hexadecimal.
+// distinguishedName prints a DER-encoded name as Java's X500Principal.getName() does (RFC 2253), from which Kafka makes a
+// principal: last part first, otherwise in the certificate's own order, with Java's additions to RFC 2253's escapes.
+// pkix.Name would sort the parts by kind. DER that is not a name is printed in hexadecimal.
 func distinguishedName(der []byte) string {
 	var parts []asn1.RawValue
 	if rest, err := asn1.Unmarshal(der, &parts); err != nil || len(rest) > 0 {

@@ -21,9 +21,9 @@ const probeLinger = time.Second
 const probeHandshake = 2 * time.Second
 
 // ProbeTLS makes one TLS connection to address ("host:port") with the
-// credentials' certificates and reports why it fails, in errors that
-// [Classify] tells apart. librdkafka says the same of a broker with an unknown
-// CA, a wrong name and an expired certificate: this says which.
+// credentials' certificates and returns why it fails, in errors that
+// [Classify] tells apart. librdkafka reports a broker with an unknown CA, a
+// wrong name and an expired certificate in the same way; ProbeTLS says which.
 //
 // dial opens the connection, nil for a plain [net.Dialer]. No password goes out.
 // Where the other side hangs up on the handshake or is silent, a second

@@ -12,11 +12,11 @@ import (
 // Resolve reads the secrets that configs name, parses them, decrypts the
 // private key and checks everything that can be checked without a connection.
 //
-// Without any entry that authenticates the result is PLAINTEXT, with
-// SERVER_ROOT_CA_CERTIFICATE alone it is TLS. SASL always is SASL_SSL.
-// Warnings are sorted as configs are. The error joins one [*SecretError] for
+// Without an entry that authenticates, the result is PLAINTEXT; with only
+// SERVER_ROOT_CA_CERTIFICATE it is TLS. SASL is always SASL_SSL.
+// Warnings are in the order of configs. The error joins one [*SecretError] for
 // every secret that is wrong, or is [ErrSourceAccess] with the [*Problem]s.
-// Limits that are AWS's alone ([Problem.AWSLimit]) do not matter here.
+// Limits of AWS only ([Problem.AWSLimit]) do not apply here.
 func Resolve(ctx context.Context, secrets Secrets, configs []SourceAccessConfiguration) (*Credentials, []Warning, error) {
 	if err := refuse(configs); err != nil {
 		return nil, nil, err

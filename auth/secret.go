@@ -31,7 +31,7 @@ func NewSecret(value string) Secret {
 	return Secret{value: func() string { return value }}
 }
 
-// Reveal returns the value itself. Whoever calls it answers for where it goes.
+// Reveal returns the value itself. The caller is responsible for where it goes.
 func (s Secret) Reveal() string {
 	if s.value == nil {
 		return ""

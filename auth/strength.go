@@ -78,9 +78,9 @@ func isSHA1(a x509.SignatureAlgorithm) bool {
 	return a == x509.SHA1WithRSA || a == x509.DSAWithSHA1 || a == x509.ECDSAWithSHA1 || a == x509.UnknownSignatureAlgorithm
 }
 
-// CheckOpenSSL says why a client over OpenSSL, such as librdkafka, cannot use certificates that Go can, at OpenSSL's default
-// security level: it takes no CA for a root that is not signed by itself, no certificate that is signed with SHA-1, and no RSA
-// key under 1 024 bits. It returns nil where it can use them. The error is [ErrCertificate].
+// CheckOpenSSL returns why a client that uses OpenSSL, such as librdkafka, cannot use certificates that Go can use. At its default
+// security level OpenSSL accepts only self-signed CAs as roots, no certificate that is signed with SHA-1, and no RSA key under
+// 1,024 bits. It returns nil if the client can use them. The error is [ErrCertificate].
 func (c *Credentials) CheckOpenSSL() error {
 	if c == nil {
 		return nil

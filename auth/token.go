@@ -16,21 +16,21 @@ import (
 type Token struct {
 	// Value is the token itself.
 	Value Secret
-	// Expires is when it ends, zero where neither the token nor who gave it says so.
+	// Expires is when the token expires. It is zero if neither the token nor its issuer says so.
 	Expires time.Time
-	// Claims are what a JWT says, for people: nobody has checked its signature here. They are zero for other tokens.
+	// Claims are a JWT's claims, for messages only: its signature has not been checked. They are zero for other tokens.
 	Claims Claims
 }
 
-// Claims are the registered claims of a JWT that say who it is for (RFC 7519).
+// Claims are the registered claims of a JWT (RFC 7519) that say who issued it, to whom and for how long.
 type Claims struct {
 	Issuer, Subject   string
 	Audience          []string
 	IssuedAt, Expires time.Time
 }
 
-// TokenSource gives bearer tokens, to a Kafka client or any other. Token answers one that is valid for a while, and waits for
-// the network where there is none, until ctx ends. It must be safe for concurrent use.
+// TokenSource supplies bearer tokens to a Kafka client or any other. Token returns a valid token; if it has none, it waits for
+// the network until ctx ends. It must be safe for concurrent use.
 type TokenSource interface {
 	Token(ctx context.Context) (*Token, error)
 }
@@ -38,53 +38,54 @@ type TokenSource interface {
 const (
 	// fetchTimeout bounds one request for a token.
 	fetchTimeout = 15 * time.Second
-	// Between two failures in a row it waits that long at the least and at the most.
+	// The pause after a failure: the shortest and the longest.
 	leastTokenRetry, mostTokenRetry = time.Second, 30 * time.Second
 	// usualLifetime is that of a token which does not say when it ends.
 	usualLifetime = 5 * time.Minute
-	// lastMoment is how long before its end a token is no longer handed out.
+	// lastMoment is how long before its expiry a token is no longer returned.
 	lastMoment = time.Second
 )
 
-// Tokens is a TokenSource that keeps a token until four fifths of its life are over. When another cannot be had then, it
-// hands out the old one to its end, and asks again after one to thirty seconds. Of callers at the same time one asks and
-// the others wait. It has no goroutine of its own; see [KeepTokens]. It prints without the token. Safe for concurrent use.
+// Tokens is a TokenSource that caches a token until about four fifths of its lifetime have passed. If no new one can be
+// fetched then, it returns the old one until that expires, and retries after 1 to 30 seconds. One of several concurrent callers
+// makes the request; the others wait. It starts no goroutine; see [KeepTokens]. It prints without the token. It is safe for
+// concurrent use.
 type Tokens struct {
 	name     string
 	identity Secret
 	fetch    func(context.Context) (*Token, error)
 
-	turn    chan struct{} // holds one word: whoever has it may touch what follows
+	turn    chan struct{} // a lock that can be waited for with a context; it guards what follows
 	last    *Token
 	refresh time.Time // when to fetch the next
 	failed  error
 	fails   int
 
-	public atomic.Pointer[tokenState] // of what was said above, for whoever does not have the turn
+	public atomic.Pointer[tokenState] // a copy of the above for readers without the lock
 }
 
-// tokenState says how a source stands.
+// tokenState is a snapshot of a source.
 type tokenState struct {
 	expires time.Time // of the last token, zero without one
 	failed  error
 	asking  bool
 }
 
-// NewTokens returns a source over fetch, which asks for a new token each time. name says whose they are, and is printed;
-// sources with the same identity are equal, and it is not printed.
+// NewTokens returns a source that gets new tokens from fetch. name describes them, and is printed. Sources with the same
+// identity are equal; it is not printed.
 func NewTokens(name string, identity Secret, fetch func(context.Context) (*Token, error)) *Tokens {
 	t := &Tokens{name: name, identity: identity, fetch: fetch, turn: make(chan struct{}, 1)}
 	t.turn <- struct{}{}
 	return t
 }
 
-// Token returns a token that is valid now. The error is why there is none: a [*TokenError], or ctx's.
+// Token returns a token that is valid now. The error is a [*TokenError] that says why there is none, or ctx's.
 func (t *Tokens) Token(ctx context.Context) (*Token, error) {
 	token, _, err := t.take(ctx)
 	return token, err
 }
 
-// take is Token, with the time at which to ask again.
+// take is Token, and also returns when to ask again.
 func (t *Tokens) take(ctx context.Context) (*Token, time.Time, error) {
 	select {
 	case <-t.turn:
@@ -114,7 +115,7 @@ func (t *Tokens) take(ctx context.Context) (*Token, time.Time, error) {
 		return t.last, t.refresh, nil
 	}
 	if ctx.Err() != nil {
-		return nil, now, err // of one caller's patience: the next may try at once
+		return nil, now, err // this caller gave up; the next may try at once
 	}
 	now = time.Now()
 	t.fails++
@@ -126,7 +127,7 @@ func (t *Tokens) take(ctx context.Context) (*Token, time.Time, error) {
 	return nil, t.refresh, err
 }
 
-// publish says how it stands to those who do not have the turn.
+// publish updates the snapshot. The caller holds the lock.
 func (t *Tokens) publish(asking bool) {
 	state := &tokenState{failed: t.failed, asking: asking}
 	if t.last != nil {
@@ -135,13 +136,13 @@ func (t *Tokens) publish(asking bool) {
 	t.public.Store(state)
 }
 
-// nearEnd is how long before a token's end brokers may take it for ended: a session that ends with it is too short then to
+// nearEnd is how long before its expiry brokers may already refuse a token: the session that it allows is then too short to
 // authenticate again in.
 const nearEnd = 3 * time.Second
 
-// Behind returns why there is no token that could take the place of one which has ended, or is about to: what the last request
-// for one came to, or that it is not answered yet. It is nil while there is a good token, and before the first request. It does
-// not wait. What a broker says of a token that has ended is not the reason then.
+// Behind returns why a token that has expired, or is about to, has no successor: the error of the last request, or that there is
+// no answer yet. It is nil while the token is good, and before the first request. It does not wait. When a broker refuses an
+// expired token, this is the real reason.
 func (t *Tokens) Behind() error {
 	state := t.public.Load()
 	switch {
@@ -157,7 +158,7 @@ func (t *Tokens) Behind() error {
 
 var errNoAnswerYet = errors.New("it has not answered yet, and the token before has come to its end")
 
-// keep puts a token in force.
+// keep stores a new token.
 func (t *Tokens) keep(token *Token) {
 	now := time.Now()
 	kept := *token
@@ -171,7 +172,7 @@ func (t *Tokens) keep(token *Token) {
 	t.refresh = now.Add(time.Duration(float64(life) * part))
 }
 
-// Await is Token, but where the endpoint is not there it waits for it, until ctx ends. A refusal it returns at once.
+// Await is Token, but waits while the endpoint is unavailable, until ctx ends. It returns a refusal at once.
 func (t *Tokens) Await(ctx context.Context) (*Token, error) {
 	for {
 		token, again, err := t.take(ctx)
@@ -185,7 +186,7 @@ func (t *Tokens) Await(ctx context.Context) (*Token, error) {
 	}
 }
 
-// pause waits until a time, a moment at the least; false when ctx ended first.
+// pause waits until a time, and at least a moment. It returns false if ctx ends first.
 func pause(ctx context.Context, until time.Time) bool {
 	timer := time.NewTimer(max(time.Until(until), 10*time.Millisecond))
 	defer timer.Stop()
@@ -197,8 +198,8 @@ func pause(ctx context.Context, until time.Time) bool {
 	}
 }
 
-// KeepTokens has a token ready all the time until ctx ends, and tells each of what came of the requests: a token that is
-// new, or why there is none. source says whose; a word in changed has it asked again. source may answer nil for none.
+// KeepTokens keeps a valid token at hand until ctx ends. It calls each with every new token, and with the error of every request
+// that fails. source returns the Tokens to use, or nil for none; it is called again after a receive from changed.
 func KeepTokens(ctx context.Context, source func() *Tokens, changed <-chan struct{}, each func(*Token, error)) {
 	var told *Token
 	for ctx.Err() == nil {
@@ -222,7 +223,7 @@ func KeepTokens(ctx context.Context, source func() *Tokens, changed <-chan struc
 	}
 }
 
-// Equal reports whether both give the tokens of the same identity.
+// Equal reports whether both supply tokens of the same identity.
 func (t *Tokens) Equal(other *Tokens) bool {
 	if t == nil || other == nil {
 		return t == other
@@ -230,7 +231,7 @@ func (t *Tokens) Equal(other *Tokens) bool {
 	return t.identity.Equal(other.identity)
 }
 
-// String says whose tokens they are.
+// String describes the tokens.
 func (t *Tokens) String() string {
 	if t == nil {
 		return ""
@@ -241,7 +242,7 @@ func (t *Tokens) String() string {
 // GoString is String.
 func (t *Tokens) GoString() string { return "auth.Tokens(" + t.String() + ")" }
 
-// ClaimsOf reads the claims of a JWT, whose signature it does not check; the zero Claims for anything else.
+// ClaimsOf returns the claims of a JWT without checking its signature. It returns the zero Claims for anything else.
 func ClaimsOf(token string) Claims {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
@@ -279,7 +280,7 @@ func numericDate(seconds float64) time.Time {
 	return time.UnixMilli(int64(seconds * 1000))
 }
 
-// String says who a token is for.
+// String lists the claims that are set.
 func (c Claims) String() string {
 	var parts []string
 	add := func(name, value string) {

@@ -78,11 +78,12 @@ func entryPath(index int, field string) string {
 // ValidateSourceAccess returns everything that is wrong with configs, in their
 // order, nil when nothing is. It reads no secret.
 //
-// Refused: an unknown Type; more than one way to authenticate; more than one
-// SERVER_ROOT_CA_CERTIFICATE; OAUTHBEARER_* options twice, or without the type
-// that they belong to, and IAM_OAUTHBEARER_AUTH without its audience; a URI that is missing, not of AWS's form, or given where there is
-// none. More than 23 entries and a URI over 200 characters are AWS's limits
-// alone.
+// It refuses an unknown Type; more than one way to authenticate; more than one
+// SERVER_ROOT_CA_CERTIFICATE; an OAUTHBEARER_* option that is given twice or
+// without the type that it belongs to; IAM_OAUTHBEARER_AUTH without its
+// audience; a URI that is missing, not of AWS's form, or given where there is
+// none. More than 23 entries and a URI over 200 characters are limits of AWS
+// only.
 func ValidateSourceAccess(configs []SourceAccessConfiguration) []*Problem {
 	var problems []*Problem
 	if len(configs) > maxConfigurations {

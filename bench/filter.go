@@ -77,6 +77,9 @@ func (b *broker) orders(ctx context.Context, topic string, partitions, size int,
 	return first.Err()
 }
 
+// stuckAfter is how long readAll waits for a commit.
+const stuckAfter = time.Minute
+
 // readAll reads a topic from its beginning until the group has committed all of it; the time begins when it is ready.
 func readAll(ctx context.Context, m esm.Mapping, d driver.Driver, records int64, options []esm.Option, observed ...observer) (took, used time.Duration, delivered int64, err error) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -95,17 +98,36 @@ func readAll(ctx context.Context, m esm.Mapping, d driver.Driver, records int64,
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- runner.Run(ctx) }()
+	early := func(err error) error {
+		return fmt.Errorf("the mapping ended when %d of %d offsets were committed: %w", runner.Metrics().CommittedEventCount, records, errors.Join(err, context.Cause(ctx)))
+	}
 	select {
 	case <-runner.Ready():
 	case err := <-ended:
-		return 0, 0, 0, errors.Join(err, errNothing)
+		return 0, 0, 0, early(err)
 	}
 	begin := now()
-	for tick := time.NewTicker(5 * time.Millisecond); runner.Metrics().CommittedEventCount < records; {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	stuck := time.NewTimer(stuckAfter)
+	defer stuck.Stop()
+	for committed := int64(0); ; {
+		n := runner.Metrics().CommittedEventCount
+		if n >= records {
+			break
+		}
+		if n > committed {
+			committed = n
+			stuck.Reset(stuckAfter)
+		}
 		select {
 		case <-tick.C:
+		case <-stuck.C:
+			status := runner.Status()
+			cancel()
+			return 0, 0, 0, errors.Join(fmt.Errorf("%d of %d offsets are committed, and no more for %v:\n%s", n, records, stuckAfter, status), <-ended)
 		case err := <-ended:
-			return 0, 0, 0, errors.Join(err, errNothing)
+			return 0, 0, 0, early(err)
 		}
 	}
 	end := now()

@@ -3,6 +3,7 @@ package esmotel_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -32,6 +33,10 @@ func collected(t *testing.T, r *metric.ManualReader) map[string]float64 {
 			case metricdata.Sum[int64]:
 				for _, p := range d.DataPoints {
 					got[m.Name] += float64(p.Value)
+				}
+			case metricdata.Sum[float64]:
+				for _, p := range d.DataPoints {
+					got[m.Name] += p.Value
 				}
 			case metricdata.Gauge[int64]:
 				for _, p := range d.DataPoints {
@@ -90,6 +95,12 @@ func TestMetrics(t *testing.T) {
 		for _, s := range series.Gauges() {
 			if _, there := got["esm."+s.Name]; !there {
 				t.Errorf("%s is not collected", s.Name)
+			}
+		}
+		for _, s := range series.AllLabelled() {
+			// There are neither conditions nor certificates.
+			if _, there := got["esm."+s.Name]; there == slices.Contains([]string{"conditions", "certificate_expiry_timestamp"}, s.Name) {
+				t.Errorf("%s is collected: %t", s.Name, there)
 			}
 		}
 		for _, s := range series.Histograms() {

@@ -31,7 +31,7 @@ func (t *Telemetry) Middleware() esm.Middleware {
 			if one != nil && len(one.Headers) > 0 {
 				ctx = t.propagator.Extract(ctx, headers(one.Headers))
 			}
-			ctx, span := t.tracer.Start(ctx, shape.name, trace.WithTimestamp(began), trace.WithSpanKind(trace.SpanKindConsumer), shape.span)
+			ctx, span := t.tracer.Start(ctx, shape.name, shape.span...)
 			recording := span.IsRecording()
 			if recording {
 				t.describe(ctx, span, &e, one)
@@ -133,7 +133,7 @@ func (t *Telemetry) end(ctx context.Context, span trace.Span, s *shape, began ti
 		}
 	}
 	span.End()
-	t.process.Inst().Record(ctx, time.Since(began).Seconds(), option)
+	t.process.Inst().Record(ctx, time.Since(began).Seconds(), option...)
 }
 
 // errorType is a word for an error, of which there are few.

@@ -52,8 +52,9 @@ type Telemetry struct {
 	sent      messagingconv.ClientSentMessages
 
 	group atomic.Pointer[string]
-	// shapes are what spans and metrics of a topic have in common, by topic.
+	// shapes are what spans and metrics of a topic have in common, by topic; latest is the one that was used last.
 	shapes  sync.Map
+	latest  atomic.Pointer[shape]
 	settled settled
 }
 
@@ -82,16 +83,26 @@ func (t *Telemetry) Options() []esm.Option {
 	return []esm.Option{esm.WithMiddleware(t.Middleware()), esm.WithHooks(t.Hooks())}
 }
 
-// shape is what spans and metrics of a topic have in common; the topic is empty for batches of several.
+// shape is what spans and metrics of a topic have in common; the topic is empty for batches of several. Its options are made once,
+// so that a batch makes none.
 type shape struct {
-	group, name string
-	span        trace.SpanStartEventOption
-	ok          metric.MeasurementOption
-	failed      map[string]metric.MeasurementOption // by errorType
+	group, topic, name string
+	span               []trace.SpanStartOption
+	ok                 []metric.RecordOption
+	failed             map[string][]metric.RecordOption // by errorType
 }
 
 func (t *Telemetry) shape(topic string) *shape {
 	group := *t.group.Load()
+	if s := t.latest.Load(); s != nil && s.topic == topic && s.group == group {
+		return s
+	}
+	s := t.shapeOf(topic, group)
+	t.latest.Store(s)
+	return s
+}
+
+func (t *Telemetry) shapeOf(topic, group string) *shape {
 	if s, ok := t.shapes.Load(topic); ok && s.(*shape).group == group { //nolint:forcetypeassert // nothing else is in it
 		return s.(*shape) //nolint:forcetypeassert // the same
 	}
@@ -107,13 +118,12 @@ func (t *Telemetry) shape(topic string) *shape {
 	}
 	process := semconv.MessagingOperationName("process")
 	s := &shape{
-		group: group, name: spanName("process", topic),
-		span:   trace.WithAttributes(with(process, semconv.MessagingOperationTypeProcess)...),
-		ok:     metric.WithAttributeSet(attribute.NewSet(with(process)...)),
-		failed: make(map[string]metric.MeasurementOption),
+		group: group, topic: topic, name: spanName("process", topic),
+		span: []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(with(process, semconv.MessagingOperationTypeProcess)...)},
+		ok:   []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(with(process)...))}, failed: make(map[string][]metric.RecordOption),
 	}
 	for _, kind := range []string{"panic", "timeout", "interrupted", "_OTHER"} {
-		s.failed[kind] = metric.WithAttributeSet(attribute.NewSet(with(process, semconv.ErrorTypeKey.String(kind))...))
+		s.failed[kind] = []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(with(process, semconv.ErrorTypeKey.String(kind))...))}
 	}
 	t.shapes.Store(topic, s)
 	return s

@@ -2,22 +2,20 @@ package esmprom
 
 import (
 	"github.com/esm-go/esm/observe"
-	"github.com/esm-go/esm/observe/series"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Source is one mapping that runs. *esm.Runner is one.
 type Source interface {
 	Status() observe.Status
-	Metrics() observe.Metrics
 	Histograms() observe.Histograms
 }
 
 // Option changes what a Collector exports.
 type Option func(*Collector)
 
-// WithPartitions adds the series of every partition that is assigned to this process, with the labels topic and
-// partition. By default there are none: they are seven a partition.
+// WithPartitions adds seven series for every partition that is assigned to this process, with the labels topic and partition.
+// Default: none.
 func WithPartitions() Option { return func(c *Collector) { c.partitions = true } }
 
 // Collector is a prometheus.Collector of one mapping or of many. It keeps nothing between scrapes, and may be scraped
@@ -35,9 +33,9 @@ func New(s Source, opts ...Option) *Collector {
 	return NewOf(func() []Source { return one }, opts...)
 }
 
-// NewOf returns a Collector of the mappings that sources returns at each scrape, for a process in which they come and
-// go. Sources is called on the goroutine of the scrape. Two mappings with the same function name, consumer group and
-// UUID cannot be told apart: the registry reports them as an error of the scrape.
+// NewOf returns a Collector of the mappings that sources returns, for a process whose mappings come and go. It calls sources at
+// each scrape, on the goroutine of the scrape. Two mappings with the same function name, consumer group and UUID have the same
+// series, which the registry reports as an error of the scrape.
 func NewOf(sources func() []Source, opts ...Option) *Collector {
 	c := &Collector{sources: sources}
 	for _, o := range opts {
@@ -57,8 +55,8 @@ func (c *Collector) Describe(out chan<- *prometheus.Desc) {
 	for i := range histograms {
 		out <- histograms[i].desc
 	}
-	for _, d := range []*prometheus.Desc{info, state, offsetLag, conditions, retried, scalingReason, certificateExpiry, credentialsSince} {
-		out <- d
+	for i := range labelled {
+		out <- labelled[i].desc
 	}
 	if c.partitions {
 		for i := range partitionGauges {
@@ -70,65 +68,32 @@ func (c *Collector) Describe(out chan<- *prometheus.Desc) {
 // Collect sends every series as it is now.
 func (c *Collector) Collect(out chan<- prometheus.Metric) {
 	for _, s := range c.sources() {
-		status, metrics, distributions := s.Status(), s.Metrics(), s.Histograms()
-		c.collect(out, &status, &metrics, &distributions)
+		status, distributions := s.Status(), s.Histograms()
+		c.collect(out, &status, &distributions)
 	}
 }
 
-func (c *Collector) collect(out chan<- prometheus.Metric, s *observe.Status, m *observe.Metrics, d *observe.Histograms) {
+func (c *Collector) collect(out chan<- prometheus.Metric, s *observe.Status, d *observe.Histograms) {
 	of := []string{s.FunctionName, s.ConsumerGroupId, s.UUID}
 	with := func(more ...string) []string { return append(of[:len(of):len(of)], more...) }
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
-	}
 	for i := range counters {
-		out <- prometheus.MustNewConstMetric(counters[i].desc, prometheus.CounterValue, float64(counters[i].series.Of(s, m)), of...)
+		out <- prometheus.MustNewConstMetric(counters[i].desc, prometheus.CounterValue, float64(counters[i].series.Of(s)), of...)
 	}
 	for i := range gauges {
-		gauge(gauges[i].desc, gauges[i].series.Of(s), of...)
+		out <- prometheus.MustNewConstMetric(gauges[i].desc, prometheus.GaugeValue, gauges[i].series.Of(s), of...)
 	}
 	for i := range histograms {
 		h := histograms[i].series.Of(d)
 		upTo, all := cumulative(h)
 		out <- prometheus.MustNewConstHistogram(histograms[i].desc, all, h.Sum, upTo, of...)
 	}
-	for _, r := range retries {
-		out <- prometheus.MustNewConstMetric(retried, prometheus.CounterValue, float64(r.Of(&m.Retries)), with(r.Reason)...)
-	}
-	if s.Scaling.Policy != "" {
-		gauge(scalingReason, 1, with(s.Scaling.Reason.Kind.String())...)
-	}
-	gauge(info, 1, with(s.Driver)...)
-	for _, word := range states {
-		gauge(state, series.Is(s.State == word), with(string(word))...)
-	}
-	for topic, lag := range s.OffsetLag {
-		gauge(offsetLag, float64(lag), with(topic)...)
-	}
-	for of, n := range standing(s.Conditions) {
-		gauge(conditions, float64(n), with(string(of.op), of.kind)...)
-	}
-	if !s.Credentials.Expires.IsZero() {
-		gauge(certificateExpiry, seconds(s.Credentials.Expires), of...)
-	}
-	if !s.Credentials.Since.IsZero() {
-		gauge(credentialsSince, seconds(s.Credentials.Since), of...)
+	for i := range labelled {
+		l := &labelled[i]
+		l.series.Each(s, func(v float64, values ...string) {
+			out <- prometheus.MustNewConstMetric(l.desc, l.kind, v, with(values...)...)
+		})
 	}
 	if c.partitions {
 		c.collectPartitions(out, s, with)
 	}
-}
-
-type what struct {
-	op   observe.Op
-	kind string
-}
-
-// standing counts the conditions by what they are, so that their number does not make series.
-func standing(all []observe.Condition) map[what]int {
-	n := make(map[what]int)
-	for i := range all {
-		n[what{all[i].Op, all[i].Kind}]++
-	}
-	return n
 }

@@ -1,10 +1,10 @@
-// Package esmprom shows mappings to Prometheus: a prometheus.Collector over what Status and Metrics of a Runner say.
+// Package esmprom exports mappings to Prometheus: a prometheus.Collector that reads Status and Histograms of a Runner.
 //
 //	registry.MustRegister(esmprom.New(runner))
 //
-// It reads them when it is scraped; between scrapes it costs nothing, and the path of a record knows nothing of it.
-// The series of a mapping have the labels function_name, consumer_group and uuid, and are as many for ten partitions as
-// for ten thousand: those of partitions come with WithPartitions alone. No label has a secret, a key or an error's text.
+// It reads them when it is scraped, and costs nothing between scrapes. The series of a mapping have the labels function_name,
+// consumer_group and uuid. Their number does not grow with the partitions, except with WithPartitions. No label contains a
+// secret, a key or the text of an error.
 //
-// The directory has a dashboard for Grafana (dashboard.json) and alert rules (rules.yaml) over these series.
+// The directory contains a dashboard for Grafana (dashboard.json) and alert rules (rules.yaml) for these series.
 package esmprom

@@ -15,15 +15,15 @@ type partitionGauge struct {
 }
 
 func ofPartition(name, help string) *prometheus.Desc {
-	return described("partition_"+name, help, "topic", "partition")
+	return described("esm_partition_"+name, help, "topic", "partition")
 }
 
 var partitionGauges = []partitionGauge{
-	{ofPartition("position", "First offset that is not resolved; absent where it is not known."), func(p *observe.PartitionStatus) float64 { return float64(p.Position) }, func(p *observe.PartitionStatus) bool { return p.Position >= 0 }},
-	{ofPartition("committed_offset", "What the group has; absent where it is not known."), func(p *observe.PartitionStatus) float64 { return float64(p.Committed) }, func(p *observe.PartitionStatus) bool { return p.Committed >= 0 }},
+	{ofPartition("position", "First unresolved offset; absent where it is not known."), func(p *observe.PartitionStatus) float64 { return float64(p.Position) }, func(p *observe.PartitionStatus) bool { return p.Position >= 0 }},
+	{ofPartition("committed_offset", "Committed offset of the group; absent where it is not known."), func(p *observe.PartitionStatus) float64 { return float64(p.Committed) }, func(p *observe.PartitionStatus) bool { return p.Committed >= 0 }},
 	{ofPartition("end_offset", "End of the log as last seen; absent where it is not known."), func(p *observe.PartitionStatus) float64 { return float64(p.End) }, func(p *observe.PartitionStatus) bool { return p.End >= 0 }},
-	{ofPartition("offset_lag", "Log end less committed offset; absent where it is not known."), func(p *observe.PartitionStatus) float64 { return float64(p.Lag) }, func(p *observe.PartitionStatus) bool { return p.Lag >= 0 }},
-	{ofPartition("oldest_record_age_seconds", "Age of the oldest record that is not resolved, 0 when there is none."), func(p *observe.PartitionStatus) float64 { return p.OldestAge.Seconds() }, nil},
+	{ofPartition("offset_lag", "End of the log minus committed offset; absent where it is not known."), func(p *observe.PartitionStatus) float64 { return float64(p.Lag) }, func(p *observe.PartitionStatus) bool { return p.Lag >= 0 }},
+	{ofPartition("oldest_record_age_seconds", "Age of the oldest unresolved record, 0 when there is none."), func(p *observe.PartitionStatus) float64 { return p.OldestAge.Seconds() }, nil},
 	{ofPartition("buffered_records", "Records received and not resolved."), func(p *observe.PartitionStatus) float64 { return float64(p.Buffered) }, nil},
 	{ofPartition("attempts", "Failed tries of the head record in a row."), func(p *observe.PartitionStatus) float64 { return float64(p.Attempts) }, nil},
 }

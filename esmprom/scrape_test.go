@@ -158,8 +158,7 @@ func TestAbandonedCommit(t *testing.T) {
 // still is a Source that stands still.
 type still struct{ s observe.Status }
 
-func (s still) Status() observe.Status   { return s.s }
-func (s still) Metrics() observe.Metrics { return s.s.Metrics }
+func (s still) Status() observe.Status { return s.s }
 func (s still) Histograms() observe.Histograms {
 	h := observe.Histogram{Bounds: []float64{1, 2}, Counts: []uint64{3, 2, 1}, Sum: 9}
 	return observe.Histograms{InvocationDuration: h, BatchRecords: h, BatchFill: h, WindowWait: h, Latency: h, CommitDuration: h, RebalanceDuration: h, DestinationDuration: h}

@@ -8,29 +8,29 @@ import (
 	"github.com/esm-go/esm"
 )
 
-// Unhandled is the FunctionError of a function that failed: what Lambda says for nearly every failure.
+// Unhandled is the FunctionError that Lambda reports for nearly every failure of a function.
 const Unhandled = "Unhandled"
 
-// Answer is what Lambda's Invoke answers, or whatever stands in its place.
+// Answer is the response of Lambda's Invoke, or its equivalent from another target.
 type Answer struct {
 	// StatusCode is the HTTP status; 0 counts as 200.
 	StatusCode int
-	// RetryAfter is how long a 429 or 503 asked to wait; 0 when it did not say.
+	// RetryAfter is how long a 429 or 503 asked to wait, 0 if it did not say.
 	RetryAfter time.Duration
-	// FunctionError is the header X-Amz-Function-Error: empty when the function succeeded, else Unhandled or Handled. The
-	// payload tells of the error then.
+	// FunctionError is the header X-Amz-Function-Error: empty if the function succeeded, else Unhandled or Handled. The
+	// Payload then describes the error.
 	FunctionError string
-	// ExecutedVersion is the header X-Amz-Executed-Version; empty where it is not known.
+	// ExecutedVersion is the header X-Amz-Executed-Version, empty if not known.
 	ExecutedVersion string
-	// RequestID is the other side's id of the invocation, where it has one of its own.
+	// RequestID is the target's own id of the invocation, if it has one.
 	RequestID string
 	// Payload is what the function returned.
 	Payload []byte
-	// Err is the Go error beneath a function error, of a function in this process; errors.Is finds it. Nil elsewhere.
+	// Err is the Go error that a function in this process returned; errors.Is finds it. It is nil for other targets.
 	Err error
 }
 
-// read says what a Handler returns for an answer, and how many batchItemFailures were ignored.
+// read returns what a Handler returns for an answer, and how many batchItemFailures were ignored.
 func (a *Answer) read(c *Caller, requestID string, partial bool) (ignored int, err error) {
 	switch {
 	case a.FunctionError != "":

@@ -13,25 +13,25 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// PayloadLimit is Lambda's limit of a synchronous invocation's payload, and of its answer: 6 MB, 6,291,456 bytes.
+// PayloadLimit is Lambda's limit for the payload of a synchronous invocation, and for its answer: 6 MB, 6,291,456 bytes.
 const PayloadLimit = 6 << 20
 
 // Request is one invocation.
 type Request struct {
-	// ID is a random UUID: Lambda's request id.
+	// ID is the request id, a random UUID.
 	ID string
-	// Payload is the event's JSON. It belongs to the Invoker until Invoke returns, and is not kept after that.
+	// Payload is the event's JSON. The Invoker must not keep it after Invoke returns.
 	Payload []byte
 }
 
-// Invoker carries a Request to a function and brings its Answer. It is safe for concurrent use, and returns soon after
-// ctx has ended. An error is for what did not come to an answer; it wraps ErrNotInvoked, or is a *ConfigError or a
-// *ThrottleError, where the function was not reached.
+// Invoker sends a Request to a function and returns its Answer. It must be safe for concurrent use, and return soon after ctx
+// has ended. It returns an error if there is no answer. If the function was not reached, the error wraps ErrNotInvoked, or is a
+// *ConfigError or a *ThrottleError.
 type Invoker interface {
 	Invoke(ctx context.Context, req Request) (Answer, error)
 }
 
-// Caller makes a Handler of an Invoker. The targets embed it. It is safe for concurrent use.
+// Caller turns an Invoker into a Handler. The targets embed it. It is safe for concurrent use.
 type Caller struct {
 	name    string
 	invoker Invoker
@@ -40,8 +40,8 @@ type Caller struct {
 	told    atomic.Bool
 }
 
-// NewCaller returns a Caller for the function of that name. limit is that of the event's JSON in bytes; 0 is
-// PayloadLimit, less than 0 none. A nil logger is slog.Default.
+// NewCaller returns a Caller for the function with that name. limit is the most bytes of an event's JSON: 0 means PayloadLimit,
+// less than 0 no limit. A nil logger means slog.Default.
 func NewCaller(name string, invoker Invoker, limit int, log *slog.Logger) *Caller {
 	if limit == 0 {
 		limit = PayloadLimit
@@ -52,7 +52,7 @@ func NewCaller(name string, invoker Invoker, limit int, log *slog.Logger) *Calle
 	return &Caller{name: name, invoker: invoker, limit: limit, log: log}
 }
 
-// Handle invokes the function with the event. It is an esm.Handler; the package documentation says what it returns.
+// Handle invokes the function with the event. It is an esm.Handler; the package documentation describes what it returns.
 func (c *Caller) Handle(ctx context.Context, e esm.KafkaEvent) error {
 	payload := e.AppendJSON(nil)
 	if c.limit > 0 && len(payload) > c.limit {
@@ -79,7 +79,7 @@ func (c *Caller) Handle(ctx context.Context, e esm.KafkaEvent) error {
 	return err
 }
 
-// unanswered says what an Invoker's error means.
+// unanswered returns what a Handler returns for an Invoker's error.
 func (c *Caller) unanswered(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("function %s: %w", c.name, errors.Join(context.Cause(ctx), err))

@@ -9,11 +9,11 @@ import (
 	"unicode/utf8"
 )
 
-// Error is a function error: the function was invoked, and failed. The batch has failed with it, and an attempt is used.
+// Error is a function error: the function was invoked and failed. The batch has failed, and an attempt is used.
 //
-// It logs as a group, without more of a long message or stack than a line of a log should hold; the fields have the whole.
+// It logs as a group, with long messages and stacks cut short; the fields have the full text.
 type Error struct {
-	// Function is the function's name, RequestID that of the invocation.
+	// Function is the function's name, RequestID the id of the invocation.
 	Function, RequestID string
 	// Type, Message and StackTrace are the payload's errorType, errorMessage and stackTrace (Node: trace). Errors that
 	// Lambda itself makes have types of their own: Sandbox.Timedout, Runtime.ExitError, Function.ResponseSizeTooLarge.
@@ -23,11 +23,11 @@ type Error struct {
 	// ExecutedVersion the version that ran, empty where it is not known: the responseContext of a failure record.
 	FunctionError, ExecutedVersion string
 	StatusCode                     int
-	// Err is the Go error beneath, of a function in this process; nil elsewhere.
+	// Err is the Go error that a function in this process returned. It is nil for other targets.
 	Err error
 }
 
-// Error gives the function, the type and the message.
+// Error returns the function, the type and the message.
 func (e *Error) Error() string {
 	text := clip(e.Message, 1024)
 	if e.Type != "" {
@@ -36,10 +36,10 @@ func (e *Error) Error() string {
 	return "function " + e.Function + " failed: " + text
 }
 
-// Unwrap returns the Go error beneath, if any.
+// Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// LogValue makes the error a group of a log line.
+// LogValue returns the error as a group.
 func (e *Error) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.String("function", e.Function), slog.String("requestId", e.RequestID),
 		slog.String("errorType", e.Type), slog.String("errorMessage", clip(e.Message, 1024))}
@@ -52,7 +52,7 @@ func (e *Error) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// parseError reads the payload of a function error. One that has not Lambda's form becomes the message.
+// parseError reads the payload of a function error. A payload that does not have Lambda's form becomes the message.
 func parseError(payload []byte) *Error {
 	var body struct {
 		ErrorType    string            `json:"errorType"`
@@ -97,8 +97,8 @@ func parseFrame(raw json.RawMessage) string {
 	return string(raw)
 }
 
-// LooksLikeError reports whether a payload has the members errorType and errorMessage, by which alone the runtime
-// interface emulator shows a function error.
+// LooksLikeError reports whether a payload has the members errorType and errorMessage. The runtime interface emulator reports
+// a function error in no other way.
 func LooksLikeError(payload []byte) bool {
 	if !bytes.Contains(payload, []byte(`"errorType"`)) || !bytes.Contains(payload, []byte(`"errorMessage"`)) {
 		return false
@@ -121,8 +121,8 @@ func clip(s string, n int) string {
 	return s[:n] + "…"
 }
 
-// ErrorText returns the errorType and errorMessage of a function error's payload. One that has not Lambda's form is the
-// message.
+// ErrorText returns the errorType and errorMessage of a function error's payload. A payload that does not have Lambda's form is
+// returned as the message.
 func ErrorText(payload []byte) (errorType, errorMessage string) {
 	e := parseError(payload)
 	return e.Type, e.Message

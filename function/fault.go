@@ -8,30 +8,30 @@ import (
 	"github.com/esm-go/esm"
 )
 
-// Errors of invocations that did not come to a function's answer.
+// Errors of invocations that got no answer from the function.
 var (
 	// ErrNotInvoked is wrapped by errors of invocations that never reached the function. They use no attempt.
 	ErrNotInvoked = errors.New("the function was not invoked")
-	// ErrPayloadTooLarge is wrapped by the error of an event that is over the target's limit, Lambda's 6 MB by default. No
-	// retry mends it: it is Permanent.
+	// ErrPayloadTooLarge is wrapped by the error of an event that is over the target's limit, by default Lambda's 6 MB. A retry
+	// cannot succeed, so it is Permanent.
 	ErrPayloadTooLarge = errors.New("function: the event is over the payload limit")
 )
 
 // ConfigNotValid is the StateTransitionReason, and the Code, of a *ConfigError: FUNCTION_CONFIG_NOT_VALID.
 const ConfigNotValid = esm.ReasonFunctionConfigNotValid
 
-// ConfigError says that a function cannot be invoked as it is: it is gone, not active, not permitted, its processes do
-// not start. It uses no attempt: records wait until the function is mended.
+// ConfigError says that a function cannot be invoked as it is: it does not exist, is not active, may not be invoked, or its
+// processes do not start. It uses no attempt: records wait until the function is fixed.
 type ConfigError struct {
-	// Function is its name or ARN.
+	// Function is the function's name or ARN.
 	Function string
 	// Reason says what is wrong, and what to do.
 	Reason string
-	// Err is the cause, may be nil.
+	// Err is the cause. It may be nil.
 	Err error
 }
 
-// Error says which function, what is wrong, and what to do.
+// Error names the function, and says what is wrong and what to do.
 func (e *ConfigError) Error() string {
 	return fmt.Sprintf("%s: function %s: %s", ConfigNotValid, e.Function, e.Reason)
 }
@@ -42,19 +42,19 @@ func (e *ConfigError) Unwrap() error { return e.Err }
 // Code returns FUNCTION_CONFIG_NOT_VALID.
 func (e *ConfigError) Code() string { return ConfigNotValid }
 
-// FunctionProblem returns the Code: the mapping's Status shows the error while it stands.
+// FunctionProblem returns the Code. It makes the mapping's Status show the error while it lasts.
 func (e *ConfigError) FunctionProblem() string { return e.Code() }
 
 // ThrottleError says that the function is overloaded. A Handler returns it inside esm.Throttled.
 type ThrottleError struct {
 	Function string
-	// RetryAfter is how long the other side asked to wait; 0 when it did not say.
+	// RetryAfter is how long the target asked to wait, 0 if it did not say.
 	RetryAfter time.Duration
-	// Err is what it said.
+	// Err is the target's own error.
 	Err error
 }
 
-// Error says which function, and for how long.
+// Error names the function, and says for how long it is throttled.
 func (e *ThrottleError) Error() string {
 	text := "function " + e.Function + " is throttled"
 	if e.RetryAfter > 0 {
@@ -66,21 +66,21 @@ func (e *ThrottleError) Error() string {
 	return text
 }
 
-// Pause returns RetryAfter: the mapping tries again no sooner.
+// Pause returns RetryAfter. The mapping retries no sooner.
 func (e *ThrottleError) Pause() time.Duration { return e.RetryAfter }
 
-// Unwrap returns what the other side said.
+// Unwrap returns Err.
 func (e *ThrottleError) Unwrap() error { return e.Err }
 
-// StatusError is an HTTP status that is neither success nor one with a meaning of its own.
+// StatusError is an HTTP status that is neither success nor has a meaning of its own.
 type StatusError struct {
 	Function   string
 	StatusCode int
-	// Body is the beginning of the answer's body. It is not part of Error: it may quote the event.
+	// Body is the beginning of the answer's body. Error leaves it out, because it may quote the event.
 	Body string
 }
 
-// Error gives the status.
+// Error names the function and the status.
 func (e *StatusError) Error() string {
 	return fmt.Sprintf("function %s answered with status %d", e.Function, e.StatusCode)
 }
@@ -88,11 +88,11 @@ func (e *StatusError) Error() string {
 // ReplyError is an answer that cannot be read as a partial batch response. The whole batch has failed.
 type ReplyError struct {
 	Function string
-	// Reason says where it is wrong, without its contents.
+	// Reason says what is wrong, without quoting the answer.
 	Reason string
 }
 
-// Error says which function, and where its answer is wrong.
+// Error names the function, and says what is wrong with its answer.
 func (e *ReplyError) Error() string {
 	return fmt.Sprintf("function %s: its answer cannot be read as a partial batch response: %s", e.Function, e.Reason)
 }

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// Name is a parsed FunctionName. Its parts are empty where the text does not have them.
+// Name is a parsed FunctionName. Parts that the text does not have are empty.
 type Name struct {
 	// Partition is "aws", "aws-cn" …; Region and Account are those of an ARN.
 	Partition, Region, Account string
-	// Function is the function's name alone.
+	// Function is the bare name.
 	Function string
 	// Qualifier is a version, an alias or $LATEST.
 	Qualifier string
@@ -19,8 +19,8 @@ type Name struct {
 var namePattern = regexp.MustCompile(`^(?:(?:arn:(aws[a-zA-Z-]*):lambda:)?((?:eusc-)?[a-z]{2}(?:-[a-z]+)+-\d):)?(?:(\d{12}):)?(function:)?([a-zA-Z0-9-_.]+)(?::(\$LATEST(?:\.PUBLISHED)?|[a-zA-Z0-9-_]+))?$`)
 
 // ParseName reads a FunctionName in any of Lambda's forms: a name ("orders"), a partial ARN
-// ("123456789012:function:orders"), an ARN ("arn:aws:lambda:eu-west-1:123456789012:function:orders"), each with or
-// without a qualifier behind it.
+// ("123456789012:function:orders") or an ARN ("arn:aws:lambda:eu-west-1:123456789012:function:orders"), each with or
+// without a qualifier.
 func ParseName(s string) (Name, error) {
 	wrong := func(reason string) (Name, error) {
 		return Name{}, fmt.Errorf("function: FunctionName %q %s: want a name, 123456789012:function:name or arn:aws:lambda:region:123456789012:function:name, with :version or :alias where there is one", clip(s, 300), reason)
@@ -56,7 +56,7 @@ func ParseName(s string) (Name, error) {
 	return n, nil
 }
 
-// String returns the ARN, where there are the parts of one, or the partial ARN, or the name.
+// String returns the ARN if all of its parts are known, else the partial ARN or the name.
 func (n Name) String() string {
 	s := n.Function
 	if n.Account != "" {
@@ -71,8 +71,8 @@ func (n Name) String() string {
 	return s
 }
 
-// ARN returns an ARN for the function; what the name does not say is made up as local tools do: region us-east-1, account
-// 000000000000. It is what a worker sees as the invoked function's ARN.
+// ARN returns an ARN for the function. Missing parts get the values that local tools use: region us-east-1, account
+// 000000000000. Functions see it as the invoked function's ARN.
 func (n Name) ARN() string {
 	n.Partition, n.Region, n.Account = or(n.Partition, "aws"), or(n.Region, "us-east-1"), or(n.Account, "000000000000")
 	return n.String()

@@ -13,13 +13,13 @@ import (
 // Target is a function that a mapping can invoke. Handle is an esm.Handler.
 type Target interface {
 	Handle(ctx context.Context, event esm.KafkaEvent) error
-	// Ready returns nil when the function can take a batch, after a cold start where it needs one, or what stands against it:
-	// a *ConfigError where the function itself is the reason. It is called before a mapping polls, and again to find out
-	// whether what was wrong is mended.
+	// Ready returns nil when the function can take a batch, after a cold start if it needs one. Otherwise it returns why not:
+	// a *ConfigError if the function itself is the reason. It is called before a mapping polls, and again to find out
+	// whether the function is fixed.
 	Ready(ctx context.Context) error
 }
 
-// Func makes a Target of a Handler that is always ready.
+// Func turns a Handler into a Target that is always ready.
 type Func esm.Handler
 
 // Handle calls the Handler.
@@ -28,13 +28,13 @@ func (f Func) Handle(ctx context.Context, event esm.KafkaEvent) error { return f
 // Ready returns nil.
 func (f Func) Ready(context.Context) error { return nil }
 
-// NotFoundError says that no function has that name: Lambda's ResourceNotFoundException.
+// NotFoundError says that no function has the name: Lambda's ResourceNotFoundException.
 type NotFoundError struct {
 	// Name is the FunctionName that was looked up.
 	Name string
 }
 
-// Error is Lambda's text.
+// Error returns Lambda's text.
 func (e *NotFoundError) Error() string {
 	return "ResourceNotFoundException: Function not found: " + e.Name
 }
@@ -42,20 +42,20 @@ func (e *NotFoundError) Error() string {
 // Code returns ResourceNotFoundException.
 func (e *NotFoundError) Code() string { return "ResourceNotFoundException" }
 
-// FunctionProblem returns the Code: the mapping's Status shows the error while it stands.
+// FunctionProblem returns the Code. It makes the mapping's Status show the error while it lasts.
 func (e *NotFoundError) FunctionProblem() string { return e.Code() }
 
 // ErrAlreadyRegistered is wrapped by the error of a second Register of a name.
 var ErrAlreadyRegistered = errors.New("function: already registered")
 
-// Resolver finds the Target of a name that a Registry does not have, such as AWS Lambda's; it returns a *NotFoundError
-// when there is none.
+// Resolver finds the Target of a name that a Registry does not have, for example on AWS Lambda. It returns a *NotFoundError
+// if there is none.
 type Resolver func(Name) (Target, error)
 
 // Registry resolves names of functions to Targets. It is safe for concurrent use; the zero value is empty and ready.
 //
-// A name that is registered without account and region stands for the function of that name in any; one with them only for
-// itself, and it is preferred. A qualifier stands for itself; none and $LATEST are the same.
+// A name that is registered without account and region matches the function of that name in any of them. A name with account
+// and region matches only itself, and is preferred. Qualifiers must be equal; none and $LATEST are the same.
 type Registry struct {
 	mu       sync.RWMutex
 	entries  map[string][]entry // by the function's name alone
@@ -90,7 +90,7 @@ func (r *Registry) Register(name string, t Target) error {
 	return nil
 }
 
-// Remove takes out what was registered under the very name, and reports whether there was something.
+// Remove removes what was registered under exactly this name, and reports whether there was anything.
 func (r *Registry) Remove(name string) bool {
 	n, err := ParseName(name)
 	if err != nil {
@@ -105,7 +105,7 @@ func (r *Registry) Remove(name string) bool {
 	return len(r.entries[n.Function]) < before
 }
 
-// SetFallback sets who is asked for names that are not registered; nil is nobody.
+// SetFallback sets the Resolver for names that are not registered. Nil means none.
 func (r *Registry) SetFallback(f Resolver) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -130,7 +130,7 @@ func (r *Registry) Resolve(name string) (Target, error) {
 	return nil, &NotFoundError{Name: name}
 }
 
-// find returns the entry for n that says most of account and region, nil without one. The caller holds mu.
+// find returns the entry for n that matches most of account and region, nil without one. The caller holds mu.
 func (r *Registry) find(n Name) (best Target) {
 	said := -1
 	for _, e := range r.entries[n.Function] {
@@ -148,9 +148,9 @@ func (r *Registry) find(n Name) (best Target) {
 	return best
 }
 
-// Late returns a Target that resolves the name at each call, so that a mapping may be made before its function is
-// registered, and follows one that is registered anew. While there is none its Handle returns the *NotFoundError as
-// esm.Throttled: the records wait, and no attempt is used.
+// Late returns a Target that resolves the name at every call. A mapping can thus be made before its function is registered, and
+// follows a later registration. While there is none, Handle returns the *NotFoundError as esm.Throttled: the records wait, and
+// no attempt is used.
 func (r *Registry) Late(name string) Target { return &late{r, name} }
 
 type late struct {

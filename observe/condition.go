@@ -8,27 +8,28 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// Condition is something that is wrong and goes on being wrong: it stands until it ends. Status lists those that stand.
+// Condition is a problem that lasts, such as a broker that is away. Status lists it from its beginning to its end.
 type Condition struct {
 	// Op says what fails.
 	Op Op
-	// Kind says how: a driver.Kind in words, or "circuit open", "memory full", "not valid", or the code of a FunctionProblem; of
-	// OpDestination "delivery", "check" and "credentials".
+	// Kind says how it fails: a driver.Kind in words, "circuit open", "memory full", "not valid", or the code of a FunctionProblem.
+	// The kinds of OpDestination are "delivery", "check" and "credentials".
 	Kind string
-	// TopicPartition says what it is about: a partition; a topic, with Partition -1; or the whole mapping, with no topic.
+	// TopicPartition is the partition that it concerns. Partition is -1 where it concerns a topic, and Topic is empty where it
+	// concerns the whole mapping.
 	TopicPartition event.TopicPartition
-	// Since is when it began, Last when it was reported last, Count how often. A client reports what stands once.
+	// Since is when it began, Last when it was last reported, and Count how often. A client may report it only once.
 	Since, Last time.Time
 	Count       int
-	// Err is what was reported last.
+	// Err is the error that was last reported.
 	Err error
 	// LastProcessingResult is Lambda's text for it.
 	LastProcessingResult string
-	// Diagnosis says what it means, zero where that is not known.
+	// Diagnosis says what it means; zero where that is not known.
 	Diagnosis auth.Diagnosis
 }
 
-// String says what stands, where and since when.
+// String returns what fails, where, since when and with which error.
 func (c Condition) String() string {
 	where := c.Where()
 	if where != "" {
@@ -37,7 +38,7 @@ func (c Condition) String() string {
 	return fmt.Sprintf("%s: %s%s since %s: %v", c.Op, c.Kind, where, c.Since.Format(time.RFC3339), c.Err)
 }
 
-// Where names what the condition is about: a partition, a topic; it is empty for the whole mapping.
+// Where returns the partition or topic that the condition concerns, empty for the whole mapping.
 func (c *Condition) Where() string {
 	switch tp := c.TopicPartition; {
 	case tp.Topic == "":

@@ -1,5 +1,5 @@
-// Package observe holds what can be seen of a mapping: the Hooks and what they are told, Status with its conditions and
-// partitions, Metrics, and the errors with which a run ends.
+// Package observe has what a mapping shows of itself: Hooks and the Infos that they are given, Status with its conditions and
+// partitions, Metrics, Histograms, and the errors with which a run ends.
 //
-// It links no Kafka client: an exporter of metrics or traces, and a console, need nothing else.
+// It links no Kafka client, so an exporter or a console can import it alone.
 package observe

@@ -9,9 +9,9 @@ import (
 
 // Errors with which a run ends, or is refused.
 var (
-	// ErrAlreadyRun is returned by a second call of Runner.Run: a Runner runs once.
+	// ErrAlreadyRun is returned by a second call of Runner.Run. A Runner runs once.
 	ErrAlreadyRun = errors.New("esm: this Runner has run already; make a new one with New")
-	// ErrGroupInUse is wrapped by Run's error where another mapping of this process has the same consumer group.
+	// ErrGroupInUse is wrapped by Run's error where another mapping in this process uses the same consumer group.
 	ErrGroupInUse = errors.New("esm: the consumer group is another mapping's")
 	// ErrNotReady is wrapped by Run's error when WithStartTimeout passes without a first assignment.
 	ErrNotReady = errors.New("esm: no partition was assigned and started in time")
@@ -19,53 +19,53 @@ var (
 	ErrUnhealthy = errors.New("esm: unhealthy")
 )
 
-// Causes with which a handler's context ends; see context.Cause.
+// The causes with which a handler's context ends; see context.Cause.
 var (
 	// ErrStopping: Run is stopping and the stop timeout has passed.
 	ErrStopping = errors.New("esm: stopping: the stop timeout has passed")
 	// ErrInvocationTimeout: the invocation ran longer than WithInvocationTimeout allows.
 	ErrInvocationTimeout = errors.New("esm: the invocation timeout has passed")
-	// ErrPartitionsGone: every partition of the batch was taken away from this member. What the handler still does will
-	// be repeated elsewhere.
+	// ErrPartitionsGone: every partition of the batch was taken away from this member. Its records will be delivered again, to
+	// another member.
 	ErrPartitionsGone = errors.New("esm: the batch's partitions are no longer assigned to this member")
 )
 
 // SourceError is a failure of the event source that ended Run: the group fenced this member, the client broke, or no
 // broker answered within WithStartTimeout.
 type SourceError struct {
-	// Op says what was being done.
+	// Op says what failed.
 	Op string
-	// Err is what the driver said.
+	// Err is the driver's error.
 	Err error
 }
 
-// Error says what was being done, and what the driver said.
+// Error returns what failed, and the driver's error.
 func (e *SourceError) Error() string { return "esm: " + e.Op + ": " + e.Err.Error() }
 
-// Unwrap returns what the driver said.
+// Unwrap returns the driver's error.
 func (e *SourceError) Unwrap() error { return e.Err }
 
-// PanicError is a panic of a handler, turned into an error: it counts as a failed invocation and is retried as the
-// mapping says.
+// PanicError is a panic of a handler, turned into an error. It counts as a failed invocation, and the mapping's limits say whether
+// it is retried.
 type PanicError struct {
-	// Value is what was given to panic.
+	// Value is the argument of panic.
 	Value any
 	// Stack is the goroutine's stack at the panic.
 	Stack []byte
 }
 
-// Error says what the handler panicked with, without the stack.
+// Error returns the value that the handler panicked with, without the stack.
 func (e *PanicError) Error() string { return fmt.Sprintf("esm: the handler panicked: %v", e.Value) }
 
-// Unwrap returns the value of the panic where it is an error.
+// Unwrap returns the value of the panic if it is an error.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
 }
 
-// StuckError says what Run had to leave behind when it returned: handlers that ignored the end of their context, and
-// calls of the Kafka client that did not come back. It is the only case in which a goroutine outlives Run. What those
-// handlers do later is never committed: their records will be delivered again.
+// StuckError names what was still running when Run returned: handlers that ignored the end of their context, and calls that did
+// not return. Only then do goroutines outlive Run. What those handlers do later is never committed, and their records will be
+// delivered again.
 type StuckError struct {
 	Handlers []StuckHandler
 	Calls    []StuckCall
@@ -73,7 +73,7 @@ type StuckError struct {
 
 // StuckHandler is one invocation that did not return.
 type StuckHandler struct {
-	// Partitions gives, for each "topic-partition" of the batch, its first and last offset.
+	// Partitions has the first and last offset of each "topic-partition" in the batch.
 	Partitions map[string]OffsetRange
 	// Since is when the invocation began.
 	Since time.Time
@@ -82,18 +82,18 @@ type StuckHandler struct {
 // OffsetRange is a range of offsets, both ends included.
 type OffsetRange struct{ First, Last int64 }
 
-// StuckCall is one call that did not return: of the client, a hook, a policy or a secret store; or, as OpCommit, a commit of
-// records that were handled, which did not succeed in time: they will be delivered again.
+// StuckCall is one call that did not return: of the Kafka client, a hook, a scaling policy or a secret store. With OpCommit it is
+// a commit of handled records that did not succeed in time; they will be delivered again.
 type StuckCall struct {
-	// Op names the call: any Op but OpInvoke and OpBuffer.
+	// Op names the call. It is neither OpInvoke nor OpBuffer.
 	Op Op
 	// Since is when it began.
 	Since time.Time
-	// Err is what is known of it, may be nil.
+	// Err is its error so far, if any.
 	Err error
 }
 
-// Error names every handler and call that was left behind.
+// Error names every handler and call that was still running.
 func (e *StuckError) Error() string {
 	var b strings.Builder
 	b.WriteString("esm: stopped, but had to leave behind")

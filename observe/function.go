@@ -2,21 +2,22 @@ package observe
 
 import "time"
 
-// FunctionProblem is what an error of a handler implements that stands for a function which cannot be invoked as it is: gone,
-// not active, not permitted, its processes do not start. While it is what invocations end with, a mapping has a condition of
-// that Kind, whose text is the LastProcessingResult; it ends with the first invocation that ends in another way.
-// *function.ConfigError and *function.NotFoundError are such errors.
+// FunctionProblem is implemented by a handler's error which says that the function cannot be invoked as it is: it does not
+// exist, it is not active, it is not permitted, or its processes do not start. *function.ConfigError and
+// *function.NotFoundError implement it.
+//
+// A mapping whose invocation ends with such an error has a condition of that Kind, and the error's text as its
+// LastProcessingResult. The next invocation that ends otherwise ends the condition.
 type FunctionProblem interface {
 	error
-	// FunctionProblem returns Lambda's code for it: FUNCTION_CONFIG_NOT_VALID, ResourceNotFoundException.
+	// FunctionProblem returns Lambda's code for it, such as FUNCTION_CONFIG_NOT_VALID or ResourceNotFoundException.
 	FunctionProblem() (code string)
 }
 
-// Pauser is what an error inside Throttled implements that knows how long the other side wants to be left alone, such as
-// *function.ThrottleError. A mapping waits for so long before it tries again, where its own pause is shorter,
-// up to the longest that WithRetryBackoff allows.
+// Pauser is implemented by an error inside Throttled that says how long to wait, such as *function.ThrottleError. A mapping
+// whose own pause would be shorter waits that long before it tries again, but never longer than WithRetryBackoff allows.
 type Pauser interface {
 	error
-	// Pause returns how long, 0 where that is not known.
+	// Pause returns how long to wait, 0 where that is not known.
 	Pause() time.Duration
 }

@@ -9,61 +9,60 @@ import (
 	"time"
 )
 
-// Wait is what the first unresolved record of a partition waits for.
+// Wait says what the first unresolved record of a partition waits for.
 type Wait string
 
 // The values of Wait.
 const (
-	// WaitNone: there is no such record, as far as is known.
+	// WaitNone: no such record is known.
 	WaitNone Wait = ""
-	// WaitStart: where the partition begins is being looked up, and committed.
+	// WaitStart: the partition's start is being looked up and committed.
 	WaitStart Wait = "start"
-	// WaitRebalance: the partition is about to be given away, or a handler still runs with records of it that this process
-	// was given before.
+	// WaitRebalance: the partition is being revoked, or a handler still runs with records from an earlier assignment of it.
 	WaitRebalance Wait = "rebalance"
-	// WaitHandler: the handler has the record.
+	// WaitHandler: the handler is working on it.
 	WaitHandler Wait = "handler"
 	// WaitDestination: it is on its way to the on-failure destination.
 	WaitDestination Wait = "destination"
 	// WaitRetry: it failed, and is tried again at NextTry.
 	WaitRetry Wait = "retry"
-	// WaitWindow: MaximumBatchingWindowInSeconds of its batch has not ended.
+	// WaitWindow: its batch is not full, and MaximumBatchingWindowInSeconds has not passed.
 	WaitWindow Wait = "window"
 	// WaitWorker: its batch is due, and all workers are busy.
 	WaitWorker Wait = "worker"
 	// WaitCircuit: the circuit of WithCircuitBreaker is open.
 	WaitCircuit Wait = "circuit"
-	// WaitMemory: it is not fetched, since the records held fill the budget of WithBufferBytes.
+	// WaitMemory: it is not fetched, because the buffered records fill the budget of WithBufferBytes.
 	WaitMemory Wait = "memory"
-	// WaitFetch: it has not come from the broker yet.
+	// WaitFetch: the broker has not sent it yet.
 	WaitFetch Wait = "fetch"
-	// WaitPaused: the mapping is paused, or not enabled.
+	// WaitPaused: the mapping or the partition is paused.
 	WaitPaused Wait = "paused"
-	// WaitStop: Run is stopping, and begins nothing new.
+	// WaitStop: Run is stopping and invokes nothing new.
 	WaitStop Wait = "stop"
 )
 
-// Head is the first record of a partition that is not resolved: nothing behind it is committed before it is.
+// Head is the first unresolved record of a partition. No later record of the partition is committed before it is resolved.
 type Head struct {
-	// KeyHash is the hash of its key, zero where it has none; Key the bytes of the key itself, with WithHeadKeys alone.
+	// KeyHash is the hash of its key, zero without a key. Key is the key itself, set only with WithHeadKeys.
 	KeyHash KeyHash
 	Key     string
 	// Bytes is the size of its key, value and headers.
 	Bytes int
-	// Tries is how often it was handed to the handler and failed.
+	// Tries counts the invocations with it that failed.
 	Tries int
-	// FirstError is what the first failure of PartitionStatus.Attempts said.
+	// FirstError is the error of the first of the failures that PartitionStatus.Attempts counts.
 	FirstError error
-	// WaitsFor says what it waits for, Since since when.
+	// WaitsFor is what it waits for, and Since when that wait began.
 	WaitsFor Wait
 	Since    time.Time
 }
 
-// KeyHash tells keys apart without showing them: the 64 bit FNV-1a hash. Whoever knows all keys that there can be can find the
-// one that it is of.
+// KeyHash is the 64-bit FNV-1a hash of a key. It tells keys apart without showing them. It does not keep them secret: whoever
+// can list the possible keys can find the one that has the hash.
 type KeyHash uint64
 
-// HashKey returns the hash of a key; zero for one that is not there.
+// HashKey returns the hash of a key, zero for a nil key.
 func HashKey(key []byte) KeyHash {
 	if key == nil {
 		return 0
@@ -73,7 +72,7 @@ func HashKey(key []byte) KeyHash {
 	return KeyHash(h.Sum64())
 }
 
-// String gives sixteen hexadecimal digits, nothing for no key.
+// String returns sixteen hexadecimal digits, or nothing without a key.
 func (h KeyHash) String() string {
 	if h == 0 {
 		return ""
@@ -81,25 +80,25 @@ func (h KeyHash) String() string {
 	return fmt.Sprintf("%016x", uint64(h))
 }
 
-// MarshalText is String.
+// MarshalText returns the same text as String.
 func (h KeyHash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
 
-// SlowInvocation is an invocation that runs, and has for far longer than others took.
+// SlowInvocation is a running invocation that has taken far longer than earlier ones did.
 type SlowInvocation struct {
 	// Invocation is the id in the handler's context.
 	Invocation uint64
-	// Partitions gives each "topic-partition" with its first and last offset.
+	// Partitions has the first and last offset of each "topic-partition" in the batch.
 	Partitions map[string]OffsetRange
 	Records    int
 	// Attempt is 1 for the first try.
 	Attempt int
 	// Since is when it began.
 	Since time.Time
-	// Usual is what 99 of 100 invocations stayed under.
+	// Usual is the 99th percentile of earlier invocations.
 	Usual time.Duration
 }
 
-// String says what runs, since when, and what is usual.
+// String returns what runs, since when, and how long others took.
 func (i *SlowInvocation) String() string {
 	return fmt.Sprintf("invocation %d of %s runs since %s; 99 of 100 took at most %v", i.Invocation, rangesText(i.Partitions), i.Since.Format(time.RFC3339), i.Usual)
 }
@@ -119,8 +118,9 @@ func rangesText(r map[string]OffsetRange) string {
 	return b.String()
 }
 
-// WhoBlocks returns the partitions of which a record waits, those that do the most harm first: by the number of records from
-// the head to the end of the log times how long the head has waited, which is since its first failure where it failed.
+// WhoBlocks returns the partitions that have an unresolved record, sorted by harm. The harm of a partition is the number of
+// records from its head to the end of the log, times how long the head has waited; a head that failed has waited since its
+// first failure.
 func (s *Status) WhoBlocks() []PartitionStatus {
 	all := make([]PartitionStatus, 0, len(s.Partitions))
 	for i := range s.Partitions {
@@ -132,7 +132,7 @@ func (s *Status) WhoBlocks() []PartitionStatus {
 	return all
 }
 
-// harm is how many record-seconds of waiting the head of a partition has caused, about.
+// harm returns about how many record-seconds of waiting the head of a partition has caused.
 func (p *PartitionStatus) harm(now time.Time) float64 {
 	since := p.Head.Since
 	if !p.FirstFailure.IsZero() && p.FirstFailure.Before(since) {
@@ -141,7 +141,7 @@ func (p *PartitionStatus) harm(now time.Time) float64 {
 	return float64(max(p.Lag, int64(p.Buffered), 1)) * max(0, now.Sub(since).Seconds())
 }
 
-// headText says who blocks a partition, in a line.
+// headText returns a line about what blocks a partition.
 func (p *PartitionStatus) headText(now time.Time) string {
 	var b strings.Builder
 	b.WriteString(p.TopicPartition.String())
@@ -150,7 +150,7 @@ func (p *PartitionStatus) headText(now time.Time) string {
 	}
 	fmt.Fprintf(&b, " waits for %s since %s (%v)", p.waitText(), p.Head.Since.Format(time.RFC3339), round(now.Sub(p.Head.Since)))
 	if p.Buffered > 0 {
-		fmt.Fprintf(&b, ", %d bytes", p.Head.Bytes)
+		b.WriteString(", " + many(p.Head.Bytes, "byte"))
 		if p.Head.Key != "" {
 			fmt.Fprintf(&b, ", key %q", p.Head.Key)
 		}
@@ -165,7 +165,7 @@ func (p *PartitionStatus) headText(now time.Time) string {
 		fmt.Fprintf(&b, ", lag %d", p.Lag)
 	}
 	if p.Attempts > 0 {
-		fmt.Fprintf(&b, ", %d failures since %s", p.Attempts, p.FirstFailure.Format(time.RFC3339))
+		fmt.Fprintf(&b, ", %s since %s", many(p.Attempts, "failure"), p.FirstFailure.Format(time.RFC3339))
 		if p.Head.FirstError != nil {
 			fmt.Fprintf(&b, ", first: %s", oneLine(p.Head.FirstError))
 		}
@@ -180,18 +180,33 @@ func (p *PartitionStatus) headText(now time.Time) string {
 }
 
 func (p *PartitionStatus) waitText() string {
-	switch w := p.Head.WaitsFor; {
-	case w == WaitRetry && !p.NextTry.IsZero():
-		return "its retry at " + p.NextTry.Format(time.RFC3339)
-	case w == WaitHandler:
+	switch w := p.Head.WaitsFor; w {
+	case WaitStart:
+		return "its start"
+	case WaitRebalance:
+		return "a rebalance"
+	case WaitHandler:
 		return "the handler"
-	case w == WaitPaused:
-		return "the end of a pause"
-	case w == WaitCircuit:
+	case WaitDestination:
+		return "the on-failure destination"
+	case WaitRetry:
+		if p.NextTry.IsZero() {
+			return "its retry"
+		}
+		return "its retry at " + p.NextTry.Format(time.RFC3339)
+	case WaitWindow:
+		return "its batch"
+	case WaitWorker:
+		return "a worker"
+	case WaitCircuit:
 		return "the circuit to close"
-	case w == WaitStop:
+	case WaitFetch:
+		return "the broker"
+	case WaitPaused:
+		return "the end of a pause"
+	case WaitStop:
 		return "the end of Run"
-	default:
+	default: // WaitMemory
 		return string(w)
 	}
 }
@@ -203,7 +218,7 @@ func round(d time.Duration) time.Duration {
 	return d.Round(time.Millisecond)
 }
 
-// oneLine is an error's text for a line of its own: without line breaks, and not without end.
+// oneLine returns an error's text without line breaks, cut off where it is long.
 func oneLine(err error) string {
 	const most = 300
 	text := strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")

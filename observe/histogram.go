@@ -1,9 +1,9 @@
 package observe
 
-// Histogram is how the values of something are distributed.
+// Histogram is a distribution of values.
 type Histogram struct {
-	// Bounds are the upper bounds of the buckets, inclusive, rising; Counts how many values are in each. The last of Counts,
-	// for which there is no bound, counts what is above them all.
+	// Bounds are the inclusive upper bounds of the buckets, in rising order. Counts has the number of values in each bucket, and
+	// one element more: the number of values above the last bound.
 	Bounds []float64
 	Counts []uint64
 	// Sum is the sum of the values.
@@ -18,25 +18,25 @@ func (h *Histogram) Count() (n uint64) {
 	return n
 }
 
-// Histograms are how what a mapping does is distributed since it began to run. AWS Lambda has no counterpart of them, but for
-// Duration of a function.
+// Histograms are the distributions that a mapping has kept since it began to run. Lambda has no such metrics, except a
+// function's Duration.
 type Histograms struct {
-	// InvocationDuration is how long invocations took, in seconds, but for those that a stop or a rebalance interrupted.
+	// InvocationDuration is how long invocations took, in seconds. Those that a stop or a rebalance interrupted do not count.
 	InvocationDuration Histogram
-	// BatchRecords is the number of records of an invocation, BatchFill that as a part of BatchSize.
+	// BatchRecords is the number of records of an invocation. BatchFill is that number divided by BatchSize.
 	BatchRecords, BatchFill Histogram
-	// WindowWait is how long the oldest record of a batch had waited here, in seconds, when it was invoked for the first time:
-	// for the batching window, for its turn, for a worker.
+	// WindowWait is how long the oldest record of a batch was buffered before the batch's first invocation, in seconds. It
+	// includes the batching window and the wait for a worker.
 	WindowWait Histogram
-	// Latency is the time from a record's timestamp to its resolution, in seconds: handled, acknowledged by the on-failure
-	// destination, or dropped. It counts neither filtered records nor those without a timestamp. Between the records of a
-	// batch that are at both ends of a bucket it does not look.
+	// Latency is the time from a record's timestamp until it is resolved, in seconds: handled, acknowledged by the on-failure
+	// destination, or dropped. Records that were filtered out or skipped, and those without a timestamp, do not count. Where
+	// two records of a batch fall into the same bucket, those between them are taken to fall into it too.
 	Latency Histogram
-	// CommitDuration is how long commits took, successful or not, in seconds.
+	// CommitDuration is how long commits took, in seconds, whether they succeeded or not.
 	CommitDuration Histogram
-	// RebalanceDuration is the time from the first word of a change of the assignment until all that is assigned then is
+	// RebalanceDuration is the time from the first notice of a change of the assignment until every assigned partition has
 	// started, in seconds.
 	RebalanceDuration Histogram
-	// DestinationDuration is the time from giving records up until the on-failure destination acknowledged them, in seconds.
+	// DestinationDuration is the time from giving up records until the on-failure destination acknowledged them, in seconds.
 	DestinationDuration Histogram
 }

@@ -1,48 +1,48 @@
 package observe
 
-// Metrics are the mapping's counters since it began to run, under the names that Lambda gives them in CloudWatch, and a
-// few that Lambda lacks.
+// Metrics are a mapping's counters since it began to run, under Lambda's names in CloudWatch. Those marked (ours) are not among
+// Lambda's.
 type Metrics struct {
 	// PolledEventCount counts records read.
 	PolledEventCount int64
-	// FilteredOutEventCount counts records that FilterCriteria took out; WrongKindEventCount (ours) those of them that
-	// were of the wrong kind for every pattern.
+	// FilteredOutEventCount counts records that FilterCriteria filtered out. WrongKindEventCount (ours) counts those of them
+	// whose value was of the wrong kind for every pattern: text where a pattern wants JSON, or the reverse.
 	FilteredOutEventCount, WrongKindEventCount int64
 	// InvokedEventCount counts records handed to the handler, again on each retry.
 	InvokedEventCount int64
-	// FailedInvokeEventCount counts records whose invocation failed, counted when it ended.
+	// FailedInvokeEventCount counts the records of each failed invocation, when it has ended.
 	FailedInvokeEventCount int64
-	// DroppedEventCount counts records given up by age, retries or Permanent while there is no on-failure destination, and
-	// those skipped. SkippedEventCount (ours) counts the latter alone: Runner.Skip gave them up because somebody asked for it.
+	// DroppedEventCount counts records given up because of their age, their retries or Permanent while there is no on-failure
+	// destination, and those that Runner.Skip gave up. SkippedEventCount (ours) counts the latter alone.
 	DroppedEventCount, SkippedEventCount int64
-	// OnFailureDestinationDeliveredEventCount counts records that the on-failure destination has acknowledged;
-	// OnFailureDestinationDeliveryErrorCount sends to it that failed.
+	// OnFailureDestinationDeliveredEventCount counts records that the on-failure destination has acknowledged.
+	// OnFailureDestinationDeliveryErrorCount counts failed sends to it.
 	OnFailureDestinationDeliveredEventCount, OnFailureDestinationDeliveryErrorCount int64
-	// CommittedEventCount is the sum of the steps of the committed offsets.
+	// CommittedEventCount is how far the committed offsets have moved, summed over the partitions.
 	CommittedEventCount int64
-	// PollingErrorCount, CommitErrorCount and InvokeErrorCount count errors; the last per batch.
+	// PollingErrorCount and CommitErrorCount count errors. InvokeErrorCount counts failed invocations, one for each batch.
 	PollingErrorCount, CommitErrorCount, InvokeErrorCount int64
-	// InvokeCount and ThrottleCount (ours) count invocations that ended, and those that said Throttled.
+	// InvokeCount (ours) counts invocations that ended, ThrottleCount (ours) those that ended with Throttled.
 	InvokeCount, ThrottleCount int64
-	// Retries (ours) counts the parts of batches that were set down to be tried again, by what the try before ended with.
+	// Retries (ours) counts scheduled retries, by how the invocation before ended: one for each partition of a failed batch.
 	Retries RetryCounts
-	// LostEventCount (ours) counts offsets that retention took before they were read, or that a log or topic lost under the
-	// reader: the sum of OffsetsLostInfo.Lost.
+	// LostEventCount (ours) counts offsets that were gone before they were read, through retention, truncation or the deletion of
+	// the topic: the sum of OffsetsLostInfo.Lost.
 	LostEventCount int64
-	// AbandonedCommitCount (ours) counts commits that a revocation or a stop did not wait for any longer.
+	// AbandonedCommitCount (ours) counts commits that took longer than a revocation or a stop waits.
 	AbandonedCommitCount int64
 	// RebalanceCount (ours) counts changes of the assignment.
 	RebalanceCount int64
-	// MaxOffsetLag and SumOffsetLag are over this process's partitions: the log's end less the commit. They and
-	// ProvisionedPollers, the members of the group in this process, and Workers (ours) are those of the last evaluation of
-	// the scaling policy; Status gives those of now, and OffsetLag by topic.
+	// MaxOffsetLag and SumOffsetLag are over this process's partitions: the end of the log minus the committed offset.
+	// ProvisionedPollers is the number of group members in this process, Workers (ours) that of invocations that may run at a
+	// time. All four are from the last evaluation of the scaling policy; Status has the current ones, and OffsetLag by topic.
 	MaxOffsetLag, SumOffsetLag  int64
 	ProvisionedPollers, Workers int
 }
 
 // RetryCounts counts retries by their reason.
 type RetryCounts struct {
-	// Failed: an error. Partial: ItemFailures. Throttled: the handler said Throttled. Timeout: an error after
-	// WithInvocationTimeout had ended the handler's context. Panic: the handler panicked.
+	// Failed: the handler returned an error. Partial: it returned ItemFailures. Throttled: it returned Throttled. Timeout: it
+	// returned an error after WithInvocationTimeout had ended its context. Panic: it panicked.
 	Failed, Partial, Throttled, Timeout, Panic int64
 }

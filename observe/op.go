@@ -1,13 +1,13 @@
 package observe
 
-// Op names what was being done when something went wrong, or what does not return.
+// Op names an operation that failed, or that does not return.
 type Op string
 
-// The values of Op. They are all there are.
+// All values of Op.
 const (
 	// OpPoll: reading records, which includes being a member of the group.
 	OpPoll Op = "poll"
-	// OpStart: looking up where a partition begins or goes on.
+	// OpStart: looking up the offset at which a partition begins or goes on.
 	OpStart Op = "start"
 	// OpCommit: committing positions.
 	OpCommit Op = "commit"
@@ -15,9 +15,9 @@ const (
 	OpLag Op = "lag"
 	// OpCredentials: reading the secrets for the first time.
 	OpCredentials Op = "credentials"
-	// OpRotation: reading the secrets again, and trying and using what they hold now.
+	// OpRotation: reading the secrets again, trying the new credentials and using them.
 	OpRotation Op = "rotate credentials"
-	// OpHandshake: a connection of the library's own, which looks for the reason of a failure.
+	// OpHandshake: an extra connection that the library opens to find the reason of a failure.
 	OpHandshake Op = "handshake"
 	// OpInvoke: invoking the handler.
 	OpInvoke Op = "invoke"
@@ -29,7 +29,7 @@ const (
 	OpGroup Op = "group"
 	// OpHook: calling a hook.
 	OpHook Op = "hook"
-	// OpDestination: sending to the on-failure destination, or asking whether it is there.
+	// OpDestination: sending to the on-failure destination, or checking it.
 	OpDestination Op = "destination"
 	// OpClose: leaving the group and closing the client.
 	OpClose Op = "close"

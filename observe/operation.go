@@ -7,7 +7,7 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// Operation is what somebody asked of one partition of a running mapping, by the method of the Runner of that name.
+// Operation names a method of the Runner that changes one partition of a running mapping.
 type Operation string
 
 const (
@@ -25,31 +25,31 @@ const (
 type OperationInfo struct {
 	event.TopicPartition
 	Operation Operation
-	// From is the offset at which the partition stood, To that at which it goes on: after a Skip of the last record received it
-	// is the next offset. Of a pause and its end both are -1.
+	// From is the next offset of the partition before the operation, To the one after it. Both are -1 for PausePartition and
+	// ResumePartition.
 	From, To int64
 }
 
-// ErrNotAssigned is wrapped by the error of an operation on a partition that no member of this process holds, or that is
-// being taken away from it.
+// ErrNotAssigned is wrapped by the error of an operation on a partition that is not assigned to this process, or that is being
+// revoked.
 var ErrNotAssigned = errors.New("esm: this process does not hold the partition")
 
-// ErrOperationPending is wrapped by the error of an operation whose context ended, or whose partition went, after it was begun:
-// the partition may stand where it was to go, but the group's commit did not follow in time.
+// ErrOperationPending is wrapped by the error of an operation whose context ended, or whose partition was revoked, after it had
+// begun. The partition may already be at its new offset, but the group has not committed that offset.
 var ErrOperationPending = errors.New("esm: begun, but the group does not have the new position yet")
 
-// PositionError says that Seek or Skip left a partition as it was, since the offset asked for is not one that it could take.
+// PositionError says that Seek or Skip refused an offset, and left the partition as it was.
 type PositionError struct {
 	event.TopicPartition
 	Operation Operation
-	// Offset is what was asked for, Position where the partition stands.
+	// Offset is the offset asked for, Position the first unresolved one.
 	Offset, Position int64
-	// Earliest and End are the bounds of its log, -1 where they were not looked at. End is the offset of the next record to be
+	// Earliest and End are the bounds of its log, -1 where they were not looked up. End is the offset of the next record to be
 	// written.
 	Earliest, End int64
 }
 
-// Error says what was asked for, and what would have been accepted.
+// Error returns the offset asked for, and those that would have been accepted.
 func (e *PositionError) Error() string {
 	where := event.PartitionKey(e.Topic, e.Partition)
 	if e.Operation == OperationSeek {

@@ -11,20 +11,20 @@ import (
 	"github.com/esm-go/esm/scaling"
 )
 
-// State is the mapping's state, in Lambda's words.
+// State is the state of a mapping, under Lambda's names.
 type State string
 
-// The states of a mapping. Lambda's Deleting has no counterpart: a Runner that ends is Disabled.
+// The states of a mapping. There is no Deleting: a Runner that has ended is Disabled.
 const (
-	// Creating: Run has begun, and the group has not assigned and started partitions yet.
+	// Creating: Run has begun, and no assignment of the group has started yet.
 	Creating State = "Creating"
 	// Enabling: Resume, or Update with Enabled true, is taking effect.
 	Enabling State = "Enabling"
 	// Enabled: records are polled and handled.
 	Enabled State = "Enabled"
-	// Disabling: Pause, a stop, or Update with Enabled false; what is in flight is being finished.
+	// Disabling: Pause, a stop, or Update with Enabled false; the invocations in flight are being finished.
 	Disabling State = "Disabling"
-	// Disabled: nothing is handled.
+	// Disabled: nothing is polled or handled.
 	Disabled State = "Disabled"
 	// Updating: Update is taking effect.
 	Updating State = "Updating"
@@ -32,10 +32,10 @@ const (
 
 // The values of StateTransitionReason.
 const (
-	// ReasonUserInitiated is Lambda's reason for what the user did.
+	// ReasonUserInitiated is Lambda's reason for a change that the user made.
 	ReasonUserInitiated = "USER_INITIATED"
 	// ReasonConfigNotValid, ReasonAuthn, ReasonAuthz and ReasonFunctionConfigNotValid are Lambda's codes for a mapping that
-	// does not work: see auth.Code.
+	// does not work; see auth.Code.
 	ReasonConfigNotValid         = string(auth.CodeConfigNotValid)
 	ReasonAuthn                  = string(auth.CodeAuthnError)
 	ReasonAuthz                  = string(auth.CodeAuthzError)
@@ -44,8 +44,8 @@ const (
 
 // Status is a snapshot of a Runner.
 type Status struct {
-	// Time is when what follows of records and partitions was true: at the latest a tenth of a second ago, unless the mapping is
-	// busy with something that takes longer, such as a hook. Zero when nothing is known yet.
+	// Time is when the figures about records and partitions were taken. They are at most 100 ms old, or older while something
+	// such as a slow hook holds the mapping up. Time is zero before the first figures.
 	Time                                time.Time
 	UUID, FunctionName, ConsumerGroupId string
 	// Driver is the name of the driver in use, Client the Kafka client that it drives.
@@ -53,76 +53,78 @@ type Status struct {
 	Client                ClientStatus
 	State                 State
 	StateTransitionReason string
-	// LastProcessingResult is that of the worst condition that stands, else of the last invocation.
+	// LastProcessingResult is that of the worst of the Conditions; without any, that of the last invocation.
 	LastProcessingResult string
-	// Conditions are what is wrong and goes on being wrong, worst first. A handler that fails is not among them.
+	// Conditions are the problems that last, worst first. A handler that fails is not among them.
 	Conditions []Condition
-	// Diagnosis says what is beneath a LastProcessingResult that tells of the event source: which ACL is missing, which name
-	// the certificate lacks. Until the first assignment its Code is the StateTransitionReason.
+	// Diagnosis explains a LastProcessingResult about the event source, for example which ACL is missing, or which name the
+	// certificate lacks. Until the first assignment its Code is the StateTransitionReason.
 	Diagnosis auth.Diagnosis
-	// Credentials says which are in use.
+	// Credentials describes the credentials in use.
 	Credentials CredentialsStatus
-	// Destination says how the on-failure destination stands; zero without one.
+	// Destination is the status of the on-failure destination; zero without one.
 	Destination DestinationStatus
-	// LastModified is when the state or the mapping changed last.
+	// LastModified is when the state or the mapping last changed.
 	LastModified time.Time
-	// Workers is how many invocations may run at a time, InFlight how many do.
+	// Workers is the number of invocations that may run at a time, InFlight the number that are running.
 	Workers, InFlight int
 	// Pollers is the number of members of the group in this process.
 	Pollers int
 	// Scaling is the last decision of the scaling policy.
 	Scaling ScalingStatus
-	// BufferedBytes is the memory of the records held, BufferLimit the budget of WithBufferBytes.
+	// BufferedBytes is the memory of the buffered records, BufferLimit the budget of WithBufferBytes.
 	BufferedBytes, BufferLimit int
-	// CircuitOpen: WithCircuitBreaker has stopped the intake, or lets through one batch at a time to try it (half-open).
+	// CircuitOpen reports whether the circuit breaker has stopped the intake. It stays true while the breaker is half-open and
+	// lets one batch through at a time.
 	CircuitOpen bool
-	// OffsetLag is Lambda's metric by topic: the sum over this process's partitions of the log's end less the commit.
-	// MaxOffsetLag and SumOffsetLag are over all of them. Partitions whose lag is not known yet do not count.
+	// OffsetLag is Lambda's metric, by topic: the end of the log minus the committed offset, summed over this process's
+	// partitions. MaxOffsetLag and SumOffsetLag are over all of its partitions. Those whose lag is not known do not count.
 	OffsetLag                  map[string]int64
 	MaxOffsetLag, SumOffsetLag int64
-	// OldestAge is the age of the oldest record that is not resolved, by its timestamp, by its arrival when it has none; 0
-	// when there is none. Of a record that is not received yet it is how long nothing has come, which is less.
+	// OldestAge is the age of the oldest unresolved record, 0 when there is none. It counts from the record's timestamp, or
+	// from its arrival where it has no timestamp. The age of a record that has not been received is not known: there it is
+	// the time since the partition last delivered one, which is a lower bound.
 	OldestAge time.Duration
-	// Slow are the invocations that run, and have for five times as long as 99 of 100 took, and a second at least; the oldest
-	// first. There are none before twenty have ended.
+	// Slow are the running invocations that have taken more than five times the 99th percentile, and a second at least, the
+	// oldest first. There are none before twenty invocations have ended.
 	Slow []SlowInvocation
-	// Partitions are those assigned to this process, by topic and number; WhoBlocks gives those that wait, worst first.
+	// Partitions are those assigned to this process, sorted by topic and number. WhoBlocks returns those that wait, worst first.
 	Partitions []PartitionStatus
 	Metrics    Metrics
 }
 
-// ClientStatus says which Kafka client reads the records; zero where the driver does not say.
+// ClientStatus describes the Kafka client that reads the records; zero where the driver does not say.
 type ClientStatus struct {
 	// Name and Version are the client library's, such as "librdkafka" and "2.11.1".
 	Name, Version string
-	// Reading says how records are taken from it: "Poll", or "queue" where driver/confluent reads librdkafka's queue, which is
-	// faster.
+	// Reading is how records are taken from the client: "Poll", or "queue" where driver/confluent reads librdkafka's queue,
+	// which is faster.
 	Reading string
 }
 
-// DestinationStatus says how an on-failure destination stands.
+// DestinationStatus is the status of an on-failure destination.
 type DestinationStatus struct {
-	// Name is what DestinationConfig.OnFailure names, or the String of WithDestination's.
+	// Name is the one in DestinationConfig.OnFailure, or the String of the destination given to WithDestination.
 	Name string
 	destination.SenderStatus
 }
 
-// CredentialsStatus says which credentials a Runner uses, without a secret.
+// CredentialsStatus describes the credentials that a Runner uses. It contains no secret.
 type CredentialsStatus struct {
-	// InUse describes them; empty for none.
+	// InUse describes them; empty without credentials.
 	InUse string
-	// Protocol is Kafka's security.protocol, PLAINTEXT without credentials, Mechanism its sasl.mechanism, empty for none.
-	// Principal is who the brokers take this client for, in the words of an ACL; empty where only they know.
+	// Protocol is Kafka's security.protocol, PLAINTEXT without credentials. Mechanism is its sasl.mechanism, empty without SASL.
+	// Principal is the client's principal as ACLs name it; empty where only the brokers know it.
 	Protocol, Mechanism, Principal string
-	// Since is when they were put in force, Rotations how often others have taken the place of the first ones.
+	// Since is when they came into use. Rotations counts how often the credentials were replaced.
 	Since     time.Time
 	Rotations int
-	// Expires is when the client's certificate ends, or the last of the CAs that brokers are checked against, whichever is
-	// first; DaysLeft are the whole days until then. Both are zero without certificates.
+	// Expires is when the client's certificate expires, or the last of the CAs that verify brokers, whichever is first.
+	// DaysLeft is the number of whole days until then. Both are zero without certificates.
 	Expires  time.Time
 	DaysLeft int
-	// Err is why the secret as it now stands is not used: it cannot be read, or the brokers refused it when it was tried;
-	// the credentials before it stay in use. It is nil when the newest are in use.
+	// Err is why the newest secret is not used: it could not be read, or the brokers refused it. The earlier credentials stay
+	// in use. It is nil when the newest are in use.
 	Err error
 }
 
@@ -130,53 +132,54 @@ type CredentialsStatus struct {
 type ScalingStatus struct {
 	// Policy is the policy's type, such as "*scaling.Lambda".
 	Policy string
-	// Current is the capacity that the decision started from, Target what it asks for.
+	// Current is the capacity at the time of the decision, Target the capacity that it asks for.
 	Current, Target scaling.Capacity
-	// Reason says why, with its numbers.
+	// Reason is the reason, with its figures.
 	Reason scaling.Reason
-	// Since is when the target changed last, Decided when the policy was asked last.
+	// Since is when the target last changed, Decided when the policy last decided.
 	Since, Decided time.Time
-	// LagTime is when the lag that it decided on was true, LagAge how long ago that is now.
+	// LagTime is when the lag was measured that the decision is based on, LagAge how long ago that is now.
 	LagTime time.Time
 	LagAge  time.Duration
-	// OldestAge was the age of the oldest record that a worker could have resolved.
+	// OldestAge is the age, at the decision, of the oldest record that a worker could have resolved.
 	OldestAge time.Duration
 }
 
 // PartitionStatus is a snapshot of one partition.
 type PartitionStatus struct {
 	event.TopicPartition
-	// Position is the first offset that is not resolved, Committed what the group has, End the log's end as last seen; -1
-	// where they are not known.
+	// Position is the first unresolved offset, Committed the group's committed offset, and End the end of the log as last
+	// seen. Each is -1 where it is not known.
 	Position, Committed, End int64
-	// Received is the offset behind the last record received, -1 where it is not known.
+	// Received is the offset after the last record received, -1 where it is not known.
 	Received int64
-	// Lag is End less Committed, or less Position before the first commit, never negative; -1 where it is not known.
+	// Lag is End minus Committed, or minus Position before the first commit, and never negative; -1 where it is not known.
 	Lag int64
-	// EndSeen is when End was confirmed last.
+	// EndSeen is when End was last confirmed.
 	EndSeen time.Time
-	// OldestAge is Status.OldestAge of this partition.
+	// OldestAge is Status.OldestAge for this partition.
 	OldestAge time.Duration
 	// Buffered is the number of records received and not resolved.
 	Buffered int
-	// Starting: its start is being looked up. Draining: it is about to be given away.
+	// Starting: its start is being looked up. Draining: it is being revoked.
 	Starting, Draining bool
-	// Paused says why it is not fetched, empty when it is: "paused", "buffer full", "circuit open", comma-joined.
+	// Paused says why it is not fetched: "paused", "buffer full" and "circuit open", joined by commas. It is empty when the
+	// partition is fetched.
 	Paused string
-	// InFlightSince is when the running invocation of its records began, zero when there is none.
+	// InFlightSince is when the running invocation of its records began, zero when none is running.
 	InFlightSince time.Time
-	// Attempts counts failed tries of its head record in a row, FirstFailure is when they began, NextTry when the next
-	// comes, LastError what the last one said.
+	// Attempts counts how often its head record has failed in a row. FirstFailure is when the first of these failures
+	// happened, NextTry when the next try is due, and LastError the error of the last failure.
 	Attempts              int
 	FirstFailure, NextTry time.Time
 	LastError             error
-	// Head is the first record that is not resolved, at Position, and what it waits for.
+	// Head is the first unresolved record, the one at Position, and what it waits for.
 	Head Head
-	// Condition is the worst one that stands of this partition or its topic, nil when there is none.
+	// Condition is the worst condition of this partition or its topic, nil when there is none.
 	Condition *Condition
 }
 
-// String says how the partition stands; without it, %v of a Status would show its name alone.
+// String returns the partition with its offsets, what it waits for and what is wrong with it.
 func (p PartitionStatus) String() string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "%s position %d committed %d end %d lag %d buffered %d", p.TopicPartition, p.Position, p.Committed, p.End, p.Lag, p.Buffered)

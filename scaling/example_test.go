@@ -22,5 +22,5 @@ func ExampleGuard() {
 	fmt.Println(d.Reason)
 	// Output:
 	// 3
-	// workers 1 -> 3: the policy asked for 30 workers and 1 pollers, outside 1 to 3 and 1 to 1 with 3 partitions
+	// workers 1 -> 3: the policy asked for 30 workers and 1 poller, outside 1 to 3 and 1 to 1 with 3 partitions
 }

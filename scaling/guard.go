@@ -90,8 +90,8 @@ func (g *Guarded) Decide(s Sample) Decision {
 		why := d.Reason
 		why.From, why.To = from, d.Capacity()
 		d.Reason = Reason{Kind: Clamped, Cause: &why, Detail: fmt.Sprintf(
-			"%d workers and %d pollers, outside %d to %d and %d to %d with %d partitions", d.Workers, d.Pollers,
-			bounds.MinimumWorkers, bounds.MaximumWorkers, bounds.MinimumPollers, bounds.MaximumPollers, len(s.Partitions))}
+			"%s and %s, outside %d to %d and %d to %d with %s", count("worker", d.Workers, d.Workers), count("poller", d.Pollers, d.Pollers),
+			bounds.MinimumWorkers, bounds.MaximumWorkers, bounds.MinimumPollers, bounds.MaximumPollers, count("partition", len(s.Partitions), len(s.Partitions)))}
 	case g.fault != "":
 		why := d.Reason
 		d.Reason = Reason{Kind: BadBounds, Cause: &why, Detail: g.fault}

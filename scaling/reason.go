@@ -124,7 +124,7 @@ func (r Reason) why() string {
 	case Steady:
 		return fmt.Sprintf("steady, %.0f records/s arrive and a worker does %.0f", r.Arrival, r.Rate)
 	case CatchingUp:
-		return fmt.Sprintf("catching up, lag %d on %d partitions is gone in %s", r.Lag, r.Lagging, span(r.DrainTime))
+		return fmt.Sprintf("catching up, lag %d on %s is gone in %s", r.Lag, count("partition", r.Lagging, r.Lagging), span(r.DrainTime))
 	case LoadRose:
 		return fmt.Sprintf("load rose, %.0f records/s arrive and a worker does %.0f", r.Arrival, r.Rate)
 	case LoadFell:
@@ -137,11 +137,11 @@ func (r Reason) why() string {
 		return fmt.Sprintf("hot partition %s-%d has %.0f %% of the lag and needs %s; one batch a partition is in flight, so more workers do not help",
 			r.Topic, r.Partition, 100*r.Share, span(r.DrainTime))
 	case Throttled:
-		return fmt.Sprintf("throttled, %d of %d invocations were refused; at most %d workers for now", r.Throttles, r.Throttles+r.Invocations, r.Ceiling)
+		return fmt.Sprintf("throttled, %d of %d invocations were refused; at most %s for now", r.Throttles, r.Throttles+r.Invocations, count("worker", r.Ceiling, r.Ceiling))
 	case Failing:
-		return fmt.Sprintf("failing, %d of %d invocations failed; at most %d workers until they succeed", r.Errors, r.Invocations, r.Ceiling)
+		return fmt.Sprintf("failing, %d of %d invocations failed; at most %s until they succeed", r.Errors, r.Invocations, count("worker", r.Ceiling, r.Ceiling))
 	case Slowing:
-		return fmt.Sprintf("invocations went from %s to %s as workers rose; at most %d workers for now, they give the same throughput", span(r.Before), span(r.Now), r.Ceiling)
+		return fmt.Sprintf("invocations went from %s to %s as workers rose; at most %s for now, which give the same throughput", span(r.Before), span(r.Now), count("worker", r.Ceiling, r.Ceiling))
 	case Stalled:
 		return fmt.Sprintf("no invocation has returned for %s, waiting for one before adding workers", span(r.Age))
 	case FetchBound:

@@ -4,10 +4,10 @@
 //	signer, err := iam.New(ctx)
 //	runner, err := esm.New(mapping, handler, esm.WithSecrets(auth.WithIAM(store, signer)))
 //
-// Credentials are those of the SDK's default chain: environment, shared files, web identity, container or instance role.
-// They are asked for with every signature, so that the SDK renews them. IAM_AUTH needs kafka-cluster:Connect and the
-// kafka-cluster actions on topic and group; IAM_OAUTHBEARER_AUTH needs sts:GetWebIdentityToken, and the account to have
-// outbound web identity federation.
+// The credentials are those of the SDK's default chain: environment, shared files, web identity, container or instance role.
+// They are retrieved for every signature, so that the SDK can renew them. IAM_AUTH needs kafka-cluster:Connect and the
+// kafka-cluster actions on topic and group. IAM_OAUTHBEARER_AUTH needs sts:GetWebIdentityToken, and outbound web identity
+// federation must be enabled in the account.
 package iam
 
 import (
@@ -48,8 +48,8 @@ type Option func(*Signer)
 // WithConfig uses cfg instead of the SDK's default credential and configuration chain.
 func WithConfig(cfg aws.Config) Option { return func(s *Signer) { s.config = &cfg } }
 
-// WithRegion sets the region of the cluster, which otherwise is the configuration's (AWS_REGION and the shared files), or
-// that in a broker's name under amazonaws.com.
+// WithRegion sets the region of the cluster. The default is the configuration's (AWS_REGION and the shared files), or else the
+// one in a broker's name under amazonaws.com.
 func WithRegion(region string) Option { return func(s *Signer) { s.region = region } }
 
 // WithSTSOptions changes the SDK's client of AWS STS: a VPC endpoint's BaseEndpoint, an HTTP client.
@@ -66,7 +66,7 @@ type Signer struct {
 
 var _ auth.IAM = (*Signer)(nil)
 
-// New makes a Signer. It loads the SDK's configuration, and asks the network for nothing.
+// New makes a Signer. It loads the SDK's configuration and makes no request.
 func New(ctx context.Context, opts ...Option) (*Signer, error) {
 	s := &Signer{}
 	for _, opt := range opts {
@@ -85,7 +85,7 @@ func New(ctx context.Context, opts ...Option) (*Signer, error) {
 	return s, nil
 }
 
-// Identity names the region.
+// Identity returns the region in words.
 func (s *Signer) Identity() string {
 	if s.region == "" {
 		return "region of the broker's name"
@@ -146,7 +146,7 @@ func (s *Signer) presign(ctx context.Context, base, region string, life time.Dur
 	return u, c, nil
 }
 
-// Challenge signs a connection to a broker.
+// Challenge returns what AWS_MSK_IAM sends to a broker, signed for its host.
 func (s *Signer) Challenge(ctx context.Context, host string) ([]byte, error) {
 	region, err := s.regionFor(host)
 	if err != nil {
@@ -163,7 +163,7 @@ func (s *Signer) Challenge(ctx context.Context, host string) ([]byte, error) {
 	return json.Marshal(fields)
 }
 
-// MSKToken signs a token for OAUTHBEARER of Amazon MSK.
+// MSKToken returns a signed token that Amazon MSK accepts with OAUTHBEARER.
 func (s *Signer) MSKToken(ctx context.Context) (*auth.Token, error) {
 	region, err := s.regionFor("")
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/esm-go/esm/auth"
 )
 
-// WebIdentityToken asks AWS STS for a token, signed with RS256, of STS's usual five minutes.
+// WebIdentityToken gets a token from AWS STS: signed with RS256, and valid for STS's default of five minutes.
 func (s *Signer) WebIdentityToken(ctx context.Context, audience string) (*auth.Token, error) {
 	region, err := s.regionFor("")
 	if err != nil {

@@ -7,20 +7,17 @@ import (
 
 	"github.com/esm-go/esm/internal/promtext"
 	"github.com/esm-go/esm/manager"
-	"github.com/esm-go/esm/observe"
 )
 
 // metrics answers /metrics with the series of every mapping that runs here.
 func metrics(m *manager.Manager) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		var all []observe.Status
+		var all []promtext.Source
 		mappings, _ := m.List(manager.Filter{})
 		for _, d := range mappings {
-			s, err := m.Status(d.Mapping.UUID)
-			if err != nil || s.State == "" {
-				continue // deleted meanwhile, or not running
+			if r, err := m.Runner(d.Mapping.UUID); err == nil && r != nil { // neither deleted meanwhile nor without a Runner
+				all = append(all, r)
 			}
-			all = append(all, s)
 		}
 		w.Header().Set("Content-Type", promtext.ContentType)
 		w.Header().Set("Cache-Control", "no-store")

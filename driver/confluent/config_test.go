@@ -100,11 +100,18 @@ func TestLogPump(t *testing.T) {
 		pump.events <- kafka.LogEvent{Name: "n", Tag: "TAG", Message: fmt.Sprintf("repeated (after %dms in state UP, %d identical error(s) suppressed)", 300+i, i), Level: 3}
 	}
 	pump.events <- kafka.LogEvent{Name: "n", Tag: "TAG", Message: "repeated (after 7ms in state DOWN)", Level: 3}
+	for _, of := range []string{"[thrd:b:9092/bootstrap]: b:9092/bootstrap: ", "[thrd:b:9092/1]: b:9092/1: ", "[thrd:GroupCoordinator]: GroupCoordinator: b:9092: "} {
+		pump.events <- kafka.LogEvent{Name: "n", Tag: "FAIL", Message: of + "Connect to b:9092 failed", Level: 3}
+		pump.events <- kafka.LogEvent{Name: "n", Tag: "FAIL", Message: of + "Disconnected", Level: 6}
+	}
 	pump.stop()
 	if n := strings.Count(out.String(), "repeated"); n != 2 {
 		t.Errorf("%d lines of what is repeated, want one in each state", n)
 	}
-	for level, want := range map[string]int{"ERROR": 6, "WARN": 1, "INFO": 2, "DEBUG": 0} {
+	if n := strings.Count(out.String(), "Connect to"); n > 2 || strings.Contains(out.String(), "Disconnected") {
+		t.Errorf("connections of one broker have %d lines:\n%s", n, out.String())
+	}
+	for level, want := range map[string]int{"ERROR": 7, "WARN": 1, "INFO": 2, "DEBUG": 0} {
 		if got := strings.Count(out.String(), "level="+level+" "); got != want {
 			t.Errorf("%d lines of %s, want %d", got, level, want)
 		}

@@ -67,11 +67,15 @@ func (l *logPump) drain() {
 	}
 }
 
-// changing is what differs in a line that is the same otherwise.
-var changing = regexp.MustCompile(`,? ?[0-9]+ identical error\(s\) suppressed|[0-9]+ ?ms|0x[0-9a-f]+`)
+// changing is what differs in a line that is the same otherwise: which of its threads and connections to a broker says it, times
+// and counts.
+var changing = regexp.MustCompile(`^\[thrd:[^\]]*\]: |GroupCoordinator: |(/(bootstrap|[0-9]+))?: |,? ?[0-9]+ identical error\(s\) suppressed|[0-9]+ ?ms|0x[0-9a-f]+`)
 
 func (l *logPump) log(event kafka.LogEvent) {
 	level := slogLevel(event.Level)
+	if event.Tag == "FAIL" && level == slog.LevelInfo {
+		level = slog.LevelDebug // a connection that ended: that no broker is left is an error, which the driver reports
+	}
 	attrs := []slog.Attr{slog.String("client", event.Name), slog.String("tag", event.Tag)}
 	if level >= slog.LevelInfo { // debug lines are for whoever wants all of them
 		ok, unsaid := l.said.First(changing.ReplaceAllString(event.Message, ""), time.Now())

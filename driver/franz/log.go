@@ -42,6 +42,9 @@ func (l logger) Level() kgo.LogLevel {
 // Log writes one line, unless it is the same as one of the last minute. Of the values those count that say what it is about:
 // an error's text holds ports, which are others each time.
 func (l logger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
+	if reported(msg) {
+		level = kgo.LogLevelInfo
+	}
 	if slogLevel(level) >= slog.LevelInfo {
 		var key strings.Builder
 		key.WriteString(msg)
@@ -60,6 +63,16 @@ func (l logger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 		}
 	}
 	l.log.Log(context.Background(), slogLevel(level), msg, keyvals...)
+}
+
+// reported reports whether a line tells of what the driver reports itself, by a *driver.Error or the error of a call. Whoever uses
+// the driver logs that.
+func reported(msg string) bool {
+	switch msg {
+	case "unable to open connection to broker", "group manage loop errored", "join group failed", "sync group failed":
+		return true
+	}
+	return false
 }
 
 func slogLevel(level kgo.LogLevel) slog.Level {

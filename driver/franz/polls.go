@@ -80,6 +80,6 @@ func (c *consumer) expel(id string) {
 	req.Group, req.MemberID = c.cfg.GroupID, id
 	req.Members = append(req.Members, member)
 	if _, err := req.RequestWith(ctx, c.control); err != nil && c.cfg.Logger != nil {
-		c.cfg.Logger.Warn("franz: the group was not left, although the member is not polled", "error", err)
+		c.cfg.Logger.Warn("franz: the group was not left, although the member is not polled", "err", err)
 	}
 }

@@ -1,3 +1,3 @@
-// Package promcheck has the tests of esmprom's alert rules and dashboard with Prometheus itself. It is a module of its own, so
-// that nobody who uses esmprom has Prometheus among their modules.
+// Package promcheck tests esmprom's alert rules and dashboard with Prometheus and Grafana's own packages. It is a module of its own,
+// so that users of esmprom do not get these among their modules.
 package promcheck

@@ -5,6 +5,7 @@ go 1.26.7
 require (
 	github.com/esm-go/esm v0.1.0
 	github.com/esm-go/esm/esmprom v0.1.0
+	github.com/grafana/grafana-foundation-sdk/go v0.0.22
 	github.com/prometheus/client_golang v1.25.0
 	github.com/prometheus/client_model v0.6.3
 	github.com/prometheus/common v0.72.1

@@ -4,7 +4,9 @@
 //	go run ./examples/node
 //	go run ./examples/node -v     # with the function's output, and the library's log
 //
-// It needs node and npm: aws-lambda-ric is installed from npm into the user's cache directory, unless -ric names one.
+// It needs node and npm. aws-lambda-ric, Lambda's interface client for Node, is installed from npm into the user's cache
+// directory, unless -ric names one. npm compiles a part of it, which takes some minutes, once, and needs cmake, make, g++,
+// python3 and xz; the package does not build on macOS.
 package main
 
 import (
@@ -81,25 +83,40 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return shop.Run(ctx, out, pool, shop.Logger(level), esm.WithHooks(pool.Hooks()))
 }
 
-// install returns the start file of aws-lambda-ric, and installs it where it is not there.
+// tools are what aws-lambda-ric's C++ part is compiled with when npm installs it.
+var tools = []string{"npm", "cmake", "make", "g++", "python3", "xz"}
+
+// install returns the start file of aws-lambda-ric, and installs the package where it is not there.
 func install(ctx context.Context, out io.Writer) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
 	}
 	dir := filepath.Join(cache, "esm-examples", "node")
-	index := filepath.Join(dir, "node_modules", "aws-lambda-ric", "index.mjs")
-	if _, err := os.Stat(index); err == nil {
+	client := filepath.Join(dir, "node_modules", "aws-lambda-ric")
+	// What is compiled comes last: an install that was interrupted does not have it.
+	compiled, index := filepath.Join(client, "rapid-client.node"), filepath.Join(client, "index.mjs")
+	if _, err := os.Stat(compiled); err == nil {
 		return index, nil
+	}
+	const otherwise = "or install " + requirement + " yourself, and name its index.mjs with -ric"
+	for _, tool := range tools {
+		if _, err := exec.LookPath(tool); err != nil {
+			return "", fmt.Errorf("%w: npm compiles aws-lambda-ric when it installs it (Debian: apt-get install npm cmake make g++ python3 xz-utils); %s", err, otherwise)
+		}
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	_, _ = fmt.Fprintf(out, "installing %s from npm into %s\n", requirement, dir)
+	_, _ = fmt.Fprintf(out, "installing %s from npm into %s: once, and it takes some minutes, as its C++ is compiled\n", requirement, dir)
 	cmd := exec.CommandContext(ctx, "npm", "install", "--no-save", "--no-audit", "--no-fund", requirement)
 	cmd.Dir = dir
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%v: %w\n%s\nmissing: %s; install it yourself and name its index.mjs with -ric", cmd.Args, err, text, requirement)
+	text, err := cmd.CombinedOutput()
+	if err == nil {
+		_, err = os.Stat(compiled)
+	}
+	if err != nil {
+		return "", fmt.Errorf("%v: %w\n%s\nmissing: %s, with its C++ compiled; mend what npm says (its install scripts have to be allowed), %s", cmd.Args, err, text, requirement, otherwise)
 	}
 	return index, nil
 }

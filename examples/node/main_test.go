@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -25,6 +27,21 @@ func TestRun(t *testing.T) {
 func TestMissing(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	if err := run(t.Context(), nil, &strings.Builder{}); err == nil || !strings.Contains(err.Error(), "needs Node") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// What compiles aws-lambda-ric is looked for before npm begins.
+func TestMissingTools(t *testing.T) {
+	node, _ := functest.Node(t)
+	bin := t.TempDir()
+	if err := os.Symlink(node, filepath.Join(bin, "node")); err != nil {
+		t.Skip(err)
+	}
+	t.Setenv("PATH", bin)
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	if err := run(t.Context(), nil, &strings.Builder{}); err == nil || !strings.Contains(err.Error(), "apt-get install npm cmake") || !strings.Contains(err.Error(), "-ric") {
 		t.Errorf("got %v", err)
 	}
 }

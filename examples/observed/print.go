@@ -32,7 +32,7 @@ func printTree(out io.Writer, spans tracetest.SpanStubs) {
 		printSpan(out, "", s, beneath)
 		for i, l := range s.Links {
 			if i == 3 {
-				fmt.Fprintf(out, "  ~ and %d more links\n", len(s.Links)-i)
+				fmt.Fprintf(out, "  ~ further links: %d\n", len(s.Links)-i)
 				break
 			}
 			fmt.Fprintf(out, "  ~ links to %q of trace %s\n", named[l.SpanContext.SpanID()], l.SpanContext.TraceID())

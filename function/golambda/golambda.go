@@ -4,12 +4,12 @@
 //	…
 //	err = esm.Run(ctx, mapping, f.Handle)
 //
-// The handler gets Lambda's JSON and its answer is read as Lambda's: see package function. lambdacontext.FromContext gives
-// the request id and the function's ARN; client context and Cognito identity are empty. The variables of lambdacontext
-// (FunctionName and so on) are the process's, not the function's, and stay what its environment says. A panic is a
-// function error with Lambda's stack, and ends nothing.
+// The handler gets Lambda's JSON, and its answer means what it means on Lambda: see package function.
+// lambdacontext.FromContext returns the request id and the function's ARN; client context and Cognito identity are empty. The
+// variables of lambdacontext (FunctionName and so on) belong to the process, not the function, and have the values of its
+// environment. A panic is a function error with Lambda's stack; the process goes on.
 //
-// Handlers run side by side, which they do not on Lambda: what a handler keeps in package variables has to be guarded.
+// Unlike on Lambda, handlers run concurrently: a handler must guard what it keeps in package variables.
 package golambda
 
 import (
@@ -42,7 +42,7 @@ type Function struct {
 	timeout time.Duration
 }
 
-// Option sets what is not the handler.
+// Option changes how a Function is made.
 type Option func(*settings)
 
 type settings struct {
@@ -57,8 +57,8 @@ type settings struct {
 // InvokedFunctionArn. Default "function".
 func WithName(name string) Option { return func(s *settings) { s.name = name } }
 
-// WithTimeout sets the function's timeout, which is the deadline of the handler's context. Default 0: none but that of
-// esm.WithInvocationTimeout. A handler that does not heed it goes on.
+// WithTimeout sets the function's timeout: the deadline of the handler's context. Default 0: only that of
+// esm.WithInvocationTimeout. A handler that ignores its context keeps running.
 func WithTimeout(d time.Duration) Option { return func(s *settings) { s.timeout = d } }
 
 // WithPayloadLimit sets the most bytes of an event's JSON. Default 6 MB, as on Lambda; less than 0 is no limit.
@@ -99,10 +99,10 @@ func New(handler any, opts ...Option) (*Function, error) {
 	return f, nil
 }
 
-// Ready returns nil: the handler is here.
+// Ready returns nil.
 func (f *Function) Ready(context.Context) error { return nil }
 
-// Invoke calls the handler. It is function.Invoker's.
+// Invoke calls the handler. It implements function.Invoker.
 func (f *Function) Invoke(ctx context.Context, req function.Request) (answer function.Answer, err error) {
 	if f.timeout > 0 {
 		var cancel context.CancelFunc

@@ -15,15 +15,15 @@ import (
 // recheck is how often a configuration that is not valid is looked at.
 const recheck = 5 * time.Second
 
-// Ready looks at the function's configuration, and returns a *function.ConfigError when it is gone, not active, or its
-// timeout is over 14 minutes.
+// Ready checks the function's configuration. It returns a *function.ConfigError if the function does not exist, is not active, or
+// has a timeout over 14 minutes.
 func (f *Function) Ready(ctx context.Context) error {
 	f.checking.Lock()
 	defer f.checking.Unlock()
 	return f.look(ctx)
 }
 
-// Condition returns what the last look at the configuration found: nil, or a *function.ConfigError.
+// Condition returns the result of the last check: nil, or a *function.ConfigError.
 func (f *Function) Condition() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

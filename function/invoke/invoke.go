@@ -12,12 +12,11 @@
 // The invocation is RequestResponse, as an event source mapping's. The identity of the client needs lambda:InvokeFunction
 // on the function, and lambda:GetFunctionConfiguration for Ready and the check; without the latter nothing is checked.
 //
-// The SDK's retries are off for whatever may have reached Lambda: retries are the mapping's, with its limits. They are on
-// for connections that could not be made. Throttles, errors of the service and a function that cannot be invoked use no
-// attempt; function errors do.
+// The SDK retries only connections that could not be made. Everything that may have reached Lambda is retried by the mapping,
+// within its limits. Throttles, errors of the service and a function that cannot be invoked use no attempt; function errors do.
 //
-// When the context of an invocation ends (a stop, a revocation, esm.WithInvocationTimeout) Lambda is not told: the function
-// runs on to its end, and its records are invoked again.
+// When the context of an invocation ends (a stop, a revocation, esm.WithInvocationTimeout), the function on Lambda runs on to its
+// end, and its records are invoked again.
 package invoke
 
 import (
@@ -40,7 +39,7 @@ import (
 // MaximumTimeout is the longest timeout of a function behind an event source mapping: 14 minutes.
 const MaximumTimeout = 14 * time.Minute
 
-// Client is what is needed of *lambda.Client.
+// Client is the part of *lambda.Client that a Function needs.
 type Client interface {
 	Invoke(ctx context.Context, in *lambda.InvokeInput, opts ...func(*lambda.Options)) (*lambda.InvokeOutput, error)
 	GetFunctionConfiguration(ctx context.Context, in *lambda.GetFunctionConfigurationInput, opts ...func(*lambda.Options)) (*lambda.GetFunctionConfigurationOutput, error)
@@ -67,7 +66,7 @@ type Function struct {
 	unchecked bool // it may not be looked at, which was said
 }
 
-// Option sets what is not the name.
+// Option changes how a Function is made.
 type Option func(*settings)
 
 type settings struct {
@@ -76,18 +75,18 @@ type settings struct {
 	qualifier string
 }
 
-// WithLogger sets the logger; default slog.Default. Where it takes debug lines, Lambda is asked for the tail of the
-// function's log with each invocation, and it is logged at debug level.
+// WithLogger sets the logger. Default slog.Default. If debug lines are enabled, each invocation requests the tail of the
+// function's log, and logs it at debug level.
 func WithLogger(l *slog.Logger) Option { return func(s *settings) { s.log = l } }
 
-// WithCheckInterval sets how often, while there is work, the function's configuration is looked at; default 1 minute, 0 =
-// only by Ready. While it is not valid it is looked at every 5 s, where the interval is not shorter.
+// WithCheckInterval sets how often the function's configuration is checked while there is work. Default 1 minute; 0 means only
+// by Ready. While the configuration is not valid, it is checked every 5 s, or at the interval if that is shorter.
 func WithCheckInterval(d time.Duration) Option { return func(s *settings) { s.interval = d } }
 
-// WithQualifier sets the version or alias, where the name has none.
+// WithQualifier sets the version or alias, if the name has none.
 func WithQualifier(q string) Option { return func(s *settings) { s.qualifier = q } }
 
-// New makes a Function of a name in any of Lambda's forms. It does no I/O.
+// New makes a Function from a name in any of Lambda's forms. It does no I/O.
 func New(client Client, name string, opts ...Option) (*Function, error) {
 	s := settings{interval: time.Minute}
 	for _, o := range opts {
@@ -128,7 +127,7 @@ func New(client Client, name string, opts ...Option) (*Function, error) {
 	return f, nil
 }
 
-// Invoke invokes the function. It is function.Invoker's.
+// Invoke invokes the function. It implements function.Invoker.
 func (f *Function) Invoke(ctx context.Context, req function.Request) (function.Answer, error) {
 	if err := f.check(ctx); err != nil {
 		return function.Answer{}, err

@@ -19,26 +19,26 @@ import (
 type Config struct {
 	// FunctionName is the function's name, in any of Lambda's forms. Required.
 	FunctionName string
-	// Command starts a worker: a program that speaks Lambda's Runtime API, and its arguments. Required, such as
-	// {"python3", "-m", "awslambdaric", "app.handler"}. A program without a slash is looked for in PATH, one with a slash
-	// from Dir on.
+	// Command starts a worker: a program that speaks Lambda's Runtime API, and its arguments, such as
+	// {"python3", "-m", "awslambdaric", "app.handler"}. Required. A program without a slash is looked up in PATH; one with a
+	// slash is relative to Dir.
 	Command []string
 	// Dir is the working directory, and LAMBDA_TASK_ROOT. Default: this process's.
 	Dir string
 	// Handler is _HANDLER, which a provided runtime's bootstrap reads; interface clients take it as an argument. Default: the
 	// last element of Command.
 	Handler string
-	// Environment are the function's variables. The host's are not handed on, but for PATH, LANG, TZ and TMPDIR, which
-	// these may replace. Lambda's reserved names are refused, but for those of credentials and region.
+	// Environment has the function's variables. Of the host's variables a worker gets only PATH, LANG, TZ and TMPDIR, which
+	// these may replace. Lambda's reserved names are refused, except those for credentials and region.
 	Environment map[string]string
-	// Timeout bounds an invocation, after which the worker is ended and replaced. Default 3 s, as Lambda's; at most 15
-	// minutes.
+	// Timeout bounds an invocation. A worker that exceeds it is killed and replaced. 1 ms to 15 minutes; default 3 s, as on
+	// Lambda.
 	Timeout time.Duration
-	// MemorySize is AWS_LAMBDA_FUNCTION_MEMORY_SIZE, in MB. It limits nothing: see WithMemoryLimit. Default 128.
+	// MemorySize is AWS_LAMBDA_FUNCTION_MEMORY_SIZE, in MB. Default 128. It is not a limit: see WithMemoryLimit.
 	MemorySize int
 }
 
-// Option sets what Lambda has no name for.
+// Option sets what is not a parameter of Lambda.
 type Option func(*settings)
 
 type settings struct {
@@ -56,46 +56,46 @@ type settings struct {
 	backoff     time.Duration // the first pause after a failed start
 }
 
-// WithLogger sets the logger, of the pool and of what workers write; default slog.Default.
+// WithLogger sets the logger for the pool and for the output of workers. Default slog.Default.
 func WithLogger(l *slog.Logger) Option { return func(s *settings) { s.log = l } }
 
-// WithOutputLevel sets the level of the lines that workers write; default Info.
+// WithOutputLevel sets the level at which the output of workers is logged. Default Info.
 func WithOutputLevel(l slog.Level) Option { return func(s *settings) { s.level = l } }
 
-// WithWorkerRange sets how many workers are kept ready at least, and how many there may be: as esm.WithWorkerRange for the
-// same mapping, whose invocations at a time they are. Default 1, and no maximum of its own (0): there are then as many
-// workers as the mapping has invocations at a time.
+// WithWorkerRange sets how many workers are always kept ready, and how many there may be. Use the range of esm.WithWorkerRange
+// of the mapping. Default 1 and 0, which means no maximum: there are then as many workers as the mapping has concurrent
+// invocations.
 func WithWorkerRange(minimum, maximum int) Option {
 	return func(s *settings) { s.minimum, s.maximum = minimum, maximum }
 }
 
-// WithIdleTimeout sets after how long without an invocation a worker over the minimum is ended; default 5 minutes.
+// WithIdleTimeout sets after how long without work a worker over the minimum is ended. Default 5 minutes.
 func WithIdleTimeout(d time.Duration) Option { return func(s *settings) { s.idle = d } }
 
-// WithInitTimeout sets how long a worker may take to ask for its first invocation, or for the next after an answer;
-// default 10 s, as Lambda's init phase.
+// WithInitTimeout sets how long a worker may take to ask for its first invocation, or for the next one after an answer.
+// Default 10 s, as Lambda's init phase.
 func WithInitTimeout(d time.Duration) Option { return func(s *settings) { s.initTimeout = d } }
 
-// WithStopTimeout sets how long a worker has between SIGTERM and SIGKILL; default 2 s, as Lambda's shutdown phase.
+// WithStopTimeout sets how long a worker has between SIGTERM and SIGKILL. Default 2 s, as Lambda's shutdown phase.
 func WithStopTimeout(d time.Duration) Option { return func(s *settings) { s.grace = d } }
 
-// WithStartBackoff sets the pause after a worker failed to start, which doubles with each further one up to a minute;
-// default 1 s.
+// WithStartBackoff sets the pause after a failed start of a worker. It doubles with each further failure, up to a minute.
+// Default 1 s.
 func WithStartBackoff(first time.Duration) Option { return func(s *settings) { s.backoff = first } }
 
-// WithMemoryLimit limits the memory that a worker may write to, in bytes (Linux: RLIMIT_DATA). Past it, allocations fail in
-// the worker. Default 0 = no limit.
+// WithMemoryLimit limits a worker's writable memory, in bytes (Linux only: RLIMIT_DATA). Beyond the limit, allocations in the
+// worker fail. Default 0: no limit.
 func WithMemoryLimit(bytes uint64) Option { return func(s *settings) { s.memory = bytes } }
 
-// WithOpenFiles limits a worker's open files (Linux: RLIMIT_NOFILE). Default 0 = the host's limit.
+// WithOpenFiles limits a worker's open files (Linux only: RLIMIT_NOFILE). Default 0: the host's limit.
 func WithOpenFiles(n uint64) Option { return func(s *settings) { s.files = n } }
 
-// WithPayloadLimit sets the most bytes of an event's JSON, and of an answer. Default 6 MB, as on Lambda; less than 0 is no
+// WithPayloadLimit sets the most bytes of an event's JSON, and of an answer. Default 6 MB, as on Lambda. Less than 0 means no
 // limit for the event, and 1 GiB for the answer.
 func WithPayloadLimit(n int) Option { return func(s *settings) { s.payload = n } }
 
-// WithAnyPeer turns off the check that a worker's port is spoken to by that worker's process group only (Linux), for workers
-// whose processes this one may not look at, such as those of another user.
+// WithAnyPeer turns off the check that requests to a worker's port come from the worker's process group (Linux). Use it for
+// workers whose processes this one may not inspect, such as those of another user.
 func WithAnyPeer() Option { return func(s *settings) { s.anyPeer = true } }
 
 // reserved are the variables that Lambda does not let a function set. It reserves those of credentials and region too;

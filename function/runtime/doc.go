@@ -1,4 +1,4 @@
-// Package runtime runs a Lambda function as worker processes on this machine, unchanged, in whatever language: it serves
+// Package runtime runs an unchanged Lambda function in any language as worker processes on this machine. It serves
 // Lambda's Runtime API, which every runtime interface client speaks.
 //
 //	pool, err := runtime.New(runtime.Config{
@@ -14,33 +14,39 @@
 //	}
 //	return esm.Run(ctx, mapping, pool.Handle, esm.WithHooks(pool.Hooks()))
 //
-// Node: {"node", "node_modules/aws-lambda-ric/index.mjs", "app.handler"}. Go: the program that calls lambda.Start. Other
-// languages: whatever starts a program that speaks the Runtime API.
+// Commands for other languages:
+//
+//	Node  {"node", "node_modules/aws-lambda-ric/index.mjs", "app.handler"}
+//	Java  {"java", "-cp", "lib/*", "com.amazonaws.services.lambda.runtime.api.client.AWSLambda", "example.App::handle"}
+//	Go    the program that calls lambda.Start
+//
+// Any program that speaks the Runtime API will do.
 //
 // # Workers
 //
-// A worker has one invocation at a time, so there are as many workers as invocations at a time; they are started when they
-// are needed and ended when they have had nothing to do for a while: WithWorkerRange, WithIdleTimeout, Pool.Hooks. One that
-// does not answer within Timeout is killed and replaced, and the batch has failed (Sandbox.Timedout); so it is when it ends
-// by itself (Runtime.ExitError). Workers that fail to start are tried again after growing pauses, up to a minute; Status
-// says so. An invocation that waits for them meanwhile, while no other worker lives, has failed when the next one fails, as
-// on Lambda.
+// A worker handles one invocation at a time, so there are as many workers as concurrent invocations. They are started when
+// they are needed, and ended after a while without work: see WithWorkerRange, WithIdleTimeout and Pool.Hooks. A worker that
+// does not answer within Timeout is killed and replaced, and its batch has failed (Sandbox.Timedout). A worker that exits by
+// itself is replaced too, and its batch has failed (Runtime.ExitError). If a worker fails to start, the next attempt follows
+// after a growing pause, up to a minute; Status shows it. If no other worker is alive, the invocations that wait fail with the
+// next failed start, as on Lambda.
 //
-// What a worker writes goes to the log, line by line, with the function's name and the request id.
+// The output of a worker goes to the log, line by line, with the function's name and the request id.
 //
 // # What a worker gets
 //
-// Its environment is what Lambda sets and Config.Environment; of the host's it has PATH, LANG, TZ and TMPDIR. It runs as the
-// same user and sees the same files: this is no sandbox. The extensions API is not served, response streaming is refused.
+// A worker's environment has the variables that Lambda sets, those of Config.Environment, and the host's PATH, LANG, TZ and
+// TMPDIR. It runs as the same user and sees the same files: this is not a sandbox. The extensions API is not served, and
+// response streaming is refused.
 //
-// Its Runtime API is a port of its own on 127.0.0.1. The port refuses requests with another Host or with an Origin, which a
-// web page could send, and on Linux all that do not come from the worker's process group.
+// Each worker has its own port on 127.0.0.1 for the Runtime API. The port refuses requests with another Host or with an Origin,
+// which a web page could send. On Linux it also refuses every request that does not come from the worker's process group.
 //
 // # The end
 //
 // Stop sends SIGTERM to each worker's process group, and SIGKILL after WithStopTimeout. On Linux the kernel kills the workers
-// when this process ends in any other way, kill -9 included. Processes that a worker has started are not covered by that:
-// they end with their worker in every other case, unless they left its process group. On other systems an idle worker
-// ends when its connection breaks, as interface clients do; one at work ends when it is done. On Windows a worker is killed
-// at once, and what it started is not.
+// if this process ends in any other way, even by kill -9. That does not include processes that a worker has started; in all
+// other cases they end with their worker, unless they have left its process group. On other systems, if this process is
+// killed, an idle worker ends when its connection breaks, and a busy one when it has finished. On Windows Stop kills a worker
+// at once, but not the processes that it started.
 package runtime

@@ -4,8 +4,10 @@ package runtime_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -15,6 +17,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"github.com/aws/aws-lambda-go/lambda"
 
@@ -96,6 +99,24 @@ func post(path, body string, headers ...string) int {
 	return r.StatusCode
 }
 
+// dialDualStack connects with an IPv6 socket to an IPv4 address, as Java does.
+func dialDualStack(_ context.Context, _, address string) (net.Conn, error) {
+	to, err := net.ResolveTCPAddr("tcp4", address)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Connect(fd, &unix.SockaddrInet6{Port: to.Port, Addr: [16]byte(to.IP.To16())}); err != nil {
+		return nil, err
+	}
+	file := os.NewFile(uintptr(fd), "socket")
+	defer file.Close()
+	return net.FileConn(file)
+}
+
 // odd is a runtime that does not keep to the protocol.
 func odd(mode string) {
 	if mode == "silent" {
@@ -106,6 +127,9 @@ func odd(mode string) {
 	}
 	if mode == "stubborn" {
 		signal.Ignore(syscall.SIGTERM)
+	}
+	if mode == "dual stack" {
+		http.DefaultClient.Transport = &http.Transport{DialContext: dialDualStack}
 	}
 	for {
 		id := next()

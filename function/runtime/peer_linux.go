@@ -47,14 +47,23 @@ func hasFile(pid int, link string) bool {
 	return false
 }
 
-// socketInode finds a connection of this network namespace in /proc/net/tcp, from the side of remote; empty without one.
+// socketInode finds a connection of this network namespace, from the side of remote; empty without one. A client with a
+// dual-stack socket, as Java's are, has it among those of IPv6.
 func socketInode(remote, port *net.TCPAddr) string {
-	file, err := os.Open("/proc/self/net/tcp")
+	if inode := inodeIn("/proc/self/net/tcp", hexIPv4(remote), hexIPv4(port)); inode != "" {
+		return inode
+	}
+	return inodeIn("/proc/self/net/tcp6", hexMapped(remote), hexMapped(port))
+}
+
+// inodeIn finds the socket between two addresses in one of the kernel's tables.
+func inodeIn(table, local, remote string) string {
+	file, err := os.Open(table)
 	if err != nil {
 		return ""
 	}
 	defer func() { _ = file.Close() }() // it was only read
-	ends := hexAddress(remote) + " " + hexAddress(port) + " "
+	ends := " " + local + " " + remote + " "
 	for lines := bufio.NewScanner(file); lines.Scan(); {
 		if _, rest, ok := strings.Cut(lines.Text(), ends); ok {
 			if f := strings.Fields(rest); len(f) > 6 { // state queues timer retransmits uid timeout inode
@@ -65,7 +74,16 @@ func socketInode(remote, port *net.TCPAddr) string {
 	return ""
 }
 
-// hexAddress writes an address as /proc/net/tcp does: the four bytes of the IP as a number of this machine.
-func hexAddress(a *net.TCPAddr) string {
+// hexIPv4 writes an address as /proc/net/tcp does: the four bytes of the IP as a number of this machine.
+func hexIPv4(a *net.TCPAddr) string {
 	return fmt.Sprintf("%08X:%04X", binary.NativeEndian.Uint32(a.IP.To4()), a.Port)
+}
+
+// hexMapped writes an IPv4 address as /proc/net/tcp6 does: mapped to IPv6 (::ffff:127.0.0.1), in four such numbers.
+func hexMapped(a *net.TCPAddr) string {
+	ip, text := a.IP.To16(), ""
+	for ; len(ip) > 0; ip = ip[4:] {
+		text += fmt.Sprintf("%08X", binary.NativeEndian.Uint32(ip))
+	}
+	return fmt.Sprintf("%s:%04X", text, a.Port)
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/esm-go/esm/function"
 )
 
-// Pool runs a function's workers. Its method Handle is an esm.Handler, and it is a function.Target. Make it with New, Start
-// it before the mapping runs, Stop it when Run has returned. It is safe for concurrent use.
+// Pool runs a function's workers. Its method Handle is an esm.Handler, and it is a function.Target. Make it with New, call
+// Start before the mapping runs, and Stop when Run has returned. It is safe for concurrent use.
 type Pool struct {
 	*function.Caller
 	config Config
@@ -47,10 +47,10 @@ type Pool struct {
 
 type counts struct{ invocations, errors, timeouts, crashes, starts int64 }
 
-// ErrStopped is wrapped by the error of an invocation, or a Start, of a Pool that is stopped, or not started yet.
+// ErrStopped is wrapped by the errors of a Pool that is stopped or not started yet.
 var ErrStopped = errors.New("runtime: the pool does not run")
 
-// New makes a Pool. It starts nothing. Its error joins everything that is wrong.
+// New makes a Pool. It starts nothing. Its error joins everything that is wrong with c and opts.
 func New(c Config, opts ...Option) (*Pool, error) {
 	c.Environment = cloneMap(c.Environment)
 	name, err := c.check()
@@ -73,9 +73,9 @@ func cloneMap(m map[string]string) map[string]string {
 	return c
 }
 
-// Start begins the pool and waits for the cold start: until as many workers as WithWorkerRange's minimum have asked for
-// their first invocation, or ctx ends, or one of them failed to start, of which the *function.ConfigError tells. After a
-// failure the pool goes on trying, after growing pauses, until Stop; Start may be called again to wait for that.
+// Start starts the pool and waits for the cold start: until the minimum of WithWorkerRange is ready. It returns an error when ctx
+// ends, or a *function.ConfigError when a worker fails to start. After a failure the pool keeps trying, with growing pauses,
+// until Stop; Start may be called again to wait for it.
 func (p *Pool) Start(ctx context.Context) error {
 	p.mu.Lock()
 	if p.stopping {
@@ -117,11 +117,11 @@ func (p *Pool) Start(ctx context.Context) error {
 	}
 }
 
-// Ready is Start. It is function.Target's.
+// Ready is Start. It implements function.Target.
 func (p *Pool) Ready(ctx context.Context) error { return p.Start(ctx) }
 
-// Stop ends the workers: SIGTERM, then SIGKILL after WithStopTimeout or when ctx ends. It returns when none is left. Call
-// it when Run has returned: an invocation that still runs is ended too.
+// Stop ends the workers, with SIGTERM, and with SIGKILL after WithStopTimeout or when ctx ends. It returns when none is left. Call
+// it after Run has returned: it also ends running invocations.
 func (p *Pool) Stop(ctx context.Context) {
 	p.mu.Lock()
 	first := !p.stopping
@@ -153,9 +153,9 @@ func (p *Pool) Stop(ctx context.Context) {
 	<-p.kept
 }
 
-// Hooks make the pool follow the mapping's scaling policy: where it asks for more workers they are started before batches
-// come for them, and where it asks for fewer they are ended. Give it to the mapping with esm.WithHooks. Without it workers
-// are started when a batch finds none, and ended by WithIdleTimeout.
+// Hooks returns hooks for esm.WithHooks that make the pool follow the mapping's scaling policy: workers are started before batches
+// come for them, and ended when the policy asks for fewer. Without them, workers are started when a batch finds none free, and
+// ended after WithIdleTimeout.
 func (p *Pool) Hooks() esm.Hooks {
 	return esm.Hooks{Scaled: func(i esm.ScaledInfo) { p.follow(i.To.Workers) }}
 }
@@ -185,12 +185,12 @@ func (p *Pool) nudge() {
 	}
 }
 
-// say has a line logged when mu is free: a logger may take its time. The caller holds mu, and lets go of it with unlock.
+// say logs a line when mu is free, because a logger may be slow. The caller holds mu, and releases it with unlock.
 func (p *Pool) say(level slog.Level, text string, attrs ...any) {
 	p.says = append(p.says, func() { p.set.log.Log(context.Background(), level, text, attrs...) })
 }
 
-// unlock lets go of mu, and then logs.
+// unlock releases mu, and then logs.
 func (p *Pool) unlock() {
 	says := p.says
 	p.says = nil
@@ -200,7 +200,7 @@ func (p *Pool) unlock() {
 	}
 }
 
-// announce tells those in Start that something changed. The caller holds mu.
+// announce wakes those that wait in Start. The caller holds mu.
 func (p *Pool) announce() {
 	close(p.readiness)
 	p.readiness = make(chan struct{})
@@ -210,7 +210,7 @@ func (p *Pool) configError(err error) error {
 	return &function.ConfigError{Function: p.config.FunctionName, Reason: fmt.Sprintf("its workers do not start: %v", err), Err: err}
 }
 
-// Invoke has a worker handle one request. It is function.Invoker's.
+// Invoke has a worker handle one request. It implements function.Invoker.
 func (p *Pool) Invoke(ctx context.Context, req function.Request) (function.Answer, error) {
 	c := &call{id: req.ID, payload: req.Payload, assigned: make(chan struct{}), done: make(chan result, 1)}
 	if d, ok := ctx.Deadline(); ok {

@@ -11,9 +11,12 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/esm-go/esm/esmtest"
 	"github.com/esm-go/esm/function"
@@ -108,6 +111,37 @@ func TestGo(t *testing.T) {
 	}
 }
 
+// Takes as long as a JVM does to start, four times.
+func TestJava(t *testing.T) {
+	java, classes := functest.Java(t, filepath.Join(testdata(t), "App.java"))
+	p, j := begin(t, runtime.Config{FunctionName: "orders", Dir: testdata(t), Timeout: time.Minute,
+		Command: []string{java, "-XX:TieredStopAtLevel=1", "-cp", classes, "com.amazonaws.services.lambda.runtime.api.client.AWSLambda", "App::handle"}})
+	r := esmtest.Invoke(t, mapping(0), p.Handle, esmtest.Values("ok", "item", "print hello")...)
+	if len(r.Dropped) != 1 || r.Dropped[0].Records[0].Offset != 1 || r.Attempts != 1 {
+		t.Errorf("%d attempts, dropped %+v, %v", r.Attempts, r.Dropped, r.Err)
+	}
+	// An exception is an answer: the worker lives on.
+	for range 2 {
+		if fe, ok := errors.AsType[*function.Error](invoke(t, p, "fail 3")); !ok || fe.Type != "java.lang.IllegalStateException" || fe.Message != "bad record 3" || len(fe.StackTrace) == 0 {
+			t.Errorf("%#v", fe)
+		}
+	}
+	if s := p.Status(); s.Starts != 1 || s.Crashes != 0 {
+		t.Errorf("status %+v", s)
+	}
+	// After an error of the virtual machine the client has its process end, with an answer before that.
+	if fe, ok := errors.AsType[*function.Error](invoke(t, p, "recurse")); !ok || fe.Type != "java.lang.StackOverflowError" {
+		t.Errorf("%#v", fe)
+	}
+	if fe, ok := errors.AsType[*function.Error](invoke(t, p, "exit 3")); !ok || fe.Type != "Runtime.ExitError" {
+		t.Errorf("%#v", fe)
+	}
+	if err := invoke(t, p, "ok"); err != nil {
+		t.Error(err)
+	}
+	functest.Eventually(t, "the line is logged", func() bool { return strings.Contains(j.String(), "hello") })
+}
+
 func TestNode(t *testing.T) {
 	node, ric := functest.Node(t)
 	p, j := begin(t, runtime.Config{FunctionName: "orders", Command: []string{node, ric, "app.handler"}, Dir: testdata(t), Timeout: time.Minute})
@@ -171,6 +205,19 @@ func TestPort(t *testing.T) {
 	}
 	if r != nil {
 		_ = r.Body.Close()
+	}
+}
+
+// A client whose socket is one of IPv6 is known too, though it comes from an IPv4 address.
+func TestDualStack(t *testing.T) {
+	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM, 0)
+	if err != nil {
+		t.Skip("this system has no IPv6 sockets:", err)
+	}
+	_ = unix.Close(fd)
+	p, j := begin(t, worker("dual stack"))
+	if err := invoke(t, p, "a"); err != nil {
+		t.Error(err, j)
 	}
 }
 

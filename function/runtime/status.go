@@ -5,33 +5,32 @@ import "time"
 // Status is a snapshot of a Pool.
 type Status struct {
 	FunctionName string
-	// State is Stopped (or not started), Starting (no worker has been ready yet), Ready, or Failing: the last start of a
-	// worker failed.
+	// State is Stopped (or not started), Starting (no worker has been ready yet), Ready, or Failing (the last start of a
+	// worker failed).
 	State string
-	// StateReason says why it is Failing; InitFailures counts the starts in a row that failed, NextStart is when the next is
-	// tried at the earliest.
+	// StateReason says why the State is Failing. InitFailures counts the consecutive failed starts. NextStart is the earliest
+	// time of the next attempt.
 	StateReason  string
 	InitFailures int
 	NextStart    time.Time
-	// Workers are those that live, by number. Waiting counts the invocations that have none.
+	// Workers are the live workers, by number. Waiting counts the invocations that wait for one.
 	Workers []WorkerStatus
 	Waiting int
-	// Invocations counts those answered, Errors those of them that were function errors. Timeouts and Crashes count those
-	// that had no answer, crashes between invocations too. Starts counts the processes.
+	// Invocations counts the invocations that were answered, Errors those of them with a function error. Timeouts and Crashes
+	// count workers that timed out or exited by themselves, also between invocations. Starts counts the processes.
 	Invocations, Errors, Timeouts, Crashes, Starts int64
 }
 
 // WorkerStatus is a snapshot of a worker.
 type WorkerStatus struct {
 	Number, PID int
-	// State is Starting, Idle, Busy, Answered (and it has not asked again) or Ending.
+	// State is Starting, Idle, Busy, Answered (it has not asked for the next invocation yet) or Ending.
 	State string
 	Since time.Time
-	// RequestID is that of the invocation at hand.
+	// RequestID is the id of the current invocation.
 	RequestID   string
 	Invocations int64
-	// Memory is the resident memory of the worker's process group, in bytes; 0 where the system does not say (it does on
-	// Linux).
+	// Memory is the resident memory of the worker's process group, in bytes. It is 0 on systems other than Linux.
 	Memory int64
 }
 

@@ -49,7 +49,7 @@ type Function struct {
 	limit int64
 }
 
-// Option sets what is not the URL.
+// Option changes how a Function is made.
 type Option func(*settings)
 
 type settings struct {
@@ -68,20 +68,20 @@ func WithName(name string) Option { return func(s *settings) { s.name = name } }
 // WithClient sets the client. Default: one of its own that keeps connections alive.
 func WithClient(c *http.Client) Option { return func(s *settings) { s.client = c } }
 
-// WithTimeout bounds an invocation, from the request to the last byte of the answer. Default 15 minutes, Lambda's longest;
-// the client's own Timeout holds too.
+// WithTimeout bounds an invocation, from the request to the last byte of the answer. Default 15 minutes, Lambda's longest. The
+// client's own Timeout applies too.
 func WithTimeout(d time.Duration) Option { return func(s *settings) { s.timeout = d } }
 
-// WithConcurrency bounds the requests at a time, such as to 1 for the emulator, which takes one at a time; others wait their
-// turn, which is not part of WithTimeout. Default 0: as many as the mapping has invocations at a time.
+// WithConcurrency bounds the concurrent requests; the emulator needs 1. Others wait, and WithTimeout does not include the wait.
+// Default 0: no bound other than the mapping's concurrent invocations.
 func WithConcurrency(n int) Option { return func(s *settings) { s.concurrency = n } }
 
 // WithPayloadLimit sets the most bytes of an event's JSON, and of an answer. Default 6 MB, as on Lambda; less than 0 is no
 // limit for the event, and 1 GiB for the answer.
 func WithPayloadLimit(n int) Option { return func(s *settings) { s.payload = n } }
 
-// WithErrorBody says whether a body with errorType and errorMessage is a function error though the status is 200 and the
-// header X-Amz-Function-Error is missing. Default: where the URL's path ends in /invocations.
+// WithErrorBody sets whether a body with errorType and errorMessage is a function error even if the status is 200 and the header
+// X-Amz-Function-Error is missing. Default: true if the URL's path ends in /invocations.
 func WithErrorBody(on bool) Option { return func(s *settings) { s.errorBody = &on } }
 
 // WithLogger sets the logger; default slog.Default.
@@ -135,13 +135,13 @@ func New(address string, opts ...Option) (*Function, error) {
 	return f, nil
 }
 
-// Ready returns nil: whether a function is there is found out by invoking it.
+// Ready returns nil: only an invocation finds out whether the function is there.
 func (f *Function) Ready(context.Context) error { return nil }
 
 // CloseIdleConnections closes the client's connections that are not in use.
 func (f *Function) CloseIdleConnections() { f.set.client.CloseIdleConnections() }
 
-// Invoke posts one request. It is function.Invoker's.
+// Invoke posts one request. It implements function.Invoker.
 func (f *Function) Invoke(ctx context.Context, req function.Request) (function.Answer, error) {
 	if f.slots != nil {
 		select {

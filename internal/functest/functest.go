@@ -1,4 +1,4 @@
-// Package functest finds the tools that tests of Lambda functions need: interface clients for Python and Node, the
+// Package functest finds the tools that tests of Lambda functions need: interface clients for Python, Node and Java, the
 // runtime interface emulator, a double of AWS Lambda. What is missing skips a test on a developer's machine and fails it
 // where CI=true; .ci/run installs all of it.
 package functest
@@ -58,6 +58,30 @@ func Node(tb testing.TB) (node, ric string) {
 		tb.Fatal(err)
 	}
 	return node, ric
+}
+
+// Java compiles a Lambda function, and returns java and a class path with it and the interface client for Java, whose
+// folder of jars ESM_JAVA_RIC names.
+func Java(tb testing.TB, source string) (java, classes string) {
+	tb.Helper()
+	java, err := exec.LookPath("java")
+	if err != nil {
+		missing(tb, "needs java")
+	}
+	javac, err := exec.LookPath("javac")
+	if err != nil {
+		missing(tb, "needs javac")
+	}
+	jars := os.Getenv("ESM_JAVA_RIC")
+	if found, _ := filepath.Glob(filepath.Join(jars, "aws-lambda-java-runtime-interface-client-*.jar")); jars == "" || len(found) == 0 {
+		missing(tb, "needs com.amazonaws:aws-lambda-java-runtime-interface-client and what it depends on (mvn dependency:copy-dependencies): ESM_JAVA_RIC names the folder of the jars")
+	}
+	dir := tb.TempDir()
+	classes = filepath.Join(jars, "*") + string(os.PathListSeparator) + dir
+	if out, err := exec.Command(javac, "-cp", classes, "-d", dir, source).CombinedOutput(); err != nil {
+		tb.Fatalf("javac: %v\n%s", err, out)
+	}
+	return java, classes
 }
 
 // RIE returns the runtime interface emulator: ESM_RIE, or aws-lambda-rie on the PATH.

@@ -3,12 +3,17 @@ package integration
 import (
 	"context"
 	"encoding/asn1"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/esm-go/esm"
 	"github.com/esm-go/esm/auth"
@@ -42,6 +47,85 @@ func subjectOf(t *testing.T, parts ...part) []byte {
 	return der
 }
 
+// generatedSubjects are subjects of all kinds of attributes, strings and characters, the same ones each time.
+func generatedSubjects(t *testing.T, n int) [][]byte {
+	t.Helper()
+	random := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // the same ones each time
+	kinds := []asn1.ObjectIdentifier{{2, 5, 4, 3}, {2, 5, 4, 4}, {2, 5, 4, 5}, {2, 5, 4, 6}, {2, 5, 4, 7}, {2, 5, 4, 8}, {2, 5, 4, 9}, {2, 5, 4, 10}, {2, 5, 4, 11},
+		{2, 5, 4, 12}, {2, 5, 4, 42}, {0, 9, 2342, 19200300, 100, 1, 1}, {0, 9, 2342, 19200300, 100, 1, 25}, {1, 2, 840, 113549, 1, 9, 1}, {1, 3, 6, 1, 4, 1, 99999, 1}}
+	pieces := []string{"alice", "Zoë", "北京", "😀", " ", "  ", "\r", "\n", "\t", ",", "=", "+", "<", ">", "#", ";", `"`, `\`, "/", "a,b", "x=y", "CN=eve", "'", "ß",
+		"e\u0301", "\u00a0", "(", ".", ":", "?", "-", "@", "*", "&", "É\u200d", "\u007f", "\u0085"}
+	var all [][]byte
+	for range n {
+		parts := make([]part, 1+random.IntN(6))
+		for i := range parts {
+			p := part{kinds[random.IntN(len(kinds))], asn1.TagUTF8String, ""}
+			for range random.IntN(6) {
+				p.value += pieces[random.IntN(len(pieces))]
+			}
+			switch random.IntN(6) {
+			case 0:
+				p.tag, p.value = asn1.TagPrintableString, "Example Ltd."
+			case 1:
+				p.tag, p.value = asn1.TagIA5String, " alice@example.com"
+			case 2: // which has no characters beyond the first 65,536: crypto/x509 reads none
+				p.tag = asn1.TagBMPString
+				var units []byte
+				for _, r := range strings.ReplaceAll(p.value, "😀", "") {
+					units = binary.BigEndian.AppendUint16(units, uint16(r))
+				}
+				p.value = string(units)
+			}
+			parts[i] = p
+		}
+		all = append(all, subjectOf(t, parts...))
+	}
+	return all
+}
+
+// principalCluster enforces ACLs, and gives delegation tokens.
+func principalCluster(t *testing.T) *kafkatest.Cluster {
+	return brokers.Cluster(t, kafkatest.ACLs(), kafkatest.Property("delegation.token.secret.key", "of-the-test"))
+}
+
+// TestKafkaPrincipalsOfGeneratedSubjects asks a broker whom it takes the bearers of hundreds of certificates for: it is whom
+// auth.Check says. A broker names the principal to whoever asks for a delegation token.
+func TestKafkaPrincipalsOfGeneratedSubjects(t *testing.T) {
+	c := principalCluster(t)
+	for _, subject := range generatedSubjects(t, 200) {
+		cert, key := c.PKI().IssueSubject(t, subject)
+		secrets := auth.NewStatic(map[string]string{"client": jsonOf(t, map[string]string{"certificate": string(cert), "privateKey": string(key)}),
+			"ca": jsonOf(t, map[string]string{"certificate": string(c.PKI().CA())})})
+		credentials, _, err := auth.Resolve(t.Context(), secrets, []auth.SourceAccessConfiguration{{Type: auth.ClientCertificateTLSAuth, URI: "client"}, {Type: auth.ServerRootCACertificate, URI: "ca"}})
+		if err != nil {
+			t.Fatalf("%x: %v", subject, err)
+		}
+		config, err := credentials.TLSConfig()
+		if err != nil {
+			t.Fatal(err)
+		}
+		client, err := kgo.NewClient(kgo.SeedBrokers(c.BootstrapOf(kafkatest.MTLS)...), kgo.DialTLSConfig(config))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		request := kmsg.NewPtrCreateDelegationTokenRequest()
+		request.MaxLifetimeMillis = 60_000
+		answer, err := request.RequestWith(ctx, client)
+		cancel()
+		client.Close()
+		if err != nil {
+			t.Fatalf("%x: %v", subject, err)
+		}
+		if err := kerr.ErrorForCode(answer.ErrorCode); err != nil {
+			t.Fatalf("%x: %v", subject, err)
+		}
+		if want := answer.PrincipalType + ":" + answer.PrincipalName; credentials.Principal() != want {
+			t.Errorf("%x: the broker takes it for %q, and Principal says %q", subject, want, credentials.Principal())
+		}
+	}
+}
+
 // TestKafkaPrincipals allows to the principal that auth.Check prints what a mapping needs, for a dozen forms of subjects:
 // with that ACL alone it works, with both drivers. The broker knows principals by its own words for them.
 func TestKafkaPrincipals(t *testing.T) {
@@ -50,7 +134,7 @@ func TestKafkaPrincipals(t *testing.T) {
 	cn, country, locality, org, unit, serial := id(3), id(6), id(7), id(10), id(11), id(5)
 	dc, uid := asn1.ObjectIdentifier{0, 9, 2342, 19200300, 100, 1, 25}, asn1.ObjectIdentifier{0, 9, 2342, 19200300, 100, 1, 1}
 	email := asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 1}
-	c := brokers.Cluster(t, kafkatest.ACLs())
+	c := principalCluster(t)
 	topic := c.NewTopic(t, 1)
 	c.Produce(t, &kgo.Record{Topic: topic, Value: []byte("one")})
 	for i, parts := range [][]part{

@@ -219,7 +219,7 @@ func (w *world) say(ctx context.Context, p *process, g given, m mood, err error)
 		}
 		return fmt.Errorf("one of them: %w", err)
 	case m.kind == 3:
-		return esm.Throttled(errors.New("slow down"))
+		return esm.Throttled(errThrottled)
 	case m.kind == 4:
 		w.count(panicked)
 		blame(g.records, false)
@@ -241,6 +241,7 @@ func resolve(records ...*record) {
 // dropped holds a drop against what the handler did.
 func (w *world) dropped(p *process, d esm.DropInfo) {
 	defer w.lock()()
+	p.tally.drops(len(d.Records))
 	if w.s.Destination {
 		w.faultf("%s dropped %v, and has a destination", p.name, d)
 	}

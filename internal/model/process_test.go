@@ -24,6 +24,7 @@ type process struct {
 	ended   chan struct{}
 	err     error
 	lost    map[esm.TopicPartition]bool
+	tally   tally
 }
 
 const group = "g"
@@ -92,7 +93,7 @@ func (w *world) start(i int) {
 	}
 	opts = append(opts, w.withDestination(p)...)
 	var err error
-	if p.runner, err = esm.New(w.mapping(0), w.handler(p), opts...); err != nil {
+	if p.runner, err = esm.New(w.mapping(0), p.tally.count(w.handler(p)), opts...); err != nil {
 		panic(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -208,6 +209,10 @@ func (w *world) stop(i int, wait bool) {
 		}
 		if st != esm.Disabled {
 			w.faultf("%s has ended and its state is %s", p.name, st)
+		}
+		m := p.runner.Metrics()
+		if err := p.tally.differs(&m, p.err != nil || w.s.Scale); err != nil {
+			w.faultf("%s counted otherwise than its handlers: %v", p.name, err)
 		}
 		if err := w.rightly(p, p.err, rough); err != nil {
 			w.faultf("%s ended: %v", p.name, err)

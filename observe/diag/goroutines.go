@@ -11,12 +11,12 @@ import (
 // module is the path that the functions of this module begin with.
 const module = "github.com/esm-go/esm"
 
-// Owner is what a number of goroutines have in common.
+// Owner describes goroutines that were started by the same function and are in the same function.
 type Owner struct {
-	// CreatedBy is the function that started them, In the innermost function of this module that they are in.
+	// CreatedBy is the function that started them, In the innermost function of this module on their stacks.
 	CreatedBy string `json:"createdBy"`
 	In        string `json:"in"`
-	// Doing is what the runtime says of the first of them, such as "select" or "IO wait".
+	// Doing is the runtime's state of the first of them, such as "select" or "IO wait".
 	Doing string `json:"doing"`
 	Count int    `json:"count"`
 }
@@ -26,8 +26,8 @@ var (
 	created = regexp.MustCompile(`^created by (\S+)`)
 )
 
-// Goroutines returns the goroutines of this process in which a function of this module runs, by who started them, the most first.
-// It stops the process for a moment.
+// Goroutines returns the goroutines of this process that have a function of this module on their stack, grouped by the function
+// that started them, the largest group first. It stops the process for a moment.
 func Goroutines() []Owner {
 	stacks := make([]byte, 256<<10)
 	for {
@@ -73,7 +73,7 @@ func Goroutines() []Owner {
 	return owners
 }
 
-// function is a line of a stack without the arguments.
+// function returns a line of a stack without the arguments.
 func function(line string) string {
 	if i := strings.LastIndexByte(line, '('); i > 0 {
 		return line[:i]

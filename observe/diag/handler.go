@@ -1,13 +1,14 @@
-// Package diag is a diagnostics page for one mapping, to be mounted in a service and left there:
+// Package diag serves diagnostics of one mapping. A service can leave it on:
 //
 //	journal := diag.NewJournal(slog.Default().Handler())
 //	runner, err := esm.New(mapping, handler, esm.WithLogger(slog.New(journal)))
 //	http.Handle("/debug/esm/", http.StripPrefix("/debug/esm", diag.Handler(runner, journal)))
 //
-// It shows Status with who blocks, the last fifty events and who owns which goroutines, as a page (/) and as JSON (/status.json,
-// /goroutines.json), and answers probes (/healthz, /readyz). It changes nothing. It shows no secret and no value of a record,
-// and keys only with WithHeadKeys; what handlers' errors say it shows, and it asks for no password: it belongs on a port
-// for operators.
+// It shows Status, the partitions that block, the last fifty log lines and the owners of goroutines, as a page (/) and as JSON
+// (/status.json, /goroutines.json), and it answers probes (/healthz, /readyz). It changes nothing.
+//
+// It shows no secret and no record's value, and keys only with WithHeadKeys. It does show the texts of handlers' errors, and it
+// asks for no password, so it belongs on a port for operators.
 package diag
 
 import (
@@ -29,7 +30,7 @@ type Source interface {
 	Ready() <-chan struct{}
 }
 
-// Handler returns the pages of a mapping. The journal may be nil: there are no events then.
+// Handler returns the pages of a mapping. With a nil journal they have no events.
 func Handler(s Source, journal *Journal) http.Handler {
 	h := &pages{source: s, journal: journal}
 	mux := http.NewServeMux()
@@ -72,10 +73,10 @@ func writeJSON(w http.ResponseWriter, v any) {
 	_, _ = w.Write(b.Bytes())
 }
 
-// healthz is 200 while Healthy is nil, else 503 with what it says.
+// healthz answers 200 while Healthy returns nil, else 503 with its error.
 func (h *pages) healthz(w http.ResponseWriter, _ *http.Request) { answer(w, h.source.Healthy()) }
 
-// readyz is 200 when the first assignment has been started, the mapping is enabled and healthy; else 503 with the reason.
+// readyz answers 200 when the first assignment has started and the mapping is enabled and healthy, else 503 with the reason.
 func (h *pages) readyz(w http.ResponseWriter, _ *http.Request) {
 	err := h.source.Healthy()
 	s := h.source.Status()
@@ -128,7 +129,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 {{if .Healthy}}<p><strong>{{.Healthy}}</strong></p>{{end}}
 <h2>Status</h2>
 <pre>{{.Text}}</pre>
-<h2>Who blocks: {{.Blocked}} of {{.Partitions}} partitions wait for something</h2>
+<h2>Who blocks: {{.Blocked}} of {{.Partitions}} {{if eq .Partitions 1}}partition{{else}}partitions{{end}}</h2>
 <table><tr><th>partition<th>offset<th>waits for<th>since<th>key hash<th>key<th>bytes<th>age<th>lag<th>failures<th>first error<th>last error<th>condition</tr>
 {{range .WhoBlocks}}<tr><td>{{.Partition}}<td>{{.Offset}}<td>{{.WaitsFor}}<td>{{at .Since}}<td>{{.KeyHash}}<td>{{.Key}}<td>{{.Bytes}}<td>{{.Age}}<td>{{.Lag}}<td>{{.Attempts}}<td>{{.FirstError}}<td>{{.LastError}}<td>{{.Condition}}</tr>
 {{end}}</table>

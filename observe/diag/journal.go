@@ -15,18 +15,18 @@ const kept = 50
 type Event struct {
 	Time  time.Time `json:"time"`
 	Level string    `json:"level"`
-	// What is the message, Attributes the rest of the line as slog's TextHandler writes it.
+	// What is the message, Attributes the attributes as key=value.
 	What       string `json:"what"`
 	Attributes string `json:"attributes,omitempty"`
 }
 
-// Journal is a slog.Handler for WithLogger that passes lines on and keeps the last fifty from INFO on. A mapping's log says
-// each decision and event once: states, assignments, revocations, decisions of the scaling policy, credentials, conditions that
-// begin and end. It is safe for concurrent use.
+// Journal is a slog.Handler for WithLogger. It keeps the last fifty lines at INFO and above, and passes all lines on. The log of a
+// mapping has each decision and event once: states, assignments, revocations, decisions of the scaling policy, credentials,
+// conditions that begin and end. A Journal is safe for concurrent use.
 type Journal struct {
 	ring *ring
 	next slog.Handler
-	// attrs is the text of what With added, prefix the groups.
+	// attrs is the text of the attributes that With added, prefix that of the groups.
 	attrs, prefix string
 }
 
@@ -34,11 +34,11 @@ var _ slog.Handler = (*Journal)(nil)
 
 type ring struct {
 	mu   sync.Mutex
-	list []Event // once it is full, from at on
+	list []Event // when it is full, the oldest is at index at
 	at   int
 }
 
-// NewJournal returns a Journal that passes lines on to next, or to nobody where it is nil.
+// NewJournal returns a Journal that passes lines on to next. With a nil next it only keeps them.
 func NewJournal(next slog.Handler) *Journal {
 	if next == nil {
 		next = slog.DiscardHandler
@@ -46,7 +46,7 @@ func NewJournal(next slog.Handler) *Journal {
 	return &Journal{ring: new(ring), next: next}
 }
 
-// Events returns what is kept, the newest first.
+// Events returns the lines kept, the newest first.
 func (j *Journal) Events() []Event {
 	j.ring.mu.Lock()
 	defer j.ring.mu.Unlock()
@@ -91,7 +91,7 @@ func (r *ring) add(e Event) {
 	r.at = (r.at + 1) % kept
 }
 
-// WithAttrs returns a Journal of the same events, with attributes.
+// WithAttrs returns a Journal that adds attributes and keeps its lines with those of j.
 func (j *Journal) WithAttrs(attrs []slog.Attr) slog.Handler {
 	var b strings.Builder
 	b.WriteString(j.attrs)
@@ -101,7 +101,7 @@ func (j *Journal) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &Journal{ring: j.ring, next: j.next.WithAttrs(attrs), attrs: b.String(), prefix: j.prefix}
 }
 
-// WithGroup returns a Journal of the same events, with a group.
+// WithGroup returns a Journal that puts attributes into a group and keeps its lines with those of j.
 func (j *Journal) WithGroup(name string) slog.Handler {
 	if name == "" {
 		return j

@@ -6,10 +6,10 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// blockersShown is how many partitions the page and the JSON name as those that block.
+// blockersShown bounds the partitions that the page and the JSON name as blocking.
 const blockersShown = 50
 
-// view is what is shown of a mapping: Status with errors as texts.
+// view is the Status of a mapping with errors as texts.
 type view struct {
 	Time                  time.Time        `json:"time"`
 	FunctionName          string           `json:"functionName"`

@@ -1,5 +1,5 @@
-// Package emf writes a mapping's metrics as lines of CloudWatch's embedded metric format, under the names that Lambda
-// gives them: whoever ships logs to CloudWatch has them as metrics there.
+// Package emf writes a mapping's metrics as lines of CloudWatch's embedded metric format, under Lambda's names. CloudWatch makes
+// metrics of them where logs are shipped to it.
 package emf
 
 import (
@@ -10,29 +10,36 @@ import (
 	"slices"
 	"time"
 
+	"github.com/esm-go/esm/mapping"
 	"github.com/esm-go/esm/observe"
 )
 
 // Source is one mapping that runs. *esm.Runner is one.
 type Source interface {
 	Status() observe.Status
-	Metrics() observe.Metrics
 }
 
-// DefaultNamespace is the namespace of the metrics. It is not Lambda's: CloudWatch keeps those that begin with AWS/ to
+// Mapped is a Source that says what it runs, as Update left it.
+type Mapped interface {
+	Source
+	Mapping() mapping.Mapping
+}
+
+// DefaultNamespace is the namespace of the metrics. It is not Lambda's: CloudWatch reserves those that begin with AWS/ for
 // AWS's services.
 const DefaultNamespace = "esm/Lambda"
 
 // Config says what a Writer writes.
 type Config struct {
-	// Metrics are the groups, as in MetricsConfig of the mapping: EventCount, ErrorCount, KafkaMetrics. OffsetLag and
-	// ProvisionedPollers are written without any.
+	// Metrics are the groups: EventCount, ErrorCount, KafkaMetrics. Where it is nil they are those of the mapping's
+	// MetricsConfig at each Write, so that they follow an Update; none where the Source is not Mapped. OffsetLag and
+	// ProvisionedPollers are in no group: they are always written.
 	Metrics []string
 	// Namespace is DefaultNamespace where it is empty.
 	Namespace string
 }
 
-// Writer writes what has been counted since the line before. It is for one goroutine.
+// Writer writes what was counted since its previous line. It is for one goroutine.
 type Writer struct {
 	out    io.Writer
 	source Source
@@ -42,7 +49,7 @@ type Writer struct {
 
 var groups = []string{"EventCount", "ErrorCount", "KafkaMetrics"}
 
-// New returns a Writer. It refuses a group that there is not, and a namespace that CloudWatch would.
+// New returns a Writer. It refuses an unknown group, and a namespace that CloudWatch would refuse.
 func New(out io.Writer, s Source, c Config) (*Writer, error) {
 	for _, g := range c.Metrics {
 		if !slices.Contains(groups, g) {
@@ -66,11 +73,12 @@ type metric struct {
 	value int64
 }
 
-// Write writes one line, and one more for each topic with its OffsetLag. It writes nothing while the mapping is
-// Disabled; what was counted until then comes with the first line after. Call it once a minute, as Lambda does. After
-// an error of the io.Writer, the same counts come with the next call.
+// Write writes one line, and one more for each topic with its OffsetLag. Call it once a minute, as Lambda does. It writes nothing
+// while the mapping is Disabled; the first line after that has what was counted until then. A count of a group that is not
+// chosen is not kept for later. After an error of the io.Writer, the next call writes the same counts again.
 func (w *Writer) Write() error {
-	s, m := w.source.Status(), w.source.Metrics()
+	s := w.source.Status()
+	m := s.Metrics
 	if s.State == observe.Disabled {
 		return nil
 	}
@@ -90,10 +98,23 @@ func (w *Writer) Write() error {
 	return nil
 }
 
+// groups returns those that are chosen now.
+func (w *Writer) groups() []string {
+	if w.config.Metrics != nil {
+		return w.config.Metrics
+	}
+	if m, ok := w.source.(Mapped); ok {
+		if c := m.Mapping().MetricsConfig; c != nil {
+			return c.Metrics
+		}
+	}
+	return nil
+}
+
 func (w *Writer) metrics(s *observe.Status, m *observe.Metrics) []metric {
 	b := &w.before
-	all := []metric{{"ProvisionedPollers", int64(s.Pollers)}}
-	if slices.Contains(w.config.Metrics, "EventCount") {
+	all, chosen := []metric{{"ProvisionedPollers", int64(s.Pollers)}}, w.groups()
+	if slices.Contains(chosen, "EventCount") {
 		all = append(all, metric{"PolledEventCount", m.PolledEventCount - b.PolledEventCount},
 			metric{"FilteredOutEventCount", m.FilteredOutEventCount - b.FilteredOutEventCount},
 			metric{"InvokedEventCount", m.InvokedEventCount - b.InvokedEventCount},
@@ -102,7 +123,7 @@ func (w *Writer) metrics(s *observe.Status, m *observe.Metrics) []metric {
 			metric{"OnFailureDestinationDeliveredEventCount", m.OnFailureDestinationDeliveredEventCount - b.OnFailureDestinationDeliveredEventCount},
 			metric{"CommittedEventCount", m.CommittedEventCount - b.CommittedEventCount})
 	}
-	if slices.Contains(w.config.Metrics, "ErrorCount") {
+	if slices.Contains(chosen, "ErrorCount") {
 		for _, e := range []metric{
 			{"PollingErrorCount", m.PollingErrorCount - b.PollingErrorCount},
 			{"CommitErrorCount", m.CommitErrorCount - b.CommitErrorCount},
@@ -114,7 +135,7 @@ func (w *Writer) metrics(s *observe.Status, m *observe.Metrics) []metric {
 			}
 		}
 	}
-	if slices.Contains(w.config.Metrics, "KafkaMetrics") {
+	if slices.Contains(chosen, "KafkaMetrics") {
 		all = append(all, metric{"MaxOffsetLag", s.MaxOffsetLag}, metric{"SumOffsetLag", s.SumOffsetLag})
 	}
 	return all

@@ -14,8 +14,7 @@ import (
 
 type source struct{ s observe.Status }
 
-func (s *source) Status() observe.Status   { return s.s }
-func (s *source) Metrics() observe.Metrics { return s.s.Metrics }
+func (s *source) Status() observe.Status { return s.s }
 
 func counted() *source {
 	return &source{observe.Status{

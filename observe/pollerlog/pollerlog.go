@@ -1,5 +1,5 @@
-// Package pollerlog writes the log of Lambda's poller: the three events of an event source mapping with LoggingConfig, with the
-// fields that AWS gives them.
+// Package pollerlog writes the log of Lambda's poller: the three events that an event source mapping with LoggingConfig logs, with
+// AWS's fields.
 package pollerlog
 
 import (
@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// The levels of LoggingConfig.SystemLogLevel. Each has the events of those after it.
+// The levels of LoggingConfig.SystemLogLevel, the most detailed first. Each includes the events of those after it.
 const (
 	Debug = "DEBUG"
 	Info  = "INFO"
@@ -25,30 +25,30 @@ type Log struct {
 	handler slog.Handler
 }
 
-// New returns a Log that writes a line of JSON an event. A line that cannot be written is lost.
+// New returns a Log that writes each event as a line of JSON. A line that cannot be written is lost.
 func New(out io.Writer) *Log { return &Log{out: out} }
 
-// NewHandler returns a Log that gives each event to a handler, with its type as the message and its fields as attributes.
+// NewHandler returns a Log that passes each event to a handler, with its type as the message and its fields as attributes.
 func NewHandler(h slog.Handler) *Log { return &Log{handler: h} }
 
-// Origin says which poller of which mapping an event is of.
+// Origin identifies the mapping and the poller that an event comes from.
 type Origin struct {
-	// Level is the mapping's SystemLogLevel; empty for no events.
+	// Level is the mapping's SystemLogLevel. Without one no event is written.
 	Level string
-	// ResourceARN is the mapping's, EventSourceARN the cluster's.
+	// ResourceARN is the ARN of the mapping, EventSourceARN that of the cluster.
 	ResourceARN, EventSourceARN string
-	// Processor is the mapping's UUID, a slash and the poller's number.
+	// Processor is the mapping's UUID, a slash and the number of the poller.
 	Processor string
 }
 
 // ProcessingError is the error of an ESM_PROCESSING_EVENT.
 type ProcessingError struct {
 	ErrorMessage string `json:"errorMessage"`
-	// ErrorCode is the name of the Java client's exception, where it has one for this.
+	// ErrorCode is the name of the exception of Kafka's Java client, where there is one.
 	ErrorCode string `json:"errorCode"`
 }
 
-// Connection is what a POLLER_STATUS_EVENT says of a poller.
+// Connection is what a POLLER_STATUS_EVENT says about a poller.
 type Connection struct {
 	BrokerEndpoints                string   `json:"brokerEndpoints"`
 	ConsumerID                     string   `json:"consumerId"`
@@ -63,15 +63,15 @@ type Connection struct {
 	NetworkConfig                  *Network `json:"networkConfig,omitempty"`
 }
 
-// Network is the part of a Connection that Lambda has of a VPC.
+// Network is the part of a Connection about Lambda's VPC. Nothing in this module sets it.
 type Network struct {
 	IPAddresses    []string `json:"ipAddresses"`
 	SubnetCIDR     string   `json:"subnetCidrBlock"`
 	SecurityGroups []string `json:"securityGroups"`
 }
 
-// Offsets are those of one partition in a KAFKA_STATUS_EVENT. Consumed and processed are of records, end and committed one
-// behind; -1 where they are not known.
+// Offsets are those of one partition in a KAFKA_STATUS_EVENT. ConsumedOffset and ProcessedOffset are offsets of records. EndOffset
+// and CommittedOffset are offsets of the next record. Each is -1 where it is not known.
 type Offsets struct {
 	Partition       string `json:"partition"`
 	EndOffset       int64  `json:"endOffset"`
@@ -93,22 +93,22 @@ type event struct {
 	Offsets          *Offsets         `json:"kafkaPartitionOffsets,omitempty"`
 }
 
-// Processing writes an ESM_PROCESSING_EVENT: something went wrong. It is at level WARN.
+// Processing writes an ESM_PROCESSING_EVENT, at level WARN: something went wrong.
 func (l *Log) Processing(o Origin, e ProcessingError) {
 	l.write(o, event{EventType: "ESM_PROCESSING_EVENT", LogLevel: Warn, Error: &e})
 }
 
-// PollerStatus writes a POLLER_STATUS_EVENT: a consumer was made, or has other partitions. It is at level INFO.
+// PollerStatus writes a POLLER_STATUS_EVENT, at level INFO: a consumer was created, or its partitions have changed.
 func (l *Log) PollerStatus(o Origin, c Connection) {
 	l.write(o, event{EventType: "POLLER_STATUS_EVENT", LogLevel: Info, Connection: &c})
 }
 
-// KafkaStatus writes a KAFKA_STATUS_EVENT: how far a partition has come. It is at level DEBUG.
+// KafkaStatus writes a KAFKA_STATUS_EVENT, at level DEBUG: how far a partition has come.
 func (l *Log) KafkaStatus(o Origin, p Offsets) {
 	l.write(o, event{EventType: "KAFKA_STATUS_EVENT", LogLevel: Debug, Offsets: &p})
 }
 
-// Enabled reports whether a mapping with a SystemLogLevel logs events of a level.
+// Enabled reports whether a mapping with the SystemLogLevel configured logs events of a level.
 func Enabled(configured, level string) bool {
 	return severity(configured) > 0 && severity(level) >= severity(configured)
 }

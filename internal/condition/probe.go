@@ -1,0 +1,68 @@
+package condition
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/observe"
+)
+
+// ProbePatience bounds one look at whether what a client reported once still stands.
+const ProbePatience = 5 * time.Second
+
+// Probed reports whether it holds a condition of which a probe can tell that it has ended.
+func (h *Holder) Probed() bool { return h.Has(probed) }
+
+// Probe asks the brokers whether what a client said once still holds: that they, or a topic, cannot be reached. The leaders of
+// all of the member's partitions have to answer. named are the topics that the mapping names.
+func (h *Holder) Probe(ctx context.Context, consumer driver.Consumer, parts []event.TopicPartition, named []string) {
+	ctx, cancel := context.WithTimeout(ctx, ProbePatience)
+	defer cancel()
+	queries := make([]driver.OffsetQuery, len(parts))
+	for i, tp := range parts {
+		queries[i] = driver.OffsetQuery{TopicPartition: tp, At: driver.AtEnd}
+	}
+	began := time.Now()
+	topics, err := consumer.Topics(ctx)
+	if err != nil {
+		return
+	}
+	well := true
+	for _, t := range topics {
+		if t.Err == nil {
+			h.TopicThere(t.Name)
+		}
+	}
+	h.End(func(c *observe.Condition) bool { // one that only a pattern asked for, and that is gone for good
+		topic := c.TopicPartition.Topic
+		return c.Op == observe.OpPoll && c.Kind == driver.KindUnknownTopic.String() && topic != "" && !slices.Contains(named, topic) &&
+			!slices.ContainsFunc(topics, func(t driver.Topic) bool { return t.Name == topic }) &&
+			!slices.ContainsFunc(queries, func(q driver.OffsetQuery) bool { return q.Topic == topic })
+	})
+	if len(queries) > 0 {
+		answers, err := consumer.ListOffsets(ctx, queries)
+		if err != nil {
+			return
+		}
+		for _, a := range answers {
+			well = well && a.Err == nil
+		}
+	}
+	if well {
+		h.End(func(c *observe.Condition) bool {
+			return probed(c) && c.Kind != driver.KindUnknownTopic.String() && c.Last.Before(began)
+		})
+	}
+}
+
+// probed reports whether a probe can tell that it has ended.
+func probed(c *observe.Condition) bool {
+	switch c.Kind {
+	case driver.KindUnavailable.String(), driver.KindAuthentication.String(), driver.KindUnknownTopic.String():
+		return c.Op == observe.OpPoll
+	}
+	return false
+}

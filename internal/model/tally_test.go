@@ -1,0 +1,87 @@
+package model
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/esm-go/esm"
+)
+
+// tally is what the handlers of one process wrote down for its metrics.
+type tally struct {
+	mu sync.Mutex
+	// invoked counts records handed over, calls the calls that began and returned those that ended.
+	invoked, calls, returned int64
+	// failed counts calls that the engine had not ended and that did not return nil, records their records, and throttled those of
+	// them that returned Throttled.
+	failed, records, throttled int64
+	// dropped counts the records that Drop was told of.
+	dropped int64
+}
+
+var errThrottled = errors.New("slow down")
+
+// count wraps the handler of a process.
+func (t *tally) count(next esm.Handler) esm.Handler {
+	return func(ctx context.Context, e esm.KafkaEvent) (err error) {
+		n := int64(e.Len()) // before the handler does anything to it
+		t.mu.Lock()
+		t.calls++
+		t.invoked += n
+		t.mu.Unlock()
+		panics := true
+		defer func() {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			t.returned++
+			if (err != nil || panics) && !endedByEngine(ctx) {
+				t.failed++
+				t.records += n
+				if errors.Is(err, errThrottled) {
+					t.throttled++
+				}
+			}
+		}()
+		err = next(ctx, e)
+		panics = false
+		return err
+	}
+}
+
+func (t *tally) drops(n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.dropped += int64(n)
+}
+
+// differs says what the metrics of a process that has ended have other than what its handlers wrote down. Where nothing was left
+// behind they are the same; what was left behind is in the handlers' counts alone.
+func (t *tally) differs(m *esm.Metrics, behind bool) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var errs []error
+	for _, c := range []struct {
+		name      string
+		got, want int64
+	}{
+		{"InvokeCount", m.InvokeCount, t.returned}, {"InvokeErrorCount", m.InvokeErrorCount, t.failed}, {"FailedInvokeEventCount", m.FailedInvokeEventCount, t.records},
+		{"ThrottleCount", m.ThrottleCount, t.throttled},
+	} {
+		if c.got > c.want || !behind && c.got != c.want {
+			errs = append(errs, fmt.Errorf("%s is %d, and it was %d", c.name, c.got, c.want))
+		}
+	}
+	if m.InvokedEventCount != t.invoked {
+		errs = append(errs, fmt.Errorf("InvokedEventCount is %d, and it was %d", m.InvokedEventCount, t.invoked))
+	}
+	// A stop that did not wait for a hook counts the drop that the hook was not told of.
+	if m.DroppedEventCount < t.dropped || !behind && m.DroppedEventCount != t.dropped {
+		errs = append(errs, fmt.Errorf("DroppedEventCount is %d, and it was %d", m.DroppedEventCount, t.dropped))
+	}
+	if !behind && t.calls != t.returned {
+		errs = append(errs, fmt.Errorf("%d calls began, and %d returned", t.calls, t.returned))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,82 @@
+package partition
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/event"
+)
+
+const (
+	// commitPace is how much longer than a commit itself the time from its beginning to the next one's is: a tenth of the
+	// time goes into commits where they follow each other, which neither a broker nor a client then feels.
+	commitPace = 10
+	// maxCommitPause bounds that where commits are slow.
+	maxCommitPause = time.Second
+	// commitPortion is how many positions go into one request. A coordinator writes those of a request as one batch, and
+	// refuses all of them when it is over message.max.bytes, 1 MiB by default: with the longest names of a topic (249) and
+	// a group (200) 1,000 positions take half of that.
+	commitPortion = 1000
+)
+
+// Commit is one commit under way.
+type Commit struct {
+	Commits []driver.Commit
+	Parts   []*Partition
+	Began   time.Time
+}
+
+// Has reports whether it has a position of a partition.
+func (r *Commit) Has(p *Partition) bool {
+	return slices.Contains(r.Parts, p)
+}
+
+// errGone is why a position is not sent any more.
+var errGone = errors.New("the assignment that the position belongs to has ended")
+
+// Send commits the positions, however many, but for those of assignments that have ended by the time at which they would be
+// sent. Like the client's Commit it returns a *driver.CommitError where some were refused; after any other error some may
+// have been accepted.
+func (r *Commit) Send(ctx context.Context, consumer driver.Consumer) error {
+	all := make(map[event.TopicPartition]*driver.Error)
+	living := make([]driver.Commit, 0, min(len(r.Commits), commitPortion))
+	for from := 0; from < len(r.Commits); from += commitPortion {
+		living = living[:0]
+		for i := from; i < min(from+commitPortion, len(r.Commits)); i++ {
+			if r.Parts[i].Gone.Load() {
+				tp := r.Commits[i].TopicPartition
+				all[tp] = &driver.Error{Kind: driver.KindStaleMember, TopicPartition: tp, Offset: -1, Err: errGone}
+				continue
+			}
+			living = append(living, r.Commits[i])
+		}
+		if len(living) == 0 {
+			continue
+		}
+		err := consumer.Commit(ctx, living)
+		if refused, ok := errors.AsType[*driver.CommitError](err); ok {
+			maps.Copy(all, refused.Partitions)
+		} else if err != nil {
+			return err
+		}
+	}
+	if len(all) > 0 {
+		return &driver.CommitError{Partitions: all}
+	}
+	return nil
+}
+
+// Pause is when the next one may begin, unless something waits for it; least is the least time between two.
+func (r *Commit) Pause(took, least time.Duration) time.Time {
+	return r.Began.Add(max(min(commitPace*took, maxCommitPause), least))
+}
+
+// Add adds a position of a partition.
+func (r *Commit) Add(p *Partition, offset int64, leaderEpoch int32, words string) {
+	r.Parts = append(r.Parts, p)
+	r.Commits = append(r.Commits, driver.Commit{TopicPartition: p.TopicPartition, Offset: offset, LeaderEpoch: leaderEpoch, Metadata: words, Assignment: p.Assignment})
+}

@@ -1,0 +1,74 @@
+package partition
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/observe"
+)
+
+// Invocation is one call of the handler.
+type Invocation struct {
+	event.Invocation
+	Parts   []Part
+	Ctx     context.Context
+	Cancel  context.CancelFunc
+	Abort   context.CancelCauseFunc
+	Started time.Time
+	Took    time.Duration
+	Err     error
+	// interrupted: the engine ended the context before the handler returned its error.
+	Interrupted bool
+	// living counts the parts whose partition is still this member's.
+	Living int
+	// copy is where the engine keeps what the handler was given for the first time, nil when it was no first time.
+	Copy *batch.Copy
+	// Ignored counts the items that a Lambda function named for nothing.
+	Ignored atomic.Int64
+}
+
+// Heed has the invocation hear of items that count for nothing.
+func (inv *Invocation) Heed() {
+	if !inv.ReportBatchItemFailures {
+		inv.Ctx = event.WithIgnoredItems(inv.Ctx, func(items int) { inv.Ignored.Add(int64(items)) })
+	}
+}
+
+// Ranges gives the offsets of a batch by partition.
+func Ranges(parts []Part) map[string]observe.OffsetRange {
+	r := make(map[string]observe.OffsetRange, len(parts))
+	for _, p := range parts {
+		r[p.Key] = observe.OffsetRange{First: p.Records[0].Offset, Last: p.Records[len(p.Records)-1].Offset}
+	}
+	return r
+}
+
+// Info is what hooks are told of it.
+func (inv *Invocation) Info() observe.BatchInfo {
+	return observe.BatchInfo{Invocation: inv.ID, Records: inv.Records, Bytes: inv.Bytes, Attempt: inv.Attempt, Partitions: Ranges(inv.Parts)}
+}
+
+// EndedByEngine reports whether the engine ended a handler's context because it has to go, or its partitions went: what the
+// handler says then is no verdict. The end by WithInvocationTimeout is one.
+func EndedByEngine(ctx context.Context) bool {
+	cause := context.Cause(ctx)
+	return errors.Is(cause, observe.ErrStopping) || errors.Is(cause, observe.ErrPartitionsGone)
+}
+
+// Guard calls the handler and turns a panic into an error.
+func Guard(ctx context.Context, h func(context.Context, event.KafkaEvent) error, e event.KafkaEvent) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &observe.PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return h(ctx, e)
+}
+
+// ErrGoexit is the outcome of a handler that ended its goroutine.
+var ErrGoexit = errors.New("esm: the handler ended its goroutine (runtime.Goexit, or FailNow of a test)")

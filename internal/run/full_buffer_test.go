@@ -1,0 +1,98 @@
+package run
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/esm-go/esm/esmtest/membroker"
+)
+
+// A batch that cannot grow since memory is full does not wait for its window.
+func TestFullBufferIsSent(t *testing.T) {
+	for _, partitions := range []int{1, 4} {
+		inBubble(t, "", func(t *testing.T) {
+			b := membroker.NewBroker(t, membroker.FetchRecords(100))
+			b.CreateTopic("t", 4) // of which some are idle
+			const each = 8000
+			for p := range partitions {
+				for range each {
+					b.Produce("t", membroker.Record{Partition: int32(p), Value: make([]byte, 1000)})
+				}
+			}
+			m := memoryMapping()
+			m.BatchSize, m.MaximumBatchingWindowInSeconds = 10000, new(300)
+			r := newMapped(t, b, m, nil, WithBufferBytes(1<<20)).start()
+			pass(time.Second)
+			// What is left when the log has no more is less than the budget, and waits for its window.
+			left := int64(0)
+			for p := range partitions {
+				left += each - max(b.Committed("", "t", int32(p)).Offset, 0)
+			}
+			if len(r.events()) < 8 || left*1000 > 1<<20 {
+				t.Errorf("after a second: %d invocations, %d records left", len(r.events()), left)
+			}
+			pass(6 * time.Minute)
+			for p := range partitions {
+				if k := b.Committed("", "t", int32(p)).Offset; k != each {
+					t.Errorf("t-%d is committed at %d", p, k)
+				}
+			}
+			r.mustStop()
+		})
+	}
+}
+
+// What comes when there is memory again waits for its window.
+func TestWindowAfterAFullBuffer(t *testing.T) {
+	inBubble(t, "", func(t *testing.T) {
+		b := membroker.NewBroker(t, membroker.FetchRecords(100))
+		b.CreateTopic("t", 2)
+		for range 4000 {
+			b.Produce("t", membroker.Record{Value: make([]byte, 1000)})
+		}
+		m := memoryMapping()
+		m.BatchSize, m.MaximumBatchingWindowInSeconds = 10000, new(300)
+		r := newMapped(t, b, m, nil, WithBufferBytes(1<<20)).start()
+		pass(10 * time.Minute) // full, and empty again
+		n := len(r.events())
+		if k := b.Committed("", "t", 0).Offset; n < 4 || k != 4000 {
+			t.Fatalf("%d invocations, committed %d", n, k)
+		}
+		for range 3 {
+			b.Produce("t", membroker.Record{Value: []byte("v")})
+			pass(90 * time.Second)
+		}
+		if more := len(r.events()) - n; more != 0 {
+			t.Errorf("%d invocations within the window of 300s", more)
+		}
+		pass(2 * time.Minute)
+		if more := r.events()[n:]; len(more) != 1 || more[0].Len() != 3 {
+			t.Errorf("%d invocations when it had ended, want one of three records", len(more))
+		}
+		r.mustStop()
+	})
+}
+
+func TestLimitsThatCannotMeet(t *testing.T) {
+	for size, warns := range map[int]bool{10000: true, 1000: false} {
+		b := membroker.NewBroker(t)
+		m := memoryMapping()
+		m.BatchSize, m.MaximumBatchingWindowInSeconds = size, new(1)
+		var log bytes.Buffer
+		opts := []Option{WithBufferBytes(1 << 20), WithLogger(slog.New(slog.NewTextHandler(&log, nil)))}
+		r := newMapped(t, b, m, nil, opts...)
+		if got := strings.Contains(log.String(), "no room for BatchSize"); got != warns {
+			t.Errorf("BatchSize %d: %s", size, log.String())
+		}
+		log.Reset()
+		if err := r.runner.Update(m); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(log.String(), "no room for BatchSize"); got != warns {
+			t.Errorf("Update to BatchSize %d: %s", size, log.String())
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package run
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"sync"
+
+	"github.com/esm-go/esm/internal/start"
+	"github.com/esm-go/esm/mapping"
+	"github.com/esm-go/esm/observe"
+)
+
+// inProcess are the Runners of this process that run. It is the process's, not a mapping's, for that is what it is about: no
+// two different mappings may share a consumer group, and nothing but the process knows both.
+var inProcess groups
+
+// groups are Runners by consumer group.
+type groups struct {
+	mu      sync.Mutex
+	runners map[string][]*Process
+}
+
+// enter takes a Process in, or returns an error that wraps ErrGroupInUse.
+func (g *groups) enter(r *Process) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, other := range g.runners[r.client.GroupID] {
+		if what := r.differs(other); what != "" && r.sameCluster(other) {
+			return fmt.Errorf("%w: %q is that of mapping %s, which runs in this process with another %s: each would commit the records that go to the other; "+
+				"give this mapping a ConsumerGroupId or a UUID of its own", observe.ErrGroupInUse, r.client.GroupID, other.shared.UUID, what)
+		}
+	}
+	if g.runners == nil {
+		g.runners = make(map[string][]*Process)
+	}
+	g.runners[r.client.GroupID] = append(g.runners[r.client.GroupID], r)
+	return nil
+}
+
+// leave takes a Process out.
+func (g *groups) leave(r *Process) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	group := r.client.GroupID
+	g.runners[group] = slices.DeleteFunc(g.runners[group], func(x *Process) bool { return x == r })
+	if len(g.runners[group]) == 0 {
+		delete(g.runners, group)
+	}
+}
+
+// differs names the parameter in which two Runners of one group differ that must not; empty when they are replicas of one
+// mapping.
+func (r *Process) differs(other *Process) string {
+	topics := func(r *Process) []string { return slices.Sorted(slices.Values(r.client.Topics)) }
+	switch mine, theirs := r.shared.Current.Load().Fingerprint, other.shared.Current.Load().Fingerprint; {
+	case *r.shared.Function.Load() != *other.shared.Function.Load():
+		return "FunctionName"
+	case !slices.Equal(topics(r), topics(other)):
+		return "Topics"
+	case mine != theirs:
+		return "FilterCriteria"
+	}
+	return ""
+}
+
+// sameCluster reports whether two Runners are known to read from the same cluster. A dialer of their own may lead anywhere.
+func (r *Process) sameCluster(other *Process) bool {
+	a, b := r.opts.Driver, other.opts.Driver
+	if !a.Features().Network || !b.Features().Network {
+		return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
+	}
+	if r.client.Dialer != nil || other.client.Dialer != nil {
+		return false
+	}
+	return slices.ContainsFunc(r.client.BootstrapServers, func(s string) bool { return slices.Contains(other.client.BootstrapServers, s) })
+}
+
+// agreement is the fingerprint of what the members of one group must agree on: whom the records go to, and which of them.
+func agreement(m mapping.Mapping) string {
+	parts := append([]string{m.FunctionName}, patterns(m)...)
+	slices.Sort(parts[1:]) // one that matches is enough
+	return start.Fingerprint(parts...)
+}

@@ -1,0 +1,203 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/esm-go/esm/auth"
+	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/mapping"
+	"github.com/esm-go/esm/observe"
+)
+
+// wantHealth checks Healthy: no text is nil.
+func wantHealth(t *testing.T, when string, r *rig, text string) {
+	t.Helper()
+	err := r.runner.Healthy()
+	if text == "" && err != nil || text != "" && (!errors.Is(err, observe.ErrUnhealthy) || !strings.Contains(err.Error(), text)) {
+		t.Errorf("%s: Healthy is %v, want %q", when, err, text)
+	}
+}
+
+func TestHealthyOfAMappingThatNeverWorked(t *testing.T) {
+	for _, c := range []struct {
+		name, want string
+		mapping    func(*mapping.Mapping)
+		options    []Option
+		hurt, heal func(*membroker.Broker)
+	}{
+		{name: "no broker answers", want: "unavailable", hurt: (*membroker.Broker).Stop, heal: (*membroker.Broker).Start},
+		{name: "the brokers say nothing at all", want: "no assignment",
+			hurt: func(b *membroker.Broker) { b.Hang(membroker.OpPoll) }, heal: (*membroker.Broker).Heal},
+		{name: "the topic is missing", want: "unknown topic of later", mapping: func(m *mapping.Mapping) { m.Topics = []string{"later"} },
+			hurt: func(*membroker.Broker) {}, heal: func(b *membroker.Broker) { b.CreateTopic("later", 1) }},
+		{name: "starts cannot be looked up", want: "looked up",
+			hurt: func(b *membroker.Broker) { b.Fail(membroker.OpCommitted, 1e6, errors.New("no")) }, heal: (*membroker.Broker).Heal},
+		{name: "the password is wrong", want: "authentication",
+			hurt: func(b *membroker.Broker) {
+				b.Hang(membroker.OpTopics)
+				go func() {
+					time.Sleep(time.Second)
+					b.Report("", &driver.Error{Kind: driver.KindAuthentication, Offset: -1, Err: errors.New("wrong password")})
+				}()
+			}, heal: (*membroker.Broker).Heal},
+	} {
+		inBubble(t, c.name, func(t *testing.T) {
+			b := membroker.NewBroker(t)
+			b.CreateTopic("t", 1)
+			c.hurt(b)
+			m := memoryMapping()
+			if c.mapping != nil {
+				c.mapping(&m)
+			}
+			r := newMapped(t, b, m, nil, append(c.options, WithMetadataMaxAge(5*time.Second))...).launch()
+			pass(50 * time.Second)
+			wantHealth(t, "after 50s", r, "")
+			pass(15 * time.Second)
+			wantHealth(t, "after 65s", r, c.want)
+			pass(time.Hour)
+			wantHealth(t, "after an hour", r, c.want)
+			c.heal(b)
+			pass(45 * time.Second)
+			wantHealth(t, "healed", r, "")
+			r.mustStop()
+			wantHealth(t, "after the end", r, "Run has ended")
+		})
+	}
+	inBubble(t, "the secrets cannot be read", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		m := memoryMapping()
+		m.SourceAccessConfigurations = []mapping.SourceAccessConfiguration{{Type: auth.SASLSCRAM512Auth, URI: "login"}}
+		secrets := &failingSecrets{err: &retryable{}}
+		r := newMapped(t, b, m, nil, WithSecrets(secrets)).launch()
+		pass(50 * time.Second)
+		wantHealth(t, "after 50s", r, "")
+		pass(30 * time.Second)
+		wantHealth(t, "after 80s", r, "secrets")
+		secrets.set(nil)
+		pass(2 * time.Minute)
+		wantHealth(t, "read", r, "")
+		r.mustStop()
+	})
+}
+
+func TestHealthyByConditions(t *testing.T) {
+	inBubble(t, "one that stands, and one that comes and goes", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		r := newMapped(t, b, memoryMapping(), nil).start()
+		for range 5 {
+			b.Stop()
+			pass(40 * time.Second)
+			wantHealth(t, "away for a moment", r, "")
+			b.Start()
+			pass(20 * time.Second)
+		}
+		b.Report("", unreadable("t", 0))
+		pass(50 * time.Second)
+		wantHealth(t, "unreadable for 50s", r, "")
+		pass(20 * time.Second)
+		wantHealth(t, "unreadable for 70s", r, "t-0")
+		b.Produce("t", numbered(1)...)
+		pass(time.Second)
+		wantHealth(t, "read on", r, "")
+		r.mustStop()
+	})
+	inBubble(t, "a failed commit that nobody needs any more, and one that is needed", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		r := newMapped(t, b, memoryMapping(), nil).start()
+		b.Fail(membroker.OpCommit, 3, errors.New("no"))
+		b.Produce("t", numbered(1)...)
+		pass(500 * time.Millisecond) // refused once or twice, waiting to try again
+		b.Lose()                     // it goes to the next life, which looks the position up
+		pass(10 * time.Second)
+		b.Heal()
+		for range 24 {
+			pass(time.Hour)
+			wantHealth(t, "for a day", r, "")
+			wantKinds(t, "for a day", r.runner.Status())
+		}
+		b.Fail(membroker.OpCommit, 1e6, errors.New("no"))
+		b.Produce("t", numbered(1)...)
+		pass(70 * time.Second)
+		wantHealth(t, "a commit that is needed", r, "commits fail")
+		b.Heal()
+		pass(10 * time.Second)
+		wantHealth(t, "accepted", r, "")
+		r.mustStop()
+	})
+	inBubble(t, "a spare member, a handler that fails, a disabled mapping, one that is stopping", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		var block atomic.Bool
+		handler := func(ctx context.Context, _ event.KafkaEvent) error {
+			if block.Load() {
+				return obedient(ctx, time.Hour)
+			}
+			return errors.New("no")
+		}
+		x := newMapped(t, b, memoryMapping(), handler).start()
+		y := newMapped(t, b, memoryMapping(), handler).start()
+		b.Produce("t", numbered(1)...)
+		pass(time.Hour)
+		wantHealth(t, "with the partition", x, "")
+		wantHealth(t, "the spare one", y, "")
+		block.Store(true)
+		pass(2 * time.Minute)
+		go func() { x.cancel(); y.cancel() }()
+		pass(10 * time.Second)
+		wantHealth(t, "stopping", x, "") // its handler still runs
+		pass(20 * time.Second)
+		wantHealth(t, "stopped", x, "Run has ended")
+		<-x.done
+		<-y.done
+		m := memoryMapping()
+		m.Enabled = new(false)
+		z := newMapped(t, b, m, nil).launch()
+		pass(time.Hour)
+		wantHealth(t, "disabled", z, "")
+		b.Stop()
+		z.runner.Resume()
+		pass(50 * time.Second)
+		wantHealth(t, "enabled 50s ago", z, "")
+		pass(15 * time.Second)
+		wantHealth(t, "enabled 65s ago, without a broker", z, "unavailable")
+		b.Start()
+		pass(20 * time.Second)
+		z.mustStop()
+	})
+}
+
+func TestHealthyByTheCircuit(t *testing.T) {
+	inBubble(t, "open because the handler fails, and open for no reason any more", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		b.Produce("t", numbered(1)...)
+		r := newMapped(t, b, memoryMapping(), func(context.Context, event.KafkaEvent) error { return errors.New("no") },
+			WithCircuitBreaker(Breaker{Failures: 2, Cooldown: 10 * time.Second})).start()
+		for range 20 {
+			pass(17 * time.Second)
+			wantHealth(t, "tried every ten seconds", r, "")
+		}
+		m := r.runner.roster.list()[0].member
+		c := &r.runner.shared.Circuit
+		c.Begin(1, -2*time.Minute) // as if nothing had been tried since
+		if ok, _ := c.Enter(time.Now()); !ok {
+			t.Fatal("the circuit is not closed")
+		}
+		c.Ended(time.Now(), false, []event.TopicPartition{{Topic: "t"}}, 1)
+		m.WaitsForCircuit.Store(true)
+		wantHealth(t, "nothing is tried", r, "circuit is open")
+		m.WaitsForCircuit.Store(false)
+		wantHealth(t, "it fetches", r, "")
+		r.mustStop()
+	})
+}

@@ -1,0 +1,68 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/stream"
+	"github.com/esm-go/esm/observe"
+)
+
+// What somebody may ask of one partition while the mapping runs. Status shows it when the method has returned. Each waits for the
+// member that holds the partition, until ctx ends, and no longer than operationTimeout: called from a hook for which that member
+// waits it ends in that error. None touches a partition that this process does not hold, or that is being taken from it: the
+// error wraps ErrNotAssigned. All are logged, and told to Hooks.Operation. In a service of several processes ask the one that
+// holds the partition: Status().Partitions lists a process's own.
+
+// operationTimeout bounds an operation whose context has no earlier deadline. It is longer than a commit may take.
+const operationTimeout = 30 * time.Second
+
+// PausePartition is esm.Runner.PausePartition.
+func (r *Process) PausePartition(ctx context.Context, tp event.TopicPartition) error {
+	return r.ask(ctx, observe.OperationPausePartition, tp, func(ctx context.Context, m *stream.Member) error { return m.PausePartition(ctx, tp) })
+}
+
+// ResumePartition is esm.Runner.ResumePartition.
+func (r *Process) ResumePartition(ctx context.Context, tp event.TopicPartition) error {
+	was := r.shared.ResumePartition(tp)
+	err := r.ask(ctx, observe.OperationResumePartition, tp, func(ctx context.Context, m *stream.Member) error { return m.FollowPartition(ctx, tp) })
+	if was && errors.Is(err, observe.ErrNotAssigned) {
+		return nil
+	}
+	return err
+}
+
+// Seek is esm.Runner.Seek.
+func (r *Process) Seek(ctx context.Context, tp event.TopicPartition, to event.LogPosition) (offset int64, err error) {
+	if n, ok := to.Offset(); to == (event.LogPosition{}) || ok && n < 0 {
+		return -1, fmt.Errorf("esm: Seek(%s, %v): the position names no place: use ToEarliest, ToLatest, ToTime, or ToOffset of 0 or more", tp, to)
+	}
+	err = r.ask(ctx, observe.OperationSeek, tp, func(ctx context.Context, m *stream.Member) (err error) {
+		offset, err = m.Seek(ctx, tp, to)
+		return err
+	})
+	if err != nil {
+		return -1, err
+	}
+	return offset, nil
+}
+
+// Skip is esm.Runner.Skip.
+func (r *Process) Skip(ctx context.Context, tp event.TopicPartition, offset int64) error {
+	return r.ask(ctx, observe.OperationSkip, tp, func(ctx context.Context, m *stream.Member) error { return m.Skip(ctx, tp, offset) })
+}
+
+// ask finds the member that holds a partition.
+func (r *Process) ask(ctx context.Context, name observe.Operation, tp event.TopicPartition, f func(context.Context, *stream.Member) error) error {
+	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
+	defer cancel()
+	for _, p := range r.roster.list() {
+		if err := f(ctx, p.member); !errors.Is(err, stream.ErrNotHere) {
+			return err
+		}
+	}
+	return stream.NotAssigned(name, tp, "")
+}

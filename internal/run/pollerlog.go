@@ -1,0 +1,196 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/internal/condition"
+	"github.com/esm-go/esm/internal/stream"
+	"github.com/esm-go/esm/observe"
+	"github.com/esm-go/esm/observe/pollerlog"
+)
+
+const (
+	// pollerCalm is how long an assignment is let alone before it is written; the loops have published it by then.
+	pollerCalm = 2 * stream.SnapshotInterval
+	// pollerErrors is how many errors may wait to be written; there is no use for more.
+	pollerErrors = 100
+)
+
+// pollerWriter writes the poller log of one mapping. What hooks tell it waits for run.
+type pollerWriter struct {
+	log     *pollerlog.Log
+	errors  chan observe.ErrorInfo
+	changed chan struct{}
+	known   []knownPoller
+}
+
+// knownPoller is a poller that was written, with what was written of it last.
+type knownPoller struct {
+	m          *poller
+	partitions []string
+	generation int32
+	written    bool
+}
+
+// WritePollers has the mapping write the log of Lambda's poller.
+func (o *Options) WritePollers(l *pollerlog.Log) {
+	w := &pollerWriter{log: l, errors: make(chan observe.ErrorInfo, pollerErrors), changed: make(chan struct{}, 1)}
+	o.pollerLog = w
+	o.Hooks = append(o.Hooks, w.hooks())
+}
+
+func (w *pollerWriter) hooks() observe.Hooks {
+	changed := func(observe.AssignmentInfo) {
+		select {
+		case w.changed <- struct{}{}:
+		default:
+		}
+	}
+	return observe.Hooks{Assigned: changed, Revoked: changed, Lost: changed, Error: func(i observe.ErrorInfo) {
+		select {
+		case w.errors <- i:
+		default:
+		}
+	}}
+}
+
+// run writes until ctx ends.
+func (w *pollerWriter) run(ctx context.Context, r *Process) {
+	minute := time.NewTicker(time.Minute)
+	defer minute.Stop()
+	calm := time.NewTimer(pollerCalm)
+	defer calm.Stop()
+	for {
+		select {
+		case i := <-w.errors:
+			w.log.Processing(r.origin(0), pollerlog.ProcessingError{ErrorMessage: i.Err.Error(), ErrorCode: errorCode(&i)})
+		case <-w.changed:
+			calm.Reset(pollerCalm)
+		case <-calm.C:
+			w.pollers(ctx, r)
+		case <-minute.C:
+			w.pollers(ctx, r)
+			w.offsets(r)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// origin says which mapping, and which poller of it, an event is of.
+func (r *Process) origin(poller int) pollerlog.Origin {
+	unlock := r.lock()
+	level := ""
+	if c := r.mapping.LoggingConfig; c != nil {
+		level = c.SystemLogLevel
+	}
+	unlock()
+	return pollerlog.Origin{Level: level, ResourceARN: "arn:aws:lambda:::event-source-mapping:" + r.shared.UUID, EventSourceARN: r.shared.Bootstrap,
+		Processor: fmt.Sprintf("%s/%d", r.shared.UUID, poller)}
+}
+
+// number returns the place of a poller, which it has until it is gone.
+func (w *pollerWriter) number(m *poller, all []*poller) int {
+	free := -1
+	for i := range w.known {
+		if w.known[i].m == m {
+			return i
+		}
+		if free < 0 && !slices.Contains(all, w.known[i].m) {
+			free = i
+		}
+	}
+	if free < 0 {
+		free = len(w.known)
+		w.known = append(w.known, knownPoller{})
+	}
+	w.known[free] = knownPoller{m: m}
+	return free
+}
+
+// pollers writes of each consumer that is new or has other partitions.
+func (w *pollerWriter) pollers(ctx context.Context, r *Process) {
+	if !pollerlog.Enabled(r.origin(0).Level, pollerlog.Info) {
+		return
+	}
+	all := r.roster.list()
+	for _, m := range all {
+		n := w.number(m, all)
+		k := &w.known[n]
+		partitions := make([]string, 0, 16)
+		for _, portion := range m.member.Snapshot().Portions {
+			for i := range portion {
+				partitions = append(partitions, portion[i].TopicPartition.String())
+			}
+		}
+		slices.Sort(partitions)
+		consumer, generation := m.member.Client()
+		if consumer == nil || k.written && slices.Equal(k.partitions, partitions) && k.generation == generation {
+			continue
+		}
+		k.partitions, k.generation, k.written = partitions, generation, true
+		unlock := r.lock()
+		protocol, mechanism := r.credentials.Protocol, r.credentials.Mechanism
+		unlock()
+		c := pollerlog.Connection{
+			BrokerEndpoints: r.shared.Bootstrap, ConsumerID: fmt.Sprintf("%s-%d", r.shared.UUID, n), Topics: r.client.Topics, ConsumerGroupId: r.client.GroupID,
+			SecurityProtocol: protocol, SASLMechanism: mechanism, AssignedPartitionCount: len(partitions), AssignedPartitions: partitions,
+			PartitionsAssignmentGeneration: int(generation),
+		}
+		look, cancel := context.WithTimeout(ctx, condition.ProbePatience)
+		topics, err := consumer.Topics(look)
+		cancel()
+		for _, t := range topics {
+			if err == nil && t.Err == nil {
+				c.TotalPartitionCount += int(t.Partitions)
+			}
+		}
+		c.TotalPartitionCount = max(c.TotalPartitionCount, len(partitions))
+		w.log.PollerStatus(r.origin(n), c)
+	}
+}
+
+// offsets writes how far each partition has come.
+func (w *pollerWriter) offsets(r *Process) {
+	if !pollerlog.Enabled(r.origin(0).Level, pollerlog.Debug) {
+		return
+	}
+	all := r.roster.list()
+	for _, m := range all {
+		origin := r.origin(w.number(m, all))
+		for _, portion := range m.member.Snapshot().Portions {
+			for i := range portion {
+				p := &portion[i]
+				w.log.KafkaStatus(origin, pollerlog.Offsets{Partition: p.TopicPartition.String(), EndOffset: p.End, ConsumedOffset: p.Received - 1,
+					ProcessedOffset: max(p.Position, 0) - 1, CommittedOffset: p.Committed})
+			}
+		}
+	}
+}
+
+// errorCode is the Java client's name of an error, where it has one, else Lambda's or ours.
+func errorCode(i *observe.ErrorInfo) string {
+	if e, ok := errors.AsType[*driver.Error](i.Err); ok {
+		names := map[driver.Kind]string{
+			driver.KindUnavailable: "TimeoutException", driver.KindAuthentication: "SaslAuthenticationException", driver.KindOffsetOutOfRange: "OffsetOutOfRangeException",
+			driver.KindUnknownTopic: "UnknownTopicOrPartitionException", driver.KindFenced: "FencedInstanceIdException", driver.KindTruncated: "OffsetOutOfRangeException",
+			driver.KindGroupProtocol: "InconsistentGroupProtocolException", driver.KindStaleMember: "RebalanceInProgressException",
+			driver.KindCorrupt: "CorruptRecordException", driver.KindTooLarge: "RecordTooLargeException", driver.KindAuthorization: "GroupAuthorizationException",
+		}
+		if e.Kind == driver.KindAuthorization && e.TopicPartition.Topic != "" {
+			return "org.apache.kafka.common.errors.TopicAuthorizationException"
+		}
+		if name := names[e.Kind]; name != "" {
+			return "org.apache.kafka.common.errors." + name
+		}
+	}
+	if i.Diagnosis.Code != "" {
+		return string(i.Diagnosis.Code)
+	}
+	return string(i.Op)
+}

@@ -1,0 +1,528 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/shared"
+	"github.com/esm-go/esm/internal/stream"
+	"github.com/esm-go/esm/mapping"
+	"github.com/esm-go/esm/observe"
+	"github.com/esm-go/esm/scaling"
+)
+
+// wish is a policy that asks for as many pollers as it is told, and all workers.
+type wish struct{ pollers atomic.Int64 }
+
+func (w *wish) Decide(s scaling.Sample) scaling.Decision {
+	return scaling.Decision{Workers: s.Bounds.MaximumWorkers, Pollers: int(w.pollers.Load()), Next: time.Second}
+}
+
+func wishing(n int) *wish {
+	w := new(wish)
+	w.pollers.Store(int64(n))
+	return w
+}
+
+// polling are settings with a range of pollers.
+func polling(minimum, maximum int) *shared.Settings {
+	s := small()
+	s.MinimumPollers, s.MaximumPollers = minimum, maximum
+	return s
+}
+
+// journal is a handler that keeps what each partition was given, in order, and whether two invocations ever had the same
+// partition at a time.
+type journal struct {
+	mu    sync.Mutex
+	takes func() time.Duration
+	held  map[string]bool
+	next  map[string]int64 // behind the last one handled
+	again int              // records repeated
+	wrong []string
+}
+
+func newJournal(takes func() time.Duration) *journal {
+	return &journal{takes: takes, held: map[string]bool{}, next: map[string]int64{}}
+}
+
+func (j *journal) handle(ctx context.Context, e event.KafkaEvent) error {
+	j.mu.Lock()
+	for key, records := range e.Records {
+		if j.held[key] {
+			j.wrong = append(j.wrong, key+": two invocations at a time")
+		}
+		j.held[key] = true
+		first := records[0].Offset
+		switch {
+		case first > j.next[key]:
+			j.wrong = append(j.wrong, fmt.Sprintf("%s: offset %d where %d was due", key, first, j.next[key]))
+		case first < j.next[key]:
+			j.again += int(j.next[key] - first)
+		}
+	}
+	d := j.takes()
+	j.mu.Unlock()
+	time.Sleep(d)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for key, records := range e.Records {
+		j.held[key] = false
+		j.next[key] = max(j.next[key], records[len(records)-1].Offset+1)
+	}
+	return nil
+}
+
+// check compares with what each partition has, in the handler's eyes and in the broker's.
+func (j *journal) check(t *testing.T, b *membroker.Broker, partitions int, each int64) {
+	t.Helper()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.wrong) > 0 {
+		t.Errorf("%d faults, first %s", len(j.wrong), j.wrong[0])
+	}
+	for p := range partitions {
+		if n := j.next[fmt.Sprint("t-", p)]; n != each {
+			t.Errorf("partition %d was handled up to %d, want %d", p, n, each)
+		}
+		if c := b.Committed("g", "t", int32(p)); c.Offset != each {
+			t.Errorf("partition %d is committed at %d, want %d", p, c.Offset, each)
+		}
+	}
+}
+
+func taking(d time.Duration) func() time.Duration { return func() time.Duration { return d } }
+
+func wantMembers(t *testing.T, b *membroker.Broker, r *rig, n int) {
+	t.Helper()
+	if got := len(b.Members("g")); got != n {
+		t.Errorf("the group has %d members, want %d: %v", got, n, r.runner.Status().Scaling.Reason)
+	}
+	if got := r.runner.Status().Pollers; got != n {
+		t.Errorf("Status has %d pollers, want %d", got, n)
+	}
+}
+
+func TestPollersGrowAndShrinkUnderLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const partitions, each = 8, 4000
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", partitions)
+		b.Produce("t", spread(partitions*each, partitions)...)
+		j := newJournal(taking(200 * time.Millisecond))
+		w := wishing(1)
+		r := newRig(t, b, polling(1, 4), j.handle, WithScaler(w)).start()
+		pass(5 * time.Second)
+		wantMembers(t, b, r, 1)
+		w.pollers.Store(3)
+		pass(10 * time.Second)
+		wantMembers(t, b, r, 3)
+		st := r.runner.Status()
+		if len(st.Partitions) != partitions || st.Metrics.ProvisionedPollers != 3 || st.Workers != partitions {
+			t.Errorf("%d partitions, %d pollers, %d workers", len(st.Partitions), st.Metrics.ProvisionedPollers, st.Workers)
+		}
+		sum := int64(0)
+		for _, p := range st.Partitions {
+			sum += p.Lag
+		}
+		if sum != st.SumOffsetLag || sum != b.Lag("g") {
+			t.Errorf("lag %d, sum over partitions %d, broker %d", st.SumOffsetLag, sum, b.Lag("g"))
+		}
+		for _, m := range b.Members("g") {
+			if n := len(m.Owned); n < 2 || n > 3 {
+				t.Errorf("a member owns %v", m.Owned)
+			}
+		}
+		w.pollers.Store(1)
+		pass(10 * time.Second)
+		wantMembers(t, b, r, 1)
+		pass(time.Minute * 2)
+		j.check(t, b, partitions, each)
+		if j.again > 0 {
+			t.Errorf("%d records came again: members did not drain", j.again)
+		}
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		if used, parts := r.runner.shared.Budget.Used.Load(), r.runner.shared.Budget.Partitions.Load(); used != 0 || parts != 0 {
+			t.Errorf("the budget has %d bytes and %d partitions after the end", used, parts)
+		}
+		if busy, partitions, waiting := r.runner.shared.Workers.Counts(); busy != 0 || partitions != 0 || waiting != 0 {
+			t.Errorf("workers after the end: %d busy, %d partitions, %d waiting", busy, partitions, waiting)
+		}
+		if n := len(b.Members("g")); n != 0 {
+			t.Errorf("%d members are left", n)
+		}
+	})
+}
+
+func TestMinimumPollersFromTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 8)
+		b.Produce("t", spread(800, 8)...)
+		j := newJournal(taking(time.Millisecond))
+		r := newRig(t, b, polling(4, 8), j.handle).start() // the default policy leaves the pollers alone
+		pass(5 * time.Second)
+		wantMembers(t, b, r, 4)
+		pass(5 * time.Minute)
+		wantMembers(t, b, r, 4)
+		j.check(t, b, 8, 100)
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestMorePollersThanPartitionsAreCapped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 3)
+		l := new(load)
+		w := wishing(8)
+		r := newRig(t, b, polling(1, 200), l.handle, l.hooks(), WithScaler(w)).start()
+		pass(30 * time.Second)
+		wantMembers(t, b, r, 3)
+		why := r.runner.Status().Scaling.Reason
+		if text := why.String(); why.Kind != scaling.Clamped || !strings.Contains(text, "8 pollers") || !strings.Contains(text, "3 partitions") {
+			t.Errorf("reason %s", text)
+		}
+		// While partitions change hands fewer are assigned, and that caps nothing.
+		for _, i := range l.decisions() {
+			if i.To.Pollers < i.From.Pollers {
+				t.Errorf("pollers fell: %v", i.Reason)
+			}
+		}
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// New partitions go to all members, and their number caps the pollers no longer.
+func TestPollersWhenTheTopicGrows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 2)
+		j := newJournal(taking(time.Millisecond))
+		r := newRig(t, b, polling(1, 4), j.handle, WithScaler(wishing(4)), WithMetadataMaxAge(10*time.Second)).start()
+		pass(30 * time.Second)
+		wantMembers(t, b, r, 2)
+		b.CreateTopic("t", 6)
+		b.Produce("t", spread(600, 6)...)
+		pass(time.Minute)
+		wantMembers(t, b, r, 4)
+		j.check(t, b, 6, 100)
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A partition whose handler outlasts the drain goes to another member uncommitted, which waits for that handler: order
+// holds within the process.
+func TestShrinkWaitsForAHandlerThatOutlastsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 2)
+		var slow atomic.Int64
+		slow.Store(int64(time.Millisecond))
+		j := newJournal(func() time.Duration { return time.Duration(slow.Load()) })
+		w := wishing(2)
+		r := newRig(t, b, polling(1, 2), j.handle, WithScaler(w), WithRevokeTimeout(2*time.Second)).start()
+		pass(20 * time.Second)
+		wantMembers(t, b, r, 2)
+		slow.Store(int64(time.Minute))
+		b.Produce("t", spread(40, 2)...)
+		pass(2 * time.Second)
+		slow.Store(int64(time.Millisecond))
+		w.pollers.Store(1)
+		pass(30 * time.Second) // 2 s, then 5 s for the handler to heed its context
+		wantMembers(t, b, r, 1)
+		pass(2 * time.Minute)
+		j.check(t, b, 2, 20)
+		if j.again == 0 {
+			t.Error("nothing was repeated: the handler did not outlast the drain")
+		}
+		if err := r.stop(); err != nil { // the handler that was left behind has returned long ago
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+func TestStopStopsAllPollers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 6)
+		b.Produce("t", spread(6000, 6)...)
+		j := newJournal(taking(3 * time.Second))
+		r := newRig(t, b, polling(3, 3), j.handle).start()
+		pass(20 * time.Second)
+		wantMembers(t, b, r, 3)
+		begun := time.Now()
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		if d := time.Since(begun); d > 4*time.Second {
+			t.Errorf("the stop took %v, want what the handlers take", d)
+		}
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		for p := range 6 {
+			if c, n := b.Committed("g", "t", int32(p)), j.next[fmt.Sprint("t-", p)]; c.Offset != n {
+				t.Errorf("partition %d is committed at %d and handled up to %d", p, c.Offset, n)
+			}
+		}
+		if len(j.wrong) > 0 || j.again > 0 {
+			t.Errorf("%v; %d again", j.wrong, j.again)
+		}
+	})
+}
+
+// A client that fails for good ends Run, as it does when it is the only one; the others drain and leave.
+func TestAPollerThatFailsEndsTheMapping(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 4)
+		j := newJournal(taking(time.Millisecond))
+		r := newRig(t, b, polling(3, 3), j.handle).start()
+		pass(20 * time.Second)
+		wantMembers(t, b, r, 3)
+		b.Fail(membroker.OpPoll, 1, &driver.Error{Kind: driver.KindFenced, Offset: -1, Err: errors.New("another took its place")})
+		err := <-r.done
+		if _, is := errors.AsType[*observe.SourceError](err); !is {
+			t.Errorf("Run returned %v", err)
+		}
+		pass(0)
+		if n := len(b.Members("g")); n > 1 { // the failed one is no longer able to leave
+			t.Errorf("%d members are left", n)
+		}
+		r.cancel()
+	})
+}
+
+func TestStaticPollersHaveAnInstanceEach(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 4)
+		w := wishing(3)
+		r := newRig(t, b, polling(1, 4), nil, WithScaler(w), WithGroupInstanceID("shop-0")).start()
+		pass(20 * time.Second)
+		var got []string
+		for _, m := range b.Members("g") {
+			got = append(got, m.InstanceID)
+		}
+		if slices.Sort(got); !slices.Equal(got, []string{"shop-0", "shop-0-2", "shop-0-3"}) {
+			t.Errorf("instances %s", got)
+		}
+		w.pollers.Store(1) // one that leaves would leave its partitions behind
+		pass(20 * time.Second)
+		wantMembers(t, b, r, 3)
+		if k := r.runner.Status().Scaling.Reason.Kind; k != scaling.Clamped {
+			t.Errorf("reason %v", k)
+		}
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestPauseUpdateAndResumeReachAllPollers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 6)
+		m := memoryMapping()
+		m.BatchSize = 10
+		m.ProvisionedPollerConfig = &mapping.ProvisionedPollerConfig{MinimumPollers: new(3), MaximumPollers: new(3)}
+		j := newJournal(taking(2 * time.Second))
+		var states []string
+		x := newMapped(t, b, m, j.handle, WithHooks(observe.Hooks{StateChange: func(i observe.StateInfo) { states = append(states, string(i.To)) }})).start()
+		pass(20 * time.Second)
+		group := b.Members("")
+		if len(group) != 3 {
+			t.Fatalf("%d members, want 3", len(group))
+		}
+		b.Produce(m.Topics[0], spread(600, 6)...)
+		pass(time.Second)
+		states = nil
+		x.runner.Pause()
+		pass(500 * time.Millisecond)
+		if s := x.runner.Status().State; s != observe.Disabling {
+			t.Errorf("%s while handlers run, want Disabling", s)
+		}
+		pass(3 * time.Second)
+		before := x.runner.Metrics().InvokeCount
+		pass(time.Minute)
+		if s := x.runner.Status(); s.State != observe.Disabled || s.Metrics.InvokeCount != before || s.InFlight != 0 {
+			t.Errorf("%s with %d in flight, %d invocations while paused", s.State, s.InFlight, s.Metrics.InvokeCount-before)
+		}
+		x.runner.Resume()
+		pass(10 * time.Second)
+		if got := strings.Join(states, " "); got != "Disabling Disabled Enabling Enabled" {
+			t.Errorf("states %s", got)
+		}
+		m.BatchSize = 5
+		m.ProvisionedPollerConfig.MinimumPollers, m.ProvisionedPollerConfig.MaximumPollers = new(2), new(2)
+		if err := x.runner.Update(m); err != nil {
+			t.Fatal(err)
+		}
+		pass(4 * time.Second)
+		from := len(x.events())
+		pass(20 * time.Second)
+		for _, e := range x.events()[from:] {
+			if e.Len() > 5 {
+				t.Errorf("a batch of %d after the update", e.Len())
+				break
+			}
+		}
+		if n := len(b.Members("")); n != 2 {
+			t.Errorf("%d members after the update, want 2", n)
+		}
+		pass(3 * time.Minute)
+		if len(j.wrong) > 0 || b.Lag("") != 0 {
+			t.Errorf("%v, lag %d", j.wrong, b.Lag(""))
+		}
+		x.mustStop()
+	})
+}
+
+// The circuit is the mapping's: failures on whichever member open it for all, and one batch in all is tried.
+func TestCircuitHoldsForAllPollers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 6)
+		var calls, running, most atomic.Int64
+		var mended atomic.Bool
+		h := func(context.Context, event.KafkaEvent) error {
+			calls.Add(1)
+			most.Store(max(most.Load(), running.Add(1)))
+			defer running.Add(-1)
+			time.Sleep(time.Second)
+			if mended.Load() {
+				return nil
+			}
+			return errors.New("down")
+		}
+		r := newRig(t, b, polling(3, 3), h, WithCircuitBreaker(Breaker{Failures: 6, Cooldown: 30 * time.Second})).start()
+		pass(20 * time.Second)
+		wantMembers(t, b, r, 3)
+		b.Produce("t", spread(600, 6)...)
+		pass(10 * time.Second)
+		s := r.runner.Status()
+		if !s.CircuitOpen {
+			t.Fatalf("the circuit is closed after %d failures", calls.Load())
+		}
+		for _, p := range s.Partitions {
+			if !strings.Contains(p.Paused, "circuit open") {
+				t.Errorf("%v", p)
+			}
+		}
+		calls.Store(0)
+		most.Store(0)
+		pass(60 * time.Second)
+		if c, n := calls.Load(), most.Load(); c < 1 || c > 2 || n != 1 {
+			t.Errorf("%d tries in a minute, %d at a time; want one after each pause of 30 s", c, n)
+		}
+		mended.Store(true)
+		pass(3 * time.Minute)
+		if s := r.runner.Status(); s.CircuitOpen || s.SumOffsetLag != 0 {
+			t.Errorf("open %t, lag %d", s.CircuitOpen, s.SumOffsetLag)
+		}
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Whatever the policy asks for, and when: nothing is lost, no two invocations have the same partition, each partition goes
+// on where it stood, and the group has what was asked for in the end.
+func TestPollersModel(t *testing.T) {
+	for seed := range uint64(40) {
+		synctest.Test(t, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(seed, 1))
+			partitions := 1 + rng.IntN(8)
+			b := membroker.NewBroker(t)
+			b.CreateTopic("t", int32(partitions))
+			j := newJournal(func() time.Duration { return time.Duration(rng.IntN(400)) * time.Millisecond }) // under j.mu
+			w := wishing(1)
+			r := newRig(t, b, polling(1, 5), j.handle, WithScaler(w), WithSeed(seed)).start()
+			script := rand.New(rand.NewPCG(seed, 2))
+			each := int64(0)
+			for range 30 {
+				switch script.IntN(6) {
+				case 0, 1:
+					n := int64(1 + script.IntN(100))
+					each += n
+					b.Produce("t", spread(int(n)*partitions, partitions)...)
+				case 2, 3:
+					w.pollers.Store(int64(1 + script.IntN(5)))
+				case 4:
+					b.Rebalance("g")
+				case 5:
+					r.runner.Pause()
+					pass(time.Duration(script.IntN(3)) * time.Second)
+					r.runner.Resume()
+				}
+				pass(time.Duration(script.IntN(8000)) * time.Millisecond)
+			}
+			w.pollers.Store(2)
+			pass(5 * time.Minute)
+			wantMembers(t, b, r, min(2, partitions))
+			j.check(t, b, partitions, each)
+			if j.again > 0 {
+				t.Errorf("%d records came again", j.again)
+			}
+			if err := r.stop(); err != nil {
+				t.Error(err)
+			}
+			if t.Failed() {
+				t.Logf("seed %d", seed)
+			}
+		})
+	}
+}
+
+// On the way from one member to another partitions are nobody's: a decision that counts them then changes no poller.
+func TestPollersStayInARebalance(t *testing.T) {
+	c := &shared.State{Config: shared.Config{Driver: membroker.NewBroker(t).Driver()}}
+	f := &fleet{r: &Process{shared: c}}
+	now := time.Unix(1000, 0)
+	decided := func(after time.Duration) int {
+		d := scaling.Decision{Pollers: 2, Next: time.Minute}
+		f.hold(now.Add(after), &d)
+		if held := d.Pollers == 0; held != (d.Next == time.Second) {
+			t.Errorf("after %v: %d pollers, and the next look after %v", after, d.Pollers, d.Next)
+		}
+		return d.Pollers
+	}
+	c.Counters.Rebalances.Add(1)
+	if decided(0) != 2 {
+		t.Error("the first assignment of all holds a change up")
+	}
+	c.Counters.Rebalances.Add(2)
+	for _, x := range []struct {
+		after time.Duration
+		want  int
+	}{{0, 0}, {time.Second, 0}, {fleetCalm - 1, 0}, {fleetCalm, 2}} {
+		if got := decided(x.after); got != x.want {
+			t.Errorf("%v after a rebalance %d pollers, want %d", x.after, got, x.want)
+		}
+	}
+	c.Counters.Rebalances.Add(1)
+	f.r.roster.add(&poller{member: stream.NewMember(c)})
+	if got := f.settled(now.Add(time.Hour)); got {
+		t.Error("settled while a member is joining")
+	}
+}

@@ -1,0 +1,411 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/esm-go/esm/auth"
+	"github.com/esm-go/esm/destination"
+	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/limit"
+	"github.com/esm-go/esm/internal/shared"
+	"github.com/esm-go/esm/internal/start"
+	"github.com/esm-go/esm/internal/verdict"
+	"github.com/esm-go/esm/mapping"
+	"github.com/esm-go/esm/observe"
+	"github.com/esm-go/esm/observe/pollerlog"
+	"github.com/esm-go/esm/scaling"
+	"go.uber.org/goleak"
+)
+
+// logLines keeps the lines of a log, with the time of each.
+type logLines struct {
+	mu    sync.Mutex
+	lines []string
+	at    []time.Time
+}
+
+func (l *logLines) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines, l.at = append(l.lines, string(bytes.TrimSpace(line))), append(l.at, time.Now())
+	return len(line), nil
+}
+
+func (l *logLines) option() Option { return WithLogger(slog.New(slog.NewTextHandler(l, nil))) }
+
+// warnings drops the lines of what goes well, such as those of a start.
+func (l *logLines) warnings() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lines, at := l.lines, l.at
+	l.lines, l.at = nil, nil
+	for i, line := range lines {
+		if !strings.Contains(line, "level=INFO") {
+			l.lines, l.at = append(l.lines, line), append(l.at, at[i])
+		}
+	}
+}
+
+// with gives the lines that hold a text.
+func (l *logLines) with(text string) (found []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, line := range l.lines {
+		if strings.Contains(line, text) {
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+// worstMinute is the greatest number of lines in any minute.
+func (l *logLines) worstMinute() (most int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, from := range l.at {
+		n := 0
+		for _, at := range l.at[i:] {
+			if at.Sub(from) < time.Minute {
+				n++
+			}
+		}
+		most = max(most, n)
+	}
+	return most
+}
+
+func memoryMapping() mapping.Mapping {
+	return mapping.Mapping{
+		FunctionName:           "f",
+		SelfManagedEventSource: mapping.SelfManagedEventSource{Endpoints: mapping.Endpoints{KafkaBootstrapServers: []string{"b:9092"}}},
+		Topics:                 []string{"t"},
+	}
+}
+
+// newMapped is newRig by way of New, with a mapping.
+func newMapped(t testing.TB, b *membroker.Broker, m mapping.Mapping, h shared.Handler, opts ...Option) *rig {
+	r := &rig{t: t, broker: b, done: make(chan error, 1)}
+	runner, err := New(m, func(ctx context.Context, e event.KafkaEvent) error {
+		r.mu.Lock()
+		r.calls, r.at = append(r.calls, e), append(r.at, time.Now())
+		r.mu.Unlock()
+		if h == nil {
+			return nil
+		}
+		return h(ctx, e)
+	}, options(append([]Option{WithDriver(b.Driver()), WithLogger(slog.New(slog.DiscardHandler)), WithSeed(1)}, opts...)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.runner = runner
+	return r
+}
+
+// launch is start without waiting for Ready.
+func (r *rig) launch() *rig {
+	ctx, cancel := context.WithCancel(context.Background())
+	r.cancel = cancel
+	go func() { r.done <- r.runner.Run(ctx) }()
+	synctest.Wait()
+	return r
+}
+
+func statesInto(s *[]string) Option {
+	return WithHooks(observe.Hooks{StateChange: func(i observe.StateInfo) { *s = append(*s, string(i.To)) }})
+}
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// rig runs the engine on an in-memory broker, inside a bubble.
+type rig struct {
+	t      testing.TB
+	broker *membroker.Broker
+	runner *Process
+	cancel context.CancelFunc
+	done   chan error
+
+	mu    sync.Mutex
+	calls []event.KafkaEvent
+	infos []event.Invocation
+	at    []time.Time
+}
+
+// defaults are the settings of a mapping that sets nothing.
+func defaults() *shared.Settings {
+	return &shared.Settings{
+		Limits: batch.Limits{BatchSize: 100, Window: defaultWindow, Payload: payloadLimit, Envelope: 100},
+		Retry:  verdict.Policy{MaximumRetryAttempts: -1},
+		Start:  start.Policy{At: driver.AtEarliest},
+	}
+}
+
+// newRig makes a Runner on the broker that has not run yet. The handler's events are recorded before it is called.
+func newRig(t testing.TB, b *membroker.Broker, s *shared.Settings, h shared.Handler, opts ...Option) *rig {
+	r := &rig{t: t, broker: b, done: make(chan error, 1)}
+	o := options(append([]Option{WithDriver(b.Driver()), WithLogger(slog.New(slog.DiscardHandler)), WithSeed(1)}, opts...))
+	o.Complete()
+	if err := o.Err(); err != nil {
+		t.Fatal(err)
+	}
+	record := func(ctx context.Context, e event.KafkaEvent) error {
+		inv, _ := event.InvocationFromContext(ctx)
+		r.mu.Lock()
+		r.calls, r.infos, r.at = append(r.calls, e), append(r.infos, inv), append(r.at, time.Now())
+		r.mu.Unlock()
+		if h == nil {
+			return nil
+		}
+		return h(ctx, e)
+	}
+	client := o.Client
+	client.BootstrapServers, client.GroupID, client.Topics, client.Logger = []string{"b:9092"}, "g", []string{"t"}, o.Logger
+	r.runner = newProcess(o, record, s, client, identity{uuid: "u", functionName: "f", bootstrap: "b:9092"})
+	return r
+}
+
+func (r *rig) start() *rig {
+	ctx, cancel := context.WithCancel(context.Background())
+	r.cancel = cancel
+	go func() { r.done <- r.runner.Run(ctx) }()
+	<-r.runner.Ready()
+	return r
+}
+
+// pass lets virtual time go by, and what it set off come to rest: what goroutines of the bubble wrote may be read then.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+func (r *rig) stop() error {
+	r.cancel()
+	return <-r.done
+}
+
+func (r *rig) events() []event.KafkaEvent {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]event.KafkaEvent(nil), r.calls...)
+}
+
+func numbered(n int) []membroker.Record {
+	records := make([]membroker.Record, n)
+	for i := range records {
+		records[i].Value = fmt.Appendf(nil, "v%d", i)
+	}
+	return records
+}
+
+// Option is an option of package esm, of those that the tests here use.
+type Option func(*Options)
+
+func WithBufferBytes(n int) Option { return func(o *Options) { o.BufferBytes = n } }
+
+func WithCircuitBreaker(b Breaker) Option { return func(o *Options) { o.Breaker = b } }
+
+func WithClientID(id string) Option { return func(o *Options) { o.Client.ClientID = id } }
+
+func WithCommitInterval(d time.Duration) Option { return func(o *Options) { o.CommitInterval = d } }
+
+func WithDestination(d destination.Destination) Option { return func(o *Options) { o.Destination = d } }
+
+func WithDestinations(r destination.Resolver) Option { return func(o *Options) { o.Destinations = r } }
+
+func WithDriver(d driver.Driver) Option { return func(o *Options) { o.Driver = d } }
+
+func WithGroupInstanceID(id string) Option { return func(o *Options) { o.Client.InstanceID = id } }
+
+func WithHeadKeys() Option { return func(o *Options) { o.HeadKeys = true } }
+
+func WithHooks(h observe.Hooks) Option { return func(o *Options) { o.Hooks = append(o.Hooks, h) } }
+
+func WithInvocationTimeout(d time.Duration) Option {
+	return func(o *Options) { o.InvocationTimeout = d }
+}
+
+func WithLagInterval(d time.Duration) Option { return func(o *Options) { o.LagInterval = d } }
+
+func WithLogger(l *slog.Logger) Option { return func(o *Options) { o.Logger = l } }
+
+func WithMaxPollInterval(d time.Duration) Option {
+	return func(o *Options) { o.Client.MaxPollInterval = d }
+}
+
+func WithMetadataMaxAge(d time.Duration) Option {
+	return func(o *Options) { o.Client.MetadataMaxAge = d }
+}
+
+func WithMiddleware(mw ...func(shared.Handler) shared.Handler) Option {
+	return func(o *Options) { o.Middleware = append(o.Middleware, mw...) }
+}
+
+func WithPollerLog(l *pollerlog.Log) Option { return func(o *Options) { o.WritePollers(l) } }
+
+func WithRetryBackoff(first, most time.Duration) Option {
+	return func(o *Options) { o.Backoff = limit.Backoff{First: first, Most: most} }
+}
+
+func WithRevokeTimeout(d time.Duration) Option { return func(o *Options) { o.RevokeTimeout = d } }
+
+func WithScaler(p scaling.Policy) Option {
+	return func(o *Options) { o.Policy, o.Scaler = p, p != nil }
+}
+
+func WithSecrets(s auth.Secrets) Option { return func(o *Options) { o.Secrets = s } }
+
+func WithSecretsRefresh(d time.Duration) Option { return func(o *Options) { o.SecretsRefresh = d } }
+
+func WithSeed(seed uint64) Option { return func(o *Options) { o.Seed = seed } }
+
+func WithStopTimeout(d time.Duration) Option { return func(o *Options) { o.StopTimeout = d } }
+
+func WithWorkerRange(minimum, maximum int) Option {
+	return func(o *Options) { o.MinimumWorkers, o.MaximumWorkers = minimum, maximum }
+}
+
+func WithWorkers(n int) Option { return WithWorkerRange(n, n) }
+
+func options(opts []Option) *Options {
+	o := NewOptions()
+	for _, opt := range opts {
+		if opt != nil {
+			opt(o)
+		}
+	}
+	return o
+}
+
+// itemFailures is esm.ItemFailures.
+func itemFailures(ids ...event.ItemID) error { return verdict.ItemFailures(ids) }
+
+func (r *rig) briefs() []string {
+	var s []string
+	for _, e := range r.events() {
+		s = append(s, brief(e))
+	}
+	return s
+}
+
+// inBubble runs a test in virtual time.
+func inBubble(t *testing.T, name string, f func(t *testing.T)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) { synctest.Test(t, f) })
+}
+
+func (r *rig) mustStop() {
+	r.t.Helper()
+	if err := r.stop(); err != nil {
+		r.t.Errorf("Run: %v", err)
+	}
+}
+
+// seen gives the offsets of a partition in the order in which they were handled.
+func (r *rig) seen(partition int32) string {
+	var all []event.KafkaRecord
+	for _, e := range r.events() {
+		all = append(all, e.Records[fmt.Sprintf("t-%d", partition)]...)
+	}
+	return briefRecords(all)
+}
+
+// tap stands between the engine and a client, and has a say in its calls. Every field may be nil and is called on the
+// goroutine of the call.
+type tap struct {
+	driver.Driver
+	mu sync.Mutex
+	// listener is what the last client that was opened tells of assignments.
+	listener driver.Listener
+	// committed and topics change what the broker answered; listed comes with its answer to each ListOffsets, list in its
+	// place.
+	committed func(answers []driver.Committed) error
+	topics    func(answers []driver.Topic) error
+	listed    func(queries []driver.OffsetQuery, answers []driver.OffsetAnswer)
+	list      func(ctx context.Context, c driver.Consumer, queries []driver.OffsetQuery) ([]driver.OffsetAnswer, error)
+	commit    func(commits []driver.Commit)
+	started   func(starts []driver.Start)
+}
+
+func (d *tap) Open(cfg driver.Config, l driver.Listener) (driver.Consumer, error) {
+	d.set(func(d *tap) { d.listener = l })
+	c, err := d.Driver.Open(cfg, l)
+	return &tapped{c, d}, err
+}
+
+// set changes what the tap does, while it is in use.
+func (d *tap) set(f func(d *tap)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f(d)
+}
+
+type tapped struct {
+	driver.Consumer
+	d *tap
+}
+
+func (c *tapped) Committed(ctx context.Context, tps []driver.TopicPartition) ([]driver.Committed, error) {
+	answers, err := c.Consumer.Committed(ctx, tps)
+	c.d.mu.Lock()
+	f := c.d.committed
+	c.d.mu.Unlock()
+	if f != nil && err == nil {
+		err = f(answers)
+	}
+	return answers, err
+}
+
+func (c *tapped) Topics(ctx context.Context, names ...string) ([]driver.Topic, error) {
+	answers, err := c.Consumer.Topics(ctx, names...)
+	c.d.mu.Lock()
+	f := c.d.topics
+	c.d.mu.Unlock()
+	if f != nil && err == nil {
+		err = f(answers)
+	}
+	return answers, err
+}
+
+func (c *tapped) ListOffsets(ctx context.Context, queries []driver.OffsetQuery) ([]driver.OffsetAnswer, error) {
+	c.d.mu.Lock()
+	list, listed := c.d.list, c.d.listed
+	c.d.mu.Unlock()
+	if list != nil {
+		return list(ctx, c.Consumer, queries)
+	}
+	answers, err := c.Consumer.ListOffsets(ctx, queries)
+	if listed != nil && err == nil {
+		listed(queries, answers)
+	}
+	return answers, err
+}
+
+func (c *tapped) Commit(ctx context.Context, commits []driver.Commit) error {
+	c.d.mu.Lock()
+	f := c.d.commit
+	c.d.mu.Unlock()
+	if f != nil {
+		f(commits)
+	}
+	return c.Consumer.Commit(ctx, commits)
+}
+
+func (c *tapped) Start(starts []driver.Start) {
+	c.d.mu.Lock()
+	f := c.d.started
+	c.d.mu.Unlock()
+	if f != nil {
+		f(starts)
+	}
+	c.Consumer.Start(starts)
+}

@@ -1,0 +1,262 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/stream"
+	"github.com/esm-go/esm/observe"
+	"github.com/esm-go/esm/scaling"
+)
+
+const (
+	// lookupPatience is how long an evaluation waits for the ends of logs that it asked for, before it does without.
+	lookupPatience = 2 * time.Second
+	// endsTimeout bounds the request; no other is sent until it has ended.
+	endsTimeout = 10 * time.Second
+	// pausedInterval is how often, at least, the lag of a mapping that is paused is looked at.
+	pausedInterval = 5 * time.Second
+)
+
+// scaler asks the policy how many workers and pollers there should be. The Run goroutine owns it: an evaluation first
+// asks the brokers for what the members do not know, then reads the members, then decides.
+type scaler struct {
+	r      *Process
+	fleet  *fleet
+	guard  *scaling.Guarded
+	bounds scaling.Bounds // as last given to the guard
+	timer  *time.Timer    // the next evaluation, or the end of the patience of the one under way
+
+	asking  bool // the evaluation under way waits for ends
+	pending bool // a request for ends is under way
+	failing bool // the last one failed
+	ends    chan endAnswer
+	last    time.Time // the evaluation before
+	seen    tally
+	reading stream.Reading
+	status  observe.ScalingStatus
+}
+
+// tally are the counts of which a sample takes the difference.
+type tally struct{ invokes, errors, throttles, resolved, time int64 }
+
+// endAnswer answers an endQuery.
+type endAnswer struct {
+	stream.EndQuery
+	answers []driver.OffsetAnswer
+	asked   time.Time
+	err     error
+}
+
+func newScaler(r *Process, f *fleet) *scaler {
+	policy := r.opts.Policy
+	if policy == nil {
+		policy = new(scaling.Lambda)
+	}
+	s := &scaler{r: r, fleet: f, ends: make(chan endAnswer, 1), timer: time.NewTimer(time.Hour)}
+	s.timer.Stop()
+	s.bounds = s.limits()
+	s.guard = scaling.Guard(policy, s.bounds)
+	s.status.Policy = fmt.Sprintf("%T", policy)
+	return s
+}
+
+// limits are those of the options and of the mapping as it now is.
+func (s *scaler) limits() scaling.Bounds {
+	o, set := s.r.opts, s.r.shared.Current.Load()
+	b := scaling.Bounds{MinimumWorkers: o.MinimumWorkers, MaximumWorkers: o.MaximumWorkers,
+		MinimumPollers: set.MinimumPollers, MaximumPollers: set.MaximumPollers}
+	if o.Client.InstanceID != "" {
+		// A static member that goes stays in the group, with its partitions, for the session timeout: so none does.
+		b.MinimumPollers = max(b.MinimumPollers, min(s.fleet.size(), b.MaximumPollers))
+	}
+	return b
+}
+
+// stop ends the timer and waits for the request under way, whose context has to have ended.
+func (s *scaler) stop() {
+	s.timer.Stop()
+	if s.pending {
+		<-s.ends
+	}
+}
+
+// soon makes the next evaluation come now.
+func (s *scaler) soon() {
+	if !s.asking {
+		s.timer.Reset(0)
+	}
+}
+
+// tick is the timer: an evaluation begins, or the one under way does without the ends.
+func (s *scaler) tick(ctx context.Context) {
+	if s.asking {
+		s.decide()
+		return
+	}
+	if s.r.opts.LagInterval > 0 && !s.pending && s.ask(ctx) {
+		s.asking = true
+		s.timer.Reset(lookupPatience)
+		return
+	}
+	s.decide()
+}
+
+// ask sends one request for the ends of all members' partitions that want one; false when there are none.
+func (s *scaler) ask(ctx context.Context) bool {
+	q := endAnswer{asked: time.Now()}
+	for _, p := range s.r.roster.list() {
+		p.member.WantEnds(q.asked, s.last, &q.EndQuery)
+	}
+	if len(q.Queries) == 0 {
+		if s.failing { // nothing is left whose end is not known
+			s.failed(nil)
+		}
+		return false
+	}
+	s.pending = true
+	go func() { // awaited through ends, by stop at the latest
+		ctx, cancel := context.WithTimeout(ctx, endsTimeout)
+		defer cancel()
+		call := s.r.shared.Calls.Begin(observe.OpLag)
+		defer s.r.shared.Calls.End(call)
+		q.answers, q.err = q.Consumer.ListOffsets(ctx, q.Queries)
+		s.ends <- q
+	}()
+	return true
+}
+
+// answered takes in the ends; it decides when the evaluation that asked for them still waits.
+func (s *scaler) answered(ctx context.Context, a endAnswer) {
+	s.pending = false
+	if ctx.Err() != nil {
+		return
+	}
+	s.failed(a.err)
+	if a.err == nil {
+		for _, p := range s.r.roster.list() {
+			p.member.TakeEnds(a.asked, &a.EndQuery, a.answers)
+		}
+	}
+	if !s.asking {
+		return
+	}
+	s.decide()
+}
+
+// failed keeps and tells that the ends cannot be looked up, once until they can.
+func (s *scaler) failed(err error) {
+	was := s.failing
+	s.failing = err != nil
+	if err == nil {
+		s.r.shared.Conditions.Over(observe.OpLag)
+		return
+	}
+	info := s.r.shared.Conditions.Problem(observe.OpLag, err)
+	info.Err = fmt.Errorf("looking up the ends of the partitions failed; the lag is what fetches show: %w", err)
+	s.r.shared.Conditions.Hold(info)
+	if was {
+		return
+	}
+	s.r.shared.Counters.PollErrors.Add(1)
+	info.Err = err
+	s.r.shared.Hooks.ErrorLater(info)
+}
+
+// decide takes a sample, asks the policy and keeps what it said. Of a mapping that is paused it only takes the sample, for
+// the lag: there is nothing to decide about, and no evidence of anything.
+func (s *scaler) decide() {
+	s.asking = false
+	now := time.Now()
+	if s.r.shared.Wish.IsPaused() {
+		s.sample(now)
+		s.last = now
+		next := pausedInterval
+		if set := s.r.opts.LagInterval; set > 0 {
+			next = min(next, set)
+		}
+		s.timer.Reset(next)
+		return
+	}
+	if b := s.limits(); b != s.bounds {
+		s.bounds = b
+		s.guard.SetBounds(b)
+	}
+	sample := s.sample(now)
+	call := s.r.shared.Calls.Begin(observe.OpScale)
+	d := s.guard.Decide(sample)
+	s.r.shared.Calls.End(call)
+	s.fleet.hold(now, &d)
+	s.timer.Reset(d.Next)
+	s.last = now
+	s.tell(now, &sample, &d)
+	if len(sample.Partitions) > 0 {
+		s.r.shared.Workers.Set(d.Workers)
+	}
+	s.fleet.follow(d.Pollers)
+}
+
+// sample reads the members, and the counts since the last sample.
+func (s *scaler) sample(now time.Time) scaling.Sample {
+	rd := &s.reading
+	pollers := s.r.roster.list()
+	if len(pollers) > 1 && rd.Index == nil {
+		rd.Index = make(map[event.TopicPartition]int)
+	}
+	rd.Reset(now)
+	for _, p := range pollers {
+		p.member.Read(now, rd, s.failing)
+	}
+	c := &s.r.shared.Counters
+	c.MaxLag.Store(rd.MaxLag)
+	c.SumLag.Store(rd.SumLag)
+	t := tally{c.Invokes.Load(), c.InvokeErrors.Load(), c.Throttles.Load(), c.Resolved.Load(), c.InvocationTime.Load()}
+	before := s.seen
+	s.seen = t
+	sample := scaling.Sample{
+		Time: now, LagTime: rd.LagTime, Partitions: rd.Partitions, OldestAge: rd.Oldest, BufferedBytes: rd.Buffered, Busy: rd.Busy,
+		Completed: t.resolved - before.resolved, Throttles: t.throttles - before.throttles,
+		BatchSize: s.r.shared.Current.Load().BatchSize,
+		Capacity:  scaling.Capacity{Workers: s.r.shared.Workers.Limit(), Pollers: s.fleet.size()},
+	}
+	// The counters are read one by one while loops move them; none may get negative by it.
+	sample.Invocations = max(0, t.invokes-before.invokes-sample.Throttles)
+	sample.Errors = max(0, t.errors-before.errors-sample.Throttles)
+	if sample.Invocations > 0 {
+		sample.InvocationTime = time.Duration((t.time - before.time) / sample.Invocations)
+	}
+	return sample
+}
+
+// tell keeps the decision for Status, and tells the log and the hooks when it changed something or has another reason.
+func (s *scaler) tell(now time.Time, sample *scaling.Sample, d *scaling.Decision) {
+	old := s.status
+	st := &s.status
+	st.Current, st.Target = sample.Capacity, d.Capacity()
+	s.r.shared.Counters.Pollers.Store(int64(st.Current.Pollers))
+	s.r.shared.Counters.Workers.Store(int64(st.Target.Workers))
+	st.Reason, st.Decided, st.LagTime, st.OldestAge = d.Reason, now, sample.LagTime, sample.OldestAge
+	changed := st.Target != old.Target
+	if changed {
+		st.Since = now
+	}
+	unlock := s.r.lock()
+	s.r.scaling = *st
+	unlock()
+	if !changed && old.Reason.Kind == st.Reason.Kind {
+		return
+	}
+	level := slog.LevelDebug
+	switch {
+	case st.Reason.Kind == scaling.Clamped || st.Reason.Kind == scaling.Panicked || st.Reason.Kind == scaling.BadBounds:
+		level = slog.LevelWarn
+	case changed:
+		level = slog.LevelInfo
+	}
+	s.r.shared.Log.Log(context.Background(), level, "scaling", "reason", st.Reason.Kind.String(), "decision", st.Reason.String())
+	s.r.shared.Hooks.Scaled(observe.ScaledInfo{From: st.Current, To: st.Target, Reason: st.Reason})
+}

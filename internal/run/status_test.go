@@ -1,0 +1,524 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/esm-go/esm/auth"
+	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/verdict"
+	"github.com/esm-go/esm/mapping"
+	"github.com/esm-go/esm/observe"
+)
+
+func TestPartitionStatus(t *testing.T) {
+	inBubble(t, "in flight, buffered, waiting for the next try, at rest", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 3)
+		b.Produce("t", numbered(5)...) // t-0: one at a time, each takes a minute
+		for range 4 {
+			b.Produce("t", membroker.Record{Partition: 1}) // t-1: fails
+		}
+		s := defaults()
+		s.BatchSize = 2
+		bad := errors.New("bad")
+		r := newRig(t, b, s, func(ctx context.Context, e event.KafkaEvent) error {
+			if e.Records["t-0"] != nil {
+				return obedient(ctx, time.Minute)
+			}
+			return bad
+		}, WithRetryBackoff(20*time.Second, 20*time.Second), WithBufferBytes(2<<20))
+		begin := time.Now()
+		r.start()
+		pass(5 * time.Second)
+		st := r.runner.Status()
+		if st.UUID != "u" || st.FunctionName != "f" || st.ConsumerGroupId != "g" || st.Driver != "memory" || st.State != observe.Enabled ||
+			st.StateTransitionReason != observe.ReasonUserInitiated || st.LastModified.Before(begin) || st.LastModified.After(begin.Add(time.Second)) {
+			t.Errorf("status %+v", st)
+		}
+		if st.Workers != 3 || st.InFlight != 1 || st.BufferLimit != 2<<20 || st.BufferedBytes <= 0 || st.CircuitOpen {
+			t.Errorf("%d workers, %d in flight, %d bytes of %d, circuit %t", st.Workers, st.InFlight, st.BufferedBytes, st.BufferLimit, st.CircuitOpen)
+		}
+		if st.OffsetLag["t"] != 9 || st.SumOffsetLag != 9 || st.MaxOffsetLag != 5 || len(st.OffsetLag) != 1 || len(st.Partitions) != 3 {
+			t.Fatalf("lags %v, %d, %d; partitions %+v", st.OffsetLag, st.SumOffsetLag, st.MaxOffsetLag, st.Partitions)
+		}
+		r.mu.Lock()
+		at := slices.Clone(r.at)
+		r.mu.Unlock()
+		busy, failing, idle := st.Partitions[0], st.Partitions[1], st.Partitions[2]
+		for _, p := range st.Partitions[:2] {
+			if p.OldestAge != 5*time.Second || p.EndSeen.Before(begin) || p.EndSeen.After(begin.Add(time.Second)) {
+				t.Errorf("%v: the oldest record is %s old, the end seen at %s", p, p.OldestAge, p.EndSeen)
+			}
+		}
+		want := observe.PartitionStatus{TopicPartition: event.TopicPartition{Topic: "t"}, Received: 5, End: 5, Lag: 5, Buffered: 5, InFlightSince: at[0],
+			EndSeen: busy.EndSeen, OldestAge: busy.OldestAge, Head: observe.Head{KeyHash: busy.Head.KeyHash, Bytes: busy.Head.Bytes, WaitsFor: observe.WaitHandler, Since: at[0]}}
+		if busy != want {
+			t.Errorf("the busy partition:\n%v, want\n%v", busy, want)
+		}
+		failed := at[1] // by then: begun and failed at once
+		want = observe.PartitionStatus{TopicPartition: event.TopicPartition{Topic: "t", Partition: 1}, Received: 4, End: 4, Lag: 4, Buffered: 4, Attempts: 1,
+			FirstFailure: failed, NextTry: failing.NextTry, LastError: bad, EndSeen: failing.EndSeen, OldestAge: failing.OldestAge,
+			Head: observe.Head{Tries: 1, FirstError: bad, WaitsFor: observe.WaitRetry, Since: failed}}
+		if failing != want || failing.NextTry.Before(failed.Add(10*time.Second)) || failing.NextTry.After(failed.Add(20*time.Second)) {
+			t.Errorf("the failing partition:\n%+v, want\n%+v", failing, want)
+		}
+		// The end of a log from which nothing is fetched was looked up.
+		want = observe.PartitionStatus{TopicPartition: event.TopicPartition{Topic: "t", Partition: 2}, EndSeen: idle.EndSeen}
+		if idle != want || idle.EndSeen.Before(begin) {
+			t.Errorf("the idle partition:\n%+v, want\n%+v", idle, want)
+		}
+		if got, want := fmt.Sprintf("%v", failing), "t-1 position 0 committed 0 end 4 lag 4 buffered 4, 1 failures since "+
+			failed.Format(time.RFC3339)+": bad"; got != want {
+			t.Errorf("it prints as %q, want %q", got, want)
+		}
+		pass(25 * time.Second)
+		if p := r.runner.Status().Partitions[1]; p.Attempts < 2 || !p.FirstFailure.Equal(failed) || !p.NextTry.After(failing.NextTry) {
+			t.Errorf("after the second try: %+v", p)
+		}
+		pass(40 * time.Second) // the first batch of t-0 is done, its second in flight; the ends were looked up
+		st = r.runner.Status()
+		if p := st.Partitions[0]; p.Position != 2 || p.Committed != 2 || p.Lag != 3 || p.Buffered != 3 || !p.InFlightSince.After(r.at[0]) {
+			t.Errorf("after the first batch: %+v", p)
+		}
+		if p := st.Partitions[2]; p.End != 0 || p.Lag != 0 {
+			t.Errorf("the idle partition after a minute: %+v", p)
+		}
+		r.mustStop()
+		if st = r.runner.Status(); st.State != observe.Disabled || st.InFlight != 0 {
+			t.Errorf("after the end: %+v", st)
+		}
+	})
+	inBubble(t, "starting and draining", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.Produce("t", numbered(1)...)
+		release := b.Hang(membroker.OpCommitted)
+		r := newMapped(t, b, memoryMapping(), func(ctx context.Context, _ event.KafkaEvent) error { return obedient(ctx, 8*time.Second) }).launch()
+		pass(3 * time.Second)
+		st := r.runner.Status()
+		if len(st.Partitions) != 1 || !st.Partitions[0].Starting || st.Partitions[0].Position != -1 || st.Partitions[0].Committed != -1 || st.State != observe.Creating {
+			t.Errorf("while the start is looked up: %s, %+v", st.State, st.Partitions)
+		}
+		release()
+		pass(2 * time.Second)
+		b.Revoke()
+		pass(3 * time.Second)
+		if st = r.runner.Status(); len(st.Partitions) != 1 || st.Partitions[0].Starting || !st.Partitions[0].Draining {
+			t.Errorf("while it is given away: %+v", st.Partitions)
+		}
+		pass(time.Minute)
+		if st = r.runner.Status(); len(st.Partitions) != 1 || st.Partitions[0].Draining || st.Partitions[0].Committed != 1 {
+			t.Errorf("when it is back: %+v", st.Partitions)
+		}
+		r.mustStop()
+	})
+}
+
+func TestLastProcessingResult(t *testing.T) {
+	inBubble(t, "in Lambda's words", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		tries := 0
+		r := newMapped(t, b, memoryMapping(), func(context.Context, event.KafkaEvent) error {
+			if tries++; tries == 1 {
+				return errors.New("no")
+			}
+			return nil
+		}, WithRetryBackoff(10*time.Second, 10*time.Second)).start()
+		want := func(when, text string) {
+			t.Helper()
+			if got := r.runner.Status().LastProcessingResult; got != text {
+				t.Errorf("%s: %q, want %q", when, got, text)
+			}
+		}
+		want("before the first record", "No records processed")
+		b.Produce("t", numbered(1)...)
+		pass(2 * time.Second)
+		want("after a failure", "PROBLEM: Function call failed")
+		pass(10 * time.Second)
+		want("after a success", "OK")
+		b.Stop()
+		pass(2 * time.Second)
+		want("without a broker", "PROBLEM: Connection error. Please check your event source connection configuration.")
+		b.Start()
+		pass(10 * time.Second)
+		want("the last invocation's again", "OK")
+		r.mustStop()
+		want("after the end", "OK")
+	})
+}
+
+func TestMetrics(t *testing.T) {
+	inBubble(t, "under Lambda's names", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		m := memoryMapping()
+		m.MaximumRetryAttempts = new(1)
+		m.FilterCriteria = &mapping.FilterCriteria{Filters: []mapping.Filter{{Pattern: `{"value":{"keep":[true]}}`}}}
+		calls := 0
+		var filtered []observe.FilteredInfo
+		r := newMapped(t, b, m, func(context.Context, event.KafkaEvent) error {
+			switch calls++; calls {
+			case 1:
+				return verdict.Throttled(errors.New("slow down"))
+			case 2, 3:
+				return errors.New("no")
+			}
+			return nil
+		}, WithHooks(observe.Hooks{Filtered: func(i observe.FilteredInfo) { filtered = append(filtered, i) }})).start()
+		b.Produce("t", membroker.Values(`{"keep":true}`, `{"keep":false}`, "text", `{"keep":true}`)...)
+		pass(10 * time.Second) // throttled, failed, failed and dropped
+		b.Fail(membroker.OpCommit, 2, errors.New("not now"))
+		b.Produce("t", membroker.Values(`{"keep":true}`)...)
+		pass(10 * time.Second)
+		b.Report("", &driver.Error{Kind: driver.KindUnavailable, Offset: -1, Err: errors.New("gone")})
+		pass(2 * time.Second)
+		want := observe.Metrics{
+			PolledEventCount: 5, FilteredOutEventCount: 2, WrongKindEventCount: 1, InvokedEventCount: 7, FailedInvokeEventCount: 6,
+			DroppedEventCount: 2, CommittedEventCount: 5, PollingErrorCount: 1, CommitErrorCount: 2, InvokeErrorCount: 3, InvokeCount: 4,
+			ThrottleCount: 1, RebalanceCount: 1, ProvisionedPollers: 1, Workers: 1, Retries: observe.RetryCounts{Throttled: 1, Failed: 1},
+		}
+		if got := r.runner.Metrics(); got != want || r.runner.Status().Metrics != want {
+			t.Errorf("metrics\n%+v, want\n%+v", got, want)
+		}
+		wantFiltered := observe.FilteredInfo{TopicPartition: event.TopicPartition{Topic: "t"}, Records: 2, WrongKind: 1}
+		if len(filtered) != 1 || filtered[0] != wantFiltered {
+			t.Errorf("Hooks.Filtered: %+v, want once %+v", filtered, wantFiltered)
+		}
+		r.mustStop()
+		if got := r.runner.Metrics(); got.RebalanceCount != 2 {
+			t.Errorf("%d changes of the assignment after the end, want the revocation too", got.RebalanceCount)
+		}
+	})
+}
+
+func TestReady(t *testing.T) {
+	inBubble(t, "it is closed when every partition of the first assignment is started, and stays so", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 2)
+		release := b.Hang(membroker.OpCommitted)
+		r := newMapped(t, b, memoryMapping(), nil).launch()
+		pass(20 * time.Second)
+		if isClosed(r.runner.Ready()) {
+			t.Error("closed before the start was found")
+		}
+		release()
+		pass(time.Second)
+		if !isClosed(r.runner.Ready()) {
+			t.Error("not closed")
+		}
+		b.Lose()
+		pass(time.Second)
+		if !isClosed(r.runner.Ready()) {
+			t.Error("not closed after a loss")
+		}
+		r.mustStop()
+	})
+	inBubble(t, "a member that gets no partition is ready too", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		x := newMapped(t, b, memoryMapping(), nil).start()
+		y := newMapped(t, b, memoryMapping(), nil).start()
+		if n := len(x.runner.Status().Partitions) + len(y.runner.Status().Partitions); n != 1 {
+			t.Errorf("%d partitions owned", n)
+		}
+		x.mustStop()
+		y.mustStop()
+	})
+	inBubble(t, "it is never closed when Run ends before", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		b.Stop()
+		r := newMapped(t, b, memoryMapping(), nil).launch()
+		pass(time.Minute)
+		_ = r.stop() // it may have to leave the client behind
+		if isClosed(r.runner.Ready()) {
+			t.Error("closed")
+		}
+	})
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+func TestHealthyTellsOfALostGroup(t *testing.T) {
+	inBubble(t, "after a minute, until it is in the group again", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		d := &tap{Driver: b.Driver()}
+		x := newMapped(t, b, memoryMapping(), nil, WithDriver(d)).start()
+		y := newMapped(t, b, memoryMapping(), nil).start() // gets none, and is well
+		pass(2 * time.Minute)
+		want := func(when string, r *rig, sick bool) {
+			t.Helper()
+			err := r.runner.Healthy()
+			if !sick && err != nil || sick && (!errors.Is(err, observe.ErrUnhealthy) || !strings.Contains(err.Error(), "took every partition away")) {
+				t.Errorf("%s: %v", when, err)
+			}
+		}
+		want("no partition to begin with", y, false)
+		b.Lose(b.Members("")[0].ID) // its partition goes to the other one
+		pass(30 * time.Second)
+		if n := len(y.runner.Status().Partitions); n != 1 {
+			t.Fatalf("the other member owns %d partitions", n)
+		}
+		pass(time.Minute)
+		want("back in the group, with nothing left for it", x, false)
+		want("the other one", y, false)
+		y.mustStop()
+		pass(5 * time.Second)
+		// A loss with no word from the group afterwards.
+		from := d.listener
+		from.Lost([]event.TopicPartition{{Topic: "t"}})
+		pass(30 * time.Second)
+		want("half a minute after a loss", x, false)
+		pass(time.Minute)
+		want("a minute and a half after a loss", x, true)
+		from.Assigned(nil)
+		pass(0)
+		want("in the group again", x, false)
+		x.mustStop()
+	})
+}
+
+// goroutine names the goroutine that it runs on.
+func goroutine() string {
+	stack := make([]byte, 64)
+	name, _, _ := bytes.Cut(stack[:runtime.Stack(stack, false)], []byte(" ["))
+	return string(name)
+}
+
+// Hooks says: those of a batch run on the invocation's goroutine, all others one at a time on one goroutine.
+func TestHookGoroutines(t *testing.T) {
+	inBubble(t, "as documented", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.Produce("t", numbered(6)...)
+		var mu sync.Mutex
+		loop := make(map[string][]string) // by goroutine
+		on := func(hook string) {
+			mu.Lock()
+			defer mu.Unlock()
+			loop[goroutine()] = append(loop[goroutine()], hook)
+		}
+		var invocations []string
+		states := make(map[observe.State]string)
+		m := memoryMapping()
+		m.MaximumRetryAttempts = new(1)
+		m.FilterCriteria = &mapping.FilterCriteria{Filters: []mapping.Filter{{Pattern: `{"value":[{"anything-but":["v1"]}]}`}}}
+		r := newMapped(t, b, m, func(context.Context, event.KafkaEvent) error {
+			mu.Lock()
+			defer mu.Unlock()
+			invocations = append(invocations, "handler "+goroutine())
+			return errors.New("no")
+		}, WithHooks(observe.Hooks{
+			BatchBegin: func(context.Context, observe.BatchInfo) {
+				mu.Lock()
+				defer mu.Unlock()
+				invocations = append(invocations, "begin "+goroutine())
+			},
+			BatchEnd: func(context.Context, observe.BatchEndInfo) {
+				mu.Lock()
+				defer mu.Unlock()
+				invocations = append(invocations, "end "+goroutine())
+			},
+			Retry:       func(observe.RetryInfo) { on("retry") },
+			Drop:        func(observe.DropInfo) { on("drop") },
+			Filtered:    func(observe.FilteredInfo) { on("filtered") },
+			Commit:      func(observe.CommitInfo) { on("commit") },
+			Assigned:    func(observe.AssignmentInfo) { on("assigned") },
+			Revoked:     func(observe.AssignmentInfo) { on("revoked") },
+			Lost:        func(observe.AssignmentInfo) { on("lost") },
+			OffsetsLost: func(observe.OffsetsLostInfo) { on("offsets lost") },
+			Error:       func(observe.ErrorInfo) { on("error") },
+			StateChange: func(i observe.StateInfo) {
+				mu.Lock()
+				defer mu.Unlock()
+				states[i.To] = goroutine()
+			},
+		})).start()
+		r.runner.Pause()
+		r.runner.Resume()
+		pass(time.Minute)
+		b.Truncate("t", 0, 2)
+		pass(time.Minute)
+		b.Report("", &driver.Error{Kind: driver.KindUnavailable, Offset: -1, Err: errors.New("gone")})
+		pass(time.Minute)
+		b.Lose()
+		pass(time.Minute)
+		r.mustStop()
+		mu.Lock()
+		defer mu.Unlock()
+		for to, on := range states {
+			if len(loop[on]) == 0 {
+				t.Errorf("the change to %s was told on %s, the others on %v", to, on, loop)
+			}
+		}
+		if len(loop) != 1 || len(states) < 4 {
+			t.Errorf("hooks ran on %d goroutines: %v; states %v", len(loop), loop, states)
+		}
+		for _, calls := range loop {
+			all := strings.Join(calls, ",") + ","
+			for _, hook := range []string{"retry", "drop", "filtered", "commit", "assigned", "revoked", "lost", "offsets lost", "error"} {
+				if !strings.Contains(all, hook+",") {
+					t.Errorf("%s was not called: %s", hook, all)
+				}
+			}
+		}
+		if len(invocations) == 0 || len(invocations)%3 != 0 {
+			t.Fatalf("invocations: %v", invocations)
+		}
+		seen := make(map[string]bool)
+		for i := 0; i < len(invocations); i += 3 {
+			var names [3]string
+			for k, want := range []string{"begin ", "handler ", "end "} {
+				names[k] = strings.TrimPrefix(invocations[i+k], want)
+			}
+			if names[0] != names[1] || names[1] != names[2] || len(loop[names[0]]) > 0 || seen[names[0]] {
+				t.Errorf("an invocation: %v", invocations[i:i+3])
+			}
+			seen[names[0]] = true
+		}
+	})
+}
+
+func TestInvocationFacts(t *testing.T) {
+	inBubble(t, "a handler learns what its batch is", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.Produce("t", numbered(3)...)
+		m := memoryMapping()
+		var got []string
+		var ids []uint64
+		r := newMapped(t, b, m, func(ctx context.Context, e event.KafkaEvent) error {
+			inv, ok := event.InvocationFromContext(ctx)
+			deadline, bounded := ctx.Deadline()
+			ids = append(ids, inv.ID)
+			got = append(got, fmt.Sprintf("%t %s %s attempt %d, failed first %t, %d records, size %t, deadline %t", ok, inv.FunctionName,
+				inv.UUID, inv.Attempt, !inv.FirstFailure.IsZero(), inv.Records, inv.Bytes == e.Size(), bounded && deadline.Equal(inv.Deadline)))
+			if len(got) == 1 {
+				return errors.New("again")
+			}
+			return nil
+		}, WithInvocationTimeout(time.Minute)).start()
+		pass(10 * time.Second)
+		uuid := m.WithDefaults().UUID
+		wantLines(t, "facts", got,
+			"true f "+uuid+" attempt 1, failed first false, 3 records, size true, deadline true",
+			"true f "+uuid+" attempt 2, failed first true, 3 records, size true, deadline true")
+		if len(ids) != 2 || ids[0] == ids[1] {
+			t.Errorf("ids %v", ids)
+		}
+		if _, ok := event.InvocationFromContext(t.Context()); ok {
+			t.Error("a context that is of no handler has facts")
+		}
+		r.mustStop()
+	})
+}
+
+func TestUpdateAndTheStates(t *testing.T) {
+	inBubble(t, "Enabled, Updating, Enabled; then to the end", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		var states []string
+		m := memoryMapping()
+		r := newMapped(t, b, m, nil, statesInto(&states))
+		m.BatchSize = 7 // before Run
+		if err := r.runner.Update(m); err != nil {
+			t.Fatal(err)
+		}
+		r.start()
+		synctest.Wait()
+		b.Produce("t", numbered(8)...)
+		pass(2 * time.Second)
+		wantLines(t, "invocations", r.briefs(), "t-0[0 1 2 3 4 5 6]", "t-0[7]")
+		before := r.runner.Status().LastModified
+		m.FilterCriteria = &mapping.FilterCriteria{Filters: []mapping.Filter{{Pattern: `{"value":["v1"]}`}}}
+		if err := r.runner.Update(m); err != nil {
+			t.Fatal(err)
+		}
+		if s := r.runner.Status(); !s.LastModified.After(before) {
+			t.Errorf("LastModified %v, was %v before", s.LastModified, before)
+		}
+		pass(2 * time.Second) // a Poll that began before the Update uses the old filter
+		b.Produce("t", numbered(3)...)
+		pass(2 * time.Second)
+		if got := r.seen(0); got != "[0 1 2 3 4 5 6 7 9]" || b.Committed("", "t", 0).Offset != 11 {
+			t.Errorf("handled %s, committed %d", got, b.Committed("", "t", 0).Offset)
+		}
+		r.mustStop()
+		if err := r.runner.Update(m); err != nil {
+			t.Errorf("Update after the end: %v", err)
+		}
+		wantLines(t, "states", states, "Creating", "Enabled", "Updating", "Enabled", "Disabling", "Disabled")
+	})
+}
+
+func TestStateTransitionReason(t *testing.T) {
+	login := []mapping.SourceAccessConfiguration{{Type: auth.SASLSCRAM512Auth, URI: "login"}}
+	inBubble(t, "a secret that holds no credentials ends Run, and the state says why", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		m := memoryMapping()
+		m.SourceAccessConfigurations = login
+		var changes []observe.StateInfo
+		r := newMapped(t, b, m, nil, WithSecrets(auth.NewStatic(map[string]string{"login": `{"user":"alice"}`})),
+			WithHooks(observe.Hooks{StateChange: func(i observe.StateInfo) { changes = append(changes, i) }}))
+		err := r.runner.Run(t.Context())
+		var source *observe.SourceError
+		if !errors.As(err, &source) || !strings.HasPrefix(source.Op, "read the credentials") {
+			t.Errorf("Run: %v", err)
+		}
+		s := r.runner.Status()
+		if s.State != observe.Disabled || s.StateTransitionReason != observe.ReasonConfigNotValid || !strings.HasPrefix(s.LastProcessingResult, "PROBLEM: ") {
+			t.Errorf("%s because of %s: %s", s.State, s.StateTransitionReason, s.LastProcessingResult)
+		}
+		want := []observe.StateInfo{{To: observe.Creating, Reason: observe.ReasonUserInitiated}, {From: observe.Creating, To: observe.Disabled, Reason: observe.ReasonConfigNotValid}}
+		if !slices.Equal(changes, want) {
+			t.Errorf("changes %+v, want %+v", changes, want)
+		}
+	})
+	for _, c := range []struct {
+		kind   driver.Kind
+		err    error
+		reason string
+	}{
+		{driver.KindAuthentication, kerr.SaslAuthenticationFailed, observe.ReasonAuthn},
+		{driver.KindAuthorization, kerr.GroupAuthorizationFailed, observe.ReasonAuthz},
+	} {
+		inBubble(t, "while the mapping is being created: "+c.reason, func(t *testing.T) {
+			b := membroker.NewBroker(t)
+			b.CreateTopic("t", 1)
+			release := b.Hang(membroker.OpTopics)
+			r := newMapped(t, b, memoryMapping(), nil).launch()
+			b.Report("", &driver.Error{Kind: c.kind, Offset: -1, Err: c.err})
+			pass(5 * time.Second)
+			if s := r.runner.Status(); s.State != observe.Creating || s.StateTransitionReason != c.reason {
+				t.Errorf("%s because of %s: %s, %+v", s.State, s.StateTransitionReason, s.LastProcessingResult, s.Diagnosis)
+			}
+			release()
+			pass(5 * time.Second)
+			if s := r.runner.Status(); s.State != observe.Enabled || s.StateTransitionReason != observe.ReasonUserInitiated {
+				t.Errorf("then %s because of %s", s.State, s.StateTransitionReason)
+			}
+			r.mustStop()
+		})
+	}
+}

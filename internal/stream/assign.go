@@ -1,0 +1,189 @@
+package stream
+
+import (
+	"time"
+
+	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/partition"
+	"github.com/esm-go/esm/internal/size"
+	"github.com/esm-go/esm/internal/start"
+	"github.com/esm-go/esm/observe"
+)
+
+// change takes in a Listener call of the driver and sees to it that it is answered: at once, but for a revocation,
+// which waits for the partitions' work.
+func (m *Member) change(now time.Time, msg message) {
+	m.shared.Counters.Rebalances.Add(1)
+	m.unsettled(now)
+	switch msg.kind {
+	case assigned:
+		m.assign(msg.parts)
+		close(msg.answered)
+	case lost:
+		m.lose(now, msg.parts)
+		close(msg.answered)
+	case revoked:
+		m.revoke(now, msg.parts, msg.answered)
+	}
+}
+
+// assign takes partitions in. They are held by the driver until their start is found.
+func (m *Member) assign(tps []event.TopicPartition) {
+	m.lostSince.Store(0)
+	m.shared.Conditions.Diagnosis.Healed()
+	m.troubles.Joined()
+	life := m.consumer.Member().Rebalances
+	for _, tp := range tps {
+		if old := m.parts[tp]; old != nil {
+			m.remove(old)
+		}
+		m.admit(tp).Assignment = life
+	}
+	if len(tps) > 0 {
+		m.lookups.add(lookup{Question: start.Question{Kind: start.Begin}, parts: m.pick(tps)})
+		m.lookups.nextOthers = time.Now().Add(othersAfter)
+		m.shared.Log.Info("partitions assigned", "partitions", len(tps), "of", len(m.parts))
+	} else {
+		m.announce()
+	}
+	m.shared.Hooks.Assigned(observe.AssignmentInfo{Partitions: tps})
+}
+
+// admit makes the state of a partition.
+func (m *Member) admit(tp event.TopicPartition) *partition.Partition {
+	p := &partition.Partition{
+		TopicPartition: tp,
+		Lane:           batch.Lane[*partition.Partition]{Key: event.PartitionKey(tp.Topic, tp.Partition), Overhead: size.Partition(tp.Topic, tp.Partition)},
+		Alive:          true,
+		Next:           -1, Committed: -1, End: -1, Sampled: -1, LeaderEpoch: -1, ReadEpoch: -1,
+		SeenAt: time.Now(),
+	}
+	p.Owner = p
+	m.parts[tp] = p
+	m.shared.Budget.Partitions.Add(1)
+	m.shared.Workers.Assign(1)
+	if why := m.standing(tp); why != 0 {
+		m.pause(p, why)
+	}
+	return p
+}
+
+func (m *Member) pick(tps []event.TopicPartition) []*partition.Partition {
+	parts := make([]*partition.Partition, 0, len(tps))
+	for _, tp := range tps {
+		if p := m.parts[tp]; p != nil {
+			parts = append(parts, p)
+		}
+	}
+	return parts
+}
+
+// remove ends a partition's life here. What is in flight for it goes on, but means nothing any more; when nothing of
+// its batch is ours any longer, its context ends.
+func (m *Member) remove(p *partition.Partition) {
+	m.unqueue(p)
+	m.forsake(p)
+	m.release(p, p.Held())
+	delete(m.flow.full, p)
+	p.Alive = false
+	p.Gone.Store(true)
+	delete(m.parts, p.TopicPartition)
+	m.troubles.Gone(p.TopicPartition, m.reads)
+	m.shared.Budget.Partitions.Add(-1)
+	m.shared.Workers.Assign(-1)
+	if inv := p.Inflight; inv != nil {
+		m.shared.Orphans.Hold(p.TopicPartition)
+		if inv.Living--; inv.Living == 0 {
+			inv.Abort(observe.ErrPartitionsGone)
+		}
+	}
+}
+
+// lose drops partitions that another member may own already: no commit, no waiting.
+func (m *Member) lose(now time.Time, tps []event.TopicPartition) {
+	parts := m.pick(tps)
+	info := observe.AssignmentInfo{Partitions: tps}
+	for _, p := range parts {
+		if p.Inflight != nil {
+			info.InFlight++
+		}
+		m.remove(p)
+	}
+	if len(m.parts) == 0 {
+		m.lostSince.Store(now.UnixNano())
+	}
+	m.shared.Log.Warn("partitions lost", "partitions", len(parts), "inFlight", info.InFlight)
+	m.shared.Hooks.Lost(info)
+}
+
+// revocation is a Listener.Revoked that waits for its partitions' work. There is one at most.
+type revocation struct {
+	tps      []event.TopicPartition
+	parts    []*partition.Partition
+	deadline time.Time // for the handlers
+	settle   time.Time // for the commit behind them; zero until they are done
+	answered chan struct{}
+}
+
+// revoke begins to drain partitions. The others go on meanwhile.
+func (m *Member) revoke(now time.Time, tps []event.TopicPartition, answered chan struct{}) {
+	r := &revocation{tps: tps, parts: m.pick(tps), deadline: now.Add(m.shared.Config.RevokeTimeout), answered: answered}
+	for _, p := range r.parts {
+		m.unqueue(p)
+		p.Recall(observe.ErrPartitionsGone)
+		p.Phase = partition.Draining // one that has not begun is not begun any more
+		m.commits.mark(p)
+	}
+	m.revocation, m.waiting.revoked = r, now
+}
+
+// advanceRevocation answers a revocation when its work is done and committed, or its time is up.
+func (m *Member) advanceRevocation(now time.Time) {
+	r := m.revocation
+	if r == nil {
+		return
+	}
+	if r.settle.IsZero() {
+		busy := 0
+		for _, p := range r.parts {
+			if p.Alive && (p.Inflight != nil || p.Sending != nil) {
+				busy++
+			}
+		}
+		if busy > 0 && now.Before(r.deadline) && m.stop.phase < settling {
+			m.at(r.deadline)
+			return
+		}
+		r.settle = now.Add(min(m.shared.Config.RevokeTimeout, finalCommitTimeout))
+	}
+	if now.Before(r.settle) && m.stop.phase < closing {
+		for _, p := range r.parts {
+			if p.Alive && p.Dirty() || m.commits.underWay != nil && m.commits.underWay.Has(p) {
+				m.at(r.settle)
+				return
+			}
+		}
+	} else if m.commits.underWay != nil {
+		m.shared.Counters.AbandonedCommits.Add(1)
+	}
+	info := observe.AssignmentInfo{Partitions: r.tps}
+	for _, p := range r.parts {
+		if !p.Alive {
+			continue
+		}
+		if p.Inflight != nil {
+			info.InFlight++
+		}
+		m.remove(p)
+	}
+	m.revocation = nil
+	if len(m.parts) > 0 {
+		m.announce() // what goes may be all that had not started
+	} else {
+		m.getReady() // a client need not tell a member that it gets nothing in its place
+	}
+	close(r.answered)
+	m.shared.Log.Info("partitions revoked", "partitions", len(r.parts), "inFlight", info.InFlight)
+	m.shared.Hooks.Revoked(info)
+}

@@ -1,0 +1,246 @@
+package stream
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/esm-go/esm/auth"
+	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/condition"
+	"github.com/esm-go/esm/internal/intake"
+	"github.com/esm-go/esm/internal/partition"
+	"github.com/esm-go/esm/internal/shared"
+	"github.com/esm-go/esm/observe"
+)
+
+// Member is one member of the consumer group: a client, the goroutine that polls it, the loop that owns all state, a
+// goroutine for commits and some for looking up offsets, and the invocations. run starts and awaits them all.
+type Member struct {
+	shared   *shared.State
+	consumer driver.Consumer
+
+	in       chan message               // from the poll goroutine and the driver's Listener calls, in order
+	free     chan *intake.Delivery      // deliveries for the poll goroutine to fill
+	done     chan *partition.Invocation // invocations that ended
+	slots    chan struct{}              // a worker that was waited for
+	nudges   chan struct{}              // the members' common state changed
+	control  chan func()                // runs on the loop
+	toCommit chan partition.Commit      // to the commit goroutine
+	acks     chan commitResult
+	toLookUp chan lookup // to the lookup goroutines
+	answers  chan lookup
+	polled   chan error // the poll goroutine's end
+	handed   partition.Handovers
+	closed   chan struct{}
+
+	// ready is closed when the first assignment is started.
+	ready     chan struct{}
+	readyOnce sync.Once
+
+	// For Healthy and the end, read from other goroutines: when the last Poll returned, since when the loop is busy (0 = it
+	// waits), and since when the group has taken everything away; since when a Poll, the Close, a commit and a lookup run (0 =
+	// none does). Unix nanoseconds.
+	lastPoll, busySince, lostSince  atomic.Int64
+	inPoll, closeBegan, commitBegan atomic.Int64
+	// troubles are the conditions that this member holds.
+	troubles *condition.Holder
+	// WaitsForCircuit: partitions are not fetched, for the circuit is open.
+	WaitsForCircuit atomic.Bool
+	// published is the last snapshot; wanted: somebody asked for another one.
+	published atomic.Pointer[Snapshot]
+	wanted    atomic.Bool
+
+	// quiet is called on the loop when a pause has taken effect here: nothing is in flight any more. pauseReported is the wish that
+	// it was.
+	quiet         func()
+	pauseReported atomic.Uint64
+
+	// What follows the loop goroutine owns.
+	settings *shared.Settings // the mapping's current ones, as last seen
+	parts    map[event.TopicPartition]*partition.Partition
+	pool     batch.Pool[*partition.Partition]
+	retry    batch.Queue[*partition.Partition] // by the time of the next try
+	flying   map[*partition.Invocation]struct{}
+	sending  int // partitions that wait for the destination
+	slot     slot
+	flow     flow
+	commits  commits
+	lookups  lookups
+	aging    aging
+	// operations are those that wait.
+	operations []*operation
+	rng        *rand.Rand
+
+	revocation *revocation
+	stop       stopState
+	waiting    waiting
+	taking     halfSnapshot
+
+	handlers       context.Context
+	cancelHandlers context.CancelCauseFunc
+	wake           time.Time // the earliest deadline found by advance
+}
+
+// message is what reaches the loop from the client's side: a delivery, or a Listener call with its answer channel.
+type message struct {
+	delivery *intake.Delivery
+	kind     assignmentChange
+	parts    []event.TopicPartition
+	answered chan struct{}
+}
+
+type assignmentChange uint8
+
+const (
+	assigned assignmentChange = iota + 1
+	revoked
+	lost
+)
+
+// NewMember makes a member that has not run.
+func NewMember(c *shared.State) *Member {
+	m := &Member{
+		shared:   c,
+		in:       make(chan message),
+		free:     make(chan *intake.Delivery, 2),
+		done:     make(chan *partition.Invocation),
+		slots:    make(chan struct{}, 1),
+		nudges:   make(chan struct{}, 1),
+		quiet:    func() {},
+		control:  make(chan func()),
+		toCommit: make(chan partition.Commit, 1),
+		acks:     make(chan commitResult, 1),
+		toLookUp: make(chan lookup, lookupsAtOnce),
+		answers:  make(chan lookup, 1),
+		polled:   make(chan error, 1),
+		handed:   partition.Handovers{Word: make(chan struct{}, 1)},
+		closed:   make(chan struct{}),
+		ready:    make(chan struct{}),
+
+		troubles: c.Conditions.NewHolder(),
+	}
+	m.free <- new(intake.Delivery)
+	m.free <- new(intake.Delivery)
+	m.published.Store(&Snapshot{heard: make(chan struct{})})
+	m.settings = c.Current.Load()
+	m.parts = make(map[event.TopicPartition]*partition.Partition)
+	m.flying = make(map[*partition.Invocation]struct{})
+	m.flow.full = make(map[*partition.Partition]struct{})
+	m.lookups.others = make(map[string]bool)
+	m.aging.pins = c.Config.Driver.Features().SharedMemory
+	m.rng = rand.New(rand.NewPCG(c.Config.Seed, c.Config.Seed^0x9e3779b97f4a7c15))
+	return m
+}
+
+// Run joins the group and works until ctx ends or the client fails for good. It returns when every goroutine that it
+// started has returned, or with a *StuckError.
+func (m *Member) Run(ctx context.Context, cfg driver.Config) error {
+	consumer, err := m.shared.Config.Driver.Open(cfg, listener{m})
+	if err != nil {
+		close(m.closed)
+		op := "open the " + m.shared.Config.Driver.Name() + " client"
+		if !auth.Classify(err).Known() { // what is wrong with credentials says so itself
+			op += ": check the client options"
+		}
+		return &observe.SourceError{Op: op, Err: err}
+	}
+	m.consumer = consumer
+	m.lastPoll.Store(time.Now().UnixNano())
+
+	// Everything below outlives ctx: a stop drains, commits and closes first.
+	background := context.WithoutCancel(ctx)
+	m.handlers, m.cancelHandlers = context.WithCancelCause(background)
+	pollCtx, stopPolling := context.WithCancel(background)
+	ioCtx, stopIO := context.WithCancel(background)
+	m.stop.stopPolling = stopPolling
+	m.followCircuit(time.Now())
+
+	var io sync.WaitGroup
+	io.Go(func() { m.commitLoop(ioCtx) })
+	for range lookupsAtOnce {
+		io.Go(func() { m.lookupLoop(ioCtx) })
+	}
+	go func() { m.polled <- m.pollLoop(pollCtx, background) }() // awaited by the loop, with a bound
+
+	err = m.loop(ctx)
+	for _, p := range m.parts { // of a client that did not say that they are revoked, or of handlers left behind
+		m.remove(p)
+	}
+	m.publish(time.Now())
+	m.busySince.Store(0)
+	close(m.closed)
+	m.troubles.End(func(*observe.Condition) bool { return true })
+	m.shared.Workers.Leave(m.slots)
+	stopPolling()
+	stopIO()
+	m.cancelHandlers(observe.ErrStopping)
+	io.Wait()
+	return err
+}
+
+// pollLoop is the poll goroutine: the only one that calls Poll and Close.
+func (m *Member) pollLoop(ctx, background context.Context) error {
+	var fatal error
+	for ctx.Err() == nil && fatal == nil {
+		var d *intake.Delivery
+		select {
+		case d = <-m.free:
+		case <-ctx.Done():
+			continue
+		}
+		m.inPoll.Store(time.Now().UnixNano())
+		fatal = m.consumer.Poll(ctx, &d.Fetch)
+		m.inPoll.Store(0)
+		m.lastPoll.Store(time.Now().UnixNano())
+		if len(d.Runs) == 0 && len(d.Errors) == 0 {
+			m.free <- d
+			continue
+		}
+		d.Prepare(m.shared.Current.Load().Filter)
+		select {
+		case m.in <- message{delivery: d}:
+		case <-m.closed:
+		}
+	}
+	if fatal != nil {
+		select {
+		case m.control <- func() { m.fail(fatal) }:
+		case <-m.closed:
+		}
+		// The client is of no further use, but it is ours to close, when the loop says so.
+		<-ctx.Done()
+	}
+	m.closeBegan.Store(time.Now().UnixNano())
+	closeCtx, cancel := context.WithDeadline(background, m.stop.closeBy) // set before ctx ended
+	defer cancel()
+	defer func() {
+		m.closeBegan.Store(0)
+		m.shared.Left.Returned(m)
+	}()
+	return m.consumer.Close(closeCtx)
+}
+
+// listener hands the driver's calls to the loop and waits for its answer.
+type listener struct{ m *Member }
+
+func (l listener) Assigned(parts []event.TopicPartition) { l.tell(assigned, parts) }
+func (l listener) Revoked(parts []event.TopicPartition)  { l.tell(revoked, parts) }
+func (l listener) Lost(parts []event.TopicPartition)     { l.tell(lost, parts) }
+
+func (l listener) tell(kind assignmentChange, parts []event.TopicPartition) {
+	msg := message{kind: kind, parts: parts, answered: make(chan struct{})}
+	select {
+	case l.m.in <- msg:
+	case <-l.m.closed:
+		return
+	}
+	select {
+	case <-msg.answered:
+	case <-l.m.closed:
+	}
+}

@@ -1,0 +1,56 @@
+package stream
+
+import (
+	"context"
+	"time"
+
+	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/partition"
+	"github.com/esm-go/esm/observe"
+)
+
+// PausePartition is Runner.PausePartition.
+func (m *Member) PausePartition(ctx context.Context, tp event.TopicPartition) error {
+	return m.carryOut(&operation{ctx: ctx, name: observe.OperationPausePartition, tp: tp, step: func(m *Member, now time.Time, o *operation) (done bool, err error) {
+		o.begun.Store(true)
+		if m.shared.PausedParts.Add(tp) {
+			m.obeyPartitions(now)
+			m.shared.Operated(observe.OperationInfo{TopicPartition: tp, Operation: o.name, From: -1, To: -1})
+		}
+		return true, nil
+	}})
+}
+
+// FollowPartition waits until the loop has seen what is wished of a partition.
+func (m *Member) FollowPartition(ctx context.Context, tp event.TopicPartition) error {
+	return m.carryOut(&operation{ctx: ctx, name: observe.OperationResumePartition, tp: tp, step: func(m *Member, now time.Time, _ *operation) (done bool, err error) {
+		m.obeyPartitions(now)
+		return true, nil
+	}})
+}
+
+// obeyPartitions pauses and resumes single partitions as is now wished. It runs on the loop.
+func (m *Member) obeyPartitions(now time.Time) {
+	version := m.shared.PausedParts.Version.Load()
+	if version == m.flow.obeyedParts || m.stop.phase != working {
+		return
+	}
+	m.flow.obeyedParts = version
+	for _, p := range m.parts {
+		switch wanted, is := m.shared.PausedParts.Has(p.TopicPartition), p.Pauses&partition.Alone != 0; {
+		case wanted && !is:
+			m.pause(p, partition.Alone)
+			m.unqueue(p)
+		case is && !wanted:
+			m.resume(p, partition.Alone)
+			m.settle(p, now)
+		}
+	}
+}
+
+// retryAt sets a partition down for its next try.
+func (m *Member) retryAt(p *partition.Partition, at time.Time) {
+	if p.Pauses&partition.Alone == 0 { // else it is tried when it is resumed
+		m.retry.Add(&p.Lane, at)
+	}
+}

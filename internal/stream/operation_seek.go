@@ -1,0 +1,56 @@
+package stream
+
+import (
+	"context"
+	"time"
+
+	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/partition"
+	"github.com/esm-go/esm/internal/start"
+	"github.com/esm-go/esm/observe"
+)
+
+// seek is one Seek: it asks for offsets, begins the partition anew at one, and waits for the group to have that.
+type seek struct {
+	to    event.LogPosition
+	asked bool
+	// question is the one that was asked, with its answer; without a Kind while there is none.
+	question start.Question
+}
+
+// Seek is Runner.Seek.
+func (m *Member) Seek(ctx context.Context, tp event.TopicPartition, to event.LogPosition) (offset int64, err error) {
+	s := &seek{to: to}
+	if err := m.carryOut(&operation{ctx: ctx, name: observe.OperationSeek, tp: tp, step: s.step}); err != nil {
+		return -1, err
+	}
+	return s.question.Found[0].Offset, nil
+}
+
+// step runs on the loop.
+func (s *seek) step(m *Member, now time.Time, o *operation) (done bool, err error) {
+	p, q := o.p, &s.question
+	switch {
+	case o.begun.Load():
+		return p.Committed >= 0, nil // of a life that began without one
+	case p.Phase != partition.Running || p.Moving:
+		return false, nil // where it begins, or goes on, is being looked for
+	case !s.asked:
+		s.asked = true
+		m.lookups.add(lookup{Question: start.Question{Kind: start.Seek, Place: s.to}, parts: []*partition.Partition{p}, seek: s})
+		return false, nil
+	case q.Kind != start.Seek:
+		return false, nil
+	case q.Err != nil:
+		return true, q.Err
+	}
+	if n, ok := s.to.Offset(); ok && (n < q.Earliest || n > q.End) {
+		return true, &observe.PositionError{TopicPartition: o.tp, Operation: o.name, Offset: n, Position: p.Position(), Earliest: q.Earliest, End: q.End}
+	}
+	o.begun.Store(true)
+	info := observe.OperationInfo{TopicPartition: o.tp, Operation: o.name, From: p.Position(), To: q.Found[0].Offset}
+	o.p = m.renew(p)
+	m.launch(now, o.p, &q.Found[0])
+	m.shared.Operated(info)
+	return false, nil
+}

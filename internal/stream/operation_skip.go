@@ -1,0 +1,76 @@
+package stream
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/partition"
+	"github.com/esm-go/esm/observe"
+)
+
+// skip is one Skip.
+type skip struct{ offset int64 }
+
+// Skip is Runner.Skip.
+func (m *Member) Skip(ctx context.Context, tp event.TopicPartition, offset int64) error {
+	return m.carryOut(&operation{ctx: ctx, name: observe.OperationSkip, tp: tp, step: (&skip{offset}).step})
+}
+
+// step runs on the loop.
+func (s *skip) step(m *Member, now time.Time, o *operation) (done bool, err error) {
+	p := o.p
+	if o.begun.Load() {
+		return p.Committed > s.offset, nil
+	}
+	if p.Phase != partition.Running || p.Moving {
+		return false, nil // where it begins, or goes on, is being looked for
+	}
+	if at := p.Position(); at != s.offset || p.Head() == nil {
+		return true, &observe.PositionError{TopicPartition: o.tp, Operation: o.name, Offset: s.offset, Position: at, Earliest: -1, End: -1}
+	}
+	if p.Inflight != nil {
+		return false, nil // its end brings the loop back here
+	}
+	if !m.dropHead(now, p) {
+		return true, NotAssigned(o.name, o.tp, errLeaves)
+	}
+	o.begun.Store(true)
+	m.shared.Operated(observe.OperationInfo{TopicPartition: o.tp, Operation: o.name, From: s.offset, To: p.Position()})
+	return false, nil
+}
+
+// dropHead gives up the first unresolved record of a partition that is not in flight, since somebody asked for it; false where
+// a stop did not wait for the hook that is told of it.
+func (m *Member) dropHead(now time.Time, p *partition.Partition) (told bool) {
+	sent := p.Sending
+	m.forsake(p)
+	m.unqueue(p)
+	if len(p.Work) == 0 {
+		p.Work = append(p.Work, p.Buf.Take(1, math.MaxInt, true))
+	}
+	u := p.Work[0]
+	head, rest := u, []batch.Unit(nil)
+	if len(u.Records) > 1 {
+		a, b := u.Split(1)
+		head, rest = a, []batch.Unit{b}
+	}
+	if !m.drop(p, head.Records[:1:1], observe.DropSkipped, head.Attempts) {
+		m.settle(p, now)
+		return false
+	}
+	m.shared.Counters.Skipped.Add(1)
+	p.PopWork(rest...)
+	m.release(p, head.Held)
+	p.LeaderEpoch = u.LeaderEpoch
+	p.Failures, p.FirstFailure, p.LastErr = 0, time.Time{}, nil
+	m.commits.mark(p)
+	if sent != nil && len(rest) > 0 {
+		m.handOver(now, p, sent.Why, sent.Answer)
+		return true
+	}
+	m.settle(p, now)
+	return true
+}

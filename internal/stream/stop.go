@@ -1,0 +1,206 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/esm-go/esm/internal/partition"
+	"github.com/esm-go/esm/internal/stop"
+	"github.com/esm-go/esm/observe"
+)
+
+// stopState is how far a stop has come. The phases are in order; each ends by itself or by its deadline, and takes its share
+// of what is left until by.
+type stopState struct {
+	phase    stopPhase
+	deadline time.Time
+	// by is the end of the whole stop, but for what it takes to say so.
+	by time.Time
+	// closeBy is the end of the client's Close, which the poll goroutine goes by.
+	closeBy     time.Time
+	stopPolling context.CancelFunc
+	fatal       error
+}
+
+type stopPhase uint8
+
+const (
+	working    stopPhase = iota
+	finishing            // handlers run to their end, nothing new begins
+	cancelling           // their contexts have ended
+	settling             // the last commit
+	closing              // the client leaves the group
+	stopped
+)
+
+// fail begins a stop with the client's last word.
+func (m *Member) fail(err error) {
+	if m.stop.fatal == nil {
+		m.stop.fatal = &observe.SourceError{Op: string(observe.OpPoll), Err: err}
+	}
+	m.shared.Log.Error("the client failed for good", "err", err)
+	m.shared.Conditions.Hold(m.shared.Conditions.Problem(observe.OpPoll, err)) // of the Runner: it outlives the member
+	m.beginStop(time.Now(), false)
+}
+
+// beginStop ends the intake. A surplus member, which others take the place of, is as a rebalance that takes away all that
+// it has.
+func (m *Member) beginStop(now time.Time, surplus bool) {
+	if m.stop.phase != working {
+		return
+	}
+	all, handlers := stop.Bound(m.shared.Config.StopTimeout)
+	if surplus {
+		handlers = m.shared.Config.RevokeTimeout
+		all = handlers + stop.Reserve
+	}
+	s := &m.stop
+	s.phase = finishing
+	s.by = now.Add(all - all/50) // the rest is for what it takes to return
+	s.deadline = now.Add(handlers)
+	m.shared.Log.Info("stopping", "inFlight", len(m.flying), "bound", all)
+	for _, p := range m.parts {
+		p.Recall(observe.ErrStopping)
+		m.pause(p, partition.ByUser)
+	}
+}
+
+// share is a part of what is left of the stop.
+func (s *stopState) share(now time.Time, part, of int) time.Time {
+	return now.Add(max(0, s.by.Sub(now)) * time.Duration(part) / time.Duration(of))
+}
+
+// hasten shortens a stop that has begun, of a surplus member for one, to end with that of Run.
+func (s *stopState) hasten(now, by time.Time) {
+	if by.IsZero() || !by.Before(s.by) {
+		return
+	}
+	s.by = by
+	if at := s.share(now, 1, 3); at.Before(s.deadline) {
+		s.deadline = at
+	}
+}
+
+// advanceStop moves a stop on as far as it goes.
+func (m *Member) advanceStop(now time.Time) {
+	s := &m.stop
+	if s.phase != working {
+		s.hasten(now, m.shared.Stopping.MemberBy())
+	}
+	for {
+		due := !now.Before(s.deadline)
+		switch s.phase {
+		case finishing:
+			if len(m.flying)+m.sending > 0 {
+				if !due {
+					m.at(s.deadline)
+					return
+				}
+				m.cancelHandlers(observe.ErrStopping)
+				s.phase, s.deadline = cancelling, s.share(now, 3, 7)
+				continue
+			}
+			s.phase, s.deadline = settling, s.share(now, 1, 2)
+		case cancelling:
+			if len(m.flying)+m.sending > 0 {
+				if !due {
+					m.at(s.deadline)
+					return
+				}
+				for inv := range m.flying {
+					m.abandon(inv)
+				}
+			}
+			s.phase, s.deadline = settling, s.share(now, 1, 2)
+		case settling:
+			if (m.commits.underWay != nil || m.anyDirty()) && !due {
+				m.at(s.deadline)
+				return
+			}
+			if m.commits.underWay != nil {
+				m.shared.Counters.AbandonedCommits.Add(1)
+			}
+			if m.anyDirty() {
+				m.uncommitted(now)
+			}
+			s.closeBy = now.Add(min(stop.Goodbye, max(0, s.by.Sub(now))))
+			s.phase, s.deadline = closing, s.closeBy.Add(m.closeSlack())
+			s.stopPolling()
+		case closing:
+			if !due {
+				m.at(s.deadline)
+				return
+			}
+			m.clientStuck()
+			s.phase = stopped
+		default:
+			return
+		}
+	}
+}
+
+// closeSlack is how much longer than the client's Close may take it is waited for: it returns at the end of its context.
+func (m *Member) closeSlack() time.Duration {
+	all, _ := stop.Bound(m.shared.Config.StopTimeout)
+	return all / 100
+}
+
+// abandon leaves an invocation behind: what it does later means nothing.
+func (m *Member) abandon(inv *partition.Invocation) {
+	h := observe.StuckHandler{Partitions: partition.Ranges(inv.Parts), Since: inv.Started}
+	m.shared.Left.Handler(inv, h)
+	m.shared.Log.Error("a handler ignores the end of its context and is left behind", "partitions", h.Partitions, "since", h.Since)
+	delete(m.flying, inv)
+	m.shared.Workers.Release()
+	if m.shared.Circuit.Leave() {
+		m.shared.Nudge()
+	}
+}
+
+// uncommitted notes that a stop goes on without a commit of what was handled.
+func (m *Member) uncommitted(now time.Time) {
+	call := observe.StuckCall{Op: observe.OpCommit, Since: now, Err: errors.New("records that were handled are not committed: they will be delivered again")}
+	if m.commits.underWay != nil {
+		call.Since = m.commits.underWay.Began
+	}
+	m.troubles.Has(func(c *observe.Condition) bool {
+		if c.Op == observe.OpCommit {
+			call.Since, call.Err = c.Since, errors.Join(call.Err, c.Err)
+		}
+		return c.Op == observe.OpCommit
+	})
+	m.shared.Left.Call(nil, call)
+	m.shared.Log.Error("the stop goes on without a commit", "since", call.Since, "err", call.Err)
+}
+
+// clientStuck notes that the poll goroutine does not come back from the client.
+func (m *Member) clientStuck() {
+	call := observe.StuckCall{Op: observe.OpClose, Since: time.Now()}
+	if at := m.closeBegan.Load(); at != 0 {
+		call.Since = time.Unix(0, at)
+	} else if at := m.inPoll.Load(); at != 0 {
+		call.Op, call.Since = observe.OpPoll, time.Unix(0, at)
+	}
+	m.shared.Left.Call(m, call)
+	m.shared.Log.Error("the Kafka client does not return and is left behind", "op", string(call.Op), "since", call.Since)
+}
+
+// pollEnded takes in the end of the poll goroutine: the client is closed, and no goroutine is left behind of ours. Where it
+// did not leave the group in order nothing is lost by that: the group finds out by itself.
+func (m *Member) pollEnded(err error) {
+	if err != nil {
+		m.shared.Log.Warn("the group was not left in order; it notices after the session timeout", "err", err)
+	}
+	m.stop.phase = stopped
+}
+
+// anyDirty reports whether a partition has something to commit.
+func (m *Member) anyDirty() bool {
+	for _, p := range m.parts {
+		if p.Dirty() {
+			return true
+		}
+	}
+	return false
+}
