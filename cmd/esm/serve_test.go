@@ -276,6 +276,7 @@ func TestServeRefuses(t *testing.T) {
 		{name: "open to all behind loopback", args: []string{"-functions", good, "-behind-proxy"}, want: []string{"-api-keys", "-console-login", "-host NAME"}},
 		{name: "no TLS", args: []string{"-functions", good, "-listen", ":0", "-api-keys", keys, "-no-console", "-host", "a"}, want: []string{"-tls-cert"}},
 		{name: "bad keys", args: []string{"-functions", good, "-api-keys", write(t, filepath.Join(directory, "nokeys"), "# none yet\nAKIAEXAMPLE\n")}, want: []string{"-api-keys: entry 1"}},
+		{name: "no poller log", args: []string{"-functions", good, "-poller-log", filepath.Join(directory, "missing", "log")}, want: []string{"-poller-log: open"}},
 		{name: "bad login", args: []string{"-functions", good, "-console-login", write(t, filepath.Join(directory, "login"), "alice\n")}, want: []string{"-console-login: want one line"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -145,7 +146,7 @@ func (b *browser) holds(expression string) error {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			return fmt.Errorf("not within 30 seconds (%v)", err)
+			return errors.Join(errors.New("not within 30 seconds"), err)
 		}
 	}
 }
