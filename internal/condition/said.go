@@ -14,6 +14,15 @@ type Said struct {
 	few allowance
 }
 
+// SaidOfGroup returns the Said for what the group does with partitions: a rebalance has two lines, and a group that has one
+// rebalance after the other a line each two minutes: conditions have lines beside it.
+func SaidOfGroup() Said { return Said{few: allowance{most: 2, each: 2 * time.Minute}} }
+
+// Info writes a line. Where there have been many it is at DEBUG.
+func (s *Said) Info(log *slog.Logger, now time.Time, what string, args ...any) {
+	s.say(log, slog.LevelInfo, now, what, args)
+}
+
 // Warn writes a line, unless there have been many.
 func (s *Said) Warn(log *slog.Logger, now time.Time, what string, args ...any) {
 	s.say(log, slog.LevelWarn, now, what, args)
@@ -32,6 +41,9 @@ func (s *Said) say(log *slog.Logger, level slog.Level, now time.Time, what strin
 	ok, kept := s.few.take(now)
 	s.mu.Unlock()
 	if !ok {
+		if level == slog.LevelInfo {
+			log.Debug(what, args...)
+		}
 		return
 	}
 	if kept > 0 {

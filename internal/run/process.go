@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/internal/condition"
 	"github.com/esm-go/esm/internal/hook"
 	"github.com/esm-go/esm/internal/shared"
 	"github.com/esm-go/esm/internal/start"
@@ -55,7 +56,7 @@ func newProcess(o *Options, h shared.Handler, s *shared.Settings, client driver.
 		h = v(h)
 	}
 	c := &shared.State{Config: o.config(), Handler: h, Log: o.Logger, Hooks: hook.NewList(o.Hooks), Meters: shared.NewMeters(), UUID: id.uuid, Bootstrap: id.bootstrap,
-		Cluster: start.Fingerprint(id.bootstrap), Group: client.GroupID}
+		Cluster: start.Fingerprint(id.bootstrap), Group: client.GroupID, SaidOfGroup: condition.SaidOfGroup()}
 	c.Current.Store(s)
 	c.Budget.Limit.Store(int64(o.BufferBytes))
 	c.Function.Store(&id.functionName)

@@ -254,7 +254,7 @@ func (s *scaler) tell(now time.Time, sample *scaling.Sample, d *scaling.Decision
 	switch {
 	case st.Reason.Kind == scaling.Clamped || st.Reason.Kind == scaling.Panicked || st.Reason.Kind == scaling.BadBounds:
 		level = slog.LevelWarn
-	case changed:
+	case changed && old.Reason.Kind != scaling.NoPartitions && st.Reason.Kind != scaling.NoPartitions: // else the group decided
 		level = slog.LevelInfo
 	}
 	s.r.shared.Log.Log(context.Background(), level, "scaling", "reason", st.Reason.Kind.String(), "decision", st.Reason.String())

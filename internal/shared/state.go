@@ -69,5 +69,5 @@ type State struct {
 	Group                      string
 	Census                     start.Census
 	Invocations                atomic.Uint64
-	SaidOfRetries, SaidOfDrops condition.Said
+	SaidOfRetries, SaidOfDrops, SaidOfGroup condition.Said
 }

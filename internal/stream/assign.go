@@ -43,7 +43,7 @@ func (m *Member) assign(tps []event.TopicPartition) {
 	if len(tps) > 0 {
 		m.lookups.add(lookup{Question: start.Question{Kind: start.Begin}, parts: m.pick(tps)})
 		m.lookups.nextOthers = time.Now().Add(othersAfter)
-		m.shared.Log.Info("partitions assigned", "partitions", len(tps), "of", len(m.parts))
+		m.shared.SaidOfGroup.Info(m.shared.Log, time.Now(), "partitions assigned", "partitions", len(tps), "of", len(m.parts))
 	} else {
 		m.announce()
 	}
@@ -113,7 +113,7 @@ func (m *Member) lose(now time.Time, tps []event.TopicPartition) {
 	if len(m.parts) == 0 {
 		m.lostSince.Store(now.UnixNano())
 	}
-	m.shared.Log.Warn("partitions lost", "partitions", len(parts), "inFlight", info.InFlight)
+	m.shared.SaidOfGroup.Warn(m.shared.Log, now, "partitions lost", "partitions", len(parts), "inFlight", info.InFlight)
 	m.shared.Hooks.Lost(info)
 }
 
@@ -185,6 +185,6 @@ func (m *Member) advanceRevocation(now time.Time) {
 		m.getReady() // a client need not tell a member that it gets nothing in its place
 	}
 	close(r.answered)
-	m.shared.Log.Info("partitions revoked", "partitions", len(r.parts), "inFlight", info.InFlight)
+	m.shared.SaidOfGroup.Info(m.shared.Log, now, "partitions revoked", "partitions", len(r.parts), "inFlight", info.InFlight)
 	m.shared.Hooks.Revoked(info)
 }
