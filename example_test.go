@@ -98,7 +98,7 @@ func ExampleItemFailures() {
 	err := esm.Run(ctx, m, func(ctx context.Context, event esm.KafkaEvent) error {
 		invocation, _ := esm.InvocationFromContext(ctx)
 		records := event.Records["orders-0"]
-		fmt.Println("attempt", invocation.Attempt, "of", string(records[0].Value), "with", len(records), "records")
+		fmt.Println("attempt", invocation.Attempt, "of", string(records[0].Value), "to", string(records[len(records)-1].Value))
 		if len(records) == 3 {
 			return esm.ItemFailures(records[1].ItemID())
 		}
@@ -107,8 +107,8 @@ func ExampleItemFailures() {
 	}, esm.WithRetryBackoff(time.Millisecond, time.Millisecond), esmtest.Option(broker), quiet)
 	fmt.Println(err)
 	// Output:
-	// attempt 1 of a with 3 records
-	// attempt 2 of b with 1 records
+	// attempt 1 of a to c
+	// attempt 2 of b to b
 	// <nil>
 }
 

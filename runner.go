@@ -47,6 +47,10 @@ func Run(ctx context.Context, m Mapping, h Handler, opts ...Option) error {
 // two replicas.
 func (r *Runner) Run(ctx context.Context) error { return r.process.Run(ctx) }
 
+// Mapping returns the mapping as it runs, with defaults filled in: New's, or that of the last Update that was accepted. What
+// its slices and pointers refer to is not to be changed.
+func (r *Runner) Mapping() Mapping { return r.process.Mapping() }
+
 // Ready is closed when the group's first assignment is started: from then on every record produced is seen, under
 // StartingPosition LATEST too. When Run ends before that it is never closed.
 func (r *Runner) Ready() <-chan struct{} { return r.process.Ready() }

@@ -50,8 +50,7 @@ type Mapping struct {
 	ProvisionedPollerConfig *ProvisionedPollerConfig `json:"ProvisionedPollerConfig,omitempty"`
 	// KMSKeyArn encrypts the filter criteria on AWS; it has no effect here.
 	KMSKeyArn string `json:"KMSKeyArn,omitempty"`
-	// MetricsConfig selects metric groups on AWS; here every metric is always counted, and package observe/emf writes the groups
-	// that it is given.
+	// MetricsConfig selects the metric groups that package observe/emf writes, as on AWS. Every metric is counted anyway.
 	MetricsConfig *MetricsConfig `json:"MetricsConfig,omitempty"`
 	// LoggingConfig selects AWS's poller logs, which WithPollerLog writes; of the logger its own level decides.
 	LoggingConfig *LoggingConfig `json:"LoggingConfig,omitempty"`

@@ -195,7 +195,7 @@ func (p PartitionStatus) String() string {
 		s.WriteString(", not fetched: " + p.Paused)
 	}
 	if p.Attempts > 0 {
-		fmt.Fprintf(&s, ", %d failures since %s: %v", p.Attempts, p.FirstFailure.Format(time.RFC3339), p.LastError)
+		fmt.Fprintf(&s, ", %s since %s: %v", many(p.Attempts, "failure"), p.FirstFailure.Format(time.RFC3339), p.LastError)
 	}
 	if p.Condition != nil {
 		s.WriteString(", " + p.Condition.String())

@@ -290,7 +290,7 @@ func (d *Destination) reopen(config driver.ProducerConfig) error {
 		ctx, cancel := context.WithTimeout(context.Background(), retireTimeout)
 		defer cancel()
 		if err := old.Close(ctx); err != nil {
-			config.Logger.Warn("a producer was left behind when another took its place", "topic", d.topic, "error", err)
+			config.Logger.Warn("a producer was left behind when another took its place", "topic", d.topic, "err", err)
 		}
 	})
 	return nil

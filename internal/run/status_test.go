@@ -81,7 +81,7 @@ func TestPartitionStatus(t *testing.T) {
 		if idle != want || idle.EndSeen.Before(begin) {
 			t.Errorf("the idle partition:\n%+v, want\n%+v", idle, want)
 		}
-		if got, want := fmt.Sprintf("%v", failing), "t-1 position 0 committed 0 end 4 lag 4 buffered 4, 1 failures since "+
+		if got, want := fmt.Sprintf("%v", failing), "t-1 position 0 committed 0 end 4 lag 4 buffered 4, 1 failure since "+
 			failed.Format(time.RFC3339)+": bad"; got != want {
 			t.Errorf("it prints as %q, want %q", got, want)
 		}

@@ -107,6 +107,12 @@ func (r *Process) Update(m mapping.Mapping) error {
 	return nil
 }
 
+// Mapping returns the mapping as New and Update left it.
+func (r *Process) Mapping() mapping.Mapping {
+	defer r.lock()()
+	return r.mapping
+}
+
 // bootstrap is a mapping's servers as Lambda prints them in an event.
 func bootstrap(m mapping.Mapping) string {
 	return strings.Join(m.SelfManagedEventSource.Endpoints.KafkaBootstrapServers, ",")

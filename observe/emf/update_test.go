@@ -3,7 +3,6 @@ package emf_test
 import (
 	"bytes"
 	"context"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,22 +13,6 @@ import (
 	"github.com/esm-go/esm/observe/emf"
 )
 
-// told is a Runner with the mapping that its last Update took.
-type told struct {
-	*esm.Runner
-	mapping atomic.Pointer[mapping.Mapping]
-}
-
-func (t *told) Mapping() mapping.Mapping { return *t.mapping.Load() }
-
-func (t *told) Update(m mapping.Mapping) error {
-	err := t.Runner.Update(m)
-	if err == nil {
-		t.mapping.Store(&m)
-	}
-	return err
-}
-
 // The groups are those of the mapping's MetricsConfig, at each line; Config.Metrics outranks it.
 func TestGroupsFollowAnUpdate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -38,8 +21,7 @@ func TestGroupsFollowAnUpdate(t *testing.T) {
 		m := esm.Mapping{FunctionName: "f", Topics: []string{"t"}, StartingPosition: "TRIM_HORIZON",
 			SelfManagedEventSource: esm.SelfManagedEventSource{Endpoints: esm.Endpoints{KafkaBootstrapServers: []string{"b:9092"}}}}
 		r := esmtest.Start(t, b, m, func(context.Context, esm.KafkaEvent) error { return nil })
-		source := &told{Runner: r.Runner()}
-		source.mapping.Store(&m)
+		source := r.Runner()
 		<-r.Ready()
 		var out, fixed bytes.Buffer
 		follows, err := emf.New(&out, source, emf.Config{})
