@@ -225,3 +225,14 @@ func (w *apiWalk) name(where string, object *types.TypeName) {
 		w.found = append(w.found, fmt.Sprintf("%s (%s) shows %s.%s", where, w.own, pkg.Path(), object.Name()))
 	}
 }
+
+// What the package offers is seen on three screens.
+func TestTheFaceFitsThreeScreens(t *testing.T) {
+	out, err := exec.Command("go", "doc", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Count(string(out), "\n"); lines > 150 {
+		t.Errorf("go doc shows %d lines", lines)
+	}
+}

@@ -4,44 +4,28 @@ import "github.com/esm-go/esm/observe"
 
 // What can be seen of a mapping; package observe documents each field.
 type (
-	Hooks             = observe.Hooks
-	BatchInfo         = observe.BatchInfo
-	BatchEndInfo      = observe.BatchEndInfo
-	RetryInfo         = observe.RetryInfo
-	DropReason        = observe.DropReason
-	DropInfo          = observe.DropInfo
-	FilteredInfo      = observe.FilteredInfo
-	CommitInfo        = observe.CommitInfo
-	AssignmentInfo    = observe.AssignmentInfo
-	OffsetsLostInfo   = observe.OffsetsLostInfo
-	OperationInfo     = observe.OperationInfo
-	StateInfo         = observe.StateInfo
-	ScaledInfo        = observe.ScaledInfo
-	ErrorInfo         = observe.ErrorInfo
-	Op                = observe.Op
-	Condition         = observe.Condition
-	State             = observe.State
-	Status            = observe.Status
-	CredentialsStatus = observe.CredentialsStatus
-	DestinationStatus = observe.DestinationStatus
-	ScalingStatus     = observe.ScalingStatus
-	PartitionStatus   = observe.PartitionStatus
-	Metrics           = observe.Metrics
-	RetryCounts       = observe.RetryCounts
-	Histogram         = observe.Histogram
-	Histograms        = observe.Histograms
-	Head              = observe.Head
-	Wait              = observe.Wait
-	SlowInvocation    = observe.SlowInvocation
-	OffsetRange       = observe.OffsetRange
+	Hooks           = observe.Hooks
+	BatchInfo       = observe.BatchInfo
+	BatchEndInfo    = observe.BatchEndInfo
+	RetryInfo       = observe.RetryInfo
+	DropInfo        = observe.DropInfo
+	FilteredInfo    = observe.FilteredInfo
+	CommitInfo      = observe.CommitInfo
+	AssignmentInfo  = observe.AssignmentInfo
+	OffsetsLostInfo = observe.OffsetsLostInfo
+	OperationInfo   = observe.OperationInfo
+	StateInfo       = observe.StateInfo
+	ScaledInfo      = observe.ScaledInfo
+	ErrorInfo       = observe.ErrorInfo
+	State           = observe.State
+	Status          = observe.Status
+	Metrics         = observe.Metrics
 )
 
 // The errors with which a run ends, and what a handler's panic becomes; see package observe.
 type (
 	SourceError   = observe.SourceError
 	StuckError    = observe.StuckError
-	StuckHandler  = observe.StuckHandler
-	StuckCall     = observe.StuckCall
 	PanicError    = observe.PanicError
 	PositionError = observe.PositionError
 )

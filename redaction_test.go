@@ -8,6 +8,7 @@ import (
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/internal/leaktest"
+	"github.com/esm-go/esm/observe"
 )
 
 // Nothing that holds credentials prints them: neither the configurations of the drivers nor what Status shows.
@@ -26,7 +27,7 @@ func TestConfigurationsPrintNoSecret(t *testing.T) {
 	}
 	config := driver.Config{BootstrapServers: []string{"localhost:9092"}, Credentials: credentials}
 	for _, v := range []any{*credentials, credentials, config, &config, mapping, &mapping, secrets, auth.Prefixes{"a": secrets},
-		esm.CredentialsStatus{InUse: credentials.String()}, esm.Status{Credentials: esm.CredentialsStatus{InUse: credentials.String()}}} {
+		observe.CredentialsStatus{InUse: credentials.String()}, esm.Status{Credentials: observe.CredentialsStatus{InUse: credentials.String()}}} {
 		w.Say(v)
 		w.Logger().Info("x", "value", v)
 	}

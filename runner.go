@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/esm-go/esm/internal/run"
+	"github.com/esm-go/esm/observe"
 )
 
 // Runner runs one mapping. Make it with New, run it once with Run; all its methods are safe for concurrent use.
@@ -80,7 +81,7 @@ func (r *Runner) Status() Status { return r.process.Status() }
 func (r *Runner) Metrics() Metrics { return r.process.Metrics() }
 
 // Histograms returns how durations and sizes are distributed since the mapping began to run. Like Metrics it asks nobody.
-func (r *Runner) Histograms() Histograms { return r.process.Histograms() }
+func (r *Runner) Histograms() observe.Histograms { return r.process.Histograms() }
 
 // SetBufferBytes changes what WithBufferBytes said, at least 1 MiB, for a program that shares its memory among Runners. It
 // holds from the next fetch on: what is in memory by then stays, and is handled. What the Kafka client fetches ahead goes by

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm"
+	"github.com/esm-go/esm/observe"
 )
 
 func TestWhatNewAndRunRefuse(t *testing.T) {
@@ -106,7 +107,7 @@ func TestAHandlerThatBlocksForEver(t *testing.T) {
 		if err := p.end(); !errors.As(err, &stuck) {
 			t.Fatalf("Run: %v, want a *StuckError", err)
 		}
-		if len(stuck.Handlers) != 1 || len(stuck.Calls) != 0 || stuck.Handlers[0].Partitions["t-1"] != (esm.OffsetRange{First: 4, Last: 7}) {
+		if len(stuck.Handlers) != 1 || len(stuck.Calls) != 0 || stuck.Handlers[0].Partitions["t-1"] != (observe.OffsetRange{First: 4, Last: 7}) {
 			t.Errorf("stuck: %+v, want the handler of t-1 from 4 to 7", stuck)
 		}
 		if !strings.Contains(stuck.Error(), "t-1[4..7]") {

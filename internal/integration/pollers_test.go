@@ -11,6 +11,7 @@ import (
 
 	"github.com/esm-go/esm"
 	"github.com/esm-go/esm/internal/kafkatest"
+	"github.com/esm-go/esm/observe"
 	"github.com/esm-go/esm/scaling"
 )
 
@@ -62,7 +63,7 @@ func pollers(t *testing.T, e *env, backlog int, invocation time.Duration) {
 		return status
 	}
 	running := func(s esm.Status) bool {
-		return len(s.Partitions) == partitions && !slices.ContainsFunc(s.Partitions, func(p esm.PartitionStatus) bool { return p.Starting || p.Draining })
+		return len(s.Partitions) == partitions && !slices.ContainsFunc(s.Partitions, func(p observe.PartitionStatus) bool { return p.Starting || p.Draining })
 	}
 	until("work with one poller", func(s esm.Status) bool { return running(s) && s.Pollers == 1 && s.Metrics.CommittedEventCount > 100 })
 	wanted.Store(2)

@@ -11,6 +11,7 @@ import (
 	"github.com/esm-go/esm"
 	"github.com/esm-go/esm/destination"
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/observe"
 )
 
 // The group's on-failure destination is slow, down, deaf, forgets to answer, panics and takes half. What the oracle adds:
@@ -292,11 +293,11 @@ func (w *world) withDestination(p *process) []esm.Option {
 // leftSend reports whether a Send that may have been left behind is all that a stop left. The caller holds mu.
 func (w *world) leftSend(p *process, stuck *esm.StuckError) bool {
 	c := w.shelf.counters[p.name]
-	if stuck == nil || c == nil || !c.deaf || !slices.ContainsFunc(stuck.Calls, func(c esm.StuckCall) bool { return c.Op == esm.OpDestination }) {
+	if stuck == nil || c == nil || !c.deaf || !slices.ContainsFunc(stuck.Calls, func(c observe.StuckCall) bool { return c.Op == esm.OpDestination }) {
 		return false
 	}
 	w.count(destStuck)
-	return !slices.ContainsFunc(stuck.Calls, func(c esm.StuckCall) bool { return c.Op != esm.OpDestination })
+	return !slices.ContainsFunc(stuck.Calls, func(c observe.StuckCall) bool { return c.Op != esm.OpDestination })
 }
 
 // assignmentOf is the assignment in which a process has a partition now. The caller holds mu.

@@ -123,7 +123,7 @@ func (c *console) mappingCells(s sample) cells {
 }
 
 // credentialsText says how the brokers are reached, as whom, and how long certificates hold.
-func credentialsText(c *esm.CredentialsStatus) string {
+func credentialsText(c *observe.CredentialsStatus) string {
 	if c.Protocol == "" {
 		return "–"
 	}
@@ -164,7 +164,7 @@ func partitionKey(tp esm.TopicPartition) string {
 }
 
 // partitionCells adds the texts about a partition. The first of its unresolved records is what blocks it.
-func partitionCells(to cells, key string, p *esm.PartitionStatus) {
+func partitionCells(to cells, key string, p *observe.PartitionStatus) {
 	to[key+"/position"], to[key+"/committed"], to[key+"/end"] = number(p.Position), number(p.Committed), number(p.End)
 	to[key+"/lag"], to[key+"/buffered"] = number(p.Lag), number(int64(p.Buffered))
 	var doing []string

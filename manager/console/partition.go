@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/esm-go/esm"
+	"github.com/esm-go/esm/observe"
 )
 
 // partitionPage is what may be done with one partition of a running mapping.
@@ -21,7 +22,7 @@ type partitionPage struct {
 	Here, Paused             bool // this process holds it; somebody paused it
 	Position                 int64
 	Cells                    cells
-	Stand                    esm.PartitionStatus
+	Stand                    observe.PartitionStatus
 	// Problem is what went wrong; Kind, At and Offset are where a move would lead, and Row is its preview.
 	Problem          string
 	Kind, At, Offset string

@@ -7,9 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/esm-go/esm/observe"
 	"github.com/twmb/franz-go/pkg/kgo"
-
-	"github.com/esm-go/esm"
 )
 
 // TestPartition pauses, resumes, moves and skips by forms alone. What the group has committed says whether it worked.
@@ -23,11 +22,11 @@ func TestPartition(t *testing.T) {
 	for i := range 3 {
 		r.cluster.ProduceN(t, topic, 1, func(int) *kgo.Record { return &kgo.Record{Value: fmt.Appendf(nil, "v%d", i)} })
 	}
-	partition := func() esm.PartitionStatus {
+	partition := func() observe.PartitionStatus {
 		if s, err := r.manager.Status(id); err == nil && len(s.Partitions) == 1 {
 			return s.Partitions[0]
 		}
-		return esm.PartitionStatus{Position: -1}
+		return observe.PartitionStatus{Position: -1}
 	}
 	within(t, "a record that blocks", func() bool { return partition().Attempts > 0 })
 	at := "mappings/" + id + "/partition"

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/esm-go/esm"
 	"github.com/esm-go/esm/destination"
 	"github.com/esm-go/esm/observe"
 )
@@ -13,9 +12,9 @@ import (
 func TestTexts(t *testing.T) {
 	at := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	for want, got := range map[string]string{
-		"–":         credentialsText(&esm.CredentialsStatus{}),
-		"PLAINTEXT": credentialsText(&esm.CredentialsStatus{Protocol: "PLAINTEXT"}),
-		"SASL_SSL SCRAM-SHA-512 as User:alice; certificates hold 3 days more; rotated 2 times, last 2026-11-01 12:00:00 UTC; newer ones are not used: no": credentialsText(&esm.CredentialsStatus{
+		"–":         credentialsText(&observe.CredentialsStatus{}),
+		"PLAINTEXT": credentialsText(&observe.CredentialsStatus{Protocol: "PLAINTEXT"}),
+		"SASL_SSL SCRAM-SHA-512 as User:alice; certificates hold 3 days more; rotated 2 times, last 2026-11-01 12:00:00 UTC; newer ones are not used: no": credentialsText(&observe.CredentialsStatus{
 			Protocol: "SASL_SSL", Mechanism: "SCRAM-SHA-512", Principal: "User:alice", Expires: at, DaysLeft: 3, Rotations: 2, Since: at, Err: errors.New("no")}),
 		"none": destinationText(&observe.DestinationStatus{}),
 		"kafka://failed: 1,234 failures delivered": destinationText(&observe.DestinationStatus{Name: "kafka://failed", SenderStatus: destination.SenderStatus{Delivered: 1234}}),
