@@ -65,9 +65,9 @@ type State struct {
 	Function        atomic.Pointer[string]
 	UUID, Bootstrap string
 	// Cluster is the fingerprint of the bootstrap servers, for notes; Group the consumer group.
-	Cluster                    string
-	Group                      string
-	Census                     start.Census
-	Invocations                atomic.Uint64
+	Cluster                                 string
+	Group                                   string
+	Census                                  start.Census
+	Invocations                             atomic.Uint64
 	SaidOfRetries, SaidOfDrops, SaidOfGroup condition.Said
 }
