@@ -2,12 +2,15 @@ package run
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
 	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/observe"
 )
 
 // A partition that was given up in time has no invocation here any more, also none of records that its log has lost since:
@@ -45,6 +48,86 @@ func TestRevocationWaitsForWhatWasCutOff(t *testing.T) {
 			if err := r.stop(); err != nil {
 				t.Error(err)
 			}
+		}
+	})
+}
+
+// A batch of several partitions is the handler's while one of them is here: its context ends with the last one.
+func TestBatchOfWhichOnePartitionGoes(t *testing.T) {
+	inBubble(t, "one of two", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 2)
+		b.Produce("t", membroker.Record{}, membroker.Record{Partition: 1})
+		var ended atomic.Pointer[error]
+		r := newRig(t, b, defaults(), func(ctx context.Context, e event.KafkaEvent) error {
+			if len(e.Records) == 2 {
+				time.Sleep(10 * time.Second)
+				err := context.Cause(ctx)
+				ended.Store(&err)
+			}
+			return nil
+		}, WithRevokeTimeout(2*time.Second)).start()
+		pass(time.Second)
+		other := newRig(t, b, defaults(), nil).launch() // gets one of them
+		pass(time.Minute)
+		if err := ended.Load(); err == nil || *err != nil {
+			t.Errorf("the batch ended with %v; %v", err, r.briefs())
+		}
+		for p := range int32(2) {
+			if k := b.Committed("g", "t", p).Offset; k != 1 {
+				t.Errorf("t-%d is committed at %d", p, k)
+			}
+		}
+		other.mustStop()
+		r.mustStop()
+	})
+}
+
+// What waits for its next try goes with its partition: it is not tried while the others of a revocation are waited for.
+func TestNoTryOfWhatIsBeingRevoked(t *testing.T) {
+	inBubble(t, "beside one that takes its time", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 2)
+		b.Produce("t", membroker.Record{}, membroker.Record{Partition: 1})
+		var revoked atomic.Bool
+		var tries atomic.Int32
+		s := defaults()
+		s.BatchSize = 1
+		r := newRig(t, b, s, func(_ context.Context, e event.KafkaEvent) error {
+			if len(e.Records["t-1"]) > 0 {
+				time.Sleep(20 * time.Second)
+				return nil
+			}
+			tries.Add(1)
+			return errors.New("no")
+		}, WithRevokeTimeout(time.Minute), WithRetryBackoff(4*time.Second, 4*time.Second),
+			WithHooks(observe.Hooks{Revoked: func(observe.AssignmentInfo) { revoked.Store(true) }})).start()
+		pass(5 * time.Second)
+		before := tries.Load()
+		b.Revoke()
+		pass(10 * time.Second)
+		if now := tries.Load(); revoked.Load() || before == 0 || now != before {
+			t.Errorf("%d tries before the revocation, %d since; it has ended: %t", before, now-before, revoked.Load())
+		}
+		pass(time.Minute)
+		r.mustStop()
+	})
+}
+
+// A stop that may still wait tries a commit again that was refused.
+func TestStopCommitsAgain(t *testing.T) {
+	inBubble(t, "a commit that fails once", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		r := newRig(t, b, defaults(), func(context.Context, event.KafkaEvent) error { time.Sleep(3 * time.Second); return nil }).start()
+		b.Produce("t", numbered(5)...)
+		pass(2 * time.Second)
+		b.Fail(membroker.OpCommit, 2, &driver.Error{Kind: driver.KindUnavailable, Err: errors.New("not now")})
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		if k := b.Committed("g", "t", 0).Offset; k != 5 {
+			t.Errorf("committed %d of 5", k)
 		}
 	})
 }
