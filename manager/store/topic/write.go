@@ -129,12 +129,15 @@ func (s *Store) takeOver(ctx context.Context) (err error) {
 	}
 	offset, err := s.produce(ctx, writer, markKey, nil)
 	if err != nil {
-		return err
+		return fmt.Errorf("nothing can be written: %w", err)
 	}
 	if err := writer.EndTransaction(ctx, kgo.TryCommit); err != nil {
-		return err
+		return fmt.Errorf("nothing can be committed: %w", err)
 	}
-	return s.await(ctx, offset+1)
+	if err := s.await(ctx, offset+1); err != nil {
+		return fmt.Errorf("what was written at offset %d cannot be read: %w", offset, err)
+	}
+	return nil
 }
 
 // commit writes a record in a transaction. Unless its error wraps store.ErrUnknownOutcome nothing was written, such as
