@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/esm-go/esm/manager/store"
 )
@@ -110,6 +111,9 @@ func (s *Store) takeOver(ctx context.Context) (err error) {
 	writer, err := kgo.NewClient(append(slices.Clip(s.client),
 		kgo.TransactionalID("esm."+s.topic), kgo.TransactionTimeout(transactionTimeout), kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.RecordDeliveryTimeout(deliveryTimeout), kgo.RetryTimeout(deliveryTimeout), kgo.ProducerLinger(0),
+		// With the transactions of Kafka 4 (KIP-890, part 2) kgo 1.22.3 now and then aborts a new client's first transaction, says
+		// so in its log alone, and returns nil: "no produce succeeded in this transaction", although one had.
+		kgo.MaxVersions(kversion.V3_9_0()),
 	)...)
 	if err != nil {
 		return err
