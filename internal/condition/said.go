@@ -10,15 +10,18 @@ import (
 // Said bounds the lines of the log about one kind of thing that can happen often: one, and another one each half minute, which
 // says how many there were between. Safe for concurrent use.
 type Said struct {
-	mu  sync.Mutex
-	few allowance
+	mu    sync.Mutex
+	few   allowance
+	debug bool // the lines that are left out are at DEBUG
 }
 
-// SaidOfGroup returns the Said for what the group does with partitions: a rebalance has two lines, and a group that has one
-// rebalance after the other a line each two minutes: conditions have lines beside it.
-func SaidOfGroup() Said { return Said{few: allowance{most: 2, each: 2 * time.Minute}} }
+// SaidOfGroup returns the Said for what the group does with partitions. A single rebalance has both of its lines. Where one
+// follows the other there is a line each two minutes, since conditions have lines beside it; the rest is at DEBUG.
+func SaidOfGroup() Said {
+	return Said{few: allowance{most: 2, each: 2 * time.Minute}, debug: true}
+}
 
-// Info writes a line. Where there have been many it is at DEBUG.
+// Info writes a line, unless there have been many.
 func (s *Said) Info(log *slog.Logger, now time.Time, what string, args ...any) {
 	s.say(log, slog.LevelInfo, now, what, args)
 }
@@ -41,7 +44,7 @@ func (s *Said) say(log *slog.Logger, level slog.Level, now time.Time, what strin
 	ok, kept := s.few.take(now)
 	s.mu.Unlock()
 	if !ok {
-		if level == slog.LevelInfo {
+		if s.debug {
 			log.Debug(what, args...)
 		}
 		return

@@ -138,6 +138,12 @@ func (m *Member) revoke(now time.Time, tps []event.TopicPartition, answered chan
 	m.revocation, m.waiting.revoked = r, now
 }
 
+// invoked reports whether a handler of this process has records of a partition: of this life of it, or of an earlier one, before
+// its log was cut, say.
+func (m *Member) invoked(p *partition.Partition) bool {
+	return p.Inflight != nil || m.shared.Orphans.IsHeld(p.TopicPartition)
+}
+
 // advanceRevocation answers a revocation when its work is done and committed, or its time is up.
 func (m *Member) advanceRevocation(now time.Time) {
 	r := m.revocation
@@ -147,8 +153,7 @@ func (m *Member) advanceRevocation(now time.Time) {
 	if r.settle.IsZero() {
 		busy := 0
 		for _, p := range r.parts {
-			// An orphan is an invocation of an earlier life of the partition here, before its log was cut, say.
-			if p.Alive && (p.Inflight != nil || p.Sending != nil || m.shared.Orphans.IsHeld(p.TopicPartition)) {
+			if p.Alive && (p.Sending != nil || m.invoked(p)) {
 				busy++
 			}
 		}
@@ -173,7 +178,7 @@ func (m *Member) advanceRevocation(now time.Time) {
 		if !p.Alive {
 			continue
 		}
-		if p.Inflight != nil {
+		if m.invoked(p) {
 			info.InFlight++
 		}
 		m.remove(p)
