@@ -88,12 +88,12 @@ func TestOwnCommitsOfAnEarlierFilter(t *testing.T) {
 			}
 		}})).start()
 		pass(10 * time.Minute)
-		b.Fail(membroker.OpCommit, 1000, &driver.Error{Kind: driver.KindUnavailable, Offset: -1, Err: errors.New("script")})
+		b.Fail(membroker.OpCommit, 100_000, &driver.Error{Kind: driver.KindUnavailable, Offset: -1, Err: errors.New("script")})
 		m.FilterCriteria = filtered(onlyB)
 		if err := r.runner.Update(m); err != nil {
 			t.Fatal(err)
 		}
-		pass(2 * time.Hour) // it looks once an hour
+		pass(53 * time.Minute) // it looks once an hour, and a minute later
 		wantLines(t, "told", told)
 		b.Heal()
 		pass(time.Minute)
