@@ -25,6 +25,10 @@ func (m *Member) loop(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	end := ctx.Done()
+	stop := func() {
+		end = nil
+		m.beginStop(time.Now(), errors.Is(context.Cause(ctx), ErrSurplus))
+	}
 	m.lookups.nextCheck = time.Now().Add(m.shared.Config.LagInterval)
 	m.commits.refresh = time.Now().Add(refreshInterval)
 	if m.settings.Start.At != driver.AtEarliest {
@@ -59,6 +63,9 @@ func (m *Member) loop(ctx context.Context) error {
 			m.slot.held, m.slot.waiting = true, false
 		case inv := <-m.done:
 			m.begin()
+			if end != nil && m.shared.Stopping.Asked() {
+				stop() // the handler may have gone by the context of Run, and is heard before ctx is
+			}
 			m.finish(time.Now(), inv)
 		case <-m.handed.Word:
 			m.begin()
@@ -77,8 +84,7 @@ func (m *Member) loop(ctx context.Context) error {
 			m.pollEnded(err)
 		case <-end:
 			m.begin()
-			end = nil
-			m.beginStop(time.Now(), errors.Is(context.Cause(ctx), ErrSurplus))
+			stop()
 		case <-timer.C:
 			m.begin()
 		}
@@ -138,12 +144,13 @@ func (m *Member) deliver(now time.Time, d *intake.Delivery) {
 		if m.troubles.Any() {
 			m.troubles.Fetched(p.TopicPartition)
 		}
-		p.Next, p.Moves = run.Next, 0
+		p.Received(now, run.Next)
+		p.Moves = 0
 		if run.LeaderEpoch >= 0 {
 			p.ReadEpoch = run.LeaderEpoch
 		}
 		if run.End >= 0 {
-			p.Ended(now, run.End, len(run.Records) > 0)
+			p.Ended(now, run.End)
 		}
 		if n := len(run.Records); n > 0 {
 			held := max(run.Bytes, 0)
