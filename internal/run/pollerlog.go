@@ -9,14 +9,14 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/internal/condition"
-	"github.com/esm-go/esm/internal/stream"
+	"github.com/esm-go/esm/internal/snapshot"
 	"github.com/esm-go/esm/observe"
 	"github.com/esm-go/esm/observe/pollerlog"
 )
 
 const (
 	// pollerCalm is how long an assignment is let alone before it is written; the loops have published it by then.
-	pollerCalm = 2 * stream.SnapshotInterval
+	pollerCalm = 2 * snapshot.Interval
 	// pollerErrors is how many errors may wait to be written; there is no use for more.
 	pollerErrors = 100
 )

@@ -135,7 +135,7 @@ func (m *Member) revoke(now time.Time, tps []event.TopicPartition, answered chan
 		p.Phase = partition.Draining // one that has not begun is not begun any more
 		m.commits.mark(p)
 	}
-	m.revocation, m.waiting.revoked = r, now
+	m.revocation, m.since.Revoked = r, now
 }
 
 // invoked reports whether a handler of this process has records of a partition: of this life of it, or of an earlier one, before

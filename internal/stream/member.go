@@ -15,6 +15,7 @@ import (
 	"github.com/esm-go/esm/internal/intake"
 	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/internal/shared"
+	"github.com/esm-go/esm/internal/snapshot"
 	"github.com/esm-go/esm/observe"
 )
 
@@ -51,9 +52,7 @@ type Member struct {
 	troubles *condition.Holder
 	// WaitsForCircuit: partitions are not fetched, for the circuit is open.
 	WaitsForCircuit atomic.Bool
-	// published is the last snapshot; wanted: somebody asked for another one.
-	published atomic.Pointer[Snapshot]
-	wanted    atomic.Bool
+	snapshots       snapshot.Publisher
 
 	// quiet is called on the loop when a pause has taken effect here: nothing is in flight any more. pauseReported is the wish that
 	// it was.
@@ -78,8 +77,9 @@ type Member struct {
 
 	revocation *revocation
 	stop       stopState
-	waiting    waiting
-	taking     halfSnapshot
+	// since is kept for Status alone. unsettledAt is since when the assignment is not all started; zero when it is.
+	since       snapshot.Since
+	unsettledAt time.Time
 
 	handlers       context.Context
 	cancelHandlers context.CancelCauseFunc
@@ -126,7 +126,7 @@ func NewMember(c *shared.State) *Member {
 	}
 	m.free <- new(intake.Delivery)
 	m.free <- new(intake.Delivery)
-	m.published.Store(&Snapshot{heard: make(chan struct{})})
+	m.snapshots.Init()
 	m.settings = c.Current.Load()
 	m.parts = make(map[event.TopicPartition]*partition.Partition)
 	m.flying = make(map[*partition.Invocation]struct{})
