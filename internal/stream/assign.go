@@ -133,7 +133,7 @@ func (m *Member) revoke(now time.Time, tps []event.TopicPartition, answered chan
 		m.unqueue(p)
 		p.Recall(observe.ErrPartitionsGone)
 		p.Phase = partition.Draining // one that has not begun is not begun any more
-		m.commits.mark(p)
+		m.commits.Mark(p)
 	}
 	m.revocation, m.since.Revoked = r, now
 }
@@ -165,12 +165,12 @@ func (m *Member) advanceRevocation(now time.Time) {
 	}
 	if now.Before(r.settle) && m.stop.phase < closing {
 		for _, p := range r.parts {
-			if p.Alive && p.Dirty() || m.commits.underWay != nil && m.commits.underWay.Has(p) {
+			if p.Alive && p.Dirty() || m.commits.UnderWay() != nil && m.commits.UnderWay().Has(p) {
 				m.at(r.settle)
 				return
 			}
 		}
-	} else if m.commits.underWay != nil {
+	} else if m.commits.UnderWay() != nil {
 		m.shared.Counters.AbandonedCommits.Add(1)
 	}
 	info := observe.AssignmentInfo{Partitions: r.tps}

@@ -8,6 +8,7 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
 	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/commit"
 	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/internal/start"
 )
@@ -28,20 +29,20 @@ func TestAnswersForDeadPartitionsAreNotTakenIn(t *testing.T) {
 		draining := m.admit(tp)
 		m.revoke(time.Now(), []event.TopicPartition{tp}, make(chan struct{}))
 		m.answered(time.Now(), answer(draining))
-		if len(m.commits.begun) != 0 || dead.Found != nil || draining.Found != nil {
-			t.Errorf("taken in: %v", m.commits.begun)
+		if dead.Found != nil || draining.Found != nil {
+			t.Errorf("taken in: %v, %v", dead.Found, draining.Found)
 		}
 		m.remove(draining)
 		m.revocation = nil
 		living := m.admit(tp)
 		m.answered(time.Now(), answer(living))
-		if len(m.commits.begun) != 1 {
+		if living.Found == nil {
 			t.Fatal("the answer for a partition that lives was passed over")
 		}
 		m.remove(living)
 		m.advanceCommit(time.Now())
-		if m.commits.underWay != nil {
-			t.Errorf("committing %+v for a partition that was lost", m.commits.underWay.Commits)
+		if m.commits.UnderWay() != nil {
+			t.Errorf("committing %+v for a partition that was lost", m.commits.UnderWay().Commits)
 		}
 	})
 }
@@ -59,7 +60,9 @@ func TestStartsOfDeadPartitions(t *testing.T) {
 		dead.Found = &start.Answer{Offset: 3, Committed: -1}
 		m.remove(dead)
 		living := m.admit(tp)
-		m.accepted(now, dead, 3)
+		accept := commit.Result{}
+		accept.Add(dead, 3, -1, "")
+		m.committed(now, accept)
 		if len(m.flow.toStart) != 0 || dead.Phase != partition.Starting {
 			t.Errorf("the start of a partition that went: %+v", m.flow.toStart)
 		}
@@ -71,7 +74,7 @@ func TestStartsOfDeadPartitions(t *testing.T) {
 		m.startFound(now, living, found)
 		m.launch(now, living, found)
 		m.startFound(now, living, &start.Answer{Offset: 9, Committed: -1})
-		if len(m.flow.toStart) != 1 || living.Found != nil || len(m.commits.begun) != 0 {
+		if len(m.flow.toStart) != 1 || living.Found != nil {
 			t.Errorf("started twice: %+v", m.flow.toStart)
 		}
 		m.revoke(now, []event.TopicPartition{tp}, make(chan struct{}))
@@ -85,8 +88,8 @@ func TestStartsOfDeadPartitions(t *testing.T) {
 		waiting := m.admit(tp) // its start is being committed
 		waiting.Found = &start.Answer{Offset: 7, Committed: -1}
 		m.startFound(now, waiting, found)
-		if len(m.flow.toStart) != 1 || len(m.commits.begun) != 0 || waiting.Found.Offset != 7 {
-			t.Errorf("a start that is being committed was found again: %+v", m.commits.begun)
+		if len(m.flow.toStart) != 1 || waiting.Found.Offset != 7 {
+			t.Errorf("a start that is being committed was found again: %+v", waiting.Found)
 		}
 		m.remove(waiting)
 	})

@@ -13,12 +13,8 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-const (
-	// commitTimeout bounds one commit.
-	commitTimeout = 15 * time.Second
-	// finalCommitTimeout bounds the commit of a revocation, after the work is drained.
-	finalCommitTimeout = 5 * time.Second
-)
+// finalCommitTimeout bounds the commit of a revocation, after the work is drained.
+const finalCommitTimeout = 5 * time.Second
 
 // loop owns the member's state. It waits for nothing but its channels.
 func (m *Member) loop(ctx context.Context) error {
@@ -26,7 +22,6 @@ func (m *Member) loop(ctx context.Context) error {
 	defer timer.Stop()
 	end := ctx.Done()
 	m.lookups.nextCheck = time.Now().Add(m.shared.Config.LagInterval)
-	m.commits.refresh = time.Now().Add(refreshInterval)
 	if m.settings.Start.At != driver.AtEarliest {
 		m.lookups.add(lookup{Question: start.Question{Kind: start.Topics}}) // before there is a partition to start
 	}
@@ -63,7 +58,7 @@ func (m *Member) loop(ctx context.Context) error {
 		case <-m.handed.Word:
 			m.begin()
 			m.delivered(time.Now())
-		case result := <-m.acks:
+		case result := <-m.commits.Answers:
 			m.begin()
 			m.committed(time.Now(), result)
 		case answer := <-m.answers:
@@ -161,7 +156,7 @@ func (m *Member) deliver(now time.Time, d *intake.Delivery) {
 		} else {
 			p.LeaderEpoch = max(p.LeaderEpoch, run.LeaderEpoch)
 		}
-		m.commits.mark(p)
+		m.commits.Mark(p)
 	}
 	for _, err := range d.Errors {
 		m.sourceError(err)

@@ -11,6 +11,7 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/commit"
 	"github.com/esm-go/esm/internal/condition"
 	"github.com/esm-go/esm/internal/intake"
 	"github.com/esm-go/esm/internal/partition"
@@ -31,9 +32,7 @@ type Member struct {
 	slots    chan struct{}              // a worker that was waited for
 	nudges   chan struct{}              // the members' common state changed
 	control  chan func()                // runs on the loop
-	toCommit chan partition.Commit      // to the commit goroutine
-	acks     chan commitResult
-	toLookUp chan lookup // to the lookup goroutines
+	toLookUp chan lookup                // to the lookup goroutines
 	answers  chan lookup
 	polled   chan error // the poll goroutine's end
 	handed   partition.Handovers
@@ -44,10 +43,10 @@ type Member struct {
 	readyOnce sync.Once
 
 	// For Healthy and the end, read from other goroutines: when the last Poll returned, since when the loop is busy (0 = it
-	// waits), and since when the group has taken everything away; since when a Poll, the Close, a commit and a lookup run (0 =
-	// none does). Unix nanoseconds.
-	lastPoll, busySince, lostSince  atomic.Int64
-	inPoll, closeBegan, commitBegan atomic.Int64
+	// waits), and since when the group has taken everything away; since when a Poll and the Close run (0 = none does). Unix
+	// nanoseconds.
+	lastPoll, busySince, lostSince atomic.Int64
+	inPoll, closeBegan             atomic.Int64
 	// troubles are the conditions that this member holds.
 	troubles *condition.Holder
 	// WaitsForCircuit: partitions are not fetched, for the circuit is open.
@@ -68,7 +67,7 @@ type Member struct {
 	sending  int // partitions that wait for the destination
 	slot     slot
 	flow     flow
-	commits  commits
+	commits  commit.Commits
 	lookups  lookups
 	aging    aging
 	// operations are those that wait.
@@ -113,8 +112,6 @@ func NewMember(c *shared.State) *Member {
 		nudges:   make(chan struct{}, 1),
 		quiet:    func() {},
 		control:  make(chan func()),
-		toCommit: make(chan partition.Commit, 1),
-		acks:     make(chan commitResult, 1),
 		toLookUp: make(chan lookup, lookupsAtOnce),
 		answers:  make(chan lookup, 1),
 		polled:   make(chan error, 1),
@@ -134,6 +131,7 @@ func NewMember(c *shared.State) *Member {
 	m.lookups.others = make(map[string]bool)
 	m.aging.pins = c.Config.Driver.Features().SharedMemory
 	m.rng = rand.New(rand.NewPCG(c.Config.Seed, c.Config.Seed^0x9e3779b97f4a7c15))
+	m.commits.Init(c.Config.CommitInterval, m.rng)
 	return m
 }
 
@@ -161,7 +159,7 @@ func (m *Member) Run(ctx context.Context, cfg driver.Config) error {
 	m.followCircuit(time.Now())
 
 	var io sync.WaitGroup
-	io.Go(func() { m.commitLoop(ioCtx) })
+	io.Go(func() { m.commits.Run(ioCtx, m.consumer, m.closed) })
 	for range lookupsAtOnce {
 		io.Go(func() { m.lookupLoop(ioCtx) })
 	}

@@ -66,7 +66,7 @@ func (m *Member) dropHead(now time.Time, p *partition.Partition) (told bool) {
 	m.release(p, head.Held)
 	p.LeaderEpoch = u.LeaderEpoch
 	p.Failures, p.FirstFailure, p.LastErr = 0, time.Time{}, nil
-	m.commits.mark(p)
+	m.commits.Mark(p)
 	if sent != nil && len(rest) > 0 {
 		m.handOver(now, p, sent.Why, sent.Answer)
 		return true

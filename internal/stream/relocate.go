@@ -102,7 +102,7 @@ func (m *Member) startFound(now time.Time, p *partition.Partition, f *start.Answ
 	p.Note, p.Words = f.Note, ""
 	if f.Committed < 0 && !f.Anew {
 		p.Found = f
-		m.commits.begun = append(m.commits.begun, p)
+		m.commits.Begin(p)
 		return
 	}
 	m.launch(now, p, f)
@@ -118,7 +118,7 @@ func (m *Member) launch(now time.Time, p *partition.Partition, f *start.Answer) 
 	p.Renote = f.Committed >= 0 && !f.Noted
 	p.LeaderEpoch = f.LeaderEpoch
 	m.startAt(p, f.Offset, f.LeaderEpoch)
-	m.commits.mark(p) // of a topic that was made again: a client refuses the commit before it knows the start
+	m.commits.Mark(p) // of a topic that was made again: a client refuses the commit before it knows the start
 	m.settle(p, now)
 	m.announce()
 }
@@ -213,7 +213,7 @@ func (m *Member) move(now time.Time, p *partition.Partition, from int64, f start
 		}
 		m.startAt(p, to, f.LeaderEpoch)
 	}
-	m.commits.mark(p)
+	m.commits.Mark(p)
 	m.offsetsLost(info, p.Key)
 }
 
