@@ -1,12 +1,15 @@
 package event
 
-import "context"
+import (
+	"context"
+	"sync/atomic"
+)
 
 type ignoredKey struct{}
 
-// WithIgnoredItems returns a context on which [IgnoredItems] calls ignored. A mapping without ReportBatchItemFailures makes
-// one for each invocation; ignored must be safe for concurrent use.
-func WithIgnoredItems(ctx context.Context, ignored func(items int)) context.Context {
+// WithIgnoredItems returns a context on which [IgnoredItems] adds to ignored. A mapping without ReportBatchItemFailures makes
+// one for each invocation.
+func WithIgnoredItems(ctx context.Context, ignored *atomic.Int64) context.Context {
 	return context.WithValue(ctx, ignoredKey{}, ignored)
 }
 
@@ -14,9 +17,9 @@ func WithIgnoredItems(ctx context.Context, ignored func(items int)) context.Cont
 // FunctionResponseTypes does not have ReportBatchItemFailures. The mapping shows that in its Status and its log. It reports
 // whether ctx is of such a mapping; for targets, which read Lambda's answers.
 func IgnoredItems(ctx context.Context, items int) (told bool) {
-	ignored, told := ctx.Value(ignoredKey{}).(func(int))
+	ignored, told := ctx.Value(ignoredKey{}).(*atomic.Int64)
 	if told {
-		ignored(items)
+		ignored.Add(int64(items))
 	}
 	return told
 }

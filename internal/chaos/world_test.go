@@ -158,26 +158,33 @@ func (w *world) produce(ctx context.Context) {
 	}
 }
 
+// transact begins a transaction after the other. A producer whose transaction the coordinator ended by itself, as after a
+// broker was killed, may be fenced by that, and another one takes its place.
 func (w *world) transact(ctx context.Context) {
-	client := w.c.Connect(w.t, kgo.DefaultProduceTopic(w.topic), kgo.TransactionalID("writer-"+w.topic), kgo.TransactionTimeout(10*time.Second), kgo.MetadataMaxAge(time.Second), kgo.MetadataMinAge(100*time.Millisecond))
-	defer client.Close()
-	for n := 0; ctx.Err() == nil; n++ {
-		if err := client.BeginTransaction(); err != nil {
-			w.t.Errorf("begin a transaction: %v", err)
-			return
+	for n := 0; ctx.Err() == nil; {
+		client := w.c.Connect(w.t, kgo.DefaultProduceTopic(w.topic), kgo.TransactionalID("writer-"+w.topic), kgo.TransactionTimeout(10*time.Second), kgo.MetadataMaxAge(time.Second), kgo.MetadataMinAge(100*time.Millisecond))
+		for ctx.Err() == nil && client.BeginTransaction() == nil {
+			w.transaction(client, n)
+			n++
+			wait(ctx, 50*time.Millisecond)
 		}
-		for range 5 {
-			client.Produce(context.Background(), &kgo.Record{Value: fmt.Appendf(nil, "record of transaction %d", n)}, nil)
-		}
-		end, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		err := client.Flush(end)
-		commit := kgo.TransactionEndTry(n%3 != 0 && err == nil)
-		if err := client.EndTransaction(end, commit); err != nil {
-			// A broker that was killed with it: the coordinator aborts it, and the next begins anew.
-			_ = client.EndTransaction(end, kgo.TryAbort)
-		}
-		cancel()
+		client.Close()
 		wait(ctx, 50*time.Millisecond)
+	}
+}
+
+// transaction is the nth. A third of them is aborted.
+func (w *world) transaction(client *kgo.Client, n int) {
+	for range 5 {
+		client.Produce(context.Background(), &kgo.Record{Value: fmt.Appendf(nil, "record of transaction %d", n)}, nil)
+	}
+	end, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	err := client.Flush(end)
+	commit := kgo.TransactionEndTry(n%3 != 0 && err == nil)
+	if err := client.EndTransaction(end, commit); err != nil {
+		// A broker that was killed with it: the coordinator aborts it, and the next begins anew.
+		_ = client.EndTransaction(end, kgo.TryAbort)
 	}
 }
 

@@ -198,6 +198,7 @@ func (w *world) stop(i int, wait bool) {
 	rough := w.harsh || !w.calm
 	unlock()
 	began := time.Now()
+	p.tally.stop()
 	p.cancel()
 	end := func() {
 		<-p.ended

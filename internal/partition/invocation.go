@@ -35,7 +35,7 @@ type Invocation struct {
 // Heed has the invocation hear of items that count for nothing.
 func (inv *Invocation) Heed() {
 	if !inv.ReportBatchItemFailures {
-		inv.Ctx = event.WithIgnoredItems(inv.Ctx, func(items int) { inv.Ignored.Add(int64(items)) })
+		inv.Ctx = event.WithIgnoredItems(inv.Ctx, &inv.Ignored)
 	}
 }
 

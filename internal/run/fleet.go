@@ -21,6 +21,10 @@ const fleetCalm = 5 * time.Second
 // replacePause is the least time between two replacements of clients that are beyond help.
 const replacePause = 30 * time.Second
 
+// fencedTwice is within what time a static member that was fenced, and joined again, takes another fencing for the work of
+// another process.
+const fencedTwice = 10 * time.Minute
+
 // fleet runs this process's members of the group. The Run goroutine owns it: it opens members, has them leave and waits
 // for each of them.
 type fleet struct {
@@ -35,6 +39,7 @@ type fleet struct {
 	missing  int
 	replace  *time.Timer
 	replaced time.Time
+	fenced   map[int]time.Time // when a static member was fenced last, by its place
 
 	rebalances int64 // when last looked at
 	calm       time.Time
@@ -61,7 +66,7 @@ func (r *Process) runFleets(ctx context.Context, cancel context.CancelCauseFunc,
 	var errs []error
 	size := 1 // the policy's first decision brings the minimum
 	for {
-		f := &fleet{r: r, ctx: ctx, ended: make(chan *poller)}
+		f := &fleet{r: r, ctx: ctx, ended: make(chan *poller), fenced: make(map[int]time.Time)}
 		next := f.run(size, cancel, &tooLate, rotations)
 		errs = append(errs, f.errs...)
 		if next == nil || f.fatal || ctx.Err() != nil {
@@ -215,13 +220,13 @@ func (f *fleet) pollerEnded(p *poller) (failed bool) {
 	if p.err == nil {
 		return false
 	}
-	if errors.Is(p.err, driver.ErrReplace) && !p.leaving && f.ctx.Err() == nil {
+	if !p.leaving && f.ctx.Err() == nil && f.replaceable(p) {
 		wait := max(time.Until(f.replaced.Add(replacePause)), 0)
 		f.r.roster.remove(p)
 		f.missing++
 		f.replaced = time.Now().Add(wait)
 		f.replace.Reset(wait)
-		f.r.shared.Log.Warn("a poller's client does not find its way back to the brokers: another one takes its place", "after", wait, "err", p.err)
+		f.r.shared.Log.Warn("another client takes the place of a poller's", "after", wait, "err", p.err)
 		return false
 	}
 	if p.leaving {
@@ -232,6 +237,23 @@ func (f *fleet) pollerEnded(p *poller) (failed bool) {
 	f.fatal = true
 	f.r.beginStop()
 	return true
+}
+
+// replaceable reports whether another client may be able to do what a poller's client no longer can.
+func (f *fleet) replaceable(p *poller) bool {
+	if errors.Is(p.err, driver.ErrReplace) {
+		return true
+	}
+	e, ok := errors.AsType[*driver.Error](p.err)
+	if !ok || e.Kind != driver.KindFenced || f.r.client.InstanceID == "" {
+		return false
+	}
+	// A static member can be fenced by a join of its own whose answer was lost with a broker or a connection: the group
+	// gave its place to a member id that nobody knows. So it joins once more. Fenced again soon after, it shares its
+	// group.instance.id with another process, and leaves the place to that one.
+	last := f.fenced[p.place]
+	f.fenced[p.place] = time.Now()
+	return last.IsZero() || time.Since(last) > fencedTwice
 }
 
 // settled reports whether the number of pollers may change: all have joined, none is leaving, and the group has let the

@@ -18,8 +18,7 @@ var ErrNotHere = errors.New("esm: not this member's")
 // errLeaves is why an operation ends that was taken in.
 const errLeaves = "it is being taken away, or the mapping stops"
 
-// operation is what somebody asked of a partition. It belongs to the life of the partition in which it was taken in: with
-// that it ends.
+// operation is what somebody asked of a partition. It belongs to the assignment in which it was taken in, and ends with it.
 type operation struct {
 	ctx   context.Context
 	name  observe.Operation
@@ -93,6 +92,9 @@ func (m *Member) advanceOperations(now time.Time) {
 	}
 	var waiting []*operation
 	for _, o := range m.operations {
+		if q := m.parts[o.tp]; q != nil && q.Assignment == o.p.Assignment && !o.begun.Load() {
+			o.p = q // the partition began anew: its log was cut, or its topic made again
+		}
 		if !o.p.Alive || o.p.Phase == partition.Draining || m.stop.phase != working {
 			o.answer <- o.outOfTime(NotAssigned(o.name, o.tp, errLeaves))
 			continue

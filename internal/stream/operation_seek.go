@@ -12,8 +12,8 @@ import (
 
 // seek is one Seek: it asks for offsets, begins the partition anew at one, and waits for the group to have that.
 type seek struct {
-	to    event.LogPosition
-	asked bool
+	to event.LogPosition
+	p  *partition.Partition // that offsets were asked for
 	// question is the one that was asked, with its answer; without a Kind while there is none.
 	question start.Question
 }
@@ -35,8 +35,8 @@ func (s *seek) step(m *Member, now time.Time, o *operation) (done bool, err erro
 		return p.Committed >= 0, nil // of a life that began without one
 	case p.Phase != partition.Running || p.Moving:
 		return false, nil // where it begins, or goes on, is being looked for
-	case !s.asked:
-		s.asked = true
+	case s.p != p:
+		s.p, s.question = p, start.Question{}
 		m.lookups.add(lookup{Question: start.Question{Kind: start.Seek, Place: s.to}, parts: []*partition.Partition{p}, seek: s})
 		return false, nil
 	case q.Kind != start.Seek:

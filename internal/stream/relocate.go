@@ -16,7 +16,9 @@ import (
 func (m *Member) answered(now time.Time, l lookup) {
 	m.lookups.underWay--
 	if l.Kind == start.Seek {
-		l.seek.question = l.Question // the operation goes on, or says what is wrong
+		if l.parts[0] == l.seek.p {
+			l.seek.question = l.Question // the operation goes on, or says what is wrong
+		}
 		return
 	}
 	var again []*partition.Partition
