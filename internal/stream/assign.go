@@ -5,6 +5,7 @@ import (
 
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/lookup"
 	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/internal/size"
 	"github.com/esm-go/esm/internal/start"
@@ -41,8 +42,8 @@ func (m *Member) assign(tps []event.TopicPartition) {
 		m.admit(tp).Assignment = life
 	}
 	if len(tps) > 0 {
-		m.lookups.add(lookup{Question: start.Question{Kind: start.Begin}, parts: m.pick(tps)})
-		m.lookups.nextOthers = time.Now().Add(othersAfter)
+		m.lookups.Add(lookup.Lookup{Question: start.Question{Kind: start.Begin}, Parts: m.pick(tps)})
+		m.lookups.LookForOthers(time.Now())
 		m.shared.SaidOfGroup.Info(m.shared.Log, time.Now(), "partitions assigned", "partitions", len(tps), "of", len(m.parts))
 	} else {
 		m.announce()

@@ -5,6 +5,7 @@ import (
 
 	"github.com/esm-go/esm/internal/commit"
 	"github.com/esm-go/esm/internal/condition"
+	"github.com/esm-go/esm/internal/lookup"
 	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/internal/start"
 	"github.com/esm-go/esm/observe"
@@ -13,7 +14,7 @@ import (
 // advanceCommit begins the next commit when it is time.
 func (m *Member) advanceCommit(now time.Time) {
 	if m.commits.Refresh(now, m.settings.Fingerprint, m.parts) {
-		m.lookups.nextOthers = now.Add(othersAfter)
+		m.lookups.LookForOthers(now)
 	}
 	stopping := m.stop.phase != working
 	m.at(m.commits.Advance(now, m.revocation != nil || stopping, stopping))
@@ -28,7 +29,7 @@ func (m *Member) committed(now time.Time, r commit.Result) {
 		m.launch(now, p, p.Found)
 	}
 	if len(o.Lost) > 0 {
-		m.lookups.again(lookup{Question: start.Question{Kind: start.Begin}}, o.Lost, o.Again)
+		m.lookups.Again(lookup.Lookup{Question: start.Question{Kind: start.Begin}}, o.Lost, o.Again)
 	}
 	if len(o.Failed) > 0 {
 		m.shared.Counters.CommitErrors.Add(1)

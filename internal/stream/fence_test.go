@@ -9,6 +9,7 @@ import (
 	"github.com/esm-go/esm/esmtest/membroker"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/commit"
+	"github.com/esm-go/esm/internal/lookup"
 	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/internal/start"
 )
@@ -19,9 +20,8 @@ func TestAnswersForDeadPartitionsAreNotTakenIn(t *testing.T) {
 		b := membroker.NewBroker(t)
 		m := idle(b, driver.AtEnd)
 		tp := event.TopicPartition{Topic: "t"}
-		answer := func(p *partition.Partition) lookup {
-			m.lookups.underWay++
-			return lookup{Question: start.Question{Kind: start.Begin, Names: []event.TopicPartition{tp}, Found: []start.Answer{{Offset: 3, Committed: -1}}}, parts: []*partition.Partition{p}}
+		answer := func(p *partition.Partition) lookup.Lookup {
+			return lookup.Lookup{Question: start.Question{Kind: start.Begin, Names: []event.TopicPartition{tp}, Found: []start.Answer{{Offset: 3, Committed: -1}}}, Parts: []*partition.Partition{p}}
 		}
 		dead := m.admit(tp)
 		m.remove(dead)
@@ -80,7 +80,7 @@ func TestStartsOfDeadPartitions(t *testing.T) {
 		m.revoke(now, []event.TopicPartition{tp}, make(chan struct{}))
 		m.relocate(now, tp, 3, start.Nowhere)
 		m.move(now, living, 3, start.Answer{Offset: 5, LeaderEpoch: -1})
-		if len(m.flow.toStart) != 1 || len(m.lookups.queued) != 0 || living.Next != 3 {
+		if len(m.flow.toStart) != 1 || living.Moves != 0 || living.Next != 3 {
 			t.Errorf("a partition that is going was moved: %+v", m.flow.toStart)
 		}
 		m.remove(living)

@@ -8,6 +8,7 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/internal/batch"
 	"github.com/esm-go/esm/internal/intake"
+	"github.com/esm-go/esm/internal/lookup"
 	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/internal/start"
 	"github.com/esm-go/esm/observe"
@@ -21,9 +22,8 @@ func (m *Member) loop(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	end := ctx.Done()
-	m.lookups.nextCheck = time.Now().Add(m.shared.Config.LagInterval)
 	if m.settings.Start.At != driver.AtEarliest {
-		m.lookups.add(lookup{Question: start.Question{Kind: start.Topics}}) // before there is a partition to start
+		m.lookups.Add(lookup.Lookup{Question: start.Question{Kind: start.Topics}}) // before there is a partition to start
 	}
 	for {
 		now := time.Now()
@@ -61,7 +61,7 @@ func (m *Member) loop(ctx context.Context) error {
 		case result := <-m.commits.Answers:
 			m.begin()
 			m.committed(time.Now(), result)
-		case answer := <-m.answers:
+		case answer := <-m.lookups.Answers:
 			m.begin()
 			m.answered(time.Now(), answer)
 		case f := <-m.control:

@@ -14,9 +14,11 @@ import (
 	"github.com/esm-go/esm/internal/commit"
 	"github.com/esm-go/esm/internal/condition"
 	"github.com/esm-go/esm/internal/intake"
+	"github.com/esm-go/esm/internal/lookup"
 	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/internal/shared"
 	"github.com/esm-go/esm/internal/snapshot"
+	"github.com/esm-go/esm/internal/start"
 	"github.com/esm-go/esm/observe"
 )
 
@@ -26,17 +28,15 @@ type Member struct {
 	shared   *shared.State
 	consumer driver.Consumer
 
-	in       chan message               // from the poll goroutine and the driver's Listener calls, in order
-	free     chan *intake.Delivery      // deliveries for the poll goroutine to fill
-	done     chan *partition.Invocation // invocations that ended
-	slots    chan struct{}              // a worker that was waited for
-	nudges   chan struct{}              // the members' common state changed
-	control  chan func()                // runs on the loop
-	toLookUp chan lookup                // to the lookup goroutines
-	answers  chan lookup
-	polled   chan error // the poll goroutine's end
-	handed   partition.Handovers
-	closed   chan struct{}
+	in      chan message               // from the poll goroutine and the driver's Listener calls, in order
+	free    chan *intake.Delivery      // deliveries for the poll goroutine to fill
+	done    chan *partition.Invocation // invocations that ended
+	slots   chan struct{}              // a worker that was waited for
+	nudges  chan struct{}              // the members' common state changed
+	control chan func()                // runs on the loop
+	polled  chan error                 // the poll goroutine's end
+	handed  partition.Handovers
+	closed  chan struct{}
 
 	// ready is closed when the first assignment is started.
 	ready     chan struct{}
@@ -68,8 +68,9 @@ type Member struct {
 	slot     slot
 	flow     flow
 	commits  commit.Commits
-	lookups  lookups
+	lookups  lookup.Lookups
 	aging    aging
+	others   map[string]bool // other mappings in the group that were reported
 	// operations are those that wait.
 	operations []*operation
 	rng        *rand.Rand
@@ -104,20 +105,18 @@ const (
 // NewMember makes a member that has not run.
 func NewMember(c *shared.State) *Member {
 	m := &Member{
-		shared:   c,
-		in:       make(chan message),
-		free:     make(chan *intake.Delivery, 2),
-		done:     make(chan *partition.Invocation),
-		slots:    make(chan struct{}, 1),
-		nudges:   make(chan struct{}, 1),
-		quiet:    func() {},
-		control:  make(chan func()),
-		toLookUp: make(chan lookup, lookupsAtOnce),
-		answers:  make(chan lookup, 1),
-		polled:   make(chan error, 1),
-		handed:   partition.Handovers{Word: make(chan struct{}, 1)},
-		closed:   make(chan struct{}),
-		ready:    make(chan struct{}),
+		shared:  c,
+		in:      make(chan message),
+		free:    make(chan *intake.Delivery, 2),
+		done:    make(chan *partition.Invocation),
+		slots:   make(chan struct{}, 1),
+		nudges:  make(chan struct{}, 1),
+		quiet:   func() {},
+		control: make(chan func()),
+		polled:  make(chan error, 1),
+		handed:  partition.Handovers{Word: make(chan struct{}, 1)},
+		closed:  make(chan struct{}),
+		ready:   make(chan struct{}),
 
 		troubles: c.Conditions.NewHolder(),
 	}
@@ -128,10 +127,15 @@ func NewMember(c *shared.State) *Member {
 	m.parts = make(map[event.TopicPartition]*partition.Partition)
 	m.flying = make(map[*partition.Invocation]struct{})
 	m.flow.full = make(map[*partition.Partition]struct{})
-	m.lookups.others = make(map[string]bool)
+	m.others = make(map[string]bool)
 	m.aging.pins = c.Config.Driver.Features().SharedMemory
 	m.rng = rand.New(rand.NewPCG(c.Config.Seed, c.Config.Seed^0x9e3779b97f4a7c15))
 	m.commits.Init(c.Config.CommitInterval, m.rng)
+	topicIDs := c.Config.LagInterval
+	if !c.Config.Driver.Features().TopicIDs {
+		topicIDs = 0
+	}
+	m.lookups.Init(topicIDs, m.rng)
 	return m
 }
 
@@ -160,8 +164,10 @@ func (m *Member) Run(ctx context.Context, cfg driver.Config) error {
 
 	var io sync.WaitGroup
 	io.Go(func() { m.commits.Run(ioCtx, m.consumer, m.closed) })
-	for range lookupsAtOnce {
-		io.Go(func() { m.lookupLoop(ioCtx) })
+	asker := start.Asker{Consumer: consumer, Census: &m.shared.Census, Cluster: m.shared.Cluster,
+		Fingerprint: func() string { return m.shared.Current.Load().Fingerprint }}
+	for range lookup.AtOnce {
+		io.Go(func() { m.lookups.Run(ioCtx, &asker, &m.shared.Calls, m.closed) })
 	}
 	go func() { m.polled <- m.pollLoop(pollCtx, background) }() // awaited by the loop, with a bound
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/lookup"
 	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/internal/start"
 	"github.com/esm-go/esm/observe"
@@ -37,7 +38,11 @@ func (s *seek) step(m *Member, now time.Time, o *operation) (done bool, err erro
 		return false, nil // where it begins, or goes on, is being looked for
 	case s.p != p:
 		s.p, s.question = p, start.Question{}
-		m.lookups.add(lookup{Question: start.Question{Kind: start.Seek, Place: s.to}, parts: []*partition.Partition{p}, seek: s})
+		m.lookups.Add(lookup.Lookup{Question: start.Question{Kind: start.Seek, Place: s.to}, Parts: []*partition.Partition{p}, Then: func(l *lookup.Lookup) {
+			if s.p == p {
+				s.question = l.Question // the operation goes on, or says what is wrong
+			}
+		}})
 		return false, nil
 	case q.Kind != start.Seek:
 		return false, nil

@@ -30,7 +30,7 @@ func (m *Member) reads(topic string) bool {
 
 // lookupsFail reports whether a lookup that failed is to be tried again.
 func (m *Member) lookupsFail() bool {
-	return m.lookups.checkFailed || m.lookups.underWay > 0 || m.commits.StartsFail() || slices.ContainsFunc(m.lookups.queued, func(l lookup) bool { return l.Tries > 0 })
+	return m.lookups.Failing() || m.commits.StartsFail()
 }
 
 // advanceConditions ends the conditions that nobody needs any more, and looks whether memory has been full for long.
