@@ -4,28 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
 
 	"github.com/esm-go/esm"
 	"github.com/esm-go/esm/auth"
-	"github.com/esm-go/esm/destination"
 	"github.com/esm-go/esm/esmtest"
-	"github.com/esm-go/esm/internal/kafkatest"
 	"github.com/esm-go/esm/manager"
-	"github.com/esm-go/esm/manager/store"
 	"github.com/esm-go/esm/manager/store/files"
 	"github.com/esm-go/esm/manager/store/memory"
-	"github.com/esm-go/esm/manager/store/topic"
 )
 
 func TestMain(m *testing.M) {
@@ -37,112 +30,6 @@ func TestMain(m *testing.M) {
 		return
 	}
 	goleak.VerifyTestMain(m)
-}
-
-// harness is a broker in memory and the functions of the tests.
-type harness struct {
-	t        *testing.T
-	broker   *esmtest.Broker
-	handlers manager.Handlers
-	orders   chan esm.KafkaEvent
-	secrets  map[string]string
-}
-
-func newHarness(t *testing.T) *harness {
-	t.Helper()
-	h := &harness{t: t, broker: esmtest.NewBroker(t), orders: make(chan esm.KafkaEvent, 1000), secrets: map[string]string{
-		"s1": `{"username":"a","password":"b"}`, "s2": `{"username":"c","password":"d"}`,
-	}}
-	for _, topic := range []string{"orders", "others"} {
-		h.broker.CreateTopic(topic, 2)
-	}
-	h.handlers = manager.Handlers{"orders": func(_ context.Context, e esm.KafkaEvent) error {
-		h.orders <- e
-		return nil
-	}}
-	return h
-}
-
-// start runs a Manager, and returns it and what stops it.
-func (h *harness) start(s store.Store, f manager.Functions, opts ...manager.Option) (*manager.Manager, func() error) {
-	h.t.Helper()
-	m, err := manager.New(s, f, append([]manager.Option{
-		manager.WithLogger(slog.New(slog.DiscardHandler)), manager.WithRestartBackoff(time.Millisecond, 20*time.Millisecond),
-		manager.WithRunnerOptions(esm.WithDriver(h.broker.Driver()), esm.WithSecrets(auth.NewStatic(h.secrets)), esm.WithStopTimeout(time.Second)),
-	}, opts...)...)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- m.Run(ctx) }()
-	stop := func() error {
-		cancel()
-		err := <-ended
-		ended <- err
-		return err
-	}
-	h.t.Cleanup(func() {
-		if err := stop(); err != nil {
-			h.t.Error("Run:", err)
-		}
-	})
-	return m, stop
-}
-
-func mapping(topic string) esm.Mapping {
-	return esm.Mapping{
-		FunctionName: "orders", Topics: []string{topic},
-		SelfManagedEventSource: esm.SelfManagedEventSource{Endpoints: esm.Endpoints{KafkaBootstrapServers: []string{"b:1"}}},
-	}
-}
-
-func within(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	deadline, tick := time.After(30*time.Second), time.NewTicker(5*time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatal("waited in vain for ", what)
-		}
-	}
-}
-
-func create(t *testing.T, m *manager.Manager, mapping esm.Mapping) string {
-	t.Helper()
-	d, err := m.Create(t.Context(), mapping)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d.Mapping.UUID
-}
-
-func awaitState(t *testing.T, m *manager.Manager, id string, want esm.State) manager.Description {
-	t.Helper()
-	var d manager.Description
-	within(t, string(want), func() bool {
-		var err error
-		if d, err = m.Get(id); err != nil {
-			t.Fatal(err)
-		}
-		return d.State == want
-	})
-	return d
-}
-
-func (h *harness) delivered(topic string, want ...string) {
-	h.t.Helper()
-	h.broker.Produce(topic, esmtest.Values(want...)...)
-	for got := 0; got < len(want); {
-		select {
-		case e := <-h.orders:
-			got += e.Len()
-		case <-time.After(30 * time.Second):
-			h.t.Fatalf("%d of %d records were handled", got, len(want))
-		}
-	}
 }
 
 // TestDisabledLeavesTheGroup: what is in flight is finished first, and the group is empty then, so that its positions
@@ -321,61 +208,6 @@ func TestRestart(t *testing.T) {
 	})
 }
 
-// TestReplicas: what one creates the other runs; when one dies nothing is lost; the same mapping created through both at
-// the same time is made once.
-func TestReplicas(t *testing.T) {
-	t.Run("memory", func(t *testing.T) {
-		s := memory.New()
-		replicas(t, s, s)
-	})
-	t.Run("topic", func(t *testing.T) {
-		bootstrap := kafkatest.Fake(t).Bootstrap()
-		open := func() store.Store {
-			s, err := topic.Open(t.Context(), "mappings", topic.WithClient(kgo.SeedBrokers(bootstrap...)), topic.WithLogger(slog.New(slog.DiscardHandler)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = s.Close() })
-			return s
-		}
-		replicas(t, open(), open())
-	})
-}
-
-func replicas(t *testing.T, storeOne, storeTwo store.Store) {
-	h := newHarness(t)
-	one, stopOne := h.start(storeOne, h.handlers)
-	two, _ := h.start(storeTwo, h.handlers)
-	results := make(chan error, 2)
-	for _, m := range []*manager.Manager{one, two} {
-		go func() {
-			_, err := m.Create(context.Background(), mapping("orders"))
-			results <- err
-		}()
-	}
-	var conflict *manager.ConflictError
-	if a, b := <-results, <-results; (a == nil) == (b == nil) || !errors.As(errors.Join(a, b), &conflict) {
-		t.Fatal(a, b)
-	}
-	id := conflict.UUID
-	awaitState(t, one, id, esm.Enabled)
-	awaitState(t, two, id, esm.Enabled)
-	if n := len(h.broker.Members(id)); n != 2 {
-		t.Errorf("%d members", n)
-	}
-	h.delivered("orders", "a", "b", "c")
-	if err := stopOne(); err != nil {
-		t.Fatal(err)
-	}
-	h.delivered("orders", "d", "e")
-	if _, err := two.Delete(t.Context(), id); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := one.Create(t.Context(), mapping("orders")); !errors.Is(err, manager.ErrNotRunning) {
-		t.Errorf("a Manager that has stopped: %v", err)
-	}
-}
-
 func TestRefused(t *testing.T) {
 	h := newHarness(t)
 	m, _ := h.start(memory.New(), h.handlers, manager.WithAllowed(manager.Allowed{
@@ -462,59 +294,4 @@ func TestFunctionNames(t *testing.T) {
 	if _, err := m.Function("order"); !errors.Is(err, manager.ErrFunctionNotFound) {
 		t.Error(err)
 	}
-}
-
-// failures is a destination that counts what it was sent, by the name that it was made of.
-type failures struct {
-	mu  sync.Mutex
-	got map[string]int
-}
-
-func (f *failures) Resolve(_ context.Context, name string, _ destination.Source) (destination.Destination, error) {
-	return failuresOf{f, name}, nil
-}
-
-type failuresOf struct {
-	*failures
-	name string
-}
-
-func (f failuresOf) Send(_ context.Context, failure *destination.Failure) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.got[f.name] += failure.Len()
-	return nil
-}
-
-// The destination of a mapping that runs can be changed: another Runner takes the first one's place.
-func TestUpdateOfTheDestination(t *testing.T) {
-	h := newHarness(t)
-	h.handlers["orders"] = func(context.Context, esm.KafkaEvent) error { return errors.New("no") }
-	sent := &failures{got: make(map[string]int)}
-	m, _ := h.start(memory.New(), h.handlers, manager.WithRunnerOptions(
-		esm.WithDriver(h.broker.Driver()), esm.WithSecrets(auth.NewStatic(h.secrets)), esm.WithStopTimeout(time.Second), esm.WithDestinations(sent)))
-	def := mapping("orders")
-	def.MaximumRetryAttempts = new(0)
-	to := func(name string) *esm.DestinationConfig {
-		return &esm.DestinationConfig{OnFailure: &esm.Destination{Destination: name}}
-	}
-	const a, b = "arn:aws:sqs:eu-west-1:123456789012:a", "arn:aws:sqs:eu-west-1:123456789012:b"
-	def.DestinationConfig = to(a)
-	id := create(t, m, def)
-	awaitState(t, m, id, esm.Enabled)
-	counts := func(name string, n int) func() bool {
-		return func() bool {
-			sent.mu.Lock()
-			defer sent.mu.Unlock()
-			return sent.got[name] == n
-		}
-	}
-	h.broker.Produce("orders", esmtest.Values("1")...)
-	within(t, "the first destination", counts(a, 1))
-	if _, err := m.Update(t.Context(), id, 0, func(m *esm.Mapping) error { m.DestinationConfig = to(b); return nil }); err != nil {
-		t.Fatal(err)
-	}
-	awaitState(t, m, id, esm.Enabled)
-	h.broker.Produce("orders", esmtest.Values("2", "3")...)
-	within(t, "the other destination", counts(b, 2))
 }

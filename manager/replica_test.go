@@ -20,6 +20,8 @@ import (
 	"github.com/esm-go/esm/driver/franz"
 	"github.com/esm-go/esm/internal/kafkatest"
 	"github.com/esm-go/esm/manager"
+	"github.com/esm-go/esm/manager/store"
+	"github.com/esm-go/esm/manager/store/memory"
 	"github.com/esm-go/esm/manager/store/topic"
 )
 
@@ -205,5 +207,60 @@ func TestKafkaReplicaKilled(t *testing.T) {
 	}
 	if list, _ := m.List(manager.Filter{}); len(list) != 2 {
 		t.Errorf("%d mappings are left", len(list))
+	}
+}
+
+// TestReplicas: what one creates the other runs; when one dies nothing is lost; the same mapping created through both at
+// the same time is made once.
+func TestReplicas(t *testing.T) {
+	t.Run("memory", func(t *testing.T) {
+		s := memory.New()
+		replicas(t, s, s)
+	})
+	t.Run("topic", func(t *testing.T) {
+		bootstrap := kafkatest.Fake(t).Bootstrap()
+		open := func() store.Store {
+			s, err := topic.Open(t.Context(), "mappings", topic.WithClient(kgo.SeedBrokers(bootstrap...)), topic.WithLogger(slog.New(slog.DiscardHandler)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = s.Close() })
+			return s
+		}
+		replicas(t, open(), open())
+	})
+}
+
+func replicas(t *testing.T, storeOne, storeTwo store.Store) {
+	h := newHarness(t)
+	one, stopOne := h.start(storeOne, h.handlers)
+	two, _ := h.start(storeTwo, h.handlers)
+	results := make(chan error, 2)
+	for _, m := range []*manager.Manager{one, two} {
+		go func() {
+			_, err := m.Create(context.Background(), mapping("orders"))
+			results <- err
+		}()
+	}
+	var conflict *manager.ConflictError
+	if a, b := <-results, <-results; (a == nil) == (b == nil) || !errors.As(errors.Join(a, b), &conflict) {
+		t.Fatal(a, b)
+	}
+	id := conflict.UUID
+	awaitState(t, one, id, esm.Enabled)
+	awaitState(t, two, id, esm.Enabled)
+	if n := len(h.broker.Members(id)); n != 2 {
+		t.Errorf("%d members", n)
+	}
+	h.delivered("orders", "a", "b", "c")
+	if err := stopOne(); err != nil {
+		t.Fatal(err)
+	}
+	h.delivered("orders", "d", "e")
+	if _, err := two.Delete(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := one.Create(t.Context(), mapping("orders")); !errors.Is(err, manager.ErrNotRunning) {
+		t.Errorf("a Manager that has stopped: %v", err)
 	}
 }

@@ -11,11 +11,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -46,65 +43,6 @@ func client(t *testing.T, url string) *lambda.Client {
 	t.Cleanup(transport.CloseIdleConnections)
 	return lambda.New(lambda.Options{Region: "us-east-1", BaseEndpoint: &url, HTTPClient: &http.Client{Transport: transport},
 		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "hunter2", "")})
-}
-
-// double answers Lambda's API as it is told.
-type double struct {
-	mu     sync.Mutex
-	config func(http.ResponseWriter)
-	invoke func(http.ResponseWriter, *http.Request, []byte)
-	asked  []*http.Request
-	looks  int
-}
-
-func (d *double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	body, _ := io.ReadAll(r.Body)
-	w.Header().Set("X-Amzn-Requestid", "11111111-2222-4333-8444-555555555555")
-	if r.Method == http.MethodGet {
-		d.looks++
-		if d.config == nil {
-			_, _ = io.WriteString(w, `{"State":"Active","Timeout":30}`)
-			return
-		}
-		d.config(w)
-		return
-	}
-	d.asked = append(d.asked, r)
-	if d.invoke != nil {
-		d.invoke(w, r, body)
-	}
-}
-
-// requests returns the invocations so far.
-func (d *double) requests() []*http.Request {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.asked
-}
-
-// fault answers with an error of Lambda's.
-func fault(status int, kind string, headers ...string) func(http.ResponseWriter) {
-	return func(w http.ResponseWriter) {
-		w.Header().Set("X-Amzn-Errortype", kind)
-		for i := 0; i+1 < len(headers); i += 2 {
-			w.Header().Set(headers[i], headers[i+1])
-		}
-		w.WriteHeader(status)
-		_, _ = fmt.Fprintf(w, `{"Type":"User","message":"about %s","Message":"about %s"}`, kind, kind)
-	}
-}
-
-func serve(t *testing.T, d *double, name string, opts ...invoke.Option) *invoke.Function {
-	t.Helper()
-	s := httptest.NewServer(d)
-	t.Cleanup(s.Close)
-	f, err := invoke.New(client(t, s.URL), name, append([]invoke.Option{quiet}, opts...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
 }
 
 func TestRequest(t *testing.T) {
@@ -280,95 +218,6 @@ func TestCheck(t *testing.T) {
 	if n := strings.Count(log.String(), "lambda:GetFunctionConfiguration"); n != 1 || d.looks != 3 {
 		t.Errorf("told %d times of %d looks: %s", n, d.looks, &log)
 	}
-}
-
-// fake is a Client without a network, for virtual time.
-type fake struct {
-	config         lambda.GetFunctionConfigurationOutput
-	looks, invokes int
-}
-
-func (f *fake) Invoke(context.Context, *lambda.InvokeInput, ...func(*lambda.Options)) (*lambda.InvokeOutput, error) {
-	f.invokes++
-	return &lambda.InvokeOutput{StatusCode: 200}, nil
-}
-
-func (f *fake) GetFunctionConfiguration(context.Context, *lambda.GetFunctionConfigurationInput, ...func(*lambda.Options)) (*lambda.GetFunctionConfigurationOutput, error) {
-	f.looks++
-	return &f.config, nil
-}
-
-// A configuration that became invalid is noticed within the interval, keeps the records waiting, and is looked at again
-// until it is mended.
-func TestRecheck(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := &fake{config: lambda.GetFunctionConfigurationOutput{State: "Active", Timeout: aws.Int32(30)}}
-		f, err := invoke.New(c, "orders", quiet)
-		if err != nil {
-			t.Fatal(err)
-		}
-		handle := func() error { return f.Handle(t.Context(), esmtest.Event("t", esmtest.Values("a")...)) }
-		for range 10 {
-			if err := handle(); err != nil {
-				t.Error(err)
-			}
-		}
-		if c.looks != 1 {
-			t.Errorf("%d looks", c.looks)
-		}
-		c.config.Timeout = aws.Int32(900)
-		wait(t, time.Minute)
-		if err := handle(); err == nil || c.invokes != 10 {
-			t.Errorf("%v, %d invocations", err, c.invokes)
-		}
-		for range 4 { // within 5 s nobody looks
-			if err := handle(); err == nil {
-				t.Error("it was invoked")
-			}
-		}
-		if c.looks != 2 {
-			t.Errorf("%d looks", c.looks)
-		}
-		c.config.Timeout = aws.Int32(840)
-		wait(t, 5*time.Second)
-		if err := handle(); err != nil || f.Condition() != nil || c.looks != 3 {
-			t.Errorf("%v, %d looks", err, c.looks)
-		}
-	})
-}
-
-// In a mapping's Status a function that is not valid is a condition with Lambda's code, which ends when it is mended.
-func TestInStatus(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := &fake{config: lambda.GetFunctionConfigurationOutput{State: "Active", Timeout: aws.Int32(900)}}
-		f, err := invoke.New(c, "orders", quiet)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b := esmtest.NewBroker(t)
-		b.Produce("t", esmtest.Values("a")...)
-		r := esmtest.Start(t, b, mapping(0), f.Handle)
-		wait(t, time.Minute)
-		s := r.Runner().Status()
-		if len(s.Conditions) != 1 || s.Conditions[0].Kind != esm.ReasonFunctionConfigNotValid || !strings.Contains(s.LastProcessingResult, "14 minutes at most") || c.invokes != 0 {
-			t.Errorf("%q, %v, %d invocations", s.LastProcessingResult, s.Conditions, c.invokes)
-		}
-		r.Runner().Pause()
-		wait(t, time.Second)
-		c.config.Timeout = aws.Int32(840)
-		r.Runner().Resume()
-		wait(t, time.Minute)
-		if s := r.Runner().Status(); len(s.Conditions) != 0 || s.LastProcessingResult != "OK" || b.Lag(s.ConsumerGroupId) != 0 || s.Metrics.DroppedEventCount != 0 {
-			t.Errorf("once it is mended: %q, %v", s.LastProcessingResult, s.Conditions)
-		}
-		_ = r.Stop() // its error fails the test
-	})
-}
-
-// wait lets virtual time go by.
-func wait(t *testing.T, d time.Duration) {
-	t.Helper()
-	<-time.After(d)
 }
 
 // The tail of the function's log is asked for, and logged, at debug level only.

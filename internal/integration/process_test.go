@@ -284,57 +284,6 @@ func (p *process) String() string {
 		handled, slices.Collect(maps.Keys(p.owned)), p.lost, p.errs, p.states, p.commits, status)
 }
 
-// offsets are the offsets of the records handled, of all processes given, by partition, in order of handling.
-func offsets(topic string, ps ...*process) map[int32][]int64 {
-	got := map[int32][]int64{}
-	for _, p := range ps {
-		p.mu.Lock()
-		for tp, rs := range p.records {
-			if tp.Topic != topic {
-				continue
-			}
-			for i := range rs {
-				got[tp.Partition] = append(got[tp.Partition], rs[i].Offset)
-			}
-		}
-		p.mu.Unlock()
-	}
-	return got
-}
-
-// span is from, from+1 … to-1.
-func span(from, to int64) []int64 {
-	s := make([]int64, 0, to-from)
-	for ; from < to; from++ {
-		s = append(s, from)
-	}
-	return s
-}
-
-// wantOffsets fails the test where the offsets handled are not those wanted; partitions with none are left out.
-func wantOffsets(t testing.TB, got, want map[int32][]int64) {
-	t.Helper()
-	for _, p := range slices.Sorted(maps.Keys(merged(got, want))) {
-		if !slices.Equal(got[p], want[p]) {
-			t.Errorf("partition %d: handled %s, want %s", p, brief(got[p]), brief(want[p]))
-		}
-	}
-}
-
-func merged(a, b map[int32][]int64) map[int32][]int64 {
-	m := maps.Clone(a)
-	maps.Copy(m, b)
-	return m
-}
-
-// brief prints the ends of a list.
-func brief(s []int64) string {
-	if len(s) <= 8 {
-		return fmt.Sprint(s)
-	}
-	return fmt.Sprintf("%d offsets %v … %v", len(s), s[:3], s[len(s)-3:])
-}
-
 // committed waits until the broker holds the group's commits as wanted.
 func (e *env) committed(t testing.TB, topic string, want map[int32]int64, ps ...*process) {
 	t.Helper()

@@ -59,11 +59,6 @@ type history struct {
 	before    *history  // the life before
 }
 
-type cut struct {
-	epoch int32
-	at    int64
-}
-
 // world is one run of a script.
 type world struct {
 	s      script
@@ -248,76 +243,6 @@ func (w *world) endTopic(name string, end func()) {
 	end()
 	defer w.lock()()
 	delete(w.ending, name)
-}
-
-// produce appends records to a partition, within a transaction or not.
-func (w *world) produce(tp esm.TopicPartition, n int, tx *openTx) {
-	offset := w.broker.End(tp.Topic, tp.Partition)
-	unlock := w.lock()
-	h := w.logs[tp]
-	var made []membroker.Record
-	for range n {
-		r := &record{id: len(w.all), tp: tp, offset: offset, at: time.Now(), later: h.later}
-		if len(h.cuts) > 0 {
-			r.later = logCut
-		}
-		keep := w.rng.IntN(3) > 0 || w.calm // what comes last closes circuits
-		v := map[string]any{"id": r.id, "keep": keep}
-		if w.s.Fat {
-			v["pad"] = string(bytes.Repeat([]byte{'x'}, 20_000))
-		}
-		r.value, _ = json.Marshal(v)
-		r.never = w.s.Filter && !keep
-		r.resolved = r.never || h.vague || !w.begun || offset < h.blind && len(h.cuts) > 0
-		w.all, h.records = append(w.all, r), append(h.records, r)
-		if tx != nil {
-			tx.records = append(tx.records, r)
-		}
-		made = append(made, membroker.Record{Partition: tp.Partition, Key: fmt.Append(nil, r.id), Value: r.value,
-			Headers: []esm.Header{{Key: "id", Value: fmt.Append(nil, r.id)}}})
-		offset++
-	}
-	unlock()
-	if tx != nil {
-		tx.tx.Produce(tp.Topic, made...)
-	} else {
-		w.broker.Produce(tp.Topic, made...)
-	}
-}
-
-// forget takes records out of a log for which gone says so.
-func (w *world) forget(tp esm.TopicPartition, gone func(*record) bool) {
-	defer w.lock()()
-	for _, r := range w.logs[tp].records {
-		if gone(r) {
-			r.gone, r.resolved = true, true
-		}
-	}
-}
-
-// cutLog cuts a log off.
-func (w *world) cutLog(tp esm.TopicPartition, at int64) {
-	if at >= w.broker.End(tp.Topic, tp.Partition) {
-		return
-	}
-	unlock := w.lock()
-	h := w.logs[tp]
-	keep := h.records[:0:0]
-	for _, r := range h.records {
-		if r.offset >= at {
-			r.gone, r.resolved = true, true
-		} else {
-			keep = append(keep, r)
-		}
-	}
-	h.records, h.open = keep, 0
-	if n := len(h.cuts); n > 0 { // whoever went on from the cut before and has read nothing since does not know its epoch
-		h.blind = max(h.blind, h.cuts[n-1].at)
-	}
-	h.cuts = append(h.cuts, cut{h.epoch, at})
-	h.epoch++
-	unlock()
-	w.broker.Truncate(tp.Topic, tp.Partition, at)
 }
 
 // idOf reads a record's id from its bytes.

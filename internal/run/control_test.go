@@ -3,17 +3,13 @@ package run
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
 	"github.com/esm-go/esm/event"
-	"github.com/esm-go/esm/internal/condition"
-	"github.com/esm-go/esm/internal/shared"
 	"github.com/esm-go/esm/mapping"
 	"github.com/esm-go/esm/observe"
 )
@@ -201,169 +197,4 @@ func TestCircuitBreaker(t *testing.T) {
 		}
 		r.mustStop()
 	})
-}
-
-func TestHooks(t *testing.T) {
-	inBubble(t, "each is told what happened", func(t *testing.T) {
-		b := membroker.NewBroker(t)
-		b.CreateTopic("t", 1)
-		var lines []string
-		note := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
-		s := defaults()
-		s.Retry.MaximumRetryAttempts = 1
-		bad := errors.New("bad")
-		r := newRig(t, b, s, func(ctx context.Context, _ event.KafkaEvent) error {
-			time.Sleep(3 * time.Second)
-			return bad
-		}, WithRetryBackoff(time.Second, time.Second), WithHooks(observe.Hooks{
-			BatchBegin: func(ctx context.Context, i observe.BatchInfo) {
-				inv, _ := event.InvocationFromContext(ctx)
-				note("begin %d of %v attempt %d %t", i.Records, i.Partitions, i.Attempt, inv.ID == i.Invocation && inv.Bytes == i.Bytes)
-			},
-			BatchEnd: func(_ context.Context, i observe.BatchEndInfo) { note("end after %v: %v", i.Duration, i.Err) },
-			Retry: func(i observe.RetryInfo) {
-				note("retry %s %d..%d, %d records, %d attempts, %d failures, in time %t: %v", i.TopicPartition, i.First, i.Last,
-					i.Records, i.Attempts, i.Failures, i.After >= time.Second/2 && i.After <= time.Second, i.Err)
-			},
-			Drop: func(i observe.DropInfo) {
-				note("drop %s%s %s after %d: %v", i.TopicPartition, briefRecords(i.Records), i.Reason, i.Attempts, i.Err)
-			},
-			Commit:   func(i observe.CommitInfo) { note("commit %v %v", i.Offsets, i.Err) },
-			Assigned: func(i observe.AssignmentInfo) { note("assigned %v", i.Partitions) },
-			Revoked:  func(i observe.AssignmentInfo) { note("revoked %v", i.Partitions) },
-			Error:    func(i observe.ErrorInfo) { note("error %s %s", i.Op, i.LastProcessingResult) },
-		})).start()
-		b.Produce("t", numbered(2)...)
-		pass(20 * time.Second)
-		b.Report("g", &driver.Error{Kind: driver.KindUnavailable, Offset: -1, Err: errors.New("gone")})
-		pass(2 * time.Second)
-		r.mustStop()
-		wantLines(t, "hooks", lines,
-			"assigned [t-0]", "commit map[t-0:0] <nil>",
-			"begin 2 of map[t-0:{0 1}] attempt 1 true", "end after 3s: bad",
-			"retry t-0 0..1, 2 records, 1 attempts, 1 failures, in time true: bad",
-			"begin 2 of map[t-0:{0 1}] attempt 2 true", "end after 3s: bad",
-			"drop t-0[0 1] RetryAttemptsExhausted after 2: bad",
-			"commit map[t-0:2] <nil>",
-			"error poll "+condition.ResultConnection,
-			"revoked [t-0]")
-	})
-	inBubble(t, "several Hooks and middleware, in order", func(t *testing.T) {
-		b := membroker.NewBroker(t)
-		b.Produce("t", numbered(1)...)
-		var lines []string
-		wrap := func(name string) func(shared.Handler) shared.Handler {
-			return func(next shared.Handler) shared.Handler {
-				return func(ctx context.Context, e event.KafkaEvent) error {
-					lines = append(lines, name)
-					return next(ctx, e)
-				}
-			}
-		}
-		hook := func(name string) Option {
-			return WithHooks(observe.Hooks{BatchEnd: func(context.Context, observe.BatchEndInfo) { lines = append(lines, name) }})
-		}
-		r := newRig(t, b, defaults(), nil, hook("first hook"), WithMiddleware(wrap("outer"), wrap("inner")), hook("second hook")).start()
-		pass(2 * time.Second)
-		r.mustStop()
-		wantLines(t, "calls", lines, "outer", "inner", "first hook", "second hook")
-	})
-}
-
-func TestHealthy(t *testing.T) {
-	for _, c := range []struct {
-		name  string
-		hurt  func(*membroker.Broker)
-		after time.Duration
-		want  string
-	}{
-		{"all is well", func(*membroker.Broker) {}, time.Hour, ""},
-		{"commits that fail", func(b *membroker.Broker) {
-			b.Fail(membroker.OpCommit, 1000, errors.New("no"))
-			b.Produce("t", numbered(1)...)
-		}, 90 * time.Second, "commits fail"},
-		{"a short failure of commits", func(b *membroker.Broker) {
-			b.Fail(membroker.OpCommit, 3, errors.New("no"))
-			b.Produce("t", numbered(1)...)
-		}, 90 * time.Second, ""},
-	} {
-		inBubble(t, c.name, func(t *testing.T) {
-			b := membroker.NewBroker(t)
-			b.CreateTopic("t", 1)
-			r := newRig(t, b, defaults(), nil).start()
-			c.hurt(b)
-			if err := r.runner.Healthy(); err != nil {
-				t.Errorf("at once: %v", err)
-			}
-			pass(c.after)
-			err := r.runner.Healthy()
-			if c.want == "" && err != nil || c.want != "" && (!errors.Is(err, observe.ErrUnhealthy) || !strings.Contains(err.Error(), c.want)) {
-				t.Errorf("after %v: %v", c.after, err)
-			}
-			b.Heal()
-			r.mustStop()
-			if err := r.runner.Healthy(); !errors.Is(err, observe.ErrUnhealthy) {
-				t.Errorf("after the end: %v", err)
-			}
-		})
-	}
-	inBubble(t, "a poll that does not return", func(t *testing.T) {
-		b := membroker.NewBroker(t)
-		b.CreateTopic("t", 1)
-		d := &stuckDriver{Driver: b.Driver(), release: make(chan struct{})}
-		r := newRig(t, b, defaults(), nil, WithDriver(d)).start()
-		d.stuck.Store(true)
-		pass(50 * time.Second)
-		if err := r.runner.Healthy(); !errors.Is(err, observe.ErrUnhealthy) || !strings.Contains(err.Error(), "has not returned from a poll") {
-			t.Errorf("Healthy: %v", err)
-		}
-		d.stuck.Store(false)
-		close(d.release)
-		pass(2 * time.Second)
-		if err := r.runner.Healthy(); err != nil {
-			t.Errorf("after it: %v", err)
-		}
-		r.mustStop()
-	})
-	inBubble(t, "a hook that blocks the loop", func(t *testing.T) {
-		b := membroker.NewBroker(t)
-		b.CreateTopic("t", 1)
-		release := make(chan struct{})
-		r := newRig(t, b, defaults(), nil, WithHooks(observe.Hooks{Commit: func(observe.CommitInfo) { <-release }})).start()
-		b.Produce("t", numbered(1)...)
-		pass(time.Minute)
-		if err := r.runner.Healthy(); !errors.Is(err, observe.ErrUnhealthy) || !strings.Contains(err.Error(), "does a hook block") {
-			t.Errorf("Healthy: %v", err)
-		}
-		close(release)
-		pass(time.Second)
-		if err := r.runner.Healthy(); err != nil {
-			t.Errorf("after it: %v", err)
-		}
-		r.mustStop()
-	})
-}
-
-// stuckDriver is a client whose Poll can be made to hang, heeding nothing.
-type stuckDriver struct {
-	driver.Driver
-	stuck   atomic.Bool
-	release chan struct{}
-}
-
-func (d *stuckDriver) Open(cfg driver.Config, l driver.Listener) (driver.Consumer, error) {
-	c, err := d.Driver.Open(cfg, l)
-	return &stuckConsumer{c, d}, err
-}
-
-type stuckConsumer struct {
-	driver.Consumer
-	d *stuckDriver
-}
-
-func (c *stuckConsumer) Poll(ctx context.Context, into *driver.Fetch) error {
-	if c.d.stuck.Load() {
-		<-c.d.release
-	}
-	return c.Consumer.Poll(ctx, into)
 }

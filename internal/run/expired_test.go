@@ -3,8 +3,11 @@ package run
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/esm-go/esm/esmtest/membroker"
@@ -111,5 +114,37 @@ func TestSmallerBatchSizeSplitsWhatWaits(t *testing.T) {
 			t.Errorf("committed %d", k)
 		}
 		r.mustStop()
+	})
+}
+
+func TestRecordAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		now := time.Now()
+		b.Produce("t",
+			membroker.Record{Value: []byte("old"), Timestamp: now.Add(-2 * time.Minute)},
+			membroker.Record{Value: []byte("new")},
+			membroker.Record{Value: []byte("old too"), Timestamp: now.Add(-90 * time.Second)},
+			membroker.Record{Value: []byte("younger"), Timestamp: now.Add(30 * time.Second)})
+		s := defaults()
+		s.MaxAge = time.Minute
+		var drops []string
+		r := newRig(t, b, s, func(_ context.Context, e event.KafkaEvent) error { return errors.New("boom") }, dropsInto(&drops)).start()
+		pass(10 * time.Minute)
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		if len(drops) != 3 || drops[0] != "t-0[0 2] RecordAgeExceeded after 0" ||
+			!strings.HasPrefix(drops[1], "t-0[1] RecordAgeExceeded") || !strings.HasPrefix(drops[2], "t-0[3] RecordAgeExceeded") {
+			t.Errorf("drops %q", drops)
+		}
+		got := slices.Compact(r.briefs())
+		wantLines(t, "invocations", got, "t-0[1 3]", "t-0[3]")
+		if d := r.at[len(r.at)-1].Sub(now); d > 91*time.Second {
+			t.Errorf("the last try was after %v", d)
+		}
+		if k := b.Committed("g", "t", 0).Offset; k != 4 {
+			t.Errorf("committed %d, want 4", k)
+		}
 	})
 }

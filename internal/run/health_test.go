@@ -201,3 +201,141 @@ func TestHealthyByTheCircuit(t *testing.T) {
 		r.mustStop()
 	})
 }
+
+func TestHealthy(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		hurt  func(*membroker.Broker)
+		after time.Duration
+		want  string
+	}{
+		{"all is well", func(*membroker.Broker) {}, time.Hour, ""},
+		{"commits that fail", func(b *membroker.Broker) {
+			b.Fail(membroker.OpCommit, 1000, errors.New("no"))
+			b.Produce("t", numbered(1)...)
+		}, 90 * time.Second, "commits fail"},
+		{"a short failure of commits", func(b *membroker.Broker) {
+			b.Fail(membroker.OpCommit, 3, errors.New("no"))
+			b.Produce("t", numbered(1)...)
+		}, 90 * time.Second, ""},
+	} {
+		inBubble(t, c.name, func(t *testing.T) {
+			b := membroker.NewBroker(t)
+			b.CreateTopic("t", 1)
+			r := newRig(t, b, defaults(), nil).start()
+			c.hurt(b)
+			if err := r.runner.Healthy(); err != nil {
+				t.Errorf("at once: %v", err)
+			}
+			pass(c.after)
+			err := r.runner.Healthy()
+			if c.want == "" && err != nil || c.want != "" && (!errors.Is(err, observe.ErrUnhealthy) || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("after %v: %v", c.after, err)
+			}
+			b.Heal()
+			r.mustStop()
+			if err := r.runner.Healthy(); !errors.Is(err, observe.ErrUnhealthy) {
+				t.Errorf("after the end: %v", err)
+			}
+		})
+	}
+	inBubble(t, "a poll that does not return", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		d := &stuckDriver{Driver: b.Driver(), release: make(chan struct{})}
+		r := newRig(t, b, defaults(), nil, WithDriver(d)).start()
+		d.stuck.Store(true)
+		pass(50 * time.Second)
+		if err := r.runner.Healthy(); !errors.Is(err, observe.ErrUnhealthy) || !strings.Contains(err.Error(), "has not returned from a poll") {
+			t.Errorf("Healthy: %v", err)
+		}
+		d.stuck.Store(false)
+		close(d.release)
+		pass(2 * time.Second)
+		if err := r.runner.Healthy(); err != nil {
+			t.Errorf("after it: %v", err)
+		}
+		r.mustStop()
+	})
+	inBubble(t, "a hook that blocks the loop", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		release := make(chan struct{})
+		r := newRig(t, b, defaults(), nil, WithHooks(observe.Hooks{Commit: func(observe.CommitInfo) { <-release }})).start()
+		b.Produce("t", numbered(1)...)
+		pass(time.Minute)
+		if err := r.runner.Healthy(); !errors.Is(err, observe.ErrUnhealthy) || !strings.Contains(err.Error(), "does a hook block") {
+			t.Errorf("Healthy: %v", err)
+		}
+		close(release)
+		pass(time.Second)
+		if err := r.runner.Healthy(); err != nil {
+			t.Errorf("after it: %v", err)
+		}
+		r.mustStop()
+	})
+}
+
+// stuckDriver is a client whose Poll can be made to hang, heeding nothing.
+type stuckDriver struct {
+	driver.Driver
+	stuck   atomic.Bool
+	release chan struct{}
+}
+
+func (d *stuckDriver) Open(cfg driver.Config, l driver.Listener) (driver.Consumer, error) {
+	c, err := d.Driver.Open(cfg, l)
+	return &stuckConsumer{c, d}, err
+}
+
+type stuckConsumer struct {
+	driver.Consumer
+	d *stuckDriver
+}
+
+func (c *stuckConsumer) Poll(ctx context.Context, into *driver.Fetch) error {
+	if c.d.stuck.Load() {
+		<-c.d.release
+	}
+	return c.Consumer.Poll(ctx, into)
+}
+
+func TestHealthyTellsOfALostGroup(t *testing.T) {
+	inBubble(t, "after a minute, until it is in the group again", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		d := &tap{Driver: b.Driver()}
+		x := newMapped(t, b, memoryMapping(), nil, WithDriver(d)).start()
+		y := newMapped(t, b, memoryMapping(), nil).start() // gets none, and is well
+		pass(2 * time.Minute)
+		want := func(when string, r *rig, sick bool) {
+			t.Helper()
+			err := r.runner.Healthy()
+			if !sick && err != nil || sick && (!errors.Is(err, observe.ErrUnhealthy) || !strings.Contains(err.Error(), "took every partition away")) {
+				t.Errorf("%s: %v", when, err)
+			}
+		}
+		want("no partition to begin with", y, false)
+		b.Lose(b.Members("")[0].ID) // its partition goes to the other one
+		pass(30 * time.Second)
+		if n := len(y.runner.Status().Partitions); n != 1 {
+			t.Fatalf("the other member owns %d partitions", n)
+		}
+		pass(time.Minute)
+		want("back in the group, with nothing left for it", x, false)
+		want("the other one", y, false)
+		y.mustStop()
+		pass(5 * time.Second)
+		// A loss with no word from the group afterwards.
+		from := d.listener
+		from.Lost([]event.TopicPartition{{Topic: "t"}})
+		pass(30 * time.Second)
+		want("half a minute after a loss", x, false)
+		pass(time.Minute)
+		want("a minute and a half after a loss", x, true)
+		from.Assigned(nil)
+		pass(0)
+		want("in the group again", x, false)
+		x.mustStop()
+	})
+}

@@ -1,13 +1,10 @@
 package run
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -15,105 +12,11 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
-	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/shared"
 	"github.com/esm-go/esm/internal/stream"
-	"github.com/esm-go/esm/mapping"
 	"github.com/esm-go/esm/observe"
 	"github.com/esm-go/esm/scaling"
 )
-
-// wish is a policy that asks for as many pollers as it is told, and all workers.
-type wish struct{ pollers atomic.Int64 }
-
-func (w *wish) Decide(s scaling.Sample) scaling.Decision {
-	return scaling.Decision{Workers: s.Bounds.MaximumWorkers, Pollers: int(w.pollers.Load()), Next: time.Second}
-}
-
-func wishing(n int) *wish {
-	w := new(wish)
-	w.pollers.Store(int64(n))
-	return w
-}
-
-// polling are settings with a range of pollers.
-func polling(minimum, maximum int) *shared.Settings {
-	s := small()
-	s.MinimumPollers, s.MaximumPollers = minimum, maximum
-	return s
-}
-
-// journal is a handler that keeps what each partition was given, in order, and whether two invocations ever had the same
-// partition at a time.
-type journal struct {
-	mu    sync.Mutex
-	takes func() time.Duration
-	held  map[string]bool
-	next  map[string]int64 // behind the last one handled
-	again int              // records repeated
-	wrong []string
-}
-
-func newJournal(takes func() time.Duration) *journal {
-	return &journal{takes: takes, held: map[string]bool{}, next: map[string]int64{}}
-}
-
-func (j *journal) handle(ctx context.Context, e event.KafkaEvent) error {
-	j.mu.Lock()
-	for key, records := range e.Records {
-		if j.held[key] {
-			j.wrong = append(j.wrong, key+": two invocations at a time")
-		}
-		j.held[key] = true
-		first := records[0].Offset
-		switch {
-		case first > j.next[key]:
-			j.wrong = append(j.wrong, fmt.Sprintf("%s: offset %d where %d was due", key, first, j.next[key]))
-		case first < j.next[key]:
-			j.again += int(j.next[key] - first)
-		}
-	}
-	d := j.takes()
-	j.mu.Unlock()
-	time.Sleep(d)
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for key, records := range e.Records {
-		j.held[key] = false
-		j.next[key] = max(j.next[key], records[len(records)-1].Offset+1)
-	}
-	return nil
-}
-
-// check compares with what each partition has, in the handler's eyes and in the broker's.
-func (j *journal) check(t *testing.T, b *membroker.Broker, partitions int, each int64) {
-	t.Helper()
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if len(j.wrong) > 0 {
-		t.Errorf("%d faults, first %s", len(j.wrong), j.wrong[0])
-	}
-	for p := range partitions {
-		if n := j.next[fmt.Sprint("t-", p)]; n != each {
-			t.Errorf("partition %d was handled up to %d, want %d", p, n, each)
-		}
-		if c := b.Committed("g", "t", int32(p)); c.Offset != each {
-			t.Errorf("partition %d is committed at %d, want %d", p, c.Offset, each)
-		}
-	}
-}
-
-func taking(d time.Duration) func() time.Duration { return func() time.Duration { return d } }
-
-func wantMembers(t *testing.T, b *membroker.Broker, r *rig, n int) {
-	t.Helper()
-	if got := len(b.Members("g")); got != n {
-		t.Errorf("the group has %d members, want %d: %v", got, n, r.runner.Status().Scaling.Reason)
-	}
-	if got := r.runner.Status().Pollers; got != n {
-		t.Errorf("Status has %d pollers, want %d", got, n)
-	}
-}
 
 func TestPollersGrowAndShrinkUnderLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -262,35 +165,6 @@ func TestShrinkWaitsForAHandlerThatOutlastsIt(t *testing.T) {
 	})
 }
 
-func TestStopStopsAllPollers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := membroker.NewBroker(t)
-		b.CreateTopic("t", 6)
-		b.Produce("t", spread(6000, 6)...)
-		j := newJournal(taking(3 * time.Second))
-		r := newRig(t, b, polling(3, 3), j.handle).start()
-		pass(20 * time.Second)
-		wantMembers(t, b, r, 3)
-		begun := time.Now()
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
-		if d := time.Since(begun); d > 4*time.Second {
-			t.Errorf("the stop took %v, want what the handlers take", d)
-		}
-		j.mu.Lock()
-		defer j.mu.Unlock()
-		for p := range 6 {
-			if c, n := b.Committed("g", "t", int32(p)), j.next[fmt.Sprint("t-", p)]; c.Offset != n {
-				t.Errorf("partition %d is committed at %d and handled up to %d", p, c.Offset, n)
-			}
-		}
-		if len(j.wrong) > 0 || j.again > 0 {
-			t.Errorf("%v; %d again", j.wrong, j.again)
-		}
-	})
-}
-
 // A client that fails for good ends Run, as it does when it is the only one; the others drain and leave.
 func TestAPollerThatFailsEndsTheMapping(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -332,113 +206,6 @@ func TestStaticPollersHaveAnInstanceEach(t *testing.T) {
 		wantMembers(t, b, r, 3)
 		if k := r.runner.Status().Scaling.Reason.Kind; k != scaling.Clamped {
 			t.Errorf("reason %v", k)
-		}
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-func TestPauseUpdateAndResumeReachAllPollers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := membroker.NewBroker(t)
-		b.CreateTopic("t", 6)
-		m := memoryMapping()
-		m.BatchSize = 10
-		m.ProvisionedPollerConfig = &mapping.ProvisionedPollerConfig{MinimumPollers: new(3), MaximumPollers: new(3)}
-		j := newJournal(taking(2 * time.Second))
-		var states []string
-		x := newMapped(t, b, m, j.handle, WithHooks(observe.Hooks{StateChange: func(i observe.StateInfo) { states = append(states, string(i.To)) }})).start()
-		pass(20 * time.Second)
-		group := b.Members("")
-		if len(group) != 3 {
-			t.Fatalf("%d members, want 3", len(group))
-		}
-		b.Produce(m.Topics[0], spread(600, 6)...)
-		pass(time.Second)
-		states = nil
-		x.runner.Pause()
-		pass(500 * time.Millisecond)
-		if s := x.runner.Status().State; s != observe.Disabling {
-			t.Errorf("%s while handlers run, want Disabling", s)
-		}
-		pass(3 * time.Second)
-		before := x.runner.Metrics().InvokeCount
-		pass(time.Minute)
-		if s := x.runner.Status(); s.State != observe.Disabled || s.Metrics.InvokeCount != before || s.InFlight != 0 {
-			t.Errorf("%s with %d in flight, %d invocations while paused", s.State, s.InFlight, s.Metrics.InvokeCount-before)
-		}
-		x.runner.Resume()
-		pass(10 * time.Second)
-		if got := strings.Join(states, " "); got != "Disabling Disabled Enabling Enabled" {
-			t.Errorf("states %s", got)
-		}
-		m.BatchSize = 5
-		m.ProvisionedPollerConfig.MinimumPollers, m.ProvisionedPollerConfig.MaximumPollers = new(2), new(2)
-		if err := x.runner.Update(m); err != nil {
-			t.Fatal(err)
-		}
-		pass(4 * time.Second)
-		from := len(x.events())
-		pass(20 * time.Second)
-		for _, e := range x.events()[from:] {
-			if e.Len() > 5 {
-				t.Errorf("a batch of %d after the update", e.Len())
-				break
-			}
-		}
-		if n := len(b.Members("")); n != 2 {
-			t.Errorf("%d members after the update, want 2", n)
-		}
-		pass(3 * time.Minute)
-		if len(j.wrong) > 0 || b.Lag("") != 0 {
-			t.Errorf("%v, lag %d", j.wrong, b.Lag(""))
-		}
-		x.mustStop()
-	})
-}
-
-// The circuit is the mapping's: failures on whichever member open it for all, and one batch in all is tried.
-func TestCircuitHoldsForAllPollers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := membroker.NewBroker(t)
-		b.CreateTopic("t", 6)
-		var calls, running, most atomic.Int64
-		var mended atomic.Bool
-		h := func(context.Context, event.KafkaEvent) error {
-			calls.Add(1)
-			most.Store(max(most.Load(), running.Add(1)))
-			defer running.Add(-1)
-			time.Sleep(time.Second)
-			if mended.Load() {
-				return nil
-			}
-			return errors.New("down")
-		}
-		r := newRig(t, b, polling(3, 3), h, WithCircuitBreaker(Breaker{Failures: 6, Cooldown: 30 * time.Second})).start()
-		pass(20 * time.Second)
-		wantMembers(t, b, r, 3)
-		b.Produce("t", spread(600, 6)...)
-		pass(10 * time.Second)
-		s := r.runner.Status()
-		if !s.CircuitOpen {
-			t.Fatalf("the circuit is closed after %d failures", calls.Load())
-		}
-		for _, p := range s.Partitions {
-			if !strings.Contains(p.Paused, "circuit open") {
-				t.Errorf("%v", p)
-			}
-		}
-		calls.Store(0)
-		most.Store(0)
-		pass(60 * time.Second)
-		if c, n := calls.Load(), most.Load(); c < 1 || c > 2 || n != 1 {
-			t.Errorf("%d tries in a minute, %d at a time; want one after each pause of 30 s", c, n)
-		}
-		mended.Store(true)
-		pass(3 * time.Minute)
-		if s := r.runner.Status(); s.CircuitOpen || s.SumOffsetLag != 0 {
-			t.Errorf("open %t, lag %d", s.CircuitOpen, s.SumOffsetLag)
 		}
 		if err := r.stop(); err != nil {
 			t.Error(err)

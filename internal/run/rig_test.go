@@ -11,21 +11,17 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/esm-go/esm/auth"
-	"github.com/esm-go/esm/destination"
+	"go.uber.org/goleak"
+
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/batch"
-	"github.com/esm-go/esm/internal/limit"
 	"github.com/esm-go/esm/internal/shared"
 	"github.com/esm-go/esm/internal/start"
 	"github.com/esm-go/esm/internal/verdict"
 	"github.com/esm-go/esm/mapping"
 	"github.com/esm-go/esm/observe"
-	"github.com/esm-go/esm/observe/pollerlog"
-	"github.com/esm-go/esm/scaling"
-	"go.uber.org/goleak"
 )
 
 // logLines keeps the lines of a log, with the time of each.
@@ -207,85 +203,6 @@ func numbered(n int) []membroker.Record {
 	return records
 }
 
-// Option is an option of package esm, of those that the tests here use.
-type Option func(*Options)
-
-func WithBufferBytes(n int) Option { return func(o *Options) { o.BufferBytes = n } }
-
-func WithCircuitBreaker(b Breaker) Option { return func(o *Options) { o.Breaker = b } }
-
-func WithClientID(id string) Option { return func(o *Options) { o.Client.ClientID = id } }
-
-func WithCommitInterval(d time.Duration) Option { return func(o *Options) { o.CommitInterval = d } }
-
-func WithDestination(d destination.Destination) Option { return func(o *Options) { o.Destination = d } }
-
-func WithDestinations(r destination.Resolver) Option { return func(o *Options) { o.Destinations = r } }
-
-func WithDriver(d driver.Driver) Option { return func(o *Options) { o.Driver = d } }
-
-func WithGroupInstanceID(id string) Option { return func(o *Options) { o.Client.InstanceID = id } }
-
-func WithHeadKeys() Option { return func(o *Options) { o.HeadKeys = true } }
-
-func WithHooks(h observe.Hooks) Option { return func(o *Options) { o.Hooks = append(o.Hooks, h) } }
-
-func WithInvocationTimeout(d time.Duration) Option {
-	return func(o *Options) { o.InvocationTimeout = d }
-}
-
-func WithLagInterval(d time.Duration) Option { return func(o *Options) { o.LagInterval = d } }
-
-func WithLogger(l *slog.Logger) Option { return func(o *Options) { o.Logger = l } }
-
-func WithMaxPollInterval(d time.Duration) Option {
-	return func(o *Options) { o.Client.MaxPollInterval = d }
-}
-
-func WithMetadataMaxAge(d time.Duration) Option {
-	return func(o *Options) { o.Client.MetadataMaxAge = d }
-}
-
-func WithMiddleware(mw ...func(shared.Handler) shared.Handler) Option {
-	return func(o *Options) { o.Middleware = append(o.Middleware, mw...) }
-}
-
-func WithPollerLog(l *pollerlog.Log) Option { return func(o *Options) { o.WritePollers(l) } }
-
-func WithRetryBackoff(first, most time.Duration) Option {
-	return func(o *Options) { o.Backoff = limit.Backoff{First: first, Most: most} }
-}
-
-func WithRevokeTimeout(d time.Duration) Option { return func(o *Options) { o.RevokeTimeout = d } }
-
-func WithScaler(p scaling.Policy) Option {
-	return func(o *Options) { o.Policy, o.Scaler = p, p != nil }
-}
-
-func WithSecrets(s auth.Secrets) Option { return func(o *Options) { o.Secrets = s } }
-
-func WithSecretsRefresh(d time.Duration) Option { return func(o *Options) { o.SecretsRefresh = d } }
-
-func WithSeed(seed uint64) Option { return func(o *Options) { o.Seed = seed } }
-
-func WithStopTimeout(d time.Duration) Option { return func(o *Options) { o.StopTimeout = d } }
-
-func WithWorkerRange(minimum, maximum int) Option {
-	return func(o *Options) { o.MinimumWorkers, o.MaximumWorkers = minimum, maximum }
-}
-
-func WithWorkers(n int) Option { return WithWorkerRange(n, n) }
-
-func options(opts []Option) *Options {
-	o := NewOptions()
-	for _, opt := range opts {
-		if opt != nil {
-			opt(o)
-		}
-	}
-	return o
-}
-
 // itemFailures is esm.ItemFailures.
 func itemFailures(ids ...event.ItemID) error { return verdict.ItemFailures(ids) }
 
@@ -317,95 +234,4 @@ func (r *rig) seen(partition int32) string {
 		all = append(all, e.Records[fmt.Sprintf("t-%d", partition)]...)
 	}
 	return briefRecords(all)
-}
-
-// tap stands between the engine and a client, and has a say in its calls. Every field may be nil and is called on the
-// goroutine of the call.
-type tap struct {
-	driver.Driver
-	mu sync.Mutex
-	// listener is what the last client that was opened tells of assignments.
-	listener driver.Listener
-	// committed and topics change what the broker answered; listed comes with its answer to each ListOffsets, list in its
-	// place.
-	committed func(answers []driver.Committed) error
-	topics    func(answers []driver.Topic) error
-	listed    func(queries []driver.OffsetQuery, answers []driver.OffsetAnswer)
-	list      func(ctx context.Context, c driver.Consumer, queries []driver.OffsetQuery) ([]driver.OffsetAnswer, error)
-	commit    func(commits []driver.Commit)
-	started   func(starts []driver.Start)
-}
-
-func (d *tap) Open(cfg driver.Config, l driver.Listener) (driver.Consumer, error) {
-	d.set(func(d *tap) { d.listener = l })
-	c, err := d.Driver.Open(cfg, l)
-	return &tapped{c, d}, err
-}
-
-// set changes what the tap does, while it is in use.
-func (d *tap) set(f func(d *tap)) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	f(d)
-}
-
-type tapped struct {
-	driver.Consumer
-	d *tap
-}
-
-func (c *tapped) Committed(ctx context.Context, tps []driver.TopicPartition) ([]driver.Committed, error) {
-	answers, err := c.Consumer.Committed(ctx, tps)
-	c.d.mu.Lock()
-	f := c.d.committed
-	c.d.mu.Unlock()
-	if f != nil && err == nil {
-		err = f(answers)
-	}
-	return answers, err
-}
-
-func (c *tapped) Topics(ctx context.Context, names ...string) ([]driver.Topic, error) {
-	answers, err := c.Consumer.Topics(ctx, names...)
-	c.d.mu.Lock()
-	f := c.d.topics
-	c.d.mu.Unlock()
-	if f != nil && err == nil {
-		err = f(answers)
-	}
-	return answers, err
-}
-
-func (c *tapped) ListOffsets(ctx context.Context, queries []driver.OffsetQuery) ([]driver.OffsetAnswer, error) {
-	c.d.mu.Lock()
-	list, listed := c.d.list, c.d.listed
-	c.d.mu.Unlock()
-	if list != nil {
-		return list(ctx, c.Consumer, queries)
-	}
-	answers, err := c.Consumer.ListOffsets(ctx, queries)
-	if listed != nil && err == nil {
-		listed(queries, answers)
-	}
-	return answers, err
-}
-
-func (c *tapped) Commit(ctx context.Context, commits []driver.Commit) error {
-	c.d.mu.Lock()
-	f := c.d.commit
-	c.d.mu.Unlock()
-	if f != nil {
-		f(commits)
-	}
-	return c.Consumer.Commit(ctx, commits)
-}
-
-func (c *tapped) Start(starts []driver.Start) {
-	c.d.mu.Lock()
-	f := c.d.started
-	c.d.mu.Unlock()
-	if f != nil {
-		f(starts)
-	}
-	c.Consumer.Start(starts)
 }

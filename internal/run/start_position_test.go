@@ -226,30 +226,6 @@ func TestLatestAcrossMembers(t *testing.T) {
 	})
 }
 
-// A topic that is made again while a member runs has its start committed at once, not with its first record: whoever
-// reads it next would go on at the commit of the old one.
-func TestRecreatedTopicIsCommittedAtOnce(t *testing.T) {
-	inBubble(t, "the next member loses nothing", func(t *testing.T) {
-		b := membroker.NewBroker(t)
-		b.Produce("t", numbered(5)...)
-		x := newRig(t, b, defaults(), nil).start()
-		pass(3 * time.Second)
-		b.RecreateTopic("t")
-		pass(3 * time.Minute)
-		if k := b.Committed("g", "t", 0).Offset; k != 0 {
-			t.Errorf("committed %d, want the start of the new topic", k)
-		}
-		x.mustStop()
-		b.Produce("t", numbered(8)...)
-		y := newRig(t, b, defaults(), nil).start()
-		pass(3 * time.Second)
-		if got := y.seen(0); got != "[0 1 2 3 4 5 6 7]" {
-			t.Errorf("handled %s, want all of the new topic", got)
-		}
-		y.mustStop()
-	})
-}
-
 func offsetsLostInto(s *[]string) Option {
 	return WithHooks(observe.Hooks{OffsetsLost: func(i observe.OffsetsLostInfo) {
 		*s = append(*s, fmt.Sprintf("%s %s %d→%d lost %d", i.TopicPartition, i.Why, i.From, i.To, i.Lost))

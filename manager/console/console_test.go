@@ -4,70 +4,15 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"fmt"
-	"io"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/esm-go/esm"
-	"github.com/esm-go/esm/esmtest"
 	"github.com/esm-go/esm/manager"
 	"github.com/esm-go/esm/manager/console"
-	"github.com/esm-go/esm/manager/store/memory"
 )
-
-// get asks for a page; header are names and values.
-func (r *rig) get(path string, header ...string) (int, string) {
-	r.t.Helper()
-	return r.request(http.MethodGet, path, nil, header...)
-}
-
-// post sends a form as a browser does.
-func (r *rig) post(path string, form url.Values, header ...string) (int, string) {
-	r.t.Helper()
-	return r.request(http.MethodPost, path, form, append([]string{"Sec-Fetch-Site", "same-origin"}, header...)...)
-}
-
-func (r *rig) request(method, path string, form url.Values, header ...string) (int, string) {
-	r.t.Helper()
-	request, err := http.NewRequestWithContext(r.t.Context(), method, r.url+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	if form != nil {
-		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
-	for i := 0; i+1 < len(header); i += 2 {
-		if header[i] == "Host" {
-			request.Host = header[i+1]
-		} else {
-			request.Header.Set(header[i], header[i+1])
-		}
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	if policy := response.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
-		r.t.Errorf("%s has the policy %q", path, policy)
-	}
-	return response.StatusCode, string(body)
-}
-
-// form is what a browser sends of a new mapping.
-func (r *rig) form(topic string) url.Values {
-	return url.Values{"function": {"orders"}, "servers": {strings.Join(r.cluster.Bootstrap(), "\n")}, "topics": {topic}, "position": {"TRIM_HORIZON"}, "enabled": {"on"}}
-}
 
 // TestWithoutScripts adds, edits, disables and deletes a mapping by forms alone.
 func TestWithoutScripts(t *testing.T) {
@@ -345,70 +290,6 @@ func TestNew(t *testing.T) {
 	for _, want := range []string{"manager is nil", `WithPrefix("console")`, "WithSecrets"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not say %q", err, want)
-		}
-	}
-}
-
-// BenchmarkList makes the page of 200 mappings.
-func BenchmarkList(b *testing.B) {
-	m := benchManager(b)
-	for i := range 200 {
-		if _, err := m.Create(b.Context(), esm.Mapping{
-			FunctionName: "orders", Topics: []string{fmt.Sprint("topic-", i)}, Enabled: new(false),
-			SelfManagedEventSource: esm.SelfManagedEventSource{Endpoints: esm.Endpoints{KafkaBootstrapServers: []string{"broker:9092"}}},
-		}); err != nil {
-			b.Fatal(err)
-		}
-	}
-	benchPage(b, m, "/", 201)
-}
-
-// BenchmarkMapping makes the page of a mapping with 1,000 partitions.
-func BenchmarkMapping(b *testing.B) {
-	broker := esmtest.NewBroker(b)
-	broker.CreateTopic("topic", 1000)
-	m := benchManager(b, manager.WithRunnerOptions(esm.WithDriver(broker.Driver()), esm.WithStopTimeout(time.Second)))
-	d, err := m.Create(b.Context(), esm.Mapping{
-		FunctionName: "orders", Topics: []string{"topic"},
-		SelfManagedEventSource: esm.SelfManagedEventSource{Endpoints: esm.Endpoints{KafkaBootstrapServers: []string{"broker:9092"}}},
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	for range 3000 {
-		if s, err := m.Status(d.Mapping.UUID); err == nil && len(s.Partitions) == 1000 {
-			break
-		}
-		time.Sleep(10 * time.Millisecond) // a benchmark, which has nothing else to wait with
-	}
-	benchPage(b, m, "/mappings/"+d.Mapping.UUID, 1001)
-}
-
-func benchManager(b *testing.B, opts ...manager.Option) *manager.Manager {
-	b.Helper()
-	quiet := manager.WithLogger(slog.New(slog.DiscardHandler))
-	m, err := manager.New(memory.New(), manager.Handlers{"orders": func(context.Context, esm.KafkaEvent) error { return nil }}, append(opts, quiet)...)
-	if err != nil {
-		b.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- m.Run(ctx) }()
-	b.Cleanup(func() { stop(); <-ended })
-	return m
-}
-
-func benchPage(b *testing.B, m *manager.Manager, path string, rows int) {
-	b.Helper()
-	pages, err := console.New(m)
-	if err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path, nil)
-		r.Host = "localhost"
-		if pages.ServeHTTP(w, r); w.Code != http.StatusOK || strings.Count(w.Body.String(), "<tr>") != rows {
-			b.Fatal(w.Code, strings.Count(w.Body.String(), "<tr>"))
 		}
 	}
 }

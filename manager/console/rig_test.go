@@ -3,9 +3,12 @@ package console_test
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -119,4 +122,52 @@ func within(t *testing.T, what string, ok func() bool) {
 			t.Fatal("waited in vain for", what)
 		}
 	}
+}
+
+// get asks for a page; header are names and values.
+func (r *rig) get(path string, header ...string) (int, string) {
+	r.t.Helper()
+	return r.request(http.MethodGet, path, nil, header...)
+}
+
+// post sends a form as a browser does.
+func (r *rig) post(path string, form url.Values, header ...string) (int, string) {
+	r.t.Helper()
+	return r.request(http.MethodPost, path, form, append([]string{"Sec-Fetch-Site", "same-origin"}, header...)...)
+}
+
+func (r *rig) request(method, path string, form url.Values, header ...string) (int, string) {
+	r.t.Helper()
+	request, err := http.NewRequestWithContext(r.t.Context(), method, r.url+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if form != nil {
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		if header[i] == "Host" {
+			request.Host = header[i+1]
+		} else {
+			request.Header.Set(header[i], header[i+1])
+		}
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if policy := response.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
+		r.t.Errorf("%s has the policy %q", path, policy)
+	}
+	return response.StatusCode, string(body)
+}
+
+// form is what a browser sends of a new mapping.
+func (r *rig) form(topic string) url.Values {
+	return url.Values{"function": {"orders"}, "servers": {strings.Join(r.cluster.Bootstrap(), "\n")}, "topics": {topic}, "position": {"TRIM_HORIZON"}, "enabled": {"on"}}
 }
