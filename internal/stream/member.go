@@ -15,6 +15,7 @@ import (
 	"github.com/esm-go/esm/internal/condition"
 	"github.com/esm-go/esm/internal/intake"
 	"github.com/esm-go/esm/internal/lookup"
+	"github.com/esm-go/esm/internal/operation"
 	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/internal/shared"
 	"github.com/esm-go/esm/internal/snapshot"
@@ -59,20 +60,19 @@ type Member struct {
 	pauseReported atomic.Uint64
 
 	// What follows the loop goroutine owns.
-	settings *shared.Settings // the mapping's current ones, as last seen
-	parts    map[event.TopicPartition]*partition.Partition
-	pool     batch.Pool[*partition.Partition]
-	retry    batch.Queue[*partition.Partition] // by the time of the next try
-	flying   map[*partition.Invocation]struct{}
-	sending  int // partitions that wait for the destination
-	slot     slot
-	flow     flow
-	commits  commit.Commits
-	lookups  lookup.Lookups
-	aging    aging
-	others   map[string]bool // other mappings in the group that were reported
-	// operations are those that wait.
-	operations []*operation
+	settings   *shared.Settings // the mapping's current ones, as last seen
+	parts      map[event.TopicPartition]*partition.Partition
+	pool       batch.Pool[*partition.Partition]
+	retry      batch.Queue[*partition.Partition] // by the time of the next try
+	flying     map[*partition.Invocation]struct{}
+	sending    int // partitions that wait for the destination
+	slot       slot
+	flow       flow
+	commits    commit.Commits
+	lookups    lookup.Lookups
+	aging      aging
+	others     map[string]bool // other mappings in the group that were reported
+	operations operation.Waiting
 	rng        *rand.Rand
 
 	revocation *revocation
