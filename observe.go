@@ -48,6 +48,7 @@ const (
 	DropPermanent                = observe.DropPermanent
 	DropSkipped                  = observe.DropSkipped
 	OpPoll                       = observe.OpPoll
+	OpFetch                      = observe.OpFetch
 	OpStart                      = observe.OpStart
 	OpCommit                     = observe.OpCommit
 	OpLag                        = observe.OpLag

@@ -102,7 +102,8 @@ func (r *Runner) SetBufferBytes(n int) { r.process.SetBufferBytes(n) }
 //     WithRevokeTimeout.
 //   - Run has ended.
 //
-// These do not: a handler that fails or blocks, and the circuit that is open because of it; memory that is full; the lag;
-// a new secret that does not work while the old one does; being a member to which the group gives no partition. Before Run,
+// These do not: a handler that fails or blocks, and the circuit that is open because of it; memory that is full; the lag,
+// even of partitions that the brokers send nothing of and the client says nothing about (OpFetch: what heals is a broker, and this
+// process may read others well); a new secret that does not work while the old one does; being a member to which the group gives no partition. Before Run,
 // while the mapping is disabled and while Run stops, it is nil.
 func (r *Runner) Healthy() error { return r.process.Healthy() }

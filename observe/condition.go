@@ -12,7 +12,7 @@ import (
 type Condition struct {
 	// Op says what fails.
 	Op Op
-	// Kind says how it fails: a driver.Kind in words, "circuit open", "memory full", "not valid", or the code of a FunctionProblem.
+	// Kind says how it fails: a driver.Kind in words, "circuit open", "memory full", "not fetched", "not valid", or the code of a FunctionProblem.
 	// The kinds of OpDestination are "delivery", "check" and "credentials".
 	Kind string
 	// TopicPartition is the partition that it concerns. Partition is -1 where it concerns a topic, and Topic is empty where it

@@ -85,7 +85,7 @@ type OffsetRange struct{ First, Last int64 }
 // StuckCall is one call that did not return: of the Kafka client, a hook, a scaling policy or a secret store. With OpCommit it is
 // a commit of handled records that did not succeed in time; they will be delivered again.
 type StuckCall struct {
-	// Op names the call. It is neither OpInvoke nor OpBuffer.
+	// Op names the call. It is none of OpInvoke, OpBuffer and OpFetch.
 	Op Op
 	// Since is when it began.
 	Since time.Time

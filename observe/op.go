@@ -7,6 +7,8 @@ type Op string
 const (
 	// OpPoll: reading records, which includes being a member of the group.
 	OpPoll Op = "poll"
+	// OpFetch: bringing the records of partitions that the brokers have more of, without a word of the client why not.
+	OpFetch Op = "fetch"
 	// OpStart: looking up the offset at which a partition begins or goes on.
 	OpStart Op = "start"
 	// OpCommit: committing positions.

@@ -624,6 +624,26 @@ func TestCorrupt(t *testing.T) {
 	})
 }
 
+func TestWithhold(t *testing.T) {
+	inBubble(t, "one partition brings nothing, without a word, until all have released it", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("orders", 2)
+		release, again := b.Withhold("orders", 0), b.Withhold("orders", 0)
+		b.Produce("orders", membroker.Values("a")...)
+		b.Produce("orders", membroker.Record{Partition: 1, Value: []byte("b")})
+		a := open(t, b, nil)
+		a.poll()
+		a.want("assigned [orders-0 orders-1]", "orders-1@1 [0=b] next 1 end 1")
+		release()
+		release()
+		a.poll()
+		a.want()
+		again()
+		a.poll()
+		a.want("orders-0@1 [0=a] next 1 end 1")
+	})
+}
+
 func TestALateCommitIsOfItsGeneration(t *testing.T) {
 	inBubble(t, "sent before a rebalance, arrived after it", func(t *testing.T) {
 		b := membroker.NewBroker(t)

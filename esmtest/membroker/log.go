@@ -23,6 +23,8 @@ type partitionLog struct {
 	cuts []cut
 	// unreadable, where it is set, is where a batch begins that cannot be read.
 	unreadable *int64
+	// withheld counts those who let it be served no more.
+	withheld int
 }
 
 // cut is a time that a log was cut off at an offset; epoch was the leader's before that.

@@ -248,7 +248,7 @@ func (c *consumer) collect(into *driver.Fetch) {
 			break
 		}
 		p := h.log
-		if !h.started || h.paused || h.going || p == nil {
+		if !h.started || h.paused || h.going || p == nil || p.withheld > 0 {
 			continue
 		}
 		if to := p.parts(h.leaderEpoch, h.next); to < h.next {

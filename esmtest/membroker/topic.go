@@ -3,6 +3,7 @@ package membroker
 import (
 	"encoding/binary"
 	"sort"
+	"sync"
 
 	"github.com/esm-go/esm/driver"
 )
@@ -111,6 +112,15 @@ func (b *Broker) Corrupt(topic string, partition int32, offset int64) {
 // Repair ends what Corrupt did.
 func (b *Broker) Repair(topic string, partition int32) {
 	b.onPartition("Repair", topic, partition, func(p *partitionLog) { p.unreadable = nil })
+}
+
+// Withhold lets fetches of a partition bring nothing until release is called, and no consumer hears why: a client that asks again
+// whenever a broker answers that it is not the leader, or that its disk failed, reports neither. release may be called more than
+// once.
+func (b *Broker) Withhold(topic string, partition int32) (release func()) {
+	by := func(n int) { b.onPartition("Withhold", topic, partition, func(p *partitionLog) { p.withheld += n }) }
+	by(1)
+	return sync.OnceFunc(func() { by(-1) })
 }
 
 // Gap moves the log's end by n offsets that hold no record, as transaction markers and compacted records leave them.

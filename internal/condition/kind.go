@@ -20,7 +20,9 @@ func Whereof(c *observe.Condition, word string) string {
 const (
 	KindCircuit = "circuit open"
 	KindMemory  = "memory full"
-	kindInvalid = "not valid"
+	// KindUnfetched: the brokers have records that the client does not bring, and it names no reason.
+	KindUnfetched = "not fetched"
+	kindInvalid   = "not valid"
 )
 
 // KindOf is the driver's kind of an error in words.
@@ -41,7 +43,7 @@ func Gravity(c *observe.Condition) int {
 			return minor - 2
 		}
 		return minor
-	case observe.OpRotation, observe.OpBuffer:
+	case observe.OpRotation, observe.OpBuffer, observe.OpFetch:
 		return minor
 	case observe.OpCredentials:
 		return 0

@@ -21,8 +21,8 @@ type lines struct {
 
 const (
 	// fewLines is how many lines about single conditions may come at once; one more may each oneMoreEach. With the
-	// line of the minute that is six in any minute at most.
-	fewLines    = 3
+	// line of the minute that is four in any minute at most, which leaves two to clients and rebalances.
+	fewLines    = 2
 	oneMoreEach = 30 * time.Second
 	// lineEvery is the time between two lines that say what stands.
 	lineEvery = time.Minute

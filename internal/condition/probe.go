@@ -58,6 +58,31 @@ func (h *Holder) Probe(ctx context.Context, consumer driver.Consumer, parts []ev
 	}
 }
 
+// Told is of what the client has reported that it cannot read: partitions, topics (with the partition -1), and the whole mapping
+// (without a topic).
+type Told map[event.TopicPartition]bool
+
+// ToldOfPolls returns what this member's client has reported and still stands.
+func (h *Holder) ToldOfPolls() Told {
+	if !h.Any() {
+		return nil
+	}
+	told := make(Told)
+	h.set.mu.Lock()
+	defer h.set.mu.Unlock()
+	for k, s := range h.set.standing {
+		if _, held := s.holders[h]; held && k.op == observe.OpPoll {
+			told[k.tp] = true
+		}
+	}
+	return told
+}
+
+// Of reports whether that concerns a partition.
+func (t Told) Of(tp event.TopicPartition) bool {
+	return len(t) > 0 && (t[tp] || t[event.TopicPartition{Topic: tp.Topic, Partition: -1}] || t[event.TopicPartition{}])
+}
+
 // probed reports whether a probe can tell that it has ended.
 func probed(c *observe.Condition) bool {
 	switch c.Kind {

@@ -49,9 +49,17 @@ func (p *Partition) Age(now time.Time) time.Duration {
 	return 0
 }
 
-// Ended takes in an end of the log; records says that some came with it.
-func (p *Partition) Ended(now time.Time, end int64, records bool) {
-	if records || p.End <= p.Next {
+// Received takes in that the client has come to an offset.
+func (p *Partition) Received(now time.Time, next int64) {
+	if next > p.Next {
+		p.BehindAt = now
+	}
+	p.Next = next
+}
+
+// Ended takes in an end of the log.
+func (p *Partition) Ended(now time.Time, end int64) {
+	if p.End <= p.Next {
 		p.BehindAt = now
 	}
 	p.End, p.SeenAt, p.Leaderless = end, now, false

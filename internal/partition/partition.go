@@ -38,6 +38,9 @@ type Partition struct {
 	BehindAt        time.Time // since when there is known to be more than was received
 	Sampled         int64     // the end at the last evaluation, -1 at the first
 	Leaderless      bool      // the last lookup of the end had no answer for this partition
+	// StillSince is since when evaluations have found it at StillAt, although it is to be fetched and there is more.
+	StillSince time.Time
+	StillAt    int64
 	// found is where to begin, while that is being committed. note is what commits say beside the position, words its
 	// text; renote: the group's commit is to be written again though the position is the same.
 	Found  *start.Answer

@@ -37,13 +37,14 @@ func (r *Reading) Reset(now time.Time) {
 	*r = Reading{Partitions: r.Partitions[:0], Index: index, LagTime: now}
 }
 
-// Read adds what this member knows. failing says that the last lookup of ends did not succeed: what
+// Read adds what this member knows, and looks for partitions that stand still. failing says that the last lookup of ends did not succeed: what
 // the client merely goes on believing then counts as old as it is.
 func (m *Member) Read(now time.Time, r *Reading, failing bool) {
 	m.do(func() { m.read(now, r, failing) })
 }
 
 func (m *Member) read(now time.Time, r *Reading, failing bool) {
+	m.advanceUnfetched(now)
 	r.Busy += len(m.flying)
 	for tp, p := range m.parts {
 		q := scaling.Partition{Topic: tp.Topic, Partition: tp.Partition, Lag: p.Lag(), Blocked: m.stalled(p, now)}
@@ -121,7 +122,7 @@ func (m *Member) takeEnds(asked time.Time, q *EndQuery, answers []driver.OffsetA
 		case a.Err != nil:
 			p.Leaderless = true
 		case p.End < 0 || p.SeenAt.Before(asked): // else a fetch has brought one that is as young
-			p.Ended(asked, a.Offset, false)
+			p.Ended(asked, a.Offset)
 		}
 	}
 }

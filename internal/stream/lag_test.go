@@ -25,7 +25,7 @@ func TestEndsOfTheSameMoment(t *testing.T) {
 			m.takeEnds(asked, &EndQuery{parts: []*partition.Partition{p}}, []driver.OffsetAnswer{{TopicPartition: tp, Offset: end}})
 		}
 		answer(now, 3) // nothing is known yet
-		p.Ended(now, 5, true)
+		p.Ended(now, 5)
 		answer(now, 3)
 		if p.End != 5 {
 			t.Errorf("the end is %d, and a fetch has told 5", p.End)

@@ -133,12 +133,13 @@ func (m *Member) deliver(now time.Time, d *intake.Delivery) {
 		if m.troubles.Any() {
 			m.troubles.Fetched(p.TopicPartition)
 		}
-		p.Next, p.Moves = run.Next, 0
+		p.Received(now, run.Next)
+		p.Moves = 0
 		if run.LeaderEpoch >= 0 {
 			p.ReadEpoch = run.LeaderEpoch
 		}
 		if run.End >= 0 {
-			p.Ended(now, run.End, len(run.Records) > 0)
+			p.Ended(now, run.End)
 		}
 		if n := len(run.Records); n > 0 {
 			held := max(run.Bytes, 0)

@@ -74,6 +74,9 @@ func (m *Member) launch(now time.Time, p *partition.Partition, f *start.Answer) 
 func (m *Member) startAt(p *partition.Partition, offset int64, leaderEpoch int32) {
 	m.troubles.Started(p.TopicPartition)
 	m.flow.epochs++
+	if offset != p.Next {
+		p.BehindAt = time.Now()
+	}
 	p.Epoch, p.Next, p.ReadEpoch = m.flow.epochs, offset, leaderEpoch
 	m.flow.toStart = append(m.flow.toStart, driver.Start{TopicPartition: p.TopicPartition, Offset: offset, LeaderEpoch: leaderEpoch, Epoch: p.Epoch})
 }
