@@ -14,6 +14,7 @@ import (
 	"github.com/esm-go/esm/internal/commit"
 	"github.com/esm-go/esm/internal/condition"
 	"github.com/esm-go/esm/internal/intake"
+	"github.com/esm-go/esm/internal/lag"
 	"github.com/esm-go/esm/internal/lookup"
 	"github.com/esm-go/esm/internal/operation"
 	"github.com/esm-go/esm/internal/partition"
@@ -71,6 +72,7 @@ type Member struct {
 	commits    commit.Commits
 	lookups    lookup.Lookups
 	aging      aging
+	still      lag.Still
 	others     map[string]bool // other mappings in the group that were reported
 	operations operation.Waiting
 	rng        *rand.Rand
