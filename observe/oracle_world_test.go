@@ -16,28 +16,6 @@ import (
 	"github.com/esm-go/esm/esmtest/membroker"
 )
 
-// script is all that chance decides of one run.
-type script struct {
-	Seed        uint64
-	Partitions  int
-	Batch       int
-	Window      int // seconds
-	Attempts    int
-	Bisect      bool
-	Partial     bool
-	Filter      bool
-	Destination bool
-	Rounds      []round
-	// Revocations, Reports, Lost and Skips happen when all else has come to rest.
-	Revocations, Reports, Lost, Skips int
-}
-
-// round is records of one partition, commits that are refused, and a pause.
-type round struct {
-	Partition, Records, Refused int
-	Pause                       time.Duration
-}
-
 // A handler's call ends in one of these ways.
 const (
 	succeeds = iota

@@ -117,6 +117,7 @@ func (r *Process) Run(ctx context.Context) error {
 		return err
 	}
 	defer inProcess.leave(r)
+	r.shared.Stopping.Asked = func() bool { return ctx.Err() != nil }
 	go r.shared.Hooks.Run() // awaited by finish
 	done := make(chan error, 1)
 	go func() { done <- r.work(ctx) }() // awaited here, with a bound
@@ -302,7 +303,7 @@ func (r *Process) tellStates() {
 		r.untold = nil
 		unlock()
 		for _, info := range infos {
-			r.shared.Log.Info("state", "from", string(info.From), "to", string(info.To))
+			r.shared.Log.Info("state", "State", string(info.To), "before", string(info.From))
 		}
 		unlock = r.lock()
 		r.telling = false

@@ -22,6 +22,10 @@ func (m *Member) loop(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	end := ctx.Done()
+	stop := func() {
+		end = nil
+		m.beginStop(time.Now(), errors.Is(context.Cause(ctx), ErrSurplus))
+	}
 	if m.settings.Start.At != driver.AtEarliest {
 		m.lookups.Add(lookup.Lookup{Question: start.Question{Kind: start.Topics}}) // before there is a partition to start
 	}
@@ -54,6 +58,9 @@ func (m *Member) loop(ctx context.Context) error {
 			m.slot.held, m.slot.waiting = true, false
 		case inv := <-m.done:
 			m.begin()
+			if end != nil && m.shared.Stopping.Asked() {
+				stop() // the handler may have gone by the context of Run, and is heard before ctx is
+			}
 			m.finish(time.Now(), inv)
 		case <-m.handed.Word:
 			m.begin()
@@ -72,8 +79,7 @@ func (m *Member) loop(ctx context.Context) error {
 			m.pollEnded(err)
 		case <-end:
 			m.begin()
-			end = nil
-			m.beginStop(time.Now(), errors.Is(context.Cause(ctx), ErrSurplus))
+			stop()
 		case <-timer.C:
 			m.begin()
 		}
