@@ -31,7 +31,7 @@ func (m *Member) change(now time.Time, msg message) {
 
 // assign takes partitions in. They are held by the driver until their start is found.
 func (m *Member) assign(tps []event.TopicPartition) {
-	m.lostSince.Store(0)
+	m.signs.Lost.Store(0)
 	m.shared.Conditions.Diagnosis.Healed()
 	m.troubles.Joined()
 	life := m.consumer.Member().Rebalances
@@ -112,7 +112,7 @@ func (m *Member) lose(now time.Time, tps []event.TopicPartition) {
 		m.remove(p)
 	}
 	if len(m.parts) == 0 {
-		m.lostSince.Store(now.UnixNano())
+		m.signs.Lost.Store(now.UnixNano())
 	}
 	m.shared.SaidOfGroup.Warn(m.shared.Log, now, "partitions lost", "partitions", len(parts), "inFlight", info.InFlight)
 	m.shared.Hooks.Lost(info)

@@ -24,7 +24,6 @@ type flow struct {
 	full      map[*partition.Partition]struct{}
 	fullSince time.Time
 	fullTold  bool
-	unfetched unfetched
 }
 
 // slot is a worker for the next invocation: held, or asked for, to come through the member's slots.

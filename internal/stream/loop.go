@@ -40,7 +40,7 @@ func (m *Member) loop(ctx context.Context) error {
 		} else {
 			timer.Reset(m.wake.Sub(now))
 		}
-		m.busySince.Store(0)
+		m.signs.Busy.Store(0)
 		select {
 		case msg := <-m.in:
 			m.begin()
@@ -87,7 +87,7 @@ func (m *Member) loop(ctx context.Context) error {
 	return m.stop.fatal
 }
 
-func (m *Member) begin() { m.busySince.Store(time.Now().UnixNano()) }
+func (m *Member) begin() { m.signs.Busy.Store(time.Now().UnixNano()) }
 
 // at notes a time at which the loop has to look again.
 func (m *Member) at(t time.Time) {
@@ -111,7 +111,9 @@ func (m *Member) advance(now time.Time) {
 	m.flush() // a client may refuse the commit of a start that it does not know
 	m.advanceCommit(now)
 	m.advanceLookups(now)
-	m.advanceAge(now)
+	if again := m.aging.Advance(now, m.shared.Budget.Used.Load(), m.parts, m.release); !again.IsZero() {
+		m.at(again)
+	}
 	m.advanceStop(now)
 	if m.flow.paused && len(m.flying) == 0 && m.pauseReported.Load() != m.flow.obeyed {
 		m.pauseReported.Store(m.flow.obeyed)

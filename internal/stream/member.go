@@ -14,12 +14,14 @@ import (
 	"github.com/esm-go/esm/internal/commit"
 	"github.com/esm-go/esm/internal/condition"
 	"github.com/esm-go/esm/internal/intake"
+	"github.com/esm-go/esm/internal/lag"
 	"github.com/esm-go/esm/internal/lookup"
 	"github.com/esm-go/esm/internal/operation"
 	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/internal/shared"
 	"github.com/esm-go/esm/internal/snapshot"
 	"github.com/esm-go/esm/internal/start"
+	"github.com/esm-go/esm/internal/stop"
 	"github.com/esm-go/esm/observe"
 )
 
@@ -43,11 +45,8 @@ type Member struct {
 	ready     chan struct{}
 	readyOnce sync.Once
 
-	// For Healthy and the end, read from other goroutines: when the last Poll returned, since when the loop is busy (0 = it
-	// waits), and since when the group has taken everything away; since when a Poll and the Close run (0 = none does). Unix
-	// nanoseconds.
-	lastPoll, busySince, lostSince atomic.Int64
-	inPoll, closeBegan             atomic.Int64
+	// signs are for Healthy and the end.
+	signs stop.Signs
 	// troubles are the conditions that this member holds.
 	troubles *condition.Holder
 	// WaitsForCircuit: partitions are not fetched, for the circuit is open.
@@ -70,7 +69,8 @@ type Member struct {
 	flow       flow
 	commits    commit.Commits
 	lookups    lookup.Lookups
-	aging      aging
+	aging      partition.Aging
+	still      lag.Still
 	others     map[string]bool // other mappings in the group that were reported
 	operations operation.Waiting
 	rng        *rand.Rand
@@ -128,7 +128,7 @@ func NewMember(c *shared.State) *Member {
 	m.flying = make(map[*partition.Invocation]struct{})
 	m.flow.full = make(map[*partition.Partition]struct{})
 	m.others = make(map[string]bool)
-	m.aging.pins = c.Config.Driver.Features().SharedMemory
+	m.aging.Pins = c.Config.Driver.Features().SharedMemory
 	m.rng = rand.New(rand.NewPCG(c.Config.Seed, c.Config.Seed^0x9e3779b97f4a7c15))
 	m.commits.Init(c.Config.CommitInterval, m.rng)
 	topicIDs := c.Config.LagInterval
@@ -152,7 +152,6 @@ func (m *Member) Run(ctx context.Context, cfg driver.Config) error {
 		return &observe.SourceError{Op: op, Err: err}
 	}
 	m.consumer = consumer
-	m.lastPoll.Store(time.Now().UnixNano())
 
 	// Everything below outlives ctx: a stop drains, commits and closes first.
 	background := context.WithoutCancel(ctx)
@@ -176,7 +175,7 @@ func (m *Member) Run(ctx context.Context, cfg driver.Config) error {
 		m.remove(p)
 	}
 	m.publish(time.Now())
-	m.busySince.Store(0)
+	m.signs.Busy.Store(0)
 	close(m.closed)
 	m.troubles.End(func(*observe.Condition) bool { return true })
 	m.shared.Workers.Leave(m.slots)
@@ -197,10 +196,9 @@ func (m *Member) pollLoop(ctx, background context.Context) error {
 		case <-ctx.Done():
 			continue
 		}
-		m.inPoll.Store(time.Now().UnixNano())
+		m.signs.Polling.Store(time.Now().UnixNano())
 		fatal = m.consumer.Poll(ctx, &d.Fetch)
-		m.inPoll.Store(0)
-		m.lastPoll.Store(time.Now().UnixNano())
+		m.signs.Polling.Store(0)
 		if len(d.Runs) == 0 && len(d.Errors) == 0 {
 			m.free <- d
 			continue
@@ -219,11 +217,11 @@ func (m *Member) pollLoop(ctx, background context.Context) error {
 		// The client is of no further use, but it is ours to close, when the loop says so.
 		<-ctx.Done()
 	}
-	m.closeBegan.Store(time.Now().UnixNano())
+	m.signs.Closing.Store(time.Now().UnixNano())
 	closeCtx, cancel := context.WithDeadline(background, m.stop.closeBy) // set before ctx ended
 	defer cancel()
 	defer func() {
-		m.closeBegan.Store(0)
+		m.signs.Closing.Store(0)
 		m.shared.Left.Returned(m)
 	}()
 	return m.consumer.Close(closeCtx)

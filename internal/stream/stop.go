@@ -176,12 +176,7 @@ func (m *Member) uncommitted(now time.Time) {
 
 // clientStuck notes that the poll goroutine does not come back from the client.
 func (m *Member) clientStuck() {
-	call := observe.StuckCall{Op: observe.OpClose, Since: time.Now()}
-	if at := m.closeBegan.Load(); at != 0 {
-		call.Since = time.Unix(0, at)
-	} else if at := m.inPoll.Load(); at != 0 {
-		call.Op, call.Since = observe.OpPoll, time.Unix(0, at)
-	}
+	call := m.signs.Client()
 	m.shared.Left.Call(m, call)
 	m.shared.Log.Error("the Kafka client does not return and is left behind", "op", string(call.Op), "since", call.Since)
 }
