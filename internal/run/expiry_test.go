@@ -26,6 +26,7 @@ import (
 
 // A process that has run for a while warns of a certificate that is about to end, once a day, and Status counts the days.
 func TestExpiryIsWatched(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {

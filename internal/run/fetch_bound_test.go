@@ -59,6 +59,7 @@ func TestPollersStayWhereTheHandlerIsTheBottleneck(t *testing.T) {
 // Where a member fetches less than arrives, members join until they keep up, one at a time, and leave when the load is
 // gone.
 func TestPollersRiseWhereFetchingIsTheBottleneck(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const partitions, each, arriving = 16, 500, 1280 // records a second that a member fetches, and that arrive
 		const poll = 50 * time.Millisecond

@@ -216,6 +216,7 @@ func TestStaticPollersHaveAnInstanceEach(t *testing.T) {
 // Whatever the policy asks for, and when: nothing is lost, no two invocations have the same partition, each partition goes
 // on where it stood, and the group has what was asked for in the end.
 func TestPollersModel(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(40) {
 		synctest.Test(t, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 1))

@@ -102,6 +102,7 @@ func TestTheDefaultBeginsWithAllWorkers(t *testing.T) {
 }
 
 func TestLambdaEachMinuteDoneWithinThree(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const partitions, backlog = 64, 400_000
 		b := membroker.NewBroker(t)
@@ -254,6 +255,7 @@ func TestPolicyNonsense(t *testing.T) {
 
 // Two processes share a group: each decides from its own partitions, and both settle, whoever joins or leaves.
 func TestTwoProcessesSettle(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const partitions = 16
 		b := membroker.NewBroker(t)

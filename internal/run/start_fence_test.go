@@ -96,6 +96,7 @@ func TestStartOfAnEndedAssignmentIsNotCommitted(t *testing.T) {
 // That a topic was made again is news for the assignment that it came in. A day later, when the partition comes back from
 // another member, there is a commit of the new topic to go on at.
 func TestMadeAgainEndsWithTheAssignment(t *testing.T) {
+	t.Parallel()
 	inBubble(t, "the partition comes back after another member read it", func(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(5)...)
