@@ -44,7 +44,7 @@ func (e *Error) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.String("function", e.Function), slog.String("requestId", e.RequestID),
 		slog.String("errorType", e.Type), slog.String("errorMessage", clip(e.Message, 1024))}
 	if e.ExecutedVersion != "" {
-		attrs = append(attrs, slog.String("version", e.ExecutedVersion))
+		attrs = append(attrs, slog.String("executedVersion", e.ExecutedVersion))
 	}
 	if len(e.StackTrace) > 0 {
 		attrs = append(attrs, slog.String("stackTrace", clip(strings.Join(e.StackTrace, "\n"), 4096)))

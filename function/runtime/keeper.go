@@ -136,7 +136,7 @@ func (p *Pool) startFailed(begun time.Time, err error) {
 	pause := min(p.set.backoff<<(max(p.failures, 1)-1), maximumBackoff)
 	p.failedAt = time.Now()
 	p.retryAt, p.lastInit = p.failedAt.Add(pause), err
-	p.say(slog.LevelError, "a worker did not start", "function", p.config.FunctionName, "failures", p.failures, "next", pause, "err", err)
+	p.say(slog.LevelError, "a worker did not start", "function", p.config.FunctionName, "failures", p.failures, "after", pause, "err", err)
 	for _, w := range p.workers {
 		if w.state != ending {
 			p.announce()

@@ -179,7 +179,7 @@ func TestInitFails(t *testing.T) {
 	var pauses []float64
 	for _, line := range j.lines(t) {
 		if line["msg"] == "a worker did not start" {
-			pauses = append(pauses, line["next"].(float64))
+			pauses = append(pauses, line["after"].(float64))
 		}
 	}
 	if len(pauses) < 3 || pauses[0] != 50e6 || pauses[1] != 100e6 || pauses[2] != 200e6 {

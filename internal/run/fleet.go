@@ -292,7 +292,7 @@ func (f *fleet) follow(pollers int) {
 	if f.ctx.Err() != nil || pollers == n {
 		return
 	}
-	f.r.shared.Log.Info("the number of pollers changes", "from", n, "to", pollers)
+	f.r.shared.Log.Info("the number of pollers changes", "pollers", pollers, "pollersBefore", n)
 	if pollers > n {
 		f.open(pollers - n)
 	}

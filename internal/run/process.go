@@ -303,7 +303,7 @@ func (r *Process) tellStates() {
 		r.untold = nil
 		unlock()
 		for _, info := range infos {
-			r.shared.Log.Info("state", "from", string(info.From), "to", string(info.To))
+			r.shared.Log.Info("state", "State", string(info.To), "before", string(info.From))
 		}
 		unlock = r.lock()
 		r.telling = false

@@ -155,7 +155,7 @@ func (m *Member) count(now time.Time, inv *partition.Invocation, v verdict.Verdi
 		m.shared.Counters.InvocationTime.Add(int64(inv.Took))
 	}
 	if v.Outcome == verdict.Interrupted {
-		m.shared.Log.Info("a handler was interrupted, its records are not resolved", "partitions", partition.Ranges(inv.Parts), "err", inv.Err)
+		m.shared.Log.Info("a handler was interrupted, its records are not resolved", "batch", partition.Ranges(inv.Parts), "err", inv.Err)
 		if m.shared.Circuit.Leave() {
 			m.shared.Nudge()
 		}

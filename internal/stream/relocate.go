@@ -226,7 +226,7 @@ func (m *Member) offsetsLost(info observe.OffsetsLostInfo, key string) {
 	if info.Why == "" {
 		return
 	}
-	m.shared.Log.Error("offsets lost", "why", info.Why, "partition", key, "from", info.From, "to", info.To, "lost", info.Lost)
+	m.shared.Log.Error("offsets lost", "reason", info.Why, "partition", key, "from", info.From, "to", info.To, "lost", info.Lost)
 	m.shared.Hooks.OffsetsLost(info)
 }
 

@@ -150,7 +150,7 @@ func (m *Member) closeSlack() time.Duration {
 func (m *Member) abandon(inv *partition.Invocation) {
 	h := observe.StuckHandler{Partitions: partition.Ranges(inv.Parts), Since: inv.Started}
 	m.shared.Left.Handler(inv, h)
-	m.shared.Log.Error("a handler ignores the end of its context and is left behind", "partitions", h.Partitions, "since", h.Since)
+	m.shared.Log.Error("a handler ignores the end of its context and is left behind", "batch", h.Partitions, "since", h.Since)
 	delete(m.flying, inv)
 	m.shared.Workers.Release()
 	if m.shared.Circuit.Leave() {

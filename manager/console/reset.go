@@ -108,7 +108,7 @@ func (c *console) reset(w http.ResponseWriter, r *http.Request) error {
 	}
 	if v.Problem == "" {
 		if _, err = c.positions(r.Context(), m, to, true); err == nil {
-			c.o.logger.Warn("the positions of a mapping were reset by the console", "UUID", m.UUID, "group", v.Group, "to", to.kind, "time", v.At)
+			c.o.logger.Warn("the positions of a mapping were reset by the console", "UUID", m.UUID, "ConsumerGroupId", v.Group, "position", to.kind, "at", v.At)
 			c.done(w, r, "/mappings/"+m.UUID)
 			return nil
 		}
