@@ -60,9 +60,7 @@ func TestExpiryIsWatched(t *testing.T) {
 		if c := r.runner.Status().Credentials; c.DaysLeft != 28 || !c.Expires.Equal(template.NotAfter.UTC().Truncate(time.Second)) {
 			t.Errorf("Status says %+v", c)
 		}
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 	})
 }
 
