@@ -70,6 +70,20 @@ func TestQuestionsThatFailOnce(t *testing.T) {
 		}
 		r.mustStop()
 	})
+	inBubble(t, "whether a start may be committed, with no answer", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		b.Produce("t", numbered(3)...)
+		b.Fail(membroker.OpCommit, 2, refusal(driver.KindUnavailable))
+		r := newRig(t, b, startingAt(driver.AtEnd), nil).launch()
+		pass(time.Minute)
+		b.Produce("t", numbered(2)...)
+		pass(time.Minute)
+		if got := r.seen(0); got != "[3 4]" {
+			t.Errorf("handled %s, want what came after the start", got)
+		}
+		_ = r.stop()
+	})
 }
 
 // A leader that does not answer keeps the other leaders' partitions from starting for some seconds, not for as long as a question

@@ -12,6 +12,8 @@ import (
 type wire struct {
 	driver.Driver
 	opened atomic.Int64
+	// open is called before a client is opened.
+	open func(n int)
 	// polled has the last word of what a Poll brought and of its error.
 	polled func(n int, err error) error
 	brings func(n int, into *driver.Fetch)
@@ -21,8 +23,12 @@ type wire struct {
 }
 
 func (d *wire) Open(cfg driver.Config, l driver.Listener) (driver.Consumer, error) {
+	n := int(d.opened.Add(1))
+	if d.open != nil {
+		d.open(n)
+	}
 	c, err := d.Driver.Open(cfg, l)
-	return &wired{c, d, int(d.opened.Add(1))}, err
+	return &wired{c, d, n}, err
 }
 
 type wired struct {
