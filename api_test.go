@@ -18,6 +18,7 @@ import (
 // What a public package shows, its readers can look up: no exported name speaks of a type of an internal package, whose
 // fields and methods go doc shows to nobody.
 func TestNoInternalTypeInThePublicAPI(t *testing.T) {
+	t.Parallel()
 	packages := exported(t)
 	if len(packages) < 20 {
 		t.Fatalf("found only %d packages", len(packages))
@@ -108,20 +109,17 @@ func goFiles(t *testing.T) (files []string) {
 // exported are the module's packages that others may import, as the compiler exports them.
 func exported(t *testing.T) (packages []*types.Package) {
 	t.Helper()
-	list := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}}\t{{.Export}}\t{{.Name}}\t{{.DepOnly}}", "./...")
-	list.Stderr = os.Stderr
-	out, err := list.Output()
-	if err != nil {
-		t.Fatalf("go list: %v", err)
-	}
-	files := make(map[string]string)
 	var public []string
-	for line := range strings.Lines(string(out)) {
-		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-		files[fields[0]] = fields[1]
-		if fields[3] == "false" && fields[2] != "main" && !internal(fields[0]) && !strings.Contains(fields[0], "/examples/") {
-			public = append(public, fields[0])
+	for line := range strings.Lines(golist(t, "-f", "{{.ImportPath}}\t{{.Name}}", "./...")) {
+		path, name, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		if name != "main" && !internal(path) && !strings.Contains(path, "/examples/") {
+			public = append(public, path)
 		}
+	}
+	files := make(map[string]string) // of these alone, lest all else is compiled
+	for line := range strings.Lines(golist(t, append([]string{"-export", "-deps", "-f", "{{.ImportPath}}\t{{.Export}}"}, public...)...)) {
+		path, file, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		files[path] = file
 	}
 	imports := importer.ForCompiler(token.NewFileSet(), "gc", func(path string) (io.ReadCloser, error) {
 		if files[path] == "" {
@@ -137,6 +135,17 @@ func exported(t *testing.T) (packages []*types.Package) {
 		packages = append(packages, pkg)
 	}
 	return packages
+}
+
+func golist(t *testing.T, args ...string) string {
+	t.Helper()
+	list := exec.Command("go", append([]string{"list"}, args...)...)
+	list.Stderr = os.Stderr
+	out, err := list.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	return string(out)
 }
 
 func internal(path string) bool { return slices.Contains(strings.Split(path, "/"), "internal") }
@@ -228,6 +237,7 @@ func (w *apiWalk) name(where string, object *types.TypeName) {
 
 // What the package offers is seen on three screens.
 func TestTheFaceFitsThreeScreens(t *testing.T) {
+	t.Parallel()
 	out, err := exec.Command("go", "doc", ".").Output()
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 // Status and the first line of the log name the client, its version and how records are read. What they are is written down
 // here, so that another version is looked at before it is in use.
 func TestTheClientIsNamed(t *testing.T) {
+	t.Parallel()
 	queue := "Poll"
 	if reading := describe(drivers["confluent"]).Reading; reading != "" {
 		queue = reading // TestTheQueueIsRead says where it has to be the queue

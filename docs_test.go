@@ -13,6 +13,7 @@ import (
 
 // Every program that the README and the pages of docs/ show compiles.
 func TestDocumentedProgramsCompile(t *testing.T) {
+	t.Parallel()
 	pages, err := filepath.Glob("docs/*.md")
 	if err != nil {
 		t.Fatal(err)
@@ -45,6 +46,7 @@ func TestDocumentedProgramsCompile(t *testing.T) {
 
 // README's first program ends with status 0 on Ctrl-C.
 func TestTheReadmesProgramStopsCleanly(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no interrupt to send to a process")
 	}
@@ -65,7 +67,7 @@ func TestTheReadmesProgramStopsCleanly(t *testing.T) {
 	if err := os.WriteFile(file, []byte("package main"+program), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("go", "build", "-o", binary, file).CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", binary, file).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	run := exec.Command(binary)

@@ -42,12 +42,14 @@ func awsSecrets(t *testing.T) aws.Config {
 // TestRotateInSecretsManager changes a password under load where AWS keeps it, as its rotation does: the broker first,
 // then the secret's new version, read with AWS's SDK.
 func TestRotateInSecretsManager(t *testing.T) {
+	t.Parallel()
 	ca := newAuthority(t)
 	server, _, _ := ca.issue(t, "broker")
 	pool := x509.NewCertPool()
 	pool.AddCert(ca.cert)
 	for name, d := range drivers {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			config := awsSecrets(t)
 			manager := awssm.NewFromConfig(config)
 			create := func(name, text string) string {

@@ -45,6 +45,7 @@ func (n *names) take() []string {
 // TestRotateUser changes user and password under load, for each mechanism of SASL: every connection from then on is the
 // new user's, and the member stays.
 func TestRotateUser(t *testing.T) {
+	t.Parallel()
 	ca := newAuthority(t)
 	server, _, _ := ca.issue(t, "broker")
 	pool := x509.NewCertPool()
@@ -109,6 +110,7 @@ func (r *rotation) replaced() {
 // TestRotateCertificate changes a client's certificate under load: franz uses it for each connection from then on, and
 // confluent replaces its member.
 func TestRotateCertificate(t *testing.T) {
+	t.Parallel()
 	ca := newAuthority(t)
 	server, _, _ := ca.issue(t, "broker")
 	pair, _, _ := ca.issue(t, "admin")
@@ -150,6 +152,7 @@ func TestRotateCertificate(t *testing.T) {
 // TestRotateCA changes the CA of the brokers under load: first too early, which keeps the old one, then the secret trusts
 // both, and the brokers show the certificate of the new one.
 func TestRotateCA(t *testing.T) {
+	t.Parallel()
 	oldCA, newCA := newAuthority(t), newAuthority(t)
 	oldServer, _, _ := oldCA.issue(t, "broker")
 	newServer, _, _ := newCA.issue(t, "broker")

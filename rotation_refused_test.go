@@ -18,6 +18,7 @@ import (
 // TestRotateWhenRefused has brokers refuse a password that was changed while the secret is not due to be read for an
 // hour: the refusal has it read at once, and no record is lost.
 func TestRotateWhenRefused(t *testing.T) {
+	t.Parallel()
 	ca := newAuthority(t)
 	server, _, _ := ca.issue(t, "broker")
 	pool := x509.NewCertPool()

@@ -223,6 +223,7 @@ func (r *rotation) await(what string, ok func() bool) {
 // TestRotatePassword changes a SCRAM password under load: first in the secret, which the broker refuses, then at the
 // broker, which then has each connection authenticate anew.
 func TestRotatePassword(t *testing.T) {
+	t.Parallel()
 	ca := newAuthority(t)
 	server, _, _ := ca.issue(t, "broker")
 	pool := x509.NewCertPool()

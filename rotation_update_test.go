@@ -18,6 +18,7 @@ import (
 // TestUpdateSourceAccess updates a mapping under load: to a secret that the brokers refuse, which changes nothing, and then to
 // another user, in place, and to another mechanism, by another member. The secrets are not due to be read for an hour.
 func TestUpdateSourceAccess(t *testing.T) {
+	t.Parallel()
 	ca := newAuthority(t)
 	server, _, _ := ca.issue(t, "broker")
 	pool := x509.NewCertPool()

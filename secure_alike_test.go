@@ -107,6 +107,7 @@ func listenAs(host string) func(network, address string) (net.Listener, error) {
 // TestDriversAlike runs the situations of docs/auth.md's table with each driver: the verdict is the same, or the two of
 // the table.
 func TestDriversAlike(t *testing.T) {
+	t.Parallel()
 	root := newSigned(t, nil, "root")
 	middle := newSigned(t, root, "middle")
 	stranger := newSigned(t, nil, "stranger")

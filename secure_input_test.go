@@ -25,6 +25,7 @@ import (
 // TestBadSecrets runs mappings whose secret in AWS cannot be used: each says what is wrong in words of its own, names
 // the secret and what to do, and tells nothing of its value. What may pass is tried again, all else ends Run.
 func TestBadSecrets(t *testing.T) {
+	t.Parallel()
 	_, cert, _ := newAuthority(t).issue(t, "alice")
 	const scram, mtls = auth.SASLSCRAM512Auth, auth.ClientCertificateTLSAuth
 	password := leaktest.Password(t, "alice")

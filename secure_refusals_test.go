@@ -247,6 +247,7 @@ func (h *house) open(t *testing.T, k knock, version uint16, password, admin stri
 
 // Each kind of secret comes in where ACLs allow its user, and each refusal is named, on both versions of TLS.
 func TestSecureRefusals(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	password, admin := leaktest.Password(t, "alice"), leaktest.Password(t, "admin")
 	for name := range drivers {

@@ -93,6 +93,7 @@ func asJSON(t *testing.T, v any) string {
 
 // TestSecureConnections reaches an in-process broker over TLS with a private CA, by each kind of secret that it knows.
 func TestSecureConnections(t *testing.T) {
+	t.Parallel()
 	password := leaktest.Password(t, "alice")
 	ca := newAuthority(t)
 	server, _, _ := ca.issue(t, "broker")

@@ -14,6 +14,7 @@ import (
 // TestTokensEndWhileTheProviderIsAway has tokens end while there are no new ones. Brokers refuse the old ones then, which is a
 // consequence: the provider is what is named, from the first word on.
 func TestTokensEndWhileTheProviderIsAway(t *testing.T) {
+	t.Parallel()
 	ca := newAuthority(t)
 	server, _, _ := ca.issue(t, "broker")
 	for name, d := range drivers {

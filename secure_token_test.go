@@ -112,6 +112,7 @@ func (r *bearerRig) refused(cause auth.Cause, detail string) {
 // TestOAuthOnDrivers has each driver authenticate with tokens and extensions again and again, go over to another client in
 // place, outlast a provider that is away, and name what a broker refuses.
 func TestOAuthOnDrivers(t *testing.T) {
+	t.Parallel()
 	ca := newAuthority(t)
 	server, _, _ := ca.issue(t, "broker")
 	for name, d := range drivers {
@@ -187,6 +188,7 @@ func (w webIdentity) WebIdentityToken(_ context.Context, audience string) (*auth
 // TestIAMOnDrivers has each driver authenticate with signatures of AWS, in the mechanism that it has: franz with AWS_MSK_IAM,
 // librdkafka with the token that Amazon MSK takes for it. A wrong key and a wrong clock are named.
 func TestIAMOnDrivers(t *testing.T) {
+	t.Parallel()
 	ca := newAuthority(t)
 	server, _, _ := ca.issue(t, "broker")
 	const key, session = leaktest.Mark + "-secret-access-key", leaktest.Mark + "-session-token"

@@ -79,7 +79,7 @@ func (w *world) handle(m *modelMember) shared.Handler {
 			if w.busy[name+" "+key] > 1 {
 				w.faultf("%s has two invocations of %s at a time", name, key)
 			}
-			if w.busy[key]++; w.busy[key] > 1 && !w.harsh {
+			if w.busy[key]++; w.busy[key] > 1 && !w.harsh && !w.slept {
 				w.faultf("%s is invoked by two members at a time", key)
 			}
 			if until := w.resting[name+" "+key]; time.Now().Before(until) {

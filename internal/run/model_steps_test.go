@@ -182,7 +182,7 @@ func (w *world) do(s step) error {
 		return w.stopMember(i)
 	case "cut": // a stop that handlers do not outlast
 		w.mu.Lock()
-		w.drowsy = true
+		w.drowsy, w.slept = true, true
 		w.mu.Unlock()
 		err := w.do(step{op: "produce", part: s.part, n: s.n})
 		pass(w.s.Window + 5*time.Second)

@@ -54,6 +54,7 @@ type world struct {
 	drowsy   bool // handlers wait for the end of their context
 	calm     bool // no failure any more
 	harsh    bool // partitions have moved otherwise than by a revocation in time
+	slept    bool // handlers may have outlasted a revocation: one has its batch while a partition of it is still there
 	invoked  int
 	restarts int
 

@@ -117,6 +117,7 @@ func (r *Process) Run(ctx context.Context) error {
 		return err
 	}
 	defer inProcess.leave(r)
+	r.shared.Stopping.Asked = func() bool { return ctx.Err() != nil }
 	go r.shared.Hooks.Run() // awaited by finish
 	done := make(chan error, 1)
 	go func() { done <- r.work(ctx) }() // awaited here, with a bound

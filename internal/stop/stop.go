@@ -31,10 +31,16 @@ type Process struct {
 	at    time.Time
 	by    time.Time
 	Begun chan struct{} // closed then
+	// Asked reports whether the context of Run has ended, of which whoever has a context of its own hears a moment later. It is
+	// set before there are any.
+	Asked func() bool
 }
 
 // Init makes it ready for use.
-func (s *Process) Init() { s.Begun = make(chan struct{}) }
+func (s *Process) Init() {
+	s.Begun = make(chan struct{})
+	s.Asked = func() bool { return false }
+}
 
 // Begin begins it; false when it had begun.
 func (s *Process) Begin(timeout time.Duration) bool {

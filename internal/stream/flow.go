@@ -61,7 +61,7 @@ func (m *Member) followCircuit(now time.Time) {
 	}
 	m.WaitsForCircuit.Store(shut)
 	if m.flow.tripped = shut; shut {
-		m.waiting.tripped = now
+		m.since.Tripped = now
 		m.pauseAll(partition.ByBreaker)
 	} else {
 		m.resumeAll(partition.ByBreaker)
@@ -167,7 +167,7 @@ func (m *Member) obey() {
 	switch paused := now%2 == 1; {
 	case paused == m.flow.paused:
 	case paused:
-		m.flow.paused, m.waiting.paused = true, time.Now()
+		m.flow.paused, m.since.Paused = true, time.Now()
 		m.pauseAll(partition.ByUser)
 	default:
 		m.flow.paused = false

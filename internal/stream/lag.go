@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"math"
 	"time"
 
 	"github.com/esm-go/esm/driver"
@@ -74,7 +73,7 @@ func (m *Member) read(now time.Time, r *Reading, failing bool) {
 			r.Index[tp] = len(r.Partitions)
 		}
 		if lag := p.OffsetLag(); lag > 0 {
-			r.SumLag = AddLag(r.SumLag, lag)
+			r.SumLag = partition.AddLag(r.SumLag, lag)
 			r.MaxLag = max(r.MaxLag, lag)
 		}
 		r.Partitions = append(r.Partitions, q)
@@ -126,12 +125,4 @@ func (m *Member) takeEnds(asked time.Time, q *EndQuery, answers []driver.OffsetA
 			p.Ended(asked, a.Offset)
 		}
 	}
-}
-
-// AddLag adds two numbers that are not negative, and stops at the largest one.
-func AddLag(a, b int64) int64 {
-	if a > math.MaxInt64-b {
-		return math.MaxInt64
-	}
-	return a + b
 }

@@ -8,27 +8,26 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/internal/batch"
 	"github.com/esm-go/esm/internal/intake"
+	"github.com/esm-go/esm/internal/lookup"
 	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/internal/start"
 	"github.com/esm-go/esm/observe"
 )
 
-const (
-	// commitTimeout bounds one commit.
-	commitTimeout = 15 * time.Second
-	// finalCommitTimeout bounds the commit of a revocation, after the work is drained.
-	finalCommitTimeout = 5 * time.Second
-)
+// finalCommitTimeout bounds the commit of a revocation, after the work is drained.
+const finalCommitTimeout = 5 * time.Second
 
 // loop owns the member's state. It waits for nothing but its channels.
 func (m *Member) loop(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	end := ctx.Done()
-	m.lookups.nextCheck = time.Now().Add(m.shared.Config.LagInterval)
-	m.commits.refresh = time.Now().Add(refreshInterval)
+	stop := func() {
+		end = nil
+		m.beginStop(time.Now(), errors.Is(context.Cause(ctx), ErrSurplus))
+	}
 	if m.settings.Start.At != driver.AtEarliest {
-		m.lookups.add(lookup{Question: start.Question{Kind: start.Topics}}) // before there is a partition to start
+		m.lookups.Add(lookup.Lookup{Question: start.Question{Kind: start.Topics}}) // before there is a partition to start
 	}
 	for {
 		now := time.Now()
@@ -59,14 +58,17 @@ func (m *Member) loop(ctx context.Context) error {
 			m.slot.held, m.slot.waiting = true, false
 		case inv := <-m.done:
 			m.begin()
+			if end != nil && m.shared.Stopping.Asked() {
+				stop() // the handler may have gone by the context of Run, and is heard before ctx is
+			}
 			m.finish(time.Now(), inv)
 		case <-m.handed.Word:
 			m.begin()
 			m.delivered(time.Now())
-		case result := <-m.acks:
+		case result := <-m.commits.Answers:
 			m.begin()
 			m.committed(time.Now(), result)
-		case answer := <-m.answers:
+		case answer := <-m.lookups.Answers:
 			m.begin()
 			m.answered(time.Now(), answer)
 		case f := <-m.control:
@@ -77,8 +79,7 @@ func (m *Member) loop(ctx context.Context) error {
 			m.pollEnded(err)
 		case <-end:
 			m.begin()
-			end = nil
-			m.beginStop(time.Now(), errors.Is(context.Cause(ctx), ErrSurplus))
+			stop()
 		case <-timer.C:
 			m.begin()
 		}
@@ -162,7 +163,7 @@ func (m *Member) deliver(now time.Time, d *intake.Delivery) {
 		} else {
 			p.LeaderEpoch = max(p.LeaderEpoch, run.LeaderEpoch)
 		}
-		m.commits.mark(p)
+		m.commits.Mark(p)
 	}
 	for _, err := range d.Errors {
 		m.sourceError(err)

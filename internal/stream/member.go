@@ -11,10 +11,15 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/commit"
 	"github.com/esm-go/esm/internal/condition"
 	"github.com/esm-go/esm/internal/intake"
+	"github.com/esm-go/esm/internal/lookup"
+	"github.com/esm-go/esm/internal/operation"
 	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/internal/shared"
+	"github.com/esm-go/esm/internal/snapshot"
+	"github.com/esm-go/esm/internal/start"
 	"github.com/esm-go/esm/observe"
 )
 
@@ -24,36 +29,30 @@ type Member struct {
 	shared   *shared.State
 	consumer driver.Consumer
 
-	in       chan message               // from the poll goroutine and the driver's Listener calls, in order
-	free     chan *intake.Delivery      // deliveries for the poll goroutine to fill
-	done     chan *partition.Invocation // invocations that ended
-	slots    chan struct{}              // a worker that was waited for
-	nudges   chan struct{}              // the members' common state changed
-	control  chan func()                // runs on the loop
-	toCommit chan partition.Commit      // to the commit goroutine
-	acks     chan commitResult
-	toLookUp chan lookup // to the lookup goroutines
-	answers  chan lookup
-	polled   chan error // the poll goroutine's end
-	handed   partition.Handovers
-	closed   chan struct{}
+	in      chan message               // from the poll goroutine and the driver's Listener calls, in order
+	free    chan *intake.Delivery      // deliveries for the poll goroutine to fill
+	done    chan *partition.Invocation // invocations that ended
+	slots   chan struct{}              // a worker that was waited for
+	nudges  chan struct{}              // the members' common state changed
+	control chan func()                // runs on the loop
+	polled  chan error                 // the poll goroutine's end
+	handed  partition.Handovers
+	closed  chan struct{}
 
 	// ready is closed when the first assignment is started.
 	ready     chan struct{}
 	readyOnce sync.Once
 
 	// For Healthy and the end, read from other goroutines: when the last Poll returned, since when the loop is busy (0 = it
-	// waits), and since when the group has taken everything away; since when a Poll, the Close, a commit and a lookup run (0 =
-	// none does). Unix nanoseconds.
-	lastPoll, busySince, lostSince  atomic.Int64
-	inPoll, closeBegan, commitBegan atomic.Int64
+	// waits), and since when the group has taken everything away; since when a Poll and the Close run (0 = none does). Unix
+	// nanoseconds.
+	lastPoll, busySince, lostSince atomic.Int64
+	inPoll, closeBegan             atomic.Int64
 	// troubles are the conditions that this member holds.
 	troubles *condition.Holder
 	// WaitsForCircuit: partitions are not fetched, for the circuit is open.
 	WaitsForCircuit atomic.Bool
-	// published is the last snapshot; wanted: somebody asked for another one.
-	published atomic.Pointer[Snapshot]
-	wanted    atomic.Bool
+	snapshots       snapshot.Publisher
 
 	// quiet is called on the loop when a pause has taken effect here: nothing is in flight any more. pauseReported is the wish that
 	// it was.
@@ -61,25 +60,26 @@ type Member struct {
 	pauseReported atomic.Uint64
 
 	// What follows the loop goroutine owns.
-	settings *shared.Settings // the mapping's current ones, as last seen
-	parts    map[event.TopicPartition]*partition.Partition
-	pool     batch.Pool[*partition.Partition]
-	retry    batch.Queue[*partition.Partition] // by the time of the next try
-	flying   map[*partition.Invocation]struct{}
-	sending  int // partitions that wait for the destination
-	slot     slot
-	flow     flow
-	commits  commits
-	lookups  lookups
-	aging    aging
-	// operations are those that wait.
-	operations []*operation
+	settings   *shared.Settings // the mapping's current ones, as last seen
+	parts      map[event.TopicPartition]*partition.Partition
+	pool       batch.Pool[*partition.Partition]
+	retry      batch.Queue[*partition.Partition] // by the time of the next try
+	flying     map[*partition.Invocation]struct{}
+	sending    int // partitions that wait for the destination
+	slot       slot
+	flow       flow
+	commits    commit.Commits
+	lookups    lookup.Lookups
+	aging      aging
+	others     map[string]bool // other mappings in the group that were reported
+	operations operation.Waiting
 	rng        *rand.Rand
 
 	revocation *revocation
 	stop       stopState
-	waiting    waiting
-	taking     halfSnapshot
+	// since is kept for Status alone. unsettledAt is since when the assignment is not all started; zero when it is.
+	since       snapshot.Since
+	unsettledAt time.Time
 
 	handlers       context.Context
 	cancelHandlers context.CancelCauseFunc
@@ -105,35 +105,37 @@ const (
 // NewMember makes a member that has not run.
 func NewMember(c *shared.State) *Member {
 	m := &Member{
-		shared:   c,
-		in:       make(chan message),
-		free:     make(chan *intake.Delivery, 2),
-		done:     make(chan *partition.Invocation),
-		slots:    make(chan struct{}, 1),
-		nudges:   make(chan struct{}, 1),
-		quiet:    func() {},
-		control:  make(chan func()),
-		toCommit: make(chan partition.Commit, 1),
-		acks:     make(chan commitResult, 1),
-		toLookUp: make(chan lookup, lookupsAtOnce),
-		answers:  make(chan lookup, 1),
-		polled:   make(chan error, 1),
-		handed:   partition.Handovers{Word: make(chan struct{}, 1)},
-		closed:   make(chan struct{}),
-		ready:    make(chan struct{}),
+		shared:  c,
+		in:      make(chan message),
+		free:    make(chan *intake.Delivery, 2),
+		done:    make(chan *partition.Invocation),
+		slots:   make(chan struct{}, 1),
+		nudges:  make(chan struct{}, 1),
+		quiet:   func() {},
+		control: make(chan func()),
+		polled:  make(chan error, 1),
+		handed:  partition.Handovers{Word: make(chan struct{}, 1)},
+		closed:  make(chan struct{}),
+		ready:   make(chan struct{}),
 
 		troubles: c.Conditions.NewHolder(),
 	}
 	m.free <- new(intake.Delivery)
 	m.free <- new(intake.Delivery)
-	m.published.Store(&Snapshot{heard: make(chan struct{})})
+	m.snapshots.Init()
 	m.settings = c.Current.Load()
 	m.parts = make(map[event.TopicPartition]*partition.Partition)
 	m.flying = make(map[*partition.Invocation]struct{})
 	m.flow.full = make(map[*partition.Partition]struct{})
-	m.lookups.others = make(map[string]bool)
+	m.others = make(map[string]bool)
 	m.aging.pins = c.Config.Driver.Features().SharedMemory
 	m.rng = rand.New(rand.NewPCG(c.Config.Seed, c.Config.Seed^0x9e3779b97f4a7c15))
+	m.commits.Init(c.Config.CommitInterval, m.rng)
+	topicIDs := c.Config.LagInterval
+	if !c.Config.Driver.Features().TopicIDs {
+		topicIDs = 0
+	}
+	m.lookups.Init(topicIDs, m.rng)
 	return m
 }
 
@@ -161,9 +163,11 @@ func (m *Member) Run(ctx context.Context, cfg driver.Config) error {
 	m.followCircuit(time.Now())
 
 	var io sync.WaitGroup
-	io.Go(func() { m.commitLoop(ioCtx) })
-	for range lookupsAtOnce {
-		io.Go(func() { m.lookupLoop(ioCtx) })
+	io.Go(func() { m.commits.Run(ioCtx, m.consumer, m.closed) })
+	asker := start.Asker{Consumer: consumer, Census: &m.shared.Census, Cluster: m.shared.Cluster,
+		Fingerprint: func() string { return m.shared.Current.Load().Fingerprint }}
+	for range lookup.AtOnce {
+		io.Go(func() { m.lookups.Run(ioCtx, &asker, &m.shared.Calls, m.closed) })
 	}
 	go func() { m.polled <- m.pollLoop(pollCtx, background) }() // awaited by the loop, with a bound
 

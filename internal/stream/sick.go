@@ -41,7 +41,7 @@ func (m *Member) Blocked() (list []observe.StuckCall) {
 	}{
 		{observe.OpPoll, "the loop is busy with one thing", m.busySince.Load()},
 		{observe.OpPoll, "", m.inPoll.Load()},
-		{observe.OpCommit, "", m.commitBegan.Load()},
+		{observe.OpCommit, "", m.commits.Began()},
 		{observe.OpClose, "", m.closeBegan.Load()},
 	} {
 		if x.at == 0 {

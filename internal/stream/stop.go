@@ -114,11 +114,11 @@ func (m *Member) advanceStop(now time.Time) {
 			}
 			s.phase, s.deadline = settling, s.share(now, 1, 2)
 		case settling:
-			if (m.commits.underWay != nil || m.anyDirty()) && !due {
+			if (m.commits.UnderWay() != nil || m.anyDirty()) && !due {
 				m.at(s.deadline)
 				return
 			}
-			if m.commits.underWay != nil {
+			if m.commits.UnderWay() != nil {
 				m.shared.Counters.AbandonedCommits.Add(1)
 			}
 			if m.anyDirty() {
@@ -161,8 +161,8 @@ func (m *Member) abandon(inv *partition.Invocation) {
 // uncommitted notes that a stop goes on without a commit of what was handled.
 func (m *Member) uncommitted(now time.Time) {
 	call := observe.StuckCall{Op: observe.OpCommit, Since: now, Err: errors.New("records that were handled are not committed: they will be delivered again")}
-	if m.commits.underWay != nil {
-		call.Since = m.commits.underWay.Began
+	if m.commits.UnderWay() != nil {
+		call.Since = m.commits.UnderWay().Began
 	}
 	m.troubles.Has(func(c *observe.Condition) bool {
 		if c.Op == observe.OpCommit {
