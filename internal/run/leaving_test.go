@@ -110,14 +110,21 @@ func TestPollerThatLeaves(t *testing.T) {
 
 // No poller is added while one has not joined yet: what it will take is not known.
 func TestPollersJoinOneAfterTheOther(t *testing.T) {
-	inBubble(t, "the second's starts are not found", func(t *testing.T) {
+	inBubble(t, "the second does not hear of its first assignment", func(t *testing.T) {
 		b := membroker.NewBroker(t)
-		b.CreateTopic("t", 4)
-		d := &wire{Driver: b.Driver()}
+		b.CreateTopic("t", 12) // of which the first keeps more than there are pollers
+		joins := make(chan struct{})
+		d := &wire{Driver: b.Driver(), polls: func(n int, ctx context.Context) {
+			if n == 2 {
+				select {
+				case <-joins:
+				case <-ctx.Done():
+				}
+			}
+		}}
 		w := wishing(1)
 		r := newRig(t, b, polling(1, 4), nil, WithScaler(w), WithDriver(d)).start()
 		pass(time.Minute)
-		release := b.Hang(membroker.OpCommitted)
 		w.pollers.Store(2)
 		pass(10 * time.Second)
 		w.pollers.Store(3)
@@ -125,7 +132,7 @@ func TestPollersJoinOneAfterTheOther(t *testing.T) {
 		if n := d.opened.Load(); n != 2 {
 			t.Errorf("%d clients, and the second has not joined", n)
 		}
-		release()
+		close(joins)
 		pass(2 * time.Minute)
 		if n := d.opened.Load(); n != 3 {
 			t.Errorf("%d clients when it has", n)

@@ -12,7 +12,8 @@ import (
 type wire struct {
 	driver.Driver
 	opened atomic.Int64
-	// polled has the last word of what a Poll brought and of its error.
+	// polls is called before each Poll; polled has the last word of what a Poll brought and of its error.
+	polls  func(n int, ctx context.Context)
 	polled func(n int, err error) error
 	brings func(n int, into *driver.Fetch)
 	// commit and close are called in the client's place.
@@ -32,6 +33,9 @@ type wired struct {
 }
 
 func (c *wired) Poll(ctx context.Context, into *driver.Fetch) error {
+	if c.d.polls != nil {
+		c.d.polls(c.n, ctx)
+	}
 	err := c.Consumer.Poll(ctx, into)
 	if c.d.brings != nil {
 		c.d.brings(c.n, into)
