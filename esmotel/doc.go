@@ -14,7 +14,8 @@
 // Telemetry.Destination has a span "send".
 //
 // What is not sampled costs a call of the tracer a batch: headers are read, and links and attributes made, for spans that
-// are recorded alone. So a sampler decides without links, but for the parent of a batch of one.
+// are recorded alone. So a sampler decides by the name, the kind, messaging.destination.name and the parent of a batch of one;
+// it sees neither links nor what else the conventions have.
 //
 // No span has a record's key or value, or a header.
 package esmotel

@@ -34,7 +34,7 @@ func (t *Telemetry) Middleware() esm.Middleware {
 			ctx, span := t.tracer.Start(ctx, shape.name, shape.span...)
 			recording := span.IsRecording()
 			if recording {
-				t.describe(ctx, span, &e, one)
+				t.describe(ctx, span, shape, &e, one)
 			}
 			panicked := true
 			defer func() { // a handler that panics, or ends its goroutine
@@ -74,8 +74,8 @@ func about(e *esm.KafkaEvent) (topic string, one *esm.KafkaRecord) {
 }
 
 // describe gives a span that is recorded its attributes, and its links to the producers.
-func (t *Telemetry) describe(ctx context.Context, span trace.Span, e *esm.KafkaEvent, one *esm.KafkaRecord) {
-	attributes := make([]attribute.KeyValue, 0, 6)
+func (t *Telemetry) describe(ctx context.Context, span trace.Span, s *shape, e *esm.KafkaEvent, one *esm.KafkaRecord) {
+	attributes := append(make([]attribute.KeyValue, 0, len(s.described)+6), s.described...)
 	if inv, ok := esm.InvocationFromContext(ctx); ok {
 		attributes = append(attributes, attempt.Int(inv.Attempt))
 		if inv.FunctionName != "" {

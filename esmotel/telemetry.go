@@ -87,9 +87,12 @@ func (t *Telemetry) Options() []esm.Option {
 // so that a batch makes none.
 type shape struct {
 	group, topic, name string
-	span               []trace.SpanStartOption
-	ok                 []metric.RecordOption
-	failed             map[string][]metric.RecordOption // by errorType
+	// span is what a sampler sees, and described what else a span that is recorded has: the SDK copies what it is given at the
+	// start, whether it records the span or not.
+	span      []trace.SpanStartOption
+	described []attribute.KeyValue
+	ok        []metric.RecordOption
+	failed    map[string][]metric.RecordOption // by errorType
 }
 
 func (t *Telemetry) shape(topic string) *shape {
@@ -119,8 +122,11 @@ func (t *Telemetry) shapeOf(topic, group string) *shape {
 	process := semconv.MessagingOperationName("process")
 	s := &shape{
 		group: group, topic: topic, name: spanName("process", topic),
-		span: []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(with(process, semconv.MessagingOperationTypeProcess)...)},
-		ok:   []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(with(process)...))}, failed: make(map[string][]metric.RecordOption),
+		span: []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindConsumer)}, described: with(process, semconv.MessagingOperationTypeProcess),
+		ok: []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(with(process)...))}, failed: make(map[string][]metric.RecordOption),
+	}
+	if topic != "" {
+		s.span = append(s.span, trace.WithAttributes(semconv.MessagingDestinationName(topic)))
 	}
 	for _, kind := range []string{"panic", "timeout", "interrupted", "_OTHER"} {
 		s.failed[kind] = []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(with(process, semconv.ErrorTypeKey.String(kind))...))}

@@ -2,13 +2,10 @@ package promcheck
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/url"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -275,7 +272,7 @@ func TestRulesAndDashboard(t *testing.T) {
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
-	shown := queries(t)
+	shown := targets(t)
 	fired := make(map[string]bool)
 	for _, c := range situations() {
 		t.Run(c.name, func(t *testing.T) {
@@ -297,9 +294,10 @@ func TestRulesAndDashboard(t *testing.T) {
 			if !slices.Equal(got, c.want) {
 				t.Errorf("alerts %v, want %v", got, c.want)
 			}
-			for query, before := range shown {
-				shown[query] = before || len(s.ask(t, query, s.end)) > 0
+			for _, q := range shown {
+				q.show(t, s)
 			}
+			s.variables(t)
 		})
 	}
 	for _, g := range groups.Groups {
@@ -309,32 +307,9 @@ func TestRulesAndDashboard(t *testing.T) {
 			}
 		}
 	}
-	for _, query := range slices.Sorted(maps.Keys(shown)) {
-		if !shown[query] {
-			t.Errorf("the dashboard's query shows nothing in any situation: %s", query)
+	for _, q := range shown {
+		if !q.shown {
+			t.Errorf("%s: the query shows nothing in any situation: %s", q.panel, q.Expr)
 		}
 	}
-}
-
-// queries are those of the dashboard.
-func queries(t *testing.T) map[string]bool {
-	t.Helper()
-	data, err := os.ReadFile("../dashboard.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var board struct {
-		Panels []struct{ Targets []struct{ Expr string } }
-	}
-	if err := json.Unmarshal(data, &board); err != nil {
-		t.Fatal(err)
-	}
-	all := make(map[string]bool)
-	fill := strings.NewReplacer("$function_name", ".*", "$__rate_interval", "5m")
-	for _, p := range board.Panels {
-		for _, target := range p.Targets {
-			all[fill.Replace(target.Expr)] = false
-		}
-	}
-	return all
 }

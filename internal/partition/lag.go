@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"math"
 	"time"
 
 	"github.com/esm-go/esm/event"
@@ -66,3 +67,11 @@ func (p *Partition) Ended(now time.Time, end int64) {
 
 // Idle reports whether the client itself keeps the end true: everything is received, and it waits for more.
 func (p *Partition) Idle() bool { return p.End >= 0 && p.Next >= p.End && p.Pauses == 0 }
+
+// AddLag adds two numbers that are not negative, and stops at the largest one.
+func AddLag(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}

@@ -65,9 +65,10 @@ const hoardBudget = 1 << 20
 func (h hoard) play() (over int64, err error) {
 	b := membroker.NewBroker(nil, membroker.FetchRecords(h.FetchRecords), membroker.FetchRuns(h.FetchRuns))
 	b.CreateTopic("t", int32(h.Partitions))
+	value := make([]byte, h.Size)
 	for p := range int32(h.Partitions) {
 		for range h.Records {
-			b.Produce("t", membroker.Record{Partition: p, Value: make([]byte, h.Size)})
+			b.Produce("t", membroker.Record{Partition: p, Value: value})
 		}
 	}
 	s := defaults()
@@ -113,6 +114,7 @@ func (h hoard) play() (over int64, err error) {
 // Whatever is stuck and however much a Poll brings, the memory held stays within the budget and two runs a partition, and
 // the partitions that are not stuck are handled to their ends.
 func TestBudgetBound(t *testing.T) {
+	t.Parallel()
 	// One that passes the budget whatever rapid draws: else the bound may not be put to the test.
 	greedy := hoard{Partitions: 8, Records: 300, Size: 16 << 10, FetchRecords: 100, BatchSize: 1, Slow: 2 * time.Second, Stuck: 8}
 	var worst int64

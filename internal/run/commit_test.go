@@ -18,7 +18,7 @@ func commitsIn(b *membroker.Broker, d time.Duration) int {
 	before := b.Calls(membroker.OpCommit)
 	for range d / time.Millisecond {
 		b.Produce("t", membroker.Record{Value: []byte("x")})
-		sleep(time.Millisecond)
+		pass(time.Millisecond)
 	}
 	return b.Calls(membroker.OpCommit) - before
 }
@@ -34,27 +34,23 @@ func TestCommitsKeepAPace(t *testing.T) {
 		"bounded":            {400 * time.Millisecond, nil, 2},
 		"WithCommitInterval": {2 * time.Millisecond, []Option{WithCommitInterval(500 * time.Millisecond)}, 4},
 	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				b := membroker.NewBroker(t)
-				b.CreateTopic("t", 1)
-				r := newRig(t, b, small(), nil, c.opts...).start()
-				sleep(10 * time.Second)
-				b.Delay(membroker.OpCommit, c.takes)
-				if n := commitsIn(b, 2*time.Second); n < c.want || n > c.want+1 {
-					t.Errorf("%d commits in 2 s, want %d", n, c.want)
-				}
-				sleep(10 * time.Second)
-				// After a while of none the next goes at once.
-				b.Produce("t", membroker.Record{Value: []byte("x")})
-				sleep(c.takes + time.Millisecond)
-				if got, end := b.Committed("g", "t", 0).Offset, b.End("t", 0); got != end {
-					t.Errorf("committed %d of %d after a single commit's time", got, end)
-				}
-				if err := r.stop(); err != nil {
-					t.Error(err)
-				}
-			})
+		inBubble(t, name, func(t *testing.T) {
+			b := membroker.NewBroker(t)
+			b.CreateTopic("t", 1)
+			r := newRig(t, b, small(), nil, c.opts...).start()
+			pass(10 * time.Second)
+			b.Delay(membroker.OpCommit, c.takes)
+			if n := commitsIn(b, 2*time.Second); n < c.want || n > c.want+1 {
+				t.Errorf("%d commits in 2 s, want %d", n, c.want)
+			}
+			pass(10 * time.Second)
+			// After a while of none the next goes at once.
+			b.Produce("t", membroker.Record{Value: []byte("x")})
+			pass(c.takes + time.Millisecond)
+			if got, end := b.Committed("g", "t", 0).Offset, b.End("t", 0); got != end {
+				t.Errorf("committed %d of %d after a single commit's time", got, end)
+			}
+			r.mustStop()
 		})
 	}
 }
@@ -65,25 +61,23 @@ func TestRevocationAndStopCommitAtOnce(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 2)
 		r := newRig(t, b, small(), nil, WithCommitInterval(time.Hour)).start()
-		sleep(time.Second)
+		pass(time.Second)
 		b.Produce("t", spread(20, 2)...)
-		sleep(time.Second)
+		pass(time.Second)
 		b.Produce("t", spread(20, 2)...)
-		sleep(time.Second)
+		pass(time.Second)
 		if got := b.Committed("g", "t", 0).Offset; got == 20 {
 			t.Fatal("committed within the interval")
 		}
 		begun := time.Now()
 		b.Rebalance("g")
-		sleep(time.Second)
+		pass(time.Second)
 		b.Revoke(event.TopicPartition{Topic: "t", Partition: 0})
-		sleep(time.Second)
+		pass(time.Second)
 		if got := b.Committed("g", "t", 0).Offset; got != 20 {
 			t.Errorf("committed %d of the revoked partition, want 20", got)
 		}
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 		if d := time.Since(begun); d > 3*time.Second {
 			t.Errorf("revocation and stop took %v", d)
 		}

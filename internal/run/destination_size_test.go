@@ -29,6 +29,7 @@ func sized(t *testing.T, measure func(membroker.Record) int, want int) membroker
 // What measures 6 MB is invoked, and what measures one byte more is not: it goes to the destination, or is a batch of its
 // own. The measure is the JSON that is encoded, not what the engine counts.
 func TestSizeLimitToTheByte(t *testing.T) {
+	t.Parallel()
 	const limit = 6_291_456
 	// alone measures the event of a record, as the mapping of this test makes it.
 	alone := func(r membroker.Record) int {

@@ -54,9 +54,7 @@ func TestWaitingRecordsAreDetached(t *testing.T) {
 		if used := r.runner.shared.Budget.Used.Load(); len(got) != 250 || used != 0 {
 			t.Errorf("%d records came, want 250; %d bytes are still charged", len(got), used)
 		}
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 	})
 }
 

@@ -37,9 +37,7 @@ func TestDeliversAndCommits(t *testing.T) {
 		if s := r.runner.Status(); s.State != observe.Enabled || s.LastProcessingResult != "OK" || s.SumOffsetLag != 0 {
 			t.Errorf("status %+v", s)
 		}
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 	})
 }
 
@@ -61,9 +59,7 @@ func TestWindow(t *testing.T) {
 		if d := r.at[0].Sub(begin); d != s.Window {
 			t.Errorf("the window of the first record was %v, want %v", d, s.Window)
 		}
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 	})
 }
 
@@ -95,8 +91,6 @@ func TestPoisonPartitionStopsAlone(t *testing.T) {
 		if p := st.Partitions[0]; p.Attempts < 3 || !errors.Is(p.LastError, bad) || p.Position != 0 {
 			t.Errorf("partition status %+v", p)
 		}
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 	})
 }

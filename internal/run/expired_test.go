@@ -131,9 +131,7 @@ func TestRecordAge(t *testing.T) {
 		var drops []string
 		r := newRig(t, b, s, func(_ context.Context, e event.KafkaEvent) error { return errors.New("boom") }, dropsInto(&drops)).start()
 		pass(10 * time.Minute)
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 		if len(drops) != 3 || drops[0] != "t-0[0 2] RecordAgeExceeded after 0" ||
 			!strings.HasPrefix(drops[1], "t-0[1] RecordAgeExceeded") || !strings.HasPrefix(drops[2], "t-0[3] RecordAgeExceeded") {
 			t.Errorf("drops %q", drops)

@@ -26,6 +26,7 @@ import (
 
 // A process that has run for a while warns of a certificate that is about to end, once a day, and Status counts the days.
 func TestExpiryIsWatched(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
@@ -59,9 +60,7 @@ func TestExpiryIsWatched(t *testing.T) {
 		if c := r.runner.Status().Credentials; c.DaysLeft != 28 || !c.Expires.Equal(template.NotAfter.UTC().Truncate(time.Second)) {
 			t.Errorf("Status says %+v", c)
 		}
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 	})
 }
 

@@ -41,7 +41,7 @@ func TestPollersStayWhereTheHandlerIsTheBottleneck(t *testing.T) {
 		b.Produce("t", spread(backlog, partitions)...)
 		l := &load{time: 100 * time.Millisecond}
 		r := newRig(t, b, polling(1, 8), l.handle, l.hooks(), WithScaler(new(scaling.Drain))).start()
-		sleep(2 * time.Minute) // 400 s of work for 16 workers
+		pass(2 * time.Minute) // 400 s of work for 16 workers
 		wantMembers(t, b, r, 1)
 		if n := r.runner.Metrics().RebalanceCount; n != 1 {
 			t.Errorf("%d changes of the assignment, want the first one alone", n)
@@ -50,15 +50,14 @@ func TestPollersStayWhereTheHandlerIsTheBottleneck(t *testing.T) {
 			t.Errorf("fetching was taken for the bottleneck: %v", l.decisions())
 		}
 		l.check(t, backlog)
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 	})
 }
 
 // Where a member fetches less than arrives, members join until they keep up, one at a time, and leave when the load is
 // gone.
 func TestPollersRiseWhereFetchingIsTheBottleneck(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const partitions, each, arriving = 16, 500, 1280 // records a second that a member fetches, and that arrive
 		const poll = 50 * time.Millisecond
@@ -71,7 +70,7 @@ func TestPollersRiseWhereFetchingIsTheBottleneck(t *testing.T) {
 		ctx, end := context.WithCancel(context.Background())
 		fed := make(chan struct{})
 		go func() { defer close(fed); feed(ctx, b, arriving, partitions) }()
-		sleep(6 * time.Minute)
+		pass(6 * time.Minute)
 		members := r.runner.Status().Pollers
 		if members < 3 || members > 5 {
 			t.Errorf("%d members, want the 3 that keep up, or one or two for what they missed: %v", members, r.runner.Status().Scaling.Reason)
@@ -92,11 +91,9 @@ func TestPollersRiseWhereFetchingIsTheBottleneck(t *testing.T) {
 		end()
 		<-fed
 		b.Delay(membroker.OpPoll, 0)
-		sleep(20 * time.Minute)
+		pass(20 * time.Minute)
 		wantMembers(t, b, r, 1)
 		j.check(t, b, partitions, b.End("t", 0))
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 	})
 }

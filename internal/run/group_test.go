@@ -72,6 +72,7 @@ func TestOneProcessRefusesAnotherMappingOfTheGroup(t *testing.T) {
 
 // Two processes are two drivers here: what they know of one another they know from the broker.
 func TestAnotherMappingOfTheGroupIsFound(t *testing.T) {
+	t.Parallel()
 	found := func(s *[]string) Option {
 		return WithHooks(observe.Hooks{Error: func(i observe.ErrorInfo) {
 			if i.Op == "group" {
@@ -170,6 +171,7 @@ func TestTopicAddedToTopics(t *testing.T) {
 
 // Brokers before 2.1 count a commit's age from the time at which it was made, whether its group lives or not.
 func TestIdlePositionsAreCommittedAgain(t *testing.T) {
+	t.Parallel()
 	inBubble(t, "once an hour", func(t *testing.T) {
 		commits := make(map[int32]int)
 		b := membroker.NewBroker(t, membroker.OnCommit(func(i membroker.CommitInfo) { commits[i.Partition]++ }))

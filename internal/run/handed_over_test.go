@@ -45,9 +45,7 @@ func TestRevocationWaitsForWhatWasCutOff(t *testing.T) {
 			t.Errorf("%d invocations of one partition at a time, of %d; %d by the second", most.Load(), calls.Load(), len(second.events()))
 		}
 		for _, r := range []*rig{first, second} {
-			if err := r.stop(); err != nil {
-				t.Error(err)
-			}
+			r.mustStop()
 		}
 	})
 }
@@ -123,9 +121,7 @@ func TestStopCommitsAgain(t *testing.T) {
 		b.Produce("t", numbered(5)...)
 		pass(2 * time.Second)
 		b.Fail(membroker.OpCommit, 2, &driver.Error{Kind: driver.KindUnavailable, Err: errors.New("not now")})
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 		if k := b.Committed("g", "t", 0).Offset; k != 5 {
 			t.Errorf("committed %d of 5", k)
 		}

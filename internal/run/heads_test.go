@@ -164,7 +164,7 @@ func TestHeadAmongOthers(t *testing.T) {
 }
 
 // BenchmarkStatus is the cost of Status with 10,000 partitions that all have a failed record, to who asks. What it costs a loop is
-// BenchmarkSnapshot's, of package stream.
+// BenchmarkSnapshot's, of package snapshot.
 func BenchmarkStatus(b *testing.B) {
 	const partitions = 10_000
 	broker := membroker.NewBroker(b)

@@ -89,6 +89,7 @@ func TestHealthyOfAMappingThatNeverWorked(t *testing.T) {
 }
 
 func TestHealthyByConditions(t *testing.T) {
+	t.Parallel()
 	inBubble(t, "one that stands, and one that comes and goes", func(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 1)

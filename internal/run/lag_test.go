@@ -59,13 +59,13 @@ func TestLagOfPausedPartitions(t *testing.T) {
 		}
 		policy := new(each)
 		r := newRig(t, b, small(), blocked, WithScaler(policy), WithBufferBytes(1<<20), WithStopTimeout(0)).start()
-		sleep(5 * time.Second)
+		pass(5 * time.Second)
 		if s := r.runner.Status(); s.Partitions[0].Paused == "" || s.SumOffsetLag != 160 {
 			t.Fatalf("want paused partitions with a lag of 160, got %d and %+v", s.SumOffsetLag, s.Partitions[0])
 		}
 		b.Produce("t", spread(80, 8)...)
 		calls, samples := b.Calls(membroker.OpListOffsets), len(policy.all())
-		sleep(10 * time.Second)
+		pass(10 * time.Second)
 		calls, samples = b.Calls(membroker.OpListOffsets)-calls, len(policy.all())-samples
 		if calls > samples || calls < 5 {
 			t.Errorf("%d requests in %d evaluations, want one each at most", calls, samples)
@@ -86,9 +86,7 @@ func TestLagOfPausedPartitions(t *testing.T) {
 		if d := got.OldestAge; d < 14*time.Second || d > 16*time.Second || s.OldestAge < d {
 			t.Errorf("oldest age %v and %v, want 15 s", d, s.OldestAge)
 		}
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 	})
 }
 
@@ -101,16 +99,16 @@ func TestLagOfAPausedMapping(t *testing.T) {
 		policy := new(each)
 		r := newRig(t, b, small(), nil, WithScaler(policy)).start()
 		b.Produce("t", spread(20, 2)...)
-		sleep(5 * time.Second)
+		pass(5 * time.Second)
 		r.runner.Pause()
-		sleep(5 * time.Second)
+		pass(5 * time.Second)
 		asked := len(policy.all())
 		if asked == 0 {
 			t.Fatal("the policy was never asked")
 		}
 		for i := range 3 {
 			b.Produce("t", spread(20, 2)...)
-			sleep(2 * pausedInterval)
+			pass(2 * pausedInterval)
 			want := int64(20 * (i + 1))
 			s := r.runner.Status()
 			if m := s.Metrics; s.SumOffsetLag != want || s.OffsetLag["t"] != want || m.SumOffsetLag != want || m.MaxOffsetLag != want/2 {
@@ -121,7 +119,7 @@ func TestLagOfAPausedMapping(t *testing.T) {
 			t.Errorf("asked %d times while paused", n-asked)
 		}
 		r.runner.Resume()
-		sleep(2 * pausedInterval)
+		pass(2 * pausedInterval)
 		all := policy.all()
 		if len(all) == asked {
 			t.Fatal("not asked after Resume")
@@ -134,9 +132,7 @@ func TestLagOfAPausedMapping(t *testing.T) {
 		if s := r.runner.Status(); s.SumOffsetLag != 0 {
 			t.Errorf("lag %d after Resume", s.SumOffsetLag)
 		}
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 	})
 }
 
@@ -150,14 +146,12 @@ func TestSampleOfWhatWaits(t *testing.T) {
 		}
 		policy := new(each)
 		r := newRig(t, b, small(), blocked, WithScaler(policy), WithStopTimeout(0)).start()
-		sleep(5 * time.Second)
+		pass(5 * time.Second)
 		got := policy.last()
 		if got.Lag() != 30 || got.Busy != 1 || got.BufferedBytes < 20_000 || got.BufferedBytes >= 30_000 {
 			t.Errorf("lag %d, busy %d, buffered %d; want 30, 1 and 20 records of over 1000 bytes", got.Lag(), got.Busy, got.BufferedBytes)
 		}
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 	})
 }
 
@@ -168,18 +162,16 @@ func TestIdlePartitionsAreNotLookedUp(t *testing.T) {
 		b.Produce("t", spread(80, 8)...)
 		policy := new(each)
 		r := newRig(t, b, small(), nil, WithScaler(policy)).start()
-		sleep(10 * time.Second)
+		pass(10 * time.Second)
 		calls := b.Calls(membroker.OpListOffsets)
-		sleep(50*time.Minute + 10*time.Second)
+		pass(50*time.Minute + 10*time.Second)
 		if n := b.Calls(membroker.OpListOffsets) - calls; n < 49 || n > 51 {
 			t.Errorf("%d requests in 50 minutes, want one each", n)
 		}
 		if s := r.runner.Status(); s.Scaling.LagAge > time.Second || s.OldestAge != 0 || s.SumOffsetLag != 0 {
 			t.Errorf("age of the lag %v, %+v", s.Scaling.LagAge, s)
 		}
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 	})
 }
 
@@ -193,48 +185,44 @@ func TestLagThatCannotBeLookedUp(t *testing.T) {
 			return b.Heal
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				b := membroker.NewBroker(t)
-				b.CreateTopic("t", 8)
-				value := make([]byte, 100_000)
-				for i := range 160 {
-					b.Produce("t", membroker.Record{Partition: int32(i % 8), Value: value})
-				}
-				var lagErrors atomic.Int64
-				r := newRig(t, b, small(), blocked, WithScaler(new(scaling.Drain)), WithBufferBytes(1<<20), WithStopTimeout(0),
-					WithHooks(observe.Hooks{Error: func(i observe.ErrorInfo) {
-						if i.Op == "lag" {
-							lagErrors.Add(1)
-						}
-					}})).start()
-				sleep(10 * time.Second)
-				before := r.runner.Status()
-				heal := fault(b)
-				calls := b.Calls(membroker.OpListOffsets)
-				sleep(40 * time.Second)
-				s := r.runner.Status()
-				if s.Scaling.Reason.Kind != scaling.Stale || s.Scaling.Target != before.Scaling.Target {
-					t.Errorf("%v, target %v, before %v", s.Scaling.Reason, s.Scaling.Target, before.Scaling.Target)
-				}
-				if s.Scaling.LagAge < 35*time.Second || s.Scaling.LagAge > 45*time.Second {
-					t.Errorf("the lag is said to be %v old, want 40 s", s.Scaling.LagAge)
-				}
-				if time.Since(s.Scaling.Decided) > 3*time.Second {
-					t.Errorf("no evaluation for %v: it waits for the brokers", time.Since(s.Scaling.Decided))
-				}
-				if n := b.Calls(membroker.OpListOffsets) - calls; n > 40 || lagErrors.Load() != 1 {
-					t.Errorf("%d requests, %d errors told", n, lagErrors.Load())
-				}
-				heal()
-				sleep(12 * time.Second)
-				if s := r.runner.Status(); s.Scaling.Reason.Kind == scaling.Stale || s.Scaling.LagAge > 3*time.Second {
-					t.Errorf("after the brokers came back: %v, %v old", s.Scaling.Reason, s.Scaling.LagAge)
-				}
-				if err := r.stop(); err != nil {
-					t.Error(err)
-				}
-			})
+		inBubble(t, name, func(t *testing.T) {
+			b := membroker.NewBroker(t)
+			b.CreateTopic("t", 8)
+			value := make([]byte, 100_000)
+			for i := range 160 {
+				b.Produce("t", membroker.Record{Partition: int32(i % 8), Value: value})
+			}
+			var lagErrors atomic.Int64
+			r := newRig(t, b, small(), blocked, WithScaler(new(scaling.Drain)), WithBufferBytes(1<<20), WithStopTimeout(0),
+				WithHooks(observe.Hooks{Error: func(i observe.ErrorInfo) {
+					if i.Op == "lag" {
+						lagErrors.Add(1)
+					}
+				}})).start()
+			pass(10 * time.Second)
+			before := r.runner.Status()
+			heal := fault(b)
+			calls := b.Calls(membroker.OpListOffsets)
+			pass(40 * time.Second)
+			s := r.runner.Status()
+			if s.Scaling.Reason.Kind != scaling.Stale || s.Scaling.Target != before.Scaling.Target {
+				t.Errorf("%v, target %v, before %v", s.Scaling.Reason, s.Scaling.Target, before.Scaling.Target)
+			}
+			if s.Scaling.LagAge < 35*time.Second || s.Scaling.LagAge > 45*time.Second {
+				t.Errorf("the lag is said to be %v old, want 40 s", s.Scaling.LagAge)
+			}
+			if time.Since(s.Scaling.Decided) > 3*time.Second {
+				t.Errorf("no evaluation for %v: it waits for the brokers", time.Since(s.Scaling.Decided))
+			}
+			if n := b.Calls(membroker.OpListOffsets) - calls; n > 40 || lagErrors.Load() != 1 {
+				t.Errorf("%d requests, %d errors told", n, lagErrors.Load())
+			}
+			heal()
+			pass(12 * time.Second)
+			if s := r.runner.Status(); s.Scaling.Reason.Kind == scaling.Stale || s.Scaling.LagAge > 3*time.Second {
+				t.Errorf("after the brokers came back: %v, %v old", s.Scaling.Reason, s.Scaling.LagAge)
+			}
+			r.mustStop()
 		})
 	}
 }
@@ -250,7 +238,7 @@ func TestLagThroughChanges(t *testing.T) {
 		r := newRig(t, b, small(), nil, WithScaler(policy), WithLagInterval(5*time.Second)).start()
 		settled := func(what string, want int64) {
 			t.Helper()
-			sleep(20 * time.Second)
+			pass(20 * time.Second)
 			s := r.runner.Status()
 			if s.SumOffsetLag != want || policy.last().Lag() != want {
 				t.Errorf("%s: lag %d, in the sample %d, want %d; %+v", what, s.SumOffsetLag, policy.last().Lag(), want, s.Partitions)
@@ -271,22 +259,18 @@ func TestLagThroughChanges(t *testing.T) {
 		b.Produce("t", spread(40, 4)...)
 		settled("handled again", 0)
 		other := newRig(t, b, small(), blocked, WithClientID("other"), WithStopTimeout(0)).start()
-		sleep(5 * time.Second)
+		pass(5 * time.Second)
 		b.Produce("t", spread(40, 4)...)
 		settled("half of it with another member that is stuck", 0)
 		if n := other.runner.Status().SumOffsetLag; n != 20 {
 			t.Errorf("the other member has a lag of %d, want 20", n)
 		}
-		if err := other.stop(); err != nil {
-			t.Error(err)
-		}
+		other.mustStop()
 		settled("taken over", 0)
 		if n := len(policy.last().Partitions); n != 4 {
 			t.Errorf("%d partitions", n)
 		}
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 	})
 }
 
@@ -298,19 +282,15 @@ func TestZeroPartitions(t *testing.T) {
 		a := newRig(t, b, small(), nil, WithClientID("a")).start()
 		l := new(load)
 		spare := newRig(t, b, small(), l.handle, WithClientID("b"), WithScaler(new(scaling.Drain))).start()
-		sleep(20 * time.Second)
+		pass(20 * time.Second)
 		if s := spare.runner.Status(); s.Scaling.Reason.Kind != scaling.NoPartitions || s.Workers != 1 || s.Pollers != 1 {
 			t.Errorf("%d workers, %d pollers, %v", s.Workers, s.Pollers, s.Scaling.Reason)
 		}
-		if err := a.stop(); err != nil {
-			t.Error(err)
-		}
+		a.mustStop()
 		b.Produce("t", numbered(100)...)
-		sleep(20 * time.Second)
+		pass(20 * time.Second)
 		l.check(t, 100)
-		if err := spare.stop(); err != nil {
-			t.Error(err)
-		}
+		spare.mustStop()
 	})
 }
 

@@ -190,6 +190,7 @@ func play(s script) error {
 }
 
 func TestModel(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		s := drawScript(rt)
 		var err error

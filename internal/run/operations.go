@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/operation"
 	"github.com/esm-go/esm/internal/stream"
 	"github.com/esm-go/esm/observe"
 )
@@ -60,9 +61,9 @@ func (r *Process) ask(ctx context.Context, name observe.Operation, tp event.Topi
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
 	for _, p := range r.roster.list() {
-		if err := f(ctx, p.member); !errors.Is(err, stream.ErrNotHere) {
+		if err := f(ctx, p.member); !errors.Is(err, operation.ErrNotHere) {
 			return err
 		}
 	}
-	return stream.NotAssigned(name, tp, "")
+	return operation.NotAssigned(name, tp, "")
 }

@@ -61,8 +61,7 @@ func TestPauseAndResumeMeet(t *testing.T) {
 			}
 			b.Produce("t", membroker.Record{Partition: int32(round % 4)})
 			synctest.Wait()
-			time.Sleep(time.Duration(100+rng.IntN(2000)) * time.Millisecond)
-			synctest.Wait()
+			pass(time.Duration(100+rng.IntN(2000)) * time.Millisecond)
 			paused := r.runner.shared.Wish.IsPaused()
 			st := r.runner.Status()
 			if want := map[bool]observe.State{true: observe.Disabled, false: observe.Enabled}[paused]; st.State != want {

@@ -2,21 +2,19 @@ package run
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
-	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/internal/condition"
-	"github.com/esm-go/esm/internal/stream"
+	"github.com/esm-go/esm/internal/snapshot"
 	"github.com/esm-go/esm/observe"
 	"github.com/esm-go/esm/observe/pollerlog"
 )
 
 const (
 	// pollerCalm is how long an assignment is let alone before it is written; the loops have published it by then.
-	pollerCalm = 2 * stream.SnapshotInterval
+	pollerCalm = 2 * snapshot.Interval
 	// pollerErrors is how many errors may wait to be written; there is no use for more.
 	pollerErrors = 100
 )
@@ -68,7 +66,7 @@ func (w *pollerWriter) run(ctx context.Context, r *Process) {
 	for {
 		select {
 		case i := <-w.errors:
-			w.log.Processing(r.origin(0), pollerlog.ProcessingError{ErrorMessage: i.Err.Error(), ErrorCode: errorCode(&i)})
+			w.log.Processing(r.origin(0), pollerlog.ProcessingError{ErrorMessage: i.Err.Error(), ErrorCode: condition.ErrorCode(&i)})
 		case <-w.changed:
 			calm.Reset(pollerCalm)
 		case <-calm.C:
@@ -171,26 +169,4 @@ func (w *pollerWriter) offsets(r *Process) {
 			}
 		}
 	}
-}
-
-// errorCode is the Java client's name of an error, where it has one, else Lambda's or ours.
-func errorCode(i *observe.ErrorInfo) string {
-	if e, ok := errors.AsType[*driver.Error](i.Err); ok {
-		names := map[driver.Kind]string{
-			driver.KindUnavailable: "TimeoutException", driver.KindAuthentication: "SaslAuthenticationException", driver.KindOffsetOutOfRange: "OffsetOutOfRangeException",
-			driver.KindUnknownTopic: "UnknownTopicOrPartitionException", driver.KindFenced: "FencedInstanceIdException", driver.KindTruncated: "OffsetOutOfRangeException",
-			driver.KindGroupProtocol: "InconsistentGroupProtocolException", driver.KindStaleMember: "RebalanceInProgressException",
-			driver.KindCorrupt: "CorruptRecordException", driver.KindTooLarge: "RecordTooLargeException", driver.KindAuthorization: "GroupAuthorizationException",
-		}
-		if e.Kind == driver.KindAuthorization && e.TopicPartition.Topic != "" {
-			return "org.apache.kafka.common.errors.TopicAuthorizationException"
-		}
-		if name := names[e.Kind]; name != "" {
-			return "org.apache.kafka.common.errors." + name
-		}
-	}
-	if i.Diagnosis.Code != "" {
-		return string(i.Diagnosis.Code)
-	}
-	return string(i.Op)
 }

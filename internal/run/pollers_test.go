@@ -56,9 +56,7 @@ func TestPollersGrowAndShrinkUnderLoad(t *testing.T) {
 		if j.again > 0 {
 			t.Errorf("%d records came again: members did not drain", j.again)
 		}
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 		if used, parts := r.runner.shared.Budget.Used.Load(), r.runner.shared.Budget.Partitions.Load(); used != 0 || parts != 0 {
 			t.Errorf("the budget has %d bytes and %d partitions after the end", used, parts)
 		}
@@ -83,9 +81,7 @@ func TestMinimumPollersFromTheStart(t *testing.T) {
 		pass(5 * time.Minute)
 		wantMembers(t, b, r, 4)
 		j.check(t, b, 8, 100)
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 	})
 }
 
@@ -108,9 +104,7 @@ func TestMorePollersThanPartitionsAreCapped(t *testing.T) {
 				t.Errorf("pollers fell: %v", i.Reason)
 			}
 		}
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 	})
 }
 
@@ -128,9 +122,7 @@ func TestPollersWhenTheTopicGrows(t *testing.T) {
 		pass(time.Minute)
 		wantMembers(t, b, r, 4)
 		j.check(t, b, 6, 100)
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 	})
 }
 
@@ -207,15 +199,14 @@ func TestStaticPollersHaveAnInstanceEach(t *testing.T) {
 		if k := r.runner.Status().Scaling.Reason.Kind; k != scaling.Clamped {
 			t.Errorf("reason %v", k)
 		}
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 	})
 }
 
 // Whatever the policy asks for, and when: nothing is lost, no two invocations have the same partition, each partition goes
 // on where it stood, and the group has what was asked for in the end.
 func TestPollersModel(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(40) {
 		synctest.Test(t, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 1))
@@ -251,9 +242,7 @@ func TestPollersModel(t *testing.T) {
 			if j.again > 0 {
 				t.Errorf("%d records came again", j.again)
 			}
-			if err := r.stop(); err != nil {
-				t.Error(err)
-			}
+			r.mustStop()
 			if t.Failed() {
 				t.Logf("seed %d", seed)
 			}

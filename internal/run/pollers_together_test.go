@@ -26,9 +26,7 @@ func TestStopStopsAllPollers(t *testing.T) {
 		pass(20 * time.Second)
 		wantMembers(t, b, r, 3)
 		begun := time.Now()
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 		if d := time.Since(begun); d > 4*time.Second {
 			t.Errorf("the stop took %v, want what the handlers take", d)
 		}
@@ -146,8 +144,6 @@ func TestCircuitHoldsForAllPollers(t *testing.T) {
 		if s := r.runner.Status(); s.CircuitOpen || s.SumOffsetLag != 0 {
 			t.Errorf("open %t, lag %d", s.CircuitOpen, s.SumOffsetLag)
 		}
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 	})
 }

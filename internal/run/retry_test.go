@@ -169,36 +169,32 @@ func TestRetryRules(t *testing.T) {
 		{name: "joined: Permanent and a plain error are retried", policy: never, handler: until(1, errors.Join(verdict.Permanent(boom), boom)),
 			calls: []string{"t-0[0 1 2 3]", "t-0[0 1 2 3]"}, committed: 4},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				b := membroker.NewBroker(t)
-				b.Produce("t", numbered(4)...)
-				s := defaults()
-				s.Retry = c.policy
-				call := 0
-				var drops []string
-				r := newRig(t, b, s, func(_ context.Context, e event.KafkaEvent) error {
-					call++
-					return c.handler(call, e)
-				}, dropsInto(&drops)).start()
-				pass(10 * time.Minute)
-				if err := r.stop(); err != nil {
-					t.Error(err)
-				}
-				wantLines(t, "invocations", r.briefs(), c.calls...)
-				wantLines(t, "drops", drops, c.drops...)
-				if k := b.Committed("g", "t", 0).Offset; k != c.committed {
-					t.Errorf("committed %d, want %d", k, c.committed)
-				}
-				var dropped int64
-				for _, d := range c.drops {
-					offsets, _, _ := strings.Cut(d, "]")
-					dropped += int64(len(strings.Fields(offsets)))
-				}
-				if m := r.runner.Metrics(); m.DroppedEventCount != dropped || m.InvokeCount != int64(len(c.calls)) {
-					t.Errorf("metrics %+v, want %d dropped and %d invocations", m, dropped, len(c.calls))
-				}
-			})
+		inBubble(t, c.name, func(t *testing.T) {
+			b := membroker.NewBroker(t)
+			b.Produce("t", numbered(4)...)
+			s := defaults()
+			s.Retry = c.policy
+			call := 0
+			var drops []string
+			r := newRig(t, b, s, func(_ context.Context, e event.KafkaEvent) error {
+				call++
+				return c.handler(call, e)
+			}, dropsInto(&drops)).start()
+			pass(10 * time.Minute)
+			r.mustStop()
+			wantLines(t, "invocations", r.briefs(), c.calls...)
+			wantLines(t, "drops", drops, c.drops...)
+			if k := b.Committed("g", "t", 0).Offset; k != c.committed {
+				t.Errorf("committed %d, want %d", k, c.committed)
+			}
+			var dropped int64
+			for _, d := range c.drops {
+				offsets, _, _ := strings.Cut(d, "]")
+				dropped += int64(len(strings.Fields(offsets)))
+			}
+			if m := r.runner.Metrics(); m.DroppedEventCount != dropped || m.InvokeCount != int64(len(c.calls)) {
+				t.Errorf("metrics %+v, want %d dropped and %d invocations", m, dropped, len(c.calls))
+			}
 		})
 	}
 }
@@ -218,9 +214,7 @@ func TestRetryKeepsOrder(t *testing.T) {
 		}).start()
 		pass(time.Minute)
 		wantLines(t, "invocations", r.briefs(), "t-0[0 1 2 3]", "t-0[0 1]", "t-0[0]", "t-0[1]", "t-0[1]", "t-0[2 3]", "t-0[4 5]")
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 	})
 }
 
@@ -254,9 +248,7 @@ func TestMixedBatchIsSplit(t *testing.T) {
 				t.Errorf("partition %d committed %d, want 1", i, k)
 			}
 		}
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 	})
 }
 
@@ -267,9 +259,7 @@ func TestBackoffBetweenTries(t *testing.T) {
 		r := newRig(t, b, defaults(), func(context.Context, event.KafkaEvent) error { return errors.New("boom") },
 			WithRetryBackoff(time.Second, 4*time.Second)).start()
 		pass(time.Minute)
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 		if len(r.at) < 8 {
 			t.Fatalf("only %d tries", len(r.at))
 		}
@@ -306,9 +296,7 @@ func TestAttemptOfHalves(t *testing.T) {
 			got = append(got, fmt.Sprintf("%s attempt %d again %t", brief(e), r.infos[i].Attempt, !r.infos[i].FirstFailure.IsZero()))
 		}
 		wantLines(t, "invocations", got, "t-0[0 1] attempt 1 again false", "t-0[0] attempt 2 again true", "t-0[1] attempt 2 again true")
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 	})
 }
 

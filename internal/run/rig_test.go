@@ -89,34 +89,6 @@ func memoryMapping() mapping.Mapping {
 	}
 }
 
-// newMapped is newRig by way of New, with a mapping.
-func newMapped(t testing.TB, b *membroker.Broker, m mapping.Mapping, h shared.Handler, opts ...Option) *rig {
-	r := &rig{t: t, broker: b, done: make(chan error, 1)}
-	runner, err := New(m, func(ctx context.Context, e event.KafkaEvent) error {
-		r.mu.Lock()
-		r.calls, r.at = append(r.calls, e), append(r.at, time.Now())
-		r.mu.Unlock()
-		if h == nil {
-			return nil
-		}
-		return h(ctx, e)
-	}, options(append([]Option{WithDriver(b.Driver()), WithLogger(slog.New(slog.DiscardHandler)), WithSeed(1)}, opts...)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.runner = runner
-	return r
-}
-
-// launch is start without waiting for Ready.
-func (r *rig) launch() *rig {
-	ctx, cancel := context.WithCancel(context.Background())
-	r.cancel = cancel
-	go func() { r.done <- r.runner.Run(ctx) }()
-	synctest.Wait()
-	return r
-}
-
 func statesInto(s *[]string) Option {
 	return WithHooks(observe.Hooks{StateChange: func(i observe.StateInfo) { *s = append(*s, string(i.To)) }})
 }
@@ -148,13 +120,37 @@ func defaults() *shared.Settings {
 
 // newRig makes a Runner on the broker that has not run yet. The handler's events are recorded before it is called.
 func newRig(t testing.TB, b *membroker.Broker, s *shared.Settings, h shared.Handler, opts ...Option) *rig {
-	r := &rig{t: t, broker: b, done: make(chan error, 1)}
-	o := options(append([]Option{WithDriver(b.Driver()), WithLogger(slog.New(slog.DiscardHandler)), WithSeed(1)}, opts...))
+	r, o := unrigged(t, b, opts)
 	o.Complete()
 	if err := o.Err(); err != nil {
 		t.Fatal(err)
 	}
-	record := func(ctx context.Context, e event.KafkaEvent) error {
+	client := o.Client
+	client.BootstrapServers, client.GroupID, client.Topics, client.Logger = []string{"b:9092"}, "g", []string{"t"}, o.Logger
+	r.runner = newProcess(o, r.recording(h), s, client, identity{uuid: "u", functionName: "f", bootstrap: "b:9092"})
+	return r
+}
+
+// newMapped is newRig by way of New, with a mapping.
+func newMapped(t testing.TB, b *membroker.Broker, m mapping.Mapping, h shared.Handler, opts ...Option) *rig {
+	r, o := unrigged(t, b, opts)
+	runner, err := New(m, r.recording(h), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.runner = runner
+	return r
+}
+
+// unrigged is a rig without its Runner, and the options to make that with.
+func unrigged(t testing.TB, b *membroker.Broker, opts []Option) (*rig, *Options) {
+	return &rig{t: t, broker: b, done: make(chan error, 1)},
+		options(append([]Option{WithDriver(b.Driver()), WithLogger(slog.New(slog.DiscardHandler)), WithSeed(1)}, opts...))
+}
+
+// recording is a handler, nil for one that takes everything, whose events are kept.
+func (r *rig) recording(h shared.Handler) shared.Handler {
+	return func(ctx context.Context, e event.KafkaEvent) error {
 		inv, _ := event.InvocationFromContext(ctx)
 		r.mu.Lock()
 		r.calls, r.infos, r.at = append(r.calls, e), append(r.infos, inv), append(r.at, time.Now())
@@ -164,18 +160,26 @@ func newRig(t testing.TB, b *membroker.Broker, s *shared.Settings, h shared.Hand
 		}
 		return h(ctx, e)
 	}
-	client := o.Client
-	client.BootstrapServers, client.GroupID, client.Topics, client.Logger = []string{"b:9092"}, "g", []string{"t"}, o.Logger
-	r.runner = newProcess(o, record, s, client, identity{uuid: "u", functionName: "f", bootstrap: "b:9092"})
+}
+
+// start runs the Runner, and waits for Ready.
+func (r *rig) start() *rig {
+	r.run()
+	<-r.runner.Ready()
 	return r
 }
 
-func (r *rig) start() *rig {
+// launch is start without waiting for Ready.
+func (r *rig) launch() *rig {
+	r.run()
+	synctest.Wait()
+	return r
+}
+
+func (r *rig) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
 	go func() { r.done <- r.runner.Run(ctx) }()
-	<-r.runner.Ready()
-	return r
 }
 
 // pass lets virtual time go by, and what it set off come to rest: what goroutines of the bubble wrote may be read then.

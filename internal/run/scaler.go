@@ -8,7 +8,7 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/event"
-	"github.com/esm-go/esm/internal/stream"
+	"github.com/esm-go/esm/internal/lag"
 	"github.com/esm-go/esm/observe"
 	"github.com/esm-go/esm/scaling"
 )
@@ -37,16 +37,16 @@ type scaler struct {
 	ends    chan endAnswer
 	last    time.Time // the evaluation before
 	seen    tally
-	reading stream.Reading
+	reading lag.Reading
 	status  observe.ScalingStatus
 }
 
 // tally are the counts of which a sample takes the difference.
 type tally struct{ invokes, errors, throttles, resolved, time int64 }
 
-// endAnswer answers an endQuery.
+// endAnswer answers a question for the ends of logs.
 type endAnswer struct {
-	stream.EndQuery
+	lag.Ends
 	answers []driver.OffsetAnswer
 	asked   time.Time
 	err     error
@@ -110,7 +110,7 @@ func (s *scaler) tick(ctx context.Context) {
 func (s *scaler) ask(ctx context.Context) bool {
 	q := endAnswer{asked: time.Now()}
 	for _, p := range s.r.roster.list() {
-		p.member.WantEnds(q.asked, s.last, &q.EndQuery)
+		p.member.WantEnds(q.asked, s.last, &q.Ends)
 	}
 	if len(q.Queries) == 0 {
 		if s.failing { // nothing is left whose end is not known
@@ -139,7 +139,7 @@ func (s *scaler) answered(ctx context.Context, a endAnswer) {
 	s.failed(a.err)
 	if a.err == nil {
 		for _, p := range s.r.roster.list() {
-			p.member.TakeEnds(a.asked, &a.EndQuery, a.answers)
+			p.member.TakeEnds(a.asked, &a.Ends, a.answers)
 		}
 	}
 	if !s.asking {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/esm-go/esm/esmtest/membroker"
@@ -93,12 +92,6 @@ func spread(n, partitions int) []membroker.Record {
 		records[i] = membroker.Record{Partition: int32(i % partitions), Value: []byte("x")}
 	}
 	return records
-}
-
-// sleep lets virtual time pass, and what is due happen.
-func sleep(d time.Duration) {
-	time.Sleep(d)
-	synctest.Wait()
 }
 
 func small() *shared.Settings {

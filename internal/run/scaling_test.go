@@ -30,13 +30,13 @@ func TestWorkersFollowABacklogWithNoRebalance(t *testing.T) {
 		r.start()
 		begun := time.Now()
 		for l.takeMost() < 10 {
-			sleep(100 * time.Millisecond)
+			pass(100 * time.Millisecond)
 			if time.Since(begun) > 5*time.Second {
 				t.Fatalf("no rise in %v; %v", time.Since(begun), r.runner.Status().Scaling.Reason)
 			}
 		}
 		for r.runner.Status().SumOffsetLag > 0 {
-			sleep(100 * time.Millisecond)
+			pass(100 * time.Millisecond)
 			if time.Since(begun) > time.Minute {
 				t.Fatalf("lag %d after a minute", r.runner.Status().SumOffsetLag)
 			}
@@ -45,7 +45,7 @@ func TestWorkersFollowABacklogWithNoRebalance(t *testing.T) {
 		if drained > 14*time.Second { // 100 s of work in the drain time of 10 s
 			t.Errorf("drained in %v", drained)
 		}
-		sleep(20 * time.Second)
+		pass(20 * time.Second)
 		s := r.runner.Status()
 		if s.Workers != 1 || s.Scaling.Target.Workers != 1 || s.Metrics.Workers != 1 {
 			t.Errorf("%d workers after the backlog, want 1: %v", s.Workers, s.Scaling.Reason)
@@ -68,9 +68,7 @@ func TestWorkersFollowABacklogWithNoRebalance(t *testing.T) {
 		if !up || !down {
 			t.Errorf("the hook was told of %v", l.decisions())
 		}
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 	})
 }
 
@@ -82,26 +80,25 @@ func TestTheDefaultBeginsWithAllWorkers(t *testing.T) {
 		b.Produce("t", spread(4000, 40)...)
 		l := &load{time: time.Second}
 		r := newRig(t, b, small(), l.handle, l.hooks()).start()
-		sleep(1500 * time.Millisecond)
+		pass(1500 * time.Millisecond)
 		if n := l.takeMost(); n != 40 {
 			t.Errorf("%d invocations at a time, want one for each partition", n)
 		}
-		sleep(30 * time.Second)
+		pass(30 * time.Second)
 		if s := r.runner.Status(); s.Workers != 40 || s.Scaling.Policy != "*scaling.Lambda" {
 			t.Errorf("%d workers after half a minute, %+v", s.Workers, s.Scaling)
 		}
-		sleep(10 * time.Minute)
+		pass(10 * time.Minute)
 		if s := r.runner.Status(); s.Workers != 5 {
 			t.Errorf("%d workers after ten idle minutes, want one consumer's 5: %v", s.Workers, s.Scaling.Reason)
 		}
 		l.check(t, 4000)
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 	})
 }
 
 func TestLambdaEachMinuteDoneWithinThree(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const partitions, backlog = 64, 400_000
 		b := membroker.NewBroker(t)
@@ -117,7 +114,7 @@ func TestLambdaEachMinuteDoneWithinThree(t *testing.T) {
 				last = n
 				changes = append(changes, time.Since(begun).Truncate(time.Second))
 			}
-			sleep(time.Second)
+			pass(time.Second)
 		}
 		// 2,000 s of work, of which one consumer has done 300 s at the first minute: the rest in three minutes wants 9.4
 		// workers, so two consumers.
@@ -140,9 +137,7 @@ func TestLambdaEachMinuteDoneWithinThree(t *testing.T) {
 			t.Errorf("%d changes of the assignment", n)
 		}
 		l.check(t, backlog)
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 	})
 }
 
@@ -158,31 +153,29 @@ func TestFewerWorkersLetWhatRunsFinish(t *testing.T) {
 			return scaling.Decision{Workers: int(want.Load()), Pollers: 1, Next: time.Second}
 		})
 		r := newRig(t, b, small(), l.handle, WithScaler(policy)).start()
-		sleep(5 * time.Second)
+		pass(5 * time.Second)
 		if n := l.takeMost(); n != 8 {
 			t.Fatalf("%d at a time, want 8", n)
 		}
 		want.Store(2)
-		sleep(2 * time.Second)
+		pass(2 * time.Second)
 		if s := r.runner.Status(); s.Workers != 2 || s.InFlight != 8 {
 			t.Errorf("%d workers, %d in flight; want 2 and the 8 that ran", s.Workers, s.InFlight)
 		}
-		sleep(6 * time.Second)
+		pass(6 * time.Second)
 		l.takeMost()
-		sleep(5 * time.Second)
+		pass(5 * time.Second)
 		if n := l.takeMost(); n != 2 {
 			t.Errorf("%d at a time, want 2", n)
 		}
 		want.Store(8)
-		sleep(2 * time.Second)
+		pass(2 * time.Second)
 		if s := r.runner.Status(); s.InFlight != 8 {
 			t.Errorf("%d in flight, want 8 at once", s.InFlight)
 		}
-		sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		l.check(t, 320)
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 	})
 }
 
@@ -197,21 +190,19 @@ func TestWorkerRange(t *testing.T) {
 			t.Errorf("begins with %d", n)
 		}
 		r.start()
-		sleep(5 * time.Second)
+		pass(5 * time.Second)
 		if n := l.takeMost(); n != 7 {
 			t.Errorf("%d at a time, want the maximum of 7", n)
 		}
 		if k := r.runner.Status().Scaling.Reason.Kind; k != scaling.AtMaximum {
 			t.Errorf("reason %v", k)
 		}
-		sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		if n := r.runner.shared.Workers.Limit(); n != 2 {
 			t.Errorf("ends with %d, want the minimum of 2", n)
 		}
 		l.check(t, 60_000)
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
+		r.mustStop()
 	})
 }
 
@@ -228,32 +219,29 @@ func TestPolicyNonsense(t *testing.T) {
 		"negative": {func(scaling.Sample) scaling.Decision { return scaling.Decision{Workers: -7, Pollers: -7, Next: -1} }, scaling.Clamped, 1},
 		"panic":    {func(scaling.Sample) scaling.Decision { panic(errors.New("at sea")) }, scaling.Panicked, 1},
 	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				b := membroker.NewBroker(t)
-				b.CreateTopic("t", 4)
-				b.Produce("t", spread(400, 4)...)
-				l := &load{time: 10 * time.Millisecond}
-				r := newRig(t, b, small(), l.handle, l.hooks(), WithScaler(c.policy)).start()
-				sleep(20 * time.Second)
-				s := r.runner.Status()
-				if s.Scaling.Reason.Kind != c.kind || s.Workers != c.workers || s.Pollers != 1 {
-					t.Errorf("%d workers, %d pollers, %v", s.Workers, s.Pollers, s.Scaling.Reason)
-				}
-				if told := l.decisions(); len(told) == 0 || told[0].Reason.Kind != c.kind {
-					t.Errorf("the hook was told %v", told)
-				}
-				l.check(t, 400)
-				if err := r.stop(); err != nil {
-					t.Error(err)
-				}
-			})
+		inBubble(t, name, func(t *testing.T) {
+			b := membroker.NewBroker(t)
+			b.CreateTopic("t", 4)
+			b.Produce("t", spread(400, 4)...)
+			l := &load{time: 10 * time.Millisecond}
+			r := newRig(t, b, small(), l.handle, l.hooks(), WithScaler(c.policy)).start()
+			pass(20 * time.Second)
+			s := r.runner.Status()
+			if s.Scaling.Reason.Kind != c.kind || s.Workers != c.workers || s.Pollers != 1 {
+				t.Errorf("%d workers, %d pollers, %v", s.Workers, s.Pollers, s.Scaling.Reason)
+			}
+			if told := l.decisions(); len(told) == 0 || told[0].Reason.Kind != c.kind {
+				t.Errorf("the hook was told %v", told)
+			}
+			l.check(t, 400)
+			r.mustStop()
 		})
 	}
 }
 
 // Two processes share a group: each decides from its own partitions, and both settle, whoever joins or leaves.
 func TestTwoProcessesSettle(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const partitions = 16
 		b := membroker.NewBroker(t)
@@ -277,12 +265,12 @@ func TestTwoProcessesSettle(t *testing.T) {
 			}
 		}
 		ra := newRig(t, b, small(), order(la), la.hooks(), WithScaler(new(scaling.Drain)), WithClientID("a")).start()
-		sleep(time.Minute)
+		pass(time.Minute)
 		alone := ra.runner.shared.Workers.Limit()
 		rb := newRig(t, b, small(), order(lb), lb.hooks(), WithScaler(new(scaling.Drain)), WithClientID("b")).start()
-		sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		first := len(la.decisions()) + len(lb.decisions())
-		sleep(3 * time.Minute)
+		pass(3 * time.Minute)
 		if n := len(la.decisions()) + len(lb.decisions()) - first; n > 6 {
 			t.Errorf("%d decisions in three minutes of the same load: they do not settle: %v", n, la.decisions())
 		}
@@ -290,19 +278,15 @@ func TestTwoProcessesSettle(t *testing.T) {
 		if alone < 8 || alone > 12 || sum < 8 || sum > 14 {
 			t.Errorf("%d workers alone, %d together; the load is eight", alone, sum)
 		}
-		if err := ra.stop(); err != nil {
-			t.Error(err)
-		}
-		sleep(time.Minute)
+		ra.mustStop()
+		pass(time.Minute)
 		if n := rb.runner.shared.Workers.Limit(); n < 8 || n > 12 {
 			t.Errorf("%d workers when the other one has left", n)
 		}
 		fed()
 		producer.Wait()
-		sleep(time.Minute)
-		if err := rb.stop(); err != nil {
-			t.Error(err)
-		}
+		pass(time.Minute)
+		rb.mustStop()
 		if n := la.handled + lb.handled; n != produced {
 			t.Errorf("handled %d of %d", n, produced)
 		}

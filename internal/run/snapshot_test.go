@@ -14,7 +14,7 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
 	"github.com/esm-go/esm/event"
-	"github.com/esm-go/esm/internal/stream"
+	"github.com/esm-go/esm/internal/snapshot"
 	"github.com/esm-go/esm/mapping"
 	"github.com/esm-go/esm/observe"
 )
@@ -128,7 +128,7 @@ func TestStatusFromAnywhere(t *testing.T) {
 		b.CreateTopic("t", 1)
 		r := newMapped(t, b, memoryMapping(), nil).start()
 		m := r.runner.roster.list()[0].member
-		seen := make(map[*stream.Snapshot]bool)
+		seen := make(map[*snapshot.Snapshot]bool)
 		var stop atomic.Bool
 		count := func(while func()) int {
 			clear(seen)

@@ -14,11 +14,11 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// A start that was looked up before the partition was revoked belongs to an assignment that is over: committed after it,
-// it would move the group back, or past what the new owner has not resolved.
 // commitPortion is how many positions go into one request; as internal/stream has it.
 const commitPortion = 1000
 
+// A start that was looked up before the partition was revoked belongs to an assignment that is over: committed after it,
+// it would move the group back, or past what the new owner has not resolved.
 func TestStartOfAnEndedAssignmentIsNotCommitted(t *testing.T) {
 	inBubble(t, "revoked while its start was looked up", func(t *testing.T) {
 		var mu sync.Mutex
@@ -96,6 +96,7 @@ func TestStartOfAnEndedAssignmentIsNotCommitted(t *testing.T) {
 // That a topic was made again is news for the assignment that it came in. A day later, when the partition comes back from
 // another member, there is a commit of the new topic to go on at.
 func TestMadeAgainEndsWithTheAssignment(t *testing.T) {
+	t.Parallel()
 	inBubble(t, "the partition comes back after another member read it", func(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(5)...)

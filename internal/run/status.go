@@ -3,18 +3,18 @@ package run
 import (
 	"time"
 
-	"github.com/esm-go/esm/internal/stream"
+	"github.com/esm-go/esm/internal/snapshot"
 	"github.com/esm-go/esm/observe"
 )
 
 // gather puts together what the members' loops published last; where one is free, that is of now.
 func (r *Process) gather() observe.Status {
 	pollers := r.roster.list()
-	snapshots := make([]*stream.Snapshot, len(pollers))
+	snapshots := make([]*snapshot.Snapshot, len(pollers))
 	for i, p := range pollers {
 		snapshots[i] = p.member.Snapshot()
 	}
-	return putTogether(snapshots)
+	return snapshot.Sum(snapshots)
 }
 
 // Status is esm.Runner.Status.
@@ -36,7 +36,7 @@ func (r *Process) Status() observe.Status {
 	s.Client = clientOf(r.opts.Driver)
 	s.Conditions = r.shared.Conditions.List()
 	s.LastProcessingResult, s.Diagnosis = r.shared.Conditions.LastResult(s.Conditions)
-	mark(&s)
+	snapshot.Mark(&s)
 	if s.State == observe.Creating && s.Diagnosis.Code != "" {
 		s.StateTransitionReason = string(s.Diagnosis.Code)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/lookup"
 	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/internal/size"
 	"github.com/esm-go/esm/internal/start"
@@ -30,7 +31,7 @@ func (m *Member) change(now time.Time, msg message) {
 
 // assign takes partitions in. They are held by the driver until their start is found.
 func (m *Member) assign(tps []event.TopicPartition) {
-	m.lostSince.Store(0)
+	m.signs.Lost.Store(0)
 	m.shared.Conditions.Diagnosis.Healed()
 	m.troubles.Joined()
 	life := m.consumer.Member().Rebalances
@@ -41,8 +42,8 @@ func (m *Member) assign(tps []event.TopicPartition) {
 		m.admit(tp).Assignment = life
 	}
 	if len(tps) > 0 {
-		m.lookups.add(lookup{Question: start.Question{Kind: start.Begin}, parts: m.pick(tps)})
-		m.lookups.nextOthers = time.Now().Add(othersAfter)
+		m.lookups.Add(lookup.Lookup{Question: start.Question{Kind: start.Begin}, Parts: m.pick(tps)})
+		m.lookups.LookForOthers(time.Now())
 		m.shared.SaidOfGroup.Info(m.shared.Log, time.Now(), "partitions assigned", "partitions", len(tps), "of", len(m.parts))
 	} else {
 		m.announce()
@@ -111,7 +112,7 @@ func (m *Member) lose(now time.Time, tps []event.TopicPartition) {
 		m.remove(p)
 	}
 	if len(m.parts) == 0 {
-		m.lostSince.Store(now.UnixNano())
+		m.signs.Lost.Store(now.UnixNano())
 	}
 	m.shared.SaidOfGroup.Warn(m.shared.Log, now, "partitions lost", "partitions", len(parts), "inFlight", info.InFlight)
 	m.shared.Hooks.Lost(info)
@@ -133,9 +134,9 @@ func (m *Member) revoke(now time.Time, tps []event.TopicPartition, answered chan
 		m.unqueue(p)
 		p.Recall(observe.ErrPartitionsGone)
 		p.Phase = partition.Draining // one that has not begun is not begun any more
-		m.commits.mark(p)
+		m.commits.Mark(p)
 	}
-	m.revocation, m.waiting.revoked = r, now
+	m.revocation, m.since.Revoked = r, now
 }
 
 // invoked reports whether a handler of this process has records of a partition: of this life of it, or of an earlier one, before
@@ -165,12 +166,12 @@ func (m *Member) advanceRevocation(now time.Time) {
 	}
 	if now.Before(r.settle) && m.stop.phase < closing {
 		for _, p := range r.parts {
-			if p.Alive && p.Dirty() || m.commits.underWay != nil && m.commits.underWay.Has(p) {
+			if p.Alive && p.Dirty() || m.commits.UnderWay() != nil && m.commits.UnderWay().Has(p) {
 				m.at(r.settle)
 				return
 			}
 		}
-	} else if m.commits.underWay != nil {
+	} else if m.commits.UnderWay() != nil {
 		m.shared.Counters.AbandonedCommits.Add(1)
 	}
 	info := observe.AssignmentInfo{Partitions: r.tps}

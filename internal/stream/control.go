@@ -2,9 +2,11 @@ package stream
 
 import (
 	"errors"
+	"time"
 
 	"github.com/esm-go/esm/auth"
 	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/observe"
 )
 
 // What follows other goroutines may call.
@@ -69,3 +71,11 @@ func (m *Member) Nudge() {
 	default:
 	}
 }
+
+// Sick says what of one member has lasted too long.
+func (m *Member) Sick(now time.Time) (since time.Time, what string) {
+	return m.signs.Sick(now, m.shared.Config.RevokeTimeout)
+}
+
+// Blocked names what keeps the member's stop from ending.
+func (m *Member) Blocked() []observe.StuckCall { return m.signs.Blocked(m.commits.Began()) }

@@ -114,7 +114,7 @@ func (m *Member) expire(now time.Time, p *partition.Partition) bool {
 	}
 	p.LeaderEpoch = u.LeaderEpoch
 	m.shared.Meters.Resolved(now, gone, len(gone))
-	m.commits.mark(p)
+	m.commits.Mark(p)
 	if len(u.Records) > 0 {
 		return true
 	}

@@ -8,6 +8,8 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/esmtest/membroker"
 	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/commit"
+	"github.com/esm-go/esm/internal/lookup"
 	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/internal/start"
 )
@@ -18,9 +20,8 @@ func TestAnswersForDeadPartitionsAreNotTakenIn(t *testing.T) {
 		b := membroker.NewBroker(t)
 		m := idle(b, driver.AtEnd)
 		tp := event.TopicPartition{Topic: "t"}
-		answer := func(p *partition.Partition) lookup {
-			m.lookups.underWay++
-			return lookup{Question: start.Question{Kind: start.Begin, Names: []event.TopicPartition{tp}, Found: []start.Answer{{Offset: 3, Committed: -1}}}, parts: []*partition.Partition{p}}
+		answer := func(p *partition.Partition) lookup.Lookup {
+			return lookup.Lookup{Question: start.Question{Kind: start.Begin, Names: []event.TopicPartition{tp}, Found: []start.Answer{{Offset: 3, Committed: -1}}}, Parts: []*partition.Partition{p}}
 		}
 		dead := m.admit(tp)
 		m.remove(dead)
@@ -28,20 +29,20 @@ func TestAnswersForDeadPartitionsAreNotTakenIn(t *testing.T) {
 		draining := m.admit(tp)
 		m.revoke(time.Now(), []event.TopicPartition{tp}, make(chan struct{}))
 		m.answered(time.Now(), answer(draining))
-		if len(m.commits.begun) != 0 || dead.Found != nil || draining.Found != nil {
-			t.Errorf("taken in: %v", m.commits.begun)
+		if dead.Found != nil || draining.Found != nil {
+			t.Errorf("taken in: %v, %v", dead.Found, draining.Found)
 		}
 		m.remove(draining)
 		m.revocation = nil
 		living := m.admit(tp)
 		m.answered(time.Now(), answer(living))
-		if len(m.commits.begun) != 1 {
+		if living.Found == nil {
 			t.Fatal("the answer for a partition that lives was passed over")
 		}
 		m.remove(living)
 		m.advanceCommit(time.Now())
-		if m.commits.underWay != nil {
-			t.Errorf("committing %+v for a partition that was lost", m.commits.underWay.Commits)
+		if m.commits.UnderWay() != nil {
+			t.Errorf("committing %+v for a partition that was lost", m.commits.UnderWay().Commits)
 		}
 	})
 }
@@ -59,7 +60,9 @@ func TestStartsOfDeadPartitions(t *testing.T) {
 		dead.Found = &start.Answer{Offset: 3, Committed: -1}
 		m.remove(dead)
 		living := m.admit(tp)
-		m.accepted(now, dead, 3)
+		accept := commit.Result{}
+		accept.Add(dead, 3, -1, "")
+		m.committed(now, accept)
 		if len(m.flow.toStart) != 0 || dead.Phase != partition.Starting {
 			t.Errorf("the start of a partition that went: %+v", m.flow.toStart)
 		}
@@ -71,13 +74,13 @@ func TestStartsOfDeadPartitions(t *testing.T) {
 		m.startFound(now, living, found)
 		m.launch(now, living, found)
 		m.startFound(now, living, &start.Answer{Offset: 9, Committed: -1})
-		if len(m.flow.toStart) != 1 || living.Found != nil || len(m.commits.begun) != 0 {
+		if len(m.flow.toStart) != 1 || living.Found != nil {
 			t.Errorf("started twice: %+v", m.flow.toStart)
 		}
 		m.revoke(now, []event.TopicPartition{tp}, make(chan struct{}))
 		m.relocate(now, tp, 3, start.Nowhere)
 		m.move(now, living, 3, start.Answer{Offset: 5, LeaderEpoch: -1})
-		if len(m.flow.toStart) != 1 || len(m.lookups.queued) != 0 || living.Next != 3 {
+		if len(m.flow.toStart) != 1 || living.Moves != 0 || living.Next != 3 {
 			t.Errorf("a partition that is going was moved: %+v", m.flow.toStart)
 		}
 		m.remove(living)
@@ -85,8 +88,8 @@ func TestStartsOfDeadPartitions(t *testing.T) {
 		waiting := m.admit(tp) // its start is being committed
 		waiting.Found = &start.Answer{Offset: 7, Committed: -1}
 		m.startFound(now, waiting, found)
-		if len(m.flow.toStart) != 1 || len(m.commits.begun) != 0 || waiting.Found.Offset != 7 {
-			t.Errorf("a start that is being committed was found again: %+v", m.commits.begun)
+		if len(m.flow.toStart) != 1 || waiting.Found.Offset != 7 {
+			t.Errorf("a start that is being committed was found again: %+v", waiting.Found)
 		}
 		m.remove(waiting)
 	})

@@ -86,7 +86,7 @@ func (m *Member) finish(now time.Time, inv *partition.Invocation) {
 			p.Failures, p.FirstFailure, p.LastErr = 0, time.Time{}, nil
 		}
 		m.release(p, held)
-		m.commits.mark(p)
+		m.commits.Mark(p)
 		if sends {
 			m.handOver(now, p, destination.RetryAttemptsExhausted, partition.ResponseOf(&p.Work[0], v.Partial))
 		}

@@ -24,7 +24,6 @@ type flow struct {
 	full      map[*partition.Partition]struct{}
 	fullSince time.Time
 	fullTold  bool
-	unfetched unfetched
 }
 
 // slot is a worker for the next invocation: held, or asked for, to come through the member's slots.
@@ -61,7 +60,7 @@ func (m *Member) followCircuit(now time.Time) {
 	}
 	m.WaitsForCircuit.Store(shut)
 	if m.flow.tripped = shut; shut {
-		m.waiting.tripped = now
+		m.since.Tripped = now
 		m.pauseAll(partition.ByBreaker)
 	} else {
 		m.resumeAll(partition.ByBreaker)
@@ -167,7 +166,7 @@ func (m *Member) obey() {
 	switch paused := now%2 == 1; {
 	case paused == m.flow.paused:
 	case paused:
-		m.flow.paused, m.waiting.paused = true, time.Now()
+		m.flow.paused, m.since.Paused = true, time.Now()
 		m.pauseAll(partition.ByUser)
 	default:
 		m.flow.paused = false

@@ -67,7 +67,7 @@ func (m *Member) delivered(now time.Time) {
 		m.shared.Meters.Destination.Add(int64(now.Sub(one.Since)))
 		p.LeaderEpoch = u.LeaderEpoch
 		p.Failures, p.FirstFailure, p.LastErr = 0, time.Time{}, nil
-		m.commits.mark(p)
+		m.commits.Mark(p)
 		m.settle(p, now)
 	}
 }

@@ -8,17 +8,14 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/internal/batch"
 	"github.com/esm-go/esm/internal/intake"
+	"github.com/esm-go/esm/internal/lookup"
 	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/internal/start"
 	"github.com/esm-go/esm/observe"
 )
 
-const (
-	// commitTimeout bounds one commit.
-	commitTimeout = 15 * time.Second
-	// finalCommitTimeout bounds the commit of a revocation, after the work is drained.
-	finalCommitTimeout = 5 * time.Second
-)
+// finalCommitTimeout bounds the commit of a revocation, after the work is drained.
+const finalCommitTimeout = 5 * time.Second
 
 // loop owns the member's state. It waits for nothing but its channels.
 func (m *Member) loop(ctx context.Context) error {
@@ -29,10 +26,8 @@ func (m *Member) loop(ctx context.Context) error {
 		end = nil
 		m.beginStop(time.Now(), errors.Is(context.Cause(ctx), ErrSurplus))
 	}
-	m.lookups.nextCheck = time.Now().Add(m.shared.Config.LagInterval)
-	m.commits.refresh = time.Now().Add(refreshInterval)
 	if m.settings.Start.At != driver.AtEarliest {
-		m.lookups.add(lookup{Question: start.Question{Kind: start.Topics}}) // before there is a partition to start
+		m.lookups.Add(lookup.Lookup{Question: start.Question{Kind: start.Topics}}) // before there is a partition to start
 	}
 	for {
 		now := time.Now()
@@ -45,7 +40,7 @@ func (m *Member) loop(ctx context.Context) error {
 		} else {
 			timer.Reset(m.wake.Sub(now))
 		}
-		m.busySince.Store(0)
+		m.signs.Busy.Store(0)
 		select {
 		case msg := <-m.in:
 			m.begin()
@@ -70,10 +65,10 @@ func (m *Member) loop(ctx context.Context) error {
 		case <-m.handed.Word:
 			m.begin()
 			m.delivered(time.Now())
-		case result := <-m.acks:
+		case result := <-m.commits.Answers:
 			m.begin()
 			m.committed(time.Now(), result)
-		case answer := <-m.answers:
+		case answer := <-m.lookups.Answers:
 			m.begin()
 			m.answered(time.Now(), answer)
 		case f := <-m.control:
@@ -92,7 +87,7 @@ func (m *Member) loop(ctx context.Context) error {
 	return m.stop.fatal
 }
 
-func (m *Member) begin() { m.busySince.Store(time.Now().UnixNano()) }
+func (m *Member) begin() { m.signs.Busy.Store(time.Now().UnixNano()) }
 
 // at notes a time at which the loop has to look again.
 func (m *Member) at(t time.Time) {
@@ -116,7 +111,9 @@ func (m *Member) advance(now time.Time) {
 	m.flush() // a client may refuse the commit of a start that it does not know
 	m.advanceCommit(now)
 	m.advanceLookups(now)
-	m.advanceAge(now)
+	if again := m.aging.Advance(now, m.shared.Budget.Used.Load(), m.parts, m.release); !again.IsZero() {
+		m.at(again)
+	}
 	m.advanceStop(now)
 	if m.flow.paused && len(m.flying) == 0 && m.pauseReported.Load() != m.flow.obeyed {
 		m.pauseReported.Store(m.flow.obeyed)
@@ -168,7 +165,7 @@ func (m *Member) deliver(now time.Time, d *intake.Delivery) {
 		} else {
 			p.LeaderEpoch = max(p.LeaderEpoch, run.LeaderEpoch)
 		}
-		m.commits.mark(p)
+		m.commits.Mark(p)
 	}
 	for _, err := range d.Errors {
 		m.sourceError(err)

@@ -11,10 +11,17 @@ import (
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/commit"
 	"github.com/esm-go/esm/internal/condition"
 	"github.com/esm-go/esm/internal/intake"
+	"github.com/esm-go/esm/internal/lag"
+	"github.com/esm-go/esm/internal/lookup"
+	"github.com/esm-go/esm/internal/operation"
 	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/internal/shared"
+	"github.com/esm-go/esm/internal/snapshot"
+	"github.com/esm-go/esm/internal/start"
+	"github.com/esm-go/esm/internal/stop"
 	"github.com/esm-go/esm/observe"
 )
 
@@ -24,36 +31,27 @@ type Member struct {
 	shared   *shared.State
 	consumer driver.Consumer
 
-	in       chan message               // from the poll goroutine and the driver's Listener calls, in order
-	free     chan *intake.Delivery      // deliveries for the poll goroutine to fill
-	done     chan *partition.Invocation // invocations that ended
-	slots    chan struct{}              // a worker that was waited for
-	nudges   chan struct{}              // the members' common state changed
-	control  chan func()                // runs on the loop
-	toCommit chan partition.Commit      // to the commit goroutine
-	acks     chan commitResult
-	toLookUp chan lookup // to the lookup goroutines
-	answers  chan lookup
-	polled   chan error // the poll goroutine's end
-	handed   partition.Handovers
-	closed   chan struct{}
+	in      chan message               // from the poll goroutine and the driver's Listener calls, in order
+	free    chan *intake.Delivery      // deliveries for the poll goroutine to fill
+	done    chan *partition.Invocation // invocations that ended
+	slots   chan struct{}              // a worker that was waited for
+	nudges  chan struct{}              // the members' common state changed
+	control chan func()                // runs on the loop
+	polled  chan error                 // the poll goroutine's end
+	handed  partition.Handovers
+	closed  chan struct{}
 
 	// ready is closed when the first assignment is started.
 	ready     chan struct{}
 	readyOnce sync.Once
 
-	// For Healthy and the end, read from other goroutines: when the last Poll returned, since when the loop is busy (0 = it
-	// waits), and since when the group has taken everything away; since when a Poll, the Close, a commit and a lookup run (0 =
-	// none does). Unix nanoseconds.
-	lastPoll, busySince, lostSince  atomic.Int64
-	inPoll, closeBegan, commitBegan atomic.Int64
+	// signs are for Healthy and the end.
+	signs stop.Signs
 	// troubles are the conditions that this member holds.
 	troubles *condition.Holder
 	// WaitsForCircuit: partitions are not fetched, for the circuit is open.
 	WaitsForCircuit atomic.Bool
-	// published is the last snapshot; wanted: somebody asked for another one.
-	published atomic.Pointer[Snapshot]
-	wanted    atomic.Bool
+	snapshots       snapshot.Publisher
 
 	// quiet is called on the loop when a pause has taken effect here: nothing is in flight any more. pauseReported is the wish that
 	// it was.
@@ -61,25 +59,27 @@ type Member struct {
 	pauseReported atomic.Uint64
 
 	// What follows the loop goroutine owns.
-	settings *shared.Settings // the mapping's current ones, as last seen
-	parts    map[event.TopicPartition]*partition.Partition
-	pool     batch.Pool[*partition.Partition]
-	retry    batch.Queue[*partition.Partition] // by the time of the next try
-	flying   map[*partition.Invocation]struct{}
-	sending  int // partitions that wait for the destination
-	slot     slot
-	flow     flow
-	commits  commits
-	lookups  lookups
-	aging    aging
-	// operations are those that wait.
-	operations []*operation
+	settings   *shared.Settings // the mapping's current ones, as last seen
+	parts      map[event.TopicPartition]*partition.Partition
+	pool       batch.Pool[*partition.Partition]
+	retry      batch.Queue[*partition.Partition] // by the time of the next try
+	flying     map[*partition.Invocation]struct{}
+	sending    int // partitions that wait for the destination
+	slot       slot
+	flow       flow
+	commits    commit.Commits
+	lookups    lookup.Lookups
+	aging      partition.Aging
+	still      lag.Still
+	others     map[string]bool // other mappings in the group that were reported
+	operations operation.Waiting
 	rng        *rand.Rand
 
 	revocation *revocation
 	stop       stopState
-	waiting    waiting
-	taking     halfSnapshot
+	// since is kept for Status alone. unsettledAt is since when the assignment is not all started; zero when it is.
+	since       snapshot.Since
+	unsettledAt time.Time
 
 	handlers       context.Context
 	cancelHandlers context.CancelCauseFunc
@@ -105,35 +105,37 @@ const (
 // NewMember makes a member that has not run.
 func NewMember(c *shared.State) *Member {
 	m := &Member{
-		shared:   c,
-		in:       make(chan message),
-		free:     make(chan *intake.Delivery, 2),
-		done:     make(chan *partition.Invocation),
-		slots:    make(chan struct{}, 1),
-		nudges:   make(chan struct{}, 1),
-		quiet:    func() {},
-		control:  make(chan func()),
-		toCommit: make(chan partition.Commit, 1),
-		acks:     make(chan commitResult, 1),
-		toLookUp: make(chan lookup, lookupsAtOnce),
-		answers:  make(chan lookup, 1),
-		polled:   make(chan error, 1),
-		handed:   partition.Handovers{Word: make(chan struct{}, 1)},
-		closed:   make(chan struct{}),
-		ready:    make(chan struct{}),
+		shared:  c,
+		in:      make(chan message),
+		free:    make(chan *intake.Delivery, 2),
+		done:    make(chan *partition.Invocation),
+		slots:   make(chan struct{}, 1),
+		nudges:  make(chan struct{}, 1),
+		quiet:   func() {},
+		control: make(chan func()),
+		polled:  make(chan error, 1),
+		handed:  partition.Handovers{Word: make(chan struct{}, 1)},
+		closed:  make(chan struct{}),
+		ready:   make(chan struct{}),
 
 		troubles: c.Conditions.NewHolder(),
 	}
 	m.free <- new(intake.Delivery)
 	m.free <- new(intake.Delivery)
-	m.published.Store(&Snapshot{heard: make(chan struct{})})
+	m.snapshots.Init()
 	m.settings = c.Current.Load()
 	m.parts = make(map[event.TopicPartition]*partition.Partition)
 	m.flying = make(map[*partition.Invocation]struct{})
 	m.flow.full = make(map[*partition.Partition]struct{})
-	m.lookups.others = make(map[string]bool)
-	m.aging.pins = c.Config.Driver.Features().SharedMemory
+	m.others = make(map[string]bool)
+	m.aging.Pins = c.Config.Driver.Features().SharedMemory
 	m.rng = rand.New(rand.NewPCG(c.Config.Seed, c.Config.Seed^0x9e3779b97f4a7c15))
+	m.commits.Init(c.Config.CommitInterval, m.rng)
+	topicIDs := c.Config.LagInterval
+	if !c.Config.Driver.Features().TopicIDs {
+		topicIDs = 0
+	}
+	m.lookups.Init(topicIDs, m.rng)
 	return m
 }
 
@@ -150,7 +152,6 @@ func (m *Member) Run(ctx context.Context, cfg driver.Config) error {
 		return &observe.SourceError{Op: op, Err: err}
 	}
 	m.consumer = consumer
-	m.lastPoll.Store(time.Now().UnixNano())
 
 	// Everything below outlives ctx: a stop drains, commits and closes first.
 	background := context.WithoutCancel(ctx)
@@ -161,9 +162,11 @@ func (m *Member) Run(ctx context.Context, cfg driver.Config) error {
 	m.followCircuit(time.Now())
 
 	var io sync.WaitGroup
-	io.Go(func() { m.commitLoop(ioCtx) })
-	for range lookupsAtOnce {
-		io.Go(func() { m.lookupLoop(ioCtx) })
+	io.Go(func() { m.commits.Run(ioCtx, m.consumer, m.closed) })
+	asker := start.Asker{Consumer: consumer, Census: &m.shared.Census, Cluster: m.shared.Cluster,
+		Fingerprint: func() string { return m.shared.Current.Load().Fingerprint }}
+	for range lookup.AtOnce {
+		io.Go(func() { m.lookups.Run(ioCtx, &asker, &m.shared.Calls, m.closed) })
 	}
 	go func() { m.polled <- m.pollLoop(pollCtx, background) }() // awaited by the loop, with a bound
 
@@ -172,7 +175,7 @@ func (m *Member) Run(ctx context.Context, cfg driver.Config) error {
 		m.remove(p)
 	}
 	m.publish(time.Now())
-	m.busySince.Store(0)
+	m.signs.Busy.Store(0)
 	close(m.closed)
 	m.troubles.End(func(*observe.Condition) bool { return true })
 	m.shared.Workers.Leave(m.slots)
@@ -193,10 +196,9 @@ func (m *Member) pollLoop(ctx, background context.Context) error {
 		case <-ctx.Done():
 			continue
 		}
-		m.inPoll.Store(time.Now().UnixNano())
+		m.signs.Polling.Store(time.Now().UnixNano())
 		fatal = m.consumer.Poll(ctx, &d.Fetch)
-		m.inPoll.Store(0)
-		m.lastPoll.Store(time.Now().UnixNano())
+		m.signs.Polling.Store(0)
 		if len(d.Runs) == 0 && len(d.Errors) == 0 {
 			m.free <- d
 			continue
@@ -215,11 +217,11 @@ func (m *Member) pollLoop(ctx, background context.Context) error {
 		// The client is of no further use, but it is ours to close, when the loop says so.
 		<-ctx.Done()
 	}
-	m.closeBegan.Store(time.Now().UnixNano())
+	m.signs.Closing.Store(time.Now().UnixNano())
 	closeCtx, cancel := context.WithDeadline(background, m.stop.closeBy) // set before ctx ended
 	defer cancel()
 	defer func() {
-		m.closeBegan.Store(0)
+		m.signs.Closing.Store(0)
 		m.shared.Left.Returned(m)
 	}()
 	return m.consumer.Close(closeCtx)

@@ -13,15 +13,15 @@ import (
 
 // unsettled notes that the assignment changes, settled that everything assigned is started.
 func (m *Member) unsettled(now time.Time) {
-	if m.waiting.unsettled.IsZero() {
-		m.waiting.unsettled = now
+	if m.unsettledAt.IsZero() {
+		m.unsettledAt = now
 	}
 }
 
 func (m *Member) settled(now time.Time) {
-	if !m.waiting.unsettled.IsZero() {
-		m.shared.Meters.Rebalance.Add(int64(now.Sub(m.waiting.unsettled)))
-		m.waiting.unsettled = time.Time{}
+	if !m.unsettledAt.IsZero() {
+		m.shared.Meters.Rebalance.Add(int64(now.Sub(m.unsettledAt)))
+		m.unsettledAt = time.Time{}
 	}
 }
 

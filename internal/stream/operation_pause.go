@@ -5,17 +5,18 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/operation"
 	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/observe"
 )
 
 // PausePartition is Runner.PausePartition.
 func (m *Member) PausePartition(ctx context.Context, tp event.TopicPartition) error {
-	return m.carryOut(&operation{ctx: ctx, name: observe.OperationPausePartition, tp: tp, step: func(m *Member, now time.Time, o *operation) (done bool, err error) {
-		o.begun.Store(true)
+	return m.carryOut(ctx, &operation.Operation{Name: observe.OperationPausePartition, TP: tp, Step: func(now time.Time, o *operation.Operation) (done bool, err error) {
+		o.Begin()
 		if m.shared.PausedParts.Add(tp) {
 			m.obeyPartitions(now)
-			m.shared.Operated(observe.OperationInfo{TopicPartition: tp, Operation: o.name, From: -1, To: -1})
+			m.shared.Operated(observe.OperationInfo{TopicPartition: tp, Operation: o.Name, From: -1, To: -1})
 		}
 		return true, nil
 	}})
@@ -23,7 +24,7 @@ func (m *Member) PausePartition(ctx context.Context, tp event.TopicPartition) er
 
 // FollowPartition waits until the loop has seen what is wished of a partition.
 func (m *Member) FollowPartition(ctx context.Context, tp event.TopicPartition) error {
-	return m.carryOut(&operation{ctx: ctx, name: observe.OperationResumePartition, tp: tp, step: func(m *Member, now time.Time, _ *operation) (done bool, err error) {
+	return m.carryOut(ctx, &operation.Operation{Name: observe.OperationResumePartition, TP: tp, Step: func(now time.Time, _ *operation.Operation) (done bool, err error) {
 		m.obeyPartitions(now)
 		return true, nil
 	}})

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/lookup"
+	"github.com/esm-go/esm/internal/operation"
 	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/internal/start"
 	"github.com/esm-go/esm/observe"
@@ -12,6 +14,7 @@ import (
 
 // seek is one Seek: it asks for offsets, begins the partition anew at one, and waits for the group to have that.
 type seek struct {
+	m  *Member
 	to event.LogPosition
 	p  *partition.Partition // that offsets were asked for
 	// question is the one that was asked, with its answer; without a Kind while there is none.
@@ -20,24 +23,28 @@ type seek struct {
 
 // Seek is Runner.Seek.
 func (m *Member) Seek(ctx context.Context, tp event.TopicPartition, to event.LogPosition) (offset int64, err error) {
-	s := &seek{to: to}
-	if err := m.carryOut(&operation{ctx: ctx, name: observe.OperationSeek, tp: tp, step: s.step}); err != nil {
+	s := &seek{m: m, to: to}
+	if err := m.carryOut(ctx, &operation.Operation{Name: observe.OperationSeek, TP: tp, Step: s.step}); err != nil {
 		return -1, err
 	}
 	return s.question.Found[0].Offset, nil
 }
 
 // step runs on the loop.
-func (s *seek) step(m *Member, now time.Time, o *operation) (done bool, err error) {
-	p, q := o.p, &s.question
+func (s *seek) step(now time.Time, o *operation.Operation) (done bool, err error) {
+	m, p, q := s.m, o.Of, &s.question
 	switch {
-	case o.begun.Load():
+	case o.Begun():
 		return p.Committed >= 0, nil // of a life that began without one
 	case p.Phase != partition.Running || p.Moving:
 		return false, nil // where it begins, or goes on, is being looked for
 	case s.p != p:
 		s.p, s.question = p, start.Question{}
-		m.lookups.add(lookup{Question: start.Question{Kind: start.Seek, Place: s.to}, parts: []*partition.Partition{p}, seek: s})
+		m.lookups.Add(lookup.Lookup{Question: start.Question{Kind: start.Seek, Place: s.to}, Parts: []*partition.Partition{p}, Then: func(l *lookup.Lookup) {
+			if s.p == p {
+				s.question = l.Question // the operation goes on, or says what is wrong
+			}
+		}})
 		return false, nil
 	case q.Kind != start.Seek:
 		return false, nil
@@ -45,12 +52,12 @@ func (s *seek) step(m *Member, now time.Time, o *operation) (done bool, err erro
 		return true, q.Err
 	}
 	if n, ok := s.to.Offset(); ok && (n < q.Earliest || n > q.End) {
-		return true, &observe.PositionError{TopicPartition: o.tp, Operation: o.name, Offset: n, Position: p.Position(), Earliest: q.Earliest, End: q.End}
+		return true, &observe.PositionError{TopicPartition: o.TP, Operation: o.Name, Offset: n, Position: p.Position(), Earliest: q.Earliest, End: q.End}
 	}
-	o.begun.Store(true)
-	info := observe.OperationInfo{TopicPartition: o.tp, Operation: o.name, From: p.Position(), To: q.Found[0].Offset}
-	o.p = m.renew(p)
-	m.launch(now, o.p, &q.Found[0])
+	o.Begin()
+	info := observe.OperationInfo{TopicPartition: o.TP, Operation: o.Name, From: p.Position(), To: q.Found[0].Offset}
+	o.Of = m.renew(p)
+	m.launch(now, o.Of, &q.Found[0])
 	m.shared.Operated(info)
 	return false, nil
 }

@@ -7,38 +7,42 @@ import (
 
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/batch"
+	"github.com/esm-go/esm/internal/operation"
 	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/observe"
 )
 
 // skip is one Skip.
-type skip struct{ offset int64 }
+type skip struct {
+	m      *Member
+	offset int64
+}
 
 // Skip is Runner.Skip.
 func (m *Member) Skip(ctx context.Context, tp event.TopicPartition, offset int64) error {
-	return m.carryOut(&operation{ctx: ctx, name: observe.OperationSkip, tp: tp, step: (&skip{offset}).step})
+	return m.carryOut(ctx, &operation.Operation{Name: observe.OperationSkip, TP: tp, Step: (&skip{m, offset}).step})
 }
 
 // step runs on the loop.
-func (s *skip) step(m *Member, now time.Time, o *operation) (done bool, err error) {
-	p := o.p
-	if o.begun.Load() {
+func (s *skip) step(now time.Time, o *operation.Operation) (done bool, err error) {
+	m, p := s.m, o.Of
+	if o.Begun() {
 		return p.Committed > s.offset, nil
 	}
 	if p.Phase != partition.Running || p.Moving {
 		return false, nil // where it begins, or goes on, is being looked for
 	}
 	if at := p.Position(); at != s.offset || p.Head() == nil {
-		return true, &observe.PositionError{TopicPartition: o.tp, Operation: o.name, Offset: s.offset, Position: at, Earliest: -1, End: -1}
+		return true, &observe.PositionError{TopicPartition: o.TP, Operation: o.Name, Offset: s.offset, Position: at, Earliest: -1, End: -1}
 	}
 	if p.Inflight != nil {
 		return false, nil // its end brings the loop back here
 	}
 	if !m.dropHead(now, p) {
-		return true, NotAssigned(o.name, o.tp, errLeaves)
+		return true, o.Leaves()
 	}
-	o.begun.Store(true)
-	m.shared.Operated(observe.OperationInfo{TopicPartition: o.tp, Operation: o.name, From: s.offset, To: p.Position()})
+	o.Begin()
+	m.shared.Operated(observe.OperationInfo{TopicPartition: o.TP, Operation: o.Name, From: s.offset, To: p.Position()})
 	return false, nil
 }
 
@@ -66,7 +70,7 @@ func (m *Member) dropHead(now time.Time, p *partition.Partition) (told bool) {
 	m.release(p, head.Held)
 	p.LeaderEpoch = u.LeaderEpoch
 	p.Failures, p.FirstFailure, p.LastErr = 0, time.Time{}, nil
-	m.commits.mark(p)
+	m.commits.Mark(p)
 	if sent != nil && len(rest) > 0 {
 		m.handOver(now, p, sent.Why, sent.Answer)
 		return true

@@ -1,98 +1,43 @@
 package stream
 
 import (
-	"slices"
 	"time"
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/lookup"
 	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/internal/start"
 	"github.com/esm-go/esm/observe"
 )
 
-// answered takes in the answer to a lookup, for the partitions that still live: an answer belongs to the assignment that
-// it was asked in.
-func (m *Member) answered(now time.Time, l lookup) {
-	m.lookups.underWay--
-	if l.Kind == start.Seek {
-		if l.parts[0] == l.seek.p {
-			l.seek.question = l.Question // the operation goes on, or says what is wrong
+// answered takes in the answer to a lookup.
+func (m *Member) answered(now time.Time, l lookup.Lookup) {
+	o := m.lookups.Take(&l)
+	for _, a := range o.Found {
+		if l.Kind == start.Move {
+			m.move(now, a.Of, l.From, *a.Found)
+		} else {
+			m.startFound(now, a.Of, a.Found)
 		}
-		return
-	}
-	var again []*partition.Partition
-	failure := l.Err
-	open := lookup{Question: start.Question{Kind: start.Offsets, Tries: l.Tries}, wanted: make(map[*partition.Partition]start.Answer)}
-	for i, p := range l.parts {
-		f := &l.Found[i]
-		if !p.Alive || p.Phase == partition.Draining {
-			continue
-		}
-		if l.Err != nil || f.Err != nil {
-			again = append(again, p)
-			if failure == nil {
-				failure = f.Err
-			}
-			continue
-		}
-		switch l.Kind {
-		case start.Begin, start.Offsets:
-			if f.Open {
-				open.parts = append(open.parts, p)
-				open.wanted[p] = *f
-				continue
-			}
-			m.startFound(now, p, f)
-		case start.Move:
-			m.move(now, p, l.From, *f)
-		}
-	}
-	if len(open.parts) > 0 {
-		m.lookups.add(open)
 	}
 	switch l.Kind {
 	case start.IDs:
-		m.lookups.checkFailed = l.Err != nil && !l.reported
 		if l.Err == nil {
-			again = m.compareIDs(&l)
-		}
-		if !l.reported {
-			again, failure = nil, l.Err // the next check comes by itself
+			if unknown := m.compareIDs(&l); l.Reported {
+				o.Again = unknown
+			}
 		}
 	case start.Others:
-		again = nil
 		m.foundOthers(l.Others)
 	}
-	if failure == nil {
+	if o.Failure == nil {
 		return
 	}
-	after := m.lookupPause(l.Tries + 1)
+	after := m.lookups.Pause(l.Tries + 1)
 	m.shared.Counters.PollErrors.Add(1)
-	m.shared.Hooks.Error(m.troubles.LookupFailed(failure))
-	m.lookups.again(l, again, now.Add(after))
-}
-
-// again asks once more for the partitions that had no answer. Those of a broker that is slow are asked for apart.
-func (l *lookups) again(failed lookup, parts []*partition.Partition, after time.Time) {
-	if failed.Kind == start.Offsets {
-		failed.Kind = start.Begin // what was found before may not hold any more
-	}
-	next := lookup{Question: start.Question{Kind: failed.Kind, From: failed.From, To: failed.To, Tries: failed.Tries + 1}, reported: failed.reported, after: after}
-	if failed.Kind == start.Topics {
-		l.add(next)
-	}
-	if len(parts) == 0 {
-		return
-	}
-	size := len(parts)
-	if failed.Slow {
-		size = (size + lookupParts - 1) / lookupParts
-	}
-	for some := range slices.Chunk(parts, size) {
-		next.parts = some
-		l.add(next)
-	}
+	m.shared.Hooks.Error(m.troubles.LookupFailed(o.Failure))
+	m.lookups.Again(l, o.Again, now.Add(after))
 }
 
 // startFound takes in where a partition starts. A start that the group has not yet is committed before anything of the partition
@@ -104,7 +49,7 @@ func (m *Member) startFound(now time.Time, p *partition.Partition, f *start.Answ
 	p.Note, p.Words = f.Note, ""
 	if f.Committed < 0 && !f.Anew {
 		p.Found = f
-		m.commits.begun = append(m.commits.begun, p)
+		m.commits.Begin(p)
 		return
 	}
 	m.launch(now, p, f)
@@ -120,7 +65,7 @@ func (m *Member) launch(now time.Time, p *partition.Partition, f *start.Answer) 
 	p.Renote = f.Committed >= 0 && !f.Noted
 	p.LeaderEpoch = f.LeaderEpoch
 	m.startAt(p, f.Offset, f.LeaderEpoch)
-	m.commits.mark(p) // of a topic that was made again: a client refuses the commit before it knows the start
+	m.commits.Mark(p) // of a topic that was made again: a client refuses the commit before it knows the start
 	m.settle(p, now)
 	m.announce()
 }
@@ -174,11 +119,11 @@ func (m *Member) relocate(now time.Time, tp event.TopicPartition, from, to int64
 		return
 	}
 	p.Moving = true
-	l := lookup{Question: start.Question{Kind: start.Move, From: from, To: to}, parts: []*partition.Partition{p}}
+	l := lookup.Lookup{Question: start.Question{Kind: start.Move, From: from, To: to}, Parts: []*partition.Partition{p}}
 	if p.Moves > movesAtOnce {
-		l.after = now.Add(m.lookupPause(p.Moves - movesAtOnce))
+		l.After = now.Add(m.lookups.Pause(p.Moves - movesAtOnce))
 	}
-	m.lookups.add(l)
+	m.lookups.Add(l)
 }
 
 // move goes on at the offset found: the log's start when retention passed the position, and what was received before
@@ -218,7 +163,7 @@ func (m *Member) move(now time.Time, p *partition.Partition, from int64, f start
 		}
 		m.startAt(p, to, f.LeaderEpoch)
 	}
-	m.commits.mark(p)
+	m.commits.Mark(p)
 	m.offsetsLost(info, p.Key)
 }
 
@@ -243,22 +188,22 @@ func (m *Member) renew(p *partition.Partition) *partition.Partition {
 // reportedAnew takes in the client's word that a topic was deleted and made again, for which it holds the partitions. The
 // engine decides: it may have noticed by itself, and gone on with the new topic already.
 func (m *Member) reportedAnew(topic string) {
-	l := lookup{Question: start.Question{Kind: start.IDs}, reported: true}
-	for _, p := range m.running() {
-		if p.Topic == topic {
-			l.parts = append(l.parts, p)
+	l := lookup.Lookup{Question: start.Question{Kind: start.IDs}, Reported: true}
+	for _, p := range m.parts {
+		if p.Phase == partition.Running && p.Topic == topic {
+			l.Parts = append(l.Parts, p)
 		}
 	}
-	if len(l.parts) > 0 {
-		m.lookups.add(l)
+	if len(l.Parts) > 0 {
+		m.lookups.Add(l)
 	}
 }
 
 // compareIDs begins anew with the partitions whose topic is not the one that they were started with, and returns those of
 // which it is not known.
-func (m *Member) compareIDs(l *lookup) (unknown []*partition.Partition) {
+func (m *Member) compareIDs(l *lookup.Lookup) (unknown []*partition.Partition) {
 	var old []*partition.Partition
-	for i, p := range l.parts {
+	for i, p := range l.Parts {
 		if !p.Alive || p.Phase != partition.Running {
 			continue
 		}
@@ -269,9 +214,9 @@ func (m *Member) compareIDs(l *lookup) (unknown []*partition.Partition) {
 			unknown = append(unknown, p)
 		case id != none && p.Note.Topic != none && id != p.Note.Topic:
 			old = append(old, p)
-		case l.reported && (id == none || p.Note.Topic == none):
+		case l.Reported && (id == none || p.Note.Topic == none):
 			old = append(old, p) // nothing to compare: the client's word counts
-		case l.reported:
+		case l.Reported:
 			m.startAt(p, p.Next, p.ReadEpoch) // it runs with the new topic already
 		case p.Note.Topic == none:
 			p.Note.Topic, p.Words = id, ""
@@ -284,16 +229,26 @@ func (m *Member) compareIDs(l *lookup) (unknown []*partition.Partition) {
 // recreated begins anew with partitions whose topic was deleted and made again: what is known of it, and what is in
 // flight, belongs to another log.
 func (m *Member) recreated(olds []*partition.Partition) {
-	l := lookup{Question: start.Question{Kind: start.Begin}}
+	l := lookup.Lookup{Question: start.Question{Kind: start.Begin}}
 	for _, old := range olds {
 		info := observe.OffsetsLostInfo{TopicPartition: old.TopicPartition, From: old.Next, Lost: max(0, old.Next-old.Position()), Why: "topic recreated"}
 		m.shared.Counters.Lost.Add(info.Lost)
 		p := m.renew(old)
 		p.Anew = true
-		l.parts = append(l.parts, p)
+		l.Parts = append(l.Parts, p)
 		m.offsetsLost(info, p.Key)
 	}
-	if len(l.parts) > 0 {
-		m.lookups.add(l)
+	if len(l.Parts) > 0 {
+		m.lookups.Add(l)
+	}
+}
+
+// advanceLookups has the lookups that may begin do so.
+func (m *Member) advanceLookups(now time.Time) {
+	if m.stop.phase != working {
+		return
+	}
+	if again := m.lookups.Advance(now, m.settings.Start, m.settings.Fingerprint, m.parts); !again.IsZero() {
+		m.at(again)
 	}
 }

@@ -114,11 +114,11 @@ func (m *Member) advanceStop(now time.Time) {
 			}
 			s.phase, s.deadline = settling, s.share(now, 1, 2)
 		case settling:
-			if (m.commits.underWay != nil || m.anyDirty()) && !due {
+			if (m.commits.UnderWay() != nil || m.anyDirty()) && !due {
 				m.at(s.deadline)
 				return
 			}
-			if m.commits.underWay != nil {
+			if m.commits.UnderWay() != nil {
 				m.shared.Counters.AbandonedCommits.Add(1)
 			}
 			if m.anyDirty() {
@@ -161,8 +161,8 @@ func (m *Member) abandon(inv *partition.Invocation) {
 // uncommitted notes that a stop goes on without a commit of what was handled.
 func (m *Member) uncommitted(now time.Time) {
 	call := observe.StuckCall{Op: observe.OpCommit, Since: now, Err: errors.New("records that were handled are not committed: they will be delivered again")}
-	if m.commits.underWay != nil {
-		call.Since = m.commits.underWay.Began
+	if m.commits.UnderWay() != nil {
+		call.Since = m.commits.UnderWay().Began
 	}
 	m.troubles.Has(func(c *observe.Condition) bool {
 		if c.Op == observe.OpCommit {
@@ -176,12 +176,7 @@ func (m *Member) uncommitted(now time.Time) {
 
 // clientStuck notes that the poll goroutine does not come back from the client.
 func (m *Member) clientStuck() {
-	call := observe.StuckCall{Op: observe.OpClose, Since: time.Now()}
-	if at := m.closeBegan.Load(); at != 0 {
-		call.Since = time.Unix(0, at)
-	} else if at := m.inPoll.Load(); at != 0 {
-		call.Op, call.Since = observe.OpPoll, time.Unix(0, at)
-	}
+	call := m.signs.Client()
 	m.shared.Left.Call(m, call)
 	m.shared.Log.Error("the Kafka client does not return and is left behind", "op", string(call.Op), "since", call.Since)
 }

@@ -30,13 +30,13 @@ func (m *Member) reads(topic string) bool {
 
 // lookupsFail reports whether a lookup that failed is to be tried again.
 func (m *Member) lookupsFail() bool {
-	return m.lookups.checkFailed || m.lookups.underWay > 0 || len(m.commits.begun) > 0 && m.commits.errors > 0 || slices.ContainsFunc(m.lookups.queued, func(l lookup) bool { return l.Tries > 0 })
+	return m.lookups.Failing() || m.commits.StartsFail()
 }
 
 // advanceConditions ends the conditions that nobody needs any more, and looks whether memory has been full for long.
 func (m *Member) advanceConditions(now time.Time) {
-	if m.commits.errors > 0 && m.commits.underWay == nil && !m.anyDirty() {
-		m.commits.errors = 0
+	if m.commits.Failing() && !m.anyDirty() {
+		m.commits.Forget()
 		m.troubles.Committed() // what was refused went with its partition, or was committed by another way
 	}
 	if m.troubles.Any() && !m.lookupsFail() {

@@ -1,4 +1,4 @@
-package partition
+package commit
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/esm-go/esm/driver"
 	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/partition"
 )
 
 const (
@@ -23,15 +24,15 @@ const (
 	commitPortion = 1000
 )
 
-// Commit is one commit under way.
-type Commit struct {
+// Request is one commit under way.
+type Request struct {
 	Commits []driver.Commit
-	Parts   []*Partition
+	Parts   []*partition.Partition
 	Began   time.Time
 }
 
 // Has reports whether it has a position of a partition.
-func (r *Commit) Has(p *Partition) bool {
+func (r *Request) Has(p *partition.Partition) bool {
 	return slices.Contains(r.Parts, p)
 }
 
@@ -41,7 +42,7 @@ var errGone = errors.New("the assignment that the position belongs to has ended"
 // Send commits the positions, however many, but for those of assignments that have ended by the time at which they would be
 // sent. Like the client's Commit it returns a *driver.CommitError where some were refused; after any other error some may
 // have been accepted.
-func (r *Commit) Send(ctx context.Context, consumer driver.Consumer) error {
+func (r *Request) Send(ctx context.Context, client Client) error {
 	all := make(map[event.TopicPartition]*driver.Error)
 	living := make([]driver.Commit, 0, min(len(r.Commits), commitPortion))
 	for from := 0; from < len(r.Commits); from += commitPortion {
@@ -57,7 +58,7 @@ func (r *Commit) Send(ctx context.Context, consumer driver.Consumer) error {
 		if len(living) == 0 {
 			continue
 		}
-		err := consumer.Commit(ctx, living)
+		err := client.Commit(ctx, living)
 		if refused, ok := errors.AsType[*driver.CommitError](err); ok {
 			maps.Copy(all, refused.Partitions)
 		} else if err != nil {
@@ -71,12 +72,12 @@ func (r *Commit) Send(ctx context.Context, consumer driver.Consumer) error {
 }
 
 // Pause is when the next one may begin, unless something waits for it; least is the least time between two.
-func (r *Commit) Pause(took, least time.Duration) time.Time {
+func (r *Request) Pause(took, least time.Duration) time.Time {
 	return r.Began.Add(max(min(commitPace*took, maxCommitPause), least))
 }
 
 // Add adds a position of a partition.
-func (r *Commit) Add(p *Partition, offset int64, leaderEpoch int32, words string) {
+func (r *Request) Add(p *partition.Partition, offset int64, leaderEpoch int32, words string) {
 	r.Parts = append(r.Parts, p)
 	r.Commits = append(r.Commits, driver.Commit{TopicPartition: p.TopicPartition, Offset: offset, LeaderEpoch: leaderEpoch, Metadata: words, Assignment: p.Assignment})
 }

@@ -1,4 +1,4 @@
-package run
+package snapshot
 
 import (
 	"cmp"
@@ -7,12 +7,12 @@ import (
 
 	"github.com/esm-go/esm/event"
 	"github.com/esm-go/esm/internal/condition"
-	"github.com/esm-go/esm/internal/stream"
+	"github.com/esm-go/esm/internal/partition"
 	"github.com/esm-go/esm/observe"
 )
 
-// mark gives each partition the worst of the conditions that concern it.
-func mark(s *observe.Status) {
+// Mark gives each partition the worst of the conditions that concern it.
+func Mark(s *observe.Status) {
 	if len(s.Conditions) == 0 {
 		return
 	}
@@ -32,9 +32,9 @@ func mark(s *observe.Status) {
 	}
 }
 
-// putTogether makes one Status of what members said. A partition that two of them hold, since one does not know yet that it
-// lost it, is the one's that has come further.
-func putTogether(snapshots []*stream.Snapshot) (s observe.Status) {
+// Sum makes one Status of what members said. A partition that two of them hold, since one does not know yet that it
+// lost it, counts as the one that has come further says.
+func Sum(snapshots []*Snapshot) (s observe.Status) {
 	s.OffsetLag = make(map[string]int64)
 	n := 0
 	for _, one := range snapshots {
@@ -42,7 +42,7 @@ func putTogether(snapshots []*stream.Snapshot) (s observe.Status) {
 			n += len(portion)
 		}
 	}
-	// What they are sorted by lies together: ten thousand of them are sorted in little time so.
+	// The keys lie together in memory, so that ten thousand partitions are sorted quickly.
 	type place struct {
 		event.TopicPartition
 		*observe.PartitionStatus
@@ -80,8 +80,8 @@ func putTogether(snapshots []*stream.Snapshot) (s observe.Status) {
 		s.Partitions = append(s.Partitions, *p)
 		s.OldestAge = max(s.OldestAge, p.OldestAge)
 		if p.Lag >= 0 {
-			s.OffsetLag[p.Topic] = stream.AddLag(s.OffsetLag[p.Topic], p.Lag)
-			s.SumOffsetLag = stream.AddLag(s.SumOffsetLag, p.Lag)
+			s.OffsetLag[p.Topic] = partition.AddLag(s.OffsetLag[p.Topic], p.Lag)
+			s.SumOffsetLag = partition.AddLag(s.SumOffsetLag, p.Lag)
 			s.MaxOffsetLag = max(s.MaxOffsetLag, p.Lag)
 		}
 	}

@@ -1,0 +1,100 @@
+package commit
+
+import (
+	"errors"
+	"time"
+
+	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/limit"
+	"github.com/esm-go/esm/internal/partition"
+	"github.com/esm-go/esm/observe"
+)
+
+// Outcome is what the answer to a commit means for its partitions.
+type Outcome struct {
+	Info observe.CommitInfo
+	// Records is how far the group's positions moved, by offsets.
+	Records int64
+	// Started are the partitions whose start the group now has: they may run.
+	Started []*partition.Partition
+	// Failed are those that live and whose position was not accepted.
+	Failed []*partition.Partition
+	// Lost are the starts among them that have to be looked up again, from Again on.
+	Lost  []*partition.Partition
+	Again time.Time
+}
+
+// Take takes in the answer to a commit, and has what failed committed again after a while.
+func (c *Commits) Take(now time.Time, r Result) Outcome {
+	c.underWay = nil
+	o := Outcome{Info: observe.CommitInfo{Offsets: make(map[event.TopicPartition]int64, len(r.Commits)), Duration: r.Took, Err: r.Err}}
+	var refused *driver.CommitError
+	partial := errors.As(r.Err, &refused)
+	apart := partial // what was refused says nothing of the other partitions
+	for i, one := range r.Commits {
+		o.Info.Offsets[one.TopicPartition] = one.Offset
+		p := r.Parts[i]
+		if r.Err != nil && (!partial || refused.Partitions[one.TopicPartition] != nil) {
+			if p.Alive {
+				o.Failed = append(o.Failed, p)
+				apart = apart && refused.Partitions[one.TopicPartition].Kind != driver.KindStaleMember
+			}
+			continue
+		}
+		c.accepted(p, one.Offset, &o)
+	}
+	if len(o.Failed) == 0 { // what was refused is of assignments that have ended, and no business of this member's any more
+		c.errors, c.refusals = 0, 0
+		c.pause = r.Pause(r.Took, c.interval)
+		return o
+	}
+	after := limit.Backoff{First: 100 * time.Millisecond, Most: 5 * time.Second}
+	if apart {
+		c.refusals++
+		o.Again = now.Add(after.After(c.refusals, c.rng))
+		c.refusedAfter = o.Again
+		c.errors = 0
+		c.pause = r.Pause(r.Took, c.interval)
+	} else {
+		c.errors++
+		o.Again = now.Add(after.After(c.errors, c.rng))
+		c.after = o.Again
+	}
+	for _, p := range o.Failed {
+		switch {
+		case p.Phase == partition.Starting && partial: // whether the start still holds is asked again
+			p.Found = nil
+			o.Lost = append(o.Lost, p)
+		case p.Phase == partition.Starting:
+			c.begun = append(c.begun, p)
+		case apart:
+			c.refused = append(c.refused, p)
+		default:
+			c.Mark(p)
+		}
+	}
+	return o
+}
+
+// accepted takes in that the group has a position of a partition.
+func (c *Commits) accepted(p *partition.Partition, offset int64, o *Outcome) {
+	if f := p.Found; f != nil {
+		f.Committed, f.Noted = offset, true
+		switch {
+		case !p.Alive:
+		case p.Phase == partition.Starting:
+			o.Started = append(o.Started, p)
+		default: // about to be given away before it began
+			p.Committed, p.Next = offset, offset
+		}
+		return
+	}
+	if p.Committed >= 0 && offset > p.Committed {
+		o.Records += offset - p.Committed
+	}
+	p.Committed, p.Renote = offset, false
+	if p.Alive && p.Dirty() {
+		c.Mark(p)
+	}
+}
