@@ -12,9 +12,8 @@ import (
 type wire struct {
 	driver.Driver
 	opened atomic.Int64
-	// open is called before a client is opened.
-	open func(n int)
-	// polled has the last word of what a Poll brought and of its error.
+	// polls is called before each Poll; polled has the last word of what a Poll brought and of its error.
+	polls  func(n int, ctx context.Context)
 	polled func(n int, err error) error
 	brings func(n int, into *driver.Fetch)
 	// commit and close are called in the client's place.
@@ -23,12 +22,8 @@ type wire struct {
 }
 
 func (d *wire) Open(cfg driver.Config, l driver.Listener) (driver.Consumer, error) {
-	n := int(d.opened.Add(1))
-	if d.open != nil {
-		d.open(n)
-	}
 	c, err := d.Driver.Open(cfg, l)
-	return &wired{c, d, n}, err
+	return &wired{c, d, int(d.opened.Add(1))}, err
 }
 
 type wired struct {
@@ -38,6 +33,9 @@ type wired struct {
 }
 
 func (c *wired) Poll(ctx context.Context, into *driver.Fetch) error {
+	if c.d.polls != nil {
+		c.d.polls(c.n, ctx)
+	}
 	err := c.Consumer.Poll(ctx, into)
 	if c.d.brings != nil {
 		c.d.brings(c.n, into)
