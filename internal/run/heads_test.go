@@ -46,6 +46,21 @@ func TestHeadSaysWhatItWaitsFor(t *testing.T) {
 			pass(time.Second)
 			one(b)
 		}, wait: 2 * time.Minute, since: 2*time.Minute + time.Second},
+		{want: observe.WaitPaused, name: "alone, what is not fetched", hurt: func(t *testing.T, b *membroker.Broker, r *rig) {
+			if err := r.runner.PausePartition(t.Context(), t0); err != nil {
+				t.Error(err)
+			}
+			pass(time.Second)
+			one(b)
+		}, wait: 2 * time.Minute, since: 2*time.Minute + time.Second},
+		{want: observe.WaitPaused, name: "alone, what was received", handler: failing, options: []Option{WithRetryBackoff(time.Minute, time.Minute)},
+			hurt: func(t *testing.T, b *membroker.Broker, r *rig) {
+				one(b)
+				pass(time.Second)
+				if err := r.runner.PausePartition(t.Context(), t0); err != nil {
+					t.Error(err)
+				}
+			}, wait: 5 * time.Second, since: 5 * time.Second},
 		{want: observe.WaitRebalance, handler: func(context.Context, event.KafkaEvent) error { time.Sleep(20 * time.Second); return nil },
 			hurt: func(_ *testing.T, b *membroker.Broker, _ *rig) {
 				one(b)

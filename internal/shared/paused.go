@@ -3,6 +3,7 @@ package shared
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/esm-go/esm/event"
 )
@@ -10,7 +11,7 @@ import (
 // PausedPartitions are those that somebody asked to be paused, whichever member holds them. Safe for concurrent use.
 type PausedPartitions struct {
 	mu  sync.Mutex
-	set map[event.TopicPartition]struct{}
+	set map[event.TopicPartition]time.Time // since when
 	// Version counts the changes, for loops to see whether there is something new.
 	Version atomic.Uint64
 }
@@ -23,9 +24,9 @@ func (s *PausedPartitions) Add(tp event.TopicPartition) bool {
 		return false
 	}
 	if s.set == nil {
-		s.set = make(map[event.TopicPartition]struct{})
+		s.set = make(map[event.TopicPartition]time.Time)
 	}
-	s.set[tp] = struct{}{}
+	s.set[tp] = time.Now()
 	s.Version.Add(1)
 	return true
 }
@@ -48,4 +49,11 @@ func (s *PausedPartitions) Has(tp event.TopicPartition) bool {
 	defer s.mu.Unlock()
 	_, is := s.set[tp]
 	return is
+}
+
+// Since returns since when the partition is paused, the zero time when it is not.
+func (s *PausedPartitions) Since(tp event.TopicPartition) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.set[tp]
 }

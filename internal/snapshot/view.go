@@ -32,6 +32,8 @@ type View struct {
 	// Took is how long invocations took.
 	Took  *meter.Histogram
 	Since Since
+	// PausedAlone returns since when a partition is paused that is so alone.
+	PausedAlone func(event.TopicPartition) time.Time
 	// Due: a batch is. Paused, Stopping: the member is.
 	Due, CircuitOpen, Paused, Stopping bool
 	// HeadKeys: the key of the head is shown.
@@ -114,6 +116,8 @@ func (v *View) waits(p *partition.Partition) (observe.Wait, time.Time) {
 		return observe.WaitStop, v.Since.Stopping
 	case v.Paused:
 		return observe.WaitPaused, v.Since.Paused
+	case p.Pauses&partition.Alone != 0:
+		return observe.WaitPaused, v.PausedAlone(p.TopicPartition)
 	case !p.Waits() && v.Orphans.IsHeld(p.TopicPartition):
 		return observe.WaitRebalance, arrived
 	case v.Retry.Holds(&p.Lane) && p.At().After(v.Now):
@@ -144,6 +148,8 @@ func (v *View) waitsToBeFetched(p *partition.Partition) (observe.Wait, time.Time
 		return observe.WaitNone, time.Time{}
 	case v.Paused:
 		return observe.WaitPaused, v.Since.Paused
+	case p.Pauses&partition.Alone != 0:
+		return observe.WaitPaused, v.PausedAlone(p.TopicPartition)
 	case p.Pauses&partition.ByBreaker != 0:
 		return observe.WaitCircuit, v.Since.Tripped
 	case p.Pauses&partition.ByBudget != 0:

@@ -11,7 +11,7 @@ import (
 func (m *Member) view(now time.Time) *snapshot.View {
 	v := &snapshot.View{Now: now, Partitions: m.parts, InFlight: m.flying, Retry: &m.retry, Orphans: &m.shared.Orphans, Took: m.shared.Meters.Invocation, Since: m.since,
 		Due: m.pool.Due(now, m.settings.Limits), CircuitOpen: m.shared.Circuit.IsOpen(), Paused: m.flow.paused, Stopping: m.stop.phase != working,
-		HeadKeys: m.shared.Config.HeadKeys}
+		HeadKeys: m.shared.Config.HeadKeys, PausedAlone: m.shared.PausedParts.Since}
 	v.Since.Stopping, _ = m.shared.Stopping.Times()
 	return v
 }
