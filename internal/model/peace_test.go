@@ -2,6 +2,8 @@ package model
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing/synctest"
 	"time"
@@ -145,9 +147,41 @@ func (w *world) peace() error {
 	if what := w.unsettled(); what != "" {
 		return fmt.Errorf("after a while of peace: %s", what)
 	}
+	if err := w.fill(); err != nil {
+		return err
+	}
 	unlock = w.lock()
 	w.harsh = false // from here on a stop is orderly
 	unlock()
+	return nil
+}
+
+// fill has a partition get more than memory has room for, which is less than a batch: the handler gets it before the window ends.
+func (w *world) fill() error {
+	if !w.s.Fat || w.s.Window < 20 || w.s.Batch < 100 {
+		return nil
+	}
+	tp := slices.MinFunc(slices.Collect(maps.Keys(w.logs)), func(a, b esm.TopicPartition) int { return strings.Compare(a.String(), b.String()) })
+	unlock := w.lock()
+	from := len(w.logs[tp].records)
+	unlock()
+	w.produce(tp, 100, nil)
+	time.Sleep(15 * time.Second)
+	synctest.Wait()
+	unlock = w.lock()
+	sent := w.busy[tp.String()] > 0 || slices.ContainsFunc(w.logs[tp].records[from:], func(r *record) bool { return r.resolved })
+	unlock()
+	if !sent {
+		return fmt.Errorf("%v has had more than memory holds for 15s, and none of it was sent", tp)
+	}
+	time.Sleep(peaceBound)
+	synctest.Wait()
+	if err := w.fault("what was more than memory holds"); err != nil {
+		return err
+	}
+	if what := w.unsettled(); what != "" {
+		return fmt.Errorf("after more than memory holds: %s", what)
+	}
 	return nil
 }
 
