@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"go/ast"
+	"go/build"
 	"go/constant"
 	"go/importer"
 	"go/parser"
@@ -189,7 +190,7 @@ func TestLogNames(t *testing.T) {
 	}
 	lower := make(map[string]string)
 	for key := range logNames {
-		if !found[key] {
+		if !found[key] && build.Default.CgoEnabled { // without cgo the lines of driver/confluent are missing
 			t.Errorf("%q is in no line", key)
 		}
 		if slices.Contains(otherNames, key) {
