@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -53,6 +54,13 @@ func (a *asks) hooks() Option {
 			a.drops = append(a.drops, i)
 		},
 	})
+}
+
+func (a *asks) list() []string {
+	synctest.Wait()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.did)
 }
 
 func (a *asks) want(t *testing.T, lines ...string) {
