@@ -222,7 +222,7 @@ func TestAbandonedHandlerReturns(t *testing.T) {
 			}
 			c := r.runner.shared
 			if busy, _, _ := c.Workers.Counts(); busy != 0 || c.Circuit.Busy() != 0 || c.Circuit.IsOpen() || c.Orphans.Count() != 0 {
-				t.Errorf("%d workers, %d invocations in the circuit (open: %v), ghosts %v", busy, c.Circuit.Busy(), c.Circuit.IsOpen(), c.Orphans.Count())
+				t.Errorf("%d workers, %d invocations in the circuit (open: %v), orphans %v", busy, c.Circuit.Busy(), c.Circuit.IsOpen(), c.Orphans.Count())
 			}
 			if m := r.runner.Metrics(); m.InvokeCount != 0 || m.InvokeErrorCount != 0 {
 				t.Errorf("%+v", m)
