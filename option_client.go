@@ -13,9 +13,8 @@ func WithClientID(id string) Option { return optionFunc(func(o *options) { o.Cli
 // WithGroupInstanceID makes this process a static member of the group (group.instance.id): a restart within the session
 // timeout causes no rebalance. The id must be unique in the group. Default: dynamic members.
 //
-// A member that is fenced joins once more, since the group also fences one whose join it answered to a connection that was
-// cut. Run ends with [driver.KindFenced] when the member is fenced again within ten minutes: of two processes with one id
-// the younger stays.
+// A member that is fenced joins once more, since a lost answer to its own join can fence it. When it is fenced again within
+// ten minutes, Run ends with an error of [driver.KindFenced]: of two processes with one id, the one that joined last stays.
 //
 // The second poller of the process is id-2, the third id-3, and so on. A static member that goes away keeps its partitions
 // from the others for the session timeout, so the scaling policy only adds pollers then.
