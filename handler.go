@@ -35,6 +35,9 @@ type (
 // or ErrPartitionsGone. An error that the handler returns after a stop or a rebalance ended its context is no failure: it
 // uses no attempt and drops nothing, the records are handled again by whoever reads them next; nil means that they are
 // done, as always. After ErrInvocationTimeout an error is a failure. InvocationFromContext gives the batch's facts.
+//
+// A goroutine that ran a handler is used for later batches: what a handler ties to its goroutine, such as runtime.LockOSThread
+// or pprof.SetGoroutineLabels, it must undo before it returns.
 type Handler func(ctx context.Context, event KafkaEvent) error
 
 // Middleware wraps a Handler. WithMiddleware applies the first one outermost.
