@@ -9,9 +9,10 @@ func WithHeadKeys() Option { return optionFunc(func(o *options) { o.HeadKeys = t
 // WithPollerLog has the mapping write the log of Lambda's poller, as LoggingConfig.SystemLogLevel says: WARN for errors
 // (ESM_PROCESSING_EVENT), INFO also for each consumer when its partitions change (POLLER_STATUS_EVENT), DEBUG also for the offsets
 // of each partition, each minute (KAFKA_STATUS_EVENT). Without a level nothing is written. The log of WithLogger stays as it is.
+// Each WithPollerLog adds a log.
 //
-// An eventSourceArn is the bootstrap servers, as a self-managed cluster has no ARN; the resourceArn is that of the mapping's UUID
-// in no region and no account.
+// The eventSourceArn is the bootstrap servers, as a self-managed cluster has no ARN. The resourceArn is what
+// pollerlog.WithResourceARN makes of the mapping's UUID.
 func WithPollerLog(l *pollerlog.Log) Option {
 	return optionFunc(func(o *options) {
 		if l != nil {
