@@ -22,7 +22,7 @@ type Answer struct {
 	FunctionError string
 	// ExecutedVersion is the header X-Amz-Executed-Version, empty if not known.
 	ExecutedVersion string
-	// RequestID is the target's own id of the invocation, if it has one.
+	// RequestID is the target's own ID for the invocation, if it has one.
 	RequestID string
 	// Payload is what the function returned.
 	Payload []byte
@@ -30,7 +30,7 @@ type Answer struct {
 	Err error
 }
 
-// read returns what a Handler returns for an answer, and how many batchItemFailures were ignored.
+// read returns the error that a Handler returns for the answer, and how many batchItemFailures it ignored.
 func (a *Answer) read(c *Caller, requestID string, partial bool) (ignored int, err error) {
 	switch {
 	case a.FunctionError != "":

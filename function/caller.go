@@ -13,20 +13,21 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// PayloadLimit is Lambda's limit for the payload of a synchronous invocation, and for its answer: 6 MB, 6,291,456 bytes.
+// PayloadLimit is Lambda's limit for the payload of a synchronous invocation, and for its answer: 6 MB, 6,291,456
+// bytes.
 const PayloadLimit = 6 << 20
 
 // Request is one invocation.
 type Request struct {
-	// ID is the request id, a random UUID.
+	// ID is the request ID, a random UUID.
 	ID string
 	// Payload is the event's JSON. The Invoker must not keep it after Invoke returns.
 	Payload []byte
 }
 
-// Invoker sends a Request to a function and returns its Answer. It must be safe for concurrent use, and return soon after ctx
-// has ended. It returns an error if there is no answer. If the function was not reached, the error wraps ErrNotInvoked, or is a
-// *ConfigError or a *ThrottleError.
+// Invoker sends a Request to a function and returns its Answer. It must be safe for concurrent use, and must return
+// soon after ctx ends. It returns an error if there is no answer. If the function was not reached, the error wraps
+// ErrNotInvoked, or is a *ConfigError or a *ThrottleError.
 type Invoker interface {
 	Invoke(ctx context.Context, req Request) (Answer, error)
 }
@@ -40,8 +41,8 @@ type Caller struct {
 	told    atomic.Bool
 }
 
-// NewCaller returns a Caller for the function with that name. limit is the most bytes of an event's JSON: 0 means PayloadLimit,
-// less than 0 no limit. A nil logger means slog.Default.
+// NewCaller returns a Caller for the named function. limit is the maximum size of an event's JSON in bytes: 0 means
+// PayloadLimit, a negative value means no limit. A nil logger means slog.Default.
 func NewCaller(name string, invoker Invoker, limit int, log *slog.Logger) *Caller {
 	if limit == 0 {
 		limit = PayloadLimit
@@ -52,13 +53,14 @@ func NewCaller(name string, invoker Invoker, limit int, log *slog.Logger) *Calle
 	return &Caller{name: name, invoker: invoker, limit: limit, log: log}
 }
 
-// Handle invokes the function with the event. It is an esm.Handler; the package documentation describes what it returns.
+// Handle invokes the function with the event. It is an esm.Handler; the package documentation describes what it
+// returns.
 func (c *Caller) Handle(ctx context.Context, e esm.KafkaEvent) error {
 	payload := e.AppendJSON(nil)
 	if c.limit > 0 && len(payload) > c.limit {
 		err := fmt.Errorf("%w: %d bytes of JSON for function %s, the limit is %d", ErrPayloadTooLarge, len(payload), c.name, c.limit)
 		if e.Len() > 1 {
-			return err // only a direct call has such a batch: a mapping ends one before the limit
+			return err // only a direct call has such a batch: a mapping closes a batch before the limit
 		}
 		return esm.Permanent(err)
 	}
@@ -67,7 +69,7 @@ func (c *Caller) Handle(ctx context.Context, e esm.KafkaEvent) error {
 	if err != nil {
 		return c.unanswered(ctx, err)
 	}
-	partial := true // a direct call, with no mapping around it, sees the items
+	partial := true // a direct call, outside a mapping, sees the items
 	if inv, ok := esm.InvocationFromContext(ctx); ok {
 		partial = inv.ReportBatchItemFailures
 	}
@@ -79,7 +81,7 @@ func (c *Caller) Handle(ctx context.Context, e esm.KafkaEvent) error {
 	return err
 }
 
-// unanswered returns what a Handler returns for an Invoker's error.
+// unanswered returns the error that a Handler returns for an Invoker's error.
 func (c *Caller) unanswered(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("function %s: %w", c.name, errors.Join(context.Cause(ctx), err))

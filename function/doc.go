@@ -8,23 +8,23 @@
 //	web       HTTP: a function container, the runtime interface emulator, any URL that takes the event
 //	invoke    AWS Lambda
 //
-// This package has what they share. A Caller encodes the event, checks its size, sends it with an Invoker and reads the
-// answer. A Registry resolves a FunctionName to a Target.
+// This package holds what the targets share. A Caller encodes the event, checks its size, sends it with an Invoker and
+// reads the answer. A Registry resolves a FunctionName to a Target.
 //
 // # What an answer means
 //
 //   - An empty answer, null, and any JSON without batchItemFailures: the batch succeeded.
 //   - batchItemFailures with items, each {"itemIdentifier":{"partition":"topic-0","offset":100}}: those records failed
-//     (esm.ItemFailures), the rest succeeded. An empty or null list is success. An item that is not in the event, and a
-//     list that is not well formed, is a failure of the whole batch.
-//   - If the mapping's FunctionResponseTypes lacks ReportBatchItemFailures, the answer does not count: whatever it is, the
-//     batch succeeded, as on Lambda. Ignored items are a condition in the mapping's Status and a line of its log. The
+//     (esm.ItemFailures), the rest succeeded. An empty or null list is success. A malformed list, or an item that is
+//     not in the event, fails the whole batch.
+//   - If the mapping's FunctionResponseTypes lacks ReportBatchItemFailures, the answer is ignored: the batch succeeds
+//     whatever it says, as on Lambda. Ignored items are a condition in the mapping's Status and a line in its log. The
 //     condition ends when no item has been ignored for five minutes.
 //   - A function error is an *Error: the batch failed, and an attempt is used.
-//   - An invocation that never reached the function uses no attempt (esm.Throttled): it was throttled, the function does not
-//     exist or is not ready (*ConfigError), or no connection could be made (ErrNotInvoked). A *ConfigError or a
-//     *NotFoundError is also a condition in the mapping's Status, with its Code, and the LastProcessingResult. The next try
-//     waits for a *ThrottleError's RetryAfter, but no longer than the longest pause of esm.WithRetryBackoff.
-//   - An event over 6 MB, which only a single record can cause, is esm.Permanent around ErrPayloadTooLarge: Lambda never
-//     accepts it. Targets other than AWS Lambda can have a higher limit.
+//   - An invocation that never reached the function uses no attempt (esm.Throttled): it was throttled, the function
+//     does not exist or is not ready (*ConfigError), or no connection could be made (ErrNotInvoked). A *ConfigError or
+//     a *NotFoundError is also a condition in the mapping's Status, with its Code, and the LastProcessingResult. A
+//     retry waits for a *ThrottleError's RetryAfter, but no longer than the longest pause of esm.WithRetryBackoff.
+//   - An event over 6 MB, which only a single record can cause, is esm.Permanent around ErrPayloadTooLarge: Lambda
+//     never accepts it. Targets other than AWS Lambda can have a higher limit.
 package function

@@ -9,18 +9,18 @@ import (
 	"unicode/utf8"
 )
 
-// Error is a function error: the function was invoked and failed. The batch has failed, and an attempt is used.
+// Error is a function error: the function was invoked and failed. The batch fails and an attempt is used.
 //
-// It logs as a group, with long messages and stacks cut short; the fields have the full text.
+// It logs as a group, with long messages and stacks truncated; the fields hold the full text.
 type Error struct {
-	// Function is the function's name, RequestID the id of the invocation.
+	// Function is the function's name, RequestID the ID of the invocation.
 	Function, RequestID string
-	// Type, Message and StackTrace are the payload's errorType, errorMessage and stackTrace (Node: trace). Errors that
-	// Lambda itself makes have types of their own: Sandbox.Timedout, Runtime.ExitError, Function.ResponseSizeTooLarge.
+	// Type, Message and StackTrace are the payload's errorType, errorMessage and stackTrace (Node: trace). Errors
+	// raised by Lambda itself have their own types: Sandbox.Timedout, Runtime.ExitError, Function.ResponseSizeTooLarge.
 	Type, Message string
 	StackTrace    []string
-	// FunctionError is Unhandled or Handled, StatusCode the status of the invocation (200 of a function error), and
-	// ExecutedVersion the version that ran, empty where it is not known: the responseContext of a failure record.
+	// FunctionError is Unhandled or Handled, StatusCode the status of the invocation (200 for a function error), and
+	// ExecutedVersion the version that ran, empty if unknown. They form the responseContext of a failure record.
 	FunctionError, ExecutedVersion string
 	StatusCode                     int
 	// Err is the Go error that a function in this process returned. It is nil for other targets.
@@ -39,7 +39,7 @@ func (e *Error) Error() string {
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// LogValue returns the error as a group.
+// LogValue returns the error as a log group.
 func (e *Error) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.String("function", e.Function), slog.String("requestId", e.RequestID),
 		slog.String("errorType", e.Type), slog.String("errorMessage", clip(e.Message, 1024))}
@@ -80,7 +80,7 @@ func parseError(payload []byte) *Error {
 	return e
 }
 
-// parseFrame reads a stack frame: a string (Python, Node, Java), Go's {path,line,label}, or whatever it is.
+// parseFrame reads a stack frame: a string (Python, Node, Java), Go's {path,line,label}, or else the raw JSON.
 func parseFrame(raw json.RawMessage) string {
 	var text string
 	if json.Unmarshal(raw, &text) == nil {
@@ -97,8 +97,8 @@ func parseFrame(raw json.RawMessage) string {
 	return string(raw)
 }
 
-// LooksLikeError reports whether a payload has the members errorType and errorMessage. The runtime interface emulator reports
-// a function error in no other way.
+// LooksLikeError reports whether a payload has the members errorType and errorMessage. It is the only way in which the
+// runtime interface emulator reports a function error.
 func LooksLikeError(payload []byte) bool {
 	if !bytes.Contains(payload, []byte(`"errorType"`)) || !bytes.Contains(payload, []byte(`"errorMessage"`)) {
 		return false
@@ -110,7 +110,7 @@ func LooksLikeError(payload []byte) bool {
 	return body["errorType"] != nil && body["errorMessage"] != nil
 }
 
-// clip cuts a text to at most n bytes, between characters.
+// clip truncates s to at most n bytes plus an ellipsis, without splitting a character.
 func clip(s string, n int) string {
 	if len(s) <= n {
 		return s
@@ -121,8 +121,8 @@ func clip(s string, n int) string {
 	return s[:n] + "…"
 }
 
-// ErrorText returns the errorType and errorMessage of a function error's payload. A payload that does not have Lambda's form is
-// returned as the message.
+// ErrorText returns the errorType and errorMessage of a function error's payload. A payload that does not have Lambda's
+// form is returned as the message.
 func ErrorText(payload []byte) (errorType, errorMessage string) {
 	e := parseError(payload)
 	return e.Type, e.Message

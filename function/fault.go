@@ -8,30 +8,30 @@ import (
 	"github.com/esm-go/esm"
 )
 
-// Errors of invocations that got no answer from the function.
+// Errors of invocations that the function did not answer.
 var (
 	// ErrNotInvoked is wrapped by errors of invocations that never reached the function. They use no attempt.
 	ErrNotInvoked = errors.New("the function was not invoked")
-	// ErrPayloadTooLarge is wrapped by the error of an event that is over the target's limit, by default Lambda's 6 MB. A retry
-	// cannot succeed, so it is Permanent.
+	// ErrPayloadTooLarge is wrapped by the error for an event over the target's limit, by default Lambda's 6 MB. A
+	// retry cannot succeed, so the error is Permanent.
 	ErrPayloadTooLarge = errors.New("function: the event is over the payload limit")
 )
 
 // ConfigNotValid is the StateTransitionReason, and the Code, of a *ConfigError: FUNCTION_CONFIG_NOT_VALID.
 const ConfigNotValid = esm.ReasonFunctionConfigNotValid
 
-// ConfigError says that a function cannot be invoked as it is: it does not exist, is not active, may not be invoked, or its
-// processes do not start. It uses no attempt: records wait until the function is fixed.
+// ConfigError says that a function cannot be invoked as it is: it does not exist, is not active, the caller lacks
+// permission, or its processes do not start. It uses no attempt: records wait until the function is fixed.
 type ConfigError struct {
 	// Function is the function's name or ARN.
 	Function string
-	// Reason says what is wrong, and what to do.
+	// Reason says what is wrong and what to do about it.
 	Reason string
 	// Err is the cause. It may be nil.
 	Err error
 }
 
-// Error names the function, and says what is wrong and what to do.
+// Error names the function and says what is wrong and what to do.
 func (e *ConfigError) Error() string {
 	return fmt.Sprintf("%s: function %s: %s", ConfigNotValid, e.Function, e.Reason)
 }
@@ -54,7 +54,7 @@ type ThrottleError struct {
 	Err error
 }
 
-// Error names the function, and says for how long it is throttled.
+// Error names the function and, if known, says how long it is throttled.
 func (e *ThrottleError) Error() string {
 	text := "function " + e.Function + " is throttled"
 	if e.RetryAfter > 0 {
@@ -72,7 +72,7 @@ func (e *ThrottleError) Pause() time.Duration { return e.RetryAfter }
 // Unwrap returns Err.
 func (e *ThrottleError) Unwrap() error { return e.Err }
 
-// StatusError is an HTTP status that is neither success nor has a meaning of its own.
+// StatusError is an HTTP status that is not a success and has no specific meaning.
 type StatusError struct {
 	Function   string
 	StatusCode int
@@ -85,14 +85,14 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("function %s answered with status %d", e.Function, e.StatusCode)
 }
 
-// ReplyError is an answer that cannot be read as a partial batch response. The whole batch has failed.
+// ReplyError is an answer that cannot be read as a partial batch response. The whole batch fails.
 type ReplyError struct {
 	Function string
 	// Reason says what is wrong, without quoting the answer.
 	Reason string
 }
 
-// Error names the function, and says what is wrong with its answer.
+// Error names the function and says what is wrong with its answer.
 func (e *ReplyError) Error() string {
 	return fmt.Sprintf("function %s: its answer cannot be read as a partial batch response: %s", e.Function, e.Reason)
 }

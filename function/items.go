@@ -12,8 +12,8 @@ import (
 
 const wantIdentifier = `want {"itemIdentifier":{"partition":"topic-0","offset":100}}`
 
-// parseItems reads the batchItemFailures of an answer. Members are matched by case, as Lambda does. An offset may be a
-// string of digits too, since some serializers write longs so.
+// parseItems reads the batchItemFailures of an answer. Member names are case-sensitive, as on Lambda. An offset may
+// also be a string of digits, because some serializers write longs that way.
 func parseItems(payload []byte) ([]esm.ItemID, error) {
 	payload = bytes.TrimSpace(payload)
 	if len(payload) == 0 {
@@ -23,7 +23,7 @@ func parseItems(payload []byte) ([]esm.ItemID, error) {
 		if !json.Valid(payload) {
 			return nil, errors.New("it is not JSON")
 		}
-		return nil, nil // null, a string, a number: nothing is said of items
+		return nil, nil // null, a string or a number reports no items
 	}
 	var reply map[string]json.RawMessage
 	if err := json.Unmarshal(payload, &reply); err != nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Name is a parsed FunctionName. Parts that the text does not have are empty.
+// Name is a parsed FunctionName. Parts missing from the text are empty.
 type Name struct {
 	// Partition is "aws", "aws-cn" …; Region and Account are those of an ARN.
 	Partition, Region, Account string
@@ -56,7 +56,7 @@ func ParseName(s string) (Name, error) {
 	return n, nil
 }
 
-// String returns the ARN if all of its parts are known, else the partial ARN or the name.
+// String returns the ARN if all its parts are known, else the partial ARN or the name.
 func (n Name) String() string {
 	s := n.Function
 	if n.Account != "" {
@@ -72,13 +72,13 @@ func (n Name) String() string {
 }
 
 // ARN returns an ARN for the function. Missing parts get the values that local tools use: region us-east-1, account
-// 000000000000. Functions see it as the invoked function's ARN.
+// 000000000000. The function sees it as its invoked function ARN.
 func (n Name) ARN() string {
 	n.Partition, n.Region, n.Account = or(n.Partition, "aws"), or(n.Region, "us-east-1"), or(n.Account, "000000000000")
 	return n.String()
 }
 
-// version is the qualifier, with $LATEST and none as the same.
+// version returns the qualifier, with $LATEST treated as none.
 func (n Name) version() string {
 	if n.Qualifier == "$LATEST" {
 		return ""

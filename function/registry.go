@@ -13,9 +13,9 @@ import (
 // Target is a function that a mapping can invoke. Handle is an esm.Handler.
 type Target interface {
 	Handle(ctx context.Context, event esm.KafkaEvent) error
-	// Ready returns nil when the function can take a batch, after a cold start if it needs one. Otherwise it returns why not:
-	// a *ConfigError if the function itself is the reason. It is called before a mapping polls, and again to find out
-	// whether the function is fixed.
+	// Ready returns nil when the function can take a batch, after a cold start if it needs one. Otherwise it returns
+	// why not: a *ConfigError if the function itself is the reason. It is called before a mapping polls, and again to
+	// find out whether the function has been fixed.
 	Ready(ctx context.Context) error
 }
 
@@ -28,7 +28,7 @@ func (f Func) Handle(ctx context.Context, event esm.KafkaEvent) error { return f
 // Ready returns nil.
 func (f Func) Ready(context.Context) error { return nil }
 
-// NotFoundError says that no function has the name: Lambda's ResourceNotFoundException.
+// NotFoundError says that no function has that name: Lambda's ResourceNotFoundException.
 type NotFoundError struct {
 	// Name is the FunctionName that was looked up.
 	Name string
@@ -45,20 +45,20 @@ func (e *NotFoundError) Code() string { return "ResourceNotFoundException" }
 // FunctionProblem returns the Code. It makes the mapping's Status show the error while it lasts.
 func (e *NotFoundError) FunctionProblem() string { return e.Code() }
 
-// ErrAlreadyRegistered is wrapped by the error of a second Register of a name.
+// ErrAlreadyRegistered is wrapped by the error for registering a name twice.
 var ErrAlreadyRegistered = errors.New("function: already registered")
 
-// Resolver finds the Target of a name that a Registry does not have, for example on AWS Lambda. It returns a *NotFoundError
-// if there is none.
+// Resolver finds the Target for a name that a Registry does not have, for example on AWS Lambda. It returns a
+// *NotFoundError if there is none.
 type Resolver func(Name) (Target, error)
 
-// Registry resolves names of functions to Targets. It is safe for concurrent use; the zero value is empty and ready.
+// Registry resolves function names to Targets. It is safe for concurrent use; the zero value is empty and ready to use.
 //
-// A name that is registered without account and region matches the function of that name in any of them. A name with account
-// and region matches only itself, and is preferred. Qualifiers must be equal; none and $LATEST are the same.
+// A name registered without account and region matches the function of that name in any of them. A name with account
+// and region matches only itself, and is preferred. Qualifiers must be equal; no qualifier and $LATEST are the same.
 type Registry struct {
 	mu       sync.RWMutex
-	entries  map[string][]entry // by the function's name alone
+	entries  map[string][]entry // keyed by the bare function name
 	fallback Resolver
 }
 
@@ -67,7 +67,7 @@ type entry struct {
 	target Target
 }
 
-// Register adds a Target under a name in any of the forms of ParseName.
+// Register adds a Target under a name in any form that ParseName accepts.
 func (r *Registry) Register(name string, t Target) error {
 	n, err := ParseName(name)
 	if err != nil {
@@ -90,7 +90,7 @@ func (r *Registry) Register(name string, t Target) error {
 	return nil
 }
 
-// Remove removes what was registered under exactly this name, and reports whether there was anything.
+// Remove removes what was registered under exactly this name. It reports whether there was such an entry.
 func (r *Registry) Remove(name string) bool {
 	n, err := ParseName(name)
 	if err != nil {
@@ -112,7 +112,7 @@ func (r *Registry) SetFallback(f Resolver) {
 	r.fallback = f
 }
 
-// Resolve returns the Target of a name, or a *NotFoundError.
+// Resolve returns the Target for a name, or a *NotFoundError.
 func (r *Registry) Resolve(name string) (Target, error) {
 	n, err := ParseName(name)
 	if err != nil {
@@ -130,7 +130,7 @@ func (r *Registry) Resolve(name string) (Target, error) {
 	return nil, &NotFoundError{Name: name}
 }
 
-// find returns the entry for n that matches most of account and region, nil without one. The caller holds mu.
+// find returns the entry that matches n in most of account and region, or nil. The caller holds mu.
 func (r *Registry) find(n Name) (best Target) {
 	said := -1
 	for _, e := range r.entries[n.Function] {
@@ -148,9 +148,9 @@ func (r *Registry) find(n Name) (best Target) {
 	return best
 }
 
-// Late returns a Target that resolves the name at every call. A mapping can thus be made before its function is registered, and
-// follows a later registration. While there is none, Handle returns the *NotFoundError as esm.Throttled: the records wait, and
-// no attempt is used.
+// Late returns a Target that resolves the name on every call. A mapping can therefore be created before its function is
+// registered, and follows later registrations. While the name is not registered, Handle returns the *NotFoundError as
+// esm.Throttled: the records wait, and no attempt is used.
 func (r *Registry) Late(name string) Target { return &late{r, name} }
 
 type late struct {

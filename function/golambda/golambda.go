@@ -5,11 +5,11 @@
 //	err = esm.Run(ctx, mapping, f.Handle)
 //
 // The handler gets Lambda's JSON, and its answer means what it means on Lambda: see package function.
-// lambdacontext.FromContext returns the request id and the function's ARN; client context and Cognito identity are empty. The
-// variables of lambdacontext (FunctionName and so on) belong to the process, not the function, and have the values of its
-// environment. A panic is a function error with Lambda's stack; the process goes on.
+// lambdacontext.FromContext returns the request ID and the function's ARN; client context and Cognito identity are
+// empty. The variables of lambdacontext (FunctionName and so on) belong to the process, not the function, and are set
+// from the process's environment. A panic is a function error with Lambda's stack trace; the process goes on.
 //
-// Unlike on Lambda, handlers run concurrently: a handler must guard what it keeps in package variables.
+// Unlike on Lambda, handlers run concurrently: a handler must guard the state it keeps in package variables.
 package golambda
 
 import (
@@ -31,18 +31,18 @@ import (
 	"github.com/esm-go/esm/function"
 )
 
-// Function is an aws-lambda-go handler. Its method Handle is an esm.Handler, and it is a function.Target. It is safe for
-// concurrent use if the handler is.
+// Function is an aws-lambda-go handler. Its method Handle is an esm.Handler, and it is a function.Target. It is safe
+// for concurrent use if the handler is.
 type Function struct {
 	*function.Caller
 	handler lambda.Handler
-	// ours: the handler is aws-lambda-go's own, made from a func.
+	// ours reports whether the handler is aws-lambda-go's own, made from a func.
 	ours    bool
 	arn     string
 	timeout time.Duration
 }
 
-// Option changes how a Function is made.
+// Option configures a Function.
 type Option func(*settings)
 
 type settings struct {
@@ -57,24 +57,25 @@ type settings struct {
 // InvokedFunctionArn. Default "function".
 func WithName(name string) Option { return func(s *settings) { s.name = name } }
 
-// WithTimeout sets the function's timeout: the deadline of the handler's context. Default 0: only that of
-// esm.WithInvocationTimeout. A handler that ignores its context keeps running.
+// WithTimeout sets the function's timeout: the deadline of the handler's context. Default 0: only
+// esm.WithInvocationTimeout applies. A handler that ignores its context keeps running.
 func WithTimeout(d time.Duration) Option { return func(s *settings) { s.timeout = d } }
 
-// WithPayloadLimit sets the most bytes of an event's JSON. Default 6 MB, as on Lambda; less than 0 is no limit.
+// WithPayloadLimit sets the maximum size of an event's JSON in bytes. Default 6 MB, as on Lambda; less than 0 is no
+// limit.
 func WithPayloadLimit(n int) Option { return func(s *settings) { s.limit = n } }
 
 // WithLogger sets the logger; default slog.Default.
 func WithLogger(l *slog.Logger) Option { return func(s *settings) { s.log = l } }
 
-// WithOptions passes options of lambda.StartWithOptions on, such as lambda.WithUseNumber. Those of the context
+// WithOptions passes on options of lambda.StartWithOptions, such as lambda.WithUseNumber. Those that set the context
 // (lambda.WithContext, lambda.WithContextValue) have no effect: the context is the invocation's.
 func WithOptions(opts ...lambda.Option) Option {
 	return func(s *settings) { s.lambda = append(s.lambda, opts...) }
 }
 
-// New makes a Function of a handler: a lambda.Handler, or a func of one of the signatures that lambda.Start documents.
-// Anything else is an error.
+// New makes a Function from a handler: a lambda.Handler, or a func with one of the signatures that lambda.Start
+// documents. Anything else is an error.
 func New(handler any, opts ...Option) (*Function, error) {
 	s := settings{name: "function"}
 	for _, o := range opts {
@@ -124,9 +125,9 @@ func (f *Function) Invoke(ctx context.Context, req function.Request) (answer fun
 
 // call invokes the handler and returns its answer.
 //
-// aws-lambda-go 1.55.1 gives the buffer of an answer back to its pool before it hands the bytes out, so another invocation
-// may write over them. The value that the handler returned is therefore caught on its way, and encoded here. An io.Reader
-// is the exception, which aws-lambda-go reads into memory of its own.
+// aws-lambda-go 1.55.1 returns the buffer of an answer to its pool before the caller reads it, so a concurrent
+// invocation may overwrite it. call therefore captures the value that the handler returned and encodes it here. The
+// exception is an io.Reader, which aws-lambda-go reads into memory of its own.
 func (f *Function) call(ctx context.Context, payload []byte) ([]byte, error) {
 	if !f.ours {
 		return f.handler.Invoke(ctx, payload)
@@ -135,7 +136,7 @@ func (f *Function) call(ctx context.Context, payload []byte) ([]byte, error) {
 	ctx = handlertrace.NewContext(ctx, handlertrace.HandlerTrace{ResponseEvent: func(_ context.Context, v any) { value = v }})
 	answer, err := f.handler.Invoke(ctx, payload)
 	if err != nil || value == nil {
-		return nil, err // nil is what a handler without a result returned
+		return nil, err // a handler without a result returns nil
 	}
 	encoded, err := json.Marshal(value)
 	if _, ok := value.(io.Reader); ok && (err != nil || bytes.HasPrefix(encoded, []byte("{}"))) {
@@ -164,7 +165,7 @@ func answerOf(b body, err error) function.Answer {
 	return function.Answer{FunctionError: function.Unhandled, Payload: payload, Err: err}
 }
 
-// typeName is what aws-lambda-go calls the type of an error, or of a value of panic.
+// typeName returns aws-lambda-go's name for the type of an error or of a panic value.
 func typeName(v any) string {
 	t := reflect.TypeOf(v)
 	if t.Kind() == reflect.Pointer {

@@ -9,14 +9,14 @@ import (
 	"github.com/esm-go/esm/function"
 )
 
-// panicked is the answer of a handler that panicked, as aws-lambda-go reports it. It is called from the deferred func.
+// panicked returns the answer for a handler that panicked, as aws-lambda-go reports it. The deferred func must call it.
 func panicked(v any) function.Answer {
 	err, _ := v.(error)
 	if e, ok := v.(messages.InvokeResponse_Error); ok {
 		return answerOf(body{e.Message, e.Type, e.StackTrace}, err)
 	}
 	var pcs [32]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(4, pcs[:])]) // without Callers, this, the deferred func and gopanic
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(4, pcs[:])]) // skip Callers, panicked, the deferred func and gopanic
 	b := body{Message: fmt.Sprint(v), Type: typeName(v)}
 	for {
 		frame, more := frames.Next()

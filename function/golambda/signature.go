@@ -14,8 +14,8 @@ var (
 	errorType   = reflect.TypeFor[error]()
 )
 
-// check reports why a handler is not one that lambda.Start takes. aws-lambda-go finds that out at the first invocation
-// only.
+// check returns an error if lambda.Start would not accept the handler. aws-lambda-go itself finds that out only at the
+// first invocation.
 func check(handler any) error {
 	if handler == nil {
 		return errors.New("the handler is nil")

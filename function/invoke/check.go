@@ -12,11 +12,11 @@ import (
 	"github.com/esm-go/esm/function"
 )
 
-// recheck is how often a configuration that is not valid is looked at.
+// recheck is how often an invalid configuration is checked again.
 const recheck = 5 * time.Second
 
-// Ready checks the function's configuration. It returns a *function.ConfigError if the function does not exist, is not active, or
-// has a timeout over 14 minutes.
+// Ready checks the function's configuration. It returns a *function.ConfigError if the function does not exist, is not
+// active, or has a timeout over 14 minutes.
 func (f *Function) Ready(ctx context.Context) error {
 	f.checking.Lock()
 	defer f.checking.Unlock()
@@ -30,7 +30,7 @@ func (f *Function) Condition() error {
 	return f.condition
 }
 
-// check looks at the configuration when it is time, one invocation at once; the others go by what was seen last.
+// check checks the configuration when it is due. One invocation does so at a time; the others use the last result.
 func (f *Function) check(ctx context.Context) error {
 	if f.interval == 0 {
 		return nil
@@ -40,7 +40,7 @@ func (f *Function) check(ctx context.Context) error {
 	}
 	f.checking.Lock()
 	defer f.checking.Unlock()
-	if due, condition := f.due(); !due { // another one has just looked
+	if due, condition := f.due(); !due { // another invocation has just checked
 		return condition
 	}
 	return f.look(ctx)
@@ -56,7 +56,7 @@ func (f *Function) due() (due bool, condition error) {
 	return f.checked.IsZero() || time.Since(f.checked) >= interval, f.condition
 }
 
-// look asks for the configuration and keeps what it means. An answer that says nothing about the function changes nothing.
+// look fetches the configuration and stores the result. An error that says nothing about the function changes nothing.
 func (f *Function) look(ctx context.Context) error {
 	out, err := f.client.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &f.name, Qualifier: f.qualifier})
 	var condition error
@@ -90,7 +90,7 @@ func (f *Function) look(ctx context.Context) error {
 	return condition
 }
 
-// valid says what stands against invoking a function of this configuration.
+// valid returns an error if a function with this configuration cannot be invoked.
 func (f *Function) valid(c *lambda.GetFunctionConfigurationOutput) error {
 	switch c.State {
 	case "", types.StateActive, types.StateInactive: // Inactive: Lambda makes it active when it is invoked

@@ -19,7 +19,7 @@ import (
 	"github.com/esm-go/esm/function"
 )
 
-// retryConnections has the SDK retry what never reached Lambda, and nothing else.
+// retryConnections makes the SDK retry requests that never reached Lambda, and nothing else.
 func retryConnections() func(*lambda.Options) {
 	retryer := retry.NewStandard(func(s *retry.StandardOptions) {
 		s.MaxAttempts, s.MaxBackoff, s.RateLimiter = 3, 300*time.Millisecond, ratelimit.None
@@ -35,7 +35,7 @@ func neverConnected(err error) bool {
 	return ok && op.Op == "dial"
 }
 
-// code is the error code that AWS gave, empty without one.
+// code returns the error code that AWS gave, or "".
 func code(err error) string {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return api.ErrorCode()
@@ -43,7 +43,7 @@ func code(err error) string {
 	return ""
 }
 
-// failed says what an error of the SDK means.
+// failed returns the answer or the error that an SDK error stands for.
 func (f *Function) failed(err error) (function.Answer, error) {
 	api, isAPI := errors.AsType[smithy.APIError](err)
 	response, answered := errors.AsType[*smithyhttp.ResponseError](err)
@@ -66,7 +66,7 @@ func (f *Function) failed(err error) (function.Answer, error) {
 	case "RequestTooLargeException", "SerializedRequestEntityTooLargeException":
 		return function.Answer{StatusCode: http.StatusRequestEntityTooLarge}, nil
 	case "InvalidRequestContentException", "UnsupportedMediaTypeException":
-		return function.Answer{}, fmt.Errorf("invoke: function %s: %w", f.full, err) // Lambda does not take this very event
+		return function.Answer{}, fmt.Errorf("invoke: function %s: %w", f.full, err) // Lambda rejects this particular event
 	case "ServiceException", "InternalFailure", "ServiceUnavailable", "ServiceUnavailableException":
 		return function.Answer{}, fmt.Errorf("invoke: function %s: %w: %w", f.full, function.ErrNotInvoked, err)
 	}
@@ -74,20 +74,20 @@ func (f *Function) failed(err error) (function.Answer, error) {
 		return function.Answer{}, fmt.Errorf("invoke: function %s: %w: %w", f.full, function.ErrNotInvoked, err)
 	}
 	f.mu.Lock()
-	f.checked = time.Time{} // look again before the next invocation
+	f.checked = time.Time{} // check again before the next invocation
 	f.mu.Unlock()
 	return function.Answer{}, f.invalid(reason(api), err)
 }
 
-// lambdaNames reports whether Lambda says by a name of its own what keeps the function from running (502 and 504: its
-// subnets, its file system, its key, its image).
+// lambdaNames reports whether Lambda names what keeps the function from running (502 and 504: its subnets, its file
+// system, its key, its image).
 func lambdaNames(err error) bool {
 	api, ok := errors.AsType[smithy.APIError](err)
 	_, generic := errors.AsType[*smithy.GenericAPIError](err)
 	return ok && !generic && api.ErrorCode() != ""
 }
 
-// reason says what an error code of Invoke means, and what to do.
+// reason explains an error code of Invoke and says what to do.
 func reason(api smithy.APIError) string {
 	switch c := api.ErrorCode(); c {
 	case "ResourceNotFoundException":

@@ -1,4 +1,4 @@
-// Package invoke invokes a function on AWS Lambda: the poller is here, the function stays where it is.
+// Package invoke invokes a function on AWS Lambda: the poller runs here, the function stays on Lambda.
 //
 //	cfg, err := config.LoadDefaultConfig(ctx)
 //	…
@@ -9,14 +9,16 @@
 //	}
 //	err = esm.Run(ctx, mapping, f.Handle)
 //
-// The invocation is RequestResponse, as an event source mapping's. The identity of the client needs lambda:InvokeFunction
-// on the function, and lambda:GetFunctionConfiguration for Ready and the check; without the latter nothing is checked.
+// The invocation is RequestResponse, as for an event source mapping on AWS. The client's identity needs
+// lambda:InvokeFunction on the function, and lambda:GetFunctionConfiguration for Ready and the checks; without the
+// latter nothing is checked.
 //
-// The SDK retries only connections that could not be made. Everything that may have reached Lambda is retried by the mapping,
-// within its limits. Throttles, errors of the service and a function that cannot be invoked use no attempt; function errors do.
+// The SDK retries only connections that could not be made. The mapping retries everything that may have reached Lambda,
+// within its limits. Throttles, service errors and a function that cannot be invoked use no attempt; function errors
+// do.
 //
-// When the context of an invocation ends (a stop, a revocation, esm.WithInvocationTimeout), the function on Lambda runs on to its
-// end, and its records are invoked again.
+// When the context of an invocation ends (a stop, a revocation, esm.WithInvocationTimeout), the function on Lambda runs
+// to its end, and its records are invoked again.
 package invoke
 
 import (
@@ -45,28 +47,28 @@ type Client interface {
 	GetFunctionConfiguration(ctx context.Context, in *lambda.GetFunctionConfigurationInput, opts ...func(*lambda.Options)) (*lambda.GetFunctionConfigurationOutput, error)
 }
 
-// Function is a function on AWS Lambda. Its method Handle is an esm.Handler, and it is a function.Target. It is safe for
-// concurrent use.
+// Function is a function on AWS Lambda. Its method Handle is an esm.Handler, and it is a function.Target. It is safe
+// for concurrent use.
 type Function struct {
 	*function.Caller
 	client    Client
-	name      string // without the qualifier
+	name      string // without qualifier
 	qualifier *string
 	full      string
 	interval  time.Duration
 	log       *slog.Logger
 	retry     func(*lambda.Options)
 
-	// checking is held by the one that looks at the configuration.
+	// checking is held while the configuration is fetched.
 	checking sync.Mutex
-	// mu guards what follows.
+	// mu guards the fields below.
 	mu        sync.Mutex
 	checked   time.Time
 	condition error
-	unchecked bool // it may not be looked at, which was said
+	unchecked bool // the check failed, and the log says so
 }
 
-// Option changes how a Function is made.
+// Option configures a Function.
 type Option func(*settings)
 
 type settings struct {
@@ -75,12 +77,13 @@ type settings struct {
 	qualifier string
 }
 
-// WithLogger sets the logger. Default slog.Default. If debug lines are enabled, each invocation requests the tail of the
-// function's log, and logs it at debug level.
+// WithLogger sets the logger. Default slog.Default. If debug lines are enabled, each invocation requests the tail of
+// the function's log, and logs it at debug level.
 func WithLogger(l *slog.Logger) Option { return func(s *settings) { s.log = l } }
 
-// WithCheckInterval sets how often the function's configuration is checked while there is work. Default 1 minute; 0 means only
-// by Ready. While the configuration is not valid, it is checked every 5 s, or at the interval if that is shorter.
+// WithCheckInterval sets how often the function's configuration is checked while there is work. Default 1 minute; 0
+// means only by Ready. While the configuration is not valid, it is checked every 5 s, or at the interval if that is
+// shorter.
 func WithCheckInterval(d time.Duration) Option { return func(s *settings) { s.interval = d } }
 
 // WithQualifier sets the version or alias, if the name has none.

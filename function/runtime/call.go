@@ -11,20 +11,20 @@ import (
 type call struct {
 	id       string
 	payload  []byte
-	deadline time.Time // of the caller's context; the pool's own comes on top
-	worker   *worker   // that has it; guarded by the pool's mu
+	deadline time.Time // of the caller's context; the pool's timeout applies too
+	worker   *worker   // the worker that handles it; guarded by the pool's mu
 	assigned chan struct{}
-	done     chan result // holds one: the first
+	done     chan result // holds one result: the first
 }
 
-// result is what became of a call.
+// result is the outcome of a call.
 type result struct {
 	answer  function.Answer
 	err     error
 	timeout bool
 }
 
-// finish gives the call its result; the first one counts.
+// finish gives the call its result. Only the first result counts.
 func (c *call) finish(r result) {
 	select {
 	case c.done <- r:

@@ -15,7 +15,8 @@ import (
 	"github.com/esm-go/esm/function"
 )
 
-// Config says what function the workers run, with the names of Lambda's CreateFunction where it has them.
+// Config describes the function that the workers run. Its fields have the names of Lambda's CreateFunction where it has
+// them.
 type Config struct {
 	// FunctionName is the function's name, in any of Lambda's forms. Required.
 	FunctionName string
@@ -25,20 +26,20 @@ type Config struct {
 	Command []string
 	// Dir is the working directory, and LAMBDA_TASK_ROOT. Default: this process's.
 	Dir string
-	// Handler is _HANDLER, which a provided runtime's bootstrap reads; interface clients take it as an argument. Default: the
-	// last element of Command.
+	// Handler is _HANDLER, which the bootstrap of a provided runtime reads; interface clients get it as an argument.
+	// Default: the last element of Command.
 	Handler string
-	// Environment has the function's variables. Of the host's variables a worker gets only PATH, LANG, TZ and TMPDIR, which
-	// these may replace. Lambda's reserved names are refused, except those for credentials and region.
+	// Environment holds the function's variables. Of the host's variables a worker gets only PATH, LANG, TZ and TMPDIR,
+	// which Environment can override. Lambda's reserved names are refused, except those for credentials and region.
 	Environment map[string]string
 	// Timeout bounds an invocation. A worker that exceeds it is killed and replaced. 1 ms to 15 minutes; default 3 s, as on
 	// Lambda.
 	Timeout time.Duration
-	// MemorySize is AWS_LAMBDA_FUNCTION_MEMORY_SIZE, in MB. Default 128. It is not a limit: see WithMemoryLimit.
+	// MemorySize is AWS_LAMBDA_FUNCTION_MEMORY_SIZE, in MB. Default 128. It limits nothing: see WithMemoryLimit.
 	MemorySize int
 }
 
-// Option sets what is not a parameter of Lambda.
+// Option sets something that is not a parameter of Lambda.
 type Option func(*settings)
 
 type settings struct {
@@ -56,20 +57,20 @@ type settings struct {
 	backoff     time.Duration // the first pause after a failed start
 }
 
-// WithLogger sets the logger for the pool and for the output of workers. Default slog.Default.
+// WithLogger sets the logger for the pool and for the workers' output. Default slog.Default.
 func WithLogger(l *slog.Logger) Option { return func(s *settings) { s.log = l } }
 
-// WithOutputLevel sets the level at which the output of workers is logged. Default Info.
+// WithOutputLevel sets the level at which the workers' output is logged. Default Info.
 func WithOutputLevel(l slog.Level) Option { return func(s *settings) { s.level = l } }
 
-// WithWorkerRange sets how many workers are always kept ready, and how many there may be. Use the range of esm.WithWorkerRange
-// of the mapping. Default 1 and 0, which means no maximum: there are then as many workers as the mapping has concurrent
-// invocations.
+// WithWorkerRange sets how many workers are kept ready at all times, and the maximum number of workers. Use the
+// mapping's esm.WithWorkerRange values. Default 1 and 0, where 0 means no maximum: there are then as many workers as
+// the mapping has concurrent invocations.
 func WithWorkerRange(minimum, maximum int) Option {
 	return func(s *settings) { s.minimum, s.maximum = minimum, maximum }
 }
 
-// WithIdleTimeout sets after how long without work a worker over the minimum is ended. Default 5 minutes.
+// WithIdleTimeout sets how long a worker above the minimum may be idle before it is ended. Default 5 minutes.
 func WithIdleTimeout(d time.Duration) Option { return func(s *settings) { s.idle = d } }
 
 // WithInitTimeout sets how long a worker may take to ask for its first invocation, or for the next one after an answer.
@@ -83,28 +84,28 @@ func WithStopTimeout(d time.Duration) Option { return func(s *settings) { s.grac
 // Default 1 s.
 func WithStartBackoff(first time.Duration) Option { return func(s *settings) { s.backoff = first } }
 
-// WithMemoryLimit limits a worker's writable memory, in bytes (Linux only: RLIMIT_DATA). Beyond the limit, allocations in the
-// worker fail. Default 0: no limit.
+// WithMemoryLimit limits a worker's writable memory, in bytes (Linux only: RLIMIT_DATA). Allocations beyond the limit
+// fail in the worker. Default 0: no limit.
 func WithMemoryLimit(bytes uint64) Option { return func(s *settings) { s.memory = bytes } }
 
 // WithOpenFiles limits a worker's open files (Linux only: RLIMIT_NOFILE). Default 0: the host's limit.
 func WithOpenFiles(n uint64) Option { return func(s *settings) { s.files = n } }
 
-// WithPayloadLimit sets the most bytes of an event's JSON, and of an answer. Default 6 MB, as on Lambda. Less than 0 means no
-// limit for the event, and 1 GiB for the answer.
+// WithPayloadLimit sets the maximum size of an event's JSON, and of an answer, in bytes. Default 6 MB, as on Lambda.
+// Less than 0 means no limit for the event, and 1 GiB for the answer.
 func WithPayloadLimit(n int) Option { return func(s *settings) { s.payload = n } }
 
-// WithAnyPeer turns off the check that requests to a worker's port come from the worker's process group (Linux). Use it for
-// workers whose processes this one may not inspect, such as those of another user.
+// WithAnyPeer turns off the check that requests to a worker's port come from the worker's process group (Linux). Use it
+// if this process may not inspect the workers' processes, for example because they run as another user.
 func WithAnyPeer() Option { return func(s *settings) { s.anyPeer = true } }
 
-// reserved are the variables that Lambda does not let a function set. It reserves those of credentials and region too;
-// here nobody else gives them.
+// reserved are the variables that a function cannot set on Lambda. Lambda also reserves those for credentials and
+// region; here a function may set them, because nothing else does.
 var reserved = []string{"_HANDLER", "_X_AMZN_TRACE_ID", "AWS_EXECUTION_ENV", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
 	"AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME",
 	"AWS_LAMBDA_RUNTIME_API", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR", "AWS_LAMBDA_MAX_CONCURRENCY"}
 
-// check completes the configuration, and reports everything that is wrong with it at once.
+// check fills in defaults and reports all configuration errors at once.
 func (c *Config) check() (function.Name, error) {
 	var errs []error
 	wrong := func(field, format string, args ...any) {

@@ -12,10 +12,11 @@ import (
 	"github.com/esm-go/esm/function"
 )
 
-// inherited are the host's variables that a worker gets.
+// inherited are the host's variables that a worker inherits.
 var inherited = []string{"PATH", "LANG", "TZ", "TMPDIR"}
 
-// environment is that of a worker whose Runtime API is at address: what Lambda sets, and what the function was given.
+// environment returns the environment of a worker whose Runtime API is at address: the host's inherited variables, the
+// function's own, and those that Lambda sets.
 func environment(c *Config, name function.Name, address string, now time.Time) []string {
 	version := name.Qualifier
 	if version == "" {

@@ -8,10 +8,11 @@ import (
 	"github.com/esm-go/esm/function"
 )
 
-// maximumBackoff bounds the pause after starts that failed in a row.
+// maximumBackoff bounds the pause after consecutive failed starts.
 const maximumBackoff = time.Minute
 
-// keep is the pool's own goroutine: it starts workers where they are wanted, and ends those that are not, or are stuck.
+// keep runs on the pool's own goroutine. It starts the workers that are wanted, and ends those that are not wanted or
+// are stuck.
 func (p *Pool) keep() {
 	defer close(p.kept)
 	defer p.runs.Wait()
@@ -36,8 +37,8 @@ func (p *Pool) keep() {
 	}
 }
 
-// reconcile ends what is to be ended, makes the workers that are wanted, and says when to look again at the latest. The
-// caller holds mu.
+// reconcile ends the workers that must end and creates those that are wanted. It returns the new workers, and the
+// longest time until it must run again. The caller holds mu.
 func (p *Pool) reconcile(now time.Time) (fresh []*worker, next time.Duration) {
 	next = time.Hour
 	due := func(t time.Time) bool {
@@ -55,7 +56,7 @@ func (p *Pool) reconcile(now time.Time) (fresh []*worker, next time.Duration) {
 				w.kill()
 			}
 			if w.initError != nil {
-				live++ // until it is gone, and counted as a failure
+				live++ // until it has exited and counts as a failure
 			}
 			continue
 		case p.stopping:
@@ -81,7 +82,7 @@ func (p *Pool) reconcile(now time.Time) (fresh []*worker, next time.Duration) {
 	}
 	spare := live - max(p.wanted, busy+len(p.waiting))
 	for len(p.idle) > 0 && spare > 0 {
-		w := p.idle[0] // the one not used for longest
+		w := p.idle[0] // the least recently used
 		if !due(w.idleSince.Add(p.set.idle)) {
 			break
 		}
@@ -101,7 +102,7 @@ func (p *Pool) reconcile(now time.Time) (fresh []*worker, next time.Duration) {
 		return fresh, next
 	}
 	if p.failures > 0 {
-		want = min(want, live+1) // one finds out whether it is mended
+		want = min(want, live+1) // a single worker finds out whether starts work again
 		if p.starting() > 0 {
 			return fresh, next
 		}
@@ -127,10 +128,10 @@ func (p *Pool) starting() int {
 	return n
 }
 
-// startFailed takes in that a worker ended before it did any work. Where no other lives, those that wait get the error, as
-// they would on Lambda. The caller holds mu.
+// startFailed records that a worker ended before it did any work. If no other worker is alive, the waiting calls get
+// the error, as they would on Lambda. The caller holds mu.
 func (p *Pool) startFailed(begun time.Time, err error) {
-	if p.failures < 30 && !begun.Before(p.failedAt) { // those that began together count once
+	if p.failures < 30 && !begun.Before(p.failedAt) { // workers started together count once
 		p.failures++
 	}
 	pause := min(p.set.backoff<<(max(p.failures, 1)-1), maximumBackoff)

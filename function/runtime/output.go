@@ -14,26 +14,26 @@ import (
 )
 
 const (
-	// longestLine is where a line is cut in two.
+	// longestLine is the length at which a line is split.
 	longestLine = 64 << 10
-	// outputPatience is how long output is read on when the worker's process group has ended, while a process that left the
-	// group holds it open.
+	// outputPatience is how long output is still read after the worker's process group has ended, in case a process
+	// that left the group holds the pipe open.
 	outputPatience = time.Second
 )
 
-// output carries what a worker writes to the log, line by line.
+// output writes a worker's output to the log, line by line.
 type output struct {
 	log      *slog.Logger
 	level    slog.Level
 	function string
 	worker   int
-	request  atomic.Pointer[string] // the id of the invocation at hand, or the last one
+	request  atomic.Pointer[string] // the ID of the current invocation, or the last one
 }
 
-// pipes are the ends of a worker's stdout and stderr.
+// pipes are both ends of a worker's stdout and stderr.
 type pipes struct{ read, write []*os.File }
 
-// pipes connects the command's stdout and stderr, and reads both on goroutines that readers counts.
+// pipes connects the command's stdout and stderr, and reads both on goroutines tracked by readers.
 func (o *output) pipes(cmd *exec.Cmd, readers *sync.WaitGroup) (*pipes, error) {
 	p := &pipes{}
 	for range 2 {
@@ -54,22 +54,22 @@ func (o *output) pipes(cmd *exec.Cmd, readers *sync.WaitGroup) (*pipes, error) {
 	return p, nil
 }
 
-// started closes this process's copies of the worker's ends.
+// started closes this process's copies of the write ends.
 func (p *pipes) started() {
 	for _, w := range p.write {
 		_ = w.Close() // nothing was written
 	}
 }
 
-// finish bounds how long what is left is read.
+// finish bounds how long the rest of the output is read.
 func (p *pipes) finish() {
 	for _, r := range p.read {
-		_ = r.SetReadDeadline(time.Now().Add(outputPatience)) // pipes take one
+		_ = r.SetReadDeadline(time.Now().Add(outputPatience)) // pipes support deadlines
 	}
 }
 
 func (o *output) copy(r *os.File, stream string) {
-	defer func() { _ = r.Close() }() // it was only read
+	defer func() { _ = r.Close() }() // the pipe was only read
 	lines := bufio.NewReaderSize(r, longestLine)
 	for {
 		line, err := lines.ReadSlice('\n')

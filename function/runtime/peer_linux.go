@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// ownsSocket reports whether the connection from remote to port belongs to a process of the group that leader heads.
+// ownsSocket reports whether the connection from remote to port belongs to a process in the group led by leader.
 func ownsSocket(leader int, remote, port *net.TCPAddr) bool {
 	inode := socketInode(remote, port)
 	if inode == "" {
@@ -31,14 +31,14 @@ func ownsSocket(leader int, remote, port *net.TCPAddr) bool {
 	return found
 }
 
-// hasFile reports whether one of a process's files is what link names.
+// hasFile reports whether one of a process's file descriptors links to link.
 func hasFile(pid int, link string) bool {
 	dir, err := os.Open(procPath(pid, "fd"))
 	if err != nil {
 		return false
 	}
 	defer func() { _ = dir.Close() }() // it was only read
-	names, _ := dir.Readdirnames(-1)   // what could be read
+	names, _ := dir.Readdirnames(-1)   // a partial list is fine
 	for _, name := range names {
 		if target, err := os.Readlink(procPath(pid, "fd/"+name)); err == nil && target == link {
 			return true
@@ -47,8 +47,8 @@ func hasFile(pid int, link string) bool {
 	return false
 }
 
-// socketInode finds a connection of this network namespace, from the side of remote; empty without one. A client with a
-// dual-stack socket, as Java's are, has it among those of IPv6.
+// socketInode returns the inode of remote's end of a connection in this network namespace, or "". A client with a
+// dual-stack socket, as Java uses, is in the IPv6 table.
 func socketInode(remote, port *net.TCPAddr) string {
 	if inode := inodeIn("/proc/self/net/tcp", hexIPv4(remote), hexIPv4(port)); inode != "" {
 		return inode
@@ -56,7 +56,7 @@ func socketInode(remote, port *net.TCPAddr) string {
 	return inodeIn("/proc/self/net/tcp6", hexMapped(remote), hexMapped(port))
 }
 
-// inodeIn finds the socket between two addresses in one of the kernel's tables.
+// inodeIn looks up the socket between two addresses in one of the kernel's tables.
 func inodeIn(table, local, remote string) string {
 	file, err := os.Open(table)
 	if err != nil {
@@ -74,12 +74,12 @@ func inodeIn(table, local, remote string) string {
 	return ""
 }
 
-// hexIPv4 writes an address as /proc/net/tcp does: the four bytes of the IP as a number of this machine.
+// hexIPv4 formats an address as /proc/net/tcp does: the IP's four bytes as one number in this machine's byte order.
 func hexIPv4(a *net.TCPAddr) string {
 	return fmt.Sprintf("%08X:%04X", binary.NativeEndian.Uint32(a.IP.To4()), a.Port)
 }
 
-// hexMapped writes an IPv4 address as /proc/net/tcp6 does: mapped to IPv6 (::ffff:127.0.0.1), in four such numbers.
+// hexMapped formats an IPv4 address as /proc/net/tcp6 does: mapped to IPv6 (::ffff:127.0.0.1), as four such numbers.
 func hexMapped(a *net.TCPAddr) string {
 	ip, text := a.IP.To16(), ""
 	for ; len(ip) > 0; ip = ip[4:] {

@@ -14,8 +14,8 @@ import (
 	"github.com/esm-go/esm/function"
 )
 
-// Pool runs a function's workers. Its method Handle is an esm.Handler, and it is a function.Target. Make it with New, call
-// Start before the mapping runs, and Stop when Run has returned. It is safe for concurrent use.
+// Pool runs a function's workers. Its method Handle is an esm.Handler, and it is a function.Target. Create it with New,
+// call Start before the mapping runs, and Stop after Run has returned. It is safe for concurrent use.
 type Pool struct {
 	*function.Caller
 	config Config
@@ -23,26 +23,26 @@ type Pool struct {
 	set    settings
 	limit  int // of an answer
 
-	wake chan struct{} // for the keeper; buffered
+	wake chan struct{} // wakes the keeper; buffered
 	kept chan struct{} // closed when the keeper and every worker have ended
 	runs sync.WaitGroup
 
-	// mu guards what follows, and what workers say is guarded by it. It is never held while waiting.
+	// mu guards the fields below, and the state of the workers. It is never held while waiting.
 	mu        sync.Mutex
 	started   bool
 	stopping  bool
 	workers   []*worker
-	idle      []*worker // the last used last
-	waiting   []*call   // no worker has them yet; the first waits longest
+	idle      []*worker // most recently used last
+	waiting   []*call   // not assigned to a worker yet; longest waiting first
 	wanted    int       // workers to keep ready, between the minimum and the maximum
 	numbered  int
-	failures  int       // starts in a row that failed
-	failedAt  time.Time // the last of them
+	failures  int       // consecutive failed starts
+	failedAt  time.Time // the time of the last one
 	retryAt   time.Time
 	lastInit  error
-	readiness chan struct{} // closed and made anew when a worker has become ready, or failed to start
+	readiness chan struct{} // closed and replaced when a worker has become ready, or has failed to start
 	counts    counts
-	says      []func() // what to log when mu is free: see unlock
+	says      []func() // log lines to write once mu is released: see unlock
 }
 
 type counts struct{ invocations, errors, timeouts, crashes, starts int64 }
@@ -73,9 +73,9 @@ func cloneMap(m map[string]string) map[string]string {
 	return c
 }
 
-// Start starts the pool and waits for the cold start: until the minimum of WithWorkerRange is ready. It returns an error when ctx
-// ends, or a *function.ConfigError when a worker fails to start. After a failure the pool keeps trying, with growing pauses,
-// until Stop; Start may be called again to wait for it.
+// Start starts the pool and waits for the cold start: until the minimum of WithWorkerRange is ready. It returns an
+// error when ctx ends, or a *function.ConfigError when a worker fails to start. After a failure the pool keeps trying,
+// with growing pauses, until Stop. Start may be called again to wait for it.
 func (p *Pool) Start(ctx context.Context) error {
 	p.mu.Lock()
 	if p.stopping {
@@ -98,7 +98,7 @@ func (p *Pool) Start(ctx context.Context) error {
 			}
 		}
 		enough, failed, stopping := ready >= p.set.minimum, p.failures > failures, p.stopping
-		failures = min(failures, p.failures) // one that became ready has made good what was before
+		failures = min(failures, p.failures) // a worker that became ready resets the count
 		err := p.lastInit
 		p.mu.Unlock()
 		switch {
@@ -117,11 +117,11 @@ func (p *Pool) Start(ctx context.Context) error {
 	}
 }
 
-// Ready is Start. It implements function.Target.
+// Ready calls Start. It implements function.Target.
 func (p *Pool) Ready(ctx context.Context) error { return p.Start(ctx) }
 
-// Stop ends the workers, with SIGTERM, and with SIGKILL after WithStopTimeout or when ctx ends. It returns when none is left. Call
-// it after Run has returned: it also ends running invocations.
+// Stop ends the workers, with SIGTERM, and with SIGKILL after WithStopTimeout or when ctx ends. It returns when all
+// have ended. Call it after Run has returned: it also ends running invocations.
 func (p *Pool) Stop(ctx context.Context) {
 	p.mu.Lock()
 	first := !p.stopping
@@ -153,9 +153,9 @@ func (p *Pool) Stop(ctx context.Context) {
 	<-p.kept
 }
 
-// Hooks returns hooks for esm.WithHooks that make the pool follow the mapping's scaling policy: workers are started before batches
-// come for them, and ended when the policy asks for fewer. Without them, workers are started when a batch finds none free, and
-// ended after WithIdleTimeout.
+// Hooks returns hooks for esm.WithHooks that make the pool follow the mapping's scaling policy: workers are started
+// before their batches arrive, and ended when the policy asks for fewer. Without the hooks, workers are started when a
+// batch finds none free, and ended after WithIdleTimeout.
 func (p *Pool) Hooks() esm.Hooks {
 	return esm.Hooks{Scaled: func(i esm.ScaledInfo) { p.follow(i.To.Workers) }}
 }
@@ -177,7 +177,7 @@ func (p *Pool) follow(n int) {
 	p.nudge()
 }
 
-// nudge has the keeper look again.
+// nudge wakes the keeper.
 func (p *Pool) nudge() {
 	select {
 	case p.wake <- struct{}{}:
@@ -185,12 +185,13 @@ func (p *Pool) nudge() {
 	}
 }
 
-// say logs a line when mu is free, because a logger may be slow. The caller holds mu, and releases it with unlock.
+// say queues a log line until mu is released, because a logger may be slow. The caller holds mu, and releases it with
+// unlock.
 func (p *Pool) say(level slog.Level, text string, attrs ...any) {
 	p.says = append(p.says, func() { p.set.log.Log(context.Background(), level, text, attrs...) })
 }
 
-// unlock releases mu, and then logs.
+// unlock releases mu and then writes the queued log lines.
 func (p *Pool) unlock() {
 	says := p.says
 	p.says = nil
@@ -200,7 +201,7 @@ func (p *Pool) unlock() {
 	}
 }
 
-// announce wakes those that wait in Start. The caller holds mu.
+// announce wakes the callers that wait in Start. The caller holds mu.
 func (p *Pool) announce() {
 	close(p.readiness)
 	p.readiness = make(chan struct{})
@@ -210,7 +211,7 @@ func (p *Pool) configError(err error) error {
 	return &function.ConfigError{Function: p.config.FunctionName, Reason: fmt.Sprintf("its workers do not start: %v", err), Err: err}
 }
 
-// Invoke has a worker handle one request. It implements function.Invoker.
+// Invoke lets a worker handle one request. It implements function.Invoker.
 func (p *Pool) Invoke(ctx context.Context, req function.Request) (function.Answer, error) {
 	c := &call{id: req.ID, payload: req.Payload, assigned: make(chan struct{}), done: make(chan result, 1)}
 	if d, ok := ctx.Deadline(); ok {
@@ -254,15 +255,15 @@ func (p *Pool) Invoke(ctx context.Context, req function.Request) (function.Answe
 	return r.answer, r.err
 }
 
-// abort gives a call the result r, unless it has one; a worker that has the call is killed, and has ended when abort
-// returns, so that nothing of this invocation runs beside the next try.
+// abort gives a call the result r, unless it already has one. It kills the worker that has the call and waits until it
+// has ended, so that nothing of this invocation runs alongside a retry.
 func (p *Pool) abort(c *call, r result) {
 	p.mu.Lock()
 	if i := slices.Index(p.waiting, c); i >= 0 {
 		p.waiting = slices.Delete(p.waiting, i, i+1)
 	}
 	w := c.worker
-	if w == nil || w.call != c { // nobody has it, or it is done
+	if w == nil || w.call != c { // no worker has it, or it is done
 		c.finish(r)
 		p.mu.Unlock()
 		return
@@ -278,7 +279,7 @@ func (p *Pool) abort(c *call, r result) {
 	c.finish(r)
 }
 
-// sandboxError is a function error that Lambda itself would make.
+// sandboxError returns a function error of the kind that Lambda itself reports.
 func sandboxError(kind, message string) function.Answer {
 	return function.Answer{FunctionError: function.Unhandled, Payload: errorBody(kind, message)}
 }

@@ -4,5 +4,5 @@ package runtime
 
 import "syscall"
 
-// processAttributes puts a worker at the head of a process group of its own.
+// processAttributes makes a worker the leader of its own process group.
 func processAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

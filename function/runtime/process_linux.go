@@ -13,13 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// processAttributes puts a worker at the head of a process group of its own, and has the kernel kill it when the thread that
-// starts it ends: when this process does, however it does.
+// processAttributes makes a worker the leader of its own process group, and makes the kernel kill it when the thread
+// that started it ends: that is, whenever and however this process ends.
 func processAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// await waits until a process has ended. It calls reap before the kernel may give the process's id to another.
+// await waits until a process has ended. It calls reap before the kernel can reuse the process ID.
 func await(cmd *exec.Cmd, reap func()) error {
 	for errors.Is(unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil), unix.EINTR) {
 		continue
@@ -28,7 +28,7 @@ func await(cmd *exec.Cmd, reap func()) error {
 	return cmd.Wait()
 }
 
-// limitProcess sets a process's limits; 0 leaves one as it is.
+// limitProcess sets a process's limits; 0 leaves a limit unchanged.
 func limitProcess(pid int, memory, files uint64) error {
 	for resource, n := range map[int]uint64{unix.RLIMIT_DATA: memory, unix.RLIMIT_NOFILE: files} {
 		if n == 0 {
@@ -70,7 +70,7 @@ func eachProcess(f func(pid int)) {
 		return
 	}
 	defer func() { _ = dir.Close() }() // it was only read
-	names, _ := dir.Readdirnames(-1)   // what could be read
+	names, _ := dir.Readdirnames(-1)   // a partial list is fine
 	for _, name := range names {
 		if pid, err := strconv.Atoi(name); err == nil {
 			f(pid)
@@ -84,7 +84,7 @@ func processGroup(pid int) (int, bool) {
 	if err != nil {
 		return 0, false
 	}
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])) // a name may hold anything
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])) // the name may contain anything
 	if len(fields) < 3 {
 		return 0, false
 	}

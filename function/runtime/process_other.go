@@ -14,9 +14,9 @@ func await(cmd *exec.Cmd, reap func()) error {
 	return err
 }
 
-func limitProcess(int, uint64, uint64) error { return nil } // New refuses limits here
+func limitProcess(int, uint64, uint64) error { return nil } // New refuses limits on these systems
 
 func groupMemory() map[int]int64 { return nil }
 
-// ownsSocket cannot tell, and believes.
+// ownsSocket cannot tell, so it accepts every connection.
 func ownsSocket(int, *net.TCPAddr, *net.TCPAddr) bool { return true }

@@ -7,11 +7,11 @@ import (
 	"syscall"
 )
 
-// signalGroup sends SIGTERM, or SIGKILL, to the process group that a worker heads.
+// signalGroup sends SIGTERM or SIGKILL to the process group that a worker leads.
 func signalGroup(p *os.Process, kill bool) {
 	sig := syscall.SIGTERM
 	if kill {
 		sig = syscall.SIGKILL
 	}
-	_ = syscall.Kill(-p.Pid, sig) // a group that is gone needs none
+	_ = syscall.Kill(-p.Pid, sig) // the group may be gone
 }

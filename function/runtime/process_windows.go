@@ -7,5 +7,5 @@ import (
 
 func processAttributes() *syscall.SysProcAttr { return nil }
 
-// signalGroup ends the process: there is no SIGTERM, and no process group.
-func signalGroup(p *os.Process, _ bool) { _ = p.Kill() } // one that is gone needs none
+// signalGroup kills the process: Windows has no SIGTERM and no process groups.
+func signalGroup(p *os.Process, _ bool) { _ = p.Kill() } // it may be gone

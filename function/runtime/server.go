@@ -24,12 +24,12 @@ type server struct {
 	host string
 	port *net.TCPAddr
 	http *http.Server
-	done sync.WaitGroup // Serve, and every connection
+	done sync.WaitGroup // Serve and every connection
 }
 
 type peerKey struct{}
 
-// peer is what is known of a connection's other end.
+// peer is what is known about the other end of a connection.
 type peer struct {
 	once    sync.Once
 	allowed bool
@@ -40,7 +40,7 @@ func newServer(w *worker, listener net.Listener) *server {
 	s.http = &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: 10 * time.Second,
-		MaxHeaderBytes:    2 << 20, // interface clients send stacks in a header, up to 1 MB
+		MaxHeaderBytes:    2 << 20, // interface clients send stack traces in a header, up to 1 MB
 		ErrorLog:          slog.NewLogLogger(w.pool.set.log.Handler(), slog.LevelDebug),
 		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
 			return context.WithValue(ctx, peerKey{}, new(peer))
@@ -54,11 +54,11 @@ func newServer(w *worker, listener net.Listener) *server {
 			}
 		},
 	}
-	s.done.Go(func() { _ = s.http.Serve(listener) }) // it ends by close
+	s.done.Go(func() { _ = s.http.Serve(listener) }) // close ends it
 	return s
 }
 
-// close ends the server and waits for all of it. The worker's process has ended, or was never there.
+// close ends the server and waits for its goroutines. The worker's process has ended, or never started.
 func (s *server) close() {
 	_ = s.http.Close() // the connections go with the process
 	s.done.Wait()
@@ -90,7 +90,7 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// refuse says why a request is not the worker's; empty when it is.
+// refuse returns why a request is not from the worker, or "" if it is.
 func (s *server) refuse(r *http.Request) string {
 	if r.Host != s.host {
 		return "the Host is not this port's address"
@@ -117,14 +117,14 @@ func (s *server) ofWorker(address string) bool {
 	if err != nil {
 		return false
 	}
-	<-s.w.launched // a quick one may ask before this process knows its id
+	<-s.w.launched // a fast worker may ask before its process ID is known here
 	s.w.pool.mu.Lock()
 	process := s.w.process
 	s.w.pool.mu.Unlock()
 	return process != nil && ownsSocket(process.Pid, remote, s.port)
 }
 
-// next hands out an invocation, when there is one.
+// next returns an invocation to the worker, when there is one.
 func (s *server) next(rw http.ResponseWriter, r *http.Request) {
 	w, p := s.w, s.w.pool
 	c, reason := w.ask()
@@ -155,7 +155,7 @@ func (s *server) next(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// ask notes that the worker asks for an invocation; it returns one that waits, if any, or why it may not ask.
+// ask records that the worker asks for an invocation. It returns a waiting one, if any, or why the worker may not ask.
 func (w *worker) ask() (c *call, refused string) {
 	p := w.pool
 	p.mu.Lock()
@@ -184,15 +184,15 @@ func (w *worker) ask() (c *call, refused string) {
 		c = p.waiting[0]
 		p.waiting = slicesShift(p.waiting)
 		w.assign(c)
-		<-w.work // it is here already
+		<-w.work // c was just put there
 		return c, ""
 	}
 	p.idle = append(p.idle, w)
-	p.nudge() // idle time begins
+	p.nudge() // the idle time begins
 	return nil, ""
 }
 
-// stopAsking notes that the request for an invocation went away.
+// stopAsking records that the worker's request for an invocation was canceled.
 func (w *worker) stopAsking() {
 	p := w.pool
 	p.mu.Lock()
@@ -204,7 +204,7 @@ func (w *worker) stopAsking() {
 		return
 	}
 	select {
-	case c := <-w.work: // it was given one that nobody took
+	case c := <-w.work: // assigned, but not delivered
 		if w.call == c {
 			w.call = nil
 			c.finish(result{err: fmt.Errorf("%w: worker %d went away", function.ErrNotInvoked, w.number)})
@@ -214,7 +214,7 @@ func (w *worker) stopAsking() {
 	}
 }
 
-// lost gives a call that did not reach the worker an error, and ends the worker.
+// lost ends a call that did not reach the worker, or whose answer broke off, with an error. It also ends the worker.
 func (w *worker) lost(c *call, err error) {
 	w.pool.mu.Lock()
 	defer w.pool.mu.Unlock()
@@ -227,7 +227,7 @@ func (w *worker) lost(c *call, err error) {
 	c.finish(result{err: err})
 }
 
-// answer takes the answer to an invocation, or its error.
+// answer handles a worker's answer to an invocation, or the error of one.
 func (s *server) answer(rw http.ResponseWriter, r *http.Request, id string, failed bool) {
 	w, p := s.w, s.w.pool
 	p.mu.Lock()
@@ -268,7 +268,7 @@ func (w *worker) settle(c *call, answer function.Answer) {
 	p := w.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if w.call != c { // it was aborted meanwhile
+	if w.call != c { // it was aborted in the meantime
 		return
 	}
 	w.call = nil
@@ -281,7 +281,7 @@ func (w *worker) settle(c *call, answer function.Answer) {
 	c.finish(result{answer: answer})
 }
 
-// initError takes what went wrong in a worker's initialization. The worker ends itself after that, or is ended.
+// initError records why a worker's initialization failed. The worker then exits, or is killed.
 func (s *server) initError(rw http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, 1<<20))
 	if err != nil {
@@ -315,7 +315,7 @@ func fail(rw http.ResponseWriter, status int, kind, message string) {
 	_, _ = rw.Write(errorBody(kind, message)) // the worker may be gone
 }
 
-// slicesShift takes the first element off and keeps the memory.
+// slicesShift removes the first element in place.
 func slicesShift(s []*call) []*call {
 	n := copy(s, s[1:])
 	s[n] = nil

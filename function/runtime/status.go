@@ -5,19 +5,20 @@ import "time"
 // Status is a snapshot of a Pool.
 type Status struct {
 	FunctionName string
-	// State is Stopped (or not started), Starting (no worker has been ready yet), Ready, or Failing (the last start of a
-	// worker failed).
+	// State is Stopped (or not started), Starting (no worker has been ready yet), Ready, or Failing (the last start of
+	// a worker failed).
 	State string
-	// StateReason says why the State is Failing. InitFailures counts the consecutive failed starts. NextStart is the earliest
-	// time of the next attempt.
+	// StateReason says why the State is Failing. InitFailures counts the consecutive failed starts. NextStart is the
+	// earliest time of the next attempt.
 	StateReason  string
 	InitFailures int
 	NextStart    time.Time
-	// Workers are the live workers, by number. Waiting counts the invocations that wait for one.
+	// Workers are the live workers, by number. Waiting is the number of invocations that wait for a worker.
 	Workers []WorkerStatus
 	Waiting int
-	// Invocations counts the invocations that were answered, Errors those of them with a function error. Timeouts and Crashes
-	// count workers that timed out or exited by themselves, also between invocations. Starts counts the processes.
+	// Invocations counts the answered invocations, and Errors those with a function error. Timeouts and Crashes count
+	// the workers that timed out or exited by themselves, including between invocations. Starts counts the processes
+	// started.
 	Invocations, Errors, Timeouts, Crashes, Starts int64
 }
 
@@ -27,7 +28,7 @@ type WorkerStatus struct {
 	// State is Starting, Idle, Busy, Answered (it has not asked for the next invocation yet) or Ending.
 	State string
 	Since time.Time
-	// RequestID is the id of the current invocation.
+	// RequestID is the ID of the current invocation.
 	RequestID   string
 	Invocations int64
 	// Memory is the resident memory of the worker's process group, in bytes. It is 0 on systems other than Linux.

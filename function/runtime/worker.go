@@ -15,40 +15,40 @@ import (
 	"github.com/esm-go/esm/function"
 )
 
-// state is what a worker does.
+// state is the state of a worker.
 type state uint8
 
 const (
 	starting  state = iota // it has not asked for an invocation yet
-	idleState              // a request for an invocation waits
-	busyState              // it has one
-	answered               // it has answered, and not asked again
-	ending                 // it was told to end, or is not to be given anything any more
+	idleState              // its request for an invocation is pending
+	busyState              // it has an invocation
+	answered               // it has answered, and has not asked again
+	ending                 // it is ending, and gets no more invocations
 )
 
 func (s state) String() string {
 	return [...]string{"Starting", "Idle", "Busy", "Answered", "Ending"}[s]
 }
 
-// worker is one process that speaks the Runtime API, and the server that it speaks to. One goroutine runs it.
+// worker is one process that speaks the Runtime API, and the server that it talks to. One goroutine runs it.
 type worker struct {
 	pool   *Pool
 	number int
-	work   chan *call // holds one: assign never waits
+	work   chan *call // holds one call, so assign never blocks
 	// launched is closed when process is set, or never will be.
 	launched chan struct{}
-	// dead is closed when the process has ended, and its process group was killed.
+	// dead is closed when the process has ended and its process group has been killed.
 	dead chan struct{}
 	log  *output
 
 	// Guarded by the pool's mu.
 	state       state
-	since       time.Time // of the state
+	since       time.Time // when the state began
 	idleSince   time.Time
 	call        *call
 	killed      bool
-	told        bool // why it ends is known: it is no crash
-	reaped      bool // its process id means nothing any more
+	told        bool // why it ends is known, so it is not a crash
+	reaped      bool // its process ID may belong to another process
 	process     *os.Process
 	begun       time.Time
 	invocations int64
@@ -60,13 +60,13 @@ func newWorker(p *Pool, number int, now time.Time) *worker {
 		log: &output{log: p.set.log, level: p.set.level, function: p.config.FunctionName, worker: number}}
 }
 
-// assign gives an idle worker a call. The caller holds mu, and has taken the worker off the idle ones.
+// assign gives an idle worker a call. The caller holds mu, and has removed the worker from the idle ones.
 func (w *worker) assign(c *call) {
 	w.state, w.since, w.call, c.worker = busyState, time.Now(), c, w
-	id := c.id // not a pointer into the call, which would keep its payload
+	id := c.id // not a pointer into the call, which would keep its payload alive
 	w.log.request.Store(&id)
 	close(c.assigned)
-	w.work <- c // never waits: an idle worker's is empty
+	w.work <- c // never blocks: an idle worker's channel is empty
 }
 
 // end asks the worker's process group to end. The caller holds mu.
@@ -90,7 +90,7 @@ func (w *worker) kill() {
 	w.signal(true)
 }
 
-// signal reaches the process group, while there is one. The caller holds mu.
+// signal sends a signal to the process group, if there still is one. The caller holds mu.
 func (w *worker) signal(kill bool) {
 	if w.process != nil && !w.reaped {
 		signalGroup(w.process, kill)
@@ -101,8 +101,8 @@ func (w *worker) leaveIdle() {
 	w.pool.idle = slices.DeleteFunc(w.pool.idle, func(o *worker) bool { return o == w })
 }
 
-// run is the worker's life, on a goroutine of its own that keeps its thread: on Linux the process is killed when the thread
-// that started it ends, and that must not come before the end of this process.
+// run runs the worker on its own goroutine, locked to its thread. On Linux the kernel kills the process when the thread
+// that started it ends, so the thread must live as long as the process.
 func (w *worker) run() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -152,13 +152,13 @@ func (w *worker) launch(address string, readers *sync.WaitGroup) (*exec.Cmd, *pi
 	case limits != nil:
 		w.initError = fmt.Errorf("setting the worker's limits: %w", limits)
 		w.kill()
-	case w.killed || p.stopping: // meanwhile
+	case w.killed || p.stopping: // killed or stopped in the meantime
 		w.kill()
 	}
 	return cmd, pipes, nil
 }
 
-// reap ends what is left of the process group, when its leader has ended.
+// reap kills what is left of the process group when its leader has ended.
 func (w *worker) reap() {
 	w.pool.mu.Lock()
 	defer w.pool.mu.Unlock()
@@ -166,7 +166,7 @@ func (w *worker) reap() {
 	w.reaped = true
 }
 
-// gone takes in that the process has ended, or never began. What it still said is read after that.
+// gone records that the process has ended, or never started. The rest of its output is read afterwards.
 func (w *worker) gone(err error) {
 	p := w.pool
 	p.mu.Lock()
@@ -197,7 +197,7 @@ func (w *worker) gone(err error) {
 	p.nudge()
 }
 
-// initError is what a worker said of its failed initialization.
+// initError is what a worker reported about its failed initialization.
 type initError struct {
 	kind, message string
 	payload       []byte

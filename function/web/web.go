@@ -1,5 +1,5 @@
-// Package web invokes a function over HTTP: a function container or the runtime interface emulator, which take the event
-// at /2015-03-31/functions/function/invocations, or any URL that takes Lambda's event as a POST.
+// Package web invokes a function over HTTP: a function container or the runtime interface emulator, which accept the
+// event at /2015-03-31/functions/function/invocations, or any URL that accepts Lambda's event as a POST.
 //
 //	f, err := web.New("http://localhost:9000/2015-03-31/functions/function/invocations")
 //	…
@@ -15,11 +15,11 @@
 //	no connection             the function was not reached: no attempt is used
 //	timeout, connection lost  the batch failed: the function may have run
 //
-// The emulator answers a function error with 200 and a body of errorType and errorMessage. Such a body is a function error
-// where the URL ends in /invocations, and elsewhere with WithErrorBody.
+// The emulator answers a function error with 200 and a body of errorType and errorMessage. Such a body is a function
+// error if the URL ends in /invocations, or with WithErrorBody.
 //
-// TLS, proxies, headers and authentication are the http.Client's: WithClient. Redirects are followed only as POST with the
-// same body (307, 308).
+// TLS, proxies, headers and authentication belong to the http.Client: see WithClient. Redirects are followed only if
+// they keep the POST and its body (307, 308).
 package web
 
 import (
@@ -45,11 +45,11 @@ type Function struct {
 	*function.Caller
 	url   string
 	set   settings
-	slots chan struct{} // nil: no bound
+	slots chan struct{} // nil means no bound
 	limit int64
 }
 
-// Option changes how a Function is made.
+// Option configures a Function.
 type Option func(*settings)
 
 type settings struct {
@@ -65,29 +65,29 @@ type settings struct {
 // WithName sets the function's name, for errors and the log. Default: the URL's host.
 func WithName(name string) Option { return func(s *settings) { s.name = name } }
 
-// WithClient sets the client. Default: one of its own that keeps connections alive.
+// WithClient sets the client. The default is its own client that keeps connections alive.
 func WithClient(c *http.Client) Option { return func(s *settings) { s.client = c } }
 
-// WithTimeout bounds an invocation, from the request to the last byte of the answer. Default 15 minutes, Lambda's longest. The
-// client's own Timeout applies too.
+// WithTimeout bounds an invocation, from sending the request to the last byte of the answer. Default 15 minutes,
+// Lambda's longest. The client's own Timeout applies too.
 func WithTimeout(d time.Duration) Option { return func(s *settings) { s.timeout = d } }
 
-// WithConcurrency bounds the concurrent requests; the emulator needs 1. Others wait, and WithTimeout does not include the wait.
-// Default 0: no bound other than the mapping's concurrent invocations.
+// WithConcurrency bounds the concurrent requests; the emulator needs 1. Further requests wait, and WithTimeout does not
+// include that wait. Default 0: only the mapping's concurrent invocations bound them.
 func WithConcurrency(n int) Option { return func(s *settings) { s.concurrency = n } }
 
-// WithPayloadLimit sets the most bytes of an event's JSON, and of an answer. Default 6 MB, as on Lambda; less than 0 is no
-// limit for the event, and 1 GiB for the answer.
+// WithPayloadLimit sets the maximum size of an event's JSON, and of an answer, in bytes. Default 6 MB, as on Lambda.
+// Less than 0 means no limit for the event, and 1 GiB for the answer.
 func WithPayloadLimit(n int) Option { return func(s *settings) { s.payload = n } }
 
-// WithErrorBody sets whether a body with errorType and errorMessage is a function error even if the status is 200 and the header
-// X-Amz-Function-Error is missing. Default: true if the URL's path ends in /invocations.
+// WithErrorBody sets whether a body with errorType and errorMessage is a function error even if the status is 200 and
+// the header X-Amz-Function-Error is missing. Default: true if the URL's path ends in /invocations.
 func WithErrorBody(on bool) Option { return func(s *settings) { s.errorBody = &on } }
 
 // WithLogger sets the logger; default slog.Default.
 func WithLogger(l *slog.Logger) Option { return func(s *settings) { s.log = l } }
 
-// New makes a Function of an http or https URL. It does no I/O.
+// New makes a Function for an http or https URL. It does no I/O.
 func New(address string, opts ...Option) (*Function, error) {
 	s := settings{timeout: 15 * time.Minute}
 	for _, o := range opts {
@@ -119,7 +119,7 @@ func New(address string, opts ...Option) (*Function, error) {
 			DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 			TLSHandshakeTimeout: 10 * time.Second,
 			MaxIdleConns:        1024,
-			MaxIdleConnsPerHost: 1024, // the default of 2 would close all others after each request
+			MaxIdleConnsPerHost: 1024, // with the default of 2, all other connections close after each request
 			IdleConnTimeout:     90 * time.Second,
 			ForceAttemptHTTP2:   true,
 		}}
@@ -135,7 +135,7 @@ func New(address string, opts ...Option) (*Function, error) {
 	return f, nil
 }
 
-// Ready returns nil: only an invocation finds out whether the function is there.
+// Ready returns nil: only an invocation shows whether the function is there.
 func (f *Function) Ready(context.Context) error { return nil }
 
 // CloseIdleConnections closes the client's connections that are not in use.
@@ -163,8 +163,8 @@ func (f *Function) Invoke(ctx context.Context, req function.Request) (function.A
 	if err != nil {
 		return function.Answer{}, f.failed(timed, err)
 	}
-	defer func() { _ = response.Body.Close() }()                        // it was only read
-	if q := response.Request; q != nil && q.Method != http.MethodPost { // nil of a RoundTripper that does not say
+	defer func() { _ = response.Body.Close() }()                        // the body was only read
+	if q := response.Request; q != nil && q.Method != http.MethodPost { // nil from a RoundTripper that does not set it
 		return function.Answer{}, fmt.Errorf("web: function %s redirects with a status that makes a GET of the POST, so the event did not arrive: give the URL that it redirects to", f.set.name)
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, f.limit+1))
@@ -183,13 +183,13 @@ func (f *Function) Invoke(ctx context.Context, req function.Request) (function.A
 	return answer, nil
 }
 
-// failed says what a failed request means: one whose connection was never made did not reach the function.
+// failed returns the error for a failed request: if no connection was made, the function was not invoked.
 func (f *Function) failed(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
 	if u, ok := errors.AsType[*url.Error](err); ok {
-		err = u.Err // it would repeat the URL, which may hold a password
+		err = u.Err // url.Error repeats the URL, which may hold a password
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
 		return fmt.Errorf("web: %w: %w", function.ErrNotInvoked, err)
@@ -197,7 +197,7 @@ func (f *Function) failed(ctx context.Context, err error) error {
 	return fmt.Errorf("web: the request broke off: %w", err)
 }
 
-// retryAfter reads the header, in seconds or as a date; 0 when it is neither.
+// retryAfter reads a Retry-After header, in seconds or as a date. It returns 0 if it is neither.
 func retryAfter(header string, now time.Time) time.Duration {
 	if n, err := strconv.Atoi(header); err == nil {
 		return time.Duration(min(max(n, 0), 86_400)) * time.Second
