@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// work sends what is ready until nothing is.
+// work sends ready failures until none is left.
 func (s *Sender) work() {
 	defer func() { // deferred: a Send can end its goroutine
 		s.mu.Lock()
@@ -35,7 +35,7 @@ func (s *Sender) work() {
 	}
 }
 
-// next takes the first that was not answered meanwhile. The caller holds mu.
+// next removes and returns the first ready failure that has not been answered yet, or nil. The caller holds mu.
 func (s *Sender) next() *sending {
 	for len(s.ready) > 0 {
 		one := s.ready[0]
@@ -49,7 +49,7 @@ func (s *Sender) next() *sending {
 	return nil
 }
 
-// attempt sends once.
+// attempt calls Send once.
 func (s *Sender) attempt(one *sending) {
 	ctx, cancel := context.WithTimeout(one.ctx, s.config.Timeout)
 	stop := context.AfterFunc(s.life, cancel)
@@ -75,10 +75,10 @@ func (s *Sender) attempt(one *sending) {
 	err = s.to.Send(ctx, one.rest)
 }
 
-// errGoexit is what a Send that ended its goroutine has said.
+// errGoexit is the error for a Send that ended its goroutine.
 var errGoexit = errors.New("the destination's Send ended its goroutine (runtime.Goexit, or FailNow of a test)")
 
-// sent takes in the end of a Send.
+// sent handles the result of a Send.
 func (s *Sender) sent(one *sending, err error) {
 	if partial, ok := errors.AsType[*PartialError](err); ok {
 		one.rest = partial.Rest
@@ -104,7 +104,7 @@ func (s *Sender) sent(one *sending, err error) {
 	s.answer(one, err)
 }
 
-// again has a failure sent again later. The caller holds mu, and again gives it back.
+// again schedules a failure for a retry. The caller holds mu, and again releases it.
 func (s *Sender) again(one *sending, err error) {
 	wait := s.backoff(one.attempts)
 	told := one.late
@@ -125,8 +125,8 @@ func (s *Sender) again(one *sending, err error) {
 	}
 }
 
-// overdue says that a Send has not even returned after the end of its context. It is waited for all the same: what it
-// sends may arrive, and nothing else of the failure is to be sent beside it.
+// overdue reports a Send that has not returned even after its context ended. The sender still waits for it: what it
+// sends may arrive, so no other attempt for the same failure may run alongside it.
 func (s *Sender) overdue(one *sending, attempt int) {
 	s.mu.Lock()
 	if !one.running || one.attempts != attempt {
@@ -142,7 +142,8 @@ func (s *Sender) overdue(one *sending, attempt int) {
 	}
 }
 
-// failed notes that a failure's last Send failed; counted says that it was counted before. The caller holds mu.
+// failed records that the last Send of a failure failed. counted reports whether that Send has been counted already.
+// The caller holds mu.
 func (s *Sender) failed(one *sending, err error, counted bool) {
 	if !counted {
 		s.status.Errors++
@@ -171,5 +172,5 @@ func (s *Sender) backoff(attempts int) time.Duration {
 // timeoutError says that a Send took too long.
 type timeoutError struct{ after time.Duration }
 
-// Error says how long the Send took.
+// Error says how long the Send was allowed to take.
 func (e *timeoutError) Error() string { return "no acknowledgement within " + e.after.String() }

@@ -5,26 +5,26 @@ import (
 	"strconv"
 )
 
-// The names under which a failure's message attributes (SQS, SNS), object metadata (S3) and message headers (Kafka)
-// say what AWS's documents have no place for.
+// The names of the message attributes (SQS, SNS), object metadata (S3) and message headers (Kafka) that carry what
+// AWS's documents have no member for.
 const (
 	// AttributeID is [Failure.ID].
 	AttributeID = "esm-id"
 	// AttributeMapping is the mapping's UUID.
 	AttributeMapping = "esm-mapping"
-	// AttributeRedrives is [Failure.Redrives], left out while it is 0.
+	// AttributeRedrives is [Failure.Redrives]. It is left out if that is 0.
 	AttributeRedrives = "esm-redrives"
-	// AttributeOffsets are the exact offsets, see [FormatOffsets]. It is left out where the document has a payload.
+	// AttributeOffsets holds the exact offsets, see [FormatOffsets]. It is left out if the document has a payload.
 	AttributeOffsets = "esm-offsets"
-	// AttributeShortened is how many partitions recordsInfo does not name because the document would be too long.
+	// AttributeShortened is the number of partitions that recordsInfo omits because the document would be too long.
 	AttributeShortened = "esm-shortened"
 )
 
 // Attribute is one of a failure's attributes.
 type Attribute struct{ Name, Value string }
 
-// Attributes returns what goes beside every document of the failure: AttributeID, AttributeMapping where it is known
-// and AttributeRedrives where it is not 0.
+// Attributes returns the attributes that accompany every document of the failure: AttributeID, AttributeMapping if it
+// is known, and AttributeRedrives if it is not 0.
 func (f *Failure) Attributes() []Attribute {
 	all := []Attribute{{AttributeID, f.ID()}}
 	if f.MappingUUID != "" {
@@ -36,26 +36,27 @@ func (f *Failure) Attributes() []Attribute {
 	return all
 }
 
-// Message is a document that carries metadata only, with its attributes.
+// Message is a metadata-only document with its attributes.
 type Message struct {
 	Body       []byte
 	Attributes []Attribute
-	// Failure is what the message is about: the whole failure, or a part.
+	// Failure is what the message reports: the whole failure or a part of it.
 	Failure *Failure
-	// ID is the failure's, Group the key of its first partition: what a FIFO queue or topic calls the deduplication id and
-	// the message group.
+	// ID is the failure's ID, Group the key of its first partition: the deduplication ID and the message group of a
+	// FIFO queue or topic.
 	ID, Group string
 }
 
-// Messages returns the messages of an SQS queue or SNS topic that takes at most limit bytes a message, attributes and
-// their names and types included: one, unless not even its exact offsets fit. Then the failure is split, and each part
-// is a failure with an id of its own. Too long a document is shortened in its recordsInfo, see [Failure.Metadata].
+// Messages returns the messages for an SQS queue or SNS topic that accepts at most limit bytes per message, including
+// the names, types and values of its attributes. It is one message, unless not even the exact offsets fit. Then the
+// failure is split, and each part is a failure with its own ID. If a document is too long, its recordsInfo is
+// shortened, see [Failure.Metadata].
 func (f *Failure) Messages(limit int) []Message {
 	attributes := f.Attributes()
-	if f.Len() > 0 { // AWS takes no empty attribute
+	if f.Len() > 0 { // AWS rejects an empty attribute
 		attributes = append(attributes, Attribute{AttributeOffsets, FormatOffsets(f.Offsets())})
 	}
-	// Room for AttributeShortened is kept in any case.
+	// Reserve room for AttributeShortened in any case.
 	room := limit - attributesLen(append(slices.Clip(attributes), Attribute{AttributeShortened, "1234567890"}))
 	body, left := f.Metadata(max(room, 1))
 	if len(body) > room {
@@ -73,7 +74,7 @@ func (f *Failure) Messages(limit int) []Message {
 	return []Message{{Body: body, Attributes: attributes, Failure: f, ID: f.ID(), Group: group}}
 }
 
-// attributesLen is what attributes count for at AWS: names, values, and the type "String" of each.
+// attributesLen returns the size of attributes as AWS counts it: names, values, and the type "String" of each.
 func attributesLen(all []Attribute) int {
 	n := 0
 	for _, a := range all {

@@ -1,24 +1,25 @@
-// Package destination holds what becomes of records that a mapping gives up: a [Failure], the documents that Lambda
-// writes of it, and the [Destination] that keeps them.
+// Package destination handles records that a mapping gives up: a [Failure], the documents that Lambda writes for it,
+// and the [Destination] that stores them.
 //
-// Lambda hands a record to the mapping's on-failure destination when its retries are exhausted, when it is too old and
-// when it is larger than 6 MB. The packages below this one send such failures where Lambda does:
+// Lambda sends a record to the mapping's on-failure destination when its retries are exhausted, when it is too old, or
+// when it is larger than 6 MB. The packages below send such failures to the same places as Lambda:
 //
-//   - destination/sqs and destination/sns: one message a failed batch, of metadata only;
-//   - destination/s3: one object a failed batch, the same with the whole event as an escaped string;
-//   - destination/kafka: one message a failed record, with the record's event as an object.
+//   - destination/sqs and destination/sns: one message per failed batch, with metadata only;
+//   - destination/s3: one object per failed batch, with the metadata and the whole event as an escaped string;
+//   - destination/kafka: one message per failed record, with the record's event as an object.
 //
-// Package destination/resolve makes them of the names that DestinationConfig.OnFailure.Destination has, and package
+// Package destination/resolve creates them from the value of DestinationConfig.OnFailure.Destination, and package
 // destination/redrive brings failures back.
 //
 // # Documents
 //
 // The documents are AWS's, member by member and in AWS's order; docs/destinations.md shows each. What they have no
-// place for, such as a failure's id and the exact offsets, goes beside them: into message attributes, object metadata
-// or message headers, under the names that [Attributes] lists.
+// member for, such as a failure's ID and the exact offsets, goes into message attributes, object metadata or message
+// headers, under the names that [Attributes] lists.
 //
-// # Once or more
+// # At least once
 //
-// A failure is sent at least once. It is sent again when its acknowledgement was lost, and after a crash before the
-// commit. [Failure.ID] is the same then, so that a reader can tell; the S3 destination writes one object.
+// A failure is sent at least once. It is sent again if its acknowledgement was lost, or after a crash before the
+// commit. [Failure.ID] stays the same, so that a reader can recognize the duplicate; the S3 destination writes one
+// object.
 package destination

@@ -9,7 +9,7 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// The members stand in the order of AWS's pages.
+// The members are in the order of AWS's pages.
 type document struct {
 	RequestContext  requestContext  `json:"requestContext"`
 	ResponseContext json.RawMessage `json:"responseContext,omitempty"`
@@ -53,10 +53,10 @@ type recordInfo struct {
 	Time   string `json:"timestamp,omitempty"`
 }
 
-// timeLayout is AWS's: UTC with milliseconds.
+// timeLayout is AWS's time format: UTC with milliseconds.
 const timeLayout = "2006-01-02T15:04:05.000Z"
 
-// timeText returns a time in AWS's form, empty for none.
+// timeText formats a time as AWS does. It returns "" for the zero Time.
 func timeText(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -64,10 +64,10 @@ func timeText(t time.Time) string {
 	return t.UTC().Format(timeLayout)
 }
 
-// Metadata returns the document of an SQS queue and an SNS topic: metadata only. Where that would be longer than limit
-// bytes (0: no limit), recordsInfo names only as many partitions as fit, in byte order, and left says how many it does
-// not name; batchSize and payloadSize still count all records. The document is longer than limit only where not even
-// one partition fits.
+// Metadata returns the document for an SQS queue or an SNS topic: metadata only. If it would be longer than limit bytes
+// (0: no limit), recordsInfo names only as many partitions as fit, in byte order, and left is the number of partitions
+// omitted. batchSize and payloadSize still count all records. The document is longer than limit only if not even one
+// partition fits.
 func (f *Failure) Metadata(limit int) (doc []byte, left int) {
 	keys := f.Partitions()
 	d := f.document(f.Event.Size())
@@ -89,7 +89,7 @@ func (f *Failure) Metadata(limit int) (doc []byte, left int) {
 	return encode(d), len(keys) - named
 }
 
-// Document returns the document of an S3 bucket: the metadata, and the whole event as an escaped string.
+// Document returns the document for an S3 bucket: the metadata, and the whole event as an escaped string.
 func (f *Failure) Document() []byte {
 	payload := f.Event.AppendJSON(nil)
 	d := f.document(len(payload))
@@ -101,7 +101,7 @@ func (f *Failure) Document() []byte {
 	return encode(d)
 }
 
-// RecordDocument returns the document of a Kafka topic for the failure of a single record, see [Failure.One]: the
+// RecordDocument returns the document for a Kafka topic, for the failure of a single record, see [Failure.One]: the
 // metadata of that record, and its event as an object.
 func (f *Failure) RecordDocument() []byte {
 	d := f.document(f.Event.Size())
@@ -117,7 +117,7 @@ func (f *Failure) RecordDocument() []byte {
 	return encode(d)
 }
 
-// document returns what all documents have.
+// document returns the members that all documents have.
 func (f *Failure) document(payloadSize int) document {
 	id := f.RequestID
 	if id == "" {
@@ -134,7 +134,7 @@ func (f *Failure) document(payloadSize int) document {
 	}
 }
 
-// responseContext is left out for records that are too old, as AWS was recorded to do, and null without an answer.
+// responseContext is left out for records that are too old, as observed on AWS, and null if there was no answer.
 func (f *Failure) responseContext() json.RawMessage {
 	switch {
 	case f.Condition == RecordAgeExceeded:
@@ -157,11 +157,11 @@ func infoOf(records []event.KafkaRecord) recordsInfo {
 	}
 }
 
-// encode returns compact JSON. None of what is encoded here can fail.
+// encode returns compact JSON. The values encoded here cannot cause an error.
 func encode(v any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false) // AWS's documents are not made for HTML
+	e.SetEscapeHTML(false) // AWS does not escape its documents for HTML
 	_ = e.Encode(v)
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }

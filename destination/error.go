@@ -9,39 +9,39 @@ import (
 // ErrNotResolved is wrapped by a Resolver's error for a name of a kind that it does not know.
 var ErrNotResolved = errors.New("destination: no resolver for this kind of destination")
 
-// Reason classes what a destination refused.
+// Reason classifies a destination's error.
 type Reason string
 
 const (
-	// ReasonOther is worth its text alone.
+	// ReasonOther: none of the others; only the text says what is wrong.
 	ReasonOther Reason = "Other"
 	// ReasonUnavailable: no answer, or the service or cluster is down.
 	ReasonUnavailable Reason = "Unavailable"
 	// ReasonThrottled: too many requests.
 	ReasonThrottled Reason = "Throttled"
-	// ReasonAccessDenied: the credentials are missing, wrong or not enough.
+	// ReasonAccessDenied: the credentials are missing, wrong or insufficient.
 	ReasonAccessDenied Reason = "AccessDenied"
-	// ReasonNotFound: there is no such queue, topic or bucket.
+	// ReasonNotFound: the queue, topic or bucket does not exist.
 	ReasonNotFound Reason = "NotFound"
-	// ReasonTooLarge: the destination takes no message of this size.
+	// ReasonTooLarge: the destination does not accept a message of this size.
 	ReasonTooLarge Reason = "TooLarge"
-	// ReasonInvalid: the destination refuses the request or its own settings.
+	// ReasonInvalid: the request or the configuration is rejected.
 	ReasonInvalid Reason = "Invalid"
 )
 
-// Error is what a destination had to say. Nothing in it is a secret.
+// Error is the error of a destination. It contains no secrets.
 type Error struct {
-	// Destination is its name: an ARN or kafka://topic.
+	// Destination is the destination's name: an ARN or kafka://topic.
 	Destination string
-	// Reason classes it.
+	// Reason classifies the error.
 	Reason Reason
-	// Hint says what to do, empty where that is not known.
+	// Hint says what to do. It is empty if that is not known.
 	Hint string
 	// Err is the client's own error.
 	Err error
 }
 
-// Error names the destination, what it said and what to do.
+// Error names the destination, its error and what to do.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "on-failure destination %s", e.Destination)
@@ -65,16 +65,17 @@ var reasonTexts = map[Reason]string{
 // Unwrap returns the client's own error.
 func (e *Error) Unwrap() error { return e.Err }
 
-// PartialError is a Send's error where a part of the failure was acknowledged: only Rest is to be sent again. A Sender
-// heeds it; without it one record that a topic refuses would have all the others written again and again.
+// PartialError is the error of a Send that had part of the failure acknowledged: only Rest needs to be sent again. A
+// Sender resends only Rest. Otherwise a single record that a topic rejects would cause all the others to be written
+// again with every retry.
 type PartialError struct {
 	// Rest holds the records that are not acknowledged.
 	Rest *Failure
-	// Err is why.
+	// Err is the reason.
 	Err error
 }
 
-// Error says why, and how much is left.
+// Error states the reason, and how many records are not acknowledged.
 func (e *PartialError) Error() string {
 	return fmt.Sprintf("%v (%d records are not acknowledged)", e.Err, e.Rest.Len())
 }
@@ -82,13 +83,13 @@ func (e *PartialError) Error() string {
 // Unwrap returns the reason.
 func (e *PartialError) Unwrap() error { return e.Err }
 
-// PanicError is a Send that panicked, which counts as one that failed.
+// PanicError is the error of a Send that panicked. The Send counts as failed.
 type PanicError struct {
 	Value any
 	Stack []byte
 }
 
-// Error says with what it panicked, without the stack.
+// Error gives the value of the panic, without the stack.
 func (e *PanicError) Error() string {
 	return fmt.Sprintf("the destination's Send panicked: %v", e.Value)
 }

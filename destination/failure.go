@@ -13,12 +13,12 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// Condition says why records were given up: requestContext.condition.
+// Condition says why records were given up. It is requestContext.condition.
 type Condition string
 
 const (
-	// RetryAttemptsExhausted: the function failed once more than MaximumRetryAttempts allows, or refused the records for
-	// good. Lambda's documents of Kafka topics have RetriesExhausted in its place; [Parse] makes one of the two.
+	// RetryAttemptsExhausted: the function failed once more than MaximumRetryAttempts allows, or rejected the records
+	// permanently. Lambda's documents for Kafka topics have RetriesExhausted instead; [Parse] maps both to this value.
 	RetryAttemptsExhausted Condition = "RetryAttemptsExhausted"
 	// RecordAgeExceeded: the records are older than MaximumRecordAgeInSeconds. Such a document has no responseContext,
 	// however often the function was invoked.
@@ -31,17 +31,17 @@ const (
 	DeserializationError Condition = "DESERIALIZATION_ERROR"
 )
 
-// retriesExhausted is what Lambda's documents of Kafka topics call RetryAttemptsExhausted.
+// retriesExhausted is the name of RetryAttemptsExhausted in Lambda's documents for Kafka topics.
 const retriesExhausted = "RetriesExhausted"
 
-// Response is what the function answered last: responseContext.
+// Response is the function's last answer. It is responseContext.
 type Response struct {
-	// StatusCode is that of the Invoke call, 200 for a function that ran.
+	// StatusCode is the status of the Invoke call, 200 if the function ran.
 	StatusCode int
-	// ExecutedVersion is the function's version, "$LATEST" where there are none.
+	// ExecutedVersion is the function's version, "$LATEST" if it has none.
 	ExecutedVersion string
-	// FunctionError is "Unhandled" where the function failed. It is empty, and null in the document, where the function
-	// returned: it named these records in batchItemFailures.
+	// FunctionError is "Unhandled" if the function failed. If the function returned and named these records in
+	// batchItemFailures, it is empty, and null in the document.
 	FunctionError string
 }
 
@@ -49,29 +49,31 @@ type Response struct {
 type Failure struct {
 	// MappingUUID is the UUID of the event source mapping.
 	MappingUUID string
-	// FunctionARN is the ARN of the function, or its name where it has no ARN.
+	// FunctionARN is the function's ARN, or its name if it has no ARN.
 	FunctionARN string
-	// Event holds the records that were given up, with its EventSource and BootstrapServers.
+	// Event holds the records that were given up, with EventSource and BootstrapServers set.
 	Event event.KafkaEvent
-	// Condition says why.
+	// Condition says why they were given up.
 	Condition Condition
-	// Invocations counts how often the function was invoked with them. The documents have at least 1, as AWS's do.
+	// Invocations counts how often the function was invoked with the records. The documents say at least 1, as AWS's
+	// do.
 	Invocations int
-	// RequestID is that of the last invocation; empty, the failure's ID takes its place.
+	// RequestID is the ID of the last invocation. If it is empty, the documents use the failure's ID.
 	RequestID string
-	// Response is the last answer, nil where the function was not invoked.
+	// Response is the last answer, nil if the function was not invoked.
 	Response *Response
-	// Err is what the handler returned last. No document holds it: it is for Destinations of one's own.
+	// Err is the handler's last error. No document contains it: it is meant for custom Destinations.
 	Err error
 	// Time is when the records were given up.
 	Time time.Time
 }
 
-// namespace makes the ids of failures.
+// namespace is the UUID namespace of failure IDs.
 var namespace = uuid.MustParse("6f0b2f0e-5d8a-5f0e-9a52-0f6a1f8a7f11")
 
-// ID identifies the failure: a UUID of version 5 of the mapping, the records' partitions, offsets and timestamps, and
-// how often they were redriven. The same records of the same mapping have the same ID in every process and after every crash.
+// ID identifies the failure: a version 5 UUID of the mapping, the records' partitions, offsets and timestamps, and how
+// often they were redriven. The same records of the same mapping have the same ID in every process and after every
+// crash.
 func (f *Failure) ID() string {
 	h := sha1.New() //nolint:gosec // what RFC 9562 has for version 5; nothing is kept secret by it
 	h.Write(namespace[:])
@@ -99,8 +101,8 @@ func (f *Failure) ID() string {
 	return id.String()
 }
 
-// Redrives is how often the records were brought back and failed again: what package redrive notes in the header
-// AttributeRedrives of the records that it writes to a topic. Of several records it is the most.
+// Redrives returns how often the records were brought back and failed again. Package redrive counts that in the header
+// AttributeRedrives of the records that it writes to a topic. If the records differ, Redrives returns the maximum.
 func (f *Failure) Redrives() int {
 	most := 0
 	for _, records := range f.Event.Records {
@@ -111,7 +113,7 @@ func (f *Failure) Redrives() int {
 	return most
 }
 
-// Redrives is how often a record was brought back, as its header AttributeRedrives says; 0 without one.
+// Redrives returns how often a record was brought back, according to its header AttributeRedrives; 0 if it has none.
 func Redrives(r *event.KafkaRecord) int {
 	for _, h := range slices.Backward(r.Headers) {
 		if h.Key == AttributeRedrives {
@@ -139,7 +141,7 @@ func (f *Failure) Len() int {
 	return n
 }
 
-// Last returns the time of the newest record, the zero Time where none has one.
+// Last returns the time of the newest record, or the zero Time if no record has a timestamp.
 func (f *Failure) Last() time.Time {
 	var last time.Time
 	for _, records := range f.Event.Records {
@@ -152,12 +154,12 @@ func (f *Failure) Last() time.Time {
 	return last
 }
 
-// One returns the failure of a single record: the message of a Kafka topic.
+// One returns the failure of a single record, as one message of a Kafka topic reports it.
 func (f *Failure) One(r event.KafkaRecord) *Failure {
 	return f.with(map[string][]event.KafkaRecord{event.PartitionKey(r.Topic, r.Partition): {r}})
 }
 
-// Split cuts the failure in two, by partitions where it has several, else by records. ok is false for a single record.
+// Split divides the failure in two: by partitions if it has several, else by records. ok is false for a single record.
 func (f *Failure) Split() (a, b *Failure, ok bool) {
 	keys := f.Partitions()
 	first, second := make(map[string][]event.KafkaRecord), make(map[string][]event.KafkaRecord)
@@ -180,12 +182,12 @@ func (f *Failure) Split() (a, b *Failure, ok bool) {
 	return f.with(first), f.with(second), true
 }
 
-// with returns the failure with other records.
+// with returns a copy of the failure with other records.
 func (f *Failure) with(records map[string][]event.KafkaRecord) *Failure {
 	g := *f
 	g.Event.Records = records
 	if g.RequestID == "" {
-		g.RequestID = f.ID() // the parts stay one invocation's
+		g.RequestID = f.ID() // the parts keep the ID of one invocation
 	}
 	return &g
 }

@@ -17,10 +17,10 @@ const (
 	Kafka Kind = "kafka"
 )
 
-// Name is the value of DestinationConfig.OnFailure.Destination, read.
+// Name is a parsed DestinationConfig.OnFailure.Destination.
 type Name struct {
 	Kind Kind
-	// Partition is the ARN's: aws, aws-cn …; Region and Account are empty for buckets.
+	// Partition is the ARN's partition: aws, aws-cn …; Region and Account are empty for buckets.
 	Partition, Region, Account string
 	// Resource is the name of the queue, topic or bucket.
 	Resource string
@@ -41,7 +41,7 @@ func (n Name) String() string {
 
 const (
 	kafkaScheme = "kafka://"
-	// maxName is the longest that Lambda's API takes.
+	// maxName is the longest name that Lambda's API accepts.
 	maxName = 350
 )
 
@@ -55,8 +55,8 @@ var (
 	partition   = regexp.MustCompile(`^aws(-[a-z-]+)?$`)
 )
 
-// ParseName reads kafka://topic, or the ARN of an SQS queue, an SNS topic or an S3 bucket. The error is about the
-// name alone: "must be …".
+// ParseName parses kafka://topic, or the ARN of an SQS queue, an SNS topic or an S3 bucket. The error text continues a
+// sentence that begins with the name: "must be …".
 func ParseName(s string) (Name, error) {
 	if len(s) > maxName {
 		return Name{}, fmt.Errorf("has %d characters, at most %d are allowed", len(s), maxName)

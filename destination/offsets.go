@@ -10,18 +10,18 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// Offsets are the offsets of one partition of a failure, as runs without gaps in ascending order.
+// Offsets are the offsets of one partition of a failure, as gapless runs in ascending order.
 type Offsets struct {
 	Topic     string
 	Partition int32
 	Runs      []OffsetRun
 }
 
-// OffsetRun is the offsets from First to Last, both included.
+// OffsetRun is the range of offsets from First to Last, inclusive.
 type OffsetRun struct{ First, Last int64 }
 
-// Offsets returns the exact offsets of the failure's records: the documents of batches have only the first and the
-// last of each partition, between which there may be records that were handled, filtered out or never there.
+// Offsets returns the exact offsets of the failure's records. The documents of batches contain only the first and the
+// last offset of each partition. Records between them may have been handled, filtered out or missing.
 func (f *Failure) Offsets() []Offsets {
 	var all []Offsets
 	for _, key := range f.Partitions() {
@@ -47,8 +47,8 @@ func sortOffsets(all []Offsets) {
 	})
 }
 
-// FormatOffsets returns offsets as text, such as "orders 0:5-7,9 2:1;returns 0:3". After the first number of a
-// partition each is the distance to the one before: 5-7,9 is written 5-2,2.
+// FormatOffsets formats offsets as text, such as "orders 0:5-7,9 2:1;returns 0:3". Within a partition, each number
+// after the first is the distance to the previous one: 5-7,9 is written 5-2,2.
 func FormatOffsets(all []Offsets) string {
 	var b []byte
 	topic := ""
@@ -81,7 +81,7 @@ func FormatOffsets(all []Offsets) string {
 	return string(b)
 }
 
-// ParseOffsets reads what FormatOffsets wrote.
+// ParseOffsets parses the text that FormatOffsets writes.
 func ParseOffsets(text string) ([]Offsets, error) {
 	var all []Offsets
 	for part := range strings.SplitSeq(text, ";") {
@@ -161,7 +161,7 @@ func (o *Offsets) Len() int {
 // Key returns "topic-partition".
 func (o *Offsets) Key() string { return event.PartitionKey(o.Topic, o.Partition) }
 
-// abbreviate bounds what an error repeats of its input.
+// abbreviate limits how much of its input an error quotes.
 func abbreviate(s string) string {
 	if len(s) > 60 {
 		return s[:60] + "…"

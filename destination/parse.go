@@ -10,14 +10,14 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// Document is a document that was read back. Those of AWS Lambda are read as well as our own.
+// Document is a parsed document, written by AWS Lambda or by this package.
 type Document struct {
 	RequestID   string
 	FunctionARN string
 	Condition   Condition
 	// Invocations is approximateInvokeCount.
 	Invocations int
-	// Response is nil where responseContext is null or missing.
+	// Response is nil if responseContext is null or missing.
 	Response *Response
 	// Time is when the records were given up.
 	Time             time.Time
@@ -25,14 +25,14 @@ type Document struct {
 	EventSourceARN   string
 	BootstrapServers string
 	PayloadSize      int
-	// Ranges are the first and the last offset of each partition in recordsInfo, by "topic-partition"; nil in the document
-	// of a Kafka topic.
+	// Ranges are the first and the last offset of each partition in recordsInfo, by "topic-partition". It is nil for
+	// the document of a Kafka topic.
 	Ranges map[string]OffsetRun
-	// Event is the payload; its Records are nil in a document without one.
+	// Event is the payload. Its Records are nil if the document has no payload.
 	Event event.KafkaEvent
 }
 
-// Parse reads a document of any kind: with recordsInfo or recordInfo, without a payload, or with one as a string or
+// Parse parses a document of any kind: with recordsInfo or recordInfo, and without a payload or with one as a string or
 // an object. RetriesExhausted becomes RetryAttemptsExhausted.
 func Parse(data []byte) (*Document, error) {
 	var d document
@@ -103,7 +103,7 @@ func parseRanges(infos map[string]recordsInfo) (map[string]OffsetRun, error) {
 	return out, nil
 }
 
-// parsePayload reads an event, an event in a string, or none.
+// parsePayload parses an event, an event in a string, or no payload.
 func parsePayload(raw json.RawMessage) (event.KafkaEvent, error) {
 	var e event.KafkaEvent
 	if len(raw) == 0 || string(raw) == "null" {

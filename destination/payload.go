@@ -7,8 +7,8 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// payload is the event as AWS's page on Kafka destinations shows it: its members stand in the order of their names,
-// unlike those of the event that a function gets.
+// payload is the event as AWS's page on Kafka destinations shows it. Its members are sorted by name, unlike those of
+// the event that a function gets.
 type payload struct {
 	BootstrapServers string                     `json:"bootstrapServers"`
 	EventSource      string                     `json:"eventSource"`
@@ -50,7 +50,7 @@ func payloadOf(e event.KafkaEvent) payload {
 	return p
 }
 
-// present keeps empty apart from none.
+// present keeps an empty value apart from a missing one.
 func present(b []byte) *[]byte {
 	if b == nil {
 		return nil
@@ -65,7 +65,7 @@ func schemaOf(m *event.SchemaMetadata) *payloadSchema {
 	return &payloadSchema{m.DataFormat, m.SchemaID}
 }
 
-// headersJSON has bytes signed, as Java's, and null for a null value.
+// headersJSON encodes header values as signed bytes, as Java does, and a null value as null.
 func headersJSON(headers []event.Header) json.RawMessage {
 	out := []byte{'['}
 	for i, h := range headers {

@@ -7,31 +7,33 @@ import (
 	"time"
 )
 
-// ErrClosed is what a failure gets that was not acknowledged before its Sender was closed: its records stay unresolved.
+// ErrClosed is the error for a failure that was not acknowledged before its Sender was closed. Its records stay
+// unresolved.
 var ErrClosed = errors.New("destination: the sender is closed")
 
-// SenderConfig shapes a Sender. Its zero value is ready.
+// SenderConfig configures a Sender. Its zero value is ready to use.
 type SenderConfig struct {
-	// Concurrency is how many Sends run at a time at most, from 1; default 16.
+	// Concurrency is the maximum number of concurrent Sends; default 16.
 	Concurrency int
-	// Timeout bounds one Send by its context; default 30 s. What it leaves unanswered is sent again. A Send that goes on
-	// a tenth of it longer is told as one that failed; only when it has returned is the failure sent again.
+	// Timeout bounds one Send through its context; default 30 s. A failure that is not acknowledged in time is sent
+	// again. A Send that still runs after another tenth of Timeout is reported as failed, but the failure is sent again
+	// only after that Send has returned.
 	Timeout time.Duration
-	// MinBackoff and MaxBackoff bound the wait before a failure is sent again: it doubles from one to the other, and a
-	// random part of up to half is taken off. Defaults 100 ms and 30 s.
+	// MinBackoff and MaxBackoff bound the pause before a retry: it doubles from one to the other, less a random part of
+	// up to half. Defaults 100 ms and 30 s.
 	MinBackoff, MaxBackoff time.Duration
-	// OnDelivered is called for each acknowledged failure, before its own callback; OnError once for each Send that failed,
-	// panicked or is overdue. Both may be called from several goroutines at once and must not wait.
+	// OnDelivered is called for each acknowledged failure, before its own callback. OnError is called once for each
+	// Send that failed, panicked or is overdue. Both may be called concurrently and must not block.
 	OnDelivered func(Delivery)
 	OnError     func(DeliveryError)
 }
 
-// Delivery is a failure that was acknowledged.
+// Delivery is an acknowledged failure.
 type Delivery struct {
 	Failure *Failure
 	// Attempts counts the Sends, from 1.
 	Attempts int
-	// Took is the time from the hand-over to the acknowledgement.
+	// Took is the time from Send to the acknowledgement.
 	Took time.Duration
 }
 
@@ -41,28 +43,29 @@ type DeliveryError struct {
 	// Attempt counts the Sends of this failure, from 1.
 	Attempt int
 	Err     error
-	// Next is the wait before the next attempt, 0 where this one has not returned.
+	// Next is the pause before the next attempt, 0 if this one has not returned yet.
 	Next time.Duration
 }
 
-// SenderStatus says how a Sender stands.
+// SenderStatus is a snapshot of a Sender.
 type SenderStatus struct {
-	// Pending counts the failures that were handed over and not answered yet; Sending those of them in a Send.
+	// Pending counts the failures that have not been answered yet; Sending counts those of them that are in a Send.
 	Pending, Sending int
-	// Failing counts those of Pending of which the last Send failed. Since is when that began, the zero Time when it is 0.
+	// Failing counts the Pending failures whose last Send failed. Since is when the count last rose from 0, the zero
+	// Time while it is 0.
 	Failing int
 	Since   time.Time
-	// LastError is that of the last Send that failed; it stays when Failing is 0 again.
+	// LastError is the error of the last failed Send. It stays when Failing returns to 0.
 	LastError error
-	// Delivered counts the acknowledged failures, Errors the Sends that failed.
+	// Delivered counts the acknowledged failures, Errors the failed Sends.
 	Delivered, Errors int64
 }
 
-// Sender sends failures to a Destination on goroutines of its own, each until it is acknowledged or its context ends.
-// It loses none: every failure handed over is answered by its callback, once. At most SenderConfig.Concurrency
-// goroutines run; a failure that waits to be sent again occupies none, so that one that a destination refuses does not
-// hold back the others. Failures that wait are kept as long as their owner keeps them anyway: who hands over at most
-// one a partition bounds them by the partitions. All methods are safe for concurrent use.
+// Sender sends failures to a Destination on its own goroutines, each until it is acknowledged or its context ends. It
+// loses none: the callback of every failure is called exactly once. At most SenderConfig.Concurrency goroutines run. A
+// failure that waits for a retry occupies none of them, so one that a destination rejects does not hold up the others.
+// The number of waiting failures is not limited: a caller that sends at most one failure per partition limits it to the
+// number of partitions. All methods are safe for concurrent use.
 type Sender struct {
 	to     Destination
 	config SenderConfig
@@ -70,25 +73,25 @@ type Sender struct {
 	end    context.CancelFunc
 
 	mu      sync.Mutex
-	ready   []*sending // in order of arrival; a cancelled one stays until it is its turn
+	ready   []*sending // in order of arrival; a canceled one stays until its turn
 	workers int
 	closed  bool
 	// unanswered counts the failures whose callback has not returned.
 	unanswered int
-	idle       chan struct{} // closed when closed is set and no worker runs and nothing is unanswered
+	idle       chan struct{} // closed once the Sender is closed, no worker runs and nothing is unanswered
 	pending    map[*sending]struct{}
 	status     SenderStatus
 }
 
-// sending is one failure on its way. Its fields are guarded by Sender.mu.
+// sending is one pending failure. Its fields are guarded by Sender.mu.
 type sending struct {
 	ctx      context.Context //nolint:containedctx // the owner's, for as long as the failure is on its way
 	failure  *Failure
-	rest     *Failure // what is not acknowledged of it; the worker's while running
+	rest     *Failure // the unacknowledged part; owned by the worker while running
 	done     func(error)
 	since    time.Time
 	attempts int
-	running  bool // a worker sends it
+	running  bool // a worker is sending it
 	failing  bool
 	late     bool        // this Send is overdue, and was counted as failed
 	timer    *time.Timer // until the next attempt
@@ -115,10 +118,10 @@ func NewSender(to Destination, config SenderConfig) *Sender {
 	return s
 }
 
-// Send hands over a failure and returns at once. done is called once, from another goroutine, and must not wait: with
-// nil when the destination has acknowledged the failure; with the cause of ctx's end, or ErrClosed, when it has not, so
-// that the records must stay unresolved. Where ctx ends while a Send runs, done comes when that Send has returned: an
-// acknowledgement that still arrives counts. The failure must not be changed before done.
+// Send accepts a failure and returns at once. done is called once, from another goroutine, and must not block: with nil
+// if the destination has acknowledged the failure, or with the cause of ctx's end or ErrClosed if it has not, so that
+// the records must stay unresolved. If ctx ends during a Send of the destination, done is called when that Send has
+// returned: an acknowledgement that still arrives counts. The failure must not be changed before done is called.
 func (s *Sender) Send(ctx context.Context, f *Failure, done func(error)) {
 	one := &sending{ctx: ctx, failure: f, rest: f, done: done, since: time.Now()}
 	s.mu.Lock()
@@ -142,17 +145,17 @@ func (s *Sender) enqueue(one *sending) {
 	}
 }
 
-// cancel answers a failure that no worker has.
+// cancel answers a failure, unless a worker is sending it.
 func (s *Sender) cancel(one *sending, cause error) {
 	s.mu.Lock()
 	running := one.running
 	s.mu.Unlock()
-	if !running { // a worker that takes it now finds its context ended
+	if !running { // a worker that takes it now sees that its context has ended
 		s.answer(one, cause)
 	}
 }
 
-// answer calls done, the first time.
+// answer calls done, unless it has been called already.
 func (s *Sender) answer(one *sending, err error) {
 	s.mu.Lock()
 	if _, there := s.pending[one]; !there || one.running {
@@ -180,7 +183,7 @@ func (s *Sender) answer(one *sending, err error) {
 	s.rest()
 }
 
-// rest ends Close's wait when nothing is left to wait for. The caller holds mu.
+// rest lets Close return when nothing is left to wait for. The caller holds mu.
 func (s *Sender) rest() {
 	if !s.closed || s.workers > 0 || s.unanswered > 0 {
 		return
@@ -192,7 +195,7 @@ func (s *Sender) rest() {
 	}
 }
 
-// Status says how the sender stands.
+// Status returns a snapshot of the sender.
 func (s *Sender) Status() SenderStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -201,9 +204,9 @@ func (s *Sender) Status() SenderStatus {
 	return status
 }
 
-// Close ends the sender: Sends that run are ended, and what is not acknowledged is answered with ErrClosed. It returns
-// when everything is answered, at the latest when ctx ends, with an error where a Send of the Destination ignored the
-// end of its context. It does not close the Destination. A Send after Close is answered with ErrClosed.
+// Close closes the sender: it cancels running Sends, and answers failures that are not acknowledged with ErrClosed. It
+// returns nil when everything is answered. If a Send of the Destination ignores the end of its context, Close returns
+// the cause of ctx's end when ctx ends. It does not close the Destination. A Send after Close is answered with ErrClosed.
 func (s *Sender) Close(ctx context.Context) error {
 	s.mu.Lock()
 	first := !s.closed

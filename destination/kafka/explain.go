@@ -7,7 +7,8 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// kindOf returns the kind of a driver's error; none of its own is the end of a context.
+// kindOf returns the kind of a driver's error. An error without a kind is the end of a context, which counts as
+// unavailable.
 func kindOf(err error) driver.Kind {
 	if e, ok := errors.AsType[*driver.Error](err); ok {
 		return e.Kind
@@ -30,7 +31,7 @@ var hints = map[destination.Reason]string{
 	destination.ReasonTooLarge:     "raise the topic's max.message.bytes: a value is a third longer in a failure's document",
 }
 
-// explain makes a destination's error of the driver's.
+// explain turns a driver's error into a destination's error.
 func (d *Destination) explain(err error) error {
 	if err == nil || errors.Is(err, errClosed) {
 		return err

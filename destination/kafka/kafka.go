@@ -1,13 +1,13 @@
-// Package kafka writes failures to a Kafka topic, as AWS Lambda does for kafka://topic: one message a failed record,
-// with its event in it and its original key. A record with a key goes where Kafka's Java producer puts that key, one
-// without to any partition.
+// Package kafka writes failures to a Kafka topic, as AWS Lambda does for kafka://topic: one message per failed record,
+// with a document that contains the record's event, and with the record's original key. A record with a key goes to the
+// partition that Kafka's Java producer would choose for it, a record without a key to any partition.
 //
-// The message's headers are the record's own, followed by those that [destination.Failure.Attributes] lists for the
-// record alone: AWS documents none. Its timestamp is the time of writing, so that retention counts from there; the
-// original one is in the payload, with the topic, partition and offset.
+// The message's headers are the record's own, followed by those that [destination.Failure.Attributes] returns for that
+// record; AWS documents none. The message's timestamp is the time of writing, so that retention counts from then. The
+// original timestamp is in the payload, with the topic, partition and offset.
 //
-// It needs the ACLs Write and Describe on the topic, and before Kafka 3.0 IdempotentWrite on the cluster. The topic's
-// max.message.bytes must be larger than the source's: values are in base64 there, which is a third longer.
+// The destination needs the ACLs Write and Describe on the topic, and before Kafka 3.0 IdempotentWrite on the cluster.
+// The topic's max.message.bytes must be larger than the source's: the values are base64, which is a third longer.
 package kafka
 
 import (
@@ -27,17 +27,17 @@ import (
 )
 
 const (
-	// defaultLinger lets the records of failures that come together go in one request.
+	// defaultLinger lets the records of failures that arrive together share one request.
 	defaultLinger = 2 * time.Millisecond
-	// retireTimeout bounds the close of a producer that another took the place of.
+	// retireTimeout bounds the close of a replaced producer.
 	retireTimeout = 30 * time.Second
 )
 
-// Option changes how a Destination is made.
+// Option configures a Destination.
 type Option func(*Destination)
 
-// WithSource names the topics that the mapping reads from the same cluster, patterns that begin with "^" included: New
-// refuses them, because failed records would come back.
+// WithSource names the topics that the mapping reads from the same cluster, including patterns that begin with "^". New
+// rejects them as the destination, because failed records would come back.
 func WithSource(topics ...string) Option {
 	return func(d *Destination) { d.source = append(d.source, topics...) }
 }
@@ -52,7 +52,7 @@ type Destination struct {
 	config   driver.ProducerConfig
 	producer driver.Producer
 	closed   bool
-	retiring sync.WaitGroup // closes of producers that others took the place of
+	retiring sync.WaitGroup // closes of replaced producers
 }
 
 var (
@@ -62,8 +62,8 @@ var (
 	_ destination.Replacer    = (*Destination)(nil)
 )
 
-// New returns the topic of kafka://topic on the cluster of a ProducerConfig: the mapping's own, or any other. Its Linger
-// is 2 ms where it is 0. It begins to connect and does no waiting. The driver must be a [driver.ProducerDriver], as
+// New returns the destination for kafka://topic on the cluster of config: the mapping's own or any other. Linger
+// defaults to 2 ms. New starts to connect but does not wait. The driver must be a [driver.ProducerDriver], as
 // driver/franz and driver/confluent are.
 func New(d driver.Driver, name string, config driver.ProducerConfig, opts ...Option) (*Destination, error) {
 	parsed, err := destination.ParseName(name)
@@ -98,7 +98,7 @@ func New(d driver.Driver, name string, config driver.ProducerConfig, opts ...Opt
 	return out, nil
 }
 
-// reads reports whether an element of Topics reads a topic.
+// reads reports whether an element of Topics matches a topic.
 func reads(source, topic string) bool {
 	if !strings.HasPrefix(source, "^") {
 		return source == topic
@@ -112,7 +112,7 @@ func (d *Destination) String() string { return "kafka://" + d.topic }
 
 var errClosed = errors.New("destination/kafka: closed")
 
-// current returns the producer to write with.
+// current returns the current producer.
 func (d *Destination) current() (driver.Producer, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -122,7 +122,7 @@ func (d *Destination) current() (driver.Producer, error) {
 	return d.producer, nil
 }
 
-// Send writes a message for each record and returns when all are acknowledged. Where only some are, the error is a
+// Send writes a message for each record and returns when all are acknowledged. If only some are, the error is a
 // *destination.PartialError.
 func (d *Destination) Send(ctx context.Context, f *destination.Failure) error {
 	producer, err := d.current()
@@ -151,7 +151,7 @@ func (d *Destination) Send(ctx context.Context, f *destination.Failure) error {
 	return &destination.PartialError{Rest: restOf(f, left), Err: d.explain(err)}
 }
 
-// place is where a record stands in its failure.
+// place is the position of a record in its failure.
 type place struct {
 	key string
 	i   int
@@ -167,7 +167,7 @@ func placesOf(f *destination.Failure) []place {
 	return all
 }
 
-// restOf is the failure of the records at some places, which are in order.
+// restOf returns the failure of the records at the given places, which are in order.
 func restOf(f *destination.Failure, places []place) *destination.Failure {
 	rest := *f
 	rest.Event.Records = make(map[string][]event.KafkaRecord)
@@ -177,7 +177,7 @@ func restOf(f *destination.Failure, places []place) *destination.Failure {
 	return &rest
 }
 
-// write writes records together, and returns those that were not acknowledged, with the weightiest reason.
+// write writes records together. It returns those that were not acknowledged, with the most significant reason.
 func (d *Destination) write(ctx context.Context, producer driver.Producer, f *destination.Failure, places []place) (left []place, reason error) {
 	errs := make([]error, len(places))
 	var wg sync.WaitGroup
@@ -194,7 +194,7 @@ func (d *Destination) write(ctx context.Context, producer driver.Producer, f *de
 			continue
 		}
 		left = append(left, places[i])
-		// The reason of one that was refused says more than that others took too long.
+		// A rejected record says more than others that took too long.
 		if reason == nil || kindOf(reason) == driver.KindUnavailable {
 			reason = err
 		}
@@ -202,7 +202,7 @@ func (d *Destination) write(ctx context.Context, producer driver.Producer, f *de
 	return left, reason
 }
 
-// writeAlone writes one record after the other: a record that is too large has those refused that go with it.
+// writeAlone writes the records one by one: a record that is too large makes the broker reject its whole batch.
 func (d *Destination) writeAlone(ctx context.Context, producer driver.Producer, f *destination.Failure, places []place) (left []place, reason error) {
 	for i := range places {
 		l, err := d.write(ctx, producer, f, places[i:i+1])
@@ -214,12 +214,12 @@ func (d *Destination) writeAlone(ctx context.Context, producer driver.Producer, 
 	return left, reason
 }
 
-// message is the message of one record.
+// message returns the message for one record.
 func message(f *destination.Failure, r event.KafkaRecord, topic string) driver.OutRecord {
 	one := f.One(r)
 	out := driver.OutRecord{Topic: topic, Partition: -1, Key: r.Key, Value: one.RecordDocument(), Timestamp: -1}
 	for _, h := range r.Headers {
-		if h.Key != destination.AttributeRedrives { // it is among ours, and in the document
+		if h.Key != destination.AttributeRedrives { // added below, and also in the document
 			out.Headers = append(out.Headers, h)
 		}
 	}
@@ -245,8 +245,8 @@ func (d *Destination) Check(ctx context.Context) error {
 	return nil
 }
 
-// ReplaceCredentials has every connection from now on use other credentials. Where the client cannot change them in
-// place, another one takes its place, and the records under way are written again.
+// ReplaceCredentials makes every new connection use other credentials. If the client cannot change them in place, a new
+// producer replaces it, and the records in flight are written again.
 func (d *Destination) ReplaceCredentials(next *auth.Credentials) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -268,7 +268,7 @@ func (d *Destination) ReplaceCredentials(next *auth.Credentials) error {
 	return d.reopen(config)
 }
 
-// renew opens another producer in the place of one that writes no more.
+// renew replaces a producer that cannot write any longer.
 func (d *Destination) renew(dead driver.Producer) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -278,7 +278,7 @@ func (d *Destination) renew(dead driver.Producer) error {
 	return d.reopen(d.config)
 }
 
-// reopen has another producer take the place of the one in use. The caller holds mu.
+// reopen replaces the current producer with a new one. The caller holds mu.
 func (d *Destination) reopen(config driver.ProducerConfig) error {
 	producer, err := d.open.OpenProducer(config)
 	if err != nil {
@@ -296,7 +296,7 @@ func (d *Destination) reopen(config driver.ProducerConfig) error {
 	return nil
 }
 
-// Close ends the producer. Records that are not acknowledged are answered with an error.
+// Close closes the producer. Records that are not acknowledged are answered with an error.
 func (d *Destination) Close(ctx context.Context) error {
 	d.mu.Lock()
 	d.closed = true

@@ -9,7 +9,7 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// part divides failures into those of which no record failed, and the others.
+// part divides failures into those with no failed record (ok) and the others.
 func part(items []*Item, failed []event.ItemID) (ok, not []*Item) {
 	for _, i := range items {
 		if slices.ContainsFunc(i.Records, func(r event.KafkaRecord) bool { return slices.Contains(failed, r.ItemID()) }) {
@@ -21,7 +21,7 @@ func part(items []*Item, failed []event.ItemID) (ok, not []*Item) {
 	return ok, not
 }
 
-// eventOf puts the records of failures into one event, in order, each once.
+// eventOf puts the records of failures into one event, sorted by offset and without duplicates.
 func eventOf(items []*Item) event.KafkaEvent {
 	e := event.KafkaEvent{EventSource: event.SourceSelfManagedKafka, Records: make(map[string][]event.KafkaRecord)}
 	for _, i := range items {
@@ -46,13 +46,13 @@ func eventOf(items []*Item) event.KafkaEvent {
 			}
 			return 0
 		})
-		// A failure may have been sent twice.
+		// A failure may have been sent more than once.
 		e.Records[key] = slices.CompactFunc(records, func(a, b event.KafkaRecord) bool { return a.Offset == b.Offset })
 	}
 	return e
 }
 
-// deliver gives a batch to the target.
+// deliver sends a batch to the target.
 func (r *run) deliver(ctx context.Context, e event.KafkaEvent, items []*Item) error {
 	if to, ok := r.target.(*Topic); ok {
 		return to.write(ctx, e, items)
@@ -60,7 +60,7 @@ func (r *run) deliver(ctx context.Context, e event.KafkaEvent, items []*Item) er
 	return r.target.Redrive(ctx, e)
 }
 
-// wait keeps to the rate.
+// wait enforces the rate.
 func (r *run) wait(ctx context.Context, e event.KafkaEvent) error {
 	if r.limit == nil {
 		return nil
@@ -79,7 +79,7 @@ func (r *run) wait(ctx context.Context, e event.KafkaEvent) error {
 	return nil
 }
 
-// withGrace returns a context that ends some time after another.
+// withGrace returns a context that ends the grace period after ctx does.
 func withGrace(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
 	out, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {

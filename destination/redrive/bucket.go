@@ -17,30 +17,31 @@ import (
 	"github.com/esm-go/esm/destination"
 )
 
-// AfterRedrive says what becomes of an object whose records were brought back.
+// AfterRedrive says what happens to an object after its records have been brought back.
 type AfterRedrive string
 
 const (
-	// Move moves it under BucketConfig.MoveTo.
+	// Move moves the object under BucketConfig.MoveTo.
 	Move AfterRedrive = "move"
-	// Tag gives it the tag esm-redriven=true; objects with it are passed over. Its metadata is asked for each time.
+	// Tag gives the object the tag esm-redriven=true. Objects with the tag are skipped; that costs one request per
+	// object.
 	Tag AfterRedrive = "tag"
-	// Delete deletes it.
+	// Delete deletes the object.
 	Delete AfterRedrive = "delete"
 )
 
-// redrivenTag is the tag of Tag.
+// redrivenTag is the tag that Tag sets.
 const redrivenTag = "esm-redriven"
 
-// BucketConfig says how failures in a bucket are read.
+// BucketConfig configures how failures in a bucket are read.
 type BucketConfig struct {
 	// AWS is the SDK's configuration, with the bucket's region.
 	AWS aws.Config
-	// Bucket is its name or ARN.
+	// Bucket is the bucket's name or ARN.
 	Bucket string
-	// Prefix chooses the objects by the begin of their keys, such as aws/lambda/<UUID>/<topic-partition>/2026/11/.
+	// Prefix selects the objects by the beginning of their keys, such as aws/lambda/<UUID>/<topic-partition>/2026/11/.
 	Prefix string
-	// After is Move by default.
+	// After is what happens to an object afterwards; default Move.
 	After AfterRedrive
 	// MoveTo is the prefix of moved objects; default "redriven/".
 	MoveTo string
@@ -52,12 +53,12 @@ type bucketSource struct {
 	config BucketConfig
 	client *awss3.Client
 	keys   []string
-	after  *string // the last key that was listed
+	after  *string // the last key listed
 	ended  bool
 }
 
-// FromBucket opens the failures of a bucket. It needs s3:ListBucket, s3:GetObject and s3:PutObject; for Move and Delete
-// s3:DeleteObject, for Tag s3:GetObjectTagging and s3:PutObjectTagging.
+// FromBucket opens the failures in a bucket. It needs s3:ListBucket, s3:GetObject and s3:PutObject; for Move and Delete
+// also s3:DeleteObject, for Tag also s3:GetObjectTagging and s3:PutObjectTagging.
 func FromBucket(_ context.Context, config BucketConfig) (Source, error) {
 	if name, ok := strings.CutPrefix(config.Bucket, "arn:"); ok {
 		parsed, err := destination.ParseName("arn:" + name)
@@ -86,7 +87,7 @@ func FromBucket(_ context.Context, config BucketConfig) (Source, error) {
 	return &bucketSource{config: config, client: awss3.NewFromConfig(config.AWS, change...)}, nil
 }
 
-// Total is not known: it would mean to list them all.
+// Total returns -1: counting the objects would mean listing them all.
 func (s *bucketSource) Total(context.Context) int64 { return -1 }
 
 // Read reads the next objects, in the order of their keys.
@@ -139,13 +140,13 @@ func (s *bucketSource) list(ctx context.Context) error {
 	return nil
 }
 
-// object is what a bucket's item came from.
+// object identifies the object that an item was read from.
 type object struct {
 	key      string
 	metadata map[string]string
 }
 
-// get reads one object; nil for one that is tagged, or gone.
+// get reads one object. It returns nil for an object that is tagged or no longer exists.
 func (s *bucketSource) get(ctx context.Context, key string) (*Item, int, error) {
 	if s.config.After == Tag {
 		tags, err := s.client.GetObjectTagging(ctx, &awss3.GetObjectTaggingInput{Bucket: &s.config.Bucket, Key: &key})
@@ -160,7 +161,7 @@ func (s *bucketSource) get(ctx context.Context, key string) (*Item, int, error) 
 	}
 	out, err := s.client.GetObject(ctx, &awss3.GetObjectInput{Bucket: &s.config.Bucket, Key: &key})
 	if _, ok := errors.AsType[*types.NoSuchKey](err); ok {
-		return nil, 0, nil // somebody else was faster
+		return nil, 0, nil // another reader was faster
 	}
 	if err != nil {
 		if ctx.Err() != nil {
@@ -182,7 +183,7 @@ func (s *bucketSource) get(ctx context.Context, key string) (*Item, int, error) 
 	return i, len(body), nil
 }
 
-// copyOf is the CopySource of a key.
+// copyOf returns the CopySource for a key.
 func (s *bucketSource) copyOf(key string) *string {
 	parts := strings.Split(key, "/")
 	for i := range parts {
@@ -217,7 +218,7 @@ func (s *bucketSource) Done(ctx context.Context, items []*Item) error {
 	return nil
 }
 
-// Return writes the count into the objects' metadata.
+// Return writes the new count into the objects' metadata.
 func (s *bucketSource) Return(ctx context.Context, items []*Item) error {
 	for _, i := range items {
 		o, _ := i.token.(object)
@@ -232,8 +233,8 @@ func (s *bucketSource) Return(ctx context.Context, items []*Item) error {
 	return nil
 }
 
-// Release leaves the objects.
+// Release leaves the objects as they are.
 func (s *bucketSource) Release(context.Context, []*Item) error { return nil }
 
-// Close has nothing to do.
+// Close does nothing.
 func (s *bucketSource) Close(context.Context) error { return nil }

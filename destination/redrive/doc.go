@@ -1,22 +1,24 @@
-// Package redrive brings failures back from where a mapping's on-failure destination keeps them: it reads them, and
-// hands their records to a handler again, writes them to a Kafka topic or posts them to a URL.
+// Package redrive brings failures back from a mapping's on-failure destination. It reads them, and passes their records
+// to a handler again, writes them to a Kafka topic, or posts them to a URL.
 //
 //	source, err := redrive.FromTopic(ctx, redrive.TopicConfig{Connection: cluster, Topic: "orders-failed"})
 //	…
 //	report, err := redrive.Run(ctx, source, redrive.Handler(handle), redrive.Options{})
 //
-// # What is kept
+// # What is guaranteed
 //
-// A failure leaves its source only when its records were taken: a topic's by the commit of a group, a queue's by
-// deleting its message, a bucket's by moving its object. One that fails again goes back with its count, and one that the
-// filter passes over stays. Run can be stopped at any time and goes on where it was; what was under way then is brought
-// back again. So everything is brought back at least once.
+// A failure leaves its source only after its records have been processed: a topic's failure by the commit of a group, a
+// queue's by deleting its message, a bucket's by moving its object. A failure that fails again goes back with an
+// increased count, and one that the filter does not choose stays. Run can be stopped at any time, and the next run
+// continues where it stopped; records in flight at that time are brought back again. Everything is therefore brought
+// back at least once.
 //
 // # Where the records come from
 //
-// The failures of a Kafka topic and of an S3 bucket have their records in them: topic, partition, offset, key, headers
-// and timestamp are handed over as they were. Those of an SQS queue name them, and they are read again from the source
-// topic, see [Options.Records]: the exact ones, for which the destinations of this module leave their offsets in a message
-// attribute. A message without it, as AWS Lambda writes them, is taken only where its range has no gap; otherwise records
-// in it may have been handled or filtered out. What retention took meanwhile is counted and told.
+// Failures in a Kafka topic or an S3 bucket contain their records: topic, partition, offset, key, headers and timestamp
+// are passed on unchanged. Failures in an SQS queue only name their records, which are read again from the source
+// topic, see [Options.Records]. The destinations of this module put the exact offsets into a message attribute. A
+// message without it, such as one from AWS Lambda, is used only if its range has no gap; otherwise some records in the
+// range may have been handled or filtered out. Records that retention has deleted in the meantime are counted and
+// reported.
 package redrive

@@ -1,6 +1,6 @@
 package redrive
 
-// ParseItem is for tests of what uses items and comes from no source.
+// ParseItem is for tests that need an item without a source.
 func ParseItem(document []byte) (*Item, error) {
 	i := new(Item)
 	i.read(document, nil)

@@ -13,22 +13,23 @@ import (
 	"github.com/esm-go/esm/filter"
 )
 
-// Filter chooses failures; the zero Filter takes all. What it does not choose stays where it is. A failure of several
-// records is taken whole where one of them suits Keys and Patterns.
+// Filter chooses failures; the zero Filter chooses all. Failures that it does not choose stay where they are. A failure
+// with several records is chosen as a whole if one of them matches Keys and Patterns.
 type Filter struct {
-	// Conditions are the conditions to take, none for all.
+	// Conditions are the conditions to choose; none means all.
 	Conditions []destination.Condition
-	// Since and Until bound the time at which the records were given up; zero for no bound. Since is included.
+	// Since (inclusive) and Until (exclusive) bound the time at which the records were given up; zero means no bound.
 	Since, Until time.Time
-	// Keys are the record keys to take, none for all.
+	// Keys are the record keys to choose; none means all.
 	Keys [][]byte
-	// Patterns are those of FilterCriteria, in EventBridge's syntax: one of them has to match a record's value.
+	// Patterns have the syntax of FilterCriteria, which is EventBridge's. One of them must match a record's value.
 	Patterns []string
-	// MaxRedrives is how often a failure may have come back to be taken, 0 for any number of times.
+	// MaxRedrives excludes failures that have already been brought back that many times; 0 means no limit.
 	MaxRedrives int
 }
 
-// ID is short and the same for the same filter, empty for one that takes all. It names the progress of a topic.
+// ID returns a short text that is the same for equal filters, and empty for a filter that chooses all. It is part of
+// the default group of a topic.
 func (f *Filter) ID() string {
 	if len(f.Conditions) == 0 && f.Since.IsZero() && f.Until.IsZero() && len(f.Keys) == 0 && len(f.Patterns) == 0 && f.MaxRedrives == 0 {
 		return ""
@@ -61,7 +62,7 @@ func (f *Filter) compile() (*compiled, error) {
 	return c, nil
 }
 
-// takesDocument goes by what every failure has.
+// takesDocument reports whether the filter chooses a failure by what every document contains.
 func (c *compiled) takesDocument(i *Item) bool {
 	at := i.Document.Time
 	return (len(c.Conditions) == 0 || slices.Contains(c.Conditions, i.Document.Condition)) &&
@@ -69,10 +70,10 @@ func (c *compiled) takesDocument(i *Item) bool {
 		(c.MaxRedrives == 0 || i.Redrives < c.MaxRedrives)
 }
 
-// needsRecords says whether the filter looks at records.
+// needsRecords reports whether the filter looks at records.
 func (c *compiled) needsRecords() bool { return len(c.Keys) > 0 || c.set != nil }
 
-// takesRecords goes by the records.
+// takesRecords reports whether the filter chooses a failure by its records.
 func (c *compiled) takesRecords(i *Item) bool {
 	return !c.needsRecords() || slices.ContainsFunc(i.Records, func(r event.KafkaRecord) bool {
 		return (len(c.Keys) == 0 || slices.ContainsFunc(c.Keys, func(k []byte) bool { return r.Key != nil && bytes.Equal(k, r.Key) })) &&

@@ -13,9 +13,9 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// Handler is a function, such as a mapping's handler or a function target's Handle, that is a Target. What it returns means
-// what it means to a mapping: esm.ItemFailures names the records that failed, and the others were taken. After
-// esm.Throttled the batch is tried again, with pauses that grow or that the error asks for, for a minute; then the run
+// Handler turns a function, such as a mapping's handler or a function target's Handle, into a Target. Its errors mean
+// what they mean to a mapping: esm.ItemFailures names the records that failed, and the others succeeded. After
+// esm.Throttled the batch is retried for a minute, with pauses that grow or that the error asks for; then the run
 // stops. Any other error, and a panic, mean that the batch failed.
 type Handler func(ctx context.Context, e event.KafkaEvent) error
 
@@ -33,7 +33,7 @@ func (h Handler) Redrive(ctx context.Context, e event.KafkaEvent) error {
 	})
 }
 
-// call gives the function an event of its own, with which it may do what it likes but for the bytes.
+// call passes the function its own copy of the event. The function may modify everything but the bytes of the records.
 func (h Handler) call(ctx context.Context, e event.KafkaEvent) (err error) {
 	e.Records = maps.Clone(e.Records)
 	for key, records := range e.Records {
@@ -47,8 +47,8 @@ func (h Handler) call(ctx context.Context, e event.KafkaEvent) (err error) {
 	return h(ctx, e)
 }
 
-// patiently tries until there is nothing to try again. What is still to be tried again when the time is up, or ctx ends,
-// is unavailable.
+// patiently retries while try asks for it. If try still asks when the time is up or ctx ends, the target counts as
+// unavailable.
 func patiently(ctx context.Context, most time.Duration, try func() (again bool, err error)) error {
 	limit := time.Now().Add(most)
 	for wait := 100 * time.Millisecond; ; wait *= 2 {

@@ -12,25 +12,26 @@ import (
 
 // Item is a failure that a Source read.
 type Item struct {
-	// Where says where it is: topic-partition@offset, a message id or an object's key.
+	// Where is the failure's location: topic-partition@offset, a message ID or an object's key.
 	Where string
-	// ID is the failure's, empty where there is none beside the document.
+	// ID is the failure's ID, empty if the source has none besides the document.
 	ID string
-	// Redrives counts how often it was brought back and failed again.
+	// Redrives counts how often the failure was brought back and failed again.
 	Redrives int
-	// Document is what was read; nil where Err is set.
+	// Document is the parsed document; nil if Err is set.
 	Document *destination.Document
-	// Offsets are its records by partition. Exact is false where they are ranges that may hold other records, too.
+	// Offsets are the failure's records by partition. Exact is false if they are ranges that may contain other records.
 	Offsets []destination.Offsets
 	Exact   bool
-	// Records are those of Offsets, in order; nil until they were read from the source topic where the document has none.
+	// Records are the records at Offsets, in order. If the document does not contain them, Records is nil until they
+	// have been read from the source topic.
 	Records []event.KafkaRecord
-	// Gone counts those of Offsets that the source topic does not hold any more.
+	// Gone counts the records at Offsets that the source topic no longer has.
 	Gone int
-	// Err says why this is no failure that can be read.
+	// Err says why this is not a readable failure.
 	Err error
 
-	token any // the source's
+	token any // owned by the source
 }
 
 // Len returns the number of records.
@@ -42,7 +43,7 @@ func (i *Item) Len() int {
 	return n
 }
 
-// read fills an item from a document and the attributes beside it.
+// read fills an item from a document and its attributes.
 func (i *Item) read(document []byte, attributes map[string]string) {
 	i.ID = attributes[destination.AttributeID]
 	if n, err := strconv.Atoi(attributes[destination.AttributeRedrives]); err == nil && n > 0 {
@@ -79,5 +80,5 @@ func (i *Item) read(document []byte, attributes map[string]string) {
 	slices.SortFunc(i.Offsets, func(a, b destination.Offsets) int {
 		return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 	})
-	i.Exact = n == i.Document.BatchSize // no gap, and no partition that recordsInfo does not name
+	i.Exact = n == i.Document.BatchSize // no gap, and recordsInfo names every partition
 }

@@ -19,20 +19,20 @@ import (
 	"github.com/esm-go/esm/destination"
 )
 
-// attributeRun marks what a run put back, so that it does not read it again.
+// attributeRun marks messages that a run put back, so that it does not read them again.
 const attributeRun = "esm-run"
 
-// QueueConfig says how a queue of failures is read.
+// QueueConfig configures how a queue of failures is read.
 type QueueConfig struct {
-	// AWS is the SDK's configuration. Its region is the queue's where ARN or URL name none.
+	// AWS is the SDK's configuration. Its region is used if Queue is a URL.
 	AWS aws.Config
 	// Queue is the queue's ARN or URL.
 	Queue string
-	// Visibility is how long the queue hides what was read from other readers: longer than a batch takes. Default 15
-	// minutes, at most 12 hours.
+	// Visibility is how long the queue hides received messages from other readers. It must be longer than a batch
+	// takes. Default 15 minutes, 1 s to 12 hours.
 	Visibility time.Duration
-	// Wait is how long the queue may have nothing new before it counts as empty, in steps of 3 s; default 3 s, negative =
-	// not at all.
+	// Wait is how long the queue must have nothing new before it counts as empty, rounded down to a multiple of 3 s, at
+	// most 60 s. Default 3 s; negative means no wait.
 	Wait time.Duration
 	// Client changes the SDK's client.
 	Client []func(*awssqs.Options)
@@ -42,17 +42,17 @@ type queueSource struct {
 	client     *awssqs.Client
 	url        string
 	visibility int32
-	wait       int32 // seconds, of each of emptyAnswers
+	wait       int32 // in seconds, for each of emptyAnswers receives
 	run        string
-	// open are messages that were read and not settled, by their ids; passed are those that were left.
+	// open are messages that were read but not settled, by ID; passed are messages that were left in the queue.
 	open, passed map[string]*types.Message
 	ready        []*types.Message
 	fifo         bool
 }
 
-// FromQueue opens a queue of failures: of an SQS destination, or one that is subscribed to an SNS destination's topic.
-// It needs sqs:ReceiveMessage, sqs:DeleteMessage and sqs:ChangeMessageVisibility on the queue, sqs:SendMessage for what
-// fails again and, for the count, sqs:GetQueueAttributes.
+// FromQueue opens a queue of failures: that of an SQS destination, or one that is subscribed to the topic of an SNS
+// destination. It needs sqs:ReceiveMessage, sqs:DeleteMessage and sqs:ChangeMessageVisibility on the queue,
+// sqs:SendMessage for what fails again, and sqs:GetQueueAttributes for the total.
 func FromQueue(_ context.Context, config QueueConfig) (Source, error) {
 	s := &queueSource{run: uuid.NewString(), open: make(map[string]*types.Message), passed: make(map[string]*types.Message)}
 	if config.Visibility == 0 {
@@ -96,7 +96,7 @@ func FromQueue(_ context.Context, config QueueConfig) (Source, error) {
 	return s, nil
 }
 
-// Total asks for the queue's own approximation.
+// Total returns the queue's own approximation.
 func (s *queueSource) Total(ctx context.Context) int64 {
 	const name = types.QueueAttributeNameApproximateNumberOfMessages
 	out, err := s.client.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{QueueUrl: &s.url, AttributeNames: []types.QueueAttributeName{name}})
@@ -110,11 +110,11 @@ func (s *queueSource) Total(ctx context.Context) int64 {
 	return n
 }
 
-// emptyAnswers is how many times running the queue says that it has nothing new before that is believed: a queue is
-// spread over many machines, of which an answer does not cover all.
+// emptyAnswers is how many consecutive receives must return nothing new before the queue counts as empty: a queue is
+// spread over many servers, and one receive does not cover all of them.
 const emptyAnswers = 3
 
-// Read receives the next messages, as many as there are up to n records. The queue is at its end when it has nothing new.
+// Read receives the next messages, with up to n records. It returns io.EOF when the queue has nothing new.
 func (s *queueSource) Read(ctx context.Context, n int) ([]*Item, error) {
 	var items []*Item
 	for empty, records := 0, 0; records < n; {
@@ -141,7 +141,7 @@ func (s *queueSource) Read(ctx context.Context, n int) ([]*Item, error) {
 	return items, nil
 }
 
-// receive asks for messages and returns how many of them are new.
+// receive requests messages and returns how many of them are new.
 func (s *queueSource) receive(ctx context.Context, wait bool) (fresh int, err error) {
 	in := &awssqs.ReceiveMessageInput{QueueUrl: &s.url, MaxNumberOfMessages: 10, VisibilityTimeout: s.visibility,
 		MessageAttributeNames: []string{"All"}, MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameMessageGroupId}}
@@ -159,7 +159,7 @@ func (s *queueSource) receive(ctx context.Context, wait bool) (fresh int, err er
 		m := &out.Messages[i]
 		id := aws.ToString(m.MessageId)
 		if s.open[id] != nil || s.passed[id] != nil || aws.ToString(m.MessageAttributes[attributeRun].StringValue) == s.run {
-			s.passed[id] = m // the newest handle is the one that counts
+			s.passed[id] = m // only the newest receipt handle is valid
 			delete(s.open, id)
 			continue
 		}
@@ -170,7 +170,7 @@ func (s *queueSource) receive(ctx context.Context, wait bool) (fresh int, err er
 	return fresh, nil
 }
 
-// envelope is what SNS puts around a message.
+// envelope is the notification in which SNS wraps a message.
 type envelope struct {
 	Type              string
 	Message           *string
@@ -195,12 +195,12 @@ func itemOf(m *types.Message) *Item {
 	return i
 }
 
-// settle forgets a message that was read.
+// settle forgets a message that was read, and returns it with its newest receipt handle.
 func (s *queueSource) settle(i *Item) *types.Message {
 	m, _ := i.token.(*types.Message)
 	id := aws.ToString(m.MessageId)
 	if newer := s.passed[id]; newer != nil {
-		m = newer // it was received once more meanwhile
+		m = newer // it was received again in the meantime
 	}
 	delete(s.open, id)
 	delete(s.passed, id)
@@ -221,7 +221,8 @@ func (s *queueSource) Done(ctx context.Context, items []*Item) error {
 			return err
 		}
 		for _, f := range out.Failed {
-			// With an invalid handle it was deleted by a request whose answer was lost, or it is shown again and comes again.
+			// The handle is invalid if an earlier request deleted the message but its answer was lost. Or the message
+			// is visible again, and will be received again.
 			if aws.ToString(f.Code) != "ReceiptHandleIsInvalid" {
 				return fmt.Errorf("%d of %d messages were not deleted: %s: %s", len(out.Failed), n, aws.ToString(f.Code), aws.ToString(f.Message))
 			}
@@ -231,7 +232,7 @@ func (s *queueSource) Done(ctx context.Context, items []*Item) error {
 	return nil
 }
 
-// Return sends the messages once more, with their count, and then deletes the old ones.
+// Return sends the messages again, with their count increased, and then deletes the old ones.
 func (s *queueSource) Return(ctx context.Context, items []*Item) error {
 	for _, i := range items {
 		m, _ := i.token.(*types.Message)
@@ -253,7 +254,7 @@ func (s *queueSource) Return(ctx context.Context, items []*Item) error {
 	return s.Done(ctx, items)
 }
 
-// Release keeps the messages for Close: were they shown now, they would be read again.
+// Release keeps the messages hidden until Close: if they were visible now, they would be received again.
 func (s *queueSource) Release(_ context.Context, items []*Item) error {
 	for _, i := range items {
 		m := s.settle(i)
@@ -262,7 +263,7 @@ func (s *queueSource) Release(_ context.Context, items []*Item) error {
 	return nil
 }
 
-// Close shows again what was read and left.
+// Close makes visible again the messages that were read and left.
 func (s *queueSource) Close(ctx context.Context) error {
 	var entries []types.ChangeMessageVisibilityBatchRequestEntry
 	for _, kept := range []map[string]*types.Message{s.passed, s.open} {
@@ -273,7 +274,7 @@ func (s *queueSource) Close(ctx context.Context) error {
 	}
 	for len(entries) > 0 {
 		n := min(len(entries), 10)
-		// One whose time was over is shown already.
+		// A message whose visibility timeout has passed is visible already.
 		if _, err := s.client.ChangeMessageVisibilityBatch(ctx, &awssqs.ChangeMessageVisibilityBatchInput{QueueUrl: &s.url, Entries: entries[:n]}); err != nil {
 			return fmt.Errorf("show %d messages again, which the queue else does after their visibility timeout: %w", len(entries), err)
 		}

@@ -14,22 +14,22 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// Reader is a Records that reads a Kafka cluster. It joins no group and commits nothing.
+// Reader implements Records by reading from a Kafka cluster. It joins no group and commits nothing.
 type Reader struct{ config driver.ProducerConfig }
 
 var _ Records = (*Reader)(nil)
 
-// NewReader returns a Reader of the cluster that a configuration names, of which it uses BootstrapServers, ClientID,
-// Credentials, Dialer and Logger. It needs the ACLs Read and Describe on the topics.
+// NewReader returns a Reader for the cluster of config, of which it uses BootstrapServers, ClientID, Credentials,
+// Dialer and Logger. It needs the ACLs Read and Describe on the topics.
 func NewReader(config driver.ProducerConfig) *Reader { return &Reader{config: config} }
 
-// span is what is to be read of a partition.
+// span is the range of offsets to read from a partition.
 type span struct {
 	want        []destination.Offsets
 	first, last int64
 }
 
-// Fetch reads committed records, each once, in the order of their offsets for each partition.
+// Fetch reads committed records, each once, in the order of their offsets within each partition.
 func (r *Reader) Fetch(ctx context.Context, offsets []destination.Offsets) ([]event.KafkaRecord, error) {
 	spans := make(map[string]map[int32]*span)
 	var topics []string
@@ -61,8 +61,8 @@ func (r *Reader) Fetch(ctx context.Context, offsets []destination.Offsets) ([]ev
 		kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart())), spans)
 }
 
-// bounds cuts the spans to what the partitions hold, and returns where to begin. What is before the log's start or
-// behind its end is gone.
+// bounds limits the spans to what the partitions contain, and returns where to start. Records before the log start or
+// after the end are gone.
 func (r *Reader) bounds(ctx context.Context, opts []kgo.Opt, topics []string, spans map[string]map[int32]*span) (map[string]map[int32]kgo.Offset, error) {
 	client, err := kgo.NewClient(opts...)
 	if err != nil {
@@ -85,7 +85,7 @@ func (r *Reader) bounds(ctx context.Context, opts []kgo.Opt, topics []string, sp
 			end, there := ends.Lookup(topic, partition)
 			switch {
 			case !ok || !there:
-				delete(partitions, partition) // the topic, or its partition, is gone
+				delete(partitions, partition) // the topic or its partition no longer exists
 				continue
 			case start.Err != nil:
 				return nil, fmt.Errorf("ask for the start of %s-%d: %w", topic, partition, start.Err)
@@ -106,8 +106,8 @@ func (r *Reader) bounds(ctx context.Context, opts []kgo.Opt, topics []string, sp
 	return begin, nil
 }
 
-// stalled is how long a read waits for the next record before it gives up: the partition's end is known, so that one
-// comes unless the broker is away.
+// stalled is how long a read waits for the next record before it gives up. The partition's end is known, so a record
+// arrives unless the broker is unavailable.
 const stalled = 30 * time.Second
 
 // read reads the spans to their ends.
@@ -168,7 +168,7 @@ func (s *span) contains(offset int64) bool {
 	return false
 }
 
-// recordOf is a record as a mapping hands it over.
+// recordOf returns the record in the form in which a mapping passes it to a handler.
 func recordOf(r *kgo.Record) event.KafkaRecord {
 	out := event.KafkaRecord{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp.UnixMilli(), Key: r.Key, Value: r.Value}
 	switch r.Attrs.TimestampType() {

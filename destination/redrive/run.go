@@ -13,61 +13,61 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// Options shape a run. The zero value is ready.
+// Options configure a run. The zero value is ready to use.
 type Options struct {
-	// BatchSize is how many records a batch has at most, 1 to 10 000; default 100. A failure is never cut: one of more
-	// records is a batch alone. A batch's event is at most 6 MB, unless it is of a single failure.
+	// BatchSize is the maximum number of records in a batch, 1 to 10 000; default 100. A failure is never split: one
+	// with more records is a batch by itself. A batch's event is at most 6 MB, unless it holds a single failure.
 	BatchSize int
-	// Rate is how many records a second are handed over at most; 0 = no limit.
+	// Rate is the maximum number of records per second that are passed on; 0 means no limit.
 	Rate float64
 	// Filter chooses the failures.
 	Filter Filter
-	// DryRun reads, tells and counts, and hands nothing over.
+	// DryRun reads, reports and counts, but passes nothing on.
 	DryRun bool
-	// Records reads records again that failures only name, nil where that cannot be.
+	// Records reads the records that failures only name. It may be nil if no failure needs it.
 	Records Records
-	// OnItem is called for each failure, when it is settled. It must not wait.
+	// OnItem is called for each failure when it is settled. It must not block.
 	OnItem func(Settled)
-	// Grace is how long a batch under way may take after ctx ended; default 30 s.
+	// Grace is how long a batch in flight may still take after ctx ends; default 30 s.
 	Grace time.Duration
 }
 
-// Records reads records from the topics that they are from. Those that are not there any more are left out.
+// Records reads records from the topics that they came from. It omits records that no longer exist.
 type Records interface {
 	Fetch(ctx context.Context, offsets []destination.Offsets) ([]event.KafkaRecord, error)
 }
 
-// Outcome is what became of a failure.
+// Outcome is the outcome of a failure.
 type Outcome string
 
 const (
-	// Redriven: its records were taken, and it left the source. In a dry run: it would be handed over.
+	// Redriven: its records were processed, and it left the source. In a dry run: it would be passed on.
 	Redriven Outcome = "redriven"
 	// Returned: its records failed again, and it is back in the source.
 	Returned Outcome = "returned"
 	// PassedOver: the filter does not choose it.
 	PassedOver Outcome = "passed over"
-	// Gone: retention took all of its records. It stays in the source.
+	// Gone: retention has deleted all of its records. It stays in the source.
 	Gone Outcome = "gone"
-	// Inexact: it only names a range, in which there may be records that did not fail. It stays in the source.
+	// Inexact: it only names a range, which may contain records that did not fail. It stays in the source.
 	Inexact Outcome = "inexact"
-	// Unreadable: it is no failure's document. It stays in the source.
+	// Unreadable: it is not a failure document. It stays in the source.
 	Unreadable Outcome = "unreadable"
 )
 
-// Settled is a failure with what became of it.
+// Settled is a failure with its outcome.
 type Settled struct {
 	*Item
 
 	Outcome Outcome
-	// Why is the target's error of a failure that was returned.
+	// Why is the target's error for a failure that was returned.
 	Why error
 }
 
 // Report counts a run: failures by outcome, and records.
 type Report struct {
 	Failures map[Outcome]int
-	// Records were taken, RecordsGone were not there any more.
+	// Records counts the records that were processed, RecordsGone those that no longer exist.
 	Records, RecordsGone int
 	// Conditions counts the failures that the filter chose.
 	Conditions map[destination.Condition]int
@@ -82,12 +82,12 @@ func (r *Report) Read() int {
 	return n
 }
 
-// maxPayload is Lambda's limit of an event.
+// maxPayload is Lambda's limit for an event.
 const maxPayload = 6 << 20
 
-// Run brings the failures of a source back, until all were read that were there at its begin, ctx ends, or the target
-// or the source is unavailable; the error says which. What it counted is in the report in any case. It does not close
-// the source.
+// Run brings back the failures of a source. It ends when all failures that were there at the start have been read, when
+// ctx ends, or when the target or the source is unavailable; the error says which. The report is valid in any case. Run
+// does not close the source.
 func Run(ctx context.Context, source Source, target Target, o Options) (Report, error) {
 	if o.BatchSize == 0 {
 		o.BatchSize = 100
@@ -151,7 +151,7 @@ func (r *run) all(ctx context.Context) error {
 	}
 }
 
-// choose settles what is not to be handed over, and returns the rest with its records.
+// choose settles the failures that are not passed on, and returns the others with their records.
 func (r *run) choose(ctx context.Context, items []*Item) ([]*Item, error) {
 	left := make(map[Outcome][]*Item)
 	var suited []*Item
@@ -192,7 +192,8 @@ func (r *run) choose(ctx context.Context, items []*Item) ([]*Item, error) {
 	return chosen, nil
 }
 
-// fetch reads the records of failures that only name them. A dry run can do without, unless the filter looks at them.
+// fetch reads the records of failures that only name them. A dry run can do without them, unless the filter looks at
+// records.
 func (r *run) fetch(ctx context.Context, items []*Item) error {
 	var all []destination.Offsets
 	for _, i := range items {
@@ -235,7 +236,7 @@ func (r *run) fetch(ctx context.Context, items []*Item) error {
 	return nil
 }
 
-// release leaves failures where they are. After a dry run they are not even passed over.
+// release leaves failures where they are. In a dry run it does not even mark them as skipped.
 func (r *run) release(ctx context.Context, items []*Item) error {
 	if r.options.DryRun {
 		return nil
@@ -246,7 +247,7 @@ func (r *run) release(ctx context.Context, items []*Item) error {
 	return nil
 }
 
-// batch returns how many of the failures go together.
+// batch returns how many of the failures go into the next batch.
 func (r *run) batch(items []*Item) int {
 	records, bytes := 0, 0
 	for n, i := range items {
@@ -261,7 +262,7 @@ func (r *run) batch(items []*Item) int {
 	return len(items)
 }
 
-// handOver hands a batch to the target and settles it.
+// handOver passes a batch to the target and settles it.
 func (r *run) handOver(ctx context.Context, items []*Item) error {
 	if r.options.DryRun {
 		r.settled(items, Redriven, nil)
@@ -271,7 +272,7 @@ func (r *run) handOver(ctx context.Context, items []*Item) error {
 	if err := r.wait(ctx, e); err != nil {
 		return err
 	}
-	// A batch under way may end, and be kept, after ctx did.
+	// A batch in flight may finish and be settled after ctx ends.
 	graced, cancel := withGrace(ctx, r.options.Grace)
 	defer cancel()
 	err := r.deliver(graced, e, items)
@@ -289,7 +290,7 @@ func (r *run) handOver(ctx context.Context, items []*Item) error {
 		if ok, failed := part(items, some.Items); len(failed) > 0 {
 			return r.settle(graced, ok, failed, err)
 		}
-		// It names what is not there: all failed.
+		// The error names none of these records, so all count as failed.
 	}
 	if len(items) == 1 {
 		return r.settle(graced, nil, items, err)
@@ -304,7 +305,7 @@ func (r *run) handOver(ctx context.Context, items []*Item) error {
 	return r.handOver(ctx, items[half:])
 }
 
-// settle keeps what became of a batch.
+// settle stores the outcome of a batch.
 func (r *run) settle(ctx context.Context, ok, failed []*Item, why error) error {
 	if len(ok) > 0 {
 		if err := r.source.Done(ctx, ok); err != nil {

@@ -18,26 +18,26 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// Target takes the records that are brought back. An error means that they failed again; an *UnavailableError that the
-// target could not take them and the run is to stop, so that nothing is counted as a failure of theirs; an *ItemsError
-// that only some failed. Of a batch that failed as a whole, Run tries the halves.
+// Target processes the records that are brought back. An error means that they failed again. An *UnavailableError means
+// that the target could not process them and the run must stop: the records do not count as failed. An *ItemsError
+// means that only some failed. After a batch fails as a whole, Run tries its halves.
 type Target interface {
 	Redrive(ctx context.Context, e event.KafkaEvent) error
 }
 
-// UnavailableError says that a target is not there.
+// UnavailableError says that a target is unavailable.
 type UnavailableError struct{ Err error }
 
-// Error says why.
+// Error states the reason.
 func (e *UnavailableError) Error() string { return "the target is unavailable: " + e.Err.Error() }
 
 // Unwrap returns the reason.
 func (e *UnavailableError) Unwrap() error { return e.Err }
 
-// ItemsError names the records of an event that failed; the others were taken.
+// ItemsError names the records of an event that failed; the others succeeded.
 type ItemsError struct{ Items []event.ItemID }
 
-// Error says how many they are.
+// Error says how many records failed.
 func (e *ItemsError) Error() string { return fmt.Sprintf("%d records failed", len(e.Items)) }
 
 // Topic writes records to a Kafka topic.
@@ -47,10 +47,10 @@ type Topic struct {
 	keep     bool
 }
 
-// ToTopic returns a target that writes through a producer, which stays its owner's. Records go to the topic, or with an
-// empty one back to the topic that they are from, to the partition that they are from there, with their keys and
-// headers, of which destination.AttributeRedrives counts one more than before. Their timestamps are new, unless keep is set: a topic's retention, and a mapping's
-// MaximumRecordAgeInSeconds, go by the timestamp.
+// ToTopic returns a target that writes through a producer, which the caller still owns. Records go to the topic, or, if
+// topic is empty, back to the topic and partition that they came from. They keep their keys and headers; the header
+// destination.AttributeRedrives is increased by one. Their timestamps are new unless keep is set, because a topic's
+// retention and a mapping's MaximumRecordAgeInSeconds go by the timestamp.
 func ToTopic(producer driver.Producer, topic string, keep bool) *Topic {
 	return &Topic{producer: producer, topic: topic, keep: keep}
 }
@@ -58,7 +58,8 @@ func ToTopic(producer driver.Producer, topic string, keep bool) *Topic {
 // Redrive writes the records, in order, and returns when all are acknowledged.
 func (t *Topic) Redrive(ctx context.Context, e event.KafkaEvent) error { return t.write(ctx, e, nil) }
 
-// write is Redrive with how often failures were brought back by now, which may be more than their records say.
+// write implements Redrive. items say how often their failures have been brought back so far, which may be more than
+// their records say.
 func (t *Topic) write(ctx context.Context, e event.KafkaEvent, items []*Item) error {
 	before := make(map[event.ItemID]int)
 	for _, i := range items {
@@ -98,7 +99,7 @@ func (t *Topic) write(ctx context.Context, e event.KafkaEvent, items []*Item) er
 	return nil
 }
 
-// countedHeaders are a record's headers with how often it is brought back.
+// countedHeaders returns a record's headers with the header AttributeRedrives set to redrives.
 func countedHeaders(r event.KafkaRecord, redrives int) []event.Header {
 	own := func(h event.Header) bool { return h.Key == destination.AttributeRedrives }
 	return append(slices.DeleteFunc(slices.Clone(r.Headers), own), event.Header{Key: destination.AttributeRedrives, Value: strconv.AppendInt(nil, int64(redrives), 10)})
@@ -111,10 +112,10 @@ type URL struct {
 	wait   time.Duration
 }
 
-// ToURL returns a target that posts each event as Lambda's JSON. An answer of 2xx is a success, unless it has the
-// header X-Amz-Function-Error or is the JSON of a function's error (errorMessage and errorType), as Lambda's runtime
-// interface emulator answers. batchItemFailures in it name the records that failed. 429, 5xx and no answer are tried
-// again for a minute, and then stop the run. A nil client is http.DefaultClient.
+// ToURL returns a target that posts each event as Lambda's JSON. A 2xx answer is a success, unless it has the header
+// X-Amz-Function-Error or is the JSON of a function error (errorMessage and errorType), as Lambda's runtime interface
+// emulator answers. Its batchItemFailures name the records that failed. Requests answered with 429 or 5xx, or not
+// answered, are retried for a minute; then the run stops. A nil client is http.DefaultClient.
 func ToURL(url string, client *http.Client) *URL {
 	if client == nil {
 		client = http.DefaultClient
@@ -128,7 +129,7 @@ func (u *URL) Redrive(ctx context.Context, e event.KafkaEvent) error {
 	return patiently(ctx, u.wait, func() (again bool, err error) { return u.post(ctx, body) })
 }
 
-// maxAnswer is Lambda's limit of a response.
+// maxAnswer is Lambda's limit for a response.
 const maxAnswer = 6 << 20
 
 func (u *URL) post(ctx context.Context, body []byte) (again bool, err error) {
@@ -158,7 +159,7 @@ func (u *URL) post(ctx context.Context, body []byte) (again bool, err error) {
 	return false, readAnswer(answer)
 }
 
-// readAnswer reads what a function answered.
+// readAnswer interprets a function's answer.
 func readAnswer(answer []byte) error {
 	var a struct {
 		ErrorMessage *string `json:"errorMessage"`

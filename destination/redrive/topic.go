@@ -17,42 +17,42 @@ import (
 	"github.com/esm-go/esm/driver/franz"
 )
 
-// TopicConfig says how a topic of failures is read.
+// TopicConfig configures how a topic of failures is read.
 type TopicConfig struct {
-	// Connection names the cluster: BootstrapServers, ClientID, Credentials, Dialer and Logger are used.
+	// Connection is the cluster: BootstrapServers, ClientID, Credentials, Dialer and Logger are used.
 	Connection driver.ProducerConfig
 	// Topic is the topic of failures.
 	Topic string
-	// Group keeps the progress by its commits. It has no members: two runs at a time would bring everything back twice.
-	// Empty = "esm-redrive-" and the topic, and the filter's ID where there is one.
+	// Group stores the progress in its commits. It has no members: two concurrent runs would bring everything back
+	// twice. Empty means "esm-redrive-" and the topic, followed by the filter's ID if there is one.
 	Group string
-	// Filter is the run's: what it passes over is passed over for good in its group.
+	// Filter is the run's filter: failures that it does not choose are skipped for good in its group.
 	Filter Filter
 }
 
-// topicSource reads a topic to where it ended when it was opened.
+// topicSource reads a topic to the end that it had when it was opened.
 type topicSource struct {
 	config TopicConfig
 	client *kgo.Client
 	admin  *kadm.Client
 	parts  map[int32]*topicPart
 	total  int64
-	held   []*kgo.Record // read, and not answered yet
-	live   int           // parts that are not read to their end
+	held   []*kgo.Record // read, but not returned yet
+	live   int           // partitions that have not been read to their end
 }
 
-// topicPart is how far one partition is.
+// topicPart is the progress in one partition.
 type topicPart struct {
-	next, end int64 // where reading goes on, and where it ends
+	next, end int64 // the next offset to read, and the end
 	commit    int64
-	// pending are the offsets that were read, in order, settled those of them that are done with.
+	// pending are the offsets that were read, in order; settled marks those that are done.
 	pending []int64
 	settled map[int64]bool
 	dirty   bool
 }
 
-// FromTopic opens a topic of failures. It reads from where the group was, to the end that the topic has now. It needs
-// the ACLs Read and Describe on topic and group, and Write on the topic for what fails again.
+// FromTopic opens a topic of failures. It reads from the group's commits to the topic's current end. It needs the ACLs
+// Read and Describe on topic and group, and Write on the topic for what fails again.
 func FromTopic(ctx context.Context, config TopicConfig) (Source, error) {
 	if config.Group == "" {
 		config.Group = "esm-redrive-" + config.Topic
@@ -86,7 +86,7 @@ func FromTopic(ctx context.Context, config TopicConfig) (Source, error) {
 	return s, nil
 }
 
-// position finds where each partition begins and ends.
+// position determines where reading starts and ends in each partition.
 func (s *topicSource) position(ctx context.Context, admin *kadm.Client) (map[int32]kgo.Offset, error) {
 	starts, err := admin.ListStartOffsets(ctx, s.config.Topic)
 	if err == nil {
@@ -127,7 +127,7 @@ func (s *topicSource) position(ctx context.Context, admin *kadm.Client) (map[int
 	return begin, nil
 }
 
-// Total returns how many records there are between the positions and the ends.
+// Total returns the number of offsets between the positions and the ends.
 func (s *topicSource) Total(context.Context) int64 { return s.total }
 
 // Read returns the next failures.
@@ -162,7 +162,7 @@ func (s *topicSource) Read(ctx context.Context, n int) ([]*Item, error) {
 	return items, nil
 }
 
-// take keeps what a fetch has of a partition, up to its end.
+// take keeps the records that a fetch has for a partition, up to its end.
 func (s *topicSource) take(p kgo.FetchTopicPartition) {
 	part := s.parts[p.Partition]
 	if part == nil || part.next >= part.end {
@@ -185,14 +185,14 @@ func (s *topicSource) take(p kgo.FetchTopicPartition) {
 func (s *topicSource) item(r *kgo.Record) *Item {
 	i := &Item{Where: fmt.Sprintf("%s-%d@%d", r.Topic, r.Partition, r.Offset), token: r}
 	attributes := make(map[string]string)
-	for _, h := range r.Headers { // the record's own come first: ours win
+	for _, h := range r.Headers { // the record's own headers come first, so ours win
 		attributes[h.Key] = string(h.Value)
 	}
 	i.read(r.Value, attributes)
 	return i
 }
 
-// Done commits past the failures as far as those before them are settled too.
+// Done marks the failures as done, and commits up to the first failure that is not settled.
 func (s *topicSource) Done(ctx context.Context, items []*Item) error {
 	for _, i := range items {
 		r, _ := i.token.(*kgo.Record)
@@ -201,16 +201,16 @@ func (s *topicSource) Done(ctx context.Context, items []*Item) error {
 	return s.commit(ctx)
 }
 
-// Release passes over the failures: they stay in the topic.
+// Release skips the failures: they stay in the topic.
 func (s *topicSource) Release(_ context.Context, items []*Item) error {
 	for _, i := range items {
 		r, _ := i.token.(*kgo.Record)
 		s.parts[r.Partition].settle(r.Offset)
 	}
-	return nil // with the next Done, or Close
+	return nil // the next Done, or Close, commits it
 }
 
-// Return writes the failures to the end of the topic, and then passes over the old ones.
+// Return writes the failures to the end of the topic, and then skips the old ones.
 func (s *topicSource) Return(ctx context.Context, items []*Item) error {
 	records := make([]*kgo.Record, len(items))
 	for k, i := range items {
@@ -224,7 +224,7 @@ func (s *topicSource) Return(ctx context.Context, items []*Item) error {
 		again.Headers = append(again.Headers, kgo.RecordHeader{Key: destination.AttributeRedrives, Value: []byte(strconv.Itoa(i.Redrives + 1))})
 		records[k] = again
 	}
-	// One after the other: each fits alone what the topic takes at a time, as it is there already.
+	// One by one: each fits into a request by itself, because it is in the topic already.
 	for _, r := range records {
 		if err := s.client.ProduceSync(ctx, r).FirstErr(); err != nil {
 			return fmt.Errorf("write a failure to the end of %s: %w", s.config.Topic, err)
@@ -233,7 +233,7 @@ func (s *topicSource) Return(ctx context.Context, items []*Item) error {
 	return s.Done(ctx, items)
 }
 
-// settle marks an offset, and moves the commit up to the first that is not settled.
+// settle marks an offset, and advances the commit to the first offset that is not settled.
 func (p *topicPart) settle(offset int64) {
 	p.settled[offset] = true
 	for len(p.pending) > 0 && p.settled[p.pending[0]] {
@@ -265,7 +265,7 @@ func (s *topicSource) commit(ctx context.Context) error {
 	return nil
 }
 
-// Close commits what was settled and ends the client.
+// Close commits what was settled and closes the client.
 func (s *topicSource) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()

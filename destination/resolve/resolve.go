@@ -1,7 +1,7 @@
-// Package resolve makes the destination that DestinationConfig.OnFailure.Destination names: an SQS queue, an SNS topic,
-// an S3 bucket by its ARN, or kafka://topic on the mapping's own cluster.
+// Package resolve creates the destination that DestinationConfig.OnFailure.Destination names: an SQS queue, an SNS
+// topic or an S3 bucket by its ARN, or kafka://topic on the mapping's own cluster.
 //
-// It is apart from package destination so that only who imports it links the AWS SDK.
+// It is separate from package destination so that only programs that import it link the AWS SDK.
 package resolve
 
 import (
@@ -20,20 +20,20 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// Option changes a Resolver.
+// Option configures a Resolver.
 type Option func(*Resolver)
 
-// WithAWS uses a configuration in place of the SDK's default chain, which is loaded when the first ARN is resolved.
+// WithAWS uses cfg instead of the SDK's default chain, which is loaded each time an ARN is resolved.
 func WithAWS(cfg aws.Config) Option { return func(r *Resolver) { r.aws = &cfg } }
 
-// WithPathStyle has S3 addressed by path (https://host/bucket/key), as most stores that are not AWS's want.
+// WithPathStyle makes S3 requests address buckets by path (https://host/bucket/key), as most S3-compatible stores need.
 func WithPathStyle() Option { return func(r *Resolver) { r.pathStyle = true } }
 
-// WithS3 passes options to every bucket, such as its encryption.
+// WithS3 passes options to every bucket, for example for encryption.
 func WithS3(opts ...s3.Option) Option { return func(r *Resolver) { r.s3 = append(r.s3, opts...) } }
 
-// WithKafka sets the driver that writes kafka://topic, and where cluster is not nil another cluster than the mapping's.
-// Without it kafka:// is not resolved.
+// WithKafka sets the driver that writes kafka://topic. If cluster is not nil, it replaces the mapping's cluster.
+// Without WithKafka, kafka:// is not resolved.
 func WithKafka(d driver.Driver, cluster *driver.ProducerConfig) Option {
 	return func(r *Resolver) { r.driver, r.cluster = d, cluster }
 }
@@ -58,7 +58,7 @@ func New(opts ...Option) *Resolver {
 	return r
 }
 
-// Resolve makes the destination of a name.
+// Resolve creates the destination for a name.
 func (r *Resolver) Resolve(ctx context.Context, name string, source destination.Source) (destination.Destination, error) {
 	parsed, err := destination.ParseName(name)
 	if err != nil {
@@ -103,7 +103,7 @@ func (r *Resolver) kafka(name string, source destination.Source) (destination.De
 		Credentials: source.Credentials, Dialer: source.Dialer, Logger: source.Logger}, kafka.WithSource(source.Topics...)))
 }
 
-// orNil keeps a nil pointer from becoming a Destination that is not nil.
+// orNil avoids a nil pointer inside a non-nil Destination.
 func orNil[D destination.Destination](d D, err error) (destination.Destination, error) {
 	if err != nil {
 		return nil, err

@@ -1,16 +1,17 @@
-// Package s3 writes failures to an Amazon S3 bucket, as AWS Lambda does: one object a failed batch, with the whole event
-// in it.
+// Package s3 writes failures to an Amazon S3 bucket, as AWS Lambda does: one object per failed batch, with the whole
+// event in it.
 //
 // The key of an object is
 //
 //	aws/lambda/<UUID>/<topic-partition>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<id>
 //
 // AWS documents this form for streams and none for Kafka. The partition is the failure's first in byte order, the time
-// is that of its newest record in UTC, and the id is the failure's: all of them are the same when a failure is sent
-// again, after a crash too. It is written on the condition that no object has the key, so that it is written once.
+// is that of its newest record in UTC, and the ID is the failure's. All of them stay the same when a failure is sent
+// again, even after a crash. The object is written only if the key does not exist yet, so there is one object per
+// failure.
 //
-// It needs s3:PutObject on the bucket's objects, and with a customer's key kms:GenerateDataKey. Check also asks for
-// s3:ListBucket, and does without where that is denied.
+// The destination needs s3:PutObject on the bucket's objects, and kms:GenerateDataKey for a customer managed key. Check
+// also uses s3:ListBucket, but passes if that is denied.
 package s3
 
 import (
@@ -28,7 +29,7 @@ import (
 	"github.com/esm-go/esm/destination/internal/awsconf"
 )
 
-// Option changes how a Destination is made.
+// Option configures a Destination.
 type Option func(*options)
 
 type options struct {
@@ -39,20 +40,20 @@ type options struct {
 	put    []func(*awss3.PutObjectInput)
 }
 
-// WithConfig uses cfg in place of the SDK's default chain of credentials and configuration. Its region must be the
+// WithConfig uses cfg instead of the SDK's default chain of credentials and configuration. Its region must be the
 // bucket's.
 func WithConfig(cfg aws.Config) Option { return func(o *options) { o.config = &cfg } }
 
-// WithClientOptions changes the SDK's client: an endpoint, path-style addresses, a region.
+// WithClientOptions changes the SDK's client, for example its endpoint, path-style addressing or region.
 func WithClientOptions(change ...func(*awss3.Options)) Option {
 	return func(o *options) { o.client = append(o.client, change...) }
 }
 
-// WithPrefix puts a prefix before every key, such as "failures/". AWS has none.
+// WithPrefix adds a prefix to every key, such as "failures/". AWS uses none.
 func WithPrefix(prefix string) Option { return func(o *options) { o.prefix = prefix } }
 
-// WithEncryption sets how S3 encrypts the objects, and with which KMS key, empty for the default one. Without it the
-// bucket's own setting holds.
+// WithEncryption sets how S3 encrypts the objects, and with which KMS key (empty: the default key). Without it, the
+// bucket's own setting applies.
 func WithEncryption(encryption types.ServerSideEncryption, kmsKeyID string) Option {
 	return func(o *options) {
 		o.put = append(o.put, func(in *awss3.PutObjectInput) {
@@ -64,7 +65,7 @@ func WithEncryption(encryption types.ServerSideEncryption, kmsKeyID string) Opti
 	}
 }
 
-// WithExpectedOwner has S3 refuse the objects where the bucket belongs to another account.
+// WithExpectedOwner makes S3 reject requests if the bucket belongs to another account.
 func WithExpectedOwner(account string) Option {
 	return func(o *options) {
 		o.owner = account
@@ -84,7 +85,7 @@ var (
 	_ destination.Checker     = (*Destination)(nil)
 )
 
-// New returns the bucket of an ARN. It loads the SDK's configuration and asks the network for nothing.
+// New returns the destination for a bucket's ARN. It loads the SDK's configuration but makes no requests to S3.
 func New(ctx context.Context, arn string, opts ...Option) (*Destination, error) {
 	name, err := destination.ParseName(arn)
 	if err == nil && name.Kind != destination.S3 {
@@ -118,7 +119,7 @@ var hints = map[destination.Reason]string{
 	destination.ReasonInvalid:      "the configuration's region must be the bucket's",
 }
 
-// maxMetadata is what S3 takes of an object's own metadata.
+// maxMetadata is the most user-defined metadata that S3 stores with an object, in bytes.
 const maxMetadata = 2 << 10
 
 // Key returns the key of a failure's object.
@@ -140,7 +141,7 @@ func key(f *destination.Failure) string {
 	return fmt.Sprintf("aws/lambda/%s/%s/%s/%s-%s", mapping, partition, at.Format("2006/01/02"), at.Format("2006-01-02T15.04.05"), f.ID())
 }
 
-// Send writes the failure's object. One that is there already was written by an earlier Send, and counts.
+// Send writes the failure's object. If the object exists, an earlier Send wrote it, and this Send succeeds.
 func (d *Destination) Send(ctx context.Context, f *destination.Failure) error {
 	in := &awss3.PutObjectInput{Bucket: &d.bucket, Key: aws.String(d.Key(f)), Body: bytes.NewReader(f.Document()),
 		ContentType: aws.String("application/json"), IfNoneMatch: aws.String("*"), Metadata: make(map[string]string)}
@@ -155,7 +156,8 @@ func (d *Destination) Send(ctx context.Context, f *destination.Failure) error {
 	}
 	_, err := d.client.PutObject(ctx, in)
 	if is(err, "NotImplemented") && in.IfNoneMatch != nil {
-		// Some stores that speak S3's protocol know no conditions. The key is the same each time: one object is left anyway.
+		// Some S3-compatible stores do not support conditions. The key is the same each time, so one object remains
+		// anyway.
 		in.IfNoneMatch = nil
 		in.Body = bytes.NewReader(f.Document())
 		_, err = d.client.PutObject(ctx, in)
@@ -174,7 +176,7 @@ func (d *Destination) Check(ctx context.Context) error {
 	}
 	_, err := d.client.HeadBucket(ctx, in)
 	if err = awsconf.Explain(d.arn, err, hints); awsconf.Reason(err) == destination.ReasonAccessDenied {
-		return nil // writing may be allowed all the same
+		return nil // writing may still be allowed
 	}
 	return err
 }

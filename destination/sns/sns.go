@@ -1,9 +1,9 @@
-// Package sns sends failures to an Amazon SNS topic, as AWS Lambda does: one message a failed batch, with metadata
-// only. A FIFO topic gets the failure's first partition as its message group and the failure's id as its deduplication
-// id.
+// Package sns sends failures to an Amazon SNS topic, as AWS Lambda does: one message per failed batch, with metadata
+// only. On a FIFO topic, the failure's first partition is the message group, and the failure's ID is the deduplication
+// ID.
 //
-// It needs sns:Publish on the topic, and with a customer's key kms:GenerateDataKey and kms:Decrypt. Check also asks for
-// sns:GetTopicAttributes, and does without where that is denied.
+// The destination needs sns:Publish on the topic, and kms:GenerateDataKey and kms:Decrypt for a customer managed key.
+// Check also uses sns:GetTopicAttributes, but passes if that is denied.
 package sns
 
 import (
@@ -19,10 +19,10 @@ import (
 	"github.com/esm-go/esm/destination/internal/awsconf"
 )
 
-// MaxMessageBytes is the most that SNS takes in a message with its attributes: 256 KiB.
+// MaxMessageBytes is the maximum size of an SNS message with its attributes: 256 KiB.
 const MaxMessageBytes = 256 << 10
 
-// Option changes how a Destination is made.
+// Option configures a Destination.
 type Option func(*options)
 
 type options struct {
@@ -30,10 +30,10 @@ type options struct {
 	client []func(*awssns.Options)
 }
 
-// WithConfig uses cfg in place of the SDK's default chain of credentials and configuration.
+// WithConfig uses cfg instead of the SDK's default chain of credentials and configuration.
 func WithConfig(cfg aws.Config) Option { return func(o *options) { o.config = &cfg } }
 
-// WithClientOptions changes the SDK's client: an endpoint, an HTTP client.
+// WithClientOptions changes the SDK's client, for example its endpoint or HTTP client.
 func WithClientOptions(change ...func(*awssns.Options)) Option {
 	return func(o *options) { o.client = append(o.client, change...) }
 }
@@ -50,7 +50,7 @@ var (
 	_ destination.Checker     = (*Destination)(nil)
 )
 
-// New returns the topic of an ARN. It loads the SDK's configuration and asks the network for nothing.
+// New returns the destination for a topic's ARN. It loads the SDK's configuration but makes no requests to SNS.
 func New(ctx context.Context, arn string, opts ...Option) (*Destination, error) {
 	name, err := destination.ParseName(arn)
 	if err == nil && name.Kind != destination.SNS {
@@ -82,7 +82,8 @@ var hints = map[destination.Reason]string{
 	destination.ReasonNotFound:     "create the topic, or mend the ARN",
 }
 
-// Send publishes the failure's message, or messages where one would be too long, and returns when all are acknowledged.
+// Send publishes the failure as one message, or as several if one would be too long, and returns when all are
+// acknowledged.
 func (d *Destination) Send(ctx context.Context, f *destination.Failure) error {
 	for _, m := range f.Messages(MaxMessageBytes) {
 		in := &awssns.PublishInput{TopicArn: &d.arn, Message: aws.String(string(m.Body)),
@@ -100,11 +101,11 @@ func (d *Destination) Send(ctx context.Context, f *destination.Failure) error {
 	return nil
 }
 
-// group bounds a message group to the 128 characters that SNS allows.
+// group truncates a message group to the 128 characters that SNS allows.
 func group(m destination.Message) string {
 	const most = 128
 	if len(m.Group) > most {
-		return m.Group[len(m.Group)-most:] // the end has the partition
+		return m.Group[len(m.Group)-most:] // the partition is at the end
 	}
 	return m.Group
 }
@@ -113,7 +114,7 @@ func group(m destination.Message) string {
 func (d *Destination) Check(ctx context.Context) error {
 	_, err := d.client.GetTopicAttributes(ctx, &awssns.GetTopicAttributesInput{TopicArn: &d.arn})
 	if err = awsconf.Explain(d.arn, err, hints); awsconf.Reason(err) == destination.ReasonAccessDenied {
-		return nil // publishing may be allowed all the same
+		return nil // publishing may still be allowed
 	}
 	return err
 }

@@ -1,9 +1,9 @@
-// Package sqs sends failures to an Amazon SQS queue, as AWS Lambda does: one message a failed batch, with metadata
-// only. A FIFO queue gets the failure's first partition as its message group and the failure's id as its deduplication
-// id.
+// Package sqs sends failures to an Amazon SQS queue, as AWS Lambda does: one message per failed batch, with metadata
+// only. On a FIFO queue, the failure's first partition is the message group, and the failure's ID is the deduplication
+// ID.
 //
-// It needs sqs:SendMessage on the queue, and with a customer's key kms:GenerateDataKey and kms:Decrypt. Check also asks
-// for sqs:GetQueueAttributes, and does without where that is denied.
+// The destination needs sqs:SendMessage on the queue, and kms:GenerateDataKey and kms:Decrypt for a customer managed
+// key. Check also uses sqs:GetQueueAttributes, but passes if that is denied.
 package sqs
 
 import (
@@ -22,13 +22,13 @@ import (
 	"github.com/esm-go/esm/destination/internal/awsconf"
 )
 
-// MaxMessageBytes is the most that SQS takes in a message with its attributes: 1 MiB.
+// MaxMessageBytes is the maximum size of an SQS message with its attributes: 1 MiB.
 const MaxMessageBytes = 1 << 20
 
 // minMessageBytes is the smallest MaximumMessageSize that a queue can have.
 const minMessageBytes = 1 << 10
 
-// Option changes how a Destination is made.
+// Option configures a Destination.
 type Option func(*options)
 
 type options struct {
@@ -37,13 +37,13 @@ type options struct {
 	client []func(*awssqs.Options)
 }
 
-// WithConfig uses cfg in place of the SDK's default chain of credentials and configuration.
+// WithConfig uses cfg instead of the SDK's default chain of credentials and configuration.
 func WithConfig(cfg aws.Config) Option { return func(o *options) { o.config = &cfg } }
 
-// WithQueueURL sets the queue's URL. By default it is made of the ARN, which needs no permission to look it up.
+// WithQueueURL sets the queue's URL. By default it is built from the ARN, so no permission to look it up is needed.
 func WithQueueURL(url string) Option { return func(o *options) { o.url = url } }
 
-// WithClientOptions changes the SDK's client: an endpoint, an HTTP client.
+// WithClientOptions changes the SDK's client, for example its endpoint or HTTP client.
 func WithClientOptions(change ...func(*awssqs.Options)) Option {
 	return func(o *options) { o.client = append(o.client, change...) }
 }
@@ -53,7 +53,7 @@ type Destination struct {
 	name   destination.Name
 	url    string
 	client *awssqs.Client
-	// limit is the largest message that the queue was not seen to refuse.
+	// limit is the largest message size to try; it shrinks when the queue rejects a message for its length.
 	limit atomic.Int64
 }
 
@@ -62,7 +62,7 @@ var (
 	_ destination.Checker     = (*Destination)(nil)
 )
 
-// New returns the queue of an ARN. It loads the SDK's configuration and asks the network for nothing.
+// New returns the destination for a queue's ARN. It loads the SDK's configuration but makes no requests to SQS.
 func New(ctx context.Context, arn string, opts ...Option) (*Destination, error) {
 	name, err := destination.ParseName(arn)
 	if err == nil && name.Kind != destination.SQS {
@@ -104,7 +104,7 @@ var hints = map[destination.Reason]string{
 	destination.ReasonNotFound:     "create the queue, or mend the ARN",
 }
 
-// Send sends the failure's message, or messages where one would be too long, and returns when all are acknowledged.
+// Send sends the failure as one message, or as several if one would be too long, and returns when all are acknowledged.
 func (d *Destination) Send(ctx context.Context, f *destination.Failure) error {
 	return awsconf.Explain(d.name.String(), d.send(ctx, f), hints)
 }
@@ -114,7 +114,7 @@ func (d *Destination) send(ctx context.Context, f *destination.Failure) error {
 	for _, m := range f.Messages(int(limit)) {
 		err := d.sendOne(ctx, m)
 		if tooLong(err) && limit > minMessageBytes {
-			// The queue has a MaximumMessageSize of its own.
+			// The queue has a lower MaximumMessageSize.
 			d.limit.CompareAndSwap(limit, max(limit/2, minMessageBytes))
 			err = d.send(ctx, m.Failure)
 		}
@@ -138,16 +138,16 @@ func (d *Destination) sendOne(ctx context.Context, m destination.Message) error 
 	return err
 }
 
-// group bounds a message group to the 128 characters that SQS allows.
+// group truncates a message group to the 128 characters that SQS allows.
 func group(m destination.Message) string {
 	const most = 128
 	if len(m.Group) > most {
-		return m.Group[len(m.Group)-most:] // the end has the partition
+		return m.Group[len(m.Group)-most:] // the partition is at the end
 	}
 	return m.Group
 }
 
-// tooLong reports whether the queue refused a message for its length.
+// tooLong reports whether the queue rejected a message for its length.
 func tooLong(err error) bool {
 	var api smithy.APIError
 	if !errors.As(err, &api) {
@@ -157,13 +157,13 @@ func tooLong(err error) bool {
 	return strings.Contains(text, "Message must be shorter") || strings.Contains(text, "is too long") || api.ErrorCode() == "BatchRequestTooLong"
 }
 
-// Check asks for the queue's attributes, and heeds its MaximumMessageSize.
+// Check fetches the queue's attributes, and adopts its MaximumMessageSize as the limit.
 func (d *Destination) Check(ctx context.Context) error {
 	out, err := d.client.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{QueueUrl: &d.url,
 		AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameMaximumMessageSize}})
 	if err != nil {
 		if err = awsconf.Explain(d.name.String(), err, hints); awsconf.Reason(err) == destination.ReasonAccessDenied {
-			return nil // sending may be allowed all the same
+			return nil // sending may still be allowed
 		}
 		return err
 	}

@@ -1,5 +1,5 @@
-// Package awsconf is what the destinations on AWS have in common: where their configuration comes from, and what an
-// error of the SDK means.
+// Package awsconf holds what the AWS destinations share: how they load their configuration, and what an error of the
+// SDK means.
 package awsconf
 
 import (
@@ -17,8 +17,8 @@ import (
 	"github.com/esm-go/esm/destination"
 )
 
-// Load returns the given configuration, or else the SDK's own chain (environment, shared files). It asks the network
-// for nothing.
+// Load returns the given configuration, or else loads it with the SDK's own chain (environment, shared files). It makes
+// no network requests.
 func Load(ctx context.Context, given *aws.Config) (aws.Config, error) {
 	if given != nil {
 		return *given, nil
@@ -30,15 +30,15 @@ func Load(ctx context.Context, given *aws.Config) (aws.Config, error) {
 	return loaded, nil
 }
 
-// Attempts is how often the SDK itself tries a request, as by its own default; who sends tries again after that.
+// Attempts is how often the SDK itself tries a request, as by its own default. The Sender retries after that.
 const Attempts = 3
 
-// Retryer is the SDK's standard one with Attempts.
+// Retryer returns the SDK's standard retryer with Attempts.
 func Retryer() aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts = Attempts })
 }
 
-// Suffix returns the domain of an ARN's partition.
+// Suffix returns the DNS suffix of an ARN's partition.
 func Suffix(partition string) string {
 	if partition == "aws-cn" {
 		return "amazonaws.com.cn"
@@ -46,7 +46,7 @@ func Suffix(partition string) string {
 	return "amazonaws.com"
 }
 
-// codes are the services' names of what went wrong. SQS has two for the same, of its older and its newer protocol.
+// codes maps the services' error codes. SQS has two for the same error, from its older and its newer protocol.
 var codes = map[string]destination.Reason{
 	"AWS.SimpleQueueService.NonExistentQueue": destination.ReasonNotFound,
 	"QueueDoesNotExist":                       destination.ReasonNotFound,
@@ -80,7 +80,7 @@ var codes = map[string]destination.Reason{
 	"PermanentRedirect":                       destination.ReasonInvalid,
 }
 
-// Explain makes a destination's error of the SDK's. hints say what to do about a reason.
+// Explain turns an SDK error into a destination's error. hints say what to do for each reason.
 func Explain(name string, err error, hints map[destination.Reason]string) error {
 	if err == nil {
 		return nil
@@ -122,7 +122,7 @@ func reason(err error) destination.Reason {
 	return destination.ReasonOther
 }
 
-// Reason returns the reason of an error that Explain made, ReasonOther for any other.
+// Reason returns the reason of an error from Explain, or ReasonOther.
 func Reason(err error) destination.Reason {
 	if e, ok := errors.AsType[*destination.Error](err); ok {
 		return e.Reason
