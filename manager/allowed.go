@@ -8,21 +8,21 @@ import (
 	"github.com/esm-go/esm"
 )
 
-// Allowed are the places to which mappings may lead, as patterns in which * stands for any characters. A nil list
-// allows everything, an empty one nothing.
+// Allowed lists what mappings may refer to, as patterns in which * matches any characters. A nil list allows
+// everything, an empty one nothing.
 type Allowed struct {
-	// Servers are bootstrap servers, host:port.
+	// Servers are the allowed bootstrap servers, host:port.
 	Servers []string
-	// Secrets are the URIs of SourceAccessConfigurations and of a schema registry's AccessConfigs; those of networks
-	// (VPC_…) are no secrets.
+	// Secrets are the allowed URIs of SourceAccessConfigurations and of a schema registry's AccessConfigs. Entries for
+	// networks (VPC_…) are not secrets.
 	Secrets []string
-	// Destinations are on-failure destinations.
+	// Destinations are the allowed on-failure destinations.
 	Destinations []string
-	// Registries are the URIs of schema registries.
+	// Registries are the allowed URIs of schema registries.
 	Registries []string
 }
 
-// check names each parameter of a mapping that leads elsewhere.
+// check returns an error for each parameter of a mapping that is not allowed.
 func (a Allowed) check(m esm.Mapping) error {
 	var errs []error
 	refuse := func(list []string, field, value string, shown bool) {
@@ -35,7 +35,7 @@ func (a Allowed) check(m esm.Mapping) error {
 			}
 		}
 		e := &esm.FieldError{Field: field, Reason: "is not allowed here: it is on no allow-list of this service; ask whoever runs it"}
-		if shown { // somebody may have written a secret where its name belongs
+		if shown { // a user may have put a secret where its name belongs
 			e.Value = value
 		}
 		errs = append(errs, e)
@@ -61,7 +61,7 @@ func (a Allowed) check(m esm.Mapping) error {
 	return errors.Join(errs...)
 }
 
-// glob reports whether text matches a pattern in which * stands for any characters, none included.
+// glob reports whether text matches a pattern in which * matches any characters, or none.
 func glob(pattern, text string) bool {
 	parts := strings.Split(pattern, "*")
 	last := len(parts) - 1

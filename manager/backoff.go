@@ -8,7 +8,7 @@ import (
 // backoff is a growing pause with jitter.
 type backoff struct{ first, most time.Duration }
 
-// after is the pause after that many failures in a row, 1 being the first.
+// after returns the pause after the given number of consecutive failures, starting at 1.
 func (b backoff) after(failures int) time.Duration {
 	d := b.first
 	for i := 1; i < failures && d < b.most; i++ {

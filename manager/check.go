@@ -14,7 +14,7 @@ import (
 	"github.com/esm-go/esm/manager/store"
 )
 
-// checkNew refuses a mapping that cannot run, or not beside those that there are.
+// checkNew returns an error if a mapping cannot run, or conflicts with an existing one.
 func (m *Manager) checkNew(mapping esm.Mapping) error {
 	if err := m.checkMapping(mapping); err != nil {
 		return err
@@ -25,7 +25,7 @@ func (m *Manager) checkNew(mapping esm.Mapping) error {
 	return m.checkConflicts(mapping)
 }
 
-// checkUpdate refuses what a mapping is to become. It never keeps one from being disabled.
+// checkUpdate returns an error if a mapping cannot be changed from was to is. Disabling a mapping is always possible.
 func (m *Manager) checkUpdate(was, is esm.Mapping) error {
 	disabled := clone(was)
 	disabled.Enabled = new(false)
@@ -44,7 +44,7 @@ func (m *Manager) checkUpdate(was, is esm.Mapping) error {
 	return m.checkConflicts(is)
 }
 
-// same reports whether two mappings are defined alike.
+// same reports whether two definitions are equal.
 func same(a, b esm.Mapping) bool {
 	x, err := json.Marshal(a)
 	y, err2 := json.Marshal(b)
@@ -63,12 +63,12 @@ func (m *Manager) checkMapping(mapping esm.Mapping) error {
 	if err := m.checkTags(mapping); err != nil {
 		return err
 	}
-	// New validates the mapping, and says what of it this version, with these options, cannot carry out.
+	// New validates the mapping, and reports what this version, with these options, does not support.
 	_, err := m.newRunner(mapping, m.o.logger, func(context.Context, esm.KafkaEvent) error { return nil })
 	return err
 }
 
-// checkTags checks the tags alone: of a mapping that does not change otherwise.
+// checkTags checks only the tags: the mapping does not change otherwise.
 func (m *Manager) checkTags(mapping esm.Mapping) error {
 	if n := len(mapping.Tags); n > MostTags {
 		return &esm.FieldError{Field: "Tags", Value: n, Reason: fmt.Sprintf("has more than %d", MostTags)}
@@ -79,8 +79,8 @@ func (m *Manager) checkTags(mapping esm.Mapping) error {
 	}.Validate()
 }
 
-// checkConflicts refuses a mapping whose source, function and topics, or whose consumer group, are those of another.
-// Sources are the same where they share a server, as on AWS.
+// checkConflicts returns an error if another mapping has the same source, function and topics, or the same consumer
+// group. Two sources are the same if they share a server, as on AWS.
 func (m *Manager) checkConflicts(mapping esm.Mapping) error {
 	arn := m.o.arn.function(mapping.FunctionName)
 	servers := mapping.SelfManagedEventSource.Endpoints.KafkaBootstrapServers
@@ -103,7 +103,7 @@ func (m *Manager) checkConflicts(mapping esm.Mapping) error {
 	return groups
 }
 
-// definitions are those of the mappings that are not being deleted, by UUID.
+// definitions returns the definitions of the mappings that are not being deleted, by UUID.
 func (m *Manager) definitions() []store.Definition {
 	m.mu.Lock()
 	units := slices.SortedFunc(maps.Values(m.units), func(a, b *unit) int { return strings.Compare(a.uuid, b.uuid) })
@@ -121,7 +121,7 @@ func share(a, b []string) bool {
 	return slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })
 }
 
-// immutable names the parameters in which two mappings differ and that AWS does not let one update.
+// immutable returns an error for each parameter in which two mappings differ and that cannot be updated on AWS.
 func immutable(was, is esm.Mapping) error {
 	was, is = was.WithDefaults(), is.WithDefaults()
 	var errs []error

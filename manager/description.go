@@ -10,30 +10,30 @@ import (
 	"github.com/esm-go/esm/manager/store"
 )
 
-// Deleting is the state, beside those of esm.State, of a mapping that is deleted and whose handlers still run.
+// Deleting is the state, in addition to those of esm.State, of a deleted mapping whose handlers are still running.
 const Deleting esm.State = "Deleting"
 
-// resultNone is LastProcessingResult before the first invocation.
+// resultNone is the LastProcessingResult before the first invocation.
 const resultNone = "No records processed"
 
-// Description is what Lambda's API shows of a mapping, and what it was defined as.
+// Description is what Lambda's API shows of a mapping, and the mapping's definition.
 type Description struct {
-	// Mapping is the definition with its defaults (esm.Mapping.WithDefaults), but for MaximumRetryAttempts, which is as
-	// it was given. It belongs to the caller.
+	// Mapping is the definition with its defaults (esm.Mapping.WithDefaults), except that MaximumRetryAttempts is as it
+	// was given. It belongs to the caller.
 	Mapping esm.Mapping
-	// ARN is the mapping's, FunctionARN its function's, with the qualifier as it was given.
+	// ARN is the mapping's ARN. FunctionARN is its function's ARN, with the qualifier as it was given.
 	ARN, FunctionARN string
 	State            esm.State
-	// StateTransitionReason is USER_INITIATED, or Lambda's code for what is wrong.
+	// StateTransitionReason is USER_INITIATED, or Lambda's code for the problem.
 	StateTransitionReason string
-	// LastProcessingResult is "No records processed", "OK", or "PROBLEM: " and what is wrong.
+	// LastProcessingResult is "No records processed", "OK", or "PROBLEM: " and a description of the problem.
 	LastProcessingResult string
 	LastModified         time.Time
-	// Revision is the store's, of the last change of the definition.
+	// Revision is the store's revision of the last change to the definition.
 	Revision store.Revision
 }
 
-// describe is the part of a description that follows from the definition.
+// describe returns the part of a description that follows from the definition.
 func (m *Manager) describe(d store.Definition) Description {
 	mapping := d.Mapping.WithDefaults()
 	mapping.MaximumRetryAttempts = d.Mapping.MaximumRetryAttempts
@@ -50,7 +50,7 @@ func (m *Manager) describe(d store.Definition) Description {
 
 func enabled(m esm.Mapping) bool { return m.Enabled == nil || *m.Enabled }
 
-// describe is the mapping as it stands.
+// describe returns the mapping's current description.
 func (u *unit) describe() Description {
 	u.mu.Lock()
 	def, deleted, begun, trouble := u.def, u.deleted, u.begun, u.trouble
@@ -62,7 +62,7 @@ func (u *unit) describe() Description {
 	if current != nil {
 		status = current.runner.Status()
 		d.LastProcessingResult = status.LastProcessingResult
-		if err := status.Credentials.Err; err != nil && !isProblem(d.LastProcessingResult) { // what an update named cannot be used
+		if err := status.Credentials.Err; err != nil && !isProblem(d.LastProcessingResult) { // secrets named by an update cannot be used
 			d.LastProcessingResult = "PROBLEM: " + err.Error()
 		}
 		d.reason(status)
@@ -87,7 +87,7 @@ func (u *unit) describe() Description {
 			d.State = esm.Disabling
 		}
 	case isProblem(d.LastProcessingResult) && (trouble.result != "" || status.State == esm.Creating || next != nil):
-		d.State = esm.Enabled // and not what it should be: the result says why
+		d.State = esm.Enabled // enabled, but not working as defined: the result says why
 	case status.State == esm.Enabled:
 		if d.State = esm.Enabled; pending || next != nil {
 			d.State = esm.Updating
@@ -110,7 +110,7 @@ func (d *Description) reason(s esm.Status) {
 
 func isProblem(result string) bool { return strings.HasPrefix(result, "PROBLEM") }
 
-// runner is the Runner that carries the mapping out, nil where there is none.
+// runner returns the Runner of the mapping, or nil if there is none.
 func (u *unit) runner() *esm.Runner {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -122,7 +122,7 @@ func (u *unit) runner() *esm.Runner {
 	return nil
 }
 
-// invokes reports whether the mapping's function is that of an ARN, which without a qualifier stands for all of them.
+// invokes reports whether the mapping's function has the given ARN. An ARN without a qualifier matches every qualifier.
 func (u *unit) invokes(arn string) bool {
 	d, _ := u.wanted()
 	own := u.m.o.arn.function(d.Mapping.FunctionName)
@@ -133,7 +133,7 @@ func (u *unit) invokes(arn string) bool {
 	return n.Qualifier != "" && strings.TrimSuffix(own, ":"+n.Qualifier) == arn
 }
 
-// sortedProblems is a map of them in order.
+// sortedProblems returns the problems, sorted by source.
 func sortedProblems(problems map[string]error) []store.Problem {
 	var list []store.Problem
 	for _, source := range slices.Sorted(maps.Keys(problems)) {

@@ -6,34 +6,35 @@ import (
 	"strings"
 )
 
-// Errors of a Manager's methods, beside *esm.FieldError for parameters, ErrFunctionNotFound, and what the store says.
+// Errors of a Manager's methods, in addition to *esm.FieldError for parameters, ErrFunctionNotFound, and the store's
+// errors.
 var (
-	// ErrNotFound is wrapped by the error for a mapping that is not there.
+	// ErrNotFound is wrapped by the error for a mapping that does not exist.
 	ErrNotFound = errors.New("manager: there is no such mapping")
 	// ErrInUse is wrapped by the error for a mapping that is being deleted.
 	ErrInUse = errors.New("manager: the mapping is in use: it is being deleted")
-	// ErrNotRunning is returned when Run has ended, and by Healthy before it too. What changes mappings waits for Run to
-	// begin, as long as its context allows.
+	// ErrNotRunning is returned after Run has ended; Healthy also returns it before Run. Methods that change mappings
+	// wait for Run to start, as long as their context allows.
 	ErrNotRunning = errors.New("manager: not running: call Run")
 	// ErrAlreadyRun is returned by a second call of Run.
 	ErrAlreadyRun = errors.New("manager: this Manager has run already; make a new one with New")
-	// ErrStale is wrapped by Update's error when the mapping is at another revision than the one asked for.
+	// ErrStale is wrapped by Update's error if the mapping is not at the given revision.
 	ErrStale = errors.New("manager: the mapping has been changed meanwhile")
 )
 
-// ConflictError refuses a mapping because of another one.
+// ConflictError rejects a mapping because of another mapping.
 type ConflictError struct {
-	// UUID is that of the other one.
+	// UUID is the UUID of the other mapping.
 	UUID string
-	// Servers, FunctionARN and Topics are those of the mapping refused.
+	// Servers, FunctionARN and Topics are those of the rejected mapping.
 	Servers, Topics []string
 	FunctionARN     string
-	// ConsumerGroupId is the group that both name, on the same servers; empty where the conflict is one of source,
+	// ConsumerGroupId is the group that both mappings name on the same servers. It is empty if they conflict in source,
 	// function and topics.
 	ConsumerGroupId string
 }
 
-// Error is AWS's text where AWS has one.
+// Error returns AWS's text if AWS has one.
 func (e *ConflictError) Error() string {
 	servers := strings.Join(e.Servers, ",")
 	if e.ConsumerGroupId != "" {

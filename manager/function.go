@@ -9,28 +9,28 @@ import (
 	"github.com/esm-go/esm"
 )
 
-// ErrFunctionNotFound is wrapped by the error of Functions.Resolve for a name that nobody knows.
-var ErrFunctionNotFound = errors.New("Function does not exist") // AWS's text, as AWS writes it
+// ErrFunctionNotFound is wrapped by the error of Functions.Resolve for an unknown name.
+var ErrFunctionNotFound = errors.New("Function does not exist") // AWS's text, capitalized as on AWS
 
-// Functions finds what a mapping's FunctionName invokes.
+// Functions finds the handler that a mapping's FunctionName invokes.
 type Functions interface {
-	// Resolve returns the handler of a function, which is named as in CreateEventSourceMapping: its name, its partial or
-	// its whole ARN, each with a version or an alias or without. For a name that it does not know the error wraps
-	// ErrFunctionNotFound; any other error is one that may pass, and is tried again. Safe for concurrent use.
+	// Resolve returns the handler of a function. The function is named as in CreateEventSourceMapping: by its name, its
+	// partial ARN or its ARN, with or without a version or alias. For an unknown name the error wraps
+	// ErrFunctionNotFound. Any other error counts as temporary and is retried. Resolve must be safe for concurrent use.
 	Resolve(functionName string) (esm.Handler, error)
 }
 
-// FunctionsFunc is a func that is a Functions.
+// FunctionsFunc is a func that implements Functions.
 type FunctionsFunc func(functionName string) (esm.Handler, error)
 
 // Resolve calls the func.
 func (f FunctionsFunc) Resolve(functionName string) (esm.Handler, error) { return f(functionName) }
 
-// Handlers are Functions by name. A key may carry a qualifier ("orders:blue"), which is asked for first; a key without
-// one stands for every version and alias. Do not change the map once a Manager has it.
+// Handlers are Functions by name. A key with a qualifier ("orders:blue") is looked up first; a key without one matches
+// every version and alias. Do not change the map once a Manager has it.
 type Handlers map[string]esm.Handler
 
-// Resolve finds the handler by the name within functionName.
+// Resolve finds the handler by the function's name within functionName.
 func (h Handlers) Resolve(functionName string) (esm.Handler, error) {
 	n := ParseFunctionName(functionName)
 	for _, key := range []string{functionName, n.Name + ":" + n.Qualifier, n.Name} {
@@ -41,15 +41,15 @@ func (h Handlers) Resolve(functionName string) (esm.Handler, error) {
 	return nil, fmt.Errorf("%w: %s", ErrFunctionNotFound, functionName)
 }
 
-// FunctionName is a FunctionName in its parts; those that it does not have are empty.
+// FunctionName is a parsed FunctionName. Parts that it does not have are empty.
 type FunctionName struct {
 	Partition, Region, Account, Name, Qualifier string
 }
 
-// functionName is AWS's pattern (API reference, CreateEventSourceMapping), in groups.
+// functionName is AWS's pattern (API reference, CreateEventSourceMapping), with groups.
 var functionName = regexp.MustCompile(`^(?:arn:(aws[a-zA-Z-]*):lambda:)?(?:([a-z]{2}[a-z0-9-]*-[0-9]):)?(?:([0-9]{12}):)?(?:function:)?([a-zA-Z0-9_.-]+)(?::(\$LATEST(?:\.PUBLISHED)?|[a-zA-Z0-9_-]+))?$`)
 
-// ParseFunctionName takes a function's name or ARN apart. What has neither form is all Name.
+// ParseFunctionName splits a function's name or ARN into its parts. If it has neither form, all of it becomes Name.
 func ParseFunctionName(s string) FunctionName {
 	p := functionName.FindStringSubmatch(s)
 	if p == nil {
@@ -58,9 +58,9 @@ func ParseFunctionName(s string) FunctionName {
 	return FunctionName{Partition: p[1], Region: p[2], Account: p[3], Name: p[4], Qualifier: p[5]}
 }
 
-// ARN is an AWS Region and account as ARNs name them.
+// ARN is an AWS partition, Region and account, as they appear in ARNs.
 type ARN struct {
-	// Partition is "aws" where it is empty, Region "us-east-1", Account "000000000000" (twelve digits).
+	// Partition defaults to "aws", Region to "us-east-1", Account to "000000000000" (twelve digits).
 	Partition, Region, Account string
 }
 
@@ -93,7 +93,7 @@ func (a ARN) validate() error {
 	return errors.Join(errs...)
 }
 
-// function is the ARN of a function, with the qualifier as it was given, as AWS answers it.
+// function returns the ARN of a function, with the qualifier as it was given, as AWS does.
 func (a ARN) function(name string) string {
 	n := ParseFunctionName(name)
 	pick := func(given, ours string) string {
@@ -113,10 +113,10 @@ func (a ARN) mapping(uuid string) string {
 	return strings.Join([]string{"arn", a.Partition, "lambda", a.Region, a.Account, "event-source-mapping", uuid}, ":")
 }
 
-// ARN is what the Manager's ARNs begin with.
+// ARN returns the parts that all of the Manager's ARNs begin with.
 func (m *Manager) ARN() ARN { return m.o.arn }
 
-// Function returns the whole ARN of a function, and an error where a mapping could not name it: that of
+// Function returns the ARN of a function. If a mapping could not use the function, it also returns the error of
 // Functions.Resolve.
 func (m *Manager) Function(name string) (arn string, err error) {
 	_, err = m.functions.Resolve(name)

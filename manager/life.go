@@ -15,21 +15,21 @@ import (
 	"github.com/esm-go/esm/observe/pollerlog"
 )
 
-// life is one Runner of a mapping. Its unit's supervisor alone calls its methods, but for what runs in hooks.
+// life is one Runner of a mapping. Only its unit's supervisor calls its methods, except for what runs in hooks.
 type life struct {
 	unit    *unit
-	def     store.Definition // that it carries out
+	def     store.Definition // the definition that it runs
 	runner  *esm.Runner
 	handler atomic.Pointer[esm.Handler]
 	began   time.Time
 	paused  bool
 	cancel  context.CancelFunc
-	ended   atomic.Bool // by end, not by itself
+	ended   atomic.Bool // ended by end, not by itself
 	over    chan struct{}
-	err     error // of Run, when over
+	err     error // the error of Run; valid when over is closed
 }
 
-// newLife makes a life, and says what is wrong where it cannot.
+// newLife creates a life, or returns what prevents it.
 func newLife(u *unit, d store.Definition) (*life, trouble) {
 	l := &life{unit: u, def: d, over: make(chan struct{})}
 	handler, err := u.m.functions.Resolve(d.Mapping.FunctionName)
@@ -43,9 +43,9 @@ func newLife(u *unit, d store.Definition) (*life, trouble) {
 	return l, trouble{}
 }
 
-// newRunner makes a Runner with the Manager's options and then some.
+// newRunner creates a Runner with the Manager's options, followed by more.
 func (m *Manager) newRunner(mapping esm.Mapping, log *slog.Logger, h esm.Handler, more ...esm.Option) (*esm.Runner, error) {
-	if err := mapping.Validate(); err != nil { // first: of what has the right form more can be shown
+	if err := mapping.Validate(); err != nil { // first: a well-formed mapping allows better error texts
 		return nil, err
 	}
 	if err := m.o.allowed.check(mapping); err != nil {
@@ -60,17 +60,17 @@ func functionTrouble(err error) trouble {
 	return trouble{result: "PROBLEM: " + err.Error(), code: esm.ReasonFunctionConfigNotValid}
 }
 
-// invoke is the Runner's handler: a mapping's function can change while it runs.
+// invoke is the Runner's handler. It allows the mapping's function to change while the Runner runs.
 func (l *life) invoke(ctx context.Context, event esm.KafkaEvent) error {
 	return (*l.handler.Load())(ctx, event)
 }
 
-// hooks tell the supervisor of what it has to see.
+// hooks notify the supervisor of changes that it needs to see.
 func (l *life) hooks() esm.Hooks {
 	return esm.Hooks{StateChange: func(esm.StateInfo) { l.unit.nudge() }}
 }
 
-// run runs the Runner on a goroutine of its own, until end or the end of ctx.
+// run runs the Runner on its own goroutine, until end is called or ctx ends.
 func (l *life) run(ctx context.Context) {
 	ctx, l.cancel = context.WithCancel(ctx)
 	l.began = time.Now()
@@ -86,11 +86,11 @@ func (l *life) run(ctx context.Context) {
 	}()
 }
 
-// startTime bounds how long a life that is not ready counts among those that start: a cluster that is away must not keep
-// the others from starting.
+// startTime bounds how long a life that is not ready counts as starting: an unreachable cluster must not keep the
+// others from starting.
 const startTime = 10 * time.Second
 
-// takePlace waits for a place among the Runners that start; false when ctx ended first.
+// takePlace waits for a free place among the starting Runners. It returns false if ctx ends first.
 func (l *life) takePlace(ctx context.Context) (leave func(), ok bool) {
 	places := l.unit.m.starts
 	select {
@@ -101,7 +101,7 @@ func (l *life) takePlace(ctx context.Context) (leave func(), ok bool) {
 	}
 }
 
-// runWith is the Runner's Run, which leaves its place when the Runner is ready, or after startTime.
+// runWith calls the Runner's Run. It leaves the starting place when the Runner is ready, or after startTime.
 func (l *life) runWith(ctx context.Context, leave func()) error {
 	ended := make(chan struct{})
 	var watch sync.WaitGroup
@@ -147,14 +147,14 @@ func (l *life) isOver() bool {
 
 func (l *life) lived() time.Duration { return time.Since(l.began) }
 
-// end stops the Runner gracefully; it is over some time later.
+// end stops the Runner gracefully. It does not wait until the Runner has stopped.
 func (l *life) end() {
 	if !l.ended.Swap(true) {
 		l.cancel()
 	}
 }
 
-// pause stops the intake, and reports whether everything in flight is finished.
+// pause stops polling, and reports whether nothing is in flight any longer.
 func (l *life) pause() bool {
 	if !l.paused {
 		l.paused = true
@@ -170,23 +170,23 @@ func (l *life) resume() {
 	}
 }
 
-// How a definition can be carried out that a life does not have.
+// how says how a life can apply a new definition.
 type how int
 
 const (
-	updated how = iota // it is
-	refused            // not at all, as it is
-	replace            // by another life beside this one
+	updated how = iota // it has been applied
+	refused            // it cannot be applied
+	replace            // by another life alongside this one
 	restart            // by another life after this one
 )
 
-// take is update for a life that is only to be brought up to date where that goes at once.
+// take is update for a life that must either apply the definition at once or be replaced.
 func (l *life) take(d store.Definition) bool {
 	_, how := l.update(d)
 	return how == updated
 }
 
-// update carries out a definition where the Runner can.
+// update applies a definition if the Runner can.
 func (l *life) update(d store.Definition) (trouble, how) {
 	handler, err := l.unit.m.functions.Resolve(d.Mapping.FunctionName)
 	if err != nil {
@@ -196,7 +196,7 @@ func (l *life) update(d store.Definition) (trouble, how) {
 		return trouble{result: "PROBLEM: " + err.Error(), code: esm.ReasonConfigNotValid}, refused
 	}
 	mapping := clone(d.Mapping)
-	mapping.Enabled = new(!l.paused) // Enabled is ours
+	mapping.Enabled = new(!l.paused) // the supervisor controls Enabled
 	switch err := l.runner.Update(mapping); {
 	case err == nil:
 		l.handler.Store(&handler)
@@ -213,15 +213,15 @@ func (l *life) update(d store.Definition) (trouble, how) {
 	}
 }
 
-// sameSource reports whether two definitions read the same topics of the same cluster in the same group: then Runners of
-// both can be members at the same time.
+// sameSource reports whether two definitions read the same topics of the same cluster in the same group. If so, their
+// Runners can be members at the same time.
 func sameSource(a, b esm.Mapping) bool {
 	return slices.Equal(a.SelfManagedEventSource.Endpoints.KafkaBootstrapServers, b.SelfManagedEventSource.Endpoints.KafkaBootstrapServers) &&
 		slices.Equal(a.Topics, b.Topics) && a.GroupID() == b.GroupID() &&
 		a.StartingPosition == b.StartingPosition && a.StartingPositionTimestamp.Equal(b.StartingPositionTimestamp)
 }
 
-// code is Lambda's code for why the Runner ended.
+// code returns Lambda's code for why the Runner ended.
 func (l *life) code() string {
 	if d := l.runner.Status().Diagnosis; d.Code != "" {
 		return string(d.Code)

@@ -14,18 +14,18 @@ import (
 // keptPollerEvents is how many events of a mapping's poller log are kept.
 const keptPollerEvents = 50
 
-// Log is what a mapping said last, in this process.
+// Log holds a mapping's most recent log lines in this process.
 type Log struct {
-	// Events are the last fifty lines of the mapping's own log from INFO on, the newest first. Lines of a logger that
-	// WithRunnerOptions gives are not among them.
+	// Events are the last fifty lines of the mapping's own log at INFO and above, newest first. They do not include
+	// lines written to a logger set with WithRunnerOptions.
 	Events []diag.Event
-	// Poller are the last fifty events of its poller log, the newest first, each the JSON that AWS Lambda writes. Which there
-	// are LoggingConfig.SystemLogLevel says; KAFKA_STATUS_EVENT, which comes for each partition each minute, is never
-	// among them: Status has the offsets.
+	// Poller are the last fifty events of the mapping's poller log, newest first, each as the JSON that AWS Lambda
+	// writes. LoggingConfig.SystemLogLevel selects them. KAFKA_STATUS_EVENT, which is written for each partition every
+	// minute, is never among them: Status has the offsets.
 	Poller [][]byte
 }
 
-// Log returns what a mapping said last; the error wraps ErrNotFound where it is not there.
+// Log returns a mapping's most recent log lines. The error wraps ErrNotFound if there is no such mapping.
 func (m *Manager) Log(id string) (Log, error) {
 	u := m.unit(id)
 	if u == nil {
@@ -34,15 +34,15 @@ func (m *Manager) Log(id string) (Log, error) {
 	return Log{Events: u.journal.Events(), Poller: u.poller.recent()}, nil
 }
 
-// pollerLog is what a mapping's poller log is written to: it keeps the last events and passes all of them on.
+// pollerLog receives a mapping's poller log: it keeps the last events and passes all of them on.
 type pollerLog struct {
 	out io.Writer
 
 	mu   sync.Mutex
-	kept [][]byte // the oldest first
+	kept [][]byte // oldest first
 }
 
-// Write takes in one event with its newline. The Runner writes one at a time.
+// Write handles one event with its newline. The Runner writes one event at a time.
 func (p *pollerLog) Write(line []byte) (int, error) {
 	var event struct {
 		LogLevel string `json:"logLevel"`
@@ -69,7 +69,7 @@ func (p *pollerLog) keep(event []byte) {
 	p.kept = append(p.kept, event)
 }
 
-// recent returns what is kept, the newest first.
+// recent returns the kept events, newest first.
 func (p *pollerLog) recent() [][]byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -78,7 +78,7 @@ func (p *pollerLog) recent() [][]byte {
 	return events
 }
 
-// lockedWriter lets the mappings write to one io.Writer in turn.
+// lockedWriter serializes the writes of all mappings to one io.Writer.
 type lockedWriter struct {
 	mu  sync.Mutex
 	out io.Writer

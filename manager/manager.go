@@ -11,31 +11,31 @@ import (
 	"github.com/esm-go/esm/manager/store"
 )
 
-// Manager runs the mappings of a store. Make it with New, run it once with Run; all its methods are safe for concurrent
-// use.
+// Manager runs the mappings of a store. Create it with New, and run it once with Run. All its methods are safe for
+// concurrent use.
 type Manager struct {
 	store     store.Store
 	functions Functions
 	o         options
 	started   atomic.Bool
-	synced    chan struct{} // closed when everything that the store had at first is known
-	starts    chan struct{} // a place for each Runner that starts
+	synced    chan struct{} // closed when the initial content of the store is known
+	starts    chan struct{} // holds a place for each Runner that is starting
 	shares    shares
 
-	// mu guards what follows. It is never held while waiting.
+	// mu guards the fields below. It is never held while waiting.
 	mu       sync.Mutex
 	running  bool
 	ended    bool
 	isSynced bool
-	applied  store.Revision // up to which the store's changes are known
-	moved    chan struct{}  // closed, and made anew, when applied grows
+	applied  store.Revision // the revision up to which the store's changes are known
+	moved    chan struct{}  // closed and replaced when applied grows
 	units    map[string]*unit
-	unseen   map[string]bool // of a Watch that began again: what it has not told yet
+	unseen   map[string]bool // mappings that a restarted Watch has not reported yet
 	problems map[string]error
 	storeErr error
 }
 
-// New makes a Manager. It does no I/O and starts nothing. Its error joins what is wrong with the options.
+// New creates a Manager. It does no I/O and starts nothing. Its error joins all problems with the options.
 func New(s store.Store, f Functions, opts ...Option) (*Manager, error) {
 	o := newOptions(opts)
 	if s == nil {
@@ -53,10 +53,10 @@ func New(s store.Store, f Functions, opts ...Option) (*Manager, error) {
 	}, nil
 }
 
-// Run runs the store's mappings until ctx ends, then stops them, all at the same time, and returns when each has
-// stopped: nil, or the *esm.StuckErrors of those that had to leave something behind. It follows the store: what another
-// process or a person changes there is changed here. A store that cannot be read is not an error: Run goes on trying,
-// and Healthy and the log say so.
+// Run runs the store's mappings until ctx ends. It then stops them all concurrently, and returns when each has stopped:
+// nil, or the *esm.StuckErrors of those that had to leave something behind. It follows the store: changes made there by
+// another process or by hand take effect here. A store that cannot be read is not an error: Run retries, and Healthy
+// and the log report it.
 //
 // A second call returns ErrAlreadyRun.
 func (m *Manager) Run(ctx context.Context) error {
@@ -83,7 +83,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	return stuck.join()
 }
 
-// follow watches the store until ctx ends; start is given each mapping that is new.
+// follow watches the store until ctx ends. It calls start for each new mapping.
 func (m *Manager) follow(ctx context.Context, start func(*unit)) {
 	for failures := 1; ; failures++ {
 		m.beginWatch()
@@ -110,7 +110,7 @@ func (m *Manager) follow(ctx context.Context, start func(*unit)) {
 	}
 }
 
-// beginWatch prepares for a Watch that tells everything from the start.
+// beginWatch prepares for a Watch that reports everything from the start.
 func (m *Manager) beginWatch() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -120,7 +120,7 @@ func (m *Manager) beginWatch() {
 	}
 }
 
-// apply takes in what the store tells. It is the only place where units are made and told to go.
+// apply applies a change that the store reports. Only apply creates units and starts them.
 func (m *Manager) apply(c store.Change, start func(*unit)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -151,7 +151,7 @@ func (m *Manager) apply(c store.Change, start func(*unit)) {
 	}
 }
 
-// mark ends the part of a Watch that tells what is: what it has not told is gone.
+// mark handles the end of a Watch's initial report: mappings that it did not report no longer exist.
 func (m *Manager) mark() {
 	for uuid := range m.unseen {
 		if u := m.units[uuid]; u != nil {
@@ -165,7 +165,7 @@ func (m *Manager) mark() {
 	}
 }
 
-// problem keeps, or forgets, what of the store cannot be read.
+// problem records, or clears, a problem that the store reports.
 func (m *Manager) problem(p store.Problem) {
 	if p.Err == nil {
 		delete(m.problems, p.Source)
@@ -176,7 +176,7 @@ func (m *Manager) problem(p store.Problem) {
 	m.o.logger.Error("the store of mappings has something that cannot be read; it is left alone", "source", p.Source, "err", p.Err)
 }
 
-// forget drops a unit that has ended.
+// forget removes a unit that has ended.
 func (m *Manager) forget(u *unit) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -185,7 +185,8 @@ func (m *Manager) forget(u *unit) {
 	}
 }
 
-// await returns when the store's changes up to a revision are known, or ctx has ended. Before Run it waits for that.
+// await returns when the store's changes up to a revision are known, or ctx ends. Before Run starts, it waits for that
+// too.
 func (m *Manager) await(ctx context.Context, r store.Revision) error {
 	for {
 		m.mu.Lock()
@@ -198,19 +199,19 @@ func (m *Manager) await(ctx context.Context, r store.Revision) error {
 			return nil
 		}
 		select {
-		case <-moved: // a mark moves it too, so whoever waits for the first sync wakes
+		case <-moved: // mark closes it too, so callers that wait for the first sync wake up
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// Ready is closed when Run knows everything that the store had when it began. The mappings are being started then; how
-// far they are their states say.
+// Ready returns a channel that is closed when Run knows everything that the store contained at the start. The mappings
+// may still be starting then: see their states.
 func (m *Manager) Ready() <-chan struct{} { return m.synced }
 
-// Healthy reports whether the Manager works: nil, or an error that says that Run does not run or that the store cannot
-// be followed. A mapping that is wrong, or a file that cannot be read, is not a reason: see Get and Problems.
+// Healthy reports whether the Manager works. It returns nil, or an error if Run is not running or the store cannot be
+// followed. A faulty mapping or an unreadable file is not a reason: see Get and Problems.
 func (m *Manager) Healthy() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -220,14 +221,14 @@ func (m *Manager) Healthy() error {
 	return m.storeErr
 }
 
-// Problems are what the store has and cannot be read, by source.
+// Problems returns what the store contains but cannot read, by source.
 func (m *Manager) Problems() []store.Problem {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return sortedProblems(m.problems)
 }
 
-// stuckErrors gathers what units return.
+// stuckErrors collects the errors of units.
 type stuckErrors struct {
 	mu   sync.Mutex
 	errs []error

@@ -16,12 +16,12 @@ import (
 	"github.com/esm-go/esm/manager/store"
 )
 
-// Create stores a mapping and starts it. Without a UUID it gets a random one, as on AWS, and so a consumer group of its
-// own; ConsumerGroupId names another.
+// Create stores a mapping and starts it. Without a UUID the mapping gets a random one, as on AWS, and therefore its own
+// consumer group, unless it sets ConsumerGroupId.
 //
-// Its errors: *esm.FieldError, several joined, for parameters that are wrong or that WithAllowed refuses;
-// esm.ErrNotSupported; ErrFunctionNotFound; *ConflictError; ErrNotRunning; and what the store says. It does not connect:
-// a cluster that does not answer shows in LastProcessingResult.
+// Its errors are *esm.FieldError, possibly several joined, for parameters that are invalid or that WithAllowed rejects;
+// esm.ErrNotSupported; ErrFunctionNotFound; *ConflictError; ErrNotRunning; and the store's errors. It does not connect:
+// LastProcessingResult shows that a cluster does not answer.
 func (m *Manager) Create(ctx context.Context, mapping esm.Mapping) (Description, error) {
 	mapping = clone(mapping)
 	if mapping.UUID == "" {
@@ -36,8 +36,8 @@ func (m *Manager) Create(ctx context.Context, mapping esm.Mapping) (Description,
 	}, nil)
 }
 
-// Get returns a mapping as it stands; the error wraps ErrNotFound where it is not there. In a service of several
-// replicas State and LastProcessingResult are those of this one.
+// Get returns a mapping's current description. The error wraps ErrNotFound if there is no such mapping. In a service
+// with several replicas, State and LastProcessingResult are those of this replica.
 func (m *Manager) Get(id string) (Description, error) {
 	u := m.unit(id)
 	if u == nil {
@@ -48,16 +48,15 @@ func (m *Manager) Get(id string) (Description, error) {
 
 // Filter selects mappings of a List.
 type Filter struct {
-	// FunctionName, where not empty, is a function's name or ARN; without a qualifier it stands for the function with
-	// every qualifier.
+	// FunctionName, if not empty, is a function's name or ARN. Without a qualifier it matches every qualifier.
 	FunctionName string
-	// After, where not empty, is the UUID after which the page begins.
+	// After, if not empty, is the UUID after which the page begins.
 	After string
-	// Limit, where not 0, is the most mappings of the page.
+	// Limit, if not 0, is the maximum number of mappings in the page.
 	Limit int
 }
 
-// List returns mappings by UUID, and whether there are more.
+// List returns mappings in the order of their UUIDs, and whether there are more.
 func (m *Manager) List(f Filter) (page []Description, more bool) {
 	arn := ""
 	if f.FunctionName != "" {
@@ -81,13 +80,13 @@ func (m *Manager) List(f Filter) (page []Description, more bool) {
 	return page, more
 }
 
-// Update changes a mapping. change is given what is defined now, and may be called again when somebody else changes it
-// at the same time; what it returns as an error Update returns. Where revision is not 0 and the mapping is at another
-// one, the error wraps ErrStale.
+// Update changes a mapping. change receives the current definition; it may be called again if the mapping is changed
+// concurrently. Update returns an error that change returns. If revision is not 0 and the mapping is at another
+// revision, the error wraps ErrStale.
 //
-// Everything that AWS lets one update can be changed; other parameters are refused with a *esm.FieldError that wraps
-// esm.ErrImmutable. Batching, retries, filters, destinations, pollers, Enabled and the function change while the mapping
-// runs; for SourceAccessConfigurations another member joins the group and is ready before the one that it replaces goes.
+// Every parameter that AWS lets one update can be changed; others are rejected with a *esm.FieldError that wraps
+// esm.ErrImmutable. Batching, retries, filters, destinations, pollers, Enabled and the function change while the
+// mapping runs. For SourceAccessConfigurations a new member joins the group, and is ready before the old one leaves.
 func (m *Manager) Update(ctx context.Context, id string, revision store.Revision, change func(*esm.Mapping) error) (Description, error) {
 	var before store.Definition
 	d, err := m.write(ctx, func() (store.Definition, error) {
@@ -121,8 +120,8 @@ func (m *Manager) Update(ctx context.Context, id string, revision store.Revision
 	return d, nil
 }
 
-// Delete removes a mapping, and returns it as it stood, Deleting. Its handlers may finish within the Runner's stop
-// timeout; until they have, Get shows it as Deleting. The group's commits stay in Kafka.
+// Delete removes a mapping and returns its last description, with the state Deleting. Its handlers may finish within
+// the Runner's stop timeout; until then Get shows it as Deleting. The group's commits stay in Kafka.
 func (m *Manager) Delete(ctx context.Context, id string) (Description, error) {
 	var last Description
 	_, err := m.write(ctx, func() (store.Definition, error) {
@@ -141,12 +140,12 @@ func (m *Manager) Delete(ctx context.Context, id string) (Description, error) {
 	return last, nil
 }
 
-// Tag sets tags of a mapping; those with other keys stay.
+// Tag sets tags of a mapping. Tags with other keys stay.
 func (m *Manager) Tag(ctx context.Context, id string, tags map[string]string) error {
 	return m.retag(ctx, id, func(t map[string]string) { maps.Copy(t, tags) })
 }
 
-// Untag removes tags of a mapping; a key that is not there is no error.
+// Untag removes tags of a mapping. A missing key is not an error.
 func (m *Manager) Untag(ctx context.Context, id string, keys ...string) error {
 	return m.retag(ctx, id, func(t map[string]string) {
 		for _, key := range keys {
@@ -155,7 +154,7 @@ func (m *Manager) Untag(ctx context.Context, id string, keys ...string) error {
 	})
 }
 
-// MostTags is how many tags a mapping may have, as on AWS.
+// MostTags is the maximum number of tags of a mapping, as on AWS.
 const MostTags = 50
 
 func (m *Manager) retag(ctx context.Context, id string, change func(map[string]string)) error {
@@ -190,8 +189,9 @@ func (m *Manager) ListTags(id string) (map[string]string, error) {
 	return tags, nil
 }
 
-// Status returns the Status of a mapping's Runner, zero while it has none: before it starts, while it is disabled, and
-// between two tries. While one Runner takes another's place it is that of the older one.
+// Status returns the Status of a mapping's Runner. It is zero, except for the UUID, while there is no Runner: before it
+// starts, while the mapping is disabled, and between two attempts. While one Runner replaces another, it is the status
+// of the old one.
 func (m *Manager) Status(id string) (esm.Status, error) {
 	u := m.unit(id)
 	if u == nil {
@@ -203,8 +203,8 @@ func (m *Manager) Status(id string) (esm.Status, error) {
 	return esm.Status{UUID: u.uuid}, nil
 }
 
-// Runner returns a mapping's Runner; nil while it has none. Do not call its Run, Update, Pause and Resume: they are the
-// Manager's.
+// Runner returns a mapping's Runner, or nil while it has none. Do not call its Run, Update, Pause and Resume: only the
+// Manager may.
 func (m *Manager) Runner(id string) (*esm.Runner, error) {
 	u := m.unit(id)
 	if u == nil {
@@ -213,13 +213,14 @@ func (m *Manager) Runner(id string) (*esm.Runner, error) {
 	return u.runner(), nil
 }
 
-// Validate reports what Create would refuse of a mapping, but for conflicts with others: it is for forms.
+// Validate reports what Create would reject in a mapping, except for conflicts with other mappings. It is meant for
+// forms.
 func (m *Manager) Validate(mapping esm.Mapping) error {
 	return errors.Join(m.checkMapping(mapping), m.checkFunction(mapping))
 }
 
-// write decides by what the store is known to hold, and writes under the condition that it still holds that: else it
-// decides again. A nil put is the store's Put.
+// write decides what to write from the known content of the store, and writes it on the condition that the store has
+// not changed since; if it has, write decides again. A nil put means the store's Put.
 func (m *Manager) write(ctx context.Context, decide func() (store.Definition, error),
 	put func(context.Context, store.Definition, store.Revision) (store.Revision, error),
 ) (Description, error) {
@@ -244,7 +245,7 @@ func (m *Manager) write(ctx context.Context, decide func() (store.Definition, er
 		if err != nil {
 			return Description{}, err
 		}
-		// Written: a context that ends now changes nothing of it.
+		// The write is done: an error of await does not change that.
 		_ = m.await(ctx, r)
 		d.Revision = r
 		return m.describe(d), nil
@@ -263,7 +264,7 @@ func (m *Manager) unit(id string) *unit {
 	return m.units[strings.ToLower(id)]
 }
 
-// definition returns a mapping's definition; one that is being deleted is ErrInUse.
+// definition returns a mapping's definition. The error is ErrInUse if the mapping is being deleted.
 func (m *Manager) definition(id string) (store.Definition, error) {
 	u := m.unit(id)
 	if u == nil {
@@ -278,10 +279,10 @@ func (m *Manager) definition(id string) (store.Definition, error) {
 
 func notFound(id string) error { return fmt.Errorf("%w: %q", ErrNotFound, id) }
 
-// now is the time of a change, of which the store's documents and AWS's answers keep milliseconds.
+// now returns the time of a change, in milliseconds as in the store's documents and AWS's answers.
 func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
-// clone copies a mapping so that the two share no memory.
+// clone returns a deep copy of a mapping.
 func clone(m esm.Mapping) esm.Mapping {
 	var out esm.Mapping
 	document, err := json.Marshal(m)
@@ -289,7 +290,7 @@ func clone(m esm.Mapping) esm.Mapping {
 		err = json.Unmarshal(document, &out)
 	}
 	if err != nil {
-		return m // a timestamp out of JSON's range, which Validate refuses
+		return m // a timestamp outside JSON's range, which Validate rejects
 	}
 	return out
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/esm-go/esm"
 )
 
-// Option changes how a Manager works.
+// Option configures a Manager.
 type Option interface{ apply(*options) }
 
 type optionFunc func(*options)
@@ -29,7 +29,7 @@ type options struct {
 	errs        []error
 }
 
-// defaultBufferBytes is what the mappings share: eight times what one takes by itself.
+// defaultBufferBytes is the memory that all mappings share: eight times what a single one uses.
 const defaultBufferBytes = 512 << 20
 
 func newOptions(opts []Option) options {
@@ -55,7 +55,7 @@ func (o *options) check(err error) {
 
 func (o *options) err() error { return errors.Join(o.errs...) }
 
-// WithLogger sets the logger, that of the Runners too; default slog.Default().
+// WithLogger sets the logger, also for the Runners; default slog.Default().
 func WithLogger(l *slog.Logger) Option {
 	return optionFunc(func(o *options) {
 		if l != nil {
@@ -64,10 +64,10 @@ func WithLogger(l *slog.Logger) Option {
 	})
 }
 
-// WithPollerLog sets where the poller logs of all mappings are written, a line of JSON an event as AWS Lambda writes them
-// (package observe/pollerlog); default nowhere. What is written of a mapping its LoggingConfig.SystemLogLevel says. A line that
-// cannot be written is lost; lines are written one at a time, and w must not block for long. What WithRunnerOptions sets with
-// esm.WithPollerLog is written too.
+// WithPollerLog sets where the poller logs of all mappings are written, one line of JSON per event, as AWS Lambda
+// writes them (package observe/pollerlog); default nowhere. A mapping's LoggingConfig.SystemLogLevel selects what is
+// written. A line that cannot be written is lost. Lines are written one at a time, and w must not block for long. A
+// log set with esm.WithPollerLog among the options of WithRunnerOptions is written too.
 func WithPollerLog(w io.Writer) Option {
 	return optionFunc(func(o *options) {
 		o.pollerLog = nil
@@ -77,28 +77,28 @@ func WithPollerLog(w io.Writer) Option {
 	})
 }
 
-// WithARN sets the partition, Region and account of the ARNs that answers have; default aws, us-east-1, 000000000000.
+// WithARN sets the partition, Region and account of the ARNs in answers; default aws, us-east-1, 000000000000.
 func WithARN(arn ARN) Option { return optionFunc(func(o *options) { o.arn = arn.withDefaults() }) }
 
-// WithRunnerOptions sets the options of every Runner: driver, secrets, destinations, hooks. It is the one place for
-// them. Default none.
+// WithRunnerOptions sets the options of every Runner: driver, secrets, destinations, hooks. They cannot be set anywhere
+// else. Default none.
 func WithRunnerOptions(opts ...esm.Option) Option {
 	return WithRunnerOptionsFor(func(esm.Mapping) []esm.Option { return opts })
 }
 
-// WithRunnerOptionsFor is WithRunnerOptions by mapping. The func is called at every start of a Runner and, to see
-// whether a mapping is good, at Create and Update; it must be safe for concurrent use.
+// WithRunnerOptionsFor sets the options of Runners by mapping. f is called whenever a Runner starts, and also by Create
+// and Update to validate a mapping. It must be safe for concurrent use.
 func WithRunnerOptionsFor(f func(esm.Mapping) []esm.Option) Option {
 	return optionFunc(func(o *options) { o.runner = f })
 }
 
-// WithAllowed bounds where mappings may lead; default everywhere. Whoever may create a mapping chooses where secrets
-// are sent and what is written to.
+// WithAllowed restricts what mappings may refer to; default no restriction. A user who may create a mapping chooses
+// where secrets are sent and where records are written.
 func WithAllowed(a Allowed) Option { return optionFunc(func(o *options) { o.allowed = a }) }
 
-// WithBufferBytes sets the memory for records received and not resolved that all mappings share; default 512 MiB, at
-// least 1 MiB. Every Runner gets an equal share of it, which changes as Runners start and end: at least 1 MiB, at
-// most 64 MiB, esm.WithBufferBytes' default.
+// WithBufferBytes sets the memory for received, unresolved records that all mappings share; default 512 MiB, at least 1
+// MiB. Every Runner gets an equal share, which changes as Runners start and end: at least 1 MiB, at most 64 MiB, the
+// default of esm.WithBufferBytes.
 func WithBufferBytes(n int) Option {
 	return optionFunc(func(o *options) {
 		if n < 1<<20 {
@@ -108,7 +108,7 @@ func WithBufferBytes(n int) Option {
 	})
 }
 
-// WithParallelStarts bounds how many Runners start at a time; default 16.
+// WithParallelStarts limits how many Runners start concurrently; default 16.
 func WithParallelStarts(n int) Option {
 	return optionFunc(func(o *options) {
 		if n < 1 {
@@ -118,8 +118,9 @@ func WithParallelStarts(n int) Option {
 	})
 }
 
-// WithRestartBackoff sets the pauses before a mapping is started again that ended with an error or could not start:
-// first, doubled with each further one up to most, each drawn between half and the whole of it. Default 1 s to 1 min.
+// WithRestartBackoff sets the pauses before a mapping is restarted that ended with an error or could not start. The
+// pause begins with first and doubles with each further failure, up to most; a random value between half of it and all
+// of it is used. Default 1 s to 1 min.
 func WithRestartBackoff(first, most time.Duration) Option {
 	return optionFunc(func(o *options) {
 		if first <= 0 || most < first {

@@ -6,17 +6,17 @@ import (
 	"github.com/esm-go/esm"
 )
 
-// mostBufferBytes is esm.WithBufferBytes' default, which no mapping needs more than.
+// mostBufferBytes is the default of esm.WithBufferBytes. No mapping needs more.
 const mostBufferBytes = 64 << 20
 
-// shares deal the memory for records out among the Runners that run, evenly. Safe for concurrent use.
+// shares divides the memory for records evenly among the running Runners. It is safe for concurrent use.
 type shares struct {
 	bytes   int
 	mu      sync.Mutex
 	runners map[*esm.Runner]struct{}
 }
 
-// next is the share of a Runner that joins the others.
+// next returns the share that an additional Runner would get.
 func (s *shares) next() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -27,7 +27,7 @@ func (s *shares) of(runners int) int {
 	return min(max(s.bytes/max(runners, 1), 1<<20), mostBufferBytes)
 }
 
-// join has a Runner take part, and leave has it no longer: either gives all of them their new share.
+// join adds a Runner and leave removes it. Both give all Runners their new share.
 func (s *shares) join(r *esm.Runner) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -45,7 +45,7 @@ func (s *shares) leave(r *esm.Runner) {
 	s.deal()
 }
 
-// deal is called with mu held.
+// deal sets the share of every Runner. The caller holds mu.
 func (s *shares) deal() {
 	share := s.of(len(s.runners))
 	for r := range s.runners {

@@ -13,29 +13,29 @@ import (
 	"github.com/esm-go/esm/observe/diag"
 )
 
-// unit is one mapping in this process: what it is to be, and the lives (Runners) that carry it out. Its goroutine, run,
-// alone starts and ends lives; others tell it what is wanted, and look.
+// unit is one mapping in this process: its definition, and the lives (Runners) that run it. Only its goroutine, run,
+// starts and ends lives; other goroutines set the definition and read the state.
 type unit struct {
 	m       *Manager
 	uuid    string
-	log     *slog.Logger // keeps its lines in journal
+	log     *slog.Logger // also keeps its lines in journal
 	journal *diag.Journal
 	poller  *pollerLog
-	before  *unit         // a deleted mapping of the same UUID, which has to end first
-	wake    chan struct{} // something is new; buffered
+	before  *unit         // a deleted mapping with the same UUID, which must end first
+	wake    chan struct{} // signals a change; buffered
 	done    chan struct{} // closed when run has returned
 
-	// mu guards what follows.
+	// mu guards the fields below.
 	mu      sync.Mutex
 	def     store.Definition
 	deleted bool
-	begun   bool  // a life has been Enabled, or the mapping has been Disabled, before
+	begun   bool  // a life has been Enabled, or the mapping Disabled, at least once
 	current *life // nil between lives
-	next    *life // takes current's place when it is ready
+	next    *life // replaces current when it is ready
 	trouble trouble
 }
 
-// trouble is why there is no life, or why the newest definition is not carried out. It is zero when all is well.
+// trouble says why there is no life, or why the latest definition is not applied. It is zero if there is no problem.
 type trouble struct {
 	result string // LastProcessingResult
 	code   string // StateTransitionReason
@@ -57,7 +57,7 @@ func (u *unit) nudge() {
 	}
 }
 
-// redefine says what the mapping is to be from now on; false when it is deleted already.
+// redefine sets the mapping's definition. It returns false if the mapping has been deleted.
 func (u *unit) redefine(d store.Definition) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -69,7 +69,7 @@ func (u *unit) redefine(d store.Definition) bool {
 	return true
 }
 
-// remove says that the mapping is to end.
+// remove marks the mapping as deleted.
 func (u *unit) remove() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -83,8 +83,8 @@ func (u *unit) wanted() (d store.Definition, deleted bool) {
 	return u.def, u.deleted
 }
 
-// run carries out what is wanted until ctx ends or the mapping is deleted. It returns the *esm.StuckErrors of the
-// lives that ended last.
+// run runs the mapping as defined until ctx ends or the mapping is deleted. It returns the *esm.StuckError of the last
+// life that left something behind.
 func (u *unit) run(ctx context.Context) error {
 	defer close(u.done)
 	if u.before != nil {
@@ -98,21 +98,21 @@ func (u *unit) run(ctx context.Context) error {
 	return errors.Join(s.stuck...)
 }
 
-// supervisor is what run alone knows.
+// supervisor is the state that only run uses.
 type supervisor struct {
 	*unit
 	ctx      context.Context
-	failures int       // starts and lives in a row that failed
-	notUntil time.Time // the next start
+	failures int       // consecutive failed starts and lives
+	notUntil time.Time // earliest time of the next start
 	seen     store.Revision
 	stuck    []error
 }
 
-// step brings what runs one step closer to what is wanted; false when there is nothing left to do, ever.
+// step brings what runs one step closer to the definition. It returns false when there is nothing left to do.
 func (s *supervisor) step() bool {
 	s.reap()
 	d, deleted := s.wanted()
-	if s.seen != d.Revision { // somebody has changed something: try at once
+	if s.seen != d.Revision { // the definition has changed: try at once
 		s.seen, s.failures, s.notUntil = d.Revision, 0, time.Time{}
 	}
 	switch {
@@ -132,12 +132,12 @@ func (s *supervisor) step() bool {
 	return true
 }
 
-// lives are those that run; the supervisor alone changes them, and reads without the lock.
+// lives returns the running lives. Only the supervisor changes them, so it reads them without the lock.
 func (s *supervisor) lives() []*life {
 	return slices.DeleteFunc([]*life{s.current, s.next}, func(l *life) bool { return l == nil })
 }
 
-// disable lets current finish what is in flight, without a bound, then leave the group.
+// disable lets current finish what is in flight, without a time limit, and then leave the group.
 func (s *supervisor) disable() {
 	if s.next != nil {
 		s.next.end()
@@ -151,9 +151,9 @@ func (s *supervisor) disable() {
 	}
 }
 
-// start begins a life where there is none.
+// start starts a life if there is none.
 func (s *supervisor) start(d store.Definition) {
-	if s.next != nil { // it has outlived the one whose place it was to take
+	if s.next != nil { // it has outlived the life that it was to replace
 		s.place(s.next, nil)
 		return
 	}
@@ -165,7 +165,7 @@ func (s *supervisor) start(d store.Definition) {
 	}
 }
 
-// begin starts a life; nil when it cannot, which is kept as trouble.
+// begin starts a life. If it cannot, it records the trouble and returns nil.
 func (s *supervisor) begin(d store.Definition) *life {
 	l, t := newLife(s.unit, d)
 	if l == nil {
@@ -177,13 +177,13 @@ func (s *supervisor) begin(d store.Definition) *life {
 	return l
 }
 
-// update carries out a definition that current does not have yet: live where that goes, else by another life, which is
-// ready before this one ends where both can be in the group at a time.
+// update applies a definition that current does not have yet: to the running life if possible, else with a new life. If
+// both can be in the group at the same time, the new life is ready before the old one ends.
 func (s *supervisor) update(d store.Definition) {
 	if s.next != nil {
 		switch {
 		case s.next.def.Revision != d.Revision && !s.next.take(d):
-			s.next.end() // reaped, then begun again
+			s.next.end() // reaped, then started again
 		case s.next.isReady():
 			s.current.end() // reaped, then replaced
 		}
@@ -210,7 +210,7 @@ func (s *supervisor) update(d store.Definition) {
 	}
 }
 
-// reap takes away lives that have ended.
+// reap removes lives that have ended.
 func (s *supervisor) reap() {
 	for _, l := range s.lives() {
 		if !l.isOver() {
@@ -242,7 +242,7 @@ func (s *supervisor) reap() {
 	}
 }
 
-// fail keeps what is wrong and sets when to try again.
+// fail records a problem and schedules the retry.
 func (s *supervisor) fail(t trouble) {
 	s.failures++
 	pause := s.m.o.backoff.after(s.failures)
@@ -251,21 +251,21 @@ func (s *supervisor) fail(t trouble) {
 	s.settle(t, true)
 }
 
-// settle keeps trouble, and whether the mapping has left Creating for good.
+// settle stores the trouble, and whether the mapping has left the state Creating.
 func (s *supervisor) settle(t trouble, begun bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.trouble, s.begun = t, s.begun || begun
 }
 
-// place says which lives there are.
+// place sets the lives.
 func (s *supervisor) place(current, next *life) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.current, s.next = current, next
 }
 
-// wait returns when something has happened that step should see.
+// wait returns when something has happened that step needs to see.
 func (s *supervisor) wait() {
 	var again <-chan time.Time
 	if pause := time.Until(s.notUntil); pause > 0 {
@@ -275,7 +275,7 @@ func (s *supervisor) wait() {
 	}
 	stop := s.ctx.Done()
 	if s.ctx.Err() != nil {
-		stop = nil // known; what is left are the lives
+		stop = nil // already known; only the lives are left to wait for
 	}
 	select {
 	case <-s.wake:
