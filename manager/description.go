@@ -62,7 +62,7 @@ func (u *unit) describe() Description {
 	if current != nil {
 		status = current.runner.Status()
 		d.LastProcessingResult = status.LastProcessingResult
-		if err := status.Credentials.Err; err != nil && !isProblem(d.LastProcessingResult) { // secrets named by an update cannot be used
+		if err := status.Credentials.Err; err != nil && !isProblem(d.LastProcessingResult) { // new secrets cannot be used
 			d.LastProcessingResult = "PROBLEM: " + err.Error()
 		}
 		d.reason(status)

@@ -10,15 +10,15 @@ import (
 	"github.com/esm-go/esm/mapping"
 )
 
-// epoch is a time as AWS's wire has it: seconds since the Unix epoch, with milliseconds.
+// epoch is a time as AWS encodes it: seconds since the Unix epoch, with milliseconds.
 type epoch time.Time
 
 func (t epoch) MarshalJSON() ([]byte, error) {
 	return strconv.AppendFloat(nil, float64(time.Time(t).UnixMilli())/1000, 'f', -1, 64), nil
 }
 
-// mappingAnswer is an EventSourceMappingConfiguration. What is unset is absent, as in what AWS answered to a mapping of a
-// self-managed cluster when it was recorded.
+// mappingAnswer is an EventSourceMappingConfiguration. Unset parameters are absent, as in AWS's recorded answers for a
+// mapping of a self-managed cluster.
 type mappingAnswer struct {
 	UUID                              string                                 `json:"UUID"`
 	StartingPosition                  esm.StartingPosition                   `json:"StartingPosition,omitempty"`

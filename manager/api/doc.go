@@ -1,5 +1,5 @@
-// Package api serves AWS Lambda's REST API for event source mappings, and for their tags, over a manager.Manager: the
-// aws command, boto3 and the AWS SDKs work with it by --endpoint-url alone.
+// Package api serves AWS Lambda's REST API for event source mappings and their tags, backed by a manager.Manager. The
+// aws command, boto3 and the AWS SDKs work with it once their endpoint URL (--endpoint-url) points to it.
 //
 //	handler, err := api.New(m, api.WithCredentials(api.Credentials{
 //		AccessKeyID: "AKIAEXAMPLE", SecretAccessKey: auth.NewSecret(os.Getenv("ESM_SECRET_ACCESS_KEY")),
@@ -7,10 +7,10 @@
 //	…
 //	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 //
-// Paths, status codes, headers and bodies are AWS's, and so are the texts where they are known. Each operation, and each
-// difference to AWS, is in docs/api.md.
+// Paths, status codes, headers and bodies are AWS's, and so are the texts as far as they are known. docs/api.md
+// describes each operation and each difference from AWS.
 //
-// Whoever may call the API chooses which servers are connected to, with which secrets, and what is written to: requests
-// are signed (Signature Version 4) with one of the credentials given, and manager.WithAllowed bounds where mappings may
-// lead.
+// A caller of the API chooses which servers the service connects to, with which secrets, and where it writes. Requests
+// must therefore be signed (Signature Version 4) with one of the given credentials, and manager.WithAllowed restricts
+// what mappings may refer to.
 package api

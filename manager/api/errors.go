@@ -10,21 +10,21 @@ import (
 	"github.com/esm-go/esm/manager"
 )
 
-// failure is an answer that is an error, in AWS's shape.
+// failure is an error answer in AWS's form.
 type failure struct {
 	status  int
 	name    string // X-Amzn-Errortype
 	message string
-	detail  string // ours: more than AWS's text says
+	detail  string // our addition: more than AWS's text says
 	header  http.Header
 }
 
 func (f *failure) Error() string { return f.name + ": " + f.message }
 
-// capitalMessage are the exceptions whose text AWS's model calls Message; the others have message.
+// capitalMessage are the exceptions whose text is called Message in AWS's model. The others have message.
 var capitalMessage = map[string]bool{"ResourceInUseException": true, "ResourceNotFoundException": true, "ServiceException": true}
 
-// body is the failure's JSON.
+// body returns the failure as JSON.
 func (f *failure) body() []byte {
 	kind := "User"
 	if f.status >= 500 {
@@ -65,7 +65,7 @@ func unknownOperation(method string) *failure {
 	return &failure{status: http.StatusNotFound, name: "UnknownOperationException", message: "There is no operation with this method (" + method + ") and path. Event source mappings are at /2015-03-31/event-source-mappings, tags at /2017-03-31/tags"}
 }
 
-// AWS's texts, recorded on AWS.
+// AWS's texts, as observed on AWS.
 const (
 	textNoResource   = "The resource you requested does not exist."
 	textNoFunction   = "Function does not exist"
@@ -101,7 +101,8 @@ func (h *handler) failureOf(err error, inUse string) *failure {
 	return &failure{status: http.StatusInternalServerError, name: "ServiceException", message: err.Error()}
 }
 
-// parameterFailure words what is wrong with a mapping: in AWS's text alone where there is one, with ours beside it.
+// parameterFailure describes what is wrong with a mapping. If AWS has a text for it, that is the message, and our text
+// is the detail.
 func parameterFailure(err error) *failure {
 	lines := strings.Split(err.Error(), "\n")
 	for i, line := range lines {

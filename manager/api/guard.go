@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// calledBy is the host by which the client called, as it signed it.
+// calledBy returns the host that the client called, as the client signed it.
 func (h *handler) calledBy(r *http.Request) string {
 	if h.o.forwarded {
 		if host := r.Header.Get("X-Forwarded-Host"); host != "" {
@@ -17,7 +17,7 @@ func (h *handler) calledBy(r *http.Request) string {
 	return r.Host
 }
 
-// guard refuses what a browser may have been led to send.
+// guard rejects requests that a foreign page may have made a browser send.
 func (h *handler) guard(r *http.Request) *failure {
 	host := h.calledBy(r)
 	if !slices.Contains(h.o.hosts, "*") && !slices.Contains(h.o.hosts, hostName(host)) {
@@ -39,7 +39,7 @@ func forbidden(message string) *failure {
 	return &failure{status: http.StatusForbidden, name: "AccessDeniedException", message: message}
 }
 
-// checkContentType refuses bodies that are not declared to be JSON: a page's form cannot declare that.
+// checkContentType rejects bodies that are not declared as JSON: a form on a page cannot declare that.
 func checkContentType(r *http.Request) *failure {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/json" {

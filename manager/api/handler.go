@@ -17,7 +17,7 @@ import (
 	"github.com/esm-go/esm/manager"
 )
 
-// Bounds of a request: how long its body may take, and how long the store may.
+// Bounds of a request: the time to read its body, and the time for the operation.
 const (
 	readTimeout      = 30 * time.Second
 	operationTimeout = 30 * time.Second
@@ -27,14 +27,14 @@ type handler struct {
 	m      *manager.Manager
 	o      *options
 	region string
-	places chan struct{} // one for each request that is worked on
+	places chan struct{} // one place for each request in progress
 }
 
-// New makes the handler. Its error joins what is wrong with the options; without credentials it is one, unless
-// WithoutAuthentication says that they are not wanted.
+// New creates the handler. Its error joins all problems with the options. Missing credentials are an error, unless
+// WithoutAuthentication is set.
 //
-// The handler is safe for concurrent use and starts nothing. It can be mounted under a prefix with http.StripPrefix. Its
-// server should set ReadHeaderTimeout; what follows the header the handler bounds itself.
+// The handler is safe for concurrent use and starts no goroutines. It can be mounted under a prefix with
+// http.StripPrefix. Its server should set ReadHeaderTimeout; the handler itself bounds the rest of the request.
 func New(m *manager.Manager, opts ...Option) (http.Handler, error) {
 	o := newOptions(opts)
 	if m == nil {
@@ -46,17 +46,17 @@ func New(m *manager.Manager, opts ...Option) (http.Handler, error) {
 	return &handler{m: m, o: o, region: m.ARN().Region, places: make(chan struct{}, o.maxConcurrent)}, nil
 }
 
-// operation answers one kind of request: with a status and what its JSON is made of, nil for no body.
+// operation handles one kind of request. It returns the status and the value to encode as JSON, nil for no body.
 type operation func(h *handler, ctx context.Context, r *request) (status int, answer any, err error)
 
-// request is what an operation is given.
+// request is the input of an operation.
 type request struct {
-	id    string // the part of the path that names something, unescaped
+	id    string // the part of the path that names a resource, unescaped
 	query url.Values
 	body  []byte
 }
 
-// ServeHTTP answers a request.
+// ServeHTTP handles a request.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Amzn-Requestid", uuid.NewString())
 	w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -105,9 +105,9 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) (int, any, error
 	return op(h, ctx, &request{id: id, query: query, body: body})
 }
 
-// read reads the body, which has to come in time and within the bound.
+// read reads the body, within the time and size limits.
 func (h *handler) read(w http.ResponseWriter, r *http.Request) ([]byte, *failure) {
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTimeout)) // not every ResponseWriter can
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTimeout)) // not every ResponseWriter supports it
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.o.maxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -119,7 +119,7 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request) ([]byte, *failure
 	return body, nil
 }
 
-// route finds the operation of a path, which is compared as it was escaped: an escaped slash is none.
+// route returns the operation for a path. It compares the escaped path, so an escaped slash does not separate segments.
 func route(method, escaped string) (op operation, id string) {
 	const mappings, tags, functions = "/2015-03-31/event-source-mappings", "/2017-03-31/tags/", "/2015-03-31/functions/"
 	if escaped == mappings || escaped == mappings+"/" {
@@ -153,7 +153,7 @@ func route(method, escaped string) (op operation, id string) {
 	return nil, ""
 }
 
-// answer writes what an operation said.
+// answer writes the result of an operation.
 func (h *handler) answer(w http.ResponseWriter, status int, answer any) {
 	if answer == nil {
 		w.WriteHeader(status)
@@ -161,7 +161,7 @@ func (h *handler) answer(w http.ResponseWriter, status int, answer any) {
 	}
 	var body strings.Builder
 	encoder := json.NewEncoder(&body)
-	encoder.SetEscapeHTML(false) // filter patterns have < and > in them
+	encoder.SetEscapeHTML(false) // filter patterns contain < and >
 	if err := encoder.Encode(answer); err != nil {
 		h.fail(w, h.failureOf(err, ""))
 		return
@@ -179,5 +179,5 @@ func (h *handler) write(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // a client that is gone
+	_, _ = w.Write(body) // the client may be gone
 }

@@ -13,9 +13,9 @@ const (
 	resourcePattern     = `arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:(function:[a-zA-Z0-9-_]+(:(\$LATEST|[a-zA-Z0-9-_]+))?|code-signing-config:csc-[a-z0-9]{17}|event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|(capacity-provider|network-connector):[a-zA-Z0-9-_]{1,64})`
 )
 
-// Shapes of the API. Where esm takes more than AWS does (several topics and patterns of topics, IPv6 and more than ten
-// servers, any group name, secrets that are no ARNs, ten filters), the shape says the kind alone, and esm.Mapping's own
-// validation the rest.
+// Shapes of the API. Where esm accepts more than AWS does (several topics, topic patterns, IPv6 servers, more than ten
+// servers, any group name, secrets that are not ARNs, ten filters), the shape only checks the type, and esm.Mapping's
+// validation checks the rest.
 var (
 	anyText           = &shape{kind: "string"}
 	boolean           = &shape{kind: "boolean"}
@@ -43,7 +43,7 @@ var (
 		"SchemaValidationConfigs": list(structure(map[string]*shape{"Attribute": oneOf("KEY", "VALUE")}), 0),
 	})
 
-	// updateMembers are the parameters that UpdateEventSourceMapping takes for a self-managed cluster.
+	// updateMembers are the parameters of UpdateEventSourceMapping for a self-managed cluster.
 	updateMembers = map[string]*shape{
 		"FunctionName":                   functionNameShape,
 		"Enabled":                        boolean,
@@ -70,7 +70,8 @@ var (
 	createShape = &shape{kind: "structure", required: []string{"FunctionName"}, members: createMembers()}
 )
 
-// createMembers are the parameters of CreateEventSourceMapping: those of the update, and those that never change.
+// createMembers returns the parameters of CreateEventSourceMapping: those of an update, and those that cannot be
+// updated.
 func createMembers() map[string]*shape {
 	members := maps.Clone(updateMembers)
 	members["SelfManagedEventSource"] = structure(map[string]*shape{

@@ -11,7 +11,8 @@ import (
 	"github.com/esm-go/esm/manager"
 )
 
-// mostPage is the most mappings of a page, whatever MaxItems says (API reference, ListEventSourceMappings).
+// mostPage is the maximum number of mappings in a page, whatever MaxItems says (API reference,
+// ListEventSourceMappings).
 const mostPage = 100
 
 func (h *handler) create(ctx context.Context, r *request) (int, any, error) {
@@ -32,7 +33,7 @@ func (h *handler) create(ctx context.Context, r *request) (int, any, error) {
 	return http.StatusAccepted, answerOf(d), nil
 }
 
-// checkAccess refuses a mapping that would connect without authentication, as AWS does, unless that is wanted.
+// checkAccess rejects a mapping that would connect without authentication, as AWS does, unless WithPlaintext is set.
 func (h *handler) checkAccess(mapping esm.Mapping) error {
 	if len(mapping.SourceAccessConfigurations) > 0 || h.o.plaintext {
 		return nil
@@ -80,7 +81,7 @@ func (h *handler) list(_ context.Context, r *request) (int, any, error) {
 		filter.After = string(after)
 	}
 	answer := listAnswer{EventSourceMappings: []*mappingAnswer{}}
-	if r.query.Get("EventSourceArn") != "" { // which no self-managed cluster has
+	if r.query.Get("EventSourceArn") != "" { // self-managed clusters have none
 		return http.StatusOK, answer, nil
 	}
 	page, more := h.m.List(filter)
@@ -127,14 +128,14 @@ func (h *handler) remove(ctx context.Context, r *request) (int, any, error) {
 	return http.StatusAccepted, answerOf(d), nil
 }
 
-// checkUUID refuses a UUID in the path that is not as long as one.
+// checkUUID rejects a path parameter that does not have the length of a UUID.
 func checkUUID(id string) error {
 	v := new(violations)
 	uuidShape.check(id, "uUID", v)
 	return v.err()
 }
 
-// getFunction answers what clients ask about a mapping's function on their way.
+// getFunction answers a client's request for a mapping's function.
 func (h *handler) getFunction(_ context.Context, r *request) (int, any, error) {
 	configuration, err := h.function(r.id, r.query)
 	if err != nil {

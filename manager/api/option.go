@@ -10,7 +10,7 @@ import (
 	"github.com/esm-go/esm/auth"
 )
 
-// Option changes how the handler works.
+// Option configures the handler.
 type Option interface{ apply(*options) }
 
 type optionFunc func(*options)
@@ -29,11 +29,11 @@ type options struct {
 	errs          []error
 }
 
-// Credentials are what a client signs its requests with.
+// Credentials are the credentials with which a client signs its requests.
 type Credentials struct {
 	AccessKeyID     string
 	SecretAccessKey auth.Secret
-	// SessionToken, where not empty, must come with every request that is signed with these.
+	// SessionToken, if not empty, must accompany every request signed with these credentials.
 	SessionToken auth.Secret
 }
 
@@ -56,7 +56,7 @@ func newOptions(opts []Option) *options {
 	return o
 }
 
-// WithCredentials adds credentials that requests may be signed with.
+// WithCredentials adds credentials with which requests may be signed.
 func WithCredentials(credentials ...Credentials) Option {
 	return optionFunc(func(o *options) {
 		for _, c := range credentials {
@@ -69,13 +69,13 @@ func WithCredentials(credentials ...Credentials) Option {
 	})
 }
 
-// WithoutAuthentication takes every request, signed or not. It is for handlers that only this machine reaches, or that
-// stand behind an authentication of the service's own.
+// WithoutAuthentication accepts every request, signed or not. It is for handlers that only this machine can reach, or
+// that are behind the service's own authentication.
 func WithoutAuthentication() Option { return optionFunc(func(o *options) { o.open = true }) }
 
-// WithHosts sets the names by which the handler may be called, without ports; default localhost, 127.0.0.1 and ::1. A
-// request with another Host is refused: it is a browser's, led here by a foreign name (DNS rebinding), or the name is
-// missing in this list. "*" allows every name.
+// WithHosts sets the host names by which the handler may be called, without ports; default localhost, 127.0.0.1 and
+// ::1. A request with another Host is rejected: either a foreign name has led a browser here (DNS rebinding), or the
+// name is missing in this list. "*" allows every name.
 func WithHosts(names ...string) Option {
 	return optionFunc(func(o *options) {
 		o.hosts = nil
@@ -85,15 +85,15 @@ func WithHosts(names ...string) Option {
 	})
 }
 
-// WithForwardedHost takes the name by which a client called from X-Forwarded-Host where it is there. It is for handlers
-// that are reached through a proxy alone, which sets or removes that header itself.
+// WithForwardedHost reads the host that a client called from X-Forwarded-Host, if present. It is for handlers that can
+// only be reached through a proxy that sets or removes that header.
 func WithForwardedHost() Option { return optionFunc(func(o *options) { o.forwarded = true }) }
 
 // WithPlaintext allows mappings without SourceAccessConfigurations, which connect without authentication and without
-// TLS. AWS refuses them, and so does the handler by default.
+// TLS. AWS rejects them, and so does the handler by default.
 func WithPlaintext() Option { return optionFunc(func(o *options) { o.plaintext = true }) }
 
-// WithMaxBodyBytes bounds a request's body; default 1 MiB.
+// WithMaxBodyBytes limits the size of a request's body; default 1 MiB.
 func WithMaxBodyBytes(n int64) Option {
 	return optionFunc(func(o *options) {
 		if n < 1 {
@@ -103,8 +103,8 @@ func WithMaxBodyBytes(n int64) Option {
 	})
 }
 
-// WithMaxConcurrent bounds the requests that are worked on at a time; default 64. One more is answered with
-// TooManyRequestsException, on which the AWS clients try again by themselves.
+// WithMaxConcurrent limits the number of concurrent requests; default 64. Further requests are answered with
+// TooManyRequestsException, on which the AWS clients retry.
 func WithMaxConcurrent(n int) Option {
 	return optionFunc(func(o *options) {
 		if n < 1 {
@@ -123,7 +123,7 @@ func WithLogger(l *slog.Logger) Option {
 	})
 }
 
-// hostName is a Host without its port and brackets, in lower case.
+// hostName returns a Host without port and brackets, in lower case.
 func hostName(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name

@@ -13,7 +13,7 @@ import (
 	"github.com/esm-go/esm/manager/store"
 )
 
-// parse reads a body that is a JSON object; an empty body is an empty one.
+// parse parses a body that is a JSON object. An empty body is an empty object.
 func parse(body []byte) (map[string]any, error) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return map[string]any{}, nil
@@ -40,7 +40,7 @@ func parse(body []byte) (map[string]any, error) {
 	return members, nil
 }
 
-// checkDocument holds a body against a shape.
+// checkDocument checks a body against a shape.
 func checkDocument(body []byte, s *shape) error {
 	members, err := parse(body)
 	if err != nil {
@@ -59,7 +59,7 @@ func checkDocument(body []byte, s *shape) error {
 	return nil
 }
 
-// decode reads the parameters of Create or Update, and says which of them the body has.
+// decode parses the parameters of Create or Update, and returns which of them the body has.
 func decode(body []byte, s *shape) (esm.Mapping, map[string]bool, error) {
 	members, err := parse(body)
 	if err != nil {
@@ -91,8 +91,8 @@ func decode(body []byte, s *shape) (esm.Mapping, map[string]bool, error) {
 	return mapping, present, nil
 }
 
-// ours reports whether esm.ParseMapping takes a name that is no parameter of a request: the UUID, and what only answers
-// have.
+// ours reports whether esm.ParseMapping accepts a name that is not a parameter of a request: UUID, and members that
+// only answers have.
 func ours(name string) bool {
 	_, err := esm.ParseMapping([]byte(`{` + string(mustJSON(name)) + `:"x"}`))
 	return err == nil
@@ -106,8 +106,8 @@ func mustJSON(s string) []byte {
 	return b
 }
 
-// merge puts the parameters that an update has into a mapping. Each replaces what was there as a whole; an empty one
-// takes it away.
+// merge applies the parameters of an update to a mapping. Each replaces the old value as a whole; an empty one removes
+// it.
 func merge(m *esm.Mapping, changes esm.Mapping, present map[string]bool) error {
 	set := map[string]func(){
 		"FunctionName":                   func() { m.FunctionName = changes.FunctionName },
@@ -133,7 +133,7 @@ func merge(m *esm.Mapping, changes esm.Mapping, present map[string]bool) error {
 		"SelfManagedKafkaEventSourceConfig": func() {
 			group := m.SelfManagedKafkaEventSourceConfig
 			m.SelfManagedKafkaEventSourceConfig = changes.SelfManagedKafkaEventSourceConfig
-			if group != nil { // which an update cannot change, and need not repeat
+			if group != nil { // an update cannot change the group, and need not repeat it
 				c := *m.SelfManagedKafkaEventSourceConfig
 				if c.ConsumerGroupId == "" {
 					c.ConsumerGroupId = group.ConsumerGroupId
@@ -152,7 +152,7 @@ func merge(m *esm.Mapping, changes esm.Mapping, present map[string]bool) error {
 	return nil
 }
 
-// tidy takes away parameters that say nothing: with {} clients take a parameter away.
+// tidy removes empty parameters: clients remove a parameter by setting it to {}.
 func tidy(m *esm.Mapping) {
 	if c := m.FilterCriteria; c != nil && len(c.Filters) == 0 {
 		m.FilterCriteria = nil

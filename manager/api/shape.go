@@ -12,11 +12,11 @@ import (
 	"unicode/utf8"
 )
 
-// shape is what AWS's model of the API (botocore's service-2.json of 2015-03-31) says of a value. Requests are held
-// against it before anything else looks at them, as on AWS, where a front end does.
+// shape is what AWS's model of the API (botocore's service-2.json of 2015-03-31) says about a value. Requests are
+// checked against it before anything else, as by AWS's front end.
 type shape struct {
 	kind     string // "string", "integer", "boolean", "timestamp", "list", "structure" or "map"
-	min, max int    // of a number or of a length; bounded says that they hold
+	min, max int    // of a number or of a length; valid if bounded is set
 	bounded  bool
 	pattern  *regexp.Regexp
 	asAWS    string // the pattern as AWS writes it
@@ -47,7 +47,7 @@ func list(element *shape, most int) *shape {
 
 func structure(members map[string]*shape) *shape { return &shape{kind: "structure", members: members} }
 
-// violations gathers what does not satisfy a constraint, and what is of the wrong kind.
+// violations collects violated constraints, and values of the wrong type.
 type violations struct {
 	texts []string
 	kinds []string
@@ -57,7 +57,7 @@ func (v *violations) add(value, path, constraint string) {
 	v.texts = append(v.texts, fmt.Sprintf("Value %s at '%s' failed to satisfy constraint: %s", value, path, constraint))
 }
 
-// err is AWS's answer to the violations, nil where there are none.
+// err returns AWS's answer to the violations, or nil if there are none.
 func (v *violations) err() error {
 	switch n := len(v.texts); {
 	case len(v.kinds) > 0:
@@ -71,7 +71,7 @@ func (v *violations) err() error {
 	}
 }
 
-// check holds a value, as encoding/json reads it with UseNumber, against the shape. What is null is absent.
+// check checks a value, decoded by encoding/json with UseNumber, against the shape. null counts as absent.
 func (s *shape) check(value any, path string, v *violations) {
 	if value == nil {
 		return
@@ -174,7 +174,7 @@ func (s *shape) number(n float64, given, path string, v *violations) {
 	}
 }
 
-// quote shows a value as AWS does, without the end of a long one.
+// quote formats a value as AWS does, and truncates a long one.
 func quote(value any) string {
 	t := fmt.Sprint(value)
 	if elements, ok := value.([]any); ok {
@@ -198,7 +198,7 @@ func lowerFirst(name string) string {
 	return strings.ToLower(name[:1]) + name[1:]
 }
 
-// kindOf names a value of encoding/json.
+// kindOf names the type of a JSON value.
 func kindOf(value any) string {
 	switch v := value.(type) {
 	case bool:

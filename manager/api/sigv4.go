@@ -19,14 +19,15 @@ const (
 	signatureAlgorithm = "AWS4-HMAC-SHA256"
 	signingService     = "lambda"
 	amzDate            = "20060102T150405Z"
-	// clockWindow is how far a request's time may be from ours (AWS's documentation of Signature Version 4).
+	// clockWindow is the allowed difference between a request's time and ours (AWS's documentation of Signature Version
+	// 4).
 	clockWindow = 5 * time.Minute
 )
 
-// textSignature is AWS's.
+// textSignature is AWS's text.
 const textSignature = "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
 
-// authorization is an Authorization header in its parts.
+// authorization is a parsed Authorization header.
 type authorization struct {
 	accessKeyID, date, region, service, terminator string
 	signedHeaders                                  []string
@@ -37,7 +38,7 @@ func denied(name, message string) *failure {
 	return &failure{status: http.StatusForbidden, name: name, message: message}
 }
 
-// authenticate verifies a request's signature; body is what came with it.
+// authenticate verifies a request's signature; body is the request's body.
 func (h *handler) authenticate(r *http.Request, body []byte) *failure {
 	if h.o.open {
 		return nil
@@ -78,7 +79,7 @@ func (h *handler) authenticate(r *http.Request, body []byte) *failure {
 	return nil
 }
 
-// parseAuthorization reads the one Authorization header that there may be.
+// parseAuthorization parses the Authorization header. There must be exactly one.
 func parseAuthorization(headers []string) (authorization, *failure) {
 	var a authorization
 	incomplete := func(text string) *failure { return denied("IncompleteSignatureException", text) }
@@ -114,7 +115,7 @@ func parseAuthorization(headers []string) (authorization, *failure) {
 	return a, nil
 }
 
-// checkSigned refuses a signature that leaves out what decides about the request: the host, and every header of AWS's.
+// checkSigned rejects a signature that does not cover what determines the request: the host, and every x-amz- header.
 func checkSigned(r *http.Request, a authorization) *failure {
 	needed := []string{"host"}
 	for name := range r.Header {
@@ -130,10 +131,10 @@ func checkSigned(r *http.Request, a authorization) *failure {
 	return nil
 }
 
-// sign signs what was received as its client should have, and returns the signature.
+// sign signs the received request as its client should have, and returns the signature.
 func (h *handler) sign(r *http.Request, body []byte, a authorization, credentials Credentials, at time.Time) (string, error) {
 	received := *r.URL
-	if r.RequestURI != "" { // as it came: a mux may have taken a prefix off
+	if r.RequestURI != "" { // the path as received: a mux may have stripped a prefix
 		u, err := url.ParseRequestURI(r.RequestURI)
 		if err != nil {
 			return "", err
@@ -143,7 +144,7 @@ func (h *handler) sign(r *http.Request, body []byte, a authorization, credential
 	clone := &http.Request{Method: r.Method, URL: &received, Host: h.calledBy(r), Header: make(http.Header)}
 	for _, name := range a.signedHeaders {
 		switch name {
-		case "host", "x-amz-date", "x-amz-security-token": // the signer's own
+		case "host", "x-amz-date", "x-amz-security-token": // the signer sets these
 		case "content-length":
 			clone.ContentLength = int64(len(body))
 		default:
@@ -170,10 +171,10 @@ func (h *handler) sign(r *http.Request, body []byte, a authorization, credential
 	return made.signature, nil
 }
 
-// equal compares in a time that does not depend on where the two differ.
+// equal compares in constant time.
 func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
-// printable is a header's text without what would spoil an answer.
+// printable replaces the characters of a header that could corrupt an answer.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {

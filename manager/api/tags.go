@@ -11,7 +11,7 @@ import (
 	"github.com/esm-go/esm/manager"
 )
 
-// tagged is the UUID of the mapping that an ARN names.
+// tagged returns the UUID of the mapping with the given ARN.
 func (h *handler) tagged(arn string) (string, error) {
 	v := new(violations)
 	resourceShape.check(arn, "resource", v)

@@ -7,7 +7,7 @@ import (
 	"github.com/esm-go/esm"
 )
 
-// enable is what enables or disables a mapping.
+// enable returns the handler that enables or disables a mapping.
 func (c *console) enable(enabled bool) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		id := strings.ToLower(r.PathValue("id"))

@@ -20,10 +20,10 @@ import (
 	"github.com/esm-go/esm/manager"
 )
 
-// clusterTimeout bounds what is asked of a cluster for one page.
+// clusterTimeout bounds the requests to a cluster for one page.
 const clusterTimeout = 15 * time.Second
 
-// credentials reads the secrets of a mapping.
+// credentials reads a mapping's secrets.
 func (c *console) credentials(ctx context.Context, m esm.Mapping) (*auth.Credentials, *auth.Report, error) {
 	secrets := c.o.secrets
 	if secrets == nil {
@@ -37,7 +37,7 @@ func (c *console) credentials(ctx context.Context, m esm.Mapping) (*auth.Credent
 	return credentials, report, err
 }
 
-// client is a Kafka client of the mapping's cluster, outside of any group.
+// client returns a Kafka client for the mapping's cluster, outside any group.
 func (c *console) client(ctx context.Context, m esm.Mapping, more ...kgo.Opt) (*kgo.Client, error) {
 	credentials, _, err := c.credentials(ctx, m)
 	if err != nil {
@@ -52,7 +52,7 @@ func (c *console) client(ctx context.Context, m esm.Mapping, more ...kgo.Opt) (*
 	return kgo.NewClient(append(opts, more...)...)
 }
 
-// testView is what a test of a connection found.
+// testView is the result of a connection test.
 type testView struct {
 	OK             bool
 	Steps          []string
@@ -70,7 +70,8 @@ func (c *console) testConnection(w http.ResponseWriter, r *http.Request) error {
 
 func (c *console) connect(ctx context.Context, r *http.Request) (v testView) {
 	read := &reader{v: r.PostForm, wrong: make(complaints)}
-	// Only what leads somewhere, so that nothing else of the form keeps the Manager from looking at its allow-lists.
+	// Only the fields that refer to something outside, so that no other field of the form keeps the Manager from
+	// checking its allow-lists.
 	m := esm.Mapping{FunctionName: "test", Topics: []string{"test"}, SourceAccessConfigurations: read.access()}
 	if id := r.PostForm.Get("id"); id != "" {
 		d, err := c.m.Get(id)
@@ -110,7 +111,7 @@ func (c *console) connect(ctx context.Context, r *http.Request) (v testView) {
 	}
 	address, err := reach(ctx, m.SelfManagedEventSource.Endpoints.KafkaBootstrapServers)
 	if err == nil {
-		err = auth.ProbeTLS(ctx, address, credentials, nil) // says more of a handshake that fails than a client does
+		err = auth.ProbeTLS(ctx, address, credentials, nil) // explains a failed handshake better than a client does
 	}
 	if err != nil {
 		return v.failed(err)
@@ -130,8 +131,7 @@ func (c *console) connect(ctx context.Context, r *http.Request) (v testView) {
 	return v
 }
 
-// reach finds one of the servers that takes a connection: a client would go on trying those that do not until its time
-// is up.
+// reach returns a server that accepts a connection. A client would keep trying unreachable ones until its time is up.
 func reach(ctx context.Context, servers []string) (address string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, clusterTimeout/3)
 	defer cancel()
@@ -159,7 +159,7 @@ func reach(ctx context.Context, servers []string) (address string, err error) {
 	return "", errors.Join(errs...)
 }
 
-// failed says what an error of a secret, a client or a broker means.
+// failed explains an error of a secret, a client or a broker.
 func (v testView) failed(err error) testView {
 	known := auth.Classify(err)
 	v.Problem, v.Hints = known.Text, strings.TrimSpace(known.Detail+" "+known.Hint)
@@ -169,7 +169,7 @@ func (v testView) failed(err error) testView {
 	return v
 }
 
-// positionsOf looks at what a group has committed, and where a reset would put it.
+// positionsOf returns what a group has committed, and where a reset would move it.
 func positionsOf(ctx context.Context, admin *kadm.Client, m esm.Mapping, to resetTo) ([]resetRow, error) {
 	topics, err := topicsOf(ctx, admin, m)
 	if err != nil {
@@ -216,7 +216,7 @@ func positionsOf(ctx context.Context, admin *kadm.Client, m esm.Mapping, to rese
 	return rows, nil
 }
 
-// topicsOf are the topics of a mapping that there are.
+// topicsOf returns the existing topics that a mapping reads.
 func topicsOf(ctx context.Context, admin *kadm.Client, m esm.Mapping) ([]string, error) {
 	topics, err := admin.ListTopics(ctx)
 	if err != nil {

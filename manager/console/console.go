@@ -21,12 +21,12 @@ type console struct {
 	m       *manager.Manager
 	o       *options
 	sampler *sampler
-	streams chan struct{} // a place for each browser that is told what changes
+	streams chan struct{} // one place for each browser that receives live updates
 	mux     *http.ServeMux
 }
 
-// New makes the handler. Its error joins what is wrong with the options. The handler is safe for concurrent use and
-// starts nothing: while nobody looks, it does nothing.
+// New creates the handler. Its error joins all problems with the options. The handler is safe for concurrent use and
+// starts no goroutines: while no browser is connected, it does nothing.
 func New(m *manager.Manager, opts ...Option) (http.Handler, error) {
 	o := newOptions(opts)
 	if m == nil {
@@ -82,11 +82,11 @@ func (c *console) routes() {
 	page(at("POST", "/mappings/{id}/partition/skip"), c.onPartition("skip", skipRecord))
 }
 
-// policy lets pages load what the console itself serves, and nothing else.
+// policy allows pages to load only what the console itself serves.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
-// guard refuses what a browser may have been led to send, and sets the headers of every answer.
+// guard rejects requests that a foreign page may have made a browser send, and sets the headers of every answer.
 func (c *console) guard(next http.Handler) http.Handler {
 	checkOrigin := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -112,7 +112,7 @@ func (c *console) guard(next http.Handler) http.Handler {
 			return
 		}
 		if r.Method == http.MethodPost {
-			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTimeout)) // not every ResponseWriter can
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTimeout)) // not every ResponseWriter supports it
 			r.Body = http.MaxBytesReader(w, r.Body, mostBody)
 			if err := r.ParseForm(); err != nil {
 				c.fail(w, r, &pageError{status: http.StatusBadRequest, text: "The form cannot be read: it broke off, or is larger than 1 MiB."})
@@ -123,7 +123,7 @@ func (c *console) guard(next http.Handler) http.Handler {
 	})
 }
 
-// pageError is an error with a status.
+// pageError is an error with an HTTP status.
 type pageError struct {
 	status int
 	text   string
@@ -133,7 +133,7 @@ func (e *pageError) Error() string { return e.text }
 
 var errReadOnly = &pageError{status: http.StatusForbidden, text: "This console shows mappings and changes none."}
 
-// fail answers with the page of an error.
+// fail answers with the page for an error.
 func (c *console) fail(w http.ResponseWriter, r *http.Request, err error) {
 	e, known := errors.AsType[*pageError](err)
 	switch {
@@ -153,13 +153,13 @@ func (c *console) fail(w http.ResponseWriter, r *http.Request, err error) {
 	c.render(w, e.status, "error", "Error", e)
 }
 
-// done sends the browser on after a change, which the next page has to show.
+// done redirects the browser after a change, and makes sure that the next page shows it.
 func (c *console) done(w http.ResponseWriter, r *http.Request, path string) {
 	c.sampler.expire()
 	http.Redirect(w, r, c.o.prefix+path, http.StatusSeeOther)
 }
 
-// operation is the context of a change.
+// operation returns the context for a change.
 func operation(r *http.Request) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(r.Context(), operationTimeout)
 }

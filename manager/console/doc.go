@@ -1,17 +1,18 @@
-// Package console is the web console of a manager.Manager, an http.Handler that a service mounts where it likes:
+// Package console is the web console of a manager.Manager. It is an http.Handler that a service mounts at any path:
 //
 //	pages, err := console.New(m, console.WithPrefix("/console"))
 //	…
 //	mux.Handle("/console/", requireLogin(pages))
 //
-// It lists the mappings, shows each with its state, its charts and its partitions, adds, edits, enables, disables and
-// deletes them, resets the positions of a disabled one, tries filters, and tests connections. Everything it needs is in
-// the program: it loads nothing from elsewhere, and its pages may not (Content-Security-Policy). Without scripts the
-// pages show and change mappings all the same; they then stand still.
+// The console lists the mappings. It shows each with its state, its charts and its partitions. It adds, edits, enables,
+// disables and deletes them, resets the positions of a disabled one, tries filters, and tests connections. Everything
+// it needs is compiled in: it loads nothing from elsewhere, and its pages cannot (Content-Security-Policy). Without
+// scripts, the pages still show and change mappings, but do not update themselves.
 //
 // # Who may use it
 //
-// The console has no login of its own: the service's middleware decides who gets to it. Who may use it may decide where
-// mappings lead, with which secrets; manager.WithAllowed bounds that, and WithReadOnly refuses every change. Requests
-// that a page of another site makes are refused, and so are those with a Host that is not on the list (WithHosts).
+// The console has no login: the service's middleware decides who gets access. A user of the console decides what
+// mappings refer to, and with which secrets; manager.WithAllowed restricts that, and WithReadOnly rejects every change.
+// The console rejects requests made by pages of other sites, and requests with a Host that is not on the list
+// (WithHosts).
 package console

@@ -7,17 +7,17 @@ import (
 	"github.com/esm-go/esm"
 )
 
-// fieldInfo is a field of the form: one parameter, or a group of them that people think of as one.
+// fieldInfo is a field of the form: one parameter, or several that belong together.
 type fieldInfo struct {
-	// Name is the input's, Label what stands before it, AWS the parameter's path and prefix of what errors name.
+	// Name is the input's name, Label its label, AWS the parameter's path and the prefix of what errors name.
 	Name, Label, AWS string
-	// Help says what it is, its range and its default.
+	// Help describes the field, its range and its default.
 	Help string
 	// Kind is text, number, area, select, check or datetime.
 	Kind string
-	// Options are those of a select: a value each, the first is the default.
+	// Options are the values of a select. The first is the default.
 	Options []string
-	// Fixed fields cannot be updated, on AWS either.
+	// Fixed fields cannot be updated, as on AWS.
 	Fixed bool
 }
 
@@ -28,7 +28,7 @@ type section struct {
 	Fields       []fieldInfo
 }
 
-// form is every field there is, in the order of the page.
+// form lists all fields, in the order of the page.
 var form = []section{
 	{Title: "Trigger", Open: true, Fields: []fieldInfo{
 		{Name: "function", Label: "Function", AWS: "FunctionName", Kind: "function", Help: "The name or the ARN of the function that is invoked."},
@@ -78,10 +78,10 @@ var form = []section{
 	}},
 }
 
-// complaints are what is wrong, by the input that it belongs to; "" for what belongs to none.
+// complaints are the problems by input; "" holds those of no particular input.
 type complaints map[string][]string
 
-// complaintsOf sorts an error of Validate, Create or Update to the inputs.
+// complaintsOf assigns the errors of Validate, Create or Update to inputs.
 func complaintsOf(err error) complaints {
 	out := make(complaints)
 	for _, e := range joined(err) {
@@ -97,7 +97,7 @@ func complaintsOf(err error) complaints {
 	return out
 }
 
-// inputOf is the input with the longest path that a parameter's begins with.
+// inputOf returns the input with the longest path that is a prefix of a parameter's path.
 func inputOf(path string) (name string) {
 	longest := 0
 	for _, s := range form {
@@ -111,7 +111,7 @@ func inputOf(path string) (name string) {
 	return name
 }
 
-// joined takes an errors.Join apart.
+// joined returns the errors of an errors.Join.
 func joined(err error) []error {
 	if err == nil {
 		return nil

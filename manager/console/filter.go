@@ -14,7 +14,7 @@ import (
 	"github.com/esm-go/esm/filter"
 )
 
-// mostSamples is how many records a page shows of a topic.
+// mostSamples is how many records of a topic a page shows.
 const mostSamples = 10
 
 type filterView struct {
@@ -22,7 +22,7 @@ type filterView struct {
 	ReadOnly       bool
 	Pattern, Value string
 	Mappings       []rowView
-	From           string // the mapping whose topic is sampled
+	From           string // the mapping whose topics are sampled
 	Problem        string
 	Results        []filterResult
 }
@@ -67,7 +67,7 @@ func (c *console) renderFilter(w http.ResponseWriter, r *http.Request, v filterV
 	c.render(w, http.StatusOK, "filter", "Try a filter", v)
 }
 
-// try explains one value.
+// try explains how the pattern applies to one value.
 func (v *filterView) try(where string, value []byte) {
 	e, err := filter.Explain(v.Pattern, value)
 	if err != nil {
@@ -92,7 +92,7 @@ func patternProblem(err error) string {
 	return filter.InvalidPatternMessage + " " + strings.Join(texts, " ")
 }
 
-// trySamples explains the newest records of a mapping's topics. They are read outside of its group.
+// trySamples explains the newest records of a mapping's topics. It reads them outside the mapping's group.
 func (c *console) trySamples(ctx context.Context, v *filterView) {
 	if c.o.readOnly {
 		v.Problem = errReadOnly.text
@@ -156,7 +156,7 @@ func (c *console) sampleRecords(ctx context.Context, m esm.Mapping) ([]*kgo.Reco
 		return nil, nil
 	}
 	client.AddConsumePartitions(from)
-	// Offsets need not hold records: compaction and transactions take some. What has come in time is shown.
+	// Not every offset has a record: compaction and transactions leave gaps. Show what has arrived in time.
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	var out []*kgo.Record

@@ -14,10 +14,10 @@ import (
 	"github.com/esm-go/esm/manager/store"
 )
 
-// formView is the page with the form: of a new mapping, or of one that is edited.
+// formView is the page with the form, for a new mapping or for editing one.
 type formView struct {
 	Base, Action, Back, Submit string
-	ID                         string // of the mapping that is edited
+	ID                         string // the mapping being edited
 	Revision                   string
 	Sections                   []section
 	Functions                  []string
@@ -25,7 +25,7 @@ type formView struct {
 	Wrong                      complaints
 }
 
-// fieldView is one field with what stands in it and what is wrong with it.
+// fieldView is one field with its value and its problems.
 type fieldView struct {
 	fieldInfo
 	Value     string
@@ -51,10 +51,10 @@ func (v formView) field(name string) fieldView {
 	return fieldView{}
 }
 
-// General is what is wrong with no field in particular.
+// General returns the problems that belong to no particular field.
 func (v formView) General() []string { return v.Wrong[""] }
 
-// IsWrong names the fields with something wrong, in the order of the page.
+// IsWrong returns the fields with problems, in the order of the page.
 func (v formView) IsWrong() (out []fieldInfo) {
 	for _, s := range v.Sections {
 		for _, f := range s.Fields {
@@ -66,7 +66,7 @@ func (v formView) IsWrong() (out []fieldInfo) {
 	return out
 }
 
-// Opened reports whether a section is to be shown open: by default, or for what is in it.
+// Opened reports whether a section is shown open: by default, or because of its content.
 func (v formView) Opened(s section) bool {
 	return s.Open || slices.ContainsFunc(s.Fields, func(f fieldInfo) bool {
 		return len(v.Wrong[f.Name]) > 0 || v.Values.Get(f.Name) != ""
@@ -92,7 +92,7 @@ func (c *console) addPage(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
-// read makes a mapping of the form, and says what is wrong with it.
+// read builds a mapping from the form, and returns what is wrong with it.
 func (c *console) read(v url.Values, from *esm.Mapping) (esm.Mapping, complaints) {
 	r := &reader{v: v, wrong: make(complaints)}
 	var m esm.Mapping
@@ -103,7 +103,7 @@ func (c *console) read(v url.Values, from *esm.Mapping) (esm.Mapping, complaints
 	}
 	r.fill(&m)
 	for name, texts := range complaintsOf(c.m.Validate(m)) {
-		if len(r.wrong[name]) == 0 { // what cannot be read is the cause of the rest
+		if len(r.wrong[name]) == 0 { // an unreadable value causes the other problems
 			r.wrong[name] = append(r.wrong[name], texts...)
 		}
 	}
@@ -118,7 +118,7 @@ func (c *console) read(v url.Values, from *esm.Mapping) (esm.Mapping, complaints
 	return m, r.wrong
 }
 
-// validate answers what is wrong with the fields that have been touched, while a person writes.
+// validate returns the problems of the fields that the user has touched, while the user types.
 func (c *console) validate(w http.ResponseWriter, r *http.Request) error {
 	v := c.newForm()
 	var from *esm.Mapping
@@ -158,7 +158,7 @@ func (c *console) add(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// refusal is what a person can mend of an error, or the error.
+// refusal returns the problems that a user can fix, or the error.
 func refusal(err error) (complaints, error) {
 	_, conflict := errors.AsType[*manager.ConflictError](err)
 	_, field := errors.AsType[*esm.FieldError](err)
@@ -212,7 +212,7 @@ func (c *console) edit(w http.ResponseWriter, r *http.Request) error {
 	v := c.editForm(d)
 	v.Revision = r.PostForm.Get("revision")
 	v.Values, v.Wrong = r.PostForm, wrong
-	for name, values := range valuesOf(d.Mapping) { // what is fixed is not in the form
+	for name, values := range valuesOf(d.Mapping) { // fixed fields are not in the form
 		if v.field(name).Fixed {
 			v.Values[name] = values
 		}

@@ -12,11 +12,11 @@ import (
 // cells are the texts of a page that change, by their names in the page (data-live).
 type cells map[string]string
 
-// listView is the page of all mappings.
+// listView is the page that lists all mappings.
 type listView struct {
 	Base     string
 	ReadOnly bool
-	Set      string // of which mappings it is
+	Set      string // identifies the set of mappings
 	Rows     []rowView
 	Problems []store.Problem
 	Err      error
@@ -46,7 +46,7 @@ func row(s sample) rowView {
 	}
 }
 
-// lag is the sum over the partitions, "–" where there are none.
+// lag returns the sum over the partitions, "–" if there are none.
 func lag(s sample) string {
 	if len(s.Status.Partitions) == 0 {
 		return "–"
@@ -54,7 +54,7 @@ func lag(s sample) string {
 	return number(s.Status.SumOffsetLag)
 }
 
-// problem is what is wrong with a mapping, empty when nothing is.
+// problem returns what is wrong with a mapping, empty if nothing is.
 func problem(d manager.Description) string {
 	text, is := strings.CutPrefix(d.LastProcessingResult, "PROBLEM: ")
 	if !is {
@@ -72,7 +72,7 @@ func listCells(samples []sample) cells {
 	return out
 }
 
-// setOfList changes when rows come, go or are defined anew.
+// setOfList returns a text that changes when rows are added, removed or redefined.
 func setOfList(samples []sample) string {
 	var b strings.Builder
 	for _, s := range samples {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// change is what a browser is told: the texts that are not what they were, and the charts' next points. Set changes when
-// the page has to be asked for again, since rows have come or gone.
+// change is one live update: the texts that have changed, and the charts' next points. Set changes when the browser
+// must reload the page, because rows were added or removed.
 type change struct {
 	Set    string  `json:"set"`
 	Cells  cells   `json:"cells,omitempty"`
@@ -18,7 +18,7 @@ type change struct {
 	Gone   bool    `json:"gone,omitempty"`
 }
 
-// live tells a browser what changes, by server-sent events, until it leaves or the service stops.
+// live sends updates to a browser as server-sent events, until it disconnects or the service stops.
 func (c *console) live(w http.ResponseWriter, r *http.Request) error {
 	select {
 	case c.streams <- struct{}{}:
@@ -45,12 +45,12 @@ func (c *console) live(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		_ = control.SetWriteDeadline(time.Now().Add(10 * time.Second)) // for a browser that does not read
+		_ = control.SetWriteDeadline(time.Now().Add(10 * time.Second)) // in case the browser does not read
 		if _, err := fmt.Fprintf(w, "data: %s\n\n", data); err != nil {
 			return nil // the browser is gone
 		}
 		if err := control.Flush(); err != nil || out.Gone {
-			return nil // the same, or there is nothing more to tell
+			return nil // the browser or the mapping is gone
 		}
 		select {
 		case <-ticker.C:
@@ -60,7 +60,7 @@ func (c *console) live(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// now is how what a page shows stands: all mappings, or one, with the points after a time.
+// now returns the current content of a page: all mappings, or one, with the points after a time.
 func (c *console) now(id string, since float64) (now change, is bool) {
 	if id == "" {
 		samples := c.sampler.list()
@@ -78,7 +78,7 @@ func (c *console) now(id string, since float64) (now change, is bool) {
 	return change{Set: v.Set, Cells: v.Cells, Points: points}, true
 }
 
-// since are the cells that are not as they were told.
+// since returns the cells that differ from told.
 func (c cells) since(told cells) cells {
 	out := make(cells)
 	for name, text := range c {
@@ -89,7 +89,7 @@ func (c cells) since(told cells) cells {
 	return out
 }
 
-// digest is a short name for a text.
+// digest returns a short hash of a text.
 func digest(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:8])

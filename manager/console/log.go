@@ -10,7 +10,7 @@ import (
 	"github.com/esm-go/esm/observe/pollerlog"
 )
 
-// eventLines are the lines of a mapping's log as the page has them.
+// eventLines formats the lines of a mapping's log for the page.
 func eventLines(events []diag.Event) string {
 	var b strings.Builder
 	for _, e := range events {
@@ -19,7 +19,7 @@ func eventLines(events []diag.Event) string {
 	return b.String()
 }
 
-// pollerEvent is what the page shows of an event of the poller log.
+// pollerEvent is what the page shows of a poller log event.
 type pollerEvent struct {
 	EventType  string                     `json:"eventType"`
 	Timestamp  int64                      `json:"timestamp"`
@@ -29,13 +29,13 @@ type pollerEvent struct {
 	Connection *pollerlog.Connection      `json:"kafkaEventSourceConnection"`
 }
 
-// pollerLines are the events of a mapping's poller log as the page has them.
+// pollerLines formats the events of a mapping's poller log for the page.
 func pollerLines(events [][]byte) string {
 	var b strings.Builder
 	for _, line := range events {
 		var e pollerEvent
 		if err := json.Unmarshal(line, &e); err != nil {
-			continue // the manager has read it already
+			continue // the manager has parsed it already
 		}
 		_, poller, _ := strings.Cut(e.Processor, "/")
 		text := e.EventType + " poller " + poller

@@ -33,7 +33,7 @@ type conditionView struct {
 	What, Text, Hint, Since string
 }
 
-// partitionView is a row of the table of partitions; the texts that change are among the cells, under Key and a name.
+// partitionView is a row of the partition table. The texts that change are among the cells, under Key and a name.
 type partitionView struct {
 	Key, Name, Link string
 }
@@ -75,7 +75,7 @@ func (c *console) mappingView(s sample) mappingView {
 		v.LogLevel = l.SystemLogLevel
 	}
 	v.Cells = c.mappingCells(s)
-	log, _ := c.m.Log(d.Mapping.UUID) // empty where it was deleted meanwhile
+	log, _ := c.m.Log(d.Mapping.UUID) // empty if the mapping was deleted in the meantime
 	v.Cells["log/events"], v.Cells["log/poller"] = eventLines(log.Events), pollerLines(log.Poller)
 	set := make([]string, 0, len(status.Partitions)+len(v.Conditions)+4)
 	for i := range status.Partitions {
@@ -103,7 +103,7 @@ func conditionText(k *observe.Condition) string {
 	return ""
 }
 
-// mappingCells are the texts about the mapping as a whole.
+// mappingCells returns the texts about the mapping as a whole.
 func (c *console) mappingCells(s sample) cells {
 	d, status := s.Description, s.Status
 	scaling := status.Scaling.Reason.String()
@@ -122,7 +122,7 @@ func (c *console) mappingCells(s sample) cells {
 	}
 }
 
-// credentialsText says how the brokers are reached, as whom, and how long certificates hold.
+// credentialsText says how the brokers are reached, as whom, and how long the certificates are valid.
 func credentialsText(c *observe.CredentialsStatus) string {
 	if c.Protocol == "" {
 		return "–"
@@ -143,7 +143,7 @@ func credentialsText(c *observe.CredentialsStatus) string {
 	return text
 }
 
-// destinationText says how the on-failure destination stands.
+// destinationText describes the state of the on-failure destination.
 func destinationText(d *observe.DestinationStatus) string {
 	if d.Name == "" {
 		return "none"
@@ -158,12 +158,12 @@ func destinationText(d *observe.DestinationStatus) string {
 	return text
 }
 
-// partitionKey is what the names of a partition's cells begin with.
+// partitionKey returns the prefix of the names of a partition's cells.
 func partitionKey(tp esm.TopicPartition) string {
 	return "p/" + tp.Topic + "/" + strconv.Itoa(int(tp.Partition))
 }
 
-// partitionCells adds the texts about a partition. The first of its unresolved records is what blocks it.
+// partitionCells adds the texts about a partition. What blocks it is always its first unresolved record.
 func partitionCells(to cells, key string, p *observe.PartitionStatus) {
 	to[key+"/position"], to[key+"/committed"], to[key+"/end"] = number(p.Position), number(p.Committed), number(p.End)
 	to[key+"/lag"], to[key+"/buffered"] = number(p.Lag), number(int64(p.Buffered))
@@ -196,7 +196,7 @@ func partitionCells(to cells, key string, p *observe.PartitionStatus) {
 	to[key+"/blocks"] = blocks
 }
 
-// clock is the time of day, with the date where it is another day.
+// clock returns the time of day, with the date if it is more than 12 hours away.
 func clock(t time.Time) string {
 	if t.IsZero() {
 		return "–"
@@ -207,7 +207,7 @@ func clock(t time.Time) string {
 	return t.UTC().Format("15:04:05 UTC")
 }
 
-// shorten cuts the end off a long text.
+// shorten truncates a long text.
 func shorten(s string) string {
 	const most = 300
 	if r := []rune(s); len(r) > most {

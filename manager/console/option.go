@@ -10,7 +10,7 @@ import (
 	"github.com/esm-go/esm/auth"
 )
 
-// Option changes how the console works.
+// Option configures the console.
 type Option interface{ apply(*options) }
 
 type optionFunc func(*options)
@@ -39,8 +39,8 @@ func newOptions(opts []Option) *options {
 	return o
 }
 
-// WithPrefix sets the path under which the console is mounted, such as "/console"; default "", the root. The handler is
-// given whole paths: mount it without http.StripPrefix.
+// WithPrefix sets the path under which the console is mounted, such as "/console"; default "", the root. The handler
+// expects the full path: mount it without http.StripPrefix.
 func WithPrefix(path string) Option {
 	return optionFunc(func(o *options) {
 		path = strings.TrimSuffix(path, "/")
@@ -51,18 +51,19 @@ func WithPrefix(path string) Option {
 	})
 }
 
-// WithReadOnly refuses every change, and tests of connections, with 403; the pages offer none.
+// WithReadOnly rejects every change, and connection tests, with 403. The pages do not offer them.
 func WithReadOnly() Option { return optionFunc(func(o *options) { o.readOnly = true }) }
 
-// WithPlaintext allows mappings without SourceAccessConfigurations, as api.WithPlaintext does; default refused.
+// WithPlaintext allows mappings without SourceAccessConfigurations, as api.WithPlaintext does. By default they are
+// rejected.
 func WithPlaintext() Option { return optionFunc(func(o *options) { o.plaintext = true }) }
 
-// WithFunctions sets the names of functions that the form suggests; default none.
+// WithFunctions sets the function names that the form suggests; default none.
 func WithFunctions(names ...string) Option {
 	return optionFunc(func(o *options) { o.functions = names })
 }
 
-// WithSecrets sets where tests of connections, samples and resets of positions read secrets: those of the Runners
+// WithSecrets sets where connection tests, samples and position resets read secrets: the same place as the Runners'
 // (esm.WithSecrets). Default none: mappings with secrets then cannot be tested, sampled or reset.
 func WithSecrets(s auth.Secrets) Option {
 	return optionFunc(func(o *options) {
@@ -73,9 +74,9 @@ func WithSecrets(s auth.Secrets) Option {
 	})
 }
 
-// WithHosts sets the names by which the console may be called, without ports; default localhost, 127.0.0.1 and ::1. A
-// request with another Host is refused: it is a browser's, led here by a foreign name (DNS rebinding), or the name is
-// missing in this list. "*" allows every name.
+// WithHosts sets the host names by which the console may be called, without ports; default localhost, 127.0.0.1 and
+// ::1. A request with another Host is rejected: either a foreign name has led a browser here (DNS rebinding), or the
+// name is missing in this list. "*" allows every name.
 func WithHosts(names ...string) Option {
 	return optionFunc(func(o *options) {
 		o.hosts = nil
@@ -85,11 +86,11 @@ func WithHosts(names ...string) Option {
 	})
 }
 
-// WithForwardedHost takes the name by which a browser called from X-Forwarded-Host where it is there. It is for consoles
-// that are reached through a proxy alone, which sets or removes that header itself.
+// WithForwardedHost reads the host that a browser called from X-Forwarded-Host, if present. It is for consoles that can
+// only be reached through a proxy that sets or removes that header.
 func WithForwardedHost() Option { return optionFunc(func(o *options) { o.forwarded = true }) }
 
-// WithLogger sets the logger; default slog.Default(). It is told of each change that a person makes.
+// WithLogger sets the logger; default slog.Default(). The console logs each change that a user makes.
 func WithLogger(l *slog.Logger) Option {
 	return optionFunc(func(o *options) {
 		if l != nil {
@@ -98,7 +99,7 @@ func WithLogger(l *slog.Logger) Option {
 	})
 }
 
-// hostName is a Host without its port and brackets, in lower case.
+// hostName returns a Host without port and brackets, in lower case.
 func hostName(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name

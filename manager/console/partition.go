@@ -13,36 +13,36 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// partitionPage is what may be done with one partition of a running mapping.
+// partitionPage is the page of operations on one partition of a running mapping.
 type partitionPage struct {
 	Base, ID, Function, Name string
-	Key, Path, Set           string // of the cells; of this page; of which rows the mapping's page is, which the stream tells
+	Key, Path, Set           string // of the cells; of this page; of the rows of the mapping's page, as the stream reports it
 	Topic                    string
 	Partition                int32
-	Here, Paused             bool // this process holds it; somebody paused it
+	Here, Paused             bool // this process holds the partition; a user has paused it
 	Position                 int64
 	Cells                    cells
 	Stand                    observe.PartitionStatus
-	// Problem is what went wrong; Kind, At and Offset are where a move would lead, and Row is its preview.
+	// Problem is what went wrong. Kind, At and Offset are the target of a move, and Row is its preview.
 	Problem          string
 	Kind, At, Offset string
 	Row              *resetRow
-	Confirm          bool // the record at Position is to be skipped, if that is confirmed
+	Confirm          bool // ask to confirm that the record at Position is skipped
 }
 
-// partitionPath is the path of a partition's page.
+// partitionPath returns the path of a partition's page.
 func (c *console) partitionPath(id string, tp esm.TopicPartition) string {
 	return c.o.prefix + "/mappings/" + id + "/partition?topic=" + url.QueryEscape(tp.Topic) + "&partition=" + strconv.Itoa(int(tp.Partition))
 }
 
-// partitionOf is the partition that a request names, as it stands.
+// partitionOf returns the current state of the partition that a request names.
 func (c *console) partitionOf(r *http.Request) (v partitionPage, m esm.Mapping, err error) {
 	id := strings.ToLower(r.PathValue("id"))
 	d, err := c.m.Get(id)
 	if err != nil {
 		return v, m, err
 	}
-	status, err := c.m.Status(id) // not the sampler's: what somebody does next goes by it
+	status, err := c.m.Status(id) // not the sampler's: the user's next step depends on it
 	if err != nil {
 		return v, m, err
 	}
@@ -93,7 +93,7 @@ func (c *console) renderPartition(w http.ResponseWriter, status int, v partition
 	c.render(w, status, "partition", v.Name, v)
 }
 
-// place is where a move leads, or what is wrong with it.
+// place returns the target of a move, or what is wrong with it.
 func (v partitionPage) place() (to resetTo, problem string) {
 	to, problem = parsePlace(v.Kind, v.At)
 	if v.Kind == "offset" {
@@ -106,7 +106,7 @@ func (v partitionPage) place() (to resetTo, problem string) {
 	return to, problem
 }
 
-// previewSeek says what a move would do, by what the cluster has now.
+// previewSeek returns what a move would do, given the current state of the cluster.
 func (c *console) previewSeek(ctx context.Context, m esm.Mapping, to resetTo, v partitionPage) (*resetRow, error) {
 	rows, err := c.positions(ctx, m, to, false)
 	if err != nil {
@@ -129,7 +129,7 @@ func (c *console) previewSeek(ctx context.Context, m esm.Mapping, to resetTo, v 
 	return nil, errors.New("the topic has no such partition")
 }
 
-// onPartition carries one operation out and shows how the partition stands then, or what was wrong.
+// onPartition returns the handler that performs one operation, and then shows the partition or what went wrong.
 func (c *console) onPartition(name string, do func(ctx context.Context, r *esm.Runner, tp esm.TopicPartition, v *partitionPage) error) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		v, _, err := c.partitionOf(r)
@@ -162,7 +162,7 @@ func (c *console) onPartition(name string, do func(ctx context.Context, r *esm.R
 	}
 }
 
-// errUnsure is why a skip was not carried out.
+// errUnsure is the reason why a skip was not performed.
 var errUnsure = errors.New("tick the box that says that the record is to be given up")
 
 func operationProblem(err error) string {

@@ -18,7 +18,7 @@ var templateFiles embed.FS
 //go:embed static
 var staticFiles embed.FS
 
-// pages are the templates: each page with the layout around it.
+// pages are the templates: each page with the layout.
 var pages = parsePages("list", "mapping", "form", "filter", "delete", "reset", "partition", "error")
 
 var functions = template.FuncMap{
@@ -35,14 +35,15 @@ func parsePages(names ...string) map[string]*template.Template {
 	return all
 }
 
-// view is what the layout is given.
+// view is the input of the layout.
 type view struct {
 	Base, Title string
 	ReadOnly    bool
 	Page        any
 }
 
-// render writes a page. It is made before the first byte is sent, so that an error is no half page.
+// render writes a page. It executes the template before it sends the first byte, so that an error cannot leave half a
+// page.
 func (c *console) render(w http.ResponseWriter, status int, page, title string, data any) {
 	c.write(w, status, page, "layout", view{Base: c.o.prefix, Title: title, ReadOnly: c.o.readOnly, Page: data})
 }
@@ -62,14 +63,14 @@ func (c *console) write(w http.ResponseWriter, status int, page, part string, da
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
 	w.WriteHeader(status)
-	_, _ = w.Write(body.Bytes()) // a browser that is gone
+	_, _ = w.Write(body.Bytes()) // the browser may be gone
 }
 
-// static serves the console's own files, which a browser may keep as long as the program is the same.
+// static serves the console's own files. A browser may cache them, but must revalidate them.
 func static() http.Handler {
 	files, err := fs.Sub(staticFiles, "static")
 	if err != nil {
-		return http.NotFoundHandler() // embedded: it is there
+		return http.NotFoundHandler() // cannot happen: the files are embedded
 	}
 	server := http.StripPrefix("/static/", http.FileServerFS(files))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -82,7 +83,7 @@ func static() http.Handler {
 	})
 }
 
-// number is a count with a comma between thousands, "–" where it is not known.
+// number formats a count with commas between thousands, "–" if it is unknown.
 func number(n int64) string {
 	if n < 0 {
 		return "–"
@@ -98,7 +99,7 @@ func number(n int64) string {
 	return b.String()
 }
 
-// rate is a number per second.
+// rate formats a number per second.
 func rate(r float64) string {
 	switch {
 	case r == 0:
@@ -109,7 +110,7 @@ func rate(r float64) string {
 	return number(int64(r+0.5)) + " / s"
 }
 
-// ago is how long ago a time was, "–" where it is zero.
+// ago formats how long ago a time was, "–" if it is zero.
 func ago(t time.Time) string {
 	if t.IsZero() {
 		return "–"
@@ -117,7 +118,7 @@ func ago(t time.Time) string {
 	return span(time.Since(t)) + " ago"
 }
 
-// span is a duration in its largest unit.
+// span formats a duration in its largest unit.
 func span(d time.Duration) string {
 	switch {
 	case d < time.Second:

@@ -13,14 +13,14 @@ import (
 	"github.com/esm-go/esm"
 )
 
-// resetTo is where positions are to go.
+// resetTo is the target of a reset or move.
 type resetTo struct {
-	kind   string // earliest, latest or time; offset for one partition
+	kind   string // earliest, latest or time; for one partition also offset
 	at     time.Time
 	offset int64
 }
 
-// resetRow is what becomes of a partition's position.
+// resetRow is what a reset does to a partition's position.
 type resetRow struct {
 	Topic            string
 	Partition        int32
@@ -28,7 +28,7 @@ type resetRow struct {
 	End              int64
 }
 
-// Moves is by how many records the position moves; again is read what is behind it.
+// Moves says by how many records the position moves. Records after the new position are read again.
 func (r resetRow) Moves() string {
 	switch from := max(r.Now, r.Start); {
 	case r.Now < 0:
@@ -49,7 +49,7 @@ type resetView struct {
 	Problem, Preview string
 }
 
-// resetOf is the mapping and the place that a request names.
+// resetOf returns the mapping and the target that a request names.
 func (c *console) resetOf(r *http.Request) (esm.Mapping, resetTo, resetView, error) {
 	d, err := c.m.Get(strings.ToLower(r.PathValue("id")))
 	if err != nil {
@@ -67,7 +67,7 @@ func (c *console) resetOf(r *http.Request) (esm.Mapping, resetTo, resetView, err
 	return d.Mapping, to, v, nil
 }
 
-// parsePlace is where positions are to go, or what is wrong with that.
+// parsePlace parses the target of a reset, or returns what is wrong with it.
 func parsePlace(kind, at string) (to resetTo, problem string) {
 	to.kind = kind
 	switch kind {
@@ -83,7 +83,7 @@ func parsePlace(kind, at string) (to resetTo, problem string) {
 	return to, problem
 }
 
-// resetPage shows what a reset would do, where one is asked for.
+// resetPage shows what a reset would do, if the request names a target.
 func (c *console) resetPage(w http.ResponseWriter, r *http.Request) error {
 	m, to, v, err := c.resetOf(r)
 	if err != nil {
@@ -118,7 +118,7 @@ func (c *console) reset(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// positions looks at a mapping's positions, and sets them where that is wanted.
+// positions returns the effect of a reset on a mapping's positions, and performs it if set is true.
 func (c *console) positions(ctx context.Context, m esm.Mapping, to resetTo, set bool) ([]resetRow, error) {
 	ctx, cancel := context.WithTimeout(ctx, clusterTimeout)
 	defer cancel()
@@ -136,7 +136,7 @@ func (c *console) positions(ctx context.Context, m esm.Mapping, to resetTo, set 
 	for _, row := range rows {
 		offsets.AddOffset(row.Topic, row.Partition, row.Then, -1)
 	}
-	// A broker refuses it while the group has members: another replica's, or another program's.
+	// A broker rejects the commit while the group has members, of another replica or another program.
 	return rows, admin.CommitAllOffsets(ctx, m.GroupID(), offsets)
 }
 

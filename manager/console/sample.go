@@ -9,20 +9,22 @@ import (
 	"github.com/esm-go/esm/manager"
 )
 
-// sampleInterval is how old what the console shows may be: however many browsers look, each Runner is asked once in it.
+// sampleInterval is the maximum age of what the console shows: each Runner is asked at most once per interval, however
+// many browsers are connected.
 const sampleInterval = time.Second
 
-// liveInterval is how often a browser is told what changes: a little more, so that a sample of its own is old enough by then.
+// liveInterval is how often a browser gets updates. It is slightly longer than sampleInterval, so that each update has
+// a new sample.
 const liveInterval = sampleInterval + 20*time.Millisecond
 
 // mostPoints is how many samples of a mapping are kept for its charts.
 const mostPoints = 600
 
-// sampler looks at all mappings when somebody asks, at most once an interval, and keeps what the charts show.
+// sampler samples all mappings on demand, at most once per interval, and keeps the charts' data.
 type sampler struct {
 	m *manager.Manager
 
-	// mu guards what follows, and is held while the mappings are looked at: whoever asks meanwhile gets the same.
+	// mu guards the fields below. It is held while the mappings are sampled: concurrent callers get the same sample.
 	mu    sync.Mutex
 	taken time.Time
 	all   []sample
@@ -30,20 +32,20 @@ type sampler struct {
 	kept  map[string]*series
 }
 
-// sample is a mapping as it stood.
+// sample is the state of a mapping at one time.
 type sample struct {
 	Description manager.Description
 	Status      esm.Status
-	// Rates are per second, since the sample before.
+	// Rates are per second, since the previous sample.
 	Invoked, Filtered, Failed, Dropped float64
-	// Points are the charts' data up to this sample; nobody changes them.
+	// Points are the charts' data up to this sample. They must not be changed.
 	Points []point
 }
 
-// point is a sample as the charts have it: the time in Unix seconds, then a value for each line.
+// point is a sample for the charts: the time in Unix seconds, then a value for each line.
 type point [10]float64
 
-// series is what is kept of a mapping.
+// series is what is kept of a mapping between samples.
 type series struct {
 	at     time.Time
 	before esm.Metrics
@@ -54,7 +56,7 @@ func newSampler(m *manager.Manager) *sampler {
 	return &sampler{m: m, kept: make(map[string]*series)}
 }
 
-// expire makes the next one who asks look anew.
+// expire forces a new sample for the next caller.
 func (s *sampler) expire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,7 +71,7 @@ func (s *sampler) list() []sample {
 	return s.all
 }
 
-// one returns a mapping; false where it is not there.
+// one returns a mapping, or false if it does not exist.
 func (s *sampler) one(id string) (sample, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,7 +83,7 @@ func (s *sampler) one(id string) (sample, bool) {
 	return s.all[i], true
 }
 
-// look takes samples where the last are too old. The caller holds mu.
+// look takes new samples if the last ones are too old. The caller holds mu.
 func (s *sampler) look() {
 	now := time.Now()
 	if now.Sub(s.taken) < sampleInterval {
@@ -94,7 +96,7 @@ func (s *sampler) look() {
 		id := d.Mapping.UUID
 		status, err := s.m.Status(id)
 		if err != nil {
-			continue // deleted meanwhile
+			continue // deleted in the meantime
 		}
 		known := s.kept[id]
 		if known == nil {
@@ -107,7 +109,7 @@ func (s *sampler) look() {
 	s.kept = kept
 }
 
-// add is the next sample of a mapping.
+// add returns the next sample of a mapping.
 func (k *series) add(now time.Time, d manager.Description, status esm.Status) sample {
 	out := sample{Description: d, Status: status}
 	is, was := status.Metrics, k.before
@@ -118,14 +120,14 @@ func (k *series) add(now time.Time, d manager.Description, status esm.Status) sa
 		out.Failed, out.Dropped = per(is.FailedInvokeEventCount, was.FailedInvokeEventCount), per(is.DroppedEventCount, was.DroppedEventCount)
 	}
 	k.at, k.before = now, is
-	if elapsed >= sampleInterval.Seconds()/2 { // not after a change, which asks out of turn
+	if elapsed >= sampleInterval.Seconds()/2 { // not after a change, which samples early
 		k.points = append(k.points, point{
 			float64(now.UnixMilli()) / 1000, float64(status.SumOffsetLag), float64(status.MaxOffsetLag), out.Invoked, out.Filtered,
 			out.Failed, out.Dropped, float64(status.Workers), float64(status.InFlight), float64(status.Pollers),
 		})
 	}
 	if len(k.points) > mostPoints {
-		k.points = append([]point(nil), k.points[len(k.points)-mostPoints*9/10:]...) // readers have the old ones
+		k.points = append([]point(nil), k.points[len(k.points)-mostPoints*9/10:]...) // a copy: readers use the old points
 	}
 	out.Points = slices.Clip(k.points)
 	return out

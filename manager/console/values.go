@@ -14,10 +14,10 @@ import (
 	"github.com/esm-go/esm/mapping"
 )
 
-// Methods that the form has an input for; other entries stand in the field for others.
+// methods are the authentication methods that have their own input; other entries are in the field for others.
 var methods = []auth.SourceAccessType{auth.SASLSCRAM512Auth, auth.SASLSCRAM256Auth, auth.BasicAuth, auth.ClientCertificateTLSAuth}
 
-// valuesOf is a mapping as the form's inputs have it.
+// valuesOf returns a mapping as values of the form's inputs.
 func valuesOf(m esm.Mapping) url.Values {
 	v := make(url.Values)
 	set := func(name, text string) {
@@ -108,7 +108,7 @@ func valuesOf(m esm.Mapping) url.Values {
 	return v
 }
 
-// reader reads the form's inputs, and keeps what they cannot mean.
+// reader reads the form's inputs, and collects the invalid ones.
 type reader struct {
 	v     url.Values
 	wrong complaints
@@ -132,7 +132,7 @@ func (r *reader) refusef(name, format string, args ...any) {
 	r.wrong[name] = append(r.wrong[name], fmt.Sprintf(format, args...))
 }
 
-// whole is a number, nil for none.
+// whole returns a number, nil if the input is empty.
 func (r *reader) whole(name string) *int {
 	text := strings.ReplaceAll(r.text(name), "−", "-")
 	if text == "" {
@@ -146,12 +146,12 @@ func (r *reader) whole(name string) *int {
 	return &n
 }
 
-// pairs reads TYPE=URI, one a line.
+// pairs reads lines of TYPE=URI.
 func (r *reader) pairs(name string) (out []esm.SourceAccessConfiguration) {
 	for i, line := range r.lines(name) {
 		kind, uri, ok := strings.Cut(line, "=")
 		if !ok {
-			r.refusef(name, "line %d: want TYPE=URI", i+1) // without what stands there: it may be a secret
+			r.refusef(name, "line %d: want TYPE=URI", i+1) // without the line's text: it may be a secret
 			continue
 		}
 		out = append(out, esm.SourceAccessConfiguration{Type: mapping.SourceAccessType(strings.TrimSpace(kind)), URI: strings.TrimSpace(uri)})
@@ -159,7 +159,7 @@ func (r *reader) pairs(name string) (out []esm.SourceAccessConfiguration) {
 	return out
 }
 
-// fill sets what can be updated of a mapping from the form; what the form has no input for stays.
+// fill sets the parameters that can be updated from the form. Parameters without an input stay.
 func (r *reader) fill(m *esm.Mapping) {
 	m.FunctionName = r.text("function")
 	enabled := r.is("enabled")
@@ -215,7 +215,7 @@ func (r *reader) fill(m *esm.Mapping) {
 	r.registry(m)
 }
 
-// access is SourceAccessConfigurations.
+// access returns SourceAccessConfigurations.
 func (r *reader) access() (out []esm.SourceAccessConfiguration) {
 	if method := r.text("auth"); method != "" {
 		out = append(out, esm.SourceAccessConfiguration{Type: mapping.SourceAccessType(method), URI: r.text("secret")})
@@ -249,7 +249,7 @@ func (r *reader) registry(m *esm.Mapping) {
 	}
 }
 
-// fillNew sets what can only be set once.
+// fillNew sets the parameters that cannot be updated.
 func (r *reader) fillNew(m *esm.Mapping) {
 	m.SelfManagedEventSource.Endpoints.KafkaBootstrapServers = r.lines("servers")
 	m.Topics = r.lines("topics")

@@ -11,11 +11,11 @@ import (
 	"github.com/esm-go/esm"
 )
 
-// FormatVersion is the version of the documents that Encode writes. Decode refuses greater ones.
+// FormatVersion is the version of the documents that Encode writes. Decode rejects later versions.
 const FormatVersion = 1
 
-// Encode returns a definition as a JSON document for people: the parameters of CreateEventSourceMapping with UUID,
-// LastModified and FormatVersion beside them, indented, with a newline at the end.
+// Encode returns a definition as a human-readable JSON document: the parameters of CreateEventSourceMapping with UUID,
+// LastModified and FormatVersion, indented, with a newline at the end.
 func Encode(d Definition) ([]byte, error) {
 	mapping, err := json.Marshal(d.Mapping)
 	if err != nil {
@@ -39,10 +39,10 @@ func Encode(d Definition) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// Decode reads what Encode wrote, or what a person did: a document without FormatVersion is of version 1, one without
+// Decode reads a document that Encode or a person wrote. A document without FormatVersion is of version 1, one without
 // LastModified has the zero time, and one without UUID gets the UUID that esm derives from FunctionName and Topics. The
-// mapping is not validated. An error says where in the document it is, and wraps ErrNewerVersion where that is the
-// reason.
+// mapping is not validated. An error says where in the document the problem is, and wraps ErrNewerVersion if the
+// document is of a later version.
 func Decode(data []byte) (Definition, error) {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	var members map[string]json.RawMessage
@@ -81,7 +81,7 @@ func Decode(data []byte) (Definition, error) {
 	return d, nil
 }
 
-// lastModified reads a time in RFC 3339, or seconds since the Unix epoch as AWS's answers have it.
+// lastModified parses a time in RFC 3339, or in seconds since the Unix epoch as in AWS's answers.
 func lastModified(raw json.RawMessage) (time.Time, error) {
 	if raw == nil || string(raw) == "null" {
 		return time.Time{}, nil
@@ -98,7 +98,7 @@ func lastModified(raw json.RawMessage) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("LastModified = %s: want a time such as 2026-01-02T15:04:05Z, or seconds since the Unix epoch", raw)
 }
 
-// validUUID reports whether s has the form of a UUID; a name of that form leads out of no directory.
+// validUUID reports whether s has the form of a UUID. A file name of that form cannot point outside its directory.
 func validUUID(s string) bool {
 	if len(s) != 36 {
 		return false
@@ -117,7 +117,7 @@ func validUUID(s string) bool {
 	return true
 }
 
-// Position puts line and column before an error of encoding/json.
+// Position prefixes an error of encoding/json with line and column.
 func Position(data []byte, err error) error {
 	offset := int64(-1)
 	if e, ok := errors.AsType[*json.SyntaxError](err); ok {

@@ -1,5 +1,6 @@
-// Package store is the seam between the manager and the place where it keeps its mappings: files (the default), a
-// compacted topic for several replicas, or memory for tests. Package storetest has the suite that every Store passes.
+// Package store is the interface between the manager and the place where it stores its mappings: files (the default), a
+// compacted topic for several replicas, or memory for tests. Package storetest has the test suite that every Store
+// passes.
 package store
 
 import (
@@ -13,49 +14,49 @@ import (
 
 // Errors that a Store returns.
 var (
-	// ErrConflict is wrapped by the error of a Put or Delete when something in the store changed after the revision that
-	// the caller had seen: read, decide and try again.
+	// ErrConflict is wrapped by the error of a Put or Delete if anything in the store has changed after the revision
+	// that the caller had seen: read, decide and try again.
 	ErrConflict = errors.New("the store has changed meanwhile")
-	// ErrReadOnly is wrapped by the error of a Put or Delete of a store that takes no writes.
+	// ErrReadOnly is wrapped by the error of a Put or Delete on a store that accepts no writes.
 	ErrReadOnly = errors.New("the store is read-only")
-	// ErrNewerVersion is wrapped by what is told of a definition that a newer version of this library wrote.
+	// ErrNewerVersion is wrapped by the error for a definition that a newer version of this library wrote.
 	ErrNewerVersion = errors.New("written by a newer version")
-	// ErrUnknownOutcome is wrapped by the error of a write of which nobody can say whether it took place: the store broke
-	// off in the middle. A Watch shows what became of it.
+	// ErrUnknownOutcome is wrapped by the error of a write that may or may not have taken place, because it was
+	// interrupted. A Watch shows the outcome.
 	ErrUnknownOutcome = errors.New("it is not known whether the write took place")
 )
 
-// Revision numbers the changes of a store. Every change has a greater one than all before it; 0 is before the first.
-// Revisions of two Stores, or of a files store opened twice, have nothing to do with one another.
+// Revision numbers the changes of a store. Every change has a greater revision than all earlier ones; 0 is before the
+// first. Revisions of two Stores, or of a files store that was reopened, are unrelated.
 type Revision int64
 
 // Definition is one mapping as it is stored.
 type Definition struct {
-	// Mapping is what the user defined; its UUID identifies it and is always set.
+	// Mapping is what the user defined. Its UUID identifies it and is always set.
 	Mapping esm.Mapping
 	// LastModified is when a user last changed it.
 	LastModified time.Time
-	// Revision is that of its last change. A Store sets it; Put does not look at it.
+	// Revision is the revision of the last change. The Store sets it; Put ignores it.
 	Revision Revision
 }
 
-// Change is one thing that a Watch tells.
+// Change is one report of a Watch.
 type Change struct {
-	// UUID is that of the mapping; empty in a mark, which says that all up to Revision has been told.
+	// UUID is the mapping's UUID. It is empty in a mark, which says that everything up to Revision has been reported.
 	UUID string
-	// Definition is what the mapping is now, nil when it has been deleted. It belongs to the receiver.
+	// Definition is the mapping's current definition, nil if it has been deleted. It belongs to the receiver.
 	Definition *Definition
-	// Revision is that of the change.
+	// Revision is the revision of the change.
 	Revision Revision
-	// Problem, where not nil, is all that the Change tells: something in the store that cannot be read.
+	// Problem, if not nil, is the only content of the Change: something in the store that cannot be read.
 	Problem *Problem
 }
 
-// Problem is something in a store that cannot be read, and is left alone.
+// Problem is something in a store that cannot be read. The store leaves it as it is.
 type Problem struct {
-	// Source names it: a file, a record's offset.
+	// Source names it: a file or a record.
 	Source string
-	// Err says what is wrong; nil when the problem is over.
+	// Err says what is wrong; nil means that the problem no longer exists.
 	Err error
 }
 
@@ -67,24 +68,24 @@ func (p *Problem) Error() string {
 	return fmt.Sprintf("%s: %v", p.Source, p.Err)
 }
 
-// Unwrap returns what is wrong.
+// Unwrap returns Err.
 func (p *Problem) Unwrap() error { return p.Err }
 
-// Store keeps definitions. Its methods are safe for concurrent use.
+// Store stores definitions. Its methods are safe for concurrent use.
 //
-// A write carries the revision of the store that its caller had seen, and is refused with ErrConflict when anything has
-// changed since. So whoever decides by what it read, such as that a mapping is not there twice, decides right, also
-// beside other processes.
+// A write carries the revision of the store that its caller had seen, and is rejected with ErrConflict if anything has
+// changed since. A caller that decides by what it has read, for example that a mapping does not exist yet, therefore
+// decides correctly even if other processes write at the same time.
 type Store interface {
-	// List returns all definitions, by UUID, and the revision of the store at which they were so.
+	// List returns all definitions, by UUID, and the store's revision.
 	List(ctx context.Context) ([]Definition, Revision, error)
-	// Put stores a definition, new or in place of the one with its UUID, and returns its revision. When it returns nil the
-	// write is durable.
+	// Put stores a definition, replacing the one with the same UUID, if any, and returns its revision. When it returns
+	// nil the write is durable.
 	Put(ctx context.Context, d Definition, since Revision) (Revision, error)
-	// Delete removes a definition; one that is not there is an ErrConflict.
+	// Delete removes a definition. If there is none, the error is ErrConflict.
 	Delete(ctx context.Context, uuid string, since Revision) (Revision, error)
-	// Watch tells everything as it stands, then a mark, then each change, in the order of revisions, until ctx ends: then
-	// it returns nil. It calls told from one goroutine, and told must not call the Store. An error means that it could not
-	// go on; call it again.
+	// Watch reports the current content, then a mark, then each change, in the order of revisions. It returns nil when
+	// ctx ends. It calls told from one goroutine, and told must not call the Store. After an error Watch has stopped;
+	// call it again.
 	Watch(ctx context.Context, told func(Change)) error
 }

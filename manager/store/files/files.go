@@ -1,14 +1,14 @@
-// Package files keeps a manager's mappings in a directory, one JSON file each: to be read, written, compared and kept
-// under version control by people.
+// Package files stores a manager's mappings in a directory, one JSON file per mapping, which people can read, edit,
+// compare and keep under version control.
 //
-// A file is what store.Encode writes, or the JSON of CreateEventSourceMapping as a person wrote it, under any name that
-// ends in .json and does not begin with a dot. Files that the Manager writes are named by the mapping's UUID; a file
-// that a person made keeps its name. A file that is edited, added or removed by hand changes its mapping, within a
-// second. One that cannot be read, or that a newer version wrote, is reported and left alone; the mapping that it held
-// before goes on as it was.
+// A file is what store.Encode writes, or handwritten JSON of CreateEventSourceMapping, under any name that ends in
+// .json and does not begin with a dot. Files that the Manager creates are named by the mapping's UUID; a file that a
+// person created keeps its name. A file that is edited, added or removed by hand changes its mapping, within a second.
+// A file that cannot be read, or that a newer version wrote, is reported and left as it is; the mapping that it held
+// before continues unchanged.
 //
 // Writes are atomic and durable: a temporary file, fsync, rename, fsync of the directory. A directory belongs to one
-// process, which holds a lock on it; for several replicas of a service there is package topic.
+// process, which holds a lock on it. For several replicas of a service, use package topic.
 package files
 
 import (
@@ -28,23 +28,23 @@ import (
 const (
 	suffix    = ".json"
 	lockName  = ".esm.lock"
-	temporary = ".esm-write-" // the beginning of a temporary file's name
+	temporary = ".esm-write-" // prefix of the names of temporary files
 )
 
-// Option changes how a Store works.
+// Option configures a Store.
 type Option interface{ apply(*Store) }
 
 type optionFunc func(*Store)
 
 func (f optionFunc) apply(s *Store) { f(s) }
 
-// WithPollInterval sets how often the directory is looked at for what people change; default 1 s.
+// WithPollInterval sets how often the directory is checked for manual changes; default 1 s.
 func WithPollInterval(d time.Duration) Option {
 	return optionFunc(func(s *Store) { s.interval = max(d, time.Millisecond) })
 }
 
-// ReadOnly takes no lock and refuses writes with store.ErrReadOnly: for a directory that is mounted read-only, such as a
-// Kubernetes ConfigMap, which any number of processes may follow.
+// ReadOnly takes no lock and rejects writes with store.ErrReadOnly. It is for a directory that is mounted read-only,
+// such as a Kubernetes ConfigMap, which any number of processes may follow.
 func ReadOnly() Option { return optionFunc(func(s *Store) { s.readOnly = true }) }
 
 // Store is a store.Store in a directory.
@@ -53,32 +53,32 @@ type Store struct {
 	interval  time.Duration
 	readOnly  bool
 	unlock    func() error
-	between   func(step string) // called between the steps of a write, for tests that end the process there
+	between   func(step string) // called between the steps of a write; tests end the process there
 
 	mu       sync.Mutex
 	closed   bool
 	files    map[string]*file // by name
 	table    *table.Table
-	names    map[string]string // of the file that holds, or held last, the definition of a UUID
+	names    map[string]string // the file that holds, or last held, the definition of a UUID
 	problems map[string]*problem
 	events   int // how often problems have changed
 }
 
-// file is what is known of a file.
+// file is what is known about a file.
 type file struct {
 	stamp stamp
 	sum   [32]byte
-	uuid  string // of the definition that it holds; empty where it cannot be read and never could
+	uuid  string // of its definition; empty if the file has never been readable
 }
 
-// problem is a file that cannot be read; a nil err is one that could not.
+// problem is a file that cannot be read; a nil err means that it can be read again.
 type problem struct {
 	err error
 	at  int
 }
 
-// Open opens a directory, which it makes where it is missing, and reads it. Close gives it back. A directory that
-// another process has open is an error.
+// Open opens a directory, creating it if needed, and reads it. Close releases it. Opening a directory that another
+// process has open is an error.
 func Open(directory string, opts ...Option) (*Store, error) {
 	s := &Store{
 		directory: directory, interval: time.Second, files: make(map[string]*file), names: make(map[string]string),
@@ -109,7 +109,7 @@ func Open(directory string, opts ...Option) (*Store, error) {
 	return s, nil
 }
 
-// Close gives the directory back. What is written afterwards is refused.
+// Close releases the directory. Later writes are rejected.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,7 +120,7 @@ func (s *Store) Close() error {
 	return s.unlock()
 }
 
-// sweep removes what a process left behind that was killed while it wrote: it has the lock no more.
+// sweep removes the temporary files of a process that was killed while it wrote. That process no longer holds the lock.
 func (s *Store) sweep() error {
 	if s.readOnly {
 		return nil
@@ -168,7 +168,7 @@ func (s *Store) Put(ctx context.Context, d store.Definition, since store.Revisio
 		name = s.names[id]
 	}
 	if err := s.write(name, document); err != nil {
-		// The directory says what became of it: an error of the last fsync comes after the rename.
+		// Scan to find out whether the file was written: the last fsync can fail after the rename.
 		if scanErr := s.scan(); scanErr != nil || string(s.table.Row(id).Document) == string(document) {
 			return 0, fmt.Errorf("files: %w: %w", store.ErrUnknownOutcome, err)
 		}
@@ -176,7 +176,7 @@ func (s *Store) Put(ctx context.Context, d store.Definition, since store.Revisio
 	}
 	s.look(name)
 	r := s.table.Row(id).Revision
-	if r <= since { // the very same document again is a change too
+	if r <= since { // writing the same document again is a change too
 		s.set(id, name, document)
 		r = s.table.Revision()
 	}
@@ -204,7 +204,7 @@ func (s *Store) Delete(ctx context.Context, uuid string, since store.Revision) (
 	return s.table.Row(uuid).Revision, nil
 }
 
-// writable looks at the directory first: a person may have changed something that nobody has seen yet.
+// writable scans the directory first: a person may have made a change that has not been seen yet.
 func (s *Store) writable(ctx context.Context, uuid string, since store.Revision) error {
 	switch {
 	case ctx.Err() != nil:

@@ -4,7 +4,7 @@ package files
 
 import "errors"
 
-// lock refuses: without a lock two processes would run the same mappings.
+// lock fails: without a lock two processes would run the same mappings.
 func lock(string) (unlock func() error, err error) {
 	return nil, errors.New("this system has no lock on files that this package knows; ReadOnly needs none")
 }

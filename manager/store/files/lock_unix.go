@@ -8,10 +8,10 @@ import (
 	"syscall"
 )
 
-// errLocked says that another process has the directory.
+// errLocked says that another process has the directory open.
 var errLocked = errors.New("another process has this directory of mappings open; several replicas of a service share a topic instead (manager/store/topic)")
 
-// lock takes the lock on a file, which the system drops with the process.
+// lock takes a lock on a file. The system releases it when the process ends.
 func lock(path string) (unlock func() error, err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -29,10 +29,10 @@ func lock(path string) (unlock func() error, err error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return f.Close, nil // closing drops the lock
+	return f.Close, nil // closing releases the lock
 }
 
-// syncDirectory makes names of files durable.
+// syncDirectory makes file names in a directory durable.
 func syncDirectory(directory string) error {
 	d, err := os.Open(directory)
 	if err != nil {

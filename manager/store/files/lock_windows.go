@@ -5,10 +5,10 @@ import (
 	"syscall"
 )
 
-// errLocked says that another process has the directory.
+// errLocked says that another process has the directory open.
 var errLocked = errors.New("another process has this directory of mappings open; several replicas of a service share a topic instead (manager/store/topic)")
 
-// lock opens a file so that nobody else can, until it is closed or the process ends.
+// lock opens a file exclusively, until it is closed or the process ends.
 func lock(path string) (unlock func() error, err error) {
 	name, err := syscall.UTF16PtrFromString(path)
 	if err != nil {
@@ -25,5 +25,5 @@ func lock(path string) (unlock func() error, err error) {
 	return func() error { return syscall.CloseHandle(h) }, nil
 }
 
-// syncDirectory does nothing: Windows writes names with the file system's own journal.
+// syncDirectory does nothing: on Windows, the file system's journal covers file names.
 func syncDirectory(string) error { return nil }

@@ -16,28 +16,28 @@ import (
 	"github.com/esm-go/esm/manager/store"
 )
 
-// maxFile bounds what is read: a mapping's parameters have some 100 KB at most.
+// maxFile bounds the size of a file: a mapping's parameters have some 100 KB at most.
 const maxFile = 4 << 20
 
-// stamp tells that a file may have changed.
+// stamp shows whether a file may have changed.
 type stamp struct {
 	size  int64
 	mtime time.Time
-	// settled says that the time was long enough past when the file was read: a second change within the clock's step
-	// would else have the same stamp.
+	// settled reports whether the modification time was old enough when the file was read. Otherwise a second change
+	// within the clock's resolution could have the same stamp.
 	settled bool
 }
 
-// clockStep is more than the step of a file system's clock (10 ms on Linux), but for FAT.
+// clockStep is more than the resolution of file system clocks (10 ms on Linux), except FAT's.
 const clockStep = 100 * time.Millisecond
 
-// scan takes in what the directory holds now. It is called with mu held.
+// scan applies the directory's current content. The caller holds mu.
 func (s *Store) scan() error {
 	names, err := s.list()
 	if err != nil {
 		return fmt.Errorf("files: the directory of mappings cannot be read: %w", err)
 	}
-	// What is gone goes first, so that a file that was renamed is found under its new name.
+	// Process removed files first, so that a renamed file is found under its new name.
 	for name, f := range s.files {
 		if !slices.Contains(names, name) {
 			s.gone(name, f)
@@ -60,7 +60,7 @@ func (s *Store) list() ([]string, error) {
 			names = append(names, e.Name())
 		}
 	}
-	return names, nil // sorted by ReadDir
+	return names, nil // ReadDir sorts them
 }
 
 func (s *Store) gone(name string, f *file) {
@@ -75,9 +75,9 @@ func (s *Store) gone(name string, f *file) {
 func (s *Store) look(name string) {
 	known := s.files[name]
 	path := filepath.Join(s.directory, name)
-	info, err := os.Stat(path) // of what a link leads to, as in a ConfigMap
+	info, err := os.Stat(path) // follows links, as in a ConfigMap
 	p := s.problems[name]
-	broken := p != nil && p.err != nil // which another file may mend
+	broken := p != nil && p.err != nil // a change to another file may fix it
 	if err == nil && known != nil && !broken && known.stamp.settled && known.stamp.size == info.Size() && known.stamp.mtime.Equal(info.ModTime()) {
 		return
 	}
@@ -93,7 +93,7 @@ func (s *Store) look(name string) {
 		document, err = read(path)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return // gone since: the next scan sees that
+		return // removed in the meantime: the next scan handles it
 	}
 	if err != nil {
 		s.refuse(name, pathless(err))
@@ -108,7 +108,7 @@ func (s *Store) look(name string) {
 	}
 }
 
-// take takes in a document.
+// take applies a document.
 func (s *Store) take(name string, f *file, document []byte) {
 	d, err := store.Decode(document)
 	if err != nil {
@@ -121,7 +121,7 @@ func (s *Store) take(name string, f *file, document []byte) {
 		return
 	}
 	s.mended(name)
-	if f.uuid != "" && f.uuid != id && s.names[f.uuid] == name { // somebody wrote another mapping into the file
+	if f.uuid != "" && f.uuid != id && s.names[f.uuid] == name { // the file now holds another mapping
 		s.set(f.uuid, name, nil)
 	}
 	f.uuid = id
@@ -130,7 +130,7 @@ func (s *Store) take(name string, f *file, document []byte) {
 	}
 }
 
-// set takes in what a file holds now; a nil document is one that is gone.
+// set stores the document of a mapping; nil means that its file is gone.
 func (s *Store) set(uuid, name string, document []byte) {
 	s.names[uuid] = name
 	s.table.Set(uuid, document, s.table.Revision()+1)
@@ -166,7 +166,7 @@ func read(path string) ([]byte, error) {
 	return document, err
 }
 
-// pathless is an error without the path, which is told beside it.
+// pathless returns an error without its path, which is reported separately.
 func pathless(err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err
@@ -174,7 +174,7 @@ func pathless(err error) error {
 	return err
 }
 
-// Watch tells what is and what changes.
+// Watch reports the current content and every change.
 func (s *Store) Watch(ctx context.Context, told func(store.Change)) error {
 	ticker := time.NewTicker(s.interval)
 	defer ticker.Stop()
@@ -211,7 +211,7 @@ func (s *Store) Watch(ctx context.Context, told func(store.Change)) error {
 	}
 }
 
-// news is what happened to problems.
+// news returns the changes of problems since events. If first is set, it omits problems that no longer exist.
 func (s *Store) news(events int, first bool) []store.Change {
 	var changes []store.Change
 	for name, p := range s.problems {

@@ -5,8 +5,7 @@ import (
 	"path/filepath"
 )
 
-// write puts a document in place of a file: whoever reads it sees the old one or the new one, whole, also after the
-// power failed.
+// write replaces a file atomically: a reader sees the old or the new document as a whole, even after a power failure.
 func (s *Store) write(name string, document []byte) (err error) {
 	f, err := os.CreateTemp(s.directory, temporary+"*")
 	if err != nil {

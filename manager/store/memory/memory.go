@@ -1,4 +1,5 @@
-// Package memory keeps a manager's mappings in memory, for tests and for programs that define them anew at every start.
+// Package memory stores a manager's mappings in memory, for tests and for programs that define them again at every
+// start.
 package memory
 
 import (
@@ -64,7 +65,7 @@ func (s *Store) write(ctx context.Context, uuid string, document []byte, since s
 	return since + 1, nil
 }
 
-// Watch tells what is and what changes.
+// Watch reports the current content and every change.
 func (s *Store) Watch(ctx context.Context, told func(store.Change)) error {
 	var seen store.Revision
 	for first := true; ; first = false {

@@ -1,4 +1,4 @@
-// Package storetest has the suite that every store of a manager passes.
+// Package storetest has the test suite that every store of a manager passes.
 package storetest
 
 import (
@@ -18,19 +18,19 @@ import (
 	"github.com/esm-go/esm/mapping"
 )
 
-// Opened is a store to test.
+// Opened is a store under test.
 type Opened struct {
 	Store store.Store
-	// Second, where not nil, opens the same store as another process would, at the same time.
+	// Second, if not nil, opens the same store at the same time, as another process would.
 	Second func(t *testing.T) store.Store
-	// Reopen, where not nil, closes the store and opens it again, as after a restart.
+	// Reopen, if not nil, closes the store and opens it again, as after a restart.
 	Reopen func(t *testing.T) store.Store
 }
 
 // patience bounds a wait in the suite.
 const patience = 60 * time.Second
 
-// Run runs the suite. open is called for each test, and gives an empty store.
+// Run runs the suite. open is called for each test and returns an empty store.
 func Run(t *testing.T, open func(t *testing.T) Opened) {
 	for name, test := range map[string]func(*testing.T, Opened){
 		"Empty": testEmpty, "PutListDelete": testPutListDelete, "Conflicts": testConflicts, "RoundTrip": testRoundTrip, "Watch": testWatch,
@@ -43,7 +43,7 @@ func Run(t *testing.T, open func(t *testing.T) Opened) {
 
 func id(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
 
-// definition is a small one; batchSize tells two of them apart.
+// definition returns a small definition; batchSize tells two of them apart.
 func definition(n, batchSize int) store.Definition {
 	return store.Definition{
 		Mapping: esm.Mapping{
@@ -54,7 +54,7 @@ func definition(n, batchSize int) store.Definition {
 	}
 }
 
-// state is what a List says: the batch size of each mapping.
+// state returns the batch size of each mapping according to List.
 func state(t testing.TB, s store.Store) (map[string]int, store.Revision) {
 	t.Helper()
 	list, revision, err := s.List(t.Context())
@@ -137,7 +137,7 @@ func testConflicts(t *testing.T, o Opened) {
 	}
 }
 
-// full is a mapping with every parameter.
+// full returns a mapping with every parameter set.
 func full() esm.Mapping {
 	m := definition(5, 55).Mapping
 	m.Enabled, m.StartingPosition, m.StartingPositionTimestamp = new(false), esm.AtTimestamp, time.Unix(1700000000, 123e6).UTC()
@@ -171,7 +171,7 @@ func testRoundTrip(t *testing.T, o Opened) {
 		if !got.LastModified.Equal(d.LastModified) || got.Revision != r {
 			t.Errorf("LastModified %v revision %d, want %v %d", got.LastModified, got.Revision, d.LastModified, r)
 		}
-		got.Mapping.Tags["team"], got.Mapping.Topics[0] = "changed", "changed" // it is ours
+		got.Mapping.Tags["team"], got.Mapping.Topics[0] = "changed", "changed" // the copy belongs to the caller
 	}
 }
 
@@ -195,7 +195,7 @@ func testCancelled(t *testing.T, o Opened) {
 	}
 }
 
-// increment adds one to a mapping's batch size, as often as it takes.
+// increment adds one to a mapping's batch size, and retries on conflicts.
 func increment(ctx context.Context, s store.Store) error {
 	for {
 		list, since, err := s.List(ctx)
@@ -225,7 +225,7 @@ func testTwoWriters(t *testing.T, o Opened) {
 	incrementBy(t, o.Store, o.Second(t))
 }
 
-// incrementBy checks that no increment of writers that know nothing of one another is lost.
+// incrementBy checks that no increment of independent writers is lost.
 func incrementBy(t *testing.T, stores ...store.Store) {
 	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), patience)
@@ -251,7 +251,7 @@ func incrementBy(t *testing.T, stores ...store.Store) {
 	}
 }
 
-// testModel holds a store against a map, through a script of good and stale writes.
+// testModel compares a store with a map, through a script of good and stale writes.
 func testModel(t *testing.T, o Opened) {
 	type step struct{ Delete, Stale, N, Size int }
 	script := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) step {

@@ -10,7 +10,7 @@ import (
 	"github.com/esm-go/esm/manager/store"
 )
 
-// follower keeps what a Watch tells.
+// follower collects what a Watch reports.
 type follower struct {
 	mu      sync.Mutex
 	state   map[string]int
@@ -57,7 +57,7 @@ func (f *follower) told(c store.Change) {
 	}
 }
 
-// await waits until the follower has a state.
+// await waits until the follower has the wanted state.
 func (f *follower) await(t testing.TB, want map[string]int) {
 	t.Helper()
 	deadline := time.After(patience)

@@ -1,17 +1,17 @@
-// Package topic keeps a manager's mappings in a compacted topic of the user's own cluster, for a service of several
-// replicas: each follows the topic, and any of them takes a write.
+// Package topic stores a manager's mappings in a compacted topic on the user's own cluster, for a service with several
+// replicas: each replica follows the topic, and any of them can write.
 //
-// The topic has one partition, and a record a mapping: its UUID as the key, the document of store.Encode as the value,
-// no value for a mapping that was deleted. Writes are transactions under one transactional id, which the broker gives to
-// one producer at a time: a replica that wants to write takes the id, and whoever had it before is fenced off, in the
-// middle of a write too. Having taken it, the replica reads the topic to its end before it decides, so that no write
-// goes over one that its writer had not seen. The replica that wrote last writes again without taking the id anew.
+// The topic has one partition. A mapping is a record with its UUID as the key and the document of store.Encode as the
+// value; a deleted mapping has no value. Writes are transactions under one transactional ID, which the broker grants to
+// one producer at a time: a replica that wants to write takes the ID, which fences off the previous holder, even in the
+// middle of a write. It then reads the topic to its end before it decides, so that no write replaces one that its
+// writer had not seen. The replica that wrote last can write again without taking the ID anew.
 //
-// A write is durable when the topic's in-sync replicas have it; losing any replica of the service loses nothing. Make the
-// topic with a replication factor of 3 and min.insync.replicas=2, or let Open make it (WithReplicationFactor).
+// A write is durable when the topic's in-sync replicas have it; losing replicas of the service loses nothing. Create
+// the topic with a replication factor of 3 and min.insync.replicas=2, or let Open create it (WithReplicationFactor).
 //
-// ACLs: on the topic Describe, Read, Write and DescribeConfigs, and Create where Open is to make it; on the
-// transactional id, which is "esm." and the topic's name, Describe and Write.
+// ACLs: Describe, Read, Write and DescribeConfigs on the topic, and Create if Open is to create it; Describe and Write
+// on the transactional ID, which is "esm." and the topic's name.
 package topic
 
 import (
@@ -32,22 +32,22 @@ import (
 	"github.com/esm-go/esm/manager/store/internal/table"
 )
 
-// markKey is the key of records that say nothing but where the topic's end was.
+// markKey is the key of records that only mark the topic's end.
 const markKey = "mark"
 
-// Option changes how a Store works.
+// Option configures a Store.
 type Option interface{ apply(*Store) }
 
 type optionFunc func(*Store)
 
 func (f optionFunc) apply(s *Store) { f(s) }
 
-// WithClient sets options of the Kafka clients: seed brokers, TLS, SASL.
+// WithClient sets options for the Kafka clients: seed brokers, TLS, SASL.
 func WithClient(opts ...kgo.Opt) Option {
 	return optionFunc(func(s *Store) { s.client = append(s.client, opts...) })
 }
 
-// WithReplicationFactor sets the replication factor of a topic that Open makes; default that of the brokers.
+// WithReplicationFactor sets the replication factor of a topic that Open creates; default that of the brokers.
 func WithReplicationFactor(n int16) Option { return optionFunc(func(s *Store) { s.replication = n }) }
 
 // WithLogger sets the logger; default slog.Default().
@@ -59,7 +59,7 @@ func WithLogger(l *slog.Logger) Option {
 	})
 }
 
-// Store is a store.Store in a topic. Open starts it, Close ends it.
+// Store is a store.Store in a topic. Create it with Open and end it with Close.
 type Store struct {
 	topic       string
 	client      []kgo.Opt
@@ -68,21 +68,21 @@ type Store struct {
 	reader      *kgo.Client
 	stop        context.CancelFunc
 	following   sync.WaitGroup
-	writing     chan struct{} // holds one: who writes
-	writer      *kgo.Client   // of whoever writes; nil while another replica has the transactional id, for all we know
+	writing     chan struct{} // holds one element: the right to write
+	writer      *kgo.Client   // owned by the goroutine that writes; nil while another replica may hold the transactional ID
 
 	mu       sync.Mutex
 	table    *table.Table
-	position int64 // the offset after the last record that was read
-	written  int64 // the offset of the record whose commit is under way
-	seen     bool  // and whether it has been read, which says that it is committed
+	position int64 // the offset after the last record read
+	written  int64 // the offset of the record whose commit is in flight
+	seen     bool  // whether that record has been read, which means that it is committed
 	problems map[string]error
 	news     []store.Problem
 	closed   bool
 }
 
-// Open connects to the cluster, makes the topic where it is missing, and reads it. It returns when everything that the
-// topic held at the time of the call is known, or when ctx ends.
+// Open connects to the cluster, creates the topic if needed, and reads it. It returns when everything that the topic
+// contained at the time of the call is known, or when ctx ends.
 func Open(ctx context.Context, topic string, opts ...Option) (*Store, error) {
 	s := &Store{topic: topic, replication: -1, log: slog.Default(), writing: make(chan struct{}, 1), table: table.New(), written: -1, problems: make(map[string]error)}
 	for _, opt := range opts {
@@ -100,7 +100,7 @@ func Open(ctx context.Context, topic string, opts ...Option) (*Store, error) {
 		reader.Close()
 		return nil, err
 	}
-	reader.AddConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}) // now that it is there
+	reader.AddConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}) // now that the topic exists
 	following, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.following.Go(func() { s.follow(following) })
@@ -110,7 +110,7 @@ func Open(ctx context.Context, topic string, opts ...Option) (*Store, error) {
 	return s, nil
 }
 
-// prepare makes the topic where it is missing, and refuses one that cannot keep mappings.
+// prepare creates the topic if needed, and rejects a topic that cannot hold mappings.
 func (s *Store) prepare(ctx context.Context) error {
 	admin := kadm.NewClient(s.reader)
 	compact := "compact"
@@ -154,7 +154,7 @@ func (s *Store) prepare(ctx context.Context) error {
 	return nil
 }
 
-// Close ends the Store.
+// Close closes the Store.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	closed := s.closed
@@ -185,7 +185,7 @@ func (s *Store) follow(ctx context.Context) {
 	}
 }
 
-// take takes in a record.
+// take applies a record.
 func (s *Store) take(r *kgo.Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -212,7 +212,7 @@ func (s *Store) take(r *kgo.Record) {
 	}
 }
 
-// problem keeps, or forgets, that the record of a mapping cannot be read.
+// problem records, or clears, that the record of a mapping cannot be read.
 func (s *Store) problem(uuid string, err error) {
 	if err == nil && s.problems[uuid] == nil {
 		return
@@ -255,7 +255,7 @@ func (s *Store) List(ctx context.Context) ([]store.Definition, store.Revision, e
 	return s.table.List()
 }
 
-// Watch tells what is and what changes.
+// Watch reports the current content and every change.
 func (s *Store) Watch(ctx context.Context, told func(store.Change)) error {
 	var seen store.Revision
 	reported := 0

@@ -17,12 +17,12 @@ import (
 )
 
 const (
-	// deliveryTimeout bounds how long a record may take to be written.
+	// deliveryTimeout bounds how long writing a record may take.
 	deliveryTimeout = 20 * time.Second
-	// transactionTimeout bounds how long a writer that died in the middle keeps readers waiting, where nobody takes the
-	// transactional id meanwhile.
+	// transactionTimeout bounds how long a writer that died during a write blocks readers, if no other replica takes
+	// the transactional ID.
 	transactionTimeout = 10 * time.Second
-	// writeTimeout bounds a write, with all its tries.
+	// writeTimeout bounds a write with all its attempts.
 	writeTimeout = 45 * time.Second
 )
 
@@ -60,7 +60,7 @@ func (s *Store) write(ctx context.Context, uuid string, document []byte, since s
 		var err error
 		if s.writer == nil {
 			if err = s.takeOver(ctx); err == nil {
-				continue // what was written meanwhile is known now: check again
+				continue // other writes are known now: check again
 			}
 			err = fmt.Errorf("topic: the transactional id of %s cannot be taken: %w", s.topic, err)
 		} else {
@@ -69,15 +69,15 @@ func (s *Store) write(ctx context.Context, uuid string, document []byte, since s
 				return r, nil
 			}
 		}
-		// Nothing was written, unless the error says that nobody knows.
+		// Nothing was written, unless the error says that the outcome is unknown.
 		if errors.Is(err, store.ErrUnknownOutcome) || isPermanent(err) || !pause(ctx, failures) {
 			return 0, err
 		}
 	}
 }
 
-// pause waits before the next try, a while at random: two replicas that take the id from one another would else go on
-// doing so. It is false when ctx has ended.
+// pause waits a random time before a retry: otherwise two replicas could keep taking the ID from each other. It returns
+// false when ctx has ended.
 func pause(ctx context.Context, failures int) bool {
 	timer := time.NewTimer(rand.N(min(10*time.Millisecond<<min(failures, 10), time.Second)))
 	defer timer.Stop()
@@ -89,7 +89,7 @@ func pause(ctx context.Context, failures int) bool {
 	}
 }
 
-// check refuses a write that its caller decided on by what is no longer so.
+// check rejects a write if what its caller decided by has changed.
 func (s *Store) check(uuid string, document []byte, since store.Revision) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,13 +106,14 @@ func (s *Store) check(uuid string, document []byte, since store.Revision) error 
 	return nil
 }
 
-// takeOver makes this replica the one that writes, and reads what the one before wrote.
+// takeOver makes this replica the writer, and reads what the previous writer wrote.
 func (s *Store) takeOver(ctx context.Context) (err error) {
 	writer, err := kgo.NewClient(append(slices.Clip(s.client),
 		kgo.TransactionalID("esm."+s.topic), kgo.TransactionTimeout(transactionTimeout), kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.RecordDeliveryTimeout(deliveryTimeout), kgo.RetryTimeout(deliveryTimeout), kgo.ProducerLinger(0),
-		// With the transactions of Kafka 4 (KIP-890, part 2) kgo 1.22.3 now and then aborts a new client's first transaction, says
-		// so in its log alone, and returns nil: "no produce succeeded in this transaction", although one had.
+		// With the transactions of Kafka 4 (KIP-890, part 2), kgo 1.22.3 sometimes aborts a new client's first
+		// transaction although a produce succeeded. It only logs "no produce succeeded in this transaction" and returns
+		// nil.
 		kgo.MaxVersions(kversion.V3_9_0()),
 	)...)
 	if err != nil {
@@ -124,7 +125,7 @@ func (s *Store) takeOver(ctx context.Context) (err error) {
 			s.dropWriter()
 		}
 	}()
-	// The broker ends what the writer before left open, and refuses all that it sends from now on.
+	// The broker aborts the transaction that the previous writer left open, and rejects all its further requests.
 	if _, _, err := writer.ProducerID(ctx); err != nil {
 		return err
 	}
@@ -144,8 +145,8 @@ func (s *Store) takeOver(ctx context.Context) (err error) {
 	return nil
 }
 
-// commit writes a record in a transaction. Unless its error wraps store.ErrUnknownOutcome nothing was written, such as
-// when another replica has taken the transactional id.
+// commit writes a record in a transaction. Unless its error wraps store.ErrUnknownOutcome, nothing was written, for
+// example because another replica has taken the transactional ID.
 func (s *Store) commit(ctx context.Context, uuid string, document []byte) (store.Revision, error) {
 	writer := s.writer
 	if err := writer.BeginTransaction(); err != nil {
@@ -153,23 +154,23 @@ func (s *Store) commit(ctx context.Context, uuid string, document []byte) (store
 		return 0, fmt.Errorf("topic: %w", err)
 	}
 	offset, err := s.produce(ctx, writer, uuid, document)
-	if err != nil { // and without a commit it never will be
+	if err != nil { // without a commit the record never becomes visible
 		s.dropWriter()
 		return 0, fmt.Errorf("topic: %w", err)
 	}
 	s.mu.Lock()
-	s.written, s.seen = offset, false // no reader is given it before it is committed
+	s.written, s.seen = offset, false // no reader gets the record before it is committed
 	s.mu.Unlock()
 	if err := writer.EndTransaction(ctx, kgo.TryCommit); err != nil {
 		return s.resolve(ctx, offset, err)
 	}
-	// Durable; the context's end changes nothing of that.
+	// The write is durable, even if ctx ends now.
 	_ = s.await(ctx, offset+1)
 	return store.Revision(offset + 1), nil
 }
 
-// resolve finds out what became of a commit that failed: whoever has the transactional id, and has read to the end,
-// has seen the record or knows that it never will be.
+// resolve finds out whether a failed commit took effect: a replica that holds the transactional ID and has read to the
+// end has either seen the record or knows that it will never be committed.
 func (s *Store) resolve(ctx context.Context, offset int64, cause error) (store.Revision, error) {
 	s.dropWriter()
 	for failures := 0; ; failures++ {
@@ -198,8 +199,8 @@ func (s *Store) produce(ctx context.Context, client *kgo.Client, key string, val
 	return r.Offset, nil
 }
 
-// readToEnd returns when everything that is in the topic now has been read. The record that it writes marks the end:
-// the numbers of offsets alone do not say whether one is still to come, since compaction takes records away.
+// readToEnd returns when everything that is in the topic now has been read. It writes a record that marks the end:
+// offsets alone do not show whether a record is still to come, because compaction removes records.
 func (s *Store) readToEnd(ctx context.Context, client *kgo.Client) error {
 	offset, err := s.produce(ctx, client, markKey, nil)
 	if err != nil {
@@ -215,7 +216,7 @@ func (s *Store) dropWriter() {
 	}
 }
 
-// isPermanent reports whether an error will be the same the next time.
+// isPermanent reports whether a retry would fail with the same error.
 func isPermanent(err error) bool {
 	for _, e := range []error{
 		errClosed, kgo.ErrClientClosed, kerr.TransactionalIDAuthorizationFailed, kerr.TopicAuthorizationFailed, kerr.ClusterAuthorizationFailed,

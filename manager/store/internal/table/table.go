@@ -1,4 +1,4 @@
-// Package table keeps the definitions of a store in memory, with the revision of each, for List and Watch.
+// Package table holds the definitions of a store in memory, with the revision of each, for List and Watch.
 package table
 
 import (
@@ -9,14 +9,15 @@ import (
 	"github.com/esm-go/esm/manager/store"
 )
 
-// Table is what a store holds. Its owner guards it with a lock.
+// Table is the content of a store. The store guards it with a lock.
 type Table struct {
 	rows     map[string]Row
 	revision store.Revision
 	changed  chan struct{}
 }
 
-// Row is a definition as its document, so that no two callers share memory; a nil Document is the tombstone of one.
+// Row is a definition in its encoded form, so that no two callers share memory. A nil Document marks a deleted
+// definition.
 type Row struct {
 	Document []byte
 	Revision store.Revision
@@ -25,26 +26,27 @@ type Row struct {
 // New returns an empty table.
 func New() *Table { return &Table{rows: make(map[string]Row), changed: make(chan struct{})} }
 
-// Revision is that of the last Set.
+// Revision returns the revision of the last Set.
 func (t *Table) Revision() store.Revision { return t.revision }
 
-// Row returns a row, zero where there never was one.
+// Row returns a row, zero if there never was one.
 func (t *Table) Row(uuid string) Row { return t.rows[uuid] }
 
-// Set puts a document, which store.Decode reads, or a tombstone (nil) at a revision, which is greater than all before it.
+// Set stores a document, which store.Decode can read, or a deletion (nil). The revision must be greater than all
+// earlier ones.
 func (t *Table) Set(uuid string, document []byte, r store.Revision) {
 	t.revision = r
 	t.rows[uuid] = Row{document, r}
 	t.Tell()
 }
 
-// Tell wakes those who wait for Changed.
+// Tell wakes the goroutines that wait for Changed.
 func (t *Table) Tell() {
 	close(t.changed)
 	t.changed = make(chan struct{})
 }
 
-// Changed is closed at the next Set or Tell.
+// Changed returns a channel that is closed at the next Set or Tell.
 func (t *Table) Changed() <-chan struct{} { return t.changed }
 
 func (r Row) definition() (*store.Definition, error) {
@@ -74,7 +76,8 @@ func (t *Table) List() ([]store.Definition, store.Revision, error) {
 	return list, t.revision, nil
 }
 
-// Since returns what changed after a revision, of several changes of a mapping the last; with first, what is there.
+// Since returns what has changed after a revision, with only the last change of each mapping. If first is set, it omits
+// deleted mappings.
 func (t *Table) Since(seen store.Revision, first bool) ([]store.Change, error) {
 	var changes []store.Change
 	for uuid, row := range t.rows {
