@@ -18,20 +18,20 @@ import (
 	"github.com/esm-go/esm/manager/console"
 )
 
-// The environment variables that stand in for files.
+// The environment variables that can replace files.
 const (
 	keysVariable  = "ESM_API_KEYS"
 	loginVariable = "ESM_CONSOLE_LOGIN"
 )
 
-// accessFlags say who may call.
+// accessFlags are the flags that control access.
 type accessFlags struct {
 	keys, login         string
 	certificate, key    string
 	behindProxy         bool
 	noConsole, readOnly bool
 	hosts               texts
-	// loopback: nobody but this machine reaches the listener.
+	// loopback reports whether only this machine can reach the listener.
 	loopback    bool
 	credentials []api.Credentials
 	user        string
@@ -49,7 +49,7 @@ func (a *accessFlags) add(set *flag.FlagSet) {
 	set.Var(&a.hosts, "host", "a `name` by which clients call; may be repeated; default localhost, 127.0.0.1 and ::1")
 }
 
-// complete reads what the flags name, and refuses what would let anybody in.
+// complete reads the files that the flags name, and rejects a configuration that would let anyone in.
 func (a *accessFlags) complete(listen string) error {
 	host, _, err := net.SplitHostPort(listen)
 	if err != nil {
@@ -117,7 +117,7 @@ func (a *accessFlags) serve(server *http.Server, l net.Listener) error {
 	return server.ServeTLS(l, a.certificate, a.key)
 }
 
-// handler is everything that is served.
+// handler returns the handler for everything that is served.
 func (f *serveFlags) handler(m *manager.Manager, fleet *fleet, logger *slog.Logger) (http.Handler, error) {
 	a := &f.access
 	apiOptions := []api.Option{api.WithLogger(logger)}
@@ -158,7 +158,7 @@ func (f *serveFlags) handler(m *manager.Manager, fleet *fleet, logger *slog.Logg
 	return paths(mux, lambda), nil
 }
 
-// paths gives Lambda's paths to its handler as they came: a mux would clean them first.
+// paths passes Lambda's paths to their handler unchanged; a mux would clean them first.
 func paths(mux, lambda http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
@@ -170,7 +170,7 @@ func paths(mux, lambda http.Handler) http.Handler {
 	})
 }
 
-// ask wants the console's login, where there is one.
+// ask requires the console's login, if there is one.
 func (a *accessFlags) ask(next http.Handler) http.Handler {
 	if a.user == "" {
 		return next

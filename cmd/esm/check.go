@@ -26,7 +26,7 @@ The exit code is 0 when esm takes everything, 1 when it refuses something (with 
 Flags:
 `
 
-// runCheck is the command.
+// runCheck runs the command.
 func runCheck(_ context.Context, args []string, s streams) int {
 	set := flag.NewFlagSet("check", flag.ContinueOnError)
 	set.SetOutput(s.err)

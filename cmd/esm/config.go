@@ -14,7 +14,7 @@ import (
 	"github.com/esm-go/esm/manager"
 )
 
-// serviceConfig is what the functions file says.
+// serviceConfig is the content of the functions file.
 type serviceConfig struct {
 	file      string
 	functions []functionConfig
@@ -22,7 +22,7 @@ type serviceConfig struct {
 	allowed   manager.Allowed
 }
 
-// functionConfig is one function; one of url, lambda and command is set.
+// functionConfig is one function. Exactly one of url, lambda and command is set.
 type functionConfig struct {
 	line      int
 	path      string // of the field, such as functions[0]
@@ -37,13 +37,13 @@ type functionConfig struct {
 	memoryMB  int
 }
 
-// secretsConfig are the stores of secrets.
+// secretsConfig says which stores of secrets are used.
 type secretsConfig struct {
 	files    string
 	env, aws bool
 }
 
-// configReader reads a YAML document and gathers what is wrong with it, with line and field.
+// configReader reads a YAML document and collects the errors, with line and field.
 type configReader struct {
 	file string
 	errs []error
@@ -56,7 +56,7 @@ func (r *configReader) refusef(n *yaml.Node, path, format string, args ...any) {
 	r.errs = append(r.errs, fmt.Errorf("%s:%d: %s%s", r.file, n.Line, path, fmt.Sprintf(format, args...)))
 }
 
-// object reads a mapping whose keys are known.
+// object reads a mapping with known keys.
 func (r *configReader) object(n *yaml.Node, path string, fields map[string]func(n *yaml.Node, path string)) (given map[string]bool) {
 	given = make(map[string]bool)
 	if n.Kind != yaml.MappingNode {
@@ -107,7 +107,7 @@ func (r *configReader) text(to *string) func(*yaml.Node, string) {
 
 func (r *configReader) texts(to *[]string) func(*yaml.Node, string) {
 	return func(n *yaml.Node, path string) {
-		*to = []string{} // given and empty is not the same as not given
+		*to = []string{} // an empty list is not the same as no list
 		r.list(n, path, func(n *yaml.Node, path string) {
 			var one string
 			r.text(&one)(n, path)
@@ -158,7 +158,7 @@ func (r *configReader) variables(to *map[string]string) func(*yaml.Node, string)
 	}
 }
 
-// readServiceConfig reads a functions file. Its error joins everything that is wrong, each with file, line and field.
+// readServiceConfig reads a functions file. Its error joins all errors, each with file, line and field.
 func readServiceConfig(file string) (*serviceConfig, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -206,7 +206,7 @@ func readServiceConfig(file string) (*serviceConfig, error) {
 	return c, errors.Join(r.errs...)
 }
 
-// function reads one function. Directories are relative to the file.
+// function reads one function. A relative directory is relative to base.
 func (r *configReader) function(n *yaml.Node, path, base string) functionConfig {
 	f := functionConfig{line: n.Line, path: path}
 	given := r.object(n, path, map[string]func(*yaml.Node, string){

@@ -8,17 +8,17 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// demands are how many workers the mappings of each function ask for: a function's processes follow the sum.
+// demands holds how many workers the mappings of each function ask for. A function's pool follows the sum.
 type demands struct {
 	mu sync.Mutex
 	of map[*runtime.Pool]map[string]int // by the mapping's UUID
 }
 
-// follow has a function's processes follow what a mapping's scaling policy asks for, until the mapping stops.
+// follow returns options that make a function's pool follow the mapping's scaling policy, until the mapping stops.
 func (f *fleet) follow(m esm.Mapping) []esm.Option {
 	target, err := f.registry.Resolve(m.FunctionName)
 	if err != nil {
-		return nil // Resolve of the mapping says so
+		return nil // the mapping's own Resolve reports it
 	}
 	pool, ok := target.(*runtime.Pool)
 	if !ok {
@@ -34,7 +34,7 @@ func (f *fleet) follow(m esm.Mapping) []esm.Option {
 	})}
 }
 
-// set says how many workers a mapping asks for.
+// set sets how many workers a mapping asks for.
 func (d *demands) set(pool *runtime.Pool, uuid string, workers int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

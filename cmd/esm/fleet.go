@@ -21,7 +21,7 @@ import (
 	"github.com/esm-go/esm/manager"
 )
 
-// fleet are the functions and secrets of a service. It is a manager.Functions.
+// fleet holds the functions and secrets of a service. It implements manager.Functions.
 type fleet struct {
 	registry function.Registry
 	names    []string
@@ -31,8 +31,8 @@ type fleet struct {
 	demands  demands
 }
 
-// newFleet makes what a functions file names, and starts the worker processes. A function that is not ready yet is no
-// error: its mappings say what is wrong.
+// newFleet creates the functions of a functions file, and starts the worker processes. A function that is not ready yet
+// is not an error: its mappings report the problem.
 func newFleet(ctx context.Context, c *serviceConfig, logger *slog.Logger) (*fleet, error) {
 	f := &fleet{allowed: c.allowed, secrets: newSecrets(ctx, c.secrets)}
 	var errs []error
@@ -111,14 +111,14 @@ func (f *fleet) stop(ctx context.Context) {
 	group.Wait()
 }
 
-// end is stop within a time, for the ways out on which nothing has been stopped yet.
+// end calls stop with a time limit, for exits before anything has been stopped.
 func (f *fleet) end(within time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	f.stop(ctx)
 }
 
-// Resolve finds a function for a mapping.
+// Resolve finds a mapping's function.
 func (f *fleet) Resolve(name string) (esm.Handler, error) {
 	target, err := f.registry.Resolve(name)
 	if _, missing := errors.AsType[*function.NotFoundError](err); missing {
@@ -130,7 +130,7 @@ func (f *fleet) Resolve(name string) (esm.Handler, error) {
 	return target.Handle, nil
 }
 
-// newSecrets are the stores that a functions file names. The AWS SDK is asked only where a secret is AWS's.
+// newSecrets returns the stores that a functions file names. The AWS SDK is only loaded for a secret on AWS.
 func newSecrets(ctx context.Context, c secretsConfig) auth.Secrets {
 	secrets := auth.Prefixes{}
 	if c.files != "" {

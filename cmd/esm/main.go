@@ -1,4 +1,4 @@
-// Command esm is the program around the library. Each of its commands has a file of its own.
+// Command esm is the command-line program for the library. Each of its commands has its own file.
 package main
 
 import (
@@ -13,24 +13,24 @@ import (
 // command is one of the program's commands.
 type command struct {
 	name, summary string
-	// run returns the exit code. It ends soon after ctx.
+	// run returns the exit code. It returns soon after ctx ends.
 	run func(ctx context.Context, args []string, out streams) int
 }
 
-// streams are what a command reads and writes.
+// streams are the inputs and outputs of a command.
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
 }
 
-// The exit codes.
+// Exit codes.
 const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
 )
 
-// commands are all there are, in the order in which they are listed.
+// commands returns all commands, in the order in which they are listed.
 func commands() []command {
 	return []command{serveCommand(), checkCommand(), redriveCommand()}
 }

@@ -9,24 +9,24 @@ import (
 	"github.com/esm-go/esm/manager"
 )
 
-// metrics answers /metrics with the series of every mapping that runs here.
+// metrics serves /metrics with the series of every mapping that runs here.
 func metrics(m *manager.Manager) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		var all []promtext.Source
 		mappings, _ := m.List(manager.Filter{})
 		for _, d := range mappings {
-			if r, err := m.Runner(d.Mapping.UUID); err == nil && r != nil { // neither deleted meanwhile nor without a Runner
+			if r, err := m.Runner(d.Mapping.UUID); err == nil && r != nil { // it may have been deleted, or have no Runner
 				all = append(all, r)
 			}
 		}
 		w.Header().Set("Content-Type", promtext.ContentType)
 		w.Header().Set("Cache-Control", "no-store")
-		_ = promtext.Write(w, all) // whoever asked is gone
+		_ = promtext.Write(w, all) // the client may be gone
 	})
 }
 
-// scraped lets in who may read the metrics: who has the console's login; without one, who is on this machine and calls it by a
-// name of it, which a page of another site that a browser shows does not.
+// scraped restricts access to the metrics. If the console has a login, the metrics need it too. Without a login, only
+// this machine may read them, and only by one of its names, which a foreign page in a browser cannot use.
 func (a *accessFlags) scraped(next http.Handler) http.Handler {
 	if a.user != "" {
 		return a.ask(next)

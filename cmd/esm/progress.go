@@ -12,7 +12,7 @@ import (
 	"github.com/esm-go/esm/destination/redrive"
 )
 
-// progress is a line on a terminal that is written over and over; on anything else it is silent.
+// progress is a status line that is redrawn on a terminal. On anything else it prints nothing.
 type progress struct {
 	w       io.Writer
 	on      bool
@@ -24,7 +24,7 @@ type progress struct {
 	shown   time.Time
 }
 
-// refresh is the time between two lines.
+// refresh is the time between two updates.
 const refresh = 100 * time.Millisecond
 
 func newProgress(w io.Writer, total int64) *progress {
@@ -50,7 +50,7 @@ func (p *progress) add(i redrive.Settled) {
 	}
 }
 
-// text is the line: [=====>     ] 52% 520 of 1000 failures, 900 records, 300/s, 3 failed again.
+// text returns the line: [=====>     ] 52% 520 of 1000 failures, 900 records, 300/s, 3 failed again.
 func (p *progress) text(now time.Time) string {
 	var b strings.Builder
 	if p.total > 0 {
@@ -71,7 +71,7 @@ func (p *progress) text(now time.Time) string {
 	return b.String()
 }
 
-// clear takes the line away.
+// clear removes the line.
 func (p *progress) clear() {
 	if p.on && !p.shown.IsZero() {
 		_, _ = io.WriteString(p.w, "\r\x1b[K")

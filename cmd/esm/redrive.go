@@ -18,7 +18,7 @@ func redriveCommand() command {
 	return command{name: "redrive", summary: "bring failures back from an on-failure destination", run: runRedrive}
 }
 
-// redriveFlags are what the command was given.
+// redriveFlags are the command's flags.
 type redriveFlags struct {
 	from, to         string
 	mapping, servers string
@@ -38,13 +38,13 @@ type redriveFlags struct {
 	maxRedrives      int
 }
 
-// texts is a flag that may be given several times.
+// texts is a flag that may be repeated.
 type texts []string
 
 // String returns the values.
 func (t *texts) String() string { return strings.Join(*t, " ") }
 
-// Set adds one.
+// Set adds a value.
 func (t *texts) Set(s string) error {
 	*t = append(*t, s)
 	return nil
@@ -61,7 +61,7 @@ func (m *moment) String() string {
 	return m.Format(time.RFC3339)
 }
 
-// Set reads either form.
+// Set parses either form.
 func (m *moment) Set(s string) error {
 	if d, err := time.ParseDuration(s); err == nil {
 		m.Time = time.Now().Add(-d)
@@ -150,7 +150,7 @@ func (f *redriveFlags) filter() redrive.Filter {
 	return out
 }
 
-// runRedrive is the command.
+// runRedrive runs the command.
 func runRedrive(ctx context.Context, args []string, s streams) int {
 	f, err := parseRedrive(args, s.err)
 	if errors.Is(err, flag.ErrHelp) {
@@ -175,7 +175,7 @@ func (f *redriveFlags) redrive(ctx context.Context, s streams) (err error) {
 	if err != nil {
 		return err
 	}
-	// What was under way is settled although the run was stopped.
+	// What was in flight is settled even if the run was stopped.
 	defer func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 		defer cancel()
@@ -195,7 +195,7 @@ func (f *redriveFlags) redrive(ctx context.Context, s streams) (err error) {
 	return err
 }
 
-// line says what became of a failure.
+// line describes a failure and its outcome.
 func line(i redrive.Settled) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s", i.Outcome, i.Where)
@@ -225,7 +225,7 @@ func line(i redrive.Settled) string {
 	return b.String()
 }
 
-// summary is the report, a line for each outcome that there was.
+// summary formats the report, with each outcome that occurred.
 func summary(r redrive.Report, dry bool) string {
 	var b strings.Builder
 	taken := "brought back"

@@ -23,7 +23,7 @@ import (
 	"github.com/esm-go/esm/driver/franz"
 )
 
-// redriveEnds are what a redrive is between.
+// redriveEnds are the source and the target of a redrive, and what they need.
 type redriveEnds struct {
 	source   redrive.Source
 	target   redrive.Target
@@ -45,7 +45,7 @@ func (e *redriveEnds) close(ctx context.Context) (err error) {
 	return err
 }
 
-// open makes both ends.
+// open opens both ends.
 func (f *redriveFlags) open(ctx context.Context, logger *slog.Logger) (*redriveEnds, error) {
 	connection, err := f.connection(ctx)
 	if err != nil {
@@ -137,7 +137,7 @@ func (f *redriveFlags) openTarget(ctx context.Context, e *redriveEnds, connectio
 		return errors.New("this driver cannot write")
 	}
 	if !isTopic {
-		topic = "" // the record's own
+		topic = "" // the record's own topic
 	}
 	producer, err := open.OpenProducer(*connection)
 	if err != nil {
@@ -147,7 +147,7 @@ func (f *redriveFlags) openTarget(ctx context.Context, e *redriveEnds, connectio
 	return nil
 }
 
-// openFunction has a function of a functions file for the target. Of the others no process is started.
+// openFunction makes a function of a functions file the target. It starts no processes of other functions.
 func (e *redriveEnds) openFunction(ctx context.Context, config *serviceConfig, name string, logger *slog.Logger) (err error) {
 	named := func(c functionConfig) bool { return c.name == name }
 	if slices.ContainsFunc(config.functions, named) {
@@ -165,7 +165,7 @@ func (e *redriveEnds) openFunction(ctx context.Context, config *serviceConfig, n
 	return nil
 }
 
-// connection is how to reach the cluster, nil where none was named.
+// connection returns how to reach the cluster, or nil if none is named.
 func (f *redriveFlags) connection(ctx context.Context) (*driver.ProducerConfig, error) {
 	c := &driver.ProducerConfig{ClientID: "esm-redrive", Logger: slog.New(slog.DiscardHandler)}
 	switch {
@@ -190,7 +190,7 @@ func (f *redriveFlags) connection(ctx context.Context) (*driver.ProducerConfig, 
 	if len(m.SourceAccessConfigurations) == 0 {
 		return c, nil
 	}
-	// The AWS SDK is asked only where a secret is AWS's.
+	// The AWS SDK is only loaded for a secret on AWS.
 	store := sync.OnceValues(func() (auth.Secrets, error) { return secretsmanager.New(ctx) })
 	secrets := auth.Prefixes{"file:": auth.NewFiles(f.secrets), "env:": auth.NewEnv(),
 		"arn:": auth.SecretsFunc(func(ctx context.Context, uri string) ([]byte, string, error) {

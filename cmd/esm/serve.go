@@ -24,7 +24,7 @@ func serveCommand() command {
 	return command{name: "serve", summary: "run mappings, with Lambda's API and a console", run: runServe}
 }
 
-// serveFlags are what the command was given.
+// serveFlags are the command's flags.
 type serveFlags struct {
 	listen, store, functions string
 	arn                      manager.ARN
@@ -97,7 +97,7 @@ func parseServe(args []string, out io.Writer) (*serveFlags, error) {
 	return f, f.access.complete(f.listen)
 }
 
-// runServe is the command.
+// runServe runs the command.
 func runServe(ctx context.Context, args []string, s streams) int {
 	f, err := parseServe(args, s.err)
 	if errors.Is(err, flag.ErrHelp) {
@@ -155,7 +155,7 @@ func (f *serveFlags) serve(ctx context.Context, s streams) (err error) {
 	return f.run(ctx, s, m, fleet, handler, listener)
 }
 
-// openPollerLog opens what the poller logs are written to, nil for nowhere.
+// openPollerLog opens the file or stream for the poller logs, nil if there is none.
 func (f *serveFlags) openPollerLog(standard io.Writer) (out io.Writer, end func() error, err error) {
 	end = func() error { return nil }
 	switch f.pollerLog {
@@ -171,7 +171,7 @@ func (f *serveFlags) openPollerLog(standard io.Writer) (out io.Writer, end func(
 	return file, file.Close, nil
 }
 
-// reserve is the part of the stop timeout that is kept for what comes after the mappings: a tenth.
+// reserve is the part of the stop timeout that is reserved for what follows the mappings' stop: a tenth.
 func (f *serveFlags) reserve() time.Duration { return f.stop / 10 }
 
 // run serves until ctx ends or the listener fails, then stops everything within the stop timeout.
@@ -200,7 +200,7 @@ func (f *serveFlags) run(ctx context.Context, s streams, m *manager.Manager, fle
 	<-ctx.Done()
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.stop)
 	defer cancel()
-	endRequests() // streams to browsers have no end of their own
+	endRequests() // streams to browsers do not end by themselves
 	closed := server.Shutdown(limit)
 	if closed != nil {
 		closed = errors.Join(closed, server.Close())
@@ -213,7 +213,7 @@ func (f *serveFlags) run(ctx context.Context, s streams, m *manager.Manager, fle
 	return errors.Join(ran, closed)
 }
 
-// health answers /healthz and /readyz.
+// health serves /healthz and /readyz.
 func health(m *manager.Manager, mux *http.ServeMux) {
 	answer := func(w http.ResponseWriter, err error) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -236,7 +236,7 @@ func health(m *manager.Manager, mux *http.ServeMux) {
 	})
 }
 
-// readLines reads the lines of a file, or of an environment variable where no file is named, that are not empty and no
+// readLines returns the lines of a file, or of an environment variable if no file is named, without empty lines and
 // comments.
 func readLines(file, variable string) ([]string, error) {
 	text := os.Getenv(variable)

@@ -1,11 +1,11 @@
-// Command filter shows which records the patterns of a FilterCriteria let through.
+// Command filter shows which records match the patterns of a FilterCriteria.
 //
 //	go run ./examples/filter                                  # a built-in sample
 //	go run ./examples/filter -pattern '{"value":{"status":["NEW"]}}' records.jsonl
 //	kcat … | go run ./examples/filter -patterns filters.json -explain -
 //
-// Each input line is one record's value; an empty line is a tombstone. The patterns file
-// holds what Lambda's FilterCriteria holds, {"Filters":[{"Pattern":"…"}]}, or one pattern a line.
+// Each input line is one record's value; an empty line is a tombstone. The patterns file contains Lambda's
+// FilterCriteria, {"Filters":[{"Pattern":"…"}]}, or one pattern per line.
 package main
 
 import (
@@ -34,7 +34,7 @@ const sampleRecords = `{"id":1,"status":"NEW","total":250,"items":[{"sku":"CHAIR
 not JSON at all
 `
 
-// patternList is a flag that may be given several times.
+// patternList is a flag that may be repeated.
 type patternList []string
 
 func (p *patternList) String() string     { return strings.Join(*p, " ") }
@@ -85,7 +85,7 @@ func run(args []string, in io.Reader, out io.Writer) error {
 	return show(patterns, opts, in, out, *explain)
 }
 
-// readPatterns reads a FilterCriteria, or one pattern a line.
+// readPatterns reads a FilterCriteria, or one pattern per line.
 func readPatterns(name string) ([]string, error) {
 	text, err := os.ReadFile(name)
 	if err != nil {
@@ -111,7 +111,7 @@ func readPatterns(name string) ([]string, error) {
 	return out, nil
 }
 
-// show prints a verdict for each line, and then the counts.
+// show prints the outcome for each line, and then the counts.
 func show(patterns []string, opts []filter.Option, in io.Reader, out io.Writer, explain bool) error {
 	set, err := filter.Compile(patterns, opts...)
 	if err != nil {

@@ -1,9 +1,9 @@
-// Mappingfile runs an event source mapping that is written down in a file, in the form that
-// `aws lambda create-event-source-mapping --cli-input-json` takes: what runs on Lambda runs here without an edit.
+// Mappingfile runs an event source mapping from a file, in the form of `aws lambda create-event-source-mapping
+// --cli-input-json`: what runs on Lambda runs here unchanged.
 //
-// Without -bootstrap it takes a Kafka broker inside this process for the file's brokers. It writes orders to the mapping's
-// topic; the filter lets the paid ones through, one order is poison, and when everything is handled or dropped the
-// program sums up and ends.
+// Without -bootstrap it uses an in-process Kafka broker instead of the file's brokers. It writes orders to the
+// mapping's topic. The filter selects the paid ones, and one order is poison. When every order is handled or dropped,
+// the program prints a summary and ends.
 //
 //	go run ./examples/mappingfile
 //	go run ./examples/mappingfile -mapping mine.json -bootstrap broker:9092
@@ -38,7 +38,7 @@ var example []byte
 const (
 	partitions = 3
 	orders     = 600
-	// poison is the number of the order that cannot be shipped, a paid one.
+	// poison is the number of an order that cannot be shipped. It is a paid one.
 	poison = 301
 )
 
@@ -88,7 +88,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return ship(ctx, mapping, out)
 }
 
-// ship runs the mapping until all that there is to read is resolved.
+// ship runs the mapping until every record is resolved.
 func ship(ctx context.Context, mapping esm.Mapping, out io.Writer) error {
 	_, _ = fmt.Fprintf(out, "mapping of %s: topics %v, group %s, batches of %d\n", mapping.FunctionName, mapping.Topics, mapping.GroupID(),
 		mapping.WithDefaults().BatchSize)
@@ -114,7 +114,7 @@ func ship(ctx context.Context, mapping esm.Mapping, out io.Writer) error {
 		shipped.Add(int64(event.Len()))
 		return nil
 	},
-		esm.WithLogger(slog.New(slog.DiscardHandler)), // what happens is shown by the hooks
+		esm.WithLogger(slog.New(slog.DiscardHandler)), // the hooks show what happens
 		esm.WithWorkers(1),                            // one batch at a time, so that the output is easy to follow
 		esm.WithRetryBackoff(20*time.Millisecond, time.Second),
 		esm.WithHooks(esm.Hooks{
@@ -177,7 +177,7 @@ type order struct {
 	Amount int    `json:"amount"`
 }
 
-// produce makes the topic and fills it: every third order is paid.
+// produce creates the topic and fills it: every third order is paid.
 func produce(ctx context.Context, servers []string, topic string) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(servers...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {

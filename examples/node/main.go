@@ -1,12 +1,12 @@
-// Node runs an unchanged Lambda function behind a mapping: app.mjs. Kafka is inside this process; the function runs in
-// worker processes of node, which this process starts.
+// Node runs an unchanged Lambda function, app.mjs, behind a mapping. The Kafka broker is in this process; the function
+// runs in node worker processes that this process starts.
 //
 //	go run ./examples/node
 //	go run ./examples/node -v     # with the function's output, and the library's log
 //
-// It needs node and npm. aws-lambda-ric, Lambda's interface client for Node, is installed from npm into the user's cache
-// directory, unless -ric names one. npm compiles a part of it, which takes some minutes, once, and needs cmake, make, g++,
-// python3 and xz; the package does not build on macOS.
+// It needs node and npm. aws-lambda-ric, Lambda's interface client for Node, is installed from npm into the user's
+// cache directory, unless -ric names one. npm compiles part of it, which takes some minutes the first time and needs
+// cmake, make, g++, python3 and xz; the package does not build on macOS.
 package main
 
 import (
@@ -83,10 +83,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return shop.Run(ctx, out, pool, shop.Logger(level), esm.WithHooks(pool.Hooks()))
 }
 
-// tools are what aws-lambda-ric's C++ part is compiled with when npm installs it.
+// tools are needed to compile the C++ part of aws-lambda-ric when npm installs it.
 var tools = []string{"npm", "cmake", "make", "g++", "python3", "xz"}
 
-// install returns the start file of aws-lambda-ric, and installs the package where it is not there.
+// install returns the start file of aws-lambda-ric. It installs the package if needed.
 func install(ctx context.Context, out io.Writer) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -94,7 +94,7 @@ func install(ctx context.Context, out io.Writer) (string, error) {
 	}
 	dir := filepath.Join(cache, "esm-examples", "node")
 	client := filepath.Join(dir, "node_modules", "aws-lambda-ric")
-	// What is compiled comes last: an install that was interrupted does not have it.
+	// The compiled file comes last: an interrupted install does not have it.
 	compiled, index := filepath.Join(client, "rapid-client.node"), filepath.Join(client, "index.mjs")
 	if _, err := os.Stat(compiled); err == nil {
 		return index, nil

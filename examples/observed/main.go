@@ -1,6 +1,6 @@
-// Observed shows all that can be seen of a mapping, with one command: it starts a Kafka broker inside this process, produces orders
-// with a producer that is traced, handles them, has one order fail for a while, and prints the spans of its trace as a tree,
-// what Prometheus would scrape, the poller's log, and what the diagnostics page says while the order blocks its partition.
+// Observed shows everything that can be observed of a mapping, with one command: it starts an in-process Kafka broker,
+// produces orders with a traced producer, and handles them. One order fails for a while. It then prints the spans as a
+// tree, what Prometheus would scrape, the poller's log, and the mapping's status while the order blocks its partition.
 //
 //	go -C examples/observed run .
 //	go -C examples/observed run . -serve 127.0.0.1:8080   # and goes on, with /metrics and /debug/esm/ to look at
@@ -63,7 +63,7 @@ func run(ctx context.Context, address string, out io.Writer) error {
 	}
 	defer cluster.Close()
 
-	// Traces: kept in memory here; an exporter of OTLP takes the place of this one in a service.
+	// Traces are kept in memory here; a service would use an OTLP exporter instead.
 	spans := tracetest.NewInMemoryExporter()
 	tracers := sdk.NewTracerProvider(sdk.WithSyncer(spans))
 	defer func() { _ = tracers.Shutdown(context.WithoutCancel(ctx)) }()
@@ -155,7 +155,7 @@ func run(ctx context.Context, address string, out io.Writer) error {
 	return nil
 }
 
-// shop handles orders; order 13 fails until the shop is healed.
+// shop handles orders; order 13 fails until healed is closed.
 type shop struct {
 	handled atomic.Int64
 	healed  chan struct{}
@@ -176,13 +176,13 @@ func (s *shop) handle(ctx context.Context, e esm.KafkaEvent) error {
 			}
 		}
 	}
-	_, span := trace.SpanFromContext(ctx).TracerProvider().Tracer("shop").Start(ctx, "write to the database") // beneath the batch's
+	_, span := trace.SpanFromContext(ctx).TracerProvider().Tracer("shop").Start(ctx, "write to the database") // a child of the batch's span
 	defer span.End()
 	s.handled.Add(int64(e.Len()))
 	return nil
 }
 
-// produce writes the orders, each with a span of its own that kotel puts into the record's headers.
+// produce writes the orders. kotel creates a span for each and puts it into the record's headers.
 func produce(ctx context.Context, brokers []string, tracers *sdk.TracerProvider) error {
 	tracer := kotel.NewTracer(kotel.TracerProvider(tracers), kotel.TracerPropagator(propagation.TraceContext{}))
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.WithHooks(kotel.NewKotel(kotel.WithTracer(tracer)).Hooks()...))
@@ -199,7 +199,7 @@ func produce(ctx context.Context, brokers []string, tracers *sdk.TracerProvider)
 	return nil
 }
 
-// until waits until something is so.
+// until waits until so returns true.
 func until(ctx context.Context, so func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()

@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// printTree prints the spans of the batches with what is beneath them, and what they lead to; a few of each kind.
+// printTree prints the spans of the batches with their children and links, a few of each kind.
 func printTree(out io.Writer, spans tracetest.SpanStubs) {
 	named := make(map[trace.SpanID]string)
 	beneath := make(map[trace.SpanID]tracetest.SpanStubs)

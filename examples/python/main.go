@@ -1,11 +1,11 @@
-// Python runs an unchanged Lambda function behind a mapping: app.py, written with Powertools for AWS Lambda. Kafka is
-// inside this process; the function runs in worker processes of python3, which this process starts.
+// Python runs an unchanged Lambda function, app.py, behind a mapping. The function is written with Powertools for AWS
+// Lambda. The Kafka broker is in this process; the function runs in python3 worker processes that this process starts.
 //
 //	go run ./examples/python
 //	go run ./examples/python -v                           # with the function's output, and the library's log
 //	go run ./examples/python -emulator aws-lambda-rie     # on the runtime interface emulator, over HTTP
 //
-// It needs python3. Where that does not have awslambdaric and aws-lambda-powertools, they are installed from PyPI into a
+// It needs python3. If that does not have awslambdaric and aws-lambda-powertools, they are installed from PyPI into a
 // virtual environment in the user's cache directory.
 package main
 
@@ -82,7 +82,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return shop.Run(ctx, out, pool, shop.Logger(level), esm.WithHooks(pool.Hooks()))
 }
 
-// emulated runs the same function on the emulator, which takes one event at a time.
+// emulated runs the same function on the emulator, which handles one event at a time.
 func emulated(ctx context.Context, out io.Writer, emulator, dir string, command []string, log *slog.Logger) error {
 	address, api := free(), free()
 	cmd := exec.CommandContext(ctx, emulator, append([]string{"--runtime-interface-emulator-address", address, "--runtime-api-address", api}, command...)...)
@@ -92,8 +92,8 @@ func emulated(ctx context.Context, out io.Writer, emulator, dir string, command 
 		return fmt.Errorf("starting the emulator: %w; get it with: go install github.com/aws/aws-lambda-runtime-interface-emulator/cmd/aws-lambda-rie@latest", err)
 	}
 	defer func() {
-		_ = cmd.Process.Signal(os.Interrupt) // it ends the function, and itself
-		_ = cmd.Wait()                       // it says that it was interrupted
+		_ = cmd.Process.Signal(os.Interrupt) // ends the function and the emulator
+		_ = cmd.Wait()                       // the error says that it was interrupted
 	}()
 	f, err := web.New("http://"+address+"/2015-03-31/functions/function/invocations", web.WithName("ship-orders"), web.WithConcurrency(1), web.WithLogger(log))
 	if err != nil {
@@ -102,7 +102,7 @@ func emulated(ctx context.Context, out io.Writer, emulator, dir string, command 
 	return shop.Run(ctx, out, f, log)
 }
 
-// free returns an address that nobody listens at.
+// free returns an address that is not in use.
 func free() string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -112,7 +112,7 @@ func free() string {
 	return l.Addr().String()
 }
 
-// interpreter returns a python that has what the function imports, and installs that where it is not there.
+// interpreter returns a Python interpreter that has the packages that the function imports, installing them if needed.
 func interpreter(ctx context.Context, name string, out io.Writer) (string, error) {
 	python, err := exec.LookPath(name)
 	if err != nil {

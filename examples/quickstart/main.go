@@ -1,6 +1,6 @@
-// Quickstart runs an event source mapping from beginning to end: it starts a Kafka broker inside this process, produces
-// a few thousand orders, hands them to a handler that sometimes fails, shows batches, retries and lag as it goes, drains
-// and ends with a summary.
+// Quickstart runs an event source mapping from beginning to end: it starts an in-process Kafka broker, produces a few
+// thousand orders, and passes them to a handler that sometimes fails. It shows batches, retries and lag while it runs,
+// and ends with a summary when all orders are handled.
 //
 //	go run ./examples/quickstart
 //	go run ./examples/quickstart -bootstrap broker:9092   # a real cluster instead
@@ -139,9 +139,9 @@ func drained(s esm.Status) bool {
 	return len(s.Partitions) == partitions
 }
 
-// shop handles orders. Now and then one fails, as things do, and is reported as a partial batch failure.
+// shop handles orders. Now and then one fails and is reported as a partial batch failure.
 type shop struct {
-	rng            *rand.Rand // one worker, so no lock
+	rng            *rand.Rand // there is one worker, so no lock is needed
 	handled, worth atomic.Int64
 }
 
@@ -151,7 +151,7 @@ func (s *shop) handle(ctx context.Context, event esm.KafkaEvent) error {
 		for _, r := range records {
 			var o order
 			if err := json.Unmarshal(r.Value, &o); err != nil {
-				return esm.Permanent(err) // no retry will mend it
+				return esm.Permanent(err) // a retry would not help
 			}
 			if s.rng.IntN(500) == 0 {
 				failed = append(failed, r.ItemID())
@@ -170,7 +170,7 @@ func (s *shop) handle(ctx context.Context, event esm.KafkaEvent) error {
 	return nil
 }
 
-// produce makes the topic and fills it.
+// produce creates the topic and fills it.
 func produce(ctx context.Context, bootstrap, topic string, n int) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(bootstrap, ",")...))
 	if err != nil {

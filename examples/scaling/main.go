@@ -1,6 +1,6 @@
-// Scaling shows workers and pollers that follow a backlog: it starts a Kafka broker inside this process, lets a mapping wait
-// for work, produces more than one worker can do, and prints lag, workers, pollers and the reason of every decision until the
-// backlog is gone and the mapping is small again.
+// Scaling shows workers and pollers that follow a backlog: it starts an in-process Kafka broker and an idle mapping,
+// produces more than one worker can handle, and prints lag, workers, pollers and the reason for every decision until
+// the backlog is gone and the mapping has scaled down again.
 //
 //	go run ./examples/scaling
 package main
@@ -28,7 +28,7 @@ const (
 	partitions = 8
 	backlog    = 6_000
 	batchSize  = 10
-	invocation = 50 * time.Millisecond // so one worker does 200 records a second
+	invocation = 50 * time.Millisecond // so one worker handles 200 records a second
 	longest    = 60 * time.Second
 )
 
@@ -41,9 +41,9 @@ func main() {
 	}
 }
 
-// policy takes the workers from Drain. The pollers follow a rule of this example, so that both are seen within seconds:
-// Drain itself adds a poller only when fetching has been the bottleneck for ten seconds, and takes one away after five
-// minutes of ease.
+// policy takes the workers from Drain. The pollers follow a rule of this example, so that both can be seen within
+// seconds: Drain itself adds a poller only after fetching has been the bottleneck for ten seconds, and removes one
+// after five minutes in which it was not needed.
 type policy struct{ scaling.Drain }
 
 func (p *policy) Decide(s scaling.Sample) scaling.Decision {
@@ -85,7 +85,7 @@ func run(ctx context.Context) error {
 	}
 	runner, err := esm.New(mapping, handler,
 		esm.WithScaler(&policy{scaling.Drain{DrainTime: 3 * time.Second}}),
-		esm.WithSessionTimeout(6*time.Second), // heartbeats tell of a rebalance, and go at a third of it
+		esm.WithSessionTimeout(6*time.Second), // members learn of a rebalance by heartbeats, sent at a third of this
 		esm.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))),
 		esm.WithHooks(esm.Hooks{Scaled: func(i esm.ScaledInfo) {
 			fmt.Printf("%5.1fs  decision  %v\n", time.Since(begun).Seconds(), i.Reason)

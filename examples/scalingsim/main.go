@@ -1,6 +1,5 @@
-// Command scalingsim tries the scaling policies on paper: it runs the twelve
-// traces of package scaling under the oracle, Drain, KEDA's formula and Lambda,
-// prints the comparison as a Markdown table, and with -charts draws each run.
+// Command scalingsim simulates the scaling policies: it runs the twelve traces of package scaling under the oracle,
+// Drain, KEDA's formula and Lambda, prints the comparison as a Markdown table, and with -charts draws each run.
 //
 //	go run ./examples/scalingsim
 //	go run ./examples/scalingsim -trace step,hot -charts /tmp/charts

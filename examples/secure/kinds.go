@@ -20,10 +20,10 @@ import (
 	"github.com/esm-go/esm/internal/idptest"
 )
 
-// kind is one way to authenticate: what the broker is set up with, what the secret holds first, and how both change.
+// kind is a way to authenticate: the broker's configuration, the initial secret, and how both change.
 type kind struct {
 	accessType auth.SourceAccessType
-	options    []auth.SourceAccessConfiguration // literals beside it
+	options    []auth.SourceAccessConfiguration // additional entries with literal values
 	broker     []kfake.Opt
 	prepare    func(*kfake.Cluster)
 	admin      []kgo.Opt
@@ -44,7 +44,7 @@ func kindOf(name string, p *pki) (*kind, error) {
 	return nil, fmt.Errorf("-kind %q: use scram, mtls or oauth", name)
 }
 
-// scramKind is a user name and a password, which is changed at the broker first, then in the secret.
+// scramKind uses a user name and a password. The password is changed at the broker first, then in the secret.
 func scramKind(p *pki) *kind {
 	return &kind{accessType: auth.SASLSCRAM512Auth,
 		broker: []kfake.Opt{kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-512", "alice", first), kfake.Superuser("SCRAM-SHA-512", "admin", admin),
@@ -57,7 +57,7 @@ func scramKind(p *pki) *kind {
 		}}
 }
 
-// mtlsKind is a certificate, which is renewed.
+// mtlsKind uses a client certificate, which is renewed.
 func mtlsKind(p *pki) (*kind, error) {
 	own, _, _, err := p.client("admin")
 	if err != nil {
@@ -78,7 +78,7 @@ func mtlsKind(p *pki) (*kind, error) {
 		rotate: func(context.Context, *kgo.Client) (map[string]string, error) { return issue() }}, nil
 }
 
-// oauthKind is tokens of an identity provider inside this process, whose client gets another secret.
+// oauthKind uses tokens of an in-process identity provider. The client's secret is changed.
 func oauthKind(p *pki) (*kind, error) {
 	var house cleanups
 	provider := idptest.New(&house)
@@ -100,7 +100,7 @@ func oauthKind(p *pki) (*kind, error) {
 		}, close: house.run}, nil
 }
 
-// takeTokens has the in-process broker, which does not know OAUTHBEARER, take the provider's tokens for "kafka".
+// takeTokens makes the in-process broker, which does not support OAUTHBEARER, accept the provider's tokens for "kafka".
 func takeTokens(cluster *kfake.Cluster, provider *idptest.Provider) {
 	cluster.ControlKey(int16(kmsg.SASLHandshake), func(request kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
@@ -118,7 +118,7 @@ func takeTokens(cluster *kfake.Cluster, provider *idptest.Provider) {
 	})
 }
 
-// cleanups is what idptest needs of a test.
+// cleanups is the part of a test that idptest needs.
 type cleanups struct {
 	mu   sync.Mutex
 	list []func()
@@ -128,14 +128,14 @@ type cleanups struct {
 // Helper does nothing.
 func (*cleanups) Helper() {}
 
-// Cleanup keeps f for run.
+// Cleanup registers f for run.
 func (c *cleanups) Cleanup(f func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.list = append(c.list, f)
 }
 
-// Fatal keeps the error.
+// Fatal records the error.
 func (c *cleanups) Fatal(args ...any) { c.err = errors.New(fmt.Sprint(args...)) }
 
 func (c *cleanups) run() {

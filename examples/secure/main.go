@@ -1,14 +1,14 @@
-// Secure runs a mapping over TLS with a private CA and SCRAM, a client certificate or OAuth tokens, against a broker inside
-// this process. Its secrets are files, as Kubernetes mounts them, or in AWS Secrets Manager. Half way the secret is changed,
-// and the mapping goes on without a restart.
+// Secure runs a mapping over TLS with a private CA and with SCRAM, a client certificate or OAuth tokens, against an
+// in-process broker. Its secrets are files, as Kubernetes mounts them, or in AWS Secrets Manager. Halfway through, the
+// secret is changed, and the mapping continues without a restart.
 //
 //	go run ./examples/secure
 //	go run ./examples/secure -kind mtls
 //	go run ./examples/secure -kind oauth
 //	go run ./examples/secure -secretsmanager
 //
-// With -secretsmanager the secrets are read through AWS's SDK: from the endpoint that AWS_ENDPOINT_URL_SECRETS_MANAGER
-// names (moto, LocalStack), where two secrets are created; without it, from a small server inside this process.
+// With -secretsmanager the secrets are read through AWS's SDK: from the endpoint in AWS_ENDPOINT_URL_SECRETS_MANAGER
+// (moto, LocalStack), where two secrets are created, or else from a small server in this process.
 package main
 
 import (
@@ -32,7 +32,7 @@ import (
 
 const topic = "orders"
 
-// The first password (or client secret), the one that it is changed to, and the one with which this program itself writes.
+// The first password (or client secret), the one that replaces it, and the one with which this program itself writes.
 const first, second, admin = "tr0ub4dor", "correct horse battery staple", "admin"
 
 func main() {
@@ -70,7 +70,7 @@ func run(ctx context.Context, out io.Writer, how string, inAWS bool, orders int,
 	if kind.prepare != nil {
 		kind.prepare(cluster)
 	}
-	// For what is not the mapping's: producing, and changing passwords.
+	// For what the mapping does not do: producing, and changing passwords.
 	client, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}, kind.admin...)...)
 	if err != nil {
 		return err

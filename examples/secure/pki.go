@@ -13,16 +13,16 @@ import (
 	"time"
 )
 
-// pki is a private CA with the broker's certificate, as a company's own would issue it.
+// pki is a private CA with the broker's certificate, as a company's CA would issue it.
 type pki struct {
-	ca     string // PEM, what a SERVER_ROOT_CA_CERTIFICATE secret holds
+	ca     string // PEM, the content of a SERVER_ROOT_CA_CERTIFICATE secret
 	pool   *x509.CertPool
 	server tls.Certificate
 	cert   *x509.Certificate
 	key    *ecdsa.PrivateKey
 }
 
-// client issues a client's certificate, as what Go takes and as PEM.
+// client issues a client certificate, as a tls.Certificate and as PEM.
 func (p *pki) client(name string) (pair tls.Certificate, certificate, privateKey string, err error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 	"github.com/esm-go/esm/internal/secretserver"
 )
 
-// kept are secrets somewhere: how the library reads them, and how this program changes one.
+// kept is a set of stored secrets: how the library reads them, and how this program changes one.
 type kept struct {
 	store auth.Secrets
 	uris  map[string]string
@@ -28,7 +28,7 @@ type kept struct {
 	close func()
 }
 
-// inFiles keeps secrets in a folder, a file each.
+// inFiles stores secrets in a directory, one file each.
 func inFiles(ctx context.Context, secrets map[string]map[string]string) (*kept, error) {
 	dir, err := os.MkdirTemp("", "esm-secure-")
 	if err != nil {
@@ -40,7 +40,7 @@ func inFiles(ctx context.Context, secrets map[string]map[string]string) (*kept, 
 		if err != nil {
 			return err
 		}
-		// Written beside it and renamed: whoever reads it sees the old or the new one, never half of it.
+		// Write a new file and rename it: a reader sees the old or the new content, never part of it.
 		path := filepath.Join(dir, name+".json")
 		if err := os.WriteFile(path+".new", text, 0o600); err != nil {
 			return err
@@ -57,7 +57,7 @@ func inFiles(ctx context.Context, secrets map[string]map[string]string) (*kept, 
 	return k, nil
 }
 
-// inSecretsManager keeps secrets in AWS Secrets Manager, or in what answers in its place.
+// inSecretsManager stores secrets in AWS Secrets Manager, or in a replacement for it.
 func inSecretsManager(ctx context.Context, secrets map[string]map[string]string) (*kept, error) {
 	k := &kept{uris: map[string]string{}, close: func() {}}
 	var cfg aws.Config

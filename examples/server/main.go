@@ -1,4 +1,4 @@
-// Server runs mappings in a program of its own: handlers and a Kafka in this process, Lambda's API and the console on
+// Server runs mappings in its own program: handlers and a Kafka broker in this process, Lambda's API and the console on
 // one address.
 //
 //	go run ./examples/server
@@ -65,7 +65,7 @@ func run(ctx context.Context, listen, directory string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	lambda, err := api.New(m, api.WithoutAuthentication(), api.WithPlaintext()) // this machine alone gets here
+	lambda, err := api.New(m, api.WithoutAuthentication(), api.WithPlaintext()) // only this machine can connect
 	if err != nil {
 		return err
 	}

@@ -1,5 +1,5 @@
-// Package shop is what the examples of functions in other languages have in common: a Kafka inside the process, orders in
-// a topic, and a mapping that hands the paid ones to a function, with retries and partial batch responses.
+// Package shop is shared by the examples of functions in other languages: an in-process Kafka broker, orders in a
+// topic, and a mapping that passes the paid ones to a function, with retries and partial batch responses.
 package shop
 
 import (
@@ -24,13 +24,13 @@ const (
 	topic      = "orders"
 )
 
-// Logger logs what is at least that important to stderr.
+// Logger returns a logger that logs to stderr at level and above.
 func Logger(level slog.Level) *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 }
 
-// Run produces orders, has target handle the paid ones, and sums up. Every third order is paid; order 300 is poison. The
-// function reports what it cannot ship, so that those records alone are tried again.
+// Run produces orders, has target handle the paid ones, and prints a summary. Every third order is paid; order 300 is
+// poison. The function reports what it cannot ship, so that only those records are retried.
 func Run(ctx context.Context, out io.Writer, target function.Target, log *slog.Logger, opts ...esm.Option) error {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, topic))
 	if err != nil {
@@ -52,7 +52,7 @@ func Run(ctx context.Context, out io.Writer, target function.Target, log *slog.L
 		FilterCriteria:                 &esm.FilterCriteria{Filters: []esm.Filter{{Pattern: `{"value":{"status":["paid"]}}`}}},
 	}
 	begin := time.Now()
-	if err := target.Ready(ctx); err != nil { // the cold start comes before the first batch
+	if err := target.Ready(ctx); err != nil { // the cold start happens before the first batch
 		return err
 	}
 	_, _ = fmt.Fprintf(out, "the function is ready after %v\n", time.Since(begin).Round(time.Millisecond))

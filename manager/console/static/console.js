@@ -1,4 +1,4 @@
-// What the console's pages do beyond what HTML does: they stand still without it.
+// Live updates for the console's pages, which also work without scripts.
 "use strict";
 (() => {
   const set = (element, text) => {
@@ -7,11 +7,11 @@
   };
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-  // Charts: the first points are in the page, further ones come with the stream.
+  // Charts: the page contains the first points, the stream adds more.
   let points = [];
   let charts = [];
   const column = (i) => points.map((p) => p[i]);
-  // span is what the time axis shows: a minute at least.
+  // span returns the range of the time axis: at least a minute.
   const span = (low, high) => {
     const end = high ?? Date.now() / 1000;
     return [Math.min(low ?? end, end - 60), end];
@@ -42,7 +42,7 @@
     document.documentElement.dataset.points = points.length;
   };
 
-  // The stream: texts that have changed, and whether the rows are still the same.
+  // The stream reports changed texts, and whether the rows are still the same.
   let stream;
   const listen = () => {
     const part = document.getElementById("set");
@@ -69,10 +69,10 @@
       }
     };
   };
-  // refresh asks for the page again and takes what the stream cannot tell; the focus stays where it was.
+  // refresh reloads the parts that the stream cannot update; the focus stays where it was.
   const refresh = async () => {
     const now = document.getElementById("set");
-    const answer = await fetch(now.dataset.page || location.href).catch(() => null); // where a form was refused, the address is the form's
+    const answer = await fetch(now.dataset.page || location.href).catch(() => null); // after a rejected form, location is the form's address
     if (!answer || !answer.ok) {
       delete now.dataset.asked;
       return;
@@ -85,7 +85,7 @@
     if (focused) document.querySelector('a[href="' + CSS.escape(focused) + '"]')?.focus();
   };
 
-  // The form: which fields a person has touched, and what of them is wrong.
+  // The form: which fields the user has touched, and their problems.
   const forms = () => {
     const form = document.getElementById("form");
     if (!form) return;
