@@ -176,7 +176,7 @@ func (s *shop) handle(ctx context.Context, e esm.KafkaEvent) error {
 			}
 		}
 	}
-	_, span := trace.SpanFromContext(ctx).TracerProvider().Tracer("shop").Start(ctx, "write to the database") // a child of the batch's span
+	_, span := trace.SpanFromContext(ctx).TracerProvider().Tracer("shop").Start(ctx, "write to the database") // under the batch's
 	defer span.End()
 	s.handled.Add(int64(e.Len()))
 	return nil
