@@ -13,7 +13,7 @@ import (
 	"github.com/esm-go/esm/destination"
 )
 
-// TestSendThatPanics: a Send that panics, or ends its goroutine, is one that failed; the sender goes on.
+// TestSendThatPanics: a Send that panics, or ends its goroutine, counts as failed; the sender continues.
 func TestSendThatPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sends int
@@ -47,8 +47,8 @@ func TestSendThatPanics(t *testing.T) {
 	})
 }
 
-// TestSendThatIgnoresItsContext is told of while it lasts, is not sent again beside itself, and keeps none of the others
-// from being sent as long as there is another worker.
+// TestSendThatIgnoresItsContext: such a Send is reported while it runs, its failure is not sent again in the meantime,
+// and the others are sent as long as there is another worker.
 func TestSendThatIgnoresItsContext(t *testing.T) {
 	for _, ends := range []error{nil, errDown} {
 		synctest.Test(t, func(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// at is a time of AWS's pages, in milliseconds.
+// at parses a time from AWS's pages and returns it in milliseconds.
 func at(t testing.TB, text string) int64 {
 	t.Helper()
 	parsed, err := time.Parse(time.RFC3339, text)
@@ -24,7 +24,7 @@ func at(t testing.TB, text string) int64 {
 	return parsed.UnixMilli()
 }
 
-// sqsFailure is that of testdata/sqs.json.
+// sqsFailure returns the failure of testdata/sqs.json.
 func sqsFailure(t testing.TB) *destination.Failure {
 	first, last := at(t, "2019-11-14T00:38:04.835Z"), at(t, "2019-11-14T00:38:05.580Z")
 	return &destination.Failure{
@@ -56,7 +56,7 @@ func kafkaFailure(t testing.TB) *destination.Failure {
 	}
 }
 
-// golden returns a document of testdata without its white space.
+// golden returns a document of testdata without whitespace.
 func golden(t *testing.T, name string) []byte {
 	t.Helper()
 	pretty, err := os.ReadFile("testdata/" + name + ".json")
@@ -100,7 +100,7 @@ func TestGoldenDocuments(t *testing.T) {
 	}
 }
 
-// TestDocumentOfBucket: the metadata's members, and behind them the event as a string that is the function's event.
+// TestDocumentOfBucket: the document has the metadata, followed by the event that the function got, as a string.
 func TestDocumentOfBucket(t *testing.T) {
 	f := sqsFailure(t)
 	metadata := golden(t, "sqs")
@@ -151,7 +151,7 @@ func TestParseWhatWasWritten(t *testing.T) {
 	if got := normal(bucket.Event); !reflect.DeepEqual(got, normal(want.Event)) {
 		t.Errorf("bucket: got %+v\nwant %+v", got, want.Event)
 	}
-	// A Kafka topic's documents, one a record.
+	// The documents of a Kafka topic, one per record.
 	for _, records := range f.Event.Records {
 		for _, r := range records {
 			doc, err := destination.Parse(f.One(r).RecordDocument())
@@ -168,7 +168,7 @@ func TestParseWhatWasWritten(t *testing.T) {
 	}
 }
 
-// normal is the event by its JSON: headers that are nil and those that are empty are the same.
+// normal returns the event's JSON, in which nil and empty headers are the same.
 func normal(e event.KafkaEvent) string { return string(e.AppendJSON(nil)) }
 
 func TestParseRefuses(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// A destination of one's own: here it is away at first. The sender goes on until it has the failure.
+// A custom destination, which is unavailable at first. The sender retries until the destination has the failure.
 func ExampleSender() {
 	away := true
 	mine := destination.Func(func(_ context.Context, f *destination.Failure) error {

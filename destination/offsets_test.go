@@ -12,7 +12,7 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// genFailure makes failures of several partitions with gaps.
+// genFailure generates failures of several partitions with gaps.
 func genFailure(most int) *rapid.Generator[*destination.Failure] {
 	return rapid.Custom(func(t *rapid.T) *destination.Failure {
 		f := &destination.Failure{MappingUUID: "m", Condition: destination.RetryAttemptsExhausted,
@@ -76,7 +76,8 @@ func TestOffsetsText(t *testing.T) {
 	}
 }
 
-// TestMessagesFit: whatever the limit, each message fits it, and together they name the very records of the failure.
+// TestMessagesFit: each message fits the limit, whatever it is, and together they name exactly the records of the
+// failure.
 func TestMessagesFit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f := genFailure(40).Draw(t, "failure")
@@ -177,7 +178,7 @@ func TestID(t *testing.T) {
 		},
 		"fewer":  func(f *destination.Failure) { delete(f.Event.Records, "Topic-1") },
 		"offset": func(f *destination.Failure) { f.Event.Records["Topic-0"][0].Offset++ },
-		"made again": func(f *destination.Failure) { // a topic of the same name has the same offsets
+		"made again": func(f *destination.Failure) { // a recreated topic has the same offsets
 			f.Event.Records["Topic-0"][0].Timestamp++
 		},
 	} {

@@ -16,7 +16,7 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// failureAt is a failure of one record at an offset.
+// failureAt returns a failure of one record at an offset.
 func failureAt(offset int64) *destination.Failure {
 	return &destination.Failure{MappingUUID: "m", Condition: destination.RetryAttemptsExhausted, Event: event.KafkaEvent{
 		Records: map[string][]event.KafkaRecord{"t-0": {{Topic: "t", Offset: offset, Timestamp: 1}}}}}
@@ -71,7 +71,7 @@ func TestSenderSendsUntilAcknowledged(t *testing.T) {
 	})
 }
 
-// TestSenderPassesOver: a failure that is refused for ever holds back none of the others.
+// TestSenderPassesOver: a failure that is always rejected does not hold up the others.
 func TestSenderPassesOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		refuse := destination.Func(func(_ context.Context, f *destination.Failure) error {
@@ -112,7 +112,7 @@ func TestSenderPassesOver(t *testing.T) {
 	})
 }
 
-// TestSenderSlow: a Send that ends with its context, and one that acknowledges although its context has ended.
+// TestSenderSlow: a Send that ends with its context, and one that is acknowledged although its context has ended.
 func TestSenderSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sends atomic.Int32
@@ -189,15 +189,15 @@ func TestSenderClose(t *testing.T) {
 	})
 }
 
-// TestSenderAnswersEach plays random histories: destinations that fail, hang and acknowledge without an answer, owners
-// that take their records back, and a Close in between. Each failure is answered once, with nil only where the
-// destination has it, and none is in a Send after its answer.
+// TestSenderAnswersEach plays random histories: destinations that fail, hang and lose acknowledgements, callers that
+// cancel, and a Close in between. Each failure is answered once, with nil only if the destination has it, and none is
+// in a Send after its answer.
 func TestSenderAnswersEach(t *testing.T) {
 	type step struct {
 		fails, takes, hangs int  // Sends that fail first, seconds that a Send takes, Sends that hang
 		lost                bool // the first acknowledgement is lost
-		cancel              int  // seconds until the owner takes it back, 0 = never
-		at                  int  // seconds until it is handed over
+		cancel              int  // seconds until the caller cancels it, 0 = never
+		at                  int  // seconds until it is sent
 	}
 	rapid.Check(t, func(rt *rapid.T) {
 		steps := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) step {

@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// answers is an Invoker that gives the same answer each time, and notes what it was asked.
+// answers is an Invoker that returns the same answer every time and records its requests.
 type answers struct {
 	answer Answer
 	err    error
@@ -44,7 +44,7 @@ func mapping(partial bool) esm.Mapping {
 	return m
 }
 
-// What Lambda does with an answer is told by what a mapping does with the records: the oracle is the engine's.
+// The engine is the oracle: what an answer means shows in what a mapping does with the records.
 func TestAnswers(t *testing.T) {
 	const items = `{"batchItemFailures":[{"itemIdentifier":{"partition":"t-0","offset":1}}]}`
 	for _, tc := range []struct {
@@ -90,8 +90,8 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// Without ReportBatchItemFailures an answer means nothing, and the log says so once where it seems to mean something: the
-// mapping's, beside its Status; the target's own where a mapping does not listen.
+// Without ReportBatchItemFailures an answer has no meaning. If it contains items, that is logged once: by the mapping,
+// which also shows it in its Status, or by the target if no mapping listens.
 func TestAnswersIgnored(t *testing.T) {
 	for _, tc := range []struct {
 		payload string
@@ -142,7 +142,7 @@ func TestAnswersIgnored(t *testing.T) {
 	}
 }
 
-// What never reached the function uses no attempt.
+// An invocation that never reached the function uses no attempt.
 func TestNotInvoked(t *testing.T) {
 	cause := errors.New("dial tcp: refused")
 	for _, a := range []*answers{
@@ -184,7 +184,7 @@ func TestPayloadLimit(t *testing.T) {
 	}
 }
 
-// The payload is the event's JSON, and each invocation has an id of its own.
+// The payload is the event's JSON, and each invocation has its own ID.
 func TestRequest(t *testing.T) {
 	a := &answers{}
 	c := NewCaller("orders", a, 0, quiet)

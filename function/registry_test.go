@@ -94,7 +94,7 @@ func TestRegistry(t *testing.T) {
 	}
 }
 
-// A mapping can be made before its function is there: its records wait.
+// A mapping can be created before its function exists: its records wait.
 func TestLate(t *testing.T) {
 	var r Registry
 	late := r.Late("orders")
@@ -117,7 +117,7 @@ func TestLate(t *testing.T) {
 	}
 }
 
-// While there is no function the mapping's Status says so, in Lambda's words, and no more once there is.
+// While the function does not exist, the mapping's Status says so in Lambda's words, and no longer once it exists.
 func TestLateInStatus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r Registry

@@ -20,7 +20,7 @@ import (
 	"github.com/esm-go/esm/manager/store/files"
 )
 
-// many runs a number of mappings, each of a topic of its own with four partitions, on a broker in memory.
+// many runs a number of mappings, each with its own topic of four partitions, on an in-memory broker.
 func many(b *testing.B, n int) (*manager.Manager, *esmtest.Broker) {
 	b.Helper()
 	broker := esmtest.NewBroker(b)
@@ -92,9 +92,9 @@ func settle(b *testing.B, m *manager.Manager, id string) {
 	}
 }
 
-// BenchmarkCreate is Create with 200 mappings running, with files that are synced to the disk. What it made runs and is deleted
-// again before the next. After each it writes a file of a mapping's size as durably, and nothing else: how much of the
-// time is the disk's and the machine's.
+// BenchmarkCreate measures Create with 200 running mappings, with files that are synced to disk. Each created mapping
+// runs, and is deleted before the next. As a baseline for disk and machine, it also writes a file of a mapping's size
+// just as durably after each Create.
 func BenchmarkCreate(b *testing.B) {
 	m, broker := many(b, 200)
 	var took, bare []time.Duration
@@ -137,7 +137,7 @@ func writeDurably(name string) error {
 	return errors.Join(directory.Sync(), directory.Close())
 }
 
-// BenchmarkIdle is what an idle mapping takes of heap, stack and CPU, of 200, without any client library.
+// BenchmarkIdle measures the heap, stack and CPU of an idle mapping, of 200, without a client library.
 func BenchmarkIdle(b *testing.B) {
 	used := func() (memory uint64, cpu time.Duration) {
 		runtime.GC()

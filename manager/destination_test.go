@@ -15,7 +15,7 @@ import (
 	"github.com/esm-go/esm/manager/store/memory"
 )
 
-// failures is a destination that counts what it was sent, by the name that it was made of.
+// failures is a destination that counts its failures by the name for which it was created.
 type failures struct {
 	mu  sync.Mutex
 	got map[string]int
@@ -37,7 +37,7 @@ func (f failuresOf) Send(_ context.Context, failure *destination.Failure) error 
 	return nil
 }
 
-// The destination of a mapping that runs can be changed: another Runner takes the first one's place.
+// The destination of a running mapping can be changed: a new Runner replaces the old one.
 func TestUpdateOfTheDestination(t *testing.T) {
 	h := newHarness(t)
 	h.handlers["orders"] = func(context.Context, esm.KafkaEvent) error { return errors.New("no") }

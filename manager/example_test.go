@@ -13,8 +13,8 @@ import (
 	"github.com/esm-go/esm/manager/store/memory"
 )
 
-// A program that runs the mappings of a store, and lets the aws command of the same machine change them. A real one
-// opens manager/store/files, and gives the Runners its secrets in place of the broker in memory.
+// A program that runs the mappings of a store, and lets the aws command on the same machine change them. A real program
+// opens manager/store/files, and gives the Runners its secrets instead of the in-memory broker.
 func Example() {
 	broker := esmtest.NewBroker(nil)
 	broker.CreateTopic("orders", 1)

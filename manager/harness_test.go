@@ -13,7 +13,7 @@ import (
 	"github.com/esm-go/esm/manager/store"
 )
 
-// harness is a broker in memory and the functions of the tests.
+// harness is an in-memory broker and the tests' functions.
 type harness struct {
 	t        *testing.T
 	broker   *esmtest.Broker
@@ -37,7 +37,7 @@ func newHarness(t *testing.T) *harness {
 	return h
 }
 
-// start runs a Manager, and returns it and what stops it.
+// start runs a Manager, and returns it and a func that stops it.
 func (h *harness) start(s store.Store, f manager.Functions, opts ...manager.Option) (*manager.Manager, func() error) {
 	h.t.Helper()
 	m, err := manager.New(s, f, append([]manager.Option{

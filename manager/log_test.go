@@ -16,7 +16,7 @@ import (
 	"github.com/esm-go/esm/observe/diag"
 )
 
-// lines are what was written, a line each.
+// lines collects written lines.
 type lines struct {
 	mu  sync.Mutex
 	all []string
@@ -35,8 +35,8 @@ func (l *lines) list() []string {
 	return slices.Clone(l.all)
 }
 
-// TestLog: a mapping's last lines, those of its poller log by its SystemLogLevel, which an update changes; all of them
-// are written too, with the ARN that the API shows, each mapping's apart.
+// TestLog: Log returns a mapping's last lines, and those of its poller log according to its SystemLogLevel, which an
+// update changes. All of them are also written out, with the ARN that the API shows, separately for each mapping.
 func TestLog(t *testing.T) {
 	h := newHarness(t)
 	written := new(lines)
@@ -92,7 +92,7 @@ func TestLog(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	awaitState(t, m, other, esm.Enabled) // the Runner has the level
+	awaitState(t, m, other, esm.Enabled) // the Runner has the new level
 	h.broker.DeleteTopic("others")
 	within(t, "an error in the poller log", func() bool {
 		l := log(other).Poller

@@ -32,8 +32,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// TestDisabledLeavesTheGroup: what is in flight is finished first, and the group is empty then, so that its positions
-// can be changed.
+// TestDisabledLeavesTheGroup: what is in flight finishes first, and then the group is empty, so that its positions can
+// be changed.
 func TestDisabledLeavesTheGroup(t *testing.T) {
 	h := newHarness(t)
 	release := make(chan struct{})
@@ -72,8 +72,8 @@ func TestDisabledLeavesTheGroup(t *testing.T) {
 	h.delivered("orders", "b", "c")
 }
 
-// TestUpdates: batching and the function change in the running Runner; for other secrets a new one takes its place, with
-// the old one in the group until it is ready.
+// TestUpdates: batching and the function change in the running Runner; for other secrets a new Runner replaces it, and
+// the old one stays in the group until the new one is ready.
 func TestUpdates(t *testing.T) {
 	h := newHarness(t)
 	var audited atomic.Int64
@@ -115,7 +115,7 @@ func TestUpdates(t *testing.T) {
 		return err == nil && strings.Contains(s.Credentials.InUse, "c") && s.State == esm.Enabled
 	})
 	h.delivered("orders", "c")
-	// Secrets that are not there: the update is accepted, the old Runner goes on, and the mapping says what is wrong.
+	// Missing secrets: the update is accepted, the old Runner continues, and the mapping shows the problem.
 	if _, err := m.Update(t.Context(), id, 0, func(m *esm.Mapping) error { m.SourceAccessConfigurations[0].URI = "missing"; return nil }); err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestUpdates(t *testing.T) {
 	h.delivered("orders", "d")
 }
 
-// TestWrongFunction: a mapping whose function is gone is Enabled with a PROBLEM, goes on trying, and can be disabled.
+// TestWrongFunction: a mapping whose function is gone is Enabled with a PROBLEM, keeps retrying, and can be disabled.
 func TestWrongFunction(t *testing.T) {
 	h := newHarness(t)
 	var gone atomic.Bool
@@ -162,7 +162,7 @@ func TestWrongFunction(t *testing.T) {
 	h.delivered("orders", "a")
 }
 
-// TestRestart: what is in the files runs again after a restart; a file that is edited changes its mapping.
+// TestRestart: the mappings in the files run again after a restart; editing a file changes its mapping.
 func TestRestart(t *testing.T) {
 	h := newHarness(t)
 	directory := t.TempDir()
@@ -198,7 +198,7 @@ func TestRestart(t *testing.T) {
 	if err := errors.Join(os.WriteFile(name+"~", []byte(edited), 0o600), os.Rename(name+"~", name)); err != nil {
 		t.Fatal(err)
 	}
-	h.delivered("others", "c") // another topic, for which another Runner is needed
+	h.delivered("others", "c") // another topic needs a new Runner
 	if err := os.Remove(name); err != nil {
 		t.Fatal(err)
 	}
@@ -257,7 +257,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestPanic: a handler that panics is retried as any failure, and does not harm the other mapping.
+// TestPanic: a handler that panics is retried like any failure, and does not harm the other mapping.
 func TestPanic(t *testing.T) {
 	h := newHarness(t)
 	h.handlers["panics"] = func(context.Context, esm.KafkaEvent) error { panic("no") }

@@ -25,11 +25,11 @@ import (
 	"github.com/esm-go/esm/manager/store/topic"
 )
 
-// replicaVariable has the test's program be a replica on these servers.
+// replicaVariable makes the test binary a replica on these servers.
 const replicaVariable = "ESM_TEST_REPLICA"
 
-// replica is one of a service: it says what it handles, one line a record, and creates a mapping of the topic that it reads on its
-// input.
+// replica runs one replica of a service: it prints what it handles, one line per record, and creates a mapping for each
+// topic that it reads from its input.
 func replica(servers string) error {
 	s, err := topic.Open(context.Background(), "definitions", topic.WithClient(kgo.SeedBrokers(strings.Split(servers, ",")...)), topic.WithReplicationFactor(3))
 	if err != nil {
@@ -74,8 +74,8 @@ func replicaMapping(servers, topic string) esm.Mapping {
 	return m
 }
 
-// TestKafkaReplicaKilled runs two replicas on three nodes of Apache Kafka, one of them a process that is killed while leaders
-// move: a mapping created through either runs on both, and every record is handled.
+// TestKafkaReplicaKilled runs two replicas on three nodes of Apache Kafka, one of them a process that is killed while
+// leaders move: a mapping created through either replica runs on both, and every record is handled.
 func TestKafkaReplicaKilled(t *testing.T) {
 	cluster := kafkatest.Start(t, kafkatest.Nodes(3), kafkatest.Heap("320m"), kafkatest.Property("group.initial.rebalance.delay.ms", "0"),
 		kafkatest.Property("group.min.session.timeout.ms", "1000"))
@@ -195,7 +195,7 @@ func TestKafkaReplicaKilled(t *testing.T) {
 	produce(100)
 	deadline := time.Now().Add(2 * time.Minute)
 	for !all() && time.Now().Before(deadline) {
-		produce(4) // and new ones
+		produce(4) // and new records
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		<-ctx.Done()
 		cancel()
@@ -210,8 +210,8 @@ func TestKafkaReplicaKilled(t *testing.T) {
 	}
 }
 
-// TestReplicas: what one creates the other runs; when one dies nothing is lost; the same mapping created through both at
-// the same time is made once.
+// TestReplicas: a mapping created through one replica runs on the other; when one dies nothing is lost; the same
+// mapping created through both at the same time exists once.
 func TestReplicas(t *testing.T) {
 	t.Run("memory", func(t *testing.T) {
 		s := memory.New()

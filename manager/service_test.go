@@ -15,8 +15,8 @@ import (
 	"github.com/esm-go/esm/manager/store/topic"
 )
 
-// TestService and TestKafkaService are a service of two replicas that keeps its mappings on the cluster that it reads. They
-// take seconds: a member learns of a rebalance at its next heartbeat.
+// TestService and TestKafkaService run a service with two replicas that stores its mappings on the cluster that it
+// reads. They take seconds: a member learns of a rebalance at its next heartbeat.
 func TestService(t *testing.T) { service(t, kafkatest.Fake(t).Client) }
 
 func TestKafkaService(t *testing.T) { service(t, kafkatest.Start(t).Client) }
@@ -57,7 +57,7 @@ func service(t *testing.T, cluster *kafkatest.Client) {
 		t.Fatal(err)
 	}
 	produce(40)
-	three, _ := replica() // in its place; the mapping is there
+	three, _ := replica() // replaces it; the mapping exists already
 	<-three.Ready()
 	awaitState(t, three, id, esm.Enabled)
 	if _, err := three.Update(t.Context(), id, 0, func(m *esm.Mapping) error { m.BatchSize = 3; return nil }); err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/esm-go/esm/manager/store/memory"
 )
 
-// TestShares looks at what each Runner may hold as others start and end.
+// TestShares checks how much each Runner may buffer as others start and end.
 func TestShares(t *testing.T) {
 	h := newHarness(t)
 	m, _ := h.start(memory.New(), h.handlers, manager.WithBufferBytes(48<<20))

@@ -13,8 +13,8 @@ import (
 	"github.com/esm-go/esm/manager/store/memory"
 )
 
-// TestStartsAreBounded: so many mappings start at a time and no more; one whose cluster does not answer makes place for the
-// next after ten seconds; when it answers all of them run.
+// TestStartsAreBounded: only a limited number of mappings start concurrently; one whose cluster does not answer gives
+// up its place after ten seconds; when the cluster answers, all of them run.
 func TestStartsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHarness(t)

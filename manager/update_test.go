@@ -9,8 +9,8 @@ import (
 	parameters "github.com/esm-go/esm/mapping"
 )
 
-// TestEveryUpdate changes each parameter that AWS lets one update and that needs no other Runner: the one that runs stays,
-// the answer and the store have the new value, and records go on being handled.
+// TestEveryUpdate changes each parameter that can be updated without a new Runner: the running Runner stays, the answer
+// and the store have the new value, and records are still handled.
 func TestEveryUpdate(t *testing.T) {
 	h := newHarness(t)
 	h.handlers["other"] = h.handlers["orders"]

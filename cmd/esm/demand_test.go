@@ -19,7 +19,7 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// TestDemands has two mappings ask for processes of one function: there are as many as both want, and no more than it may have.
+// TestDemands lets two mappings ask for processes of one function: there are as many as both want, within the maximum.
 func TestDemands(t *testing.T) {
 	python := functest.Python(t)
 	directory := t.TempDir()
@@ -36,7 +36,7 @@ func TestDemands(t *testing.T) {
 	var d demands
 	workers := func(want int) {
 		t.Helper()
-		await(t, fmt.Sprint(want, " workers"), func() bool { // that are ready: what starts is not ended halfway
+		await(t, fmt.Sprint(want, " workers"), func() bool { // only ready ones: a starting worker is not ended
 			all, idle := pool.Status().Workers, 0
 			for _, w := range all {
 				if w.State == "Idle" {

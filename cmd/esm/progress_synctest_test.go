@@ -11,7 +11,8 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// TestProgress: one line on a terminal, ten times a second at most, that is taken away at the end; nothing elsewhere.
+// TestProgress: on a terminal there is one line, updated at most ten times a second and removed at the end; elsewhere
+// there is nothing.
 func TestProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
@@ -23,7 +24,7 @@ func TestProgress(t *testing.T) {
 		if p.clear(); out.Len() > 0 {
 			t.Errorf("a file got %q", out.String())
 		}
-		p.on = true // a buffer is no terminal
+		p.on = true // a buffer is not a terminal
 		for range 518 {
 			one(redrive.Redriven)
 		}

@@ -18,9 +18,9 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// TestRedriveToFunction brings failures back through an unchanged Python function, which writes down what it takes and names
-// one record in batchItemFailures: that one alone goes back, and the others come once. The other function of the file
-// does not start.
+// TestRedriveToFunction brings failures back through an unchanged Python function, which records its input and reports
+// one record in batchItemFailures: only that one goes back, and the others arrive once. The file's other function does
+// not start.
 func TestRedriveToFunction(t *testing.T) {
 	python := functest.Python(t)
 	c, directory := kafkatest.Fake(t).Client, t.TempDir()
@@ -68,7 +68,7 @@ def handler(event, context):
 	}
 }
 
-// TestRedriveToLambda brings failures back through a function on AWS Lambda, which is throttled at first.
+// TestRedriveToLambda brings failures back through a function on AWS Lambda that is throttled at first.
 func TestRedriveToLambda(t *testing.T) {
 	var calls, taken atomic.Int64
 	lambda := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -81,7 +81,7 @@ func TestRedriveToLambda(t *testing.T) {
 		if err != nil || e.UnmarshalJSON(body) != nil || !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256") {
 			t.Errorf("%v %s", err, body)
 		}
-		if calls.Add(1) < 8 { // the SDK tries some times by itself
+		if calls.Add(1) < 8 { // the SDK retries some times by itself
 			w.Header().Set("X-Amzn-Errortype", "TooManyRequestsException")
 			w.WriteHeader(http.StatusTooManyRequests)
 			return

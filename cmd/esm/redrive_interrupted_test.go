@@ -23,11 +23,11 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// programEnv makes the test binary the program itself.
+// programEnv makes the test binary run as the program.
 const programEnv = "ESM_TEST_PROGRAM"
 
-// interrupted runs the program itself: it is interrupted, and then killed, and brings n records back to f. What the kill
-// leaves hidden comes in further runs.
+// interrupted runs the program, interrupts it, then kills it, and brings n records back to f. Further runs bring back
+// what the kill left hidden.
 func interrupted(t *testing.T, f *mended, n int, env []string, args ...string) {
 	t.Helper()
 	run := func(at int, signal syscall.Signal) (code int, output string) {
@@ -72,7 +72,7 @@ func interrupted(t *testing.T, f *mended, n int, env []string, args ...string) {
 	for _, times := range f.got {
 		twice += times - 1
 	}
-	if twice > 400 { // the batch that was killed, and the one after it
+	if twice > 400 { // the batch that was killed and the one after it
 		t.Errorf("%d records were brought back twice", twice)
 	}
 }
@@ -90,7 +90,7 @@ func TestKafkaRedriveInterrupted(t *testing.T) {
 	interrupted(t, newMended(t), n, nil, "redrive", "-from", "kafka://"+topic, "-bootstrap-servers", strings.Join(c.Bootstrap(), ","))
 }
 
-// batches writes n records to a topic of two partitions and sends them in failures of a hundred.
+// batches writes n records to a topic with two partitions and sends them in failures of a hundred.
 func batches(t *testing.T, c *kafkatest.Client, to destination.Destination, n int) {
 	t.Helper()
 	topic := c.NewTopic(t, 2)

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(programEnv) != "" {
 		main()
 	}
-	// The program has one HTTP client for its life, whose connections stay open.
+	// The program has one HTTP client for its lifetime, whose connections stay open.
 	http.DefaultTransport = &http.Transport{DisableKeepAlives: true}
 	goleak.VerifyTestMain(brokers.Main(m))
 }
@@ -90,7 +90,7 @@ func fillTopic(t *testing.T, c *kafkatest.Client, partitions, n int) string {
 	return topic
 }
 
-// mended is a mended function behind a URL.
+// mended is a working function behind a URL.
 type mended struct {
 	*httptest.Server
 
@@ -144,7 +144,7 @@ func TestRedriveTopicToURL(t *testing.T) {
 	}
 }
 
-// TestRedriveToTopic takes the cluster from the file of a mapping.
+// TestRedriveToTopic reads the cluster from a mapping file.
 func TestRedriveToTopic(t *testing.T) {
 	c := kafkatest.Fake(t).Client
 	topic := fillTopic(t, c, 1, 10)

@@ -26,8 +26,9 @@ import (
 	"github.com/esm-go/esm/internal/secretserver"
 )
 
-// TestServeAWS runs the program with a function on AWS Lambda and the secrets of AWS Secrets Manager, over its TLS listener.
-// The broker wants TLS and a login, which are in those secrets: a record at Lambda says that all of it worked.
+// TestServeAWS runs the program with a function on AWS Lambda and secrets in AWS Secrets Manager, over its TLS
+// listener. The broker requires TLS and a login from those secrets: a record that arrives at Lambda proves that all of
+// it works.
 func TestServeAWS(t *testing.T) {
 	test := func(t *testing.T, secrets aws.Config) {
 		pki := kafkatest.NewPKI(t)
@@ -147,7 +148,7 @@ func TestServeAWS(t *testing.T) {
 	awstest.Each(t, test)
 }
 
-// TestServeMetrics scrapes what runs, and tries who else gets in.
+// TestServeMetrics scrapes the metrics, and checks who else has access.
 func TestServeMetrics(t *testing.T) {
 	url, got := events(t)
 	cluster := kafkatest.Fake(t).Client

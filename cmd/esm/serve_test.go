@@ -19,7 +19,7 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// TestServe does with the program and the real aws command what a user does, and kills it in between.
+// TestServe uses the program with the real aws command as a user does, and kills it in between.
 func TestServe(t *testing.T) { tryService(t, kafkatest.Fake(t).Client) }
 
 func TestKafkaServe(t *testing.T) { tryService(t, kafkatest.Start(t).Client) }
@@ -61,7 +61,7 @@ func tryService(t *testing.T, cluster *kafkatest.Client) {
 	if updated := s.aws(t, "update-event-source-mapping", "--uuid", id, "--batch-size", "7", "--no-enabled"); updated["BatchSize"] != 7.0 {
 		t.Error("updated:", updated)
 	}
-	s.awaitState(t, id, "Disabled") // out of the group: a killed member stays there until its session ends, which is 45 s
+	s.awaitState(t, id, "Disabled") // so it has left the group: a killed member stays until its session ends, after 45 s
 	if err := s.signal(t, syscall.SIGKILL); err == nil {
 		t.Error("killed, it ended well")
 	}
@@ -80,14 +80,14 @@ func tryService(t *testing.T, cluster *kafkatest.Client) {
 		return len(s.aws(t, "list-event-source-mappings")["EventSourceMappings"].([]any)) == 0
 	})
 	if runtime.GOOS == "windows" {
-		return // no signal that a process could heed
+		return // Windows has no signal that a process can handle
 	}
 	if err := s.signal(t, syscall.SIGTERM); err != nil {
 		t.Error("stopped, it ended with", err)
 	}
 }
 
-// TestServeRefuses tries what a person may get wrong. Each is said with file, line and field, or with the flag.
+// TestServeRefuses tries invalid configurations. Each error has file, line and field, or the flag.
 func TestServeRefuses(t *testing.T) {
 	directory := t.TempDir()
 	good := write(t, filepath.Join(directory, "good.yaml"), "functions: []\n")
@@ -184,7 +184,7 @@ Resources:
 	}
 }
 
-// TestServeAccess tries who gets in where keys and a login are given.
+// TestServeAccess checks who has access if keys and a login are set.
 func TestServeAccess(t *testing.T) {
 	directory := t.TempDir()
 	s := serve(t, "-store", filepath.Join(directory, "mappings"), "-functions", write(t, filepath.Join(directory, "functions.yaml"), "functions: []\n"),
@@ -215,7 +215,7 @@ func TestServeAccess(t *testing.T) {
 	}
 }
 
-// TestServeRuntime runs an unchanged Python function, in a directory beside the file that names it, and stops its process.
+// TestServeRuntime runs an unchanged Python function, in a directory next to the functions file, and stops its process.
 func TestServeRuntime(t *testing.T) {
 	python := functest.Python(t)
 	cluster := kafkatest.Fake(t).Client

@@ -43,7 +43,7 @@ type service struct {
 	ended   chan error
 }
 
-// serve starts the program and waits until it says where it listens.
+// serve starts the program and waits until it prints its address.
 func serve(t *testing.T, args ...string) *service {
 	t.Helper()
 	file, err := binary()
@@ -76,7 +76,7 @@ func serve(t *testing.T, args ...string) *service {
 	return s
 }
 
-// signal ends the program and returns how it ended.
+// signal sends the program a signal and returns how it ended.
 func (s *service) signal(t *testing.T, with os.Signal) error {
 	t.Helper()
 	if err := s.command.Process.Signal(with); err != nil {
@@ -91,7 +91,7 @@ func (s *service) signal(t *testing.T, with os.Signal) error {
 	}
 }
 
-// status asks for a path and returns the status.
+// status requests a path and returns the HTTP status.
 func (s *service) status(t *testing.T, path string) int {
 	t.Helper()
 	response, err := http.Get(s.url + path)
@@ -149,7 +149,7 @@ func await(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// events is a function behind a URL that keeps what it is given.
+// events is a function behind a URL that records its events.
 func events(t *testing.T) (url string, got chan string) {
 	got = make(chan string, 100)
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -31,10 +31,10 @@ func TestKafkaSend(t *testing.T) {
 
 const password = "s3cr3t-of-the-destination"
 
-// TestKafkaCredentials: the mapping's user needs an ACL on the topic, a password that changed is taken in place or by
-// another client, and no error has it.
+// TestKafkaCredentials: the mapping's user needs an ACL on the topic, a changed password is used in place or with a new
+// client, and no error contains a password.
 func TestKafkaCredentials(t *testing.T) {
-	// A user of its own for each driver: one that may write to no topic at all is refused in another way.
+	// Each driver has its own user: one without any write permission is rejected in a different way.
 	opts := []kafkatest.Option{kafkatest.ACLs()}
 	for _, name := range slices.Sorted(maps.Keys(drivers)) {
 		opts = append(opts, kafkatest.User(name, password))
@@ -84,7 +84,7 @@ func TestKafkaCredentials(t *testing.T) {
 				}
 			}
 			send("with an ACL")
-			// The password changes at the broker; the old one is of no use for a new connection.
+			// The password changes at the broker; the old one cannot open new connections.
 			next := password + "-" + name
 			salt := kadm.UpsertSCRAM{User: name, Mechanism: kadm.ScramSha512, Iterations: 4096, Password: next}
 			if _, err := c.Admin().AlterUserSCRAMs(t.Context(), nil, []kadm.UpsertSCRAM{salt}); err != nil {
@@ -112,7 +112,7 @@ func TestKafkaCredentials(t *testing.T) {
 			if err := old.Close(context.Background()); err != nil {
 				t.Error(err)
 			}
-			// Certificates are another matter: the confluent driver needs another client for them.
+			// Certificates are different: the confluent driver needs a new client for them.
 			other := credentials(next)
 			other.RootCAs = append([]byte("\n"), other.RootCAs...)
 			if err := to.ReplaceCredentials(other); err != nil {
@@ -123,8 +123,7 @@ func TestKafkaCredentials(t *testing.T) {
 	}
 }
 
-// TestKafkaOutage: a broker that is killed, and frozen, in the middle: nothing is lost, and what is there twice has the
-// same id.
+// TestKafkaOutage: while a broker is killed and frozen, nothing is lost, and duplicates have the same ID.
 func TestKafkaOutage(t *testing.T) {
 	for name, d := range drivers {
 		t.Run(name, func(t *testing.T) {
@@ -184,7 +183,8 @@ func TestKafkaOutage(t *testing.T) {
 	}
 }
 
-// BenchmarkKafkaSend writes failures of 100 records of 100 bytes from 8 partitions at a time; an operation is a record.
+// BenchmarkKafkaSend writes failures of 100 records of 100 bytes, from 8 partitions concurrently. An operation is a
+// record.
 func BenchmarkKafkaSend(b *testing.B) {
 	for name, d := range drivers {
 		b.Run(name, func(b *testing.B) {

@@ -27,10 +27,10 @@ var brokers kafkatest.Pool
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(brokers.Main(m)) }
 
-// drivers are those that can write; the one with cgo comes in another file.
+// drivers are the drivers that can write; the one with cgo is added in another file.
 var drivers = map[string]driver.Driver{"franz": franz.Driver()}
 
-// each runs a test for each driver on the in-process Kafka.
+// each runs a test with each driver on the in-process Kafka.
 func each(t *testing.T, test func(t *testing.T, d driver.Driver, c *kafkatest.Client)) {
 	t.Helper()
 	for name, d := range drivers {
@@ -158,8 +158,7 @@ func TestRefused(t *testing.T) {
 	})
 }
 
-// TestOneTooLarge: one record that the topic does not take is left, and is all that is left; the others are written
-// once.
+// TestOneTooLarge: a record that the topic rejects is the only one left; the others are written once.
 func TestOneTooLarge(t *testing.T) {
 	each(t, func(t *testing.T, d driver.Driver, c *kafkatest.Client) {
 		topic := c.NewTopic(t, 1, "max.message.bytes=20000")
@@ -191,13 +190,13 @@ func TestOneTooLarge(t *testing.T) {
 		if err := s.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if n := c.EndOffsets(t, topic)[0]; n != 5 { // two by the first Send, three by the second
+		if n := c.EndOffsets(t, topic)[0]; n != 5 { // two from the first Send, three from the second
 			t.Errorf("%d messages", n)
 		}
 	})
 }
 
-// noise cannot be compressed.
+// noise returns incompressible bytes.
 func noise(n int) []byte {
 	out := make([]byte, n)
 	x := uint32(1)

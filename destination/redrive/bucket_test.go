@@ -19,7 +19,7 @@ import (
 	"github.com/esm-go/esm/internal/awstest"
 )
 
-// filled makes a bucket with n failures of 10 records each, and returns the records.
+// filled creates a bucket with n failures of 10 records each, and returns the records.
 func filled(t *testing.T, cfg aws.Config, n int) (bucket string, records []event.KafkaRecord) {
 	t.Helper()
 	bucket, _ = awstest.Bucket(t, cfg)
@@ -70,7 +70,7 @@ func TestBucket(t *testing.T) {
 	eachS3(t, func(t *testing.T, cfg aws.Config) {
 		for _, after := range []redrive.AfterRedrive{"", redrive.Tag, redrive.Delete} {
 			if after == redrive.Tag && strings.Contains(t.Name(), "gofakes3") {
-				continue // it keeps no tags
+				continue // gofakes3 does not store tags
 			}
 			bucket, records := filled(t, cfg, 20)
 			l := log{fails: func(r event.KafkaRecord) bool { return string(r.Key) == "key-8" }}
@@ -99,7 +99,7 @@ func TestBucket(t *testing.T) {
 	})
 }
 
-// TestBucketInterrupted: more objects than one listing has, in three runs of which two are stopped.
+// TestBucketInterrupted: more objects than one listing returns, in three runs, two of which are stopped.
 func TestBucketInterrupted(t *testing.T) {
 	server := httptest.NewServer(gofakes3.New(s3mem.New()).Server())
 	defer server.Close()

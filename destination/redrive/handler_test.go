@@ -14,17 +14,17 @@ import (
 	"github.com/esm-go/esm/internal/verdict"
 )
 
-// busy is throttled, and says for how long.
+// busy is throttled for a given pause.
 type busy struct{ pause time.Duration }
 
 func (b *busy) Error() string        { return "busy" }
 func (b *busy) Pause() time.Duration { return b.pause }
 
-// TestHandler: what a handler returns means what it means to a mapping, whatever it has done with its event before.
+// TestHandler: the errors of a handler mean what they mean to a mapping, whatever the handler has done with its event.
 func TestHandler(t *testing.T) {
 	failed := errors.New("no")
 	for name, test := range map[string]struct {
-		// handle is the handler from the call-th call on; the event has the records 0 to 3.
+		// handle is the handler; call counts its calls. The event has the records 0 to 3.
 		handle         func(call int, e event.KafkaEvent) error
 		done, returned int
 		calls          int
@@ -77,7 +77,7 @@ func TestHandler(t *testing.T) {
 	}
 }
 
-// throttledUntil throttles the calls before the one that is good.
+// throttledUntil throttles the calls before call number good.
 func throttledUntil(call, good int, err error) error {
 	if call < good {
 		return verdict.Throttled(err)

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(brokers.Main(m)) }
 
 const mapping = "14e0db71-5d35-4eb5-b481-8945cf9d10c2"
 
-// failureOf is a failure of records.
+// failureOf returns a failure of records.
 func failureOf(records ...event.KafkaRecord) *destination.Failure {
 	f := &destination.Failure{MappingUUID: mapping, FunctionARN: "f", Condition: destination.RetryAttemptsExhausted, Invocations: 2,
 		Time: time.UnixMilli(1_700_000_000_000), Event: event.KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: "b:9092",
@@ -39,19 +39,19 @@ func failureOf(records ...event.KafkaRecord) *destination.Failure {
 	return f
 }
 
-// record is the i-th of a topic of two partitions.
+// record returns record i of a topic with two partitions.
 func record(topic string, i int) event.KafkaRecord {
 	return event.KafkaRecord{Topic: topic, Partition: int32(i % 2), Offset: int64(i / 2), Timestamp: 1_700_000_000_000 + int64(i),
 		Key: fmt.Append(nil, "key-", i), Value: fmt.Append(nil, `{"n":`, i, `}`), Headers: []event.Header{{Key: "h", Value: []byte{0, 200}}}}
 }
 
-// log is a handler that writes down what it gets, and fails what it is told to.
+// log is a handler that records its input, and fails the records that it is told to.
 type log struct {
 	mu      sync.Mutex
-	got     map[string]int // the JSON of each record, and how often it was taken
+	got     map[string]int // how often each record succeeded, by its JSON
 	batches []int
 	fails   func(event.KafkaRecord) bool
-	after   func(taken int) // called when a batch was taken
+	after   func(taken int) // called after a batch has succeeded
 }
 
 var errPoison = errors.New("poison")
@@ -86,7 +86,7 @@ func (l *log) handle(_ context.Context, e event.KafkaEvent) error {
 	return nil
 }
 
-// has checks that exactly these records were taken, each as it was.
+// has checks that exactly these records succeeded, unchanged.
 func (l *log) has(t *testing.T, want ...event.KafkaRecord) {
 	t.Helper()
 	missing := 0
@@ -106,7 +106,7 @@ func connection(c *kafkatest.Client) driver.ProducerConfig {
 	return driver.ProducerConfig{BootstrapServers: c.Bootstrap(), ClientID: "redrive", Timeout: 10 * time.Second}
 }
 
-// sendAll sends failures one after the other, as the engine does: until each is acknowledged.
+// sendAll sends failures one by one, until each is acknowledged, as the engine does.
 func sendAll(t *testing.T, to destination.Destination, failures ...*destination.Failure) {
 	t.Helper()
 	s := destination.NewSender(to, destination.SenderConfig{})
@@ -122,7 +122,7 @@ func sendAll(t *testing.T, to destination.Destination, failures ...*destination.
 	}
 }
 
-// deadLetters fills a topic of failures through the destination.
+// deadLetters fills a topic with failures through the destination.
 func deadLetters(t *testing.T, c *kafkatest.Client, partitions int, failures ...*destination.Failure) string {
 	t.Helper()
 	topic := c.NewTopic(t, partitions)
@@ -135,7 +135,7 @@ func deadLetters(t *testing.T, c *kafkatest.Client, partitions int, failures ...
 	return topic
 }
 
-// produced writes records "v" to a topic of two partitions and returns them as they are there.
+// produced writes records with the value "v" to a topic with two partitions, and returns them as they are in the topic.
 func produced(t *testing.T, c *kafkatest.Client, n int) (topic string, records []event.KafkaRecord) {
 	t.Helper()
 	topic = c.NewTopic(t, 2)
@@ -148,7 +148,7 @@ func produced(t *testing.T, c *kafkatest.Client, n int) (topic string, records [
 	return topic, records
 }
 
-// run brings a source back and closes it.
+// run redrives a source and closes it.
 func run(t *testing.T, source redrive.Source, target redrive.Target, o redrive.Options) (redrive.Report, error) {
 	t.Helper()
 	report, err := redrive.Run(t.Context(), source, target, o)

@@ -30,7 +30,7 @@ func openQueue(t *testing.T, cfg aws.Config, name string) redrive.Source {
 	return s
 }
 
-// TestQueue: the failures name their records, gaps included; what fails again stays with its count.
+// TestQueue: the failures name their records, with gaps; what fails again stays in the queue with its count.
 func TestQueue(t *testing.T) {
 	awstest.Each(t, func(t *testing.T, cfg aws.Config) {
 		for _, fifo := range []bool{false, true} {
@@ -46,14 +46,14 @@ func TestQueue(t *testing.T) {
 				t.Fatal(err)
 			}
 			var want []event.KafkaRecord
-			for i := 0; i < 60; i += 6 { // of six records one was handled, and one filtered out
+			for i := 0; i < 60; i += 6 { // of six records one was handled and one filtered out
 				batch := []event.KafkaRecord{records[i], records[i+1], records[i+3], records[i+4]}
 				want = append(want, batch...)
 				sendAll(t, to, failureOf(batch...))
 			}
 			l := log{fails: func(r event.KafkaRecord) bool { return string(r.Key) == "key-18" }}
 			o := redrive.Options{Records: redrive.NewReader(connection(c)), BatchSize: 12}
-			// By their ids: the SDK sends again what a double did not answer, and then there are two messages of a failure.
+			// By ID: the SDK retries if a double did not answer, and then a failure has two messages.
 			outcomes := make(map[redrive.Outcome]map[string]int)
 			count := func(o redrive.Outcome) int { return len(outcomes[o]) }
 			step := func(o redrive.Options) {
@@ -123,7 +123,7 @@ func TestQueueInterrupted(t *testing.T) {
 	})
 }
 
-// TestQueueOfTopic: a queue that is subscribed to the SNS destination has SNS's envelope around each failure.
+// TestQueueOfTopic: in a queue subscribed to the SNS destination, each failure has SNS's envelope.
 func TestQueueOfTopic(t *testing.T) {
 	awstest.Each(t, func(t *testing.T, cfg aws.Config) {
 		c := kafkatest.Fake(t).Client
@@ -151,7 +151,7 @@ func TestQueueOfTopic(t *testing.T) {
 	})
 }
 
-// TestWhatRetentionTook and what AWS Lambda wrote: the documents of AWS name ranges.
+// TestWhatRetentionTook also covers the documents of AWS Lambda, which name ranges.
 func TestWhatRetentionTook(t *testing.T) {
 	awstest.Each(t, func(t *testing.T, cfg aws.Config) {
 		c := kafkatest.Fake(t).Client
@@ -166,8 +166,8 @@ func TestWhatRetentionTook(t *testing.T) {
 		}
 		send(failureOf(records[2], records[4]))                         // offsets 1 and 2: gone
 		send(failureOf(records[8], records[10], records[12]))           // 4, 5 and 6: one of them gone
-		send(failureOf(records[14], records[18]))                       // 7 and 9: a gap that may have been handled
-		send(failureOf(records[1], records[3], records[5], records[7])) // all there
+		send(failureOf(records[14], records[18]))                       // 7 and 9: the gap may have been handled
+		send(failureOf(records[1], records[3], records[5], records[7])) // all still there
 		var l log
 		outcomes := make(map[redrive.Outcome]int)
 		o := redrive.Options{Records: redrive.NewReader(connection(c)), OnItem: func(s redrive.Settled) { outcomes[s.Outcome] += max(s.Gone, 1) }}
@@ -176,7 +176,7 @@ func TestWhatRetentionTook(t *testing.T) {
 			t.Errorf("%+v, %v, %v", report, err, outcomes)
 		}
 		l.has(t, records[10], records[12], records[1], records[3], records[5], records[7])
-		// What cannot be brought back is left in the queue, for people.
+		// Failures that cannot be brought back stay in the queue for a person to look at.
 		if report, err := run(t, openQueue(t, cfg, url), redrive.Handler(l.handle), o); err != nil || report.Failures[redrive.Gone] < 1 || report.Failures[redrive.Inexact] < 1 {
 			t.Errorf("left: %+v, %v", report, err)
 		}
@@ -186,7 +186,7 @@ func TestWhatRetentionTook(t *testing.T) {
 	})
 }
 
-// TestReader: records among transactions, in the order of their offsets, and none from a topic that is gone.
+// TestReader: it reads records among transactions, in the order of their offsets, and none from a deleted topic.
 func TestReader(t *testing.T) {
 	c := kafkatest.Fake(t).Client
 	topic, records := produced(t, c, 40)

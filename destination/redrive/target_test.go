@@ -137,7 +137,7 @@ func TestURL(t *testing.T) {
 	}
 }
 
-// TestUnavailable: a target that is not there stops the run, and counts as no failure of the records.
+// TestUnavailable: an unavailable target stops the run, and its records do not count as failed.
 func TestUnavailable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := &http.Client{Transport: refusing{}}
@@ -173,7 +173,7 @@ func TestRate(t *testing.T) {
 	})
 }
 
-// TestGrace: a batch under way when the run is stopped may end, and is kept then; one that goes on for too long is not.
+// TestGrace: a batch in flight when the run is stopped may finish and is then settled; one that takes too long is not.
 func TestGrace(t *testing.T) {
 	for _, takes := range []time.Duration{5 * time.Second, time.Minute} {
 		synctest.Test(t, func(t *testing.T) {

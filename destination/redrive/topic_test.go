@@ -57,11 +57,11 @@ func TestTopic(t *testing.T) {
 			t.Errorf("batches of %v", l.batches)
 		}
 	}
-	// There is nothing to bring back any more.
+	// There is nothing left to bring back.
 	if report, err := run(t, open(t, c, topic), redrive.Handler(l.handle), redrive.Options{}); err != nil || report.Read() != 0 {
 		t.Errorf("again: %+v, %v", report, err)
 	}
-	// Another group begins anew; a dry run keeps no progress.
+	// Another group starts from the beginning; a dry run stores no progress.
 	for range 2 {
 		other := open(t, c, topic, func(c *redrive.TopicConfig) { c.Group = "other" })
 		if report, err := run(t, other, redrive.Handler(l.handle), redrive.Options{DryRun: true}); err != nil || report.Failures[redrive.Redriven] != 251 {
@@ -96,13 +96,13 @@ func TestPoisonGoesBack(t *testing.T) {
 	if report, err = run(t, open(t, c, topic), redrive.Handler(l.handle), o); err != nil || report.Failures[redrive.Returned] != 3 || report.Read() != 3 || fmt.Sprint(whys) != "[poison 1 poison 1 poison 1]" {
 		t.Errorf("again: %+v, %v, %q", report, err, whys)
 	}
-	// The failures that came back twice are too bad to be tried by this filter.
+	// This filter does not choose failures that came back twice.
 	limited := redrive.Filter{MaxRedrives: 2}
 	report, err = run(t, open(t, c, topic, func(c *redrive.TopicConfig) { c.Filter, c.Group = limited, "esm-redrive-"+topic }), redrive.Handler(l.handle), redrive.Options{Filter: limited})
 	if err != nil || report.Failures[redrive.PassedOver] != 3 {
 		t.Errorf("limited: %+v, %v", report, err)
 	}
-	// Mended, the rest comes.
+	// Once fixed, the rest succeeds.
 	l.fails = nil
 	if report, err = run(t, open(t, c, topic, func(c *redrive.TopicConfig) { c.Group = "mended" }), redrive.Handler(l.handle), redrive.Options{}); err != nil || report.Failures[redrive.Returned] != 0 {
 		t.Errorf("mended: %+v, %v", report, err)
@@ -110,7 +110,7 @@ func TestPoisonGoesBack(t *testing.T) {
 	l.has(t, records...)
 }
 
-// interrupted brings a topic of n dead letters back in three runs, of which two are interrupted.
+// interrupted redrives a topic of n dead letters in three runs, two of which are interrupted.
 func interrupted(t *testing.T, c *kafkatest.Client, n int) {
 	t.Helper()
 	var records []event.KafkaRecord
@@ -159,7 +159,7 @@ func TestInterrupted(t *testing.T) { interrupted(t, kafkatest.Fake(t).Client, 10
 
 func TestKafkaInterrupted(t *testing.T) { interrupted(t, brokers.Cluster(t).Client, 10_000) }
 
-// TestCrash: a run that ends without a word loses nothing: what it had not settled comes again.
+// TestCrash: a run that crashes loses nothing: what it had not settled is brought back again.
 func TestCrash(t *testing.T) {
 	c := kafkatest.Fake(t).Client
 	var records []event.KafkaRecord
@@ -191,7 +191,7 @@ func TestCrash(t *testing.T) {
 
 var errBroken = errors.New("broken")
 
-// breaking is a source that cannot keep what was brought back any more.
+// breaking is a source that stops being able to store the outcome.
 type breaking struct {
 	redrive.Source
 

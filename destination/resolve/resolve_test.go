@@ -34,7 +34,7 @@ func TestResolve(t *testing.T) {
 		{all, "arn:aws:s3:::bucket", "", false},
 		{all, "kafka://failed", "", false},
 		{all, "kafka://orders", "failed records would come back", false},
-		{elsewhere, "kafka://orders", "", false}, // of another cluster
+		{elsewhere, "kafka://orders", "", false}, // on another cluster
 		{resolve.New(), "kafka://failed", "resolve.WithKafka", true},
 		{all, "arn:aws:lambda:eu-central-1:012345678901:function:f", "an on-failure destination is", false},
 	} {

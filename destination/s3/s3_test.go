@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// each runs a test on gofakes3 in process, and on the doubles.
+// each runs a test on gofakes3 in this process, and on the doubles.
 func each(t *testing.T, test func(t *testing.T, cfg aws.Config)) {
 	t.Helper()
 	t.Run("gofakes3", func(t *testing.T) {
@@ -118,7 +118,7 @@ func TestWrittenOnce(t *testing.T) {
 	})
 }
 
-// TestWithoutConditions is for stores that know no If-None-Match.
+// TestWithoutConditions covers stores that do not support If-None-Match.
 func TestWithoutConditions(t *testing.T) {
 	server := httptest.NewServer(gofakes3.New(s3mem.New()).Server())
 	defer server.Close()

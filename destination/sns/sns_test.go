@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// subscribed makes a topic with a queue that is subscribed to it.
+// subscribed creates a topic with a subscribed queue.
 func subscribed(t *testing.T, cfg aws.Config, fifo bool) (arn, url string) {
 	t.Helper()
 	name, topicAttributes, queueAttributes := awstest.Name(t), map[string]string{}, map[string]string{}
@@ -38,7 +38,7 @@ func subscribed(t *testing.T, cfg aws.Config, fifo bool) (arn, url string) {
 	return *topic.TopicArn, url
 }
 
-// envelope is what SNS puts around a message for SQS.
+// envelope is what SNS wraps around a message for SQS.
 type envelope struct {
 	Message           string
 	MessageAttributes map[string]struct{ Value string }
@@ -116,7 +116,7 @@ func TestFIFO(t *testing.T) {
 	})
 }
 
-// TestLongDocument: 3,000 partitions are more than 256 KiB.
+// TestLongDocument: 3,000 partitions exceed 256 KiB.
 func TestLongDocument(t *testing.T) {
 	awstest.Each(t, func(t *testing.T, cfg aws.Config) {
 		arn, url := subscribed(t, cfg, false)

@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// receive reads and deletes what is in a queue.
+// receive reads and deletes the messages of a queue.
 func receive(t *testing.T, cfg aws.Config, url string) []types.Message {
 	t.Helper()
 	client := awssqs.NewFromConfig(cfg)
@@ -83,7 +83,7 @@ func TestSend(t *testing.T) {
 	})
 }
 
-// TestFIFO: what is sent twice is in the queue once, and the partition is the group.
+// TestFIFO: a failure that is sent twice is in the queue once, and the partition is the group.
 func TestFIFO(t *testing.T) {
 	awstest.Each(t, func(t *testing.T, cfg aws.Config) {
 		arn, url := awstest.Queue(t, cfg, map[string]string{"FifoQueue": "true"})
@@ -101,7 +101,8 @@ func TestFIFO(t *testing.T) {
 	})
 }
 
-// TestLongDocument: a failure of many partitions is shortened to what a message, or this queue, takes.
+// TestLongDocument: the document of a failure with many partitions is shortened to the limit of a message, or of this
+// queue.
 func TestLongDocument(t *testing.T) {
 	awstest.Each(t, func(t *testing.T, cfg aws.Config) {
 		const partitions = 9000 // of 140 bytes each
@@ -126,7 +127,7 @@ func TestLongDocument(t *testing.T) {
 				messages := receive(t, cfg, url)
 				for _, m := range messages {
 					if id := attribute(m, "esm-id"); ids[id] {
-						continue // the SDK sent it again because its connection broke
+						continue // the SDK retried because its connection broke
 					}
 					ids[attribute(m, "esm-id")] = true
 					offsets, err := destination.ParseOffsets(attribute(m, "esm-offsets"))
@@ -158,8 +159,8 @@ func TestMissingQueue(t *testing.T) {
 	})
 }
 
-// TestFaults: each class of fault ends in an acknowledgement once it is over; a lost answer gives a second message with
-// the same id.
+// TestFaults: after each class of fault the failure is acknowledged; a lost answer causes a second message with the
+// same ID.
 func TestFaults(t *testing.T) {
 	awstest.Each(t, func(t *testing.T, cfg aws.Config) {
 		arn, url := awstest.Queue(t, cfg, nil)

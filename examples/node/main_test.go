@@ -31,7 +31,7 @@ func TestMissing(t *testing.T) {
 	}
 }
 
-// What compiles aws-lambda-ric is looked for before npm begins.
+// The tools that compile aws-lambda-ric are checked before npm starts.
 func TestMissingTools(t *testing.T) {
 	node, _ := functest.Node(t)
 	bin := t.TempDir()

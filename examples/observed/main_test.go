@@ -10,7 +10,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestRun runs the program and looks for each thing that it promises to show.
+// TestRun runs the program and checks that its output has everything that it promises.
 func TestRun(t *testing.T) {
 	var out strings.Builder
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)

@@ -13,7 +13,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const want = "1000 orders polled, 666 filtered out, 333 shipped, 1 given up"
 
-// In workers of this process, and on the runtime interface emulator: the same function, the same results.
+// The same function has the same results in workers of this process and on the runtime interface emulator.
 func TestRun(t *testing.T) {
 	python := functest.Python(t)
 	for name, args := range map[string][]string{"workers": nil, "emulator": {"-emulator", functest.RIE(t)}} {

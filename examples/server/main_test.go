@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestServer creates a mapping as the program says, and sees it in the API and in the console.
+// TestServer creates a mapping with the command that the program prints, and finds it in the API and in the console.
 func TestServer(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	said, out := io.Pipe()

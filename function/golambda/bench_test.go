@@ -10,7 +10,7 @@ import (
 	"github.com/esm-go/esm/function/golambda"
 )
 
-// What an invocation costs beside the JSON: bench/README.md has the figures.
+// The cost of an invocation without the JSON encoding; bench/README.md has the results.
 func BenchmarkInvoke(b *testing.B) {
 	handler := func(context.Context) error { return nil }
 	e := esmtest.Event("t", esmtest.Values("a")...)

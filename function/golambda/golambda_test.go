@@ -57,7 +57,7 @@ type custom struct{ io.Reader }
 
 var errBad = errors.New("bad")
 
-// Every signature that lambda.Start takes, each in the form that reports one failed item where it can report something.
+// Every signature that lambda.Start accepts, each in the form that reports one failed item if it can.
 func TestSignatures(t *testing.T) {
 	const one = `{"batchItemFailures":[{"itemIdentifier":{"partition":"t-0","offset":0}}]}`
 	check := func(e events.KafkaEvent) error {
@@ -202,7 +202,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// A handler that knows esm may say what Lambda cannot.
+// A handler that knows esm can return errors that Lambda does not have.
 func TestPermanent(t *testing.T) {
 	f, err := golambda.New(func() error { return esm.Permanent(errBad) }, quiet)
 	if err != nil {
@@ -214,8 +214,8 @@ func TestPermanent(t *testing.T) {
 	}
 }
 
-// Answers do not mix, though aws-lambda-go hands them out of buffers that it uses again: each invocation reports its own
-// offset as failed. A wrapper of aws-lambda-go's handler is not safe in this way.
+// Concurrent answers do not mix, although aws-lambda-go reuses the buffers from which it returns them: each invocation
+// reports its own offset as failed. A wrapper around aws-lambda-go's handler is not safe in this way.
 func TestConcurrentAnswers(t *testing.T) {
 	for name, h := range map[string]any{
 		"func":    func(e esm.KafkaEvent) (failures, error) { return failing(e.Records["t-0"][0].Offset), nil },

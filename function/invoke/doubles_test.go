@@ -24,7 +24,7 @@ import (
 	"github.com/esm-go/esm/internal/functest"
 )
 
-// create makes the function of package runtime's tests on a double of AWS Lambda.
+// create creates the function of package runtime's tests on an emulation of AWS Lambda.
 func create(t *testing.T, c *lambda.Client, name, account string) {
 	t.Helper()
 	code, err := os.ReadFile("../runtime/testdata/app.py")
@@ -47,11 +47,11 @@ func create(t *testing.T, c *lambda.Client, name, account string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_, _ = c.DeleteFunction(context.Background(), &lambda.DeleteFunctionInput{FunctionName: &name}) // the double goes too
+		_, _ = c.DeleteFunction(context.Background(), &lambda.DeleteFunctionInput{FunctionName: &name}) // the emulation is discarded too
 	})
 }
 
-// ministack plays AWS Lambda, and runs the function: the same results as everywhere else.
+// ministack emulates AWS Lambda and runs the function, with the same results as everywhere else.
 func TestMinistack(t *testing.T) {
 	c := client(t, functest.Ministack(t))
 	name := fmt.Sprintf("esm-invoke-%d", rand.Uint32())
@@ -73,7 +73,7 @@ func TestMinistack(t *testing.T) {
 	if !ok || fe.FunctionError != "Unhandled" || fe.ExecutedVersion != "$LATEST" || fe.Message != "bad record 7" || fe.RequestID == "" {
 		t.Errorf("%#v", r.Err)
 	}
-	// A timeout over 14 minutes, and back.
+	// Raise the timeout over 14 minutes, and lower it again.
 	for _, tc := range []struct {
 		timeout int32
 		valid   bool
@@ -92,7 +92,7 @@ func TestMinistack(t *testing.T) {
 	}
 }
 
-// moto answers what it was told to.
+// moto returns the answers that it was configured with.
 func TestMoto(t *testing.T) {
 	address := functest.Moto(t)
 	post := func(path, body string) {
@@ -129,13 +129,13 @@ func TestMoto(t *testing.T) {
 	}
 }
 
-// createWithRole is create for moto, which looks whether the role is there.
+// createWithRole is create for moto, which checks that the role exists.
 func createWithRole(t *testing.T, address string, c *lambda.Client, name string) {
 	t.Helper()
 	form := url.Values{"Action": {"CreateRole"}, "Version": {"2010-05-08"}, "RoleName": {"esm-invoke"}, "AssumeRolePolicyDocument": {`{"Version":"2012-10-17","Statement":[]}`}}
 	req, _ := http.NewRequest(http.MethodPost, address, strings.NewReader(form.Encode()))
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0") // moto reads the service only
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0") // moto only reads the service
 	r, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)

@@ -36,7 +36,7 @@ func mapping(attempts int) esm.Mapping {
 		FunctionResponseTypes: []esm.FunctionResponseType{esm.ReportBatchItemFailures}}
 }
 
-// client is the SDK's, for Lambda's API at url.
+// client returns the SDK's client for the Lambda API at url.
 func client(t *testing.T, url string) *lambda.Client {
 	t.Helper()
 	transport := &http.Transport{}
@@ -78,13 +78,13 @@ func TestFunctionError(t *testing.T) {
 	if !ok || fe.Type != "ValueError" || fe.ExecutedVersion != "7" || fe.StatusCode != http.StatusOK || fe.RequestID != "11111111-2222-4333-8444-555555555555" {
 		t.Errorf("%#v", r.Err)
 	}
-	// The SDK's own retries are off: what the mapping counts is what Lambda saw.
+	// The SDK's own retries are off: the mapping counts the invocations that Lambda sees.
 	if r.Attempts != 3 || len(r.Dropped) != 1 || len(d.requests()) != 3 {
 		t.Errorf("%d attempts, %d requests, dropped %v", r.Attempts, len(d.requests()), r.Dropped)
 	}
 }
 
-// What each of Lambda's errors makes of a record that has one retry.
+// The effect of each of Lambda's errors on a record with one retry.
 func TestServiceErrors(t *testing.T) {
 	for _, tc := range []struct {
 		kind         string
@@ -142,7 +142,7 @@ func TestServiceErrors(t *testing.T) {
 	}
 }
 
-// A connection that cannot be made is tried again by the SDK, and uses no attempt. One that breaks does use one.
+// A connection that cannot be made is retried by the SDK, and uses no attempt. A connection that breaks uses one.
 func TestConnections(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -200,13 +200,13 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%s: an invocation: %v, %d requests", config, err, len(d.requests()))
 		}
 	}
-	// A function that is gone.
+	// A function that does not exist.
 	d := &double{config: fault(404, "ResourceNotFoundException")}
 	f := serve(t, d, "orders")
 	if err := f.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "does not exist") {
 		t.Error(err)
 	}
-	// Who may not look does not know, invokes all the same, and is told once.
+	// Without the permission to check, the function is invoked anyway, and that is logged once.
 	var log bytes.Buffer
 	d = &double{config: fault(403, "AccessDeniedException")}
 	f = serve(t, d, "orders", invoke.WithLogger(slog.New(slog.NewTextHandler(&log, nil))), invoke.WithCheckInterval(1))
@@ -220,7 +220,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// The tail of the function's log is asked for, and logged, at debug level only.
+// The tail of the function's log is requested and logged only at debug level.
 func TestLogTail(t *testing.T) {
 	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo} {
 		var log bytes.Buffer

@@ -31,8 +31,8 @@ func (f *fake) GetFunctionConfiguration(context.Context, *lambda.GetFunctionConf
 	return &f.config, nil
 }
 
-// A configuration that became invalid is noticed within the interval, keeps the records waiting, and is looked at again
-// until it is mended.
+// A configuration that becomes invalid is noticed within the interval, makes the records wait, and is checked again
+// until it is fixed.
 func TestRecheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &fake{config: lambda.GetFunctionConfigurationOutput{State: "Active", Timeout: aws.Int32(30)}}
@@ -54,7 +54,7 @@ func TestRecheck(t *testing.T) {
 		if err := handle(); err == nil || c.invokes != 10 {
 			t.Errorf("%v, %d invocations", err, c.invokes)
 		}
-		for range 4 { // within 5 s nobody looks
+		for range 4 { // no check within 5 s
 			if err := handle(); err == nil {
 				t.Error("it was invoked")
 			}
@@ -70,7 +70,7 @@ func TestRecheck(t *testing.T) {
 	})
 }
 
-// In a mapping's Status a function that is not valid is a condition with Lambda's code, which ends when it is mended.
+// In a mapping's Status, an invalid function is a condition with Lambda's code, which ends when the function is fixed.
 func TestInStatus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &fake{config: lambda.GetFunctionConfigurationOutput{State: "Active", Timeout: aws.Int32(900)}}
@@ -98,7 +98,7 @@ func TestInStatus(t *testing.T) {
 	})
 }
 
-// wait lets virtual time go by.
+// wait advances virtual time.
 func wait(t *testing.T, d time.Duration) {
 	t.Helper()
 	<-time.After(d)

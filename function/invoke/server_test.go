@@ -11,7 +11,7 @@ import (
 	"github.com/esm-go/esm/function/invoke"
 )
 
-// double answers Lambda's API as it is told.
+// double answers Lambda's API with configured answers.
 type double struct {
 	mu     sync.Mutex
 	config func(http.ResponseWriter)
@@ -47,7 +47,7 @@ func (d *double) requests() []*http.Request {
 	return d.asked
 }
 
-// fault answers with an error of Lambda's.
+// fault returns an answer with one of Lambda's errors.
 func fault(status int, kind string, headers ...string) func(http.ResponseWriter) {
 	return func(w http.ResponseWriter) {
 		w.Header().Set("X-Amzn-Errortype", kind)

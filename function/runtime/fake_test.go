@@ -25,7 +25,7 @@ import (
 	"github.com/esm-go/esm/function/runtime"
 )
 
-// The test binary is also the worker of some tests: a Go function, or a runtime that does not keep to the protocol.
+// The test binary is also the worker of some tests: a Go function, or a runtime that violates the protocol.
 func TestMain(m *testing.M) {
 	switch mode := os.Getenv("ESM_TEST_WORKER"); mode {
 	case "":
@@ -59,7 +59,7 @@ func goFunction(e esm.KafkaEvent) (map[string]any, error) {
 	return map[string]any{"batchItemFailures": failures}, nil
 }
 
-// worker is the configuration of this binary in a mode.
+// worker is the configuration that runs this binary in a mode.
 func worker(mode string) runtime.Config {
 	return runtime.Config{FunctionName: "odd", Command: []string{os.Args[0]}, Timeout: time.Minute, Environment: map[string]string{"ESM_TEST_WORKER": mode}}
 }
@@ -99,7 +99,7 @@ func post(path, body string, headers ...string) int {
 	return r.StatusCode
 }
 
-// dialDualStack connects with an IPv6 socket to an IPv4 address, as Java does.
+// dialDualStack connects to an IPv4 address with an IPv6 socket, as Java does.
 func dialDualStack(_ context.Context, _, address string) (net.Conn, error) {
 	to, err := net.ResolveTCPAddr("tcp4", address)
 	if err != nil {
@@ -117,7 +117,7 @@ func dialDualStack(_ context.Context, _, address string) (net.Conn, error) {
 	return net.FileConn(file)
 }
 
-// odd is a runtime that does not keep to the protocol.
+// odd is a runtime that violates the protocol.
 func odd(mode string) {
 	if mode == "silent" {
 		<-time.After(time.Hour) // a bare select would end a program without cgo as a deadlock

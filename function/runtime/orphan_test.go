@@ -35,7 +35,7 @@ func alive(pid int) bool {
 	return err != nil || !strings.Contains(string(stat), ") Z ")
 }
 
-// parent is the process that TestKilledParent kills: it runs workers, one of them at work, and prints their ids.
+// parent is the process that TestKilledParent kills: it runs workers, one of them busy, and prints their process IDs.
 func parent() {
 	pool, err := runtime.New(worker("hang"), runtime.WithWorkerRange(3, 3), runtime.WithLogger(slog.New(slog.DiscardHandler)))
 	if err == nil {
@@ -53,10 +53,10 @@ func parent() {
 		fmt.Println(w.PID)
 	}
 	fmt.Println("ready")
-	_, _ = io.ReadAll(os.Stdin) // for ever
+	_, _ = io.ReadAll(os.Stdin) // blocks until the process is killed
 }
 
-// A parent that is killed leaves no worker.
+// A killed parent leaves no worker behind.
 func TestKilledParent(t *testing.T) {
 	if goruntime.GOOS != "linux" {
 		t.Skip("the kernel does it on Linux only")
@@ -101,7 +101,7 @@ func TestKilledParent(t *testing.T) {
 	}
 }
 
-// Whatever ends a worker ends what it started too.
+// However a worker ends, the processes that it started end too.
 func TestProcessGroup(t *testing.T) {
 	for _, how := range []string{"die", "sleep 60", "stop"} {
 		t.Run(how, func(t *testing.T) {
@@ -133,7 +133,7 @@ func TestProcessGroup(t *testing.T) {
 	}
 }
 
-// A worker that does not heed SIGTERM is killed after the stop timeout, or when the context of Stop ends.
+// A worker that ignores SIGTERM is killed after the stop timeout, or when the context of Stop ends.
 func TestStubborn(t *testing.T) {
 	for _, tc := range []struct{ grace, patience time.Duration }{{100 * time.Millisecond, time.Minute}, {time.Hour, 100 * time.Millisecond}, {0, time.Minute}} {
 		p, _ := begin(t, worker("stubborn"), runtime.WithStopTimeout(tc.grace))
@@ -153,8 +153,8 @@ func TestStubborn(t *testing.T) {
 	}
 }
 
-// A stop, or a revocation, ends an invocation: its worker has ended when Handle returns, and that is no failure of the
-// function.
+// A stop or a revocation ends an invocation: its worker has ended when Handle returns, and that does not count as a
+// failure of the function.
 func TestContextEnds(t *testing.T) {
 	p, _ := begin(t, python(t, "app.handler"))
 	path := filepath.Join(t.TempDir(), "pid")

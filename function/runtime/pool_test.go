@@ -70,7 +70,7 @@ func TestNotStarted(t *testing.T) {
 	}
 }
 
-// Workers are as many as invocations at a time, and no more than the range allows; those with nothing to do are ended.
+// There are as many workers as concurrent invocations, within the range. Idle workers are ended.
 func TestWorkersFollow(t *testing.T) {
 	p, _ := begin(t, python(t, "app.handler"), runtime.WithWorkerRange(1, 3), runtime.WithIdleTimeout(300*time.Millisecond))
 	var wg sync.WaitGroup
@@ -100,7 +100,7 @@ func TestWorkersFollow(t *testing.T) {
 	}
 }
 
-// With Hooks the pool has workers before batches come for them, and gives up those that the policy does not want.
+// With Hooks the pool starts workers before their batches arrive, and ends those that the policy does not want.
 func TestHooks(t *testing.T) {
 	p, _ := begin(t, worker("plain"), runtime.WithWorkerRange(1, 6))
 	ready := func(n int) func() bool {
@@ -113,7 +113,7 @@ func TestHooks(t *testing.T) {
 	}
 }
 
-// Many invocations at a time: each gets its own answer.
+// Of many concurrent invocations, each gets its own answer.
 func TestConcurrent(t *testing.T) {
 	p, _ := begin(t, worker("lambda"), runtime.WithWorkerRange(2, 4))
 	var wg sync.WaitGroup
@@ -135,7 +135,7 @@ func TestConcurrent(t *testing.T) {
 	}
 }
 
-// A worker that the kernel does not give more memory, or files, fails its invocation and lives on.
+// A worker that hits its memory or file limit fails its invocation and lives on.
 func TestLimits(t *testing.T) {
 	if goruntime.GOOS != "linux" {
 		t.Skip("limits are Linux's")
@@ -154,7 +154,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// Nothing of an event is logged by the pool.
+// The pool logs nothing of an event.
 func TestLogHoldsNoEvent(t *testing.T) {
 	c := python(t, "app.handler")
 	p, j := begin(t, c)
@@ -167,7 +167,7 @@ func TestLogHoldsNoEvent(t *testing.T) {
 	}
 }
 
-// While a mapping stops, its invocations finish, and then the pool stops: nothing is lost, nothing runs on.
+// When a mapping stops, its invocations finish before the pool stops: nothing is lost, and nothing keeps running.
 func TestMappingStops(t *testing.T) {
 	p, _ := begin(t, python(t, "app.handler"), runtime.WithWorkerRange(1, 4))
 	b := esmtest.NewBroker(t)
@@ -201,7 +201,7 @@ func TestMappingStops(t *testing.T) {
 	}
 }
 
-// The mapping's guarantees, with workers that fail and die: see functest.Invariants.
+// The mapping's guarantees, with workers that fail and crash: see functest.Invariants.
 func TestInvariants(t *testing.T) {
 	for _, batch := range []int{1, 5} {
 		c := python(t, "journal.handler")
@@ -212,7 +212,7 @@ func TestInvariants(t *testing.T) {
 	}
 }
 
-// keeper is an Invoker that remembers where payloads were, without keeping them.
+// keeper is an Invoker that remembers the addresses of payloads without keeping them alive.
 type keeper struct {
 	function.Invoker
 	payloads []weak.Pointer[byte]
@@ -223,7 +223,7 @@ func (k *keeper) Invoke(ctx context.Context, req function.Request) (function.Ans
 	return k.Invoker.Invoke(ctx, req)
 }
 
-// The event's JSON is not kept longer than the call.
+// The event's JSON is not kept after the call.
 func TestPayloadIsNotKept(t *testing.T) {
 	p, _ := begin(t, worker("plain"))
 	k := &keeper{Invoker: p}

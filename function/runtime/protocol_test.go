@@ -24,7 +24,7 @@ import (
 	"github.com/esm-go/esm/internal/functest"
 )
 
-// A runtime that does not keep to the protocol: what it is answered, and what becomes of the batch.
+// What a runtime that violates the protocol is answered, and what happens to the batch.
 func TestProtocol(t *testing.T) {
 	for _, tc := range []struct {
 		mode, fails string // text of the invocation's error; empty = it succeeds
@@ -73,7 +73,7 @@ func TestSilentWorkers(t *testing.T) {
 	}
 }
 
-// A worker that ends before it asks for work is not started over and over.
+// A worker that exits before it asks for work is not restarted in a tight loop.
 func TestQuits(t *testing.T) {
 	p, _ := pool(t, worker("quit"), runtime.WithStartBackoff(time.Minute))
 	if err := p.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "exit status 0") {
@@ -111,7 +111,7 @@ func TestGo(t *testing.T) {
 	}
 }
 
-// Takes as long as a JVM does to start, four times.
+// This takes as long as starting a JVM four times.
 func TestJava(t *testing.T) {
 	java, classes := functest.Java(t, filepath.Join(testdata(t), "App.java"))
 	p, j := begin(t, runtime.Config{FunctionName: "orders", Dir: testdata(t), Timeout: time.Minute,
@@ -129,7 +129,7 @@ func TestJava(t *testing.T) {
 	if s := p.Status(); s.Starts != 1 || s.Crashes != 0 {
 		t.Errorf("status %+v", s)
 	}
-	// After an error of the virtual machine the client has its process end, with an answer before that.
+	// After an error of the virtual machine the client answers and then ends its process.
 	if fe, ok := errors.AsType[*function.Error](invoke(t, p, "recurse")); !ok || fe.Type != "java.lang.StackOverflowError" {
 		t.Errorf("%#v", fe)
 	}
@@ -163,7 +163,7 @@ func TestNode(t *testing.T) {
 	functest.Eventually(t, "the line is logged", func() bool { return strings.Contains(j.String(), "hello") })
 }
 
-// The port takes requests of its worker's process group only, and no web page's.
+// The port only accepts requests of its worker's process group, and none of web pages.
 func TestPort(t *testing.T) {
 	p, j := begin(t, worker("plain"))
 	address := addressOf(t, p)
@@ -185,7 +185,7 @@ func TestPort(t *testing.T) {
 			t.Errorf("%s: %d %s", name, r.StatusCode, body)
 		}
 	}
-	// Another process of this user is a stranger too.
+	// Another process of the same user is rejected too.
 	if curl, err := exec.LookPath("curl"); err == nil {
 		out, _ := exec.Command(curl, "-s", "-m", "5", "http://"+address+"/2018-06-01/runtime/invocation/next").CombinedOutput()
 		if !bytes.Contains(out, []byte("process group")) {
@@ -208,7 +208,7 @@ func TestPort(t *testing.T) {
 	}
 }
 
-// A client whose socket is one of IPv6 is known too, though it comes from an IPv4 address.
+// A client with an IPv6 socket is recognized too, although its address is an IPv4 address.
 func TestDualStack(t *testing.T) {
 	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM, 0)
 	if err != nil {
@@ -221,7 +221,7 @@ func TestDualStack(t *testing.T) {
 	}
 }
 
-// What a worker has started may speak for it, as a program behind a shell does.
+// A process that the worker started may act for it, like a program behind a shell.
 func TestBehindShell(t *testing.T) {
 	if _, err := exec.LookPath("/bin/sh"); err != nil {
 		t.Skip("needs /bin/sh")
@@ -234,7 +234,7 @@ func TestBehindShell(t *testing.T) {
 	}
 }
 
-// addressOf reads the address of a worker's port out of its environment.
+// addressOf reads the address of a worker's port from its environment.
 func addressOf(t *testing.T, p *runtime.Pool) string {
 	t.Helper()
 	env, err := os.ReadFile("/proc/" + itoa(p.Status().Workers[0].PID) + "/environ")

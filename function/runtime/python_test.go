@@ -32,7 +32,7 @@ func TestPython(t *testing.T) {
 	if s := p.Status(); s.State != "Ready" || s.Invocations != 3 || s.Errors != 1 || s.Starts != 1 || len(s.Workers) != 1 || s.Workers[0].Invocations != 3 {
 		t.Errorf("status %+v", s)
 	}
-	// Output has the function's name and the request's id; what came before the first request has none.
+	// Output has the function's name and the request ID; output before the first request has no ID.
 	functest.Eventually(t, "both lines are logged", func() bool { return strings.Count(j.String(), `"msg":"hello"`) == 2 })
 	var streams []string
 	for _, line := range j.lines(t) {
@@ -53,7 +53,7 @@ func TestPython(t *testing.T) {
 	}
 }
 
-// What a function sees of its invocation and of its environment is Lambda's, and nothing of the host's.
+// A function sees Lambda's values in its context and environment, and none of the host's.
 func TestEnvironment(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "host")
 	t.Setenv("ESM_TEST_SECRET", "host")
@@ -106,8 +106,8 @@ func read(t *testing.T, path string, v any) {
 	}
 }
 
-// A worker that is killed in the middle of a batch, ends itself, or does not answer in time: the batch has failed, and
-// another worker takes its place.
+// If a worker is killed during a batch, exits by itself, or does not answer in time, the batch fails and another worker
+// replaces it.
 func TestWorkerFails(t *testing.T) {
 	for _, tc := range []struct{ name, value, kind, text string }{
 		{"killed", "die", "Runtime.ExitError", "signal: killed"},
@@ -137,8 +137,8 @@ func TestWorkerFails(t *testing.T) {
 	}
 }
 
-// The same under a mapping with retries: a record that kills its worker is given up after its attempts, the others are
-// handled.
+// The same with a mapping and retries: a record that kills its worker is given up after its attempts, and the others
+// are handled.
 func TestPoison(t *testing.T) {
 	p, _ := begin(t, python(t, "app.handler"))
 	m := mapping(1)
@@ -149,8 +149,8 @@ func TestPoison(t *testing.T) {
 	}
 }
 
-// A function whose initialization fails: Start says why, Status says so, the pool tries again after growing pauses, and
-// recovers when what was wrong is mended.
+// If a function's initialization fails, Start returns the reason, Status shows it, and the pool retries with growing
+// pauses. It recovers when the problem is fixed.
 func TestInitFails(t *testing.T) {
 	mended := filepath.Join(t.TempDir(), "mended")
 	c := python(t, "broken.handler")
@@ -188,7 +188,7 @@ func TestInitFails(t *testing.T) {
 	if err := os.WriteFile(mended, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for p.Start(t.Context()) != nil { // of one that was under way
+	for p.Start(t.Context()) != nil { // an earlier start may still fail
 	}
 	if err := invoke(t, p, "ok"); err != nil {
 		t.Error(err)
@@ -203,7 +203,7 @@ func TestInitFails(t *testing.T) {
 	_ = run.Stop() // its error fails the test
 }
 
-// A handler that is not there is the runtime's to refuse.
+// The runtime reports a missing handler.
 func TestHandlerNotThere(t *testing.T) {
 	for handler, want := range map[string]string{"app.nothing": "nothing", "nothing.handler": "nothing", "app": "app"} {
 		p, _ := pool(t, python(t, handler))

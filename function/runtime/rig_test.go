@@ -69,7 +69,7 @@ func python(t testing.TB, handler string) runtime.Config {
 		Timeout: time.Minute, Environment: map[string]string{"PYTHONDONTWRITEBYTECODE": "1"}}
 }
 
-// begin makes and starts a pool that is stopped with the test.
+// begin creates and starts a pool that is stopped with the test.
 func begin(t testing.TB, c runtime.Config, opts ...runtime.Option) (*runtime.Pool, *journal) {
 	t.Helper()
 	p, j := pool(t, c, opts...)
@@ -82,7 +82,7 @@ func begin(t testing.TB, c runtime.Config, opts ...runtime.Option) (*runtime.Poo
 func pool(t testing.TB, c runtime.Config, opts ...runtime.Option) (*runtime.Pool, *journal) {
 	t.Helper()
 	j := &journal{}
-	// A busy machine takes its time to start a process.
+	// A busy machine may take long to start a process.
 	p, err := runtime.New(c, append([]runtime.Option{runtime.WithLogger(j.logger()), runtime.WithInitTimeout(time.Minute)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
@@ -91,13 +91,13 @@ func pool(t testing.TB, c runtime.Config, opts ...runtime.Option) (*runtime.Pool
 	return p, j
 }
 
-// invoke hands one event of these values to the function, with no mapping around it.
+// invoke passes one event with these values to the function, without a mapping.
 func invoke(t testing.TB, p *runtime.Pool, values ...string) error {
 	t.Helper()
 	return p.Handle(t.Context(), esmtest.Event("t", esmtest.Values(values...)...))
 }
 
-// mapping is one for esmtest.Invoke.
+// mapping returns a mapping for esmtest.Invoke.
 func mapping(attempts int) esm.Mapping {
 	return esm.Mapping{FunctionName: "orders", Topics: []string{"t"}, MaximumRetryAttempts: new(attempts),
 		FunctionResponseTypes: []esm.FunctionResponseType{esm.ReportBatchItemFailures}}

@@ -15,7 +15,7 @@ import (
 	"github.com/esm-go/esm/internal/functest"
 )
 
-// The very function of package runtime's tests, on the runtime interface emulator, with the same results.
+// The function of package runtime's tests has the same results on the runtime interface emulator.
 func TestEmulator(t *testing.T) {
 	rie, python := functest.RIE(t), functest.Python(t)
 	free := func() string {

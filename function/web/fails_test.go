@@ -15,7 +15,7 @@ import (
 	"github.com/esm-go/esm/function/web"
 )
 
-// A server that fails for a while: everything is handled in the end, nothing is given up.
+// A server that fails for a while: everything is handled in the end, and nothing is given up.
 func TestFailsForAWhile(t *testing.T) {
 	var n atomic.Int32
 	seen := make(map[int64]bool)
@@ -50,7 +50,8 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// A server that answers 500 for a minute: the pauses grow, nothing is given up, and it goes on when the server does.
+// A server answers 500 for a minute: the pauses grow, nothing is given up, and the mapping continues when the server
+// recovers.
 func TestFailsForAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()

@@ -33,7 +33,7 @@ func mapping(attempts int) esm.Mapping {
 		FunctionResponseTypes: []esm.FunctionResponseType{esm.ReportBatchItemFailures}}
 }
 
-// serve runs a handler behind a URL and makes a Function of it.
+// serve serves a handler at a URL and returns a Function for it.
 func serve(t *testing.T, path string, h http.HandlerFunc, opts ...web.Option) *web.Function {
 	t.Helper()
 	s := httptest.NewServer(h)
@@ -51,7 +51,7 @@ const (
 	invocation = "/2015-03-31/functions/function/invocations"
 )
 
-// What each answer makes of two records with one retry.
+// The effect of each answer on two records with one retry.
 func TestAnswers(t *testing.T) {
 	for _, tc := range []struct {
 		name            string
@@ -108,7 +108,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// An overloaded server uses no attempt, and says for how long.
+// An overloaded server uses no attempt, and sets the pause.
 func TestThrottles(t *testing.T) {
 	for name, header := range map[string]string{"seconds": "7", "date": time.Now().Add(9 * time.Second).UTC().Format(http.TimeFormat)} {
 		for _, status := range []int{429, 503} {
@@ -131,7 +131,7 @@ func TestThrottles(t *testing.T) {
 	}
 }
 
-// A server that is not there was not reached, and uses no attempt; when it comes, the records go on.
+// A server that is down was not reached, and uses no attempt; when it is up, the records are handled.
 func TestNotThere(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -162,11 +162,11 @@ func TestNotThere(t *testing.T) {
 	}
 }
 
-// A server that hangs: the invocation has failed when the timeout has passed, and at once when the mapping stops.
+// A server that hangs: the invocation fails when the timeout has passed, and at once when the mapping stops.
 func TestHangs(t *testing.T) {
 	free := make(chan struct{})
 	f := serve(t, "/", func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body) // a server notices a client that goes only when it has read the request
+		_, _ = io.Copy(io.Discard, r.Body) // a server notices that a client is gone only after it has read the request
 		select {
 		case <-free:
 		case <-r.Context().Done():
@@ -188,7 +188,7 @@ func TestHangs(t *testing.T) {
 	}
 }
 
-// Requests are as Lambda's, at most so many at a time, over connections that are kept.
+// Requests have Lambda's form, are limited in number, and reuse connections.
 func TestRequests(t *testing.T) {
 	var now, most, connections atomic.Int32
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -231,7 +231,7 @@ func TestRequests(t *testing.T) {
 	if most.Load() > 2 || connections.Load() > 4 {
 		t.Errorf("%d at a time, over %d connections", most.Load(), connections.Load())
 	}
-	// Who waits for a turn is let go with its context.
+	// A request that waits for its turn ends with its context.
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := f.Handle(ctx, esmtest.Event("t", esmtest.Values("a")...)); !errors.Is(err, context.Canceled) {
@@ -260,7 +260,7 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-// The mapping's guarantees, with a server that closes, fails and is overloaded: see functest.Invariants.
+// The mapping's guarantees, with a server that closes connections, fails and is overloaded: see functest.Invariants.
 func TestInvariants(t *testing.T) {
 	for _, batch := range []int{1, 5} {
 		dir := t.TempDir()

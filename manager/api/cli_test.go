@@ -12,8 +12,8 @@ import (
 	"github.com/esm-go/esm/esmtest"
 )
 
-// client finds a real client of AWS below ESM_AWS_CLIENTS, where .ci/run installs them. Without it the test is skipped;
-// in CI it fails.
+// client returns the path of a real AWS client below ESM_AWS_CLIENTS, where .ci/run installs them. Without it the test
+// is skipped; in CI it fails.
 func client(t *testing.T, path ...string) string {
 	t.Helper()
 	directory := os.Getenv("ESM_AWS_CLIENTS")
@@ -30,7 +30,7 @@ func client(t *testing.T, path ...string) string {
 	return file
 }
 
-// environment is that of a client with the tests' credentials, and without those of the machine.
+// environment returns the environment of a client with the tests' credentials, and without those of the machine.
 func environment(more ...string) []string {
 	env := []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent", "AWS_ACCESS_KEY_ID=" + testKey, "AWS_SECRET_ACCESS_KEY=" + testSecret,
@@ -40,7 +40,7 @@ func environment(more ...string) []string {
 	return append(env, more...)
 }
 
-// aws runs "aws lambda …" as a shell would read it.
+// aws runs "aws lambda …" with arguments split as in a shell.
 func (r *rig) aws(command string) (map[string]any, string) {
 	r.t.Helper()
 	binary := client(r.t, "awscli", "bin", "aws")
@@ -63,7 +63,7 @@ func (r *rig) aws(command string) (map[string]any, string) {
 	return answer, ""
 }
 
-// must is aws for a command that has to succeed.
+// must is aws for a command that must succeed.
 func (r *rig) must(command string) map[string]any {
 	r.t.Helper()
 	answer, complaint := r.aws(command)

@@ -17,7 +17,7 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// script runs a client's script and holds what it prints against want.
+// script runs a client's script and compares its output with want.
 func script(t *testing.T, want string, command ...string) {
 	t.Helper()
 	cmd := exec.Command(command[0], command[1:]...)
@@ -40,7 +40,7 @@ func script(t *testing.T, want string, command ...string) {
 	for name, want := range wanted {
 		list, isList := got[name].([]any)
 		wantList, _ := want.([]any)
-		if isList && len(list) == 4 && len(wantList) == 4 { // an error: the text may have its end left out
+		if isList && len(list) == 4 && len(wantList) == 4 { // an error: the end of its text may be omitted
 			text, _ := wantList[2].(string)
 			if begins, cut := strings.CutSuffix(text, "…"); cut && strings.HasPrefix(list[2].(string), begins) {
 				list[2] = text
@@ -149,7 +149,7 @@ func TestGoSDK(t *testing.T) {
 	}
 }
 
-// TestTerraform does what Terraform's provider does, with its pending and target states: another state is an error.
+// TestTerraform does what Terraform's provider does, with its pending and target states: any other state is an error.
 func TestTerraform(t *testing.T) {
 	r := newRig(t)
 	c, ctx := r.sdk(testSecret), t.Context()

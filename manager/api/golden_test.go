@@ -16,7 +16,7 @@ import (
 
 const mappings = "/2015-03-31/event-source-mappings"
 
-// body is the JSON of a Create, of which a test changes parts; nil takes a parameter away.
+// body returns the JSON of a Create with changed parameters; nil removes one.
 func body(changes map[string]any) string {
 	members := map[string]any{
 		"FunctionName": "orders", "Topics": []string{"topic"},
@@ -36,8 +36,9 @@ func servers(list ...string) map[string]any {
 	return map[string]any{"Endpoints": map[string]any{"KAFKA_BOOTSTRAP_SERVERS": list}}
 }
 
-// TestRecorded holds the answers against those that AWS gave when they were recorded (2024-09-03, LocalStack's
-// test_create_event_source_self_managed): every member, and no other but EventSourceMappingArn, which came later.
+// TestRecorded compares the answers with AWS's recorded answers (2024-09-03, LocalStack's
+// test_create_event_source_self_managed): all members must be there, and no others except EventSourceMappingArn, which
+// AWS added later.
 func TestRecorded(t *testing.T) {
 	r := newRig(t, api.WithoutAuthentication())
 	expect := func(name string, status, got int, answer map[string]any, want string) {
@@ -91,8 +92,8 @@ func TestRecorded(t *testing.T) {
 	expect("multiple-duplicate-source", 409, status, answer, exists("kafka:1000,kafka:2000"))
 }
 
-// TestErrors holds each refusal against its text: recorded on AWS for other sources, built as AWS's front end builds
-// them, or ours.
+// TestErrors compares each error with its text: recorded on AWS for other sources, built as AWS's front end builds it,
+// or our own.
 func TestErrors(t *testing.T) {
 	r := newRig(t, api.WithoutAuthentication())
 	const unknown = "11111111-2222-4333-8444-555555555555"
@@ -103,7 +104,7 @@ func TestErrors(t *testing.T) {
 	for name, c := range map[string]struct {
 		method, path, body string
 		status             int
-		exception, text    string // text as a whole, or its beginning and "…"
+		exception, text    string // the whole text, or its beginning and "…"
 	}{
 		"get unknown":       {"GET", mappings + "/" + unknown, "", 404, "ResourceNotFoundException", "The resource you requested does not exist."},
 		"delete unknown":    {"DELETE", mappings + "/" + unknown, "", 404, "ResourceNotFoundException", "The resource you requested does not exist."},
@@ -174,7 +175,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestStates are the recorded states of other sources: created disabled, enabled, and the function changed.
+// TestStates checks the states recorded for other sources: created disabled, enabled, and the function changed.
 func TestStates(t *testing.T) {
 	r := newRig(t, api.WithoutAuthentication())
 	_, _, answer := r.call("POST", mappings, body(map[string]any{"Enabled": false, "FilterCriteria": map[string]any{"Filters": []any{}}}))

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestCLIWithNewerModel gives the aws command, whose own model is older than ConsumptionMode, the model that boto3 came with,
-// as its users do with AWS_DATA_PATH.
+// TestCLIWithNewerModel gives the aws command, whose own model is older than ConsumptionMode, the model of boto3, as
+// its users do with AWS_DATA_PATH.
 func TestCLIWithNewerModel(t *testing.T) {
 	models, err := filepath.Glob(client(t, "boto3", "lib") + "/*/site-packages/botocore/data/lambda/2015-03-31/service-2.json.gz")
 	if err != nil || len(models) != 1 {
@@ -41,7 +41,7 @@ func TestCLIWithNewerModel(t *testing.T) {
 	create := "aws lambda create-event-source-mapping --topics topic --function-name orders --starting-position TRIM_HORIZON" +
 		` --self-managed-event-source '{"Endpoints":{"KAFKA_BOOTSTRAP_SERVERS":["abc3.xyz.com:9092"]}}' --source-access-configurations Type=BASIC_AUTH,URI=` + secretARN +
 		" --self-managed-kafka-event-source-config ConsumerGroupId=g,ConsumptionMode="
-	if _, complaint := r.aws(create + "Stream"); !strings.Contains(complaint, "ConsumptionMode") { // else the test says nothing
+	if _, complaint := r.aws(create + "Stream"); !strings.Contains(complaint, "ConsumptionMode") { // otherwise the test proves nothing
 		t.Errorf("with its own model the command takes ConsumptionMode: %q", complaint)
 	}
 	newer := "export AWS_DATA_PATH=" + data + "\n"

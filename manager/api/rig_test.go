@@ -34,7 +34,7 @@ const (
 	secretARN  = "arn:aws:secretsmanager:us-east-1:111111111111:secret:broker-login"
 )
 
-// rig is a Manager over a broker in memory, its API on a listener of this machine.
+// rig is a Manager with an in-memory broker, and its API on a local listener.
 type rig struct {
 	t       *testing.T
 	broker  *esmtest.Broker
@@ -95,7 +95,7 @@ func newRigOf(t *testing.T, more []manager.Option, opts ...api.Option) *rig {
 	return r
 }
 
-// call sends a request that is not signed.
+// call sends an unsigned request.
 func (r *rig) call(method, path, body string, header ...string) (int, http.Header, map[string]any) {
 	r.t.Helper()
 	request, err := http.NewRequest(method, r.url+path, strings.NewReader(body))
@@ -136,7 +136,7 @@ func (r *rig) do(request *http.Request) (int, http.Header, map[string]any) {
 	return response.StatusCode, response.Header, answer
 }
 
-// within asks again until ok, or fails the test.
+// within polls until ok returns true, or fails the test.
 func within(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	deadline, tick := time.After(20*time.Second), time.NewTicker(10*time.Millisecond)

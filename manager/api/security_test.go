@@ -26,7 +26,7 @@ import (
 
 const sessionToken = "session-token-of-the-test"
 
-// signed is a request as a client of AWS signs it; a test then changes it.
+// signed is a request as an AWS client signs it. A test then modifies it.
 type signed struct {
 	method, path, body string
 	at                 time.Time
@@ -123,7 +123,7 @@ func TestSignatures(t *testing.T) {
 	}
 }
 
-// TestBrowser: what a page of another origin can make a browser send is refused.
+// TestBrowser: requests that a page of another origin can make a browser send are rejected.
 func TestBrowser(t *testing.T) {
 	r := newRig(t, api.WithoutAuthentication())
 	for name, c := range map[string]struct {
@@ -158,7 +158,7 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// TestTooMany: one request more than there are places is asked to come again.
+// TestTooMany: a request above the limit is told to retry.
 func TestTooMany(t *testing.T) {
 	r := newRig(t, api.WithoutAuthentication(), api.WithMaxConcurrent(1))
 	reader, writer := io.Pipe()
@@ -173,7 +173,7 @@ func TestTooMany(t *testing.T) {
 		}
 	}()
 	go func() {
-		_, _ = writer.Write([]byte("{")) // returns when the client has it
+		_, _ = writer.Write([]byte("{")) // returns once the client has read it
 		close(began)
 	}()
 	<-began
@@ -213,8 +213,8 @@ func TestNew(t *testing.T) {
 	}
 }
 
-// FuzzRequest: whatever is sent, nothing panics, bad input is never the server's fault, every error has AWS's shape, and
-// no secret comes back.
+// FuzzRequest: whatever the request, nothing panics, bad input is never a server error, every error has AWS's form, and
+// no secret is returned.
 func FuzzRequest(f *testing.F) {
 	f.Add("POST", mappings, body(nil))
 	f.Add("POST", mappings, body(map[string]any{"StartingPositionTimestamp": 1e300, "StartingPosition": "AT_TIMESTAMP"}))
@@ -279,7 +279,7 @@ func FuzzRequest(f *testing.F) {
 			return
 		}
 		all, _ := m.List(manager.Filter{})
-		for _, d := range all { // what it has made, so that there are never many
+		for _, d := range all { // delete what was created, to keep the number small
 			_, _ = m.Delete(t.Context(), d.Mapping.UUID)
 		}
 	})

@@ -5,15 +5,15 @@ import (
 	"testing"
 )
 
-// The commands of AWS's page on self-managed Kafka, as they stand there.
+// The commands of AWS's page on self-managed Kafka, verbatim.
 const (
 	scramCommand = `aws lambda create-event-source-mapping --topics AWSKafkaTopic --source-access-configuration Type=SASL_SCRAM_512_AUTH,URI=arn:aws:secretsmanager:us-east-1:01234567890:secret:MyBrokerSecretName --function-name arn:aws:lambda:us-east-1:01234567890:function:my-kafka-function --self-managed-event-source '{"Endpoints":{"KAFKA_BOOTSTRAP_SERVERS":["abc3.xyz.com:9092", "abc2.xyz.com:9092"]}}'`
 	vpcCommand   = `aws lambda create-event-source-mapping --topics AWSKafkaTopic --source-access-configuration '[{"Type": "VPC_SUBNET", "URI": "subnet:subnet-0011001100"}, {"Type": "VPC_SUBNET", "URI": "subnet:subnet-0022002200"}, {"Type": "VPC_SECURITY_GROUP", "URI": "security_group:sg-0123456789"}]' --function-name arn:aws:lambda:us-east-1:01234567890:function:my-kafka-function --self-managed-event-source '{"Endpoints":{"KAFKA_BOOTSTRAP_SERVERS":["abc3.xyz.com:9092", "abc2.xyz.com:9092"]}}'`
 	getCommand   = `aws lambda get-event-source-mapping --uuid dh38738e-992b-343a-1077-3478934hjkfd7`
 )
 
-// TestSeedAsTyped types them exactly, with --endpoint-url added. Each gets what AWS's model makes of it: the account has
-// eleven digits, which no function's ARN has, and the UUID 37 characters.
+// TestSeedAsTyped runs them verbatim, with --endpoint-url added. AWS's model rejects each: the account has eleven
+// digits, which no function's ARN has, and the UUID has 37 characters.
 func TestSeedAsTyped(t *testing.T) {
 	r := newRig(t)
 	for _, command := range []string{scramCommand, vpcCommand} {
@@ -29,8 +29,8 @@ func TestSeedAsTyped(t *testing.T) {
 	}
 }
 
-// TestSeedWithValidValues replaces the account, and the UUID by that of the mapping made. The second create names the
-// mapping that the first one made: it has the same servers, function and topic.
+// TestSeedWithValidValues replaces the account, and the UUID with that of the created mapping. The second create
+// conflicts with the mapping that the first one created: it has the same servers, function and topic.
 func TestSeedWithValidValues(t *testing.T) {
 	r := newRig(t)
 	valid := strings.NewReplacer("01234567890:", "123456789012:")

@@ -17,7 +17,7 @@ import (
 	"github.com/esm-go/esm/manager/store/memory"
 )
 
-// BenchmarkList makes the page of 200 mappings.
+// BenchmarkList renders the page of 200 mappings.
 func BenchmarkList(b *testing.B) {
 	m := benchManager(b)
 	for i := range 200 {
@@ -31,7 +31,7 @@ func BenchmarkList(b *testing.B) {
 	benchPage(b, m, "/", 201)
 }
 
-// BenchmarkMapping makes the page of a mapping with 1,000 partitions.
+// BenchmarkMapping renders the page of a mapping with 1,000 partitions.
 func BenchmarkMapping(b *testing.B) {
 	broker := esmtest.NewBroker(b)
 	broker.CreateTopic("topic", 1000)
@@ -47,7 +47,7 @@ func BenchmarkMapping(b *testing.B) {
 		if s, err := m.Status(d.Mapping.UUID); err == nil && len(s.Partitions) == 1000 {
 			break
 		}
-		time.Sleep(10 * time.Millisecond) // a benchmark, which has nothing else to wait with
+		time.Sleep(10 * time.Millisecond) // polling: a benchmark has nothing else to wait on
 	}
 	benchPage(b, m, "/mappings/"+d.Mapping.UUID, 1001)
 }

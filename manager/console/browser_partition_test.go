@@ -12,12 +12,12 @@ import (
 	"github.com/esm-go/esm/mapping"
 )
 
-// TestBrowserPartition does in a real browser what a person does about a record that blocks: finds it and what the logs say,
-// pauses its partition, skips it, resumes, and moves the partition back. What the group has committed and what the function
-// gets say whether it worked.
+// TestBrowserPartition handles a blocking record in a real browser as a person would: it finds the record and the logs,
+// pauses its partition, skips it, resumes, and moves the partition back. The group's commits and the function's events
+// show whether it worked.
 func TestBrowserPartition(t *testing.T) {
 	r, b := newRig(t), newBrowser(t)
-	const topic = "orders" // for the pictures
+	const topic = "orders" // for the screenshots
 	r.cluster.CreateTopic(t, topic, 1)
 	m := r.mapping("orders", topic)
 	m.BatchSize, m.LoggingConfig = 1, &mapping.LoggingConfig{SystemLogLevel: "INFO"}
@@ -43,7 +43,7 @@ func TestBrowserPartition(t *testing.T) {
 	b.click("a.danger")
 	b.await("document.body.textContent.includes('Skip the record at offset 0?')")
 	b.shot("skip")
-	b.click("button.danger") // without the tick
+	b.click("button.danger") // without ticking the box
 	if !b.is("document.querySelector('[value=skip]:invalid') !== null && location.search.includes('skip=1')") {
 		t.Error("a skip without its tick was sent:", b.text("location.href"))
 	}
@@ -59,7 +59,7 @@ func TestBrowserPartition(t *testing.T) {
 	r.fails.Store(false)
 	b.click("form[action$='/resume'] button")
 	b.await("document.querySelector(\"form[action$='/pause'] button\")")
-	b.await(fmt.Sprintf(cell, "committed") + " === '3'") // live: nothing was loaded anew
+	b.await(fmt.Sprintf(cell, "committed") + " === '3'") // live: the page was not reloaded
 	b.await("document.querySelector('.actions [data-live]').textContent === '3'")
 	for i := 1; i < 3; i++ {
 		if e := <-r.handled; e.Records["orders-0"][0].Offset != int64(i) {
@@ -81,7 +81,7 @@ func TestBrowserPartition(t *testing.T) {
 	}
 	b.await(fmt.Sprintf(cell, "committed") + " === '3' && !location.search.includes('offset')")
 
-	// What was done stands in the log, and what goes away meanwhile on the page.
+	// The log shows what was done, and the page shows what goes away in the meantime.
 	if log, err := r.manager.Log(id); err != nil || !strings.Contains(fmt.Sprint(log.Events), "asked for: Skip") {
 		t.Error(log.Events, err)
 	}

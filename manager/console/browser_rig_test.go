@@ -16,7 +16,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// browser is a page in a real browser. What its console says against the page fails the test.
+// browser is a page in a real browser. An error in the browser's console fails the test.
 type browser struct {
 	t   *testing.T
 	ctx context.Context
@@ -57,7 +57,7 @@ func newBrowser(t *testing.T) *browser {
 	limited, expire := context.WithTimeout(allocated, 2*time.Minute)
 	ctx, leave := chromedp.NewContext(limited)
 	b := &browser{t: t, ctx: ctx, ended: make(chan struct{})}
-	b.do(chromedp.Navigate("about:blank")) // starts it
+	b.do(chromedp.Navigate("about:blank")) // starts the browser
 	go func() {
 		defer close(b.ended)
 		for message, err := range chromedp.Console(ctx) {
@@ -82,7 +82,7 @@ func newBrowser(t *testing.T) *browser {
 	return b
 }
 
-// against is what the browser's console said that a page must not cause.
+// against returns the messages of the browser's console that a page must not cause.
 func (b *browser) against() (out []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -122,7 +122,7 @@ func (b *browser) text(expression string) string {
 	return v
 }
 
-// await waits until an expression holds.
+// await waits until an expression is true.
 func (b *browser) await(expression string) {
 	b.t.Helper()
 	if err := b.holds(expression); err != nil {
@@ -130,7 +130,7 @@ func (b *browser) await(expression string) {
 	}
 }
 
-// holds waits until an expression holds, and returns an error where it does not.
+// holds waits until an expression is true, and returns an error if it does not become true.
 func (b *browser) holds(expression string) error {
 	deadline, tick := time.After(30*time.Second), time.NewTicker(50*time.Millisecond)
 	defer tick.Stop()
@@ -147,13 +147,13 @@ func (b *browser) holds(expression string) error {
 	}
 }
 
-// click waits for an element that can be seen and clicks it, in one step: a live page may replace it between two.
+// click waits for a visible element and clicks it in one step: between two steps, a live page may replace it.
 func (b *browser) click(selector string) {
 	b.t.Helper()
 	b.await("(e => e?.checkVisibility() && !e.disabled && (e.click(), true))(document.querySelector(" + quote(selector) + "))")
 }
 
-// write replaces what stands in an input, by keys.
+// write replaces the text of an input by typing.
 func (b *browser) write(id, text string) {
 	b.t.Helper()
 	b.await("document.getElementById(" + quote(id) + ")")
@@ -162,7 +162,7 @@ func (b *browser) write(id, text string) {
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `\'`) + "'" }
 
-// shot keeps pictures of a page where ESM_SCREENSHOTS names a directory: on a desktop and a phone, light and dark.
+// shot takes screenshots of a page if ESM_SCREENSHOTS names a directory: desktop and phone, light and dark.
 func (b *browser) shot(name string) {
 	b.t.Helper()
 	directory := os.Getenv("ESM_SCREENSHOTS")
@@ -171,7 +171,7 @@ func (b *browser) shot(name string) {
 		width, height int64
 	}{{"desktop", 1280, 900}, {"phone", 390, 844}} {
 		b.do(chromedp.EmulateViewport(device.width, device.height))
-		// Nothing may be wider than the screen, once the charts have seen how wide it is.
+		// Nothing may be wider than the screen, once the charts have adapted to its width.
 		const wide = "[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.scroll, .skip, pre, thead')).map(e => e.outerHTML.slice(0, 120)).join('; ')"
 		if err := b.holds(wide + " === ''"); err != nil {
 			b.t.Errorf("%s on a %s is wider than the screen: %s", name, device.name, b.text(wide))

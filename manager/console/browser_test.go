@@ -12,11 +12,11 @@ import (
 	"github.com/esm-go/esm/manager"
 )
 
-// TestBrowser does in a real browser what a person does: add, a wrong field, see, charts that move, edit, disable, reset,
-// enable, delete.
+// TestBrowser uses a real browser as a person would: add a mapping, with a wrong field, view it, watch the charts move,
+// edit, disable, reset, enable, delete.
 func TestBrowser(t *testing.T) {
 	r, b := newRig(t), newBrowser(t)
-	const topic = "orders" // for the pictures
+	const topic = "orders" // for the screenshots
 	r.cluster.CreateTopic(t, topic, 3)
 	produce := func(n int) {
 		r.cluster.ProduceN(t, topic, n, func(i int) *kgo.Record {
@@ -53,7 +53,7 @@ func TestBrowser(t *testing.T) {
 		t.Fatal(d, err)
 	}
 	b.await("document.querySelectorAll('#set tbody tr').length === 3")
-	b.await("[...document.querySelectorAll('[data-label=Committed]')].every(e => e.textContent === '10')") // live: nothing was loaded anew
+	b.await("[...document.querySelectorAll('[data-label=Committed]')].every(e => e.textContent === '10')") // live: the page was not reloaded
 	produce(300)
 	b.await("[...document.querySelectorAll('[data-label=Committed]')].every(e => e.textContent === '110')")
 	b.await("Number(document.documentElement.dataset.points) >= 3")
@@ -114,12 +114,12 @@ func TestBrowser(t *testing.T) {
 	})
 }
 
-// TestBrowserKeyboard adds a mapping with keys alone.
+// TestBrowserKeyboard adds a mapping with the keyboard only.
 func TestBrowserKeyboard(t *testing.T) {
 	r, b := newRig(t), newBrowser(t)
 	topic := r.cluster.NewTopic(t, 1)
 	b.do(chromedp.Navigate(r.url))
-	// tab moves on until an expression holds of the element that has the focus.
+	// tab moves the focus until an expression is true for the focused element.
 	tab := func(expression string) {
 		t.Helper()
 		for range 60 {
@@ -157,7 +157,7 @@ func TestBrowserKeyboard(t *testing.T) {
 	b.await("document.querySelector('.empty')")
 }
 
-// TestBrowserFilter tries a filter on what is written, while it is written, and on records of a topic.
+// TestBrowserFilter tries a filter on typed values, while they are typed, and on records of a topic.
 func TestBrowserFilter(t *testing.T) {
 	r, b := newRig(t), newBrowser(t)
 	topic := r.cluster.NewTopic(t, 1)
@@ -182,7 +182,7 @@ func TestBrowserFilter(t *testing.T) {
 	b.shot("filter")
 }
 
-// TestBrowserPolicy tries whether the tests above would notice a page that breaks the policy.
+// TestBrowserPolicy checks that the tests above would notice a page that violates the policy.
 func TestBrowserPolicy(t *testing.T) {
 	r, b := newRig(t), newBrowser(t)
 	b.do(chromedp.Navigate(r.url))

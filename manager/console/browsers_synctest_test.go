@@ -19,8 +19,8 @@ import (
 	"github.com/esm-go/esm/manager/store/memory"
 )
 
-// TestManyBrowsers: however many browsers look, and whenever, each mapping is asked how it stands once a second; each look is
-// a point of its charts.
+// TestManyBrowsers: however many browsers are connected, and whenever they connect, each mapping's status is read once
+// a second, and each reading is a point of its charts.
 func TestManyBrowsers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broker := esmtest.NewBroker(t)
@@ -56,7 +56,7 @@ func TestManyBrowsers(t *testing.T) {
 		defer leave()
 		for i := range 50 {
 			running.Go(func() {
-				time.Sleep(time.Duration(i) * 37 * time.Millisecond) // each begins at another moment
+				time.Sleep(time.Duration(i) * 37 * time.Millisecond) // each starts at a different time
 				path := "/live"
 				if i%2 == 0 {
 					path += "?mapping=" + d.Mapping.UUID

@@ -14,7 +14,7 @@ import (
 	"github.com/esm-go/esm/manager/console"
 )
 
-// TestWithoutScripts adds, edits, disables and deletes a mapping by forms alone.
+// TestWithoutScripts adds, edits, disables and deletes a mapping with forms only.
 func TestWithoutScripts(t *testing.T) {
 	r := newRig(t)
 	topic := r.cluster.NewTopic(t, 1)
@@ -52,7 +52,7 @@ func TestWithoutScripts(t *testing.T) {
 	if d, _ := r.manager.Get(id); d.Mapping.BatchSize != 26 || len(d.Mapping.FilterCriteria.Filters) != 2 || d.Mapping.Topics[0] != topic {
 		t.Errorf("it became %+v", d.Mapping)
 	}
-	form.Set("batch", "27") // with the revision of before
+	form.Set("batch", "27") // with the old revision
 	if code, page := r.post("mappings/"+id+"/edit", form); code != http.StatusUnprocessableEntity || !strings.Contains(page, "Somebody has changed the mapping") {
 		t.Error(code, page)
 	}
@@ -72,7 +72,7 @@ func TestWithoutScripts(t *testing.T) {
 	}
 }
 
-// TestWrongFields tries each field with something wrong: it is said at the field, and nothing is made.
+// TestWrongFields submits each field with an error: the error is shown at the field, and nothing is created.
 func TestWrongFields(t *testing.T) {
 	r := newRig(t)
 	for field, value := range map[string]string{
@@ -106,7 +106,7 @@ func TestWrongFields(t *testing.T) {
 	}
 }
 
-// wrongs are the complaints of a page.
+// wrongs returns the errors shown on a page.
 func wrongs(page string) (out []string) {
 	for _, part := range strings.Split(page, `id="wrong-`)[1:] {
 		if text, _, _ := strings.Cut(part, "</p>"); !strings.HasSuffix(text, ">") {
@@ -116,7 +116,8 @@ func wrongs(page string) (out []string) {
 	return out
 }
 
-// TestForeign tries requests that another page may make a browser send, and names that lead here by DNS.
+// TestForeign sends requests that a foreign page may make a browser send, and requests with foreign names that resolve
+// to this host.
 func TestForeign(t *testing.T) {
 	r := newRig(t)
 	topic := r.cluster.NewTopic(t, 1)
@@ -181,7 +182,7 @@ func TestReadOnly(t *testing.T) {
 	}
 }
 
-// TestAllowed tests connections that the service does not allow, each of which would lead secrets somewhere.
+// TestAllowed tests connections that the service does not allow, each of which would send secrets somewhere.
 func TestAllowed(t *testing.T) {
 	r := newRigWith(t, []manager.Option{manager.WithAllowed(manager.Allowed{Servers: []string{"*.example.com:9092"}, Secrets: []string{"static:other"}})})
 	for _, form := range []url.Values{
@@ -195,7 +196,7 @@ func TestAllowed(t *testing.T) {
 	}
 }
 
-// TestConnection tests what does not work; what works the browser's test has.
+// TestConnection tests connections that fail; the browser test covers one that works.
 func TestConnection(t *testing.T) {
 	r := newRig(t)
 	for want, form := range map[string]url.Values{
@@ -213,7 +214,7 @@ func TestConnection(t *testing.T) {
 	}
 }
 
-// TestEscaped shows what a mapping is named as text, whatever it is.
+// TestEscaped checks that a mapping's names are shown as text, whatever they contain.
 func TestEscaped(t *testing.T) {
 	r := newRig(t)
 	m := r.mapping("orders", r.cluster.NewTopic(t, 1))
@@ -226,7 +227,7 @@ func TestEscaped(t *testing.T) {
 	}
 }
 
-// TestLive reads the stream of a list and of a mapping: everything first, then what changes, then the end.
+// TestLive reads the streams of the list and of a mapping: first everything, then the changes, then the end.
 func TestLive(t *testing.T) {
 	r := newRig(t)
 	id := r.create(r.mapping("orders", r.cluster.NewTopic(t, 1)))
@@ -284,7 +285,7 @@ func TestLive(t *testing.T) {
 	}
 }
 
-// TestNew refuses options that are wrong, with all that is.
+// TestNew checks that New rejects invalid options, and reports all of them.
 func TestNew(t *testing.T) {
 	_, err := console.New(nil, console.WithPrefix("console"), console.WithSecrets(nil))
 	for _, want := range []string{"manager is nil", `WithPrefix("console")`, "WithSecrets"} {

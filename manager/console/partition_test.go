@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// TestPartition pauses, resumes, moves and skips by forms alone. What the group has committed says whether it worked.
+// TestPartition pauses, resumes, moves and skips with forms only. The group's commits show whether it worked.
 func TestPartition(t *testing.T) {
 	r := newRig(t)
 	topic := r.cluster.NewTopic(t, 1)
@@ -103,7 +103,7 @@ func TestPartition(t *testing.T) {
 	for path, want := range map[string]int{
 		at + "?topic=" + topic:                        http.StatusBadRequest,
 		at + "?topic=" + topic + "&partition=-1":      http.StatusBadRequest,
-		at + "?topic=" + topic + "&partition=7":       http.StatusOK, // held by another process, for all that is known
+		at + "?topic=" + topic + "&partition=7":       http.StatusOK, // another process may have it
 		"mappings/none/partition?topic=t&partition=0": http.StatusNotFound,
 	} {
 		if code, page := r.get(path); code != want {

@@ -26,13 +26,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// rig is a Manager over an in-process Kafka, with its console on a listener of this machine.
+// rig is a Manager with an in-process Kafka, and its console on a local listener.
 type rig struct {
 	t       *testing.T
 	cluster *kafkatest.Client
 	manager *manager.Manager
 	url     string
-	fails   atomic.Bool // what the function answers
+	fails   atomic.Bool // whether the function fails
 	handled chan esm.KafkaEvent
 }
 
@@ -84,7 +84,7 @@ func newRigWith(t *testing.T, more []manager.Option, opts ...console.Option) *ri
 	return r
 }
 
-// mapping is one of the cluster.
+// mapping returns a mapping of the cluster.
 func (r *rig) mapping(function, topic string) esm.Mapping {
 	return esm.Mapping{
 		FunctionName: function, Topics: []string{topic}, BatchSize: 10,
@@ -92,7 +92,7 @@ func (r *rig) mapping(function, topic string) esm.Mapping {
 	}
 }
 
-// create makes a mapping without the console.
+// create creates a mapping without the console.
 func (r *rig) create(m esm.Mapping) string {
 	r.t.Helper()
 	d, err := r.manager.Create(r.t.Context(), m)
@@ -110,7 +110,7 @@ func (r *rig) awaitState(id string, state esm.State) {
 	})
 }
 
-// within asks again until ok, or fails the test.
+// within polls until ok returns true, or fails the test.
 func within(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	deadline, tick := time.After(30*time.Second), time.NewTicker(20*time.Millisecond)
@@ -124,7 +124,7 @@ func within(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// get asks for a page; header are names and values.
+// get requests a page; header are names and values.
 func (r *rig) get(path string, header ...string) (int, string) {
 	r.t.Helper()
 	return r.request(http.MethodGet, path, nil, header...)
@@ -167,7 +167,7 @@ func (r *rig) request(method, path string, form url.Values, header ...string) (i
 	return response.StatusCode, string(body)
 }
 
-// form is what a browser sends of a new mapping.
+// form returns the values that a browser sends for a new mapping.
 func (r *rig) form(topic string) url.Values {
 	return url.Values{"function": {"orders"}, "servers": {strings.Join(r.cluster.Bootstrap(), "\n")}, "topics": {topic}, "position": {"TRIM_HORIZON"}, "enabled": {"on"}}
 }

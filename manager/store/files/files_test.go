@@ -62,7 +62,7 @@ func definition(batchSize int) store.Definition {
 	}}
 }
 
-// dieAt puts a second definition into a directory and is killed at a step of the write.
+// dieAt puts a second definition into a directory, and kills the process at a step of the write.
 func dieAt(step string) {
 	s, err := Open(os.Getenv("ESM_FILES_TEST_DIRECTORY"))
 	if err != nil {
@@ -81,8 +81,8 @@ func dieAt(step string) {
 	os.Exit(4)
 }
 
-// TestKilledAtEveryStep ends a process with SIGKILL between any two steps of a write: what is there afterwards is the
-// definition before or the one after, whole, and nothing else.
+// TestKilledAtEveryStep ends a process with SIGKILL between any two steps of a write: afterwards the directory has
+// either the old or the new definition, complete, and nothing else.
 func TestKilledAtEveryStep(t *testing.T) {
 	for step, want := range map[string]int{"created": 1, "torn": 1, "written": 1, "synced": 1, "renamed": 2} {
 		t.Run(step, func(t *testing.T) {
@@ -117,7 +117,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 	}
 }
 
-// TestFullDisk writes into a file system of 64 KB until it is full: each write succeeds whole or changes nothing.
+// TestFullDisk writes to a file system of 64 KB until it is full: each write succeeds completely or changes nothing.
 func TestFullDisk(t *testing.T) {
 	if runtime.GOOS != "linux" || os.Getuid() != 0 {
 		t.Skip("needs to mount a small file system")
@@ -155,7 +155,7 @@ func TestFullDisk(t *testing.T) {
 	if len(names) != 2 {
 		t.Errorf("left behind: %v", names)
 	}
-	if _, err := s.Put(t.Context(), definition(9999), revision); err != nil { // a small one has room again
+	if _, err := s.Put(t.Context(), definition(9999), revision); err != nil { // a small one fits again
 		t.Error(err)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/esm-go/esm/manager/store"
 )
 
-// watch gives what a Watch tells.
+// watch returns the reports of a Watch.
 func watch(t *testing.T, s *Store) <-chan store.Change {
 	t.Helper()
 	told := make(chan store.Change, 100)
@@ -41,7 +41,7 @@ func next(t *testing.T, told <-chan store.Change) store.Change {
 
 func edit(t *testing.T, directory, name, text string) {
 	t.Helper()
-	// As editors save: else a scan may see it half written, which is told and is over at once.
+	// Save as editors do: otherwise a scan may see a half-written file, which is reported and then resolved.
 	half := filepath.Join(directory, "."+name+"~")
 	if err := errors.Join(os.WriteFile(half, []byte(text), 0o600), os.Rename(half, filepath.Join(directory, name))); err != nil {
 		t.Fatal(err)
@@ -53,7 +53,7 @@ const byHand = `{
   "SelfManagedEventSource": {"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": ["broker:9092"]}}
 }`
 
-// TestByHand is a person with an editor.
+// TestByHand acts as a person with an editor.
 func TestByHand(t *testing.T) {
 	directory := t.TempDir()
 	s := open(t, directory)
@@ -71,7 +71,7 @@ func TestByHand(t *testing.T) {
 	if c := next(t, told); c.UUID != added.UUID || c.Definition.Mapping.BatchSize != 6 {
 		t.Errorf("%+v", c)
 	}
-	// Unreadable: told, and the mapping goes on as it was.
+	// An unreadable file is reported, and its mapping continues unchanged.
 	edit(t, directory, "orders.json", strings.Replace(byHand, `"BatchSize": 5,`, `"BatchSize": 5`, 1))
 	c := next(t, told)
 	if c.Problem == nil || c.Problem.Source != "orders.json" || !strings.Contains(c.Problem.Err.Error(), "line 3, column ") {
@@ -110,7 +110,7 @@ func TestByHand(t *testing.T) {
 	}
 }
 
-// TestUnseenEdit: a write never goes over an edit that nobody has seen.
+// TestUnseenEdit: a write never replaces an edit that has not been seen yet.
 func TestUnseenEdit(t *testing.T) {
 	directory := t.TempDir()
 	s := open(t, directory)
@@ -178,7 +178,7 @@ func TestSameUUIDTwice(t *testing.T) {
 	if err := os.Remove(filepath.Join(directory, "a.json")); err != nil {
 		t.Fatal(err)
 	}
-	for { // b.json takes its place
+	for { // b.json takes over the mapping
 		if c := next(t, told); c.Definition != nil {
 			break
 		}

@@ -14,7 +14,8 @@ import (
 )
 
 // TestKafkaStore runs the suite on three nodes of Apache Kafka, then writes through two replicas while the topic's
-// leader moves and while a node dies: no acknowledged write is lost, none goes over one that its writer had not seen.
+// leader moves and while a node dies: no acknowledged write is lost, and none replaces a write that its writer had not
+// seen.
 func TestKafkaStore(t *testing.T) {
 	cluster := kafkatest.Start(t, kafkatest.Nodes(3), kafkatest.Heap("320m"), kafkatest.Property("broker.session.timeout.ms", "3000"))
 	t.Run("Suite", func(t *testing.T) { suite(t, cluster.Bootstrap()) })
@@ -42,8 +43,8 @@ func openReplicated(t *testing.T, cluster *kafkatest.Cluster, name string) *topi
 	return open(t, cluster.Bootstrap(), name, topic.WithReplicationFactor(3))
 }
 
-// count lets each store add to a number while something happens to the cluster, and holds the number against how often
-// adding was acknowledged. A write of which the store says that it does not know may or may not be in it.
+// count lets each store increment a number while something happens to the cluster, and compares the number with the
+// acknowledged increments. A write with an unknown outcome may or may not be included.
 func count(t *testing.T, stores []*topic.Store, happen func()) {
 	t.Helper()
 	var acknowledged, unknown int
@@ -75,7 +76,7 @@ func count(t *testing.T, stores []*topic.Store, happen func()) {
 	}
 	happen()
 	within := time.After(2 * time.Minute)
-	for _, s := range stores { // and go on afterwards
+	for _, s := range stores { // and continue afterwards
 		for {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			err := increment(ctx, s)
@@ -105,7 +106,7 @@ func count(t *testing.T, stores []*topic.Store, happen func()) {
 			if got = list[0].Mapping.BatchSize; got >= acknowledged {
 				break
 			}
-			// Wait for the next change by asking the topic: a Put that is stale reads nothing, so a Watch does.
+			// Wait for the next change with a Watch: a stale Put reads nothing.
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			_ = s.Watch(ctx, func(store.Change) {})
 			cancel()
@@ -126,7 +127,7 @@ func add(s store.Store) error {
 	return increment(ctx, s)
 }
 
-// increment adds one, as often as somebody else was first.
+// increment adds one, and retries on conflicts.
 func increment(ctx context.Context, s store.Store) error {
 	for {
 		list, since, err := s.List(ctx)

@@ -70,7 +70,7 @@ func definition(batchSize int) store.Definition {
 	}}
 }
 
-// TestRefusedTopics: a topic that would lose mappings, or put their changes out of order, is refused.
+// TestRefusedTopics: a topic that would lose mappings, or reorder their changes, is rejected.
 func TestRefusedTopics(t *testing.T) {
 	cluster := kafkatest.Fake(t)
 	for name, test := range map[string]struct {
@@ -93,7 +93,7 @@ func TestRefusedTopics(t *testing.T) {
 	}
 }
 
-// TestNewerRecord: what a newer version wrote is told, kept, and not written over.
+// TestNewerRecord: a record that a newer version wrote is reported, kept, and not overwritten.
 func TestNewerRecord(t *testing.T) {
 	cluster := kafkatest.Fake(t)
 	name := newName()

@@ -10,7 +10,8 @@ import (
 	"github.com/esm-go/esm/manager/store"
 )
 
-// Partitions are added to a transaction before anything is written, as before Kafka 4: else kgo may abort what was acknowledged.
+// Partitions are added to a transaction before anything is written, as before Kafka 4: otherwise kgo may abort what was
+// acknowledged.
 func TestTransactionsOfKafka3(t *testing.T) {
 	cluster := kafkatest.Fake(t)
 	var added atomic.Int64
@@ -23,7 +24,7 @@ func TestTransactionsOfKafka3(t *testing.T) {
 	if _, err := s.Put(t.Context(), definition(1), store.Revision(0)); err != nil {
 		t.Fatal(err)
 	}
-	if added.Load() != 2 { // that of the mark, and that of the mapping
+	if added.Load() != 2 { // one for the mark, one for the mapping
 		t.Errorf("%d transactions began before they were written to, want 2", added.Load())
 	}
 }
