@@ -6,7 +6,7 @@ import (
 )
 
 // The names of the message attributes (SQS, SNS), object metadata (S3) and message headers (Kafka) that carry what
-// AWS's documents have no member for.
+// AWS's documents do not.
 const (
 	// AttributeID is [Failure.ID].
 	AttributeID = "esm-id"

@@ -65,9 +65,9 @@ var reasonTexts = map[Reason]string{
 // Unwrap returns the client's own error.
 func (e *Error) Unwrap() error { return e.Err }
 
-// PartialError is the error of a Send that had part of the failure acknowledged: only Rest needs to be sent again. A
-// Sender resends only Rest. Otherwise a single record that a topic rejects would cause all the others to be written
-// again with every retry.
+// PartialError is the error of a Send if the destination acknowledged only part of the failure. A Sender then sends only
+// Rest again. Otherwise a single record that a topic rejects would cause all the others to be written again with every
+// retry.
 type PartialError struct {
 	// Rest holds the records that are not acknowledged.
 	Rest *Failure

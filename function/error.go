@@ -97,8 +97,8 @@ func parseFrame(raw json.RawMessage) string {
 	return string(raw)
 }
 
-// LooksLikeError reports whether a payload has the members errorType and errorMessage. It is the only way in which the
-// runtime interface emulator reports a function error.
+// LooksLikeError reports whether a payload has the members errorType and errorMessage. The runtime interface emulator
+// gives no other sign of a function error.
 func LooksLikeError(payload []byte) bool {
 	if !bytes.Contains(payload, []byte(`"errorType"`)) || !bytes.Contains(payload, []byte(`"errorMessage"`)) {
 		return false

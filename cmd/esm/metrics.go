@@ -26,7 +26,8 @@ func metrics(m *manager.Manager) http.Handler {
 }
 
 // scraped restricts access to the metrics. If the console has a login, the metrics need it too. Without a login, only
-// this machine may read them, and only by one of its names, which a foreign page in a browser cannot use.
+// this machine may read them, and the Host must be one of its names: that keeps out foreign pages whose name resolves
+// to this machine.
 func (a *accessFlags) scraped(next http.Handler) http.Handler {
 	if a.user != "" {
 		return a.ask(next)

@@ -127,7 +127,7 @@ func (f *Function) Invoke(ctx context.Context, req function.Request) (answer fun
 //
 // aws-lambda-go 1.55.1 returns the buffer of an answer to its pool before the caller reads it, so a concurrent
 // invocation may overwrite it. call therefore captures the value that the handler returned and encodes it here. The
-// exception is an io.Reader, which aws-lambda-go reads into memory of its own.
+// exception is an io.Reader, which aws-lambda-go reads into a separate buffer.
 func (f *Function) call(ctx context.Context, payload []byte) ([]byte, error) {
 	if !f.ours {
 		return f.handler.Invoke(ctx, payload)

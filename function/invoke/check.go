@@ -30,7 +30,7 @@ func (f *Function) Condition() error {
 	return f.condition
 }
 
-// check checks the configuration when it is due. One invocation does so at a time; the others use the last result.
+// check checks the configuration when it is due. One invocation does so at a time; concurrent ones wait for its result.
 func (f *Function) check(ctx context.Context) error {
 	if f.interval == 0 {
 		return nil

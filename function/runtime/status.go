@@ -5,8 +5,8 @@ import "time"
 // Status is a snapshot of a Pool.
 type Status struct {
 	FunctionName string
-	// State is Stopped (or not started), Starting (no worker has been ready yet), Ready, or Failing (the last start of
-	// a worker failed).
+	// State is Stopped (or not started), Starting (no worker is ready), Ready, or Failing (the last start of a worker
+	// failed).
 	State string
 	// StateReason says why the State is Failing. InitFailures counts the consecutive failed starts. NextStart is the
 	// earliest time of the next attempt.

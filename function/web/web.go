@@ -65,7 +65,7 @@ type settings struct {
 // WithName sets the function's name, for errors and the log. Default: the URL's host.
 func WithName(name string) Option { return func(s *settings) { s.name = name } }
 
-// WithClient sets the client. The default is its own client that keeps connections alive.
+// WithClient sets the client. By default the Function has its own client, which keeps connections alive.
 func WithClient(c *http.Client) Option { return func(s *settings) { s.client = c } }
 
 // WithTimeout bounds an invocation, from sending the request to the last byte of the answer. Default 15 minutes,
