@@ -25,7 +25,7 @@ func (m *Manager) checkNew(mapping esm.Mapping) error {
 	return m.checkConflicts(mapping)
 }
 
-// checkUpdate returns an error if a mapping cannot be changed from was to is. Disabling a mapping is always possible.
+// checkUpdate returns an error if a mapping cannot be changed from was to is. A change that only disables it is allowed.
 func (m *Manager) checkUpdate(was, is esm.Mapping) error {
 	disabled := clone(was)
 	disabled.Enabled = new(false)
