@@ -245,7 +245,7 @@ func (c *trouble) run(t *testing.T, d driver.Driver, opts []kfake.Opt, cut func(
 	}
 	time.Sleep(10 * time.Second)
 	cancel()
-	<-ended // ends with an error, because the trouble is not over
+	<-ended // with an error if the mapping has not recovered yet
 }
 
 // text is a secret.
