@@ -62,7 +62,7 @@ func (c *slowStarting) Start(starts []driver.Start) {
 }
 
 func (c *slowStarting) Commit(ctx context.Context, commits []driver.Commit) error {
-	time.Sleep(time.Microsecond) // a commit that began during a Start, or before it
+	time.Sleep(time.Microsecond) // lets a concurrent Start begin
 	if c.d.starting.Load() {
 		c.d.early.Add(1)
 	}

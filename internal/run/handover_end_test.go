@@ -14,7 +14,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// givingUp returns a mapping that gives up after the first failure.
+// givingUp returns a rig whose mapping gives up after the first failure.
 func givingUp(t *testing.T, b *membroker.Broker, d destination.Destination, h func(context.Context, event.KafkaEvent) error, opts ...Option) *rig {
 	m := poisonMapping(10)
 	m.MaximumRetryAttempts = new(0)

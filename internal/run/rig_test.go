@@ -40,7 +40,7 @@ func (l *logLines) Write(line []byte) (int, error) {
 
 func (l *logLines) option() Option { return WithLogger(slog.New(slog.NewTextHandler(l, nil))) }
 
-// warnings discards the lines below WARN.
+// warnings discards the INFO lines, such as those of a start.
 func (l *logLines) warnings() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 	"github.com/esm-go/esm/scaling"
 )
 
-// hangingDriver is a client whose Close ignores its context.
+// hangingDriver is a client whose Poll and Close can be made to hang, ignoring their contexts.
 type hangingDriver struct {
 	driver.Driver
 	release     chan struct{}
