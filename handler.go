@@ -36,6 +36,9 @@ type (
 // failure: it uses no attempt and drops nothing, and the records are handled again by their next reader; nil still
 // means that they are done. An error after ErrInvocationTimeout is a failure. InvocationFromContext returns the facts
 // of the batch.
+//
+// The goroutine of a handler is reused for later batches: what a handler ties to its goroutine, such as with
+// runtime.LockOSThread or pprof.SetGoroutineLabels, it must undo before it returns.
 type Handler func(ctx context.Context, event KafkaEvent) error
 
 // Middleware wraps a Handler. WithMiddleware applies the first one outermost.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,24 +81,29 @@ func observedFigures(ctx context.Context, bootstrap []string, records int64, bat
 		}
 	}
 	fmt.Printf("\n%d records of 100 bytes with a traceparent header, %d partitions, BatchSize %d, franz-go, until all is committed, on %s, %d in turns\n\n", records, partitions, batch, b.name, repeat)
-	fmt.Println("The ratios are those of two passes of one turn: the middle one, and that of the best passes of all turns. The last column is the part of\n" +
-		"the process's CPU that the code of OpenTelemetry, Prometheus, esmotel and esmprom takes, from profiles, in the middle.\n\n" +
-		"| what is observed | records/s, most | ratio, middle | of the best | CPU ns a record, least | ratio, middle | of the best | part of the CPU |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+	fmt.Println("A ratio is the median of the ratios of two passes of one turn, with its 95 % confidence interval, and then the ratio of the best passes of\n" +
+		"all turns. The last column is the part of the process's CPU that the code of OpenTelemetry, Prometheus, esmotel and esmprom takes: the median\n" +
+		"of profiles.\n\n" +
+		"| what is observed | records/s, most | ratio, median | of the best | CPU ns a record, least | ratio, median | of the best | part of the CPU |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
 	for i, way := range ways {
 		most, less := quantile(rate[i], 1), quantile(cpu[i], 0)
-		fmt.Printf("| %s | %s | %.3f | %.3f | %.1f | %.3f | %.3f | %.1f %% |\n", way.name, millions(most), middleRatio(rate[i], rate[0]), most/quantile(rate[0], 1),
-			less, middleRatio(cpu[i], cpu[0]), less/quantile(cpu[0], 0), 100*median(part[i]))
+		fmt.Printf("| %s | %s | %s | %.3f | %.1f | %s | %.3f | %.1f %% |\n", way.name, millions(most), medianRatio(rate[i], rate[0]), most/quantile(rate[0], 1),
+			less, medianRatio(cpu[i], cpu[0]), less/quantile(cpu[0], 0), 100*median(part[i]))
 	}
 	return nil
 }
 
-// middleRatio is the median of the ratios of two lists, pair by pair.
-func middleRatio(of, to []float64) float64 {
+// medianRatio is the median of the ratios of two lists, pair by pair, with the 95 % confidence interval of a median: by order
+// statistics, so whatever the distribution.
+func medianRatio(of, to []float64) string {
 	ratios := make([]float64, len(of))
 	for i := range of {
 		ratios[i] = of[i] / to[i]
 	}
-	return median(ratios)
+	slices.Sort(ratios)
+	n := float64(len(ratios))
+	low := max(int((n-1.96*math.Sqrt(n))/2), 0)
+	return fmt.Sprintf("%.3f (%.3f to %.3f)", median(ratios), ratios[low], ratios[len(ratios)-1-low])
 }
 
 // observer observes a Runner until what it returns is called.

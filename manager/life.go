@@ -37,7 +37,7 @@ func newLife(u *unit, d store.Definition) (*life, trouble) {
 		return nil, functionTrouble(err)
 	}
 	l.handler.Store(&handler)
-	if l.runner, err = u.m.newRunner(d.Mapping, u.log, l.invoke, esm.WithPollerLog(pollerlog.New(u.poller)), esm.WithHooks(l.hooks())); err != nil {
+	if l.runner, err = u.m.newRunner(d.Mapping, u.log, l.invoke, esm.WithPollerLog(pollerlog.New(u.poller, pollerlog.WithResourceARN(u.m.o.arn.mapping))), esm.WithHooks(l.hooks())); err != nil {
 		return nil, trouble{result: "PROBLEM: " + err.Error(), code: esm.ReasonConfigNotValid}
 	}
 	return l, trouble{}

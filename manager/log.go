@@ -36,7 +36,6 @@ func (m *Manager) Log(id string) (Log, error) {
 
 // pollerLog is what a mapping's poller log is written to: it keeps the last events and passes all of them on.
 type pollerLog struct {
-	arn string // the mapping's
 	out io.Writer
 
 	mu   sync.Mutex
@@ -46,27 +45,19 @@ type pollerLog struct {
 // Write takes in one event with its newline. The Runner writes one at a time.
 func (p *pollerLog) Write(line []byte) (int, error) {
 	var event struct {
-		ResourceARN string `json:"resourceArn"`
-		LogLevel    string `json:"logLevel"`
+		LogLevel string `json:"logLevel"`
 	}
 	if err := json.Unmarshal(line, &event); err != nil {
 		return 0, err
 	}
-	// A Runner knows neither Region nor account.
-	own := bytes.Replace(line, quoted(event.ResourceARN), quoted(p.arn), 1)
 	if event.LogLevel != pollerlog.Debug {
-		p.keep(bytes.TrimSuffix(own, []byte("\n")))
+		p.keep(bytes.Clone(bytes.TrimSuffix(line, []byte("\n"))))
 	}
 	if p.out == nil {
 		return len(line), nil
 	}
-	if _, err := p.out.Write(own); err != nil {
-		return 0, err
-	}
-	return len(line), nil
+	return p.out.Write(line)
 }
-
-func quoted(arn string) []byte { return []byte(`"resourceArn":"` + arn + `"`) }
 
 func (p *pollerLog) keep(event []byte) {
 	p.mu.Lock()

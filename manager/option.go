@@ -66,8 +66,8 @@ func WithLogger(l *slog.Logger) Option {
 
 // WithPollerLog sets where the poller logs of all mappings are written, a line of JSON an event as AWS Lambda writes them
 // (package observe/pollerlog); default nowhere. What is written of a mapping its LoggingConfig.SystemLogLevel says. A line that
-// cannot be written is lost; lines are written one at a time, and w must not block for long. An esm.WithPollerLog among
-// the options of WithRunnerOptions has no effect.
+// cannot be written is lost; lines are written one at a time, and w must not block for long. What WithRunnerOptions sets with
+// esm.WithPollerLog is written too.
 func WithPollerLog(w io.Writer) Option {
 	return optionFunc(func(o *options) {
 		o.pollerLog = nil

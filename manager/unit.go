@@ -45,7 +45,7 @@ func newUnit(m *Manager, d store.Definition, before *unit) *unit {
 	journal := diag.NewJournal(m.o.logger.With("UUID", d.Mapping.UUID).Handler())
 	return &unit{
 		m: m, uuid: d.Mapping.UUID, def: d, before: before, log: slog.New(journal), journal: journal,
-		poller: &pollerLog{arn: m.o.arn.mapping(d.Mapping.UUID), out: m.o.pollerLog},
+		poller: &pollerLog{out: m.o.pollerLog},
 		wake:   make(chan struct{}, 1), done: make(chan struct{}),
 	}
 }

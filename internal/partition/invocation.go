@@ -15,6 +15,7 @@ import (
 // Invocation is one call of the handler.
 type Invocation struct {
 	event.Invocation
+	Event   event.KafkaEvent // what the handler gets
 	Parts   []Part
 	Ctx     context.Context
 	Cancel  context.CancelFunc

@@ -21,7 +21,7 @@ const (
 
 // pollerWriter writes the poller log of one mapping. What its hooks receive is queued for run.
 type pollerWriter struct {
-	log     *pollerlog.Log
+	logs    []*pollerlog.Log
 	errors  chan observe.ErrorInfo
 	changed chan struct{}
 	known   []knownPoller
@@ -35,9 +35,13 @@ type knownPoller struct {
 	written    bool
 }
 
-// WritePollers makes the mapping write the log of Lambda's poller.
+// WritePollers makes the mapping write the log of Lambda's poller to one more Log.
 func (o *Options) WritePollers(l *pollerlog.Log) {
-	w := &pollerWriter{log: l, errors: make(chan observe.ErrorInfo, pollerErrors), changed: make(chan struct{}, 1)}
+	if o.pollerLog != nil {
+		o.pollerLog.logs = append(o.pollerLog.logs, l)
+		return
+	}
+	w := &pollerWriter{logs: []*pollerlog.Log{l}, errors: make(chan observe.ErrorInfo, pollerErrors), changed: make(chan struct{}, 1)}
 	o.pollerLog = w
 	o.Hooks = append(o.Hooks, w.hooks())
 }
@@ -66,7 +70,10 @@ func (w *pollerWriter) run(ctx context.Context, r *Process) {
 	for {
 		select {
 		case i := <-w.errors:
-			w.log.Processing(r.origin(0), pollerlog.ProcessingError{ErrorMessage: i.Err.Error(), ErrorCode: condition.ErrorCode(&i)})
+			origin := r.origin(0)
+			for _, l := range w.logs {
+				l.Processing(origin, pollerlog.ProcessingError{ErrorMessage: i.Err.Error(), ErrorCode: condition.ErrorCode(&i)})
+			}
 		case <-w.changed:
 			calm.Reset(pollerCalm)
 		case <-calm.C:
@@ -88,8 +95,7 @@ func (r *Process) origin(poller int) pollerlog.Origin {
 		level = c.SystemLogLevel
 	}
 	unlock()
-	return pollerlog.Origin{Level: level, ResourceARN: "arn:aws:lambda:::event-source-mapping:" + r.shared.UUID, EventSourceARN: r.shared.Bootstrap,
-		Processor: fmt.Sprintf("%s/%d", r.shared.UUID, poller)}
+	return pollerlog.Origin{Level: level, UUID: r.shared.UUID, Poller: poller, EventSourceARN: r.shared.Bootstrap}
 }
 
 // number returns the index of a poller. A poller keeps it until it is gone.
@@ -149,7 +155,10 @@ func (w *pollerWriter) pollers(ctx context.Context, r *Process) {
 			}
 		}
 		c.TotalPartitionCount = max(c.TotalPartitionCount, len(partitions))
-		w.log.PollerStatus(r.origin(n), c)
+		origin := r.origin(n)
+		for _, l := range w.logs {
+			l.PollerStatus(origin, c)
+		}
 	}
 }
 
@@ -164,8 +173,11 @@ func (w *pollerWriter) offsets(r *Process) {
 		for _, portion := range m.member.Snapshot().Portions {
 			for i := range portion {
 				p := &portion[i]
-				w.log.KafkaStatus(origin, pollerlog.Offsets{Partition: p.TopicPartition.String(), EndOffset: p.End, ConsumedOffset: p.Received - 1,
-					ProcessedOffset: max(p.Position, 0) - 1, CommittedOffset: p.Committed})
+				offsets := pollerlog.Offsets{Partition: p.TopicPartition.String(), EndOffset: p.End, ConsumedOffset: p.Received - 1,
+					ProcessedOffset: max(p.Position, 0) - 1, CommittedOffset: p.Committed}
+				for _, l := range w.logs {
+					l.KafkaStatus(origin, offsets)
+				}
 			}
 		}
 	}

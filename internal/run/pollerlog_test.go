@@ -56,8 +56,9 @@ func TestPollerLog(t *testing.T) {
 	inBubble(t, "DEBUG: a consumer, its offsets each minute, an error, another assignment", func(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 2)
-		var out syncBuffer
-		r := newMapped(t, b, mapped("DEBUG"), nil, WithPollerLog(pollerlog.New(&out))).start()
+		var out, second syncBuffer
+		named := pollerlog.WithResourceARN(func(uuid string) string { return "arn:of:" + uuid })
+		r := newMapped(t, b, mapped("DEBUG"), nil, WithPollerLog(pollerlog.New(&out)), WithPollerLog(pollerlog.New(&second, named))).start()
 		pass(time.Second)
 		const origin = `"resourceArn":"arn:aws:lambda:::event-source-mapping:8a1d4bd6-7d1b-4f5c-9a53-0c9a5c1b2d3e","eventSourceArn":"b:9092","eventProcessorId":"8a1d4bd6-7d1b-4f5c-9a53-0c9a5c1b2d3e/0"`
 		group := r.runner.Status().ConsumerGroupId
@@ -101,6 +102,17 @@ func TestPollerLog(t *testing.T) {
 		}
 		other.mustStop()
 		r.mustStop()
+		kinds := make(map[string]bool)
+		for _, line := range second.take("") {
+			var e struct{ EventType, ResourceArn string }
+			if err := json.Unmarshal([]byte(line), &e); err != nil || e.ResourceArn != "arn:of:8a1d4bd6-7d1b-4f5c-9a53-0c9a5c1b2d3e" {
+				t.Errorf("the second log: %s (%v)", line, err)
+			}
+			kinds[e.EventType] = true
+		}
+		if len(kinds) != 3 {
+			t.Errorf("the second log has only %v", kinds)
+		}
 	})
 	for level, want := range map[string]string{"": "", "WARN": "ESM_PROCESSING_EVENT", "INFO": "ESM_PROCESSING_EVENT POLLER_STATUS_EVENT"} {
 		inBubble(t, "level "+level, func(t *testing.T) {

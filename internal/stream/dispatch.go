@@ -168,13 +168,13 @@ func (m *Member) invoke(now time.Time, parts []partition.Part, size int) {
 	m.slot.held = false // the invocation has it now
 	m.shared.Counters.Invoked.Add(int64(inv.Records))
 	m.begun(inv)
-	e := event.KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.shared.Bootstrap, Records: inv.HandOut(&m.shared.Copies)}
-	go m.call(inv, e) // awaited by the loop through done, or named by a *StuckError
+	inv.Event = event.KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: m.shared.Bootstrap, Records: inv.HandOut(&m.shared.Copies)}
+	m.calls.Go(inv) // awaited by the loop through done, or named by a *StuckError
 }
 
 // call runs on the invocation's goroutine. What must happen in the end happens deferred, since a handler can end the
 // goroutine with runtime.Goexit (as t.FailNow does).
-func (m *Member) call(inv *partition.Invocation, e event.KafkaEvent) {
+func (m *Member) call(inv *partition.Invocation) {
 	inv.Err = partition.ErrGoexit
 	defer func() {
 		inv.Took = time.Since(inv.Started)
@@ -197,5 +197,5 @@ func (m *Member) call(inv *partition.Invocation, e event.KafkaEvent) {
 	if m.shared.Hooks.Any() {
 		m.shared.Hooks.BatchBegin(inv.Ctx, inv.Info)
 	}
-	inv.Err = partition.Guard(inv.Ctx, m.shared.Handler, e)
+	inv.Err = partition.Guard(inv.Ctx, m.shared.Handler, inv.Event)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/esm-go/esm/internal/batch"
 	"github.com/esm-go/esm/internal/commit"
 	"github.com/esm-go/esm/internal/condition"
+	"github.com/esm-go/esm/internal/goroutine"
 	"github.com/esm-go/esm/internal/intake"
 	"github.com/esm-go/esm/internal/lag"
 	"github.com/esm-go/esm/internal/lookup"
@@ -34,10 +35,11 @@ type Member struct {
 	in      chan message               // from the poll goroutine and the driver's Listener calls, in order
 	free    chan *intake.Delivery      // deliveries for the poll goroutine to fill
 	done    chan *partition.Invocation // invocations that ended
-	slots   chan struct{}              // a worker that was waited for
-	nudges  chan struct{}              // the members' common state changed
-	control chan func()                // runs on the loop
-	polled  chan error                 // the poll goroutine's end
+	calls   *goroutine.Pool[*partition.Invocation]
+	slots   chan struct{} // a worker that was waited for
+	nudges  chan struct{} // the members' common state changed
+	control chan func()   // runs on the loop
+	polled  chan error    // the poll goroutine's end
 	handed  partition.Handovers
 	closed  chan struct{}
 
@@ -120,6 +122,7 @@ func NewMember(c *shared.State) *Member {
 
 		troubles: c.Conditions.NewHolder(),
 	}
+	m.calls = goroutine.New(m.call)
 	m.free <- new(intake.Delivery)
 	m.free <- new(intake.Delivery)
 	m.snapshots.Init()
@@ -177,6 +180,7 @@ func (m *Member) Run(ctx context.Context, cfg driver.Config) error {
 	m.publish(time.Now())
 	m.signs.Busy.Store(0)
 	close(m.closed)
+	m.calls.Close()
 	m.troubles.End(func(*observe.Condition) bool { return true })
 	m.shared.Workers.Leave(m.slots)
 	stopPolling()

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -23,22 +24,45 @@ type Log struct {
 	mu      sync.Mutex
 	out     io.Writer
 	handler slog.Handler
+	arn     func(uuid string) string
 }
 
 // New returns a Log that writes each event as a line of JSON. A line that cannot be written is lost.
-func New(out io.Writer) *Log { return &Log{out: out} }
+func New(out io.Writer, opts ...Option) *Log { return (&Log{out: out}).with(opts) }
 
 // NewHandler returns a Log that passes each event to a handler, with its type as the message and its fields as attributes.
-func NewHandler(h slog.Handler) *Log { return &Log{handler: h} }
+func NewHandler(h slog.Handler, opts ...Option) *Log { return (&Log{handler: h}).with(opts) }
+
+// Option configures a Log.
+type Option func(*Log)
+
+// WithResourceARN sets the function that returns an event's resourceArn for the UUID of a mapping. Default: an ARN
+// without Region and account. arn must be safe for concurrent use.
+func WithResourceARN(arn func(uuid string) string) Option {
+	return func(l *Log) {
+		if arn != nil {
+			l.arn = arn
+		}
+	}
+}
+
+func (l *Log) with(opts []Option) *Log {
+	l.arn = func(uuid string) string { return "arn:aws:lambda:::event-source-mapping:" + uuid }
+	for _, o := range opts {
+		o(l)
+	}
+	return l
+}
 
 // Origin identifies the mapping and the poller that an event comes from.
 type Origin struct {
 	// Level is the mapping's SystemLogLevel. Without one no event is written.
 	Level string
-	// ResourceARN is the ARN of the mapping, EventSourceARN that of the cluster.
-	ResourceARN, EventSourceARN string
-	// Processor is the mapping's UUID, a slash, and the number of the poller.
-	Processor string
+	// UUID is the mapping's, and Poller the number of the poller: the eventProcessorId is "UUID/Poller".
+	UUID   string
+	Poller int
+	// EventSourceARN names the cluster.
+	EventSourceARN string
 }
 
 // ProcessingError is the error of an ESM_PROCESSING_EVENT.
@@ -130,7 +154,7 @@ func (l *Log) write(o Origin, e event) {
 		return
 	}
 	now := time.Now()
-	e.Timestamp, e.ResourceARN, e.EventSourceARN, e.EventProcessorID = now.UnixMilli(), o.ResourceARN, o.EventSourceARN, o.Processor
+	e.Timestamp, e.ResourceARN, e.EventSourceARN, e.EventProcessorID = now.UnixMilli(), l.arn(o.UUID), o.EventSourceARN, o.UUID+"/"+strconv.Itoa(o.Poller)
 	if l.handler != nil {
 		l.handle(now, &e)
 		return

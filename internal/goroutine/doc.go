@@ -1,0 +1,2 @@
+// Package goroutine runs calls on goroutines that outlive them.
+package goroutine
