@@ -27,7 +27,7 @@ type (
 // Handler handles one batch. Nil means that every record of it is done; Permanent, Throttled and ItemFailures have
 // special meanings. Any other error, and a panic, means that the batch failed.
 //
-// The event belongs to the handler; see KafkaEvent for what it may modify. Modifications do not affect what is
+// The event belongs to the handler; see KafkaEvent for what it may modify. Such modifications do not affect what is
 // committed, retried or dropped.
 //
 // Several invocations run at the same time, but never two for one partition. The context outlives the context of Run by

@@ -139,7 +139,7 @@ type ScalingStatus struct {
 	Reason scaling.Reason
 	// Since is when the target last changed, Decided when the policy last decided.
 	Since, Decided time.Time
-	// LagTime is when the lag behind the decision was measured, LagAge how long ago that was.
+	// LagTime is when the lag that the decision is based on was measured, LagAge how long ago that was.
 	LagTime time.Time
 	LagAge  time.Duration
 	// OldestAge is the age, at the decision, of the oldest record that a worker could have resolved.
