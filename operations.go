@@ -10,8 +10,8 @@ import (
 // Operations on one partition while the mapping runs. Status shows the effect when the method has returned. Each waits
 // for the member that holds the partition, until ctx ends and no longer than 30 s; called from a hook that blocks that
 // member, it ends with that error. None affects a partition that is not assigned to this process or is being revoked:
-// the error wraps ErrNotAssigned. All are logged and reported to Hooks.Operation. If a service has several processes,
-// call the one that holds the partition: Status().Partitions lists a process's own.
+// the error wraps ErrNotAssigned. An operation that takes effect is logged and reported to Hooks.Operation. If a
+// service has several processes, call the one that holds the partition: Status().Partitions lists a process's own.
 
 // PausePartition stops the intake of one partition: what is in flight is finished, then nothing of it is invoked or
 // fetched. The partition stays assigned. The pause belongs to this process and lasts, through rebalances too, until

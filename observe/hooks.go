@@ -33,7 +33,7 @@ type Hooks struct {
 	// Commit is called after each commit, successful or not.
 	Commit func(CommitInfo)
 	// Assigned, Revoked and Lost are called when the group's assignment changes. Revoked is called when the partitions
-	// have been drained and given up, Lost when the group took them away without warning.
+	// have been drained and given up, Lost when the group took them away without a revocation.
 	Assigned, Revoked, Lost func(AssignmentInfo)
 	// OffsetsLost is called when the next offset to read no longer exists; see OffsetsLostInfo.
 	OffsetsLost func(OffsetsLostInfo)

@@ -96,7 +96,7 @@ func (f *fleet) run(size int, cancel context.CancelCauseFunc, tooLate *<-chan ti
 	ctx, end := context.WithCancel(f.ctx)
 	f.ctx = ctx
 	for _, p := range f.r.roster.list() {
-		f.r.roster.remove(p) // kept for its last snapshot from the previous fleet
+		f.r.roster.remove(p) // the previous fleet kept it for its last snapshot
 	}
 	f.replace = time.NewTimer(time.Hour)
 	f.replace.Stop()
