@@ -12,12 +12,8 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// Operations on one partition while the mapping runs. Status shows the effect when the method has returned. Each waits
-// for the member that holds the partition, until ctx ends and no longer than operationTimeout; called from a hook that
-// blocks that member, it ends with that error. None affects a partition that is not assigned to this process or is
-// being revoked: the error wraps ErrNotAssigned. An operation that takes effect is logged and reported to
-// Hooks.Operation. If a service has several processes, call the one that holds the partition: Status().Partitions lists
-// a process's own.
+// Operations on one partition while the mapping runs, as documented at esm.Runner. Each waits for the member that holds
+// the partition, until ctx ends and no longer than operationTimeout.
 
 // operationTimeout bounds an operation whose context has no earlier deadline. It is longer than the limit of a commit.
 const operationTimeout = 30 * time.Second
