@@ -21,7 +21,7 @@ var (
 	ErrUnhealthy = observe.ErrUnhealthy
 	// ErrNotSupported is wrapped by New's error for a parameter that this version parses but does not support.
 	ErrNotSupported = run.ErrNotSupported
-	// ErrImmutable is wrapped by Update's error for a parameter that cannot be changed, on AWS either.
+	// ErrImmutable is wrapped by Update's error for a parameter that cannot be changed while the mapping runs.
 	ErrImmutable = mapping.ErrImmutable
 	// ErrNotAssigned is wrapped by the error of an operation on a partition that is not assigned to this process, or is
 	// being revoked.

@@ -37,7 +37,7 @@ func (t *Telemetry) Middleware() esm.Middleware {
 				t.describe(ctx, span, shape, &e, one)
 			}
 			panicked := true
-			defer func() { // the handler panicked or ended its goroutine
+			defer func() { // for a handler that panics or ends its goroutine
 				if panicked {
 					t.end(ctx, span, shape, began, errPanic)
 				}

@@ -31,9 +31,9 @@ func load64(s string) uint64 {
 		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
-// specialBytes has a high bit set if a byte of x needs escaping or is not ASCII. The exclusive or with 2 maps '"' to '
-// ' and keeps the control characters below it, so that one comparison finds both. If none of x's high bits is set, each
-// subtraction borrows only at a byte that it looks for, so there are no false positives.
+// specialBytes has a high bit set if a byte of x needs escaping or is not ASCII. The exclusive or with 2 maps the
+// quotation mark to a space and keeps the control characters below it, so that one comparison finds both. If none of
+// x's high bits is set, each subtraction borrows only at a byte that it looks for, so there are no false positives.
 func specialBytes(x uint64) uint64 {
 	return ((x ^ 2*lowBits) - (' '+1)*lowBits) | ((x ^ '\\'*lowBits) - lowBits) | x
 }

@@ -66,13 +66,13 @@ type SelfManagedEventSource struct {
 
 // Endpoints are the bootstrap servers of the cluster.
 type Endpoints struct {
-	// KafkaBootstrapServers are 1 to 10 addresses, host:port.
+	// KafkaBootstrapServers are addresses, host:port, at least one; AWS allows ten.
 	KafkaBootstrapServers []string `json:"KAFKA_BOOTSTRAP_SERVERS"`
 }
 
 // SelfManagedKafkaEventSourceConfig holds the consumer group's settings.
 type SelfManagedKafkaEventSourceConfig struct {
-	// ConsumerGroupId is Kafka's group.id, 1 to 200 characters; unset = the mapping's UUID.
+	// ConsumerGroupId is Kafka's group.id, up to 1,000 characters (200 on AWS); unset = the mapping's UUID.
 	ConsumerGroupId string `json:"ConsumerGroupId,omitempty"`
 	// ConsumptionMode is Stream (the default) or Queue.
 	ConsumptionMode string `json:"ConsumptionMode,omitempty"`
@@ -96,7 +96,7 @@ type FunctionResponseType string
 // ReportBatchItemFailures is the only FunctionResponseType.
 const ReportBatchItemFailures FunctionResponseType = "ReportBatchItemFailures"
 
-// FilterCriteria holds up to five filters. A record must match one of them.
+// FilterCriteria holds up to ten filters; AWS allows five, and ten on request. A record must match one of them.
 type FilterCriteria struct {
 	Filters []Filter `json:"Filters,omitempty"`
 }
