@@ -12,7 +12,7 @@ import (
 // epochSeconds is a time whose JSON is a number of seconds since the Unix epoch, as on AWS's wire.
 type epochSeconds struct{ time.Time }
 
-// maxEpochSeconds is the end of the year 9999, the last that RFC 3339 can express.
+// maxEpochSeconds is the end of the year 9999, the last year that RFC 3339 can express.
 const maxEpochSeconds = 253402300799
 
 func (t epochSeconds) MarshalJSON() ([]byte, error) {
