@@ -215,7 +215,7 @@ func (f *fleet) pollerEnded(p *poller) (failed bool) {
 		f.r.roster.remove(p)
 		f.r.shared.Log.Info("a poller has left", "pollers", n)
 	}
-	f.r.quiet() // a pause may have waited for this poller only
+	f.r.quiet() // a pause may have waited for it alone
 	if p.err == nil {
 		return false
 	}

@@ -80,6 +80,6 @@ func (r *Process) sameCluster(other *Process) bool {
 // and which records.
 func agreement(m mapping.Mapping) string {
 	parts := append([]string{m.FunctionName}, patterns(m)...)
-	slices.Sort(parts[1:]) // their order does not matter, since one match is enough
+	slices.Sort(parts[1:]) // one that matches is enough
 	return start.Fingerprint(parts...)
 }
