@@ -199,7 +199,7 @@ func TestSkip(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(2)...)
 		d := &scriptedDestination{answer: func(ctx context.Context, _ *destination.Failure) error {
-			<-ctx.Done() // a hanging one
+			<-ctx.Done() // a hanging Send
 			return ctx.Err()
 		}}
 		r := newMapped(t, b, poisonMapping(1), failing(0), WithDestination(d)).start()

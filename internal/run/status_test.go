@@ -61,7 +61,7 @@ func TestPartitionStatus(t *testing.T) {
 		if busy != want {
 			t.Errorf("the busy partition:\n%v, want\n%v", busy, want)
 		}
-		failed := at[1] // by then it has started and failed
+		failed := at[1] // the invocation started and failed at this time
 		want = observe.PartitionStatus{TopicPartition: event.TopicPartition{Topic: "t", Partition: 1}, Received: 4, End: 4, Lag: 4, Buffered: 4, Attempts: 1,
 			FirstFailure: failed, NextTry: failing.NextTry, LastError: bad, EndSeen: failing.EndSeen, OldestAge: failing.OldestAge,
 			Head: observe.Head{Tries: 1, FirstError: bad, WaitsFor: observe.WaitRetry, Since: failed}}

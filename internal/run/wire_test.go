@@ -12,7 +12,7 @@ import (
 type wire struct {
 	driver.Driver
 	opened atomic.Int64
-	// polls is called before each Poll; polled can change a Poll's result and error.
+	// polls is called before each Poll; polled can change a Poll's error, brings its records.
 	polls  func(n int, ctx context.Context)
 	polled func(n int, err error) error
 	brings func(n int, into *driver.Fetch)
