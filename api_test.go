@@ -15,8 +15,8 @@ import (
 	"testing"
 )
 
-// What a public package shows, its readers can look up: no exported name speaks of a type of an internal package, whose
-// fields and methods go doc shows to nobody.
+// Readers can look up everything that a public package exports: no exported name uses a type of an internal package,
+// whose fields and methods go doc does not show.
 func TestNoInternalTypeInThePublicAPI(t *testing.T) {
 	t.Parallel()
 	packages := exported(t)
@@ -36,7 +36,7 @@ func TestNoInternalTypeInThePublicAPI(t *testing.T) {
 	}
 }
 
-// The walk finds what it looks for, wherever it hides.
+// The walk finds internal types wherever they occur.
 func TestTheWalkFindsInternalTypes(t *testing.T) {
 	hidden := types.NewPackage("example.com/m/internal/x", "x")
 	inner := types.NewNamed(types.NewTypeName(token.NoPos, hidden, "T", nil), types.NewStruct(nil, nil), nil)
@@ -64,7 +64,7 @@ func TestTheWalkFindsInternalTypes(t *testing.T) {
 	}
 }
 
-// Lambda's codes for a mapping that does not work are written down in one place.
+// Lambda's codes for a mapping that does not work are defined in one place.
 func TestStateCodesAreListedOnce(t *testing.T) {
 	for _, code := range []string{"ESM_CONFIG_NOT_VALID", "EVENT_SOURCE_AUTHN_ERROR", "EVENT_SOURCE_AUTHZ_ERROR", "FUNCTION_CONFIG_NOT_VALID", "USER_INITIATED"} {
 		var files []string
@@ -85,7 +85,7 @@ func TestStateCodesAreListedOnce(t *testing.T) {
 	}
 }
 
-// goFiles are the Go files of this module.
+// goFiles returns the Go files of this module.
 func goFiles(t *testing.T) (files []string) {
 	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
 		switch {
@@ -106,7 +106,7 @@ func goFiles(t *testing.T) (files []string) {
 	return files
 }
 
-// exported are the module's packages that others may import, as the compiler exports them.
+// exported returns the module's importable packages, as the compiler exports them.
 func exported(t *testing.T) (packages []*types.Package) {
 	t.Helper()
 	var public []string
@@ -116,7 +116,7 @@ func exported(t *testing.T) (packages []*types.Package) {
 			public = append(public, path)
 		}
 	}
-	files := make(map[string]string) // of these alone, lest all else is compiled
+	files := make(map[string]string) // of these only, or everything else would be compiled
 	for line := range strings.Lines(golist(t, append([]string{"-export", "-deps", "-f", "{{.ImportPath}}\t{{.Export}}"}, public...)...)) {
 		path, file, _ := strings.Cut(strings.TrimSpace(line), "\t")
 		files[path] = file
@@ -150,7 +150,7 @@ func golist(t *testing.T, args ...string) string {
 
 func internal(path string) bool { return slices.Contains(strings.Split(path, "/"), "internal") }
 
-// apiWalk looks for types of internal packages in all that a package exports.
+// apiWalk looks for types of internal packages in everything that a package exports.
 type apiWalk struct {
 	own   string
 	seen  map[types.Type]bool
@@ -235,7 +235,7 @@ func (w *apiWalk) name(where string, object *types.TypeName) {
 	}
 }
 
-// What the package offers is seen on three screens.
+// The package's API fits on three screens.
 func TestTheFaceFitsThreeScreens(t *testing.T) {
 	t.Parallel()
 	out, err := exec.Command("go", "doc", ".").Output()

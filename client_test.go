@@ -12,17 +12,17 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// Status and the first line of the log name the client, its version and how records are read. What they are is written down
-// here, so that another version is looked at before it is in use.
+// Status and the first line of the log name the client, its version and how records are read. The expected values are
+// fixed here, so that a new version is reviewed before it is used.
 func TestTheClientIsNamed(t *testing.T) {
 	t.Parallel()
 	queue := "Poll"
 	if reading := describe(drivers["confluent"]).Reading; reading != "" {
-		queue = reading // TestTheQueueIsRead says where it has to be the queue
+		queue = reading // TestTheQueueIsRead checks where it must be the queue
 	}
 	for name, want := range map[string]struct{ client, version, reading string }{
 		"confluent": {"librdkafka", `^2\.11\.1$`, queue},
-		"franz":     {"franz-go", `^(1\.[0-9.]+)?$`, "Poll"}, // a test binary may not know its modules
+		"franz":     {"franz-go", `^(1\.[0-9.]+)?$`, "Poll"}, // a test binary may not have module versions
 	} {
 		d, built := drivers[name]
 		if !built {
@@ -63,7 +63,7 @@ func describe(d driver.Driver) driver.Description {
 	return driver.Description{}
 }
 
-// firstLine keeps the line that tells of the start, and says that it came.
+// firstLine keeps the first line of the log and signals its arrival.
 type firstLine struct {
 	line []byte
 	said func()

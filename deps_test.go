@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A store, an API, a console or an exporter needs these packages alone; none may bring a Kafka client along.
+// A store, an API, a console or an exporter needs only these packages; none may link a Kafka client.
 func TestDataPackagesLinkNoKafkaClient(t *testing.T) {
 	t.Parallel()
 	packages := []string{"auth", "event", "filter", "mapping", "observe", "scaling", "scaling/simulate"}

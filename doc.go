@@ -1,7 +1,7 @@
 // Package esm runs AWS Lambda's event source mapping for self-managed Apache Kafka inside any Go process.
 //
-// A service describes a Mapping with Lambda's own parameter names, registers a Handler, and gets polling, batches, order,
-// commits, retries, filters, states and error texts as Lambda gives them, provisioned mode's among them.
+// A service describes a Mapping with Lambda's own parameter names, registers a Handler, and gets Lambda's polling,
+// batching, ordering, commits, retries, filters, states and error texts, including provisioned mode.
 //
 //	err := esm.Run(ctx, esm.Mapping{
 //		FunctionName:           "orders",
@@ -12,18 +12,18 @@
 //		return nil
 //	})
 //
-// What the AWS console has a field for is a field of Mapping. A Go object with behaviour is an Option.
+// Whatever has a field in the AWS console is a field of Mapping. A Go object with behaviour is an Option.
 //
 // # Guarantees
 //
-//  1. At least once: no committed offset passes an unresolved record. A record is resolved when the handler succeeded
-//     with it, a filter took it out, or a limit gave it up: then its on-failure destination has acknowledged it, or it was
-//     dropped and Hooks.Drop called. (TestGuarantee1AtLeastOnce, TestModel, TestKafkaChaos)
-//  2. In order per partition: a partition has at most one batch in flight, and a record is invoked only when all before
-//     it are resolved or in the same batch. (TestGuarantee2Order, TestModel)
-//  3. A failing partition stops alone; a batch of several partitions is split when it fails.
+//  1. At least once: no committed offset passes an unresolved record. A record is resolved when the handler has
+//     succeeded with it, a filter has removed it, or a limit has given it up and its on-failure destination has
+//     acknowledged it or Hooks.Drop was called. (TestGuarantee1AtLeastOnce, TestModel, TestKafkaChaos)
+//  2. In order per partition: a partition has at most one batch in flight, and a record is passed to the handler only
+//     when all before it are resolved or in the same batch. (TestGuarantee2Order, TestModel)
+//  3. A failing partition holds up no other; a batch of several partitions is split when it fails.
 //     (TestGuarantee3FailureStaysInItsPartition, TestMixedBatchIsSplit)
-//  4. A stop ends within WithStopTimeout. What was handled is committed and nothing runs any more, or the *StuckError
+//  4. A stop ends within WithStopTimeout. Afterwards what was handled is committed and nothing runs, or the *StuckError
 //     names what is left, which is never committed. (TestGuarantee4Stop, TestAStopIsBoundedByOneNumber)
 //  5. A crash repeats at most the batches that were in flight or not yet committed.
 //     (TestGuarantee5CrashRepeatsWhatWasInFlight)
@@ -31,12 +31,12 @@
 //
 // # Handlers
 //
-// A handler returns nil for success. After any other error, and after a panic, the batch is tried again as the mapping
-// says, unless the error is made by Permanent, ItemFailures or Throttled. Cancel Run's context to stop: batches in flight are
-// finished and committed. When time gets short, handlers' contexts end with the cause ErrStopping.
+// A handler returns nil for success. After an error or a panic the batch is retried as the mapping says, unless
+// Permanent, ItemFailures or Throttled made the error. To stop, cancel Run's context: batches in flight are finished
+// and committed. Near the end of the stop timeout, handlers' contexts end with the cause ErrStopping.
 //
-// What goes on being wrong, such as a refused ACL, is a condition in Status until it ends; Healthy answers probes by them.
-// Hooks, handlers and other goroutines may call every method of the Runner.
-// With cgo the default driver is driver/confluent (librdkafka), without cgo driver/franz (franz-go), which is faster.
-// Package observe has what Status and hooks show, package esmtest an in-memory broker for tests.
+// A lasting problem, such as a refused ACL, is a condition in Status until it ends, and can make Healthy fail. Hooks,
+// handlers and other goroutines may call every method of the Runner. With cgo the default driver is driver/confluent
+// (librdkafka), without cgo driver/franz (franz-go), which is faster. Package observe has the types of Status and
+// hooks, esmtest an in-memory broker.
 package esm

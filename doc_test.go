@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Every test that the package documentation names for a guarantee is there.
+// Every test that the package documentation names for a guarantee exists.
 func TestTheGuaranteesTestsAreThere(t *testing.T) {
 	text, err := os.ReadFile("doc.go")
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Every program that the README and the pages of docs/ show compiles.
+// Every program in the README and in docs/ compiles.
 func TestDocumentedProgramsCompile(t *testing.T) {
 	t.Parallel()
 	pages, err := filepath.Glob("docs/*.md")
@@ -44,7 +44,7 @@ func TestDocumentedProgramsCompile(t *testing.T) {
 	}
 }
 
-// README's first program ends with status 0 on Ctrl-C.
+// The README's first program exits with status 0 on Ctrl-C.
 func TestTheReadmesProgramStopsCleanly(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {

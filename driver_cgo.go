@@ -4,5 +4,5 @@ package esm
 
 import "github.com/esm-go/esm/driver/confluent"
 
-// defaultDriver is confluent-kafka-go, over librdkafka, where cgo is on.
+// defaultDriver selects confluent-kafka-go, over librdkafka, when cgo is on.
 func defaultDriver() Option { return WithDriver(confluent.Driver()) }

@@ -4,5 +4,5 @@ package esm
 
 import "github.com/esm-go/esm/driver/franz"
 
-// defaultDriver is franz-go where there is no C compiler: it needs none.
+// defaultDriver selects franz-go, which needs no C compiler, when cgo is off.
 func defaultDriver() Option { return WithDriver(franz.Driver()) }

@@ -12,8 +12,8 @@ import (
 	"github.com/esm-go/esm/scaling"
 )
 
-// orders is the mapping of the examples. A broker in memory stands for Kafka: esmtest.Option(broker) is its driver, and a
-// program of yours leaves it out.
+// orders is the mapping of the examples. An in-memory broker takes the place of Kafka: esmtest.Option(broker) is its
+// driver, and a real program leaves it out.
 func orders() esm.Mapping {
 	return esm.Mapping{
 		FunctionName:                   "orders",
@@ -31,7 +31,8 @@ func filled(values ...string) *esmtest.Broker {
 
 var quiet = esm.WithLogger(slog.New(slog.DiscardHandler))
 
-// Run returns nil after a clean stop. A program stops it with the context of signal.NotifyContext.
+// Run returns nil after a clean stop. A program stops it by ending the context, for example one from
+// signal.NotifyContext.
 func ExampleRun() {
 	broker := filled("a", "b", "c")
 	ctx, stop := context.WithCancel(context.Background())
@@ -66,7 +67,7 @@ func ExampleNew() {
 	// esm: MaximumRecordAgeInSeconds = 30: must be 60 to 604800; -1 is without limit
 }
 
-// Hooks tell what a log or a metric needs.
+// Hooks receive what a log or a metric needs.
 func ExampleHooks() {
 	broker := filled("good", "bad")
 	ctx, stop := context.WithCancel(context.Background())
@@ -89,7 +90,7 @@ func ExampleHooks() {
 	// <nil>
 }
 
-// The records that ItemFailures names are retried alone; those after them in the partition wait.
+// Only the records that ItemFailures names are retried; those after them in the partition wait.
 func ExampleItemFailures() {
 	broker := filled("a", "b", "c")
 	ctx, stop := context.WithCancel(context.Background())
@@ -112,7 +113,7 @@ func ExampleItemFailures() {
 	// <nil>
 }
 
-// A record that no retry will mend goes to the on-failure destination at once, or is dropped where there is none.
+// A record that no retry will fix goes to the on-failure destination at once, or is dropped if there is none.
 func ExamplePermanent() {
 	broker := filled("not JSON")
 	ctx, stop := context.WithCancel(context.Background())
@@ -128,7 +129,7 @@ func ExamplePermanent() {
 	// <nil>
 }
 
-// Update changes what AWS lets one change, while the mapping runs.
+// Update changes the parameters that AWS lets one change, while the mapping runs.
 func ExampleRunner_Update() {
 	m := orders()
 	r, err := esm.New(m, func(context.Context, esm.KafkaEvent) error { return nil }, quiet)
@@ -147,7 +148,7 @@ func ExampleRunner_Update() {
 	// true
 }
 
-// Drain asks for as many workers as the backlog needs to be gone in a given time.
+// Drain asks for as many workers as are needed to clear the backlog in a given time.
 func ExampleWithScaler() {
 	r, err := esm.New(orders(), func(context.Context, esm.KafkaEvent) error { return nil },
 		esm.WithScaler(&scaling.Drain{DrainTime: 30 * time.Second}), esm.WithWorkerRange(2, 20), quiet)

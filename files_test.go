@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// A file holds one noun and is read in one sitting: none has more than 350 lines, tests included, generated ones aside.
+// A file is about one noun and can be read in one sitting: none has more than 350 lines, including tests, except
+// generated files.
 func TestFilesAreShort(t *testing.T) {
 	const most = 350
 	files := goFiles(t)
@@ -38,7 +39,7 @@ func generated(t *testing.T, path string, text []byte) bool {
 	return ast.IsGenerated(file)
 }
 
-// The root and the rooms of the engine are each read in an afternoon: fewer than 2,500 lines without tests.
+// The root and each internal package of the engine can be read in an afternoon: fewer than 2,500 lines without tests.
 func TestRoomsAreSmall(t *testing.T) {
 	const most = 2499
 	rooms := make(map[string]int)

@@ -7,7 +7,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain runs more tests at a time than there are cores: most wait for brokers, clients and tokens, and compute little.
+// TestMain runs more tests at a time than there are cores, because most wait for brokers, clients and tokens and
+// compute little.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	chosen := false

@@ -2,7 +2,7 @@ package esm
 
 import "github.com/esm-go/esm/observe"
 
-// What can be seen of a mapping; package observe documents each field.
+// Types for observing a mapping; package observe documents each field.
 type (
 	Hooks           = observe.Hooks
 	BatchInfo       = observe.BatchInfo
@@ -22,7 +22,7 @@ type (
 	Metrics         = observe.Metrics
 )
 
-// The errors with which a run ends, and what a handler's panic becomes; see package observe.
+// The errors that Run and operations return, and the error that a handler's panic becomes; see package observe.
 type (
 	SourceError   = observe.SourceError
 	StuckError    = observe.StuckError
@@ -30,7 +30,7 @@ type (
 	PositionError = observe.PositionError
 )
 
-// The states, their reasons, why records were dropped, and what was being done when something failed; see package observe.
+// The states, their reasons, the reasons for drops, and the operations that can fail; see package observe.
 const (
 	Creating                     = observe.Creating
 	Enabling                     = observe.Enabling

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// The constants of Op are those in use: each is used, and nothing else is.
+// Every constant of Op is used, and no other value is.
 func TestOpsAreThoseInUse(t *testing.T) {
 	set := token.NewFileSet()
 	var files []*ast.File
@@ -22,7 +22,7 @@ func TestOpsAreThoseInUse(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, name := range names {
-			if strings.HasSuffix(name, "_test.go") || name == "observe.go" { // which has the aliases alone
+			if strings.HasSuffix(name, "_test.go") || name == "observe.go" { // it has only the aliases
 				continue
 			}
 			file, err := parser.ParseFile(set, name, nil, 0)
@@ -59,7 +59,7 @@ func TestOpsAreThoseInUse(t *testing.T) {
 				if values[n.Name] != "" {
 					uses[n.Name]++
 				}
-			case *ast.KeyValueExpr: // Op: "something", but of a SourceError, whose Op is a sentence
+			case *ast.KeyValueExpr: // Op: "something", except in a SourceError, whose Op is a sentence
 				key, _ := n.Key.(*ast.Ident)
 				if lit, ok := n.Value.(*ast.BasicLit); ok && key != nil && key.Name == "Op" && !sentence(file, n) {
 					t.Errorf("%s: Op is the literal %s, want one of the constants", set.Position(n.Pos()), lit.Value)
@@ -90,7 +90,7 @@ func all(m map[string]string) (values []string) {
 	return values
 }
 
-// sentence reports whether a field of a composite literal is that of a SourceError.
+// sentence reports whether field belongs to a composite literal of SourceError.
 func sentence(file *ast.File, field *ast.KeyValueExpr) (is bool) {
 	ast.Inspect(file, func(n ast.Node) bool {
 		if c, ok := n.(*ast.CompositeLit); ok {

@@ -8,18 +8,18 @@ import (
 	"github.com/esm-go/esm/internal/shared"
 )
 
-// Option sets what is not data: a Go object with behaviour, or a setting of this process that a mapping does not have.
-// New reports an option that is out of range; of an option given twice, the last one holds, unless it says otherwise.
+// Option sets a Go object with behaviour, or a setting of this process that a mapping does not have. New reports an
+// option that is out of range. If an option is given twice, the last one wins, unless its documentation says otherwise.
 type Option interface{ apply(*options) }
 
 type optionFunc func(*options)
 
 func (f optionFunc) apply(o *options) { f(o) }
 
-// options are what options set.
+// options is the struct that options fill in.
 type options = run.Options
 
-// WithLogger sets the logger. Default, and for nil: slog.Default(). The Kafka client's own log goes there too, with the
+// WithLogger sets the logger. Default, and for nil: slog.Default(). The Kafka client's log goes there too, with the
 // attribute "driver".
 func WithLogger(l *slog.Logger) Option {
 	return optionFunc(func(o *options) {
@@ -29,7 +29,7 @@ func WithLogger(l *slog.Logger) Option {
 	})
 }
 
-// WithHooks adds hooks: see Hooks for when and where they are called. It may be given more than once; all of them are
+// WithHooks adds hooks; see Hooks for when and where they are called. It may be given more than once: all hooks are
 // called, in the order given.
 func WithHooks(h Hooks) Option {
 	return optionFunc(func(o *options) { o.Hooks = append(o.Hooks, h) })
@@ -44,10 +44,10 @@ func WithMiddleware(mw ...Middleware) Option {
 	})
 }
 
-// WithDriver sets the Kafka client. Default: driver/confluent in a program built with cgo, driver/franz in one built
-// without. librdkafka comes first because it is the client that most Kafka installations have been run with.
+// WithDriver sets the Kafka client. Default: driver/confluent in a program built with cgo, driver/franz otherwise. With
+// cgo librdkafka is the default because it is the client that most Kafka installations have been run with.
 func WithDriver(d driver.Driver) Option { return optionFunc(func(o *options) { o.Driver = d }) }
 
-// WithSeed fixes the random numbers of this mapping, which are the jitter of WithRetryBackoff, so that a test repeats.
-// Default: another seed in each run.
+// WithSeed seeds the random numbers of this mapping (the jitter of WithRetryBackoff), so that a test is repeatable.
+// Default: a different seed in each run.
 func WithSeed(seed uint64) Option { return optionFunc(func(o *options) { o.Seed = seed }) }

@@ -42,7 +42,7 @@ func TestWithFetch(t *testing.T) {
 	}
 }
 
-// A nil policy is as none at all: the default policy, beginning with all that the range allows.
+// A nil policy is like none: the default policy, starting with all workers that the range allows.
 func TestWithScalerNil(t *testing.T) {
 	driver := WithDriver(membroker.NewBroker(t).Driver())
 	if o := newOptions([]Option{driver, WithScaler(nil)}); o.Policy != nil || o.Scaler || o.Err() != nil {

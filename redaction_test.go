@@ -11,7 +11,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// Nothing that holds credentials prints them: neither the configurations of the drivers nor what Status shows.
+// Nothing that holds credentials prints them: neither the drivers' configurations nor Status.
 func TestConfigurationsPrintNoSecret(t *testing.T) {
 	w := leaktest.New(t)
 	_, cert, key := newAuthority(t).issue(t, "alice")
@@ -38,7 +38,7 @@ func TestConfigurationsPrintNoSecret(t *testing.T) {
 		}
 		w.Say(runner.Status())
 		w.Say(d)
-		// What a client is refused for must not quote what it was given.
+		// A client's error must not quote the value that it refuses.
 		bad := config
 		bad.Logger = w.Logger()
 		bad.Credentials = &auth.Credentials{Protocol: auth.ProtocolSSL, Certificate: []byte(cert), PrivateKey: auth.NewSecret(key + leaktest.Mark)}

@@ -24,7 +24,7 @@ import (
 	"github.com/esm-go/esm/internal/secretserver"
 )
 
-// awsSecrets gives the SDK's configuration for Secrets Manager: moto's, where ESM_MOTO names its server, else our own.
+// awsSecrets returns the SDK's configuration for Secrets Manager: moto if ESM_MOTO names its server, otherwise our own.
 func awsSecrets(t *testing.T) aws.Config {
 	t.Helper()
 	url := os.Getenv("ESM_MOTO")
@@ -39,8 +39,8 @@ func awsSecrets(t *testing.T) aws.Config {
 		HTTPClient: &http.Client{Transport: transport}, BaseEndpoint: &url}
 }
 
-// TestRotateInSecretsManager changes a password under load where AWS keeps it, as its rotation does: the broker first,
-// then the secret's new version, read with AWS's SDK.
+// TestRotateInSecretsManager changes a password under load in Secrets Manager, in the order of AWS's rotation: first at
+// the broker, then the secret's new version, read with AWS's SDK.
 func TestRotateInSecretsManager(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
@@ -72,7 +72,7 @@ func TestRotateInSecretsManager(t *testing.T) {
 				[]kgo.Opt{kgo.DialTLSConfig(&tls.Config{RootCAs: pool}), kgo.SASL(plain.Auth{User: "admin", Pass: leaktest.Password(t, "admin")}.AsMechanism())},
 				[]auth.SourceAccessConfiguration{{Type: auth.SASLSCRAM512Auth, URI: user}, {Type: auth.ServerRootCACertificate, URI: root}},
 				func(r *rotation) {
-					// From here on until the secret follows, no new connection comes about.
+					// From here until the secret follows, no new connection succeeds.
 					_, err := kadm.NewClient(r.client).AlterUserSCRAMs(r.ctx, nil, []kadm.UpsertSCRAM{{User: "alice",
 						Mechanism: kadm.ScramSha512, Iterations: 4096, Password: leaktest.Password(t, "new")}})
 					if err != nil {

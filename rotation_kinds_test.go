@@ -19,7 +19,7 @@ import (
 	"github.com/esm-go/esm/internal/leaktest"
 )
 
-// names are those under which clients authenticated, until forgotten.
+// names records the names under which clients authenticated.
 type names struct {
 	mu   sync.Mutex
 	seen map[string]bool
@@ -42,8 +42,8 @@ func (n *names) take() []string {
 	return taken
 }
 
-// TestRotateUser changes user and password under load, for each mechanism of SASL: every connection from then on is the
-// new user's, and the member stays.
+// TestRotateUser changes user and password under load, for each SASL mechanism: every connection from then on uses the
+// new user, and the member stays.
 func TestRotateUser(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
@@ -76,7 +76,7 @@ func TestRotateUser(t *testing.T) {
 						})
 						r.secrets.set("login", login("robert"))
 						r.load("the rotation", func() bool { return r.runner.Status().Credentials.Rotations == 1 })
-						r.reconnect() // what was about to authenticate when the user changed is gone with it
+						r.reconnect() // this also ends connections that were authenticating when the user changed
 						users.take()
 						r.reconnect()
 						if got := users.take(); !slices.Equal(got, []string{"robert"}) {
@@ -97,8 +97,8 @@ func (r *rotation) stays() {
 	}
 }
 
-// replaced checks that the member gave its place to another one, once. A member that leaves revokes its partitions, and
-// the one that comes after it is assigned them: two changes beside the first assignment.
+// replaced checks that the member was replaced once. The leaving member's partitions are revoked, and its successor is
+// assigned them: two changes after the first assignment.
 func (r *rotation) replaced() {
 	r.t.Helper()
 	r.load("the new member", func() bool { return len(r.runner.Status().Partitions) == 4 && r.runner.Metrics().RebalanceCount > 1 })
@@ -149,8 +149,8 @@ func TestRotateCertificate(t *testing.T) {
 	}
 }
 
-// TestRotateCA changes the CA of the brokers under load: first too early, which keeps the old one, then the secret trusts
-// both, and the brokers show the certificate of the new one.
+// TestRotateCA changes the brokers' CA under load: first too early, which keeps the old one; then the secret trusts
+// both CAs, and the brokers present a certificate of the new one.
 func TestRotateCA(t *testing.T) {
 	t.Parallel()
 	oldCA, newCA := newAuthority(t), newAuthority(t)

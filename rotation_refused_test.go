@@ -15,8 +15,8 @@ import (
 	"github.com/esm-go/esm/internal/leaktest"
 )
 
-// TestRotateWhenRefused has brokers refuse a password that was changed while the secret is not due to be read for an
-// hour: the refusal has it read at once, and no record is lost.
+// TestRotateWhenRefused makes brokers refuse a changed password while the secret is not due to be read for an hour: the
+// refusal makes the mapping read it at once, and no record is lost.
 func TestRotateWhenRefused(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)

@@ -58,13 +58,14 @@ type rotation struct {
 	sent int
 }
 
-// rotate runs a mapping on a broker, has script change things, and checks that no record was lost and all are committed.
+// rotate runs a mapping on a broker, lets script change things, and checks that no record was lost and all are
+// committed.
 func rotate(t *testing.T, d driver.Driver, broker []kfake.Opt, client []kgo.Opt, configs []auth.SourceAccessConfiguration, values map[string]string, script func(*rotation)) {
 	t.Parallel()
 	rotateFrom(t, d, &changing{values: values}, 100*time.Millisecond, broker, client, configs, script)
 }
 
-// rotateFrom is rotate with secrets of any kind, which are read again at an interval.
+// rotateFrom is rotate with any kind of secrets, which are read again at an interval.
 func rotateFrom(t *testing.T, d driver.Driver, secrets auth.Secrets, refresh time.Duration, broker []kfake.Opt, client []kgo.Opt, configs []auth.SourceAccessConfiguration, script func(*rotation)) {
 	conns := &connections{open: map[net.Conn]bool{}}
 	cluster, err := kfake.NewCluster(append(broker, kfake.NumBrokers(1), kfake.SeedTopics(4, "orders"), kfake.ListenFn(conns.listen))...)
@@ -113,7 +114,7 @@ func rotateFrom(t *testing.T, d driver.Driver, secrets auth.Secrets, refresh tim
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	// Of its own: connections of the other that were cut while idle answer the next request with their end.
+	// A separate client: connections of the other one that were cut while idle fail its next request.
 	admin, err := kgo.NewClient(append(client, kgo.SeedBrokers(cluster.ListenAddrs()...))...)
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +134,7 @@ func rotateFrom(t *testing.T, d driver.Driver, secrets auth.Secrets, refresh tim
 	}
 }
 
-// connections are a broker's, to be cut.
+// connections holds a broker's connections, so that they can be cut.
 type connections struct {
 	mu   sync.Mutex
 	open map[net.Conn]bool
@@ -159,7 +160,7 @@ func (l cutListener) Accept() (net.Conn, error) {
 	return conn, err
 }
 
-// cut ends all connections: whoever goes on has to authenticate again.
+// cut closes all connections: clients must authenticate again.
 func (c *connections) cut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -187,7 +188,7 @@ func (r *rotation) load(what string, ok func() bool) {
 	})
 }
 
-// fresh waits for records that are sent from now on: those before may lie in a buffer.
+// fresh waits for records that are sent from now on, because earlier ones may be in a buffer.
 func (r *rotation) fresh(what string) {
 	r.t.Helper()
 	first := fmt.Sprint(r.sent + 1)
@@ -221,7 +222,7 @@ func (r *rotation) await(what string, ok func() bool) {
 }
 
 // TestRotatePassword changes a SCRAM password under load: first in the secret, which the broker refuses, then at the
-// broker, which then has each connection authenticate anew.
+// broker, which then makes each connection authenticate again.
 func TestRotatePassword(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)

@@ -15,8 +15,9 @@ import (
 	"github.com/esm-go/esm/internal/leaktest"
 )
 
-// TestUpdateSourceAccess updates a mapping under load: to a secret that the brokers refuse, which changes nothing, and then to
-// another user, in place, and to another mechanism, by another member. The secrets are not due to be read for an hour.
+// TestUpdateSourceAccess updates a mapping under load: to a secret that the brokers refuse, which changes nothing; then
+// to another user, in place; then to another mechanism, with a new member. The secrets are not due to be read for an
+// hour.
 func TestUpdateSourceAccess(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)

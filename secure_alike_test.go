@@ -25,7 +25,7 @@ import (
 	"github.com/esm-go/esm/internal/leaktest"
 )
 
-// signed makes certificates of every kind, by a CA with an RSA key, which can still sign with SHA-1.
+// signed issues certificates of every kind, from a CA with an RSA key, which can still sign with SHA-1.
 type signed struct {
 	cert *x509.Certificate
 	key  *rsa.PrivateKey
@@ -61,7 +61,7 @@ func (s *signed) sign(t *testing.T, template *x509.Certificate, key any) *x509.C
 	return cert
 }
 
-// leaf makes a certificate with a key on a curve.
+// leaf issues a certificate with a key on a curve.
 func (s *signed) leaf(t *testing.T, curve elliptic.Curve, template x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(curve, rand.Reader)
@@ -80,7 +80,7 @@ func pemOf(certs ...*x509.Certificate) string {
 	return b.String()
 }
 
-// namedListener says that it listens on a host's name, which the broker then advertises.
+// namedListener reports a host name as its address, which the broker then advertises.
 type namedListener struct {
 	net.Listener
 	name namedAddr
@@ -104,8 +104,8 @@ func listenAs(host string) func(network, address string) (net.Listener, error) {
 	}
 }
 
-// TestDriversAlike runs the situations of docs/auth.md's table with each driver: the verdict is the same, or the two of
-// the table.
+// TestDriversAlike runs the situations of docs/auth.md's table with each driver: the verdict is the same, or the table
+// has both.
 func TestDriversAlike(t *testing.T) {
 	t.Parallel()
 	root := newSigned(t, nil, "root")
@@ -197,7 +197,7 @@ func TestDriversAlike(t *testing.T) {
 				pool.AddCert(root.cert)
 				opts := []kfake.Opt{kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"), kfake.ListenFn(listenAs(c.host)),
 					kfake.TLS(&tls.Config{Certificates: []tls.Certificate{c.server}, ClientCAs: pool, ClientAuth: c.asks})}
-				// The test's own client needs no name: what it checks is not what is tried here.
+				// The test's own client does not verify the name; that is not tested here.
 				admin := &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{server(root, x509.Certificate{ //nolint:gosec // loopback
 					Subject: pkix.Name{CommonName: "admin"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})}}
 				producing := []kgo.Opt{kgo.DialTLSConfig(admin)}

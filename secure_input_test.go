@@ -22,8 +22,8 @@ import (
 	"github.com/esm-go/esm/internal/leaktest"
 )
 
-// TestBadSecrets runs mappings whose secret in AWS cannot be used: each says what is wrong in words of its own, names
-// the secret and what to do, and tells nothing of its value. What may pass is tried again, all else ends Run.
+// TestBadSecrets runs mappings whose secret in AWS cannot be used: each error says specifically what is wrong, names
+// the secret and what to do, and does not reveal its value. Temporary problems are retried; all others end Run.
 func TestBadSecrets(t *testing.T) {
 	t.Parallel()
 	_, cert, _ := newAuthority(t).issue(t, "alice")

@@ -35,14 +35,14 @@ const (
 	expiredDoor
 )
 
-// knock is one way to come to a door, and what a mapping has to say when it is refused; without a cause it works.
+// knock is one way to connect to a door, and what a mapping must report when it is refused; without a cause it works.
 type knock struct {
 	name string
 	door door
 	kind auth.SourceAccessType
 	// secret and ca are URIs, "" for none.
 	secret, ca string
-	// topic and group are what the ACLs allow to alice.
+	// topic and group are the operations that the ACLs allow alice.
 	topic, group []kmsg.ACLOperation
 
 	text   string
@@ -51,7 +51,8 @@ type knock struct {
 	detail string // a part of it
 }
 
-// knocks are what the in-process broker can refuse; mTLS principals with ACLs and Java's alerts are Apache Kafka's alone.
+// knocks returns the refusals that the in-process broker can produce; mTLS principals with ACLs and Java's alerts need
+// Apache Kafka.
 func knocks() []knock {
 	const basic, scram256, scram512, mtls = auth.BasicAuth, auth.SASLSCRAM256Auth, auth.SASLSCRAM512Auth, auth.ClientCertificateTLSAuth
 	const describe, read = kmsg.ACLOperationDescribe, kmsg.ACLOperationRead
@@ -70,7 +71,7 @@ func knocks() []knock {
 			all = append(all, k)
 		}
 	}
-	// Without a detail: kfake hangs up with no answer, and clients then know no more than that.
+	// Without a detail: kfake closes the connection without an answer, and clients then know no more.
 	refused(auth.TextSASL, auth.CodeAuthnError,
 		knock{name: "wrong password PLAIN", kind: basic, secret: "wrong", ca: "ca", cause: auth.CauseCredentials},
 		knock{name: "wrong password SCRAM-256", kind: scram256, secret: "wrong", ca: "ca", cause: auth.CauseCredentials},
@@ -120,7 +121,7 @@ func (a *authority) serve(t *testing.T, change func(*x509.Certificate)) tls.Cert
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: pair.PrivateKey}
 }
 
-// house is the in-process broker's CA, its certificates and the secrets to come in with.
+// house is the in-process broker's CA, its certificates and the clients' secrets.
 type house struct {
 	pool    *x509.CertPool
 	certs   map[door]tls.Certificate
@@ -167,8 +168,8 @@ func newHouse(t *testing.T) *house {
 	return h
 }
 
-// plaintextListener hangs up on TLS, as Apache Kafka does, which takes its beginning for that of a request over
-// socket.request.max.bytes. kfake would wait for the rest until the client loses patience.
+// plaintextListener closes TLS connections, as Apache Kafka does, which takes a TLS hello for a request over
+// socket.request.max.bytes. kfake would wait for the rest until the client times out.
 type plaintextListener struct{ net.Listener }
 
 type plaintextConn struct {
@@ -189,7 +190,7 @@ func (l plaintextListener) Accept() (net.Conn, error) {
 	return &plaintextConn{Conn: conn}, nil
 }
 
-// Read refuses a connection that begins as a TLS handshake does.
+// Read refuses a connection that begins with a TLS handshake.
 func (c *plaintextConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	begins := n > 0 && !c.begun
@@ -201,7 +202,7 @@ func (c *plaintextConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// open starts a broker with the door of k, on one version of TLS, and puts a record in.
+// open starts a broker with the door of k, on one version of TLS, and produces a record.
 func (h *house) open(t *testing.T, k knock, version uint16, password, admin string) []string {
 	t.Helper()
 	opts := []kfake.Opt{kfake.NumBrokers(1), kfake.SeedTopics(1, "orders")}
@@ -214,7 +215,7 @@ func (h *house) open(t *testing.T, k knock, version uint16, password, admin stri
 			config.ClientAuth = tls.RequireAndVerifyClientCert
 		}
 		opts = append(opts, kfake.TLS(config))
-		// What this client checks is not what is tested: it goes through every door.
+		// This client's own checks are not tested: it can use every door.
 		client = append(client, kgo.DialTLSConfig(&tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{h.admin}}))
 	}
 	if k.door == saslDoor || k.door == misnamedDoor || k.door == expiredDoor {
@@ -245,7 +246,7 @@ func (h *house) open(t *testing.T, k knock, version uint16, password, admin stri
 	return cluster.ListenAddrs()
 }
 
-// Each kind of secret comes in where ACLs allow its user, and each refusal is named, on both versions of TLS.
+// Each kind of secret works where ACLs allow its user, and each refusal is named, on both versions of TLS.
 func TestSecureRefusals(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -262,7 +263,7 @@ func TestSecureRefusals(t *testing.T) {
 	}
 }
 
-// knock runs a mapping until it says what is wanted.
+// knock runs a mapping until it reports what k expects.
 func (h *house) knock(t *testing.T, k knock, driver string, servers []string) {
 	t.Helper()
 	m := esm.Mapping{

@@ -26,10 +26,10 @@ import (
 	"github.com/esm-go/esm/internal/leaktest"
 )
 
-// drivers are those that this build has.
+// drivers are the drivers in this build.
 var drivers = map[string]driver.Driver{"franz": franz.Driver()}
 
-// authority is a private CA made for a test.
+// authority is a private CA for a test.
 type authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
@@ -55,7 +55,7 @@ func newAuthority(t *testing.T) *authority {
 	return &authority{cert, key, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))}
 }
 
-// issue makes a certificate for the loopback address, and for a client.
+// issue issues a certificate for the loopback address and for a client.
 func (a *authority) issue(t *testing.T, name string) (tls.Certificate, string, string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -91,7 +91,8 @@ func asJSON(t *testing.T, v any) string {
 	return string(b)
 }
 
-// TestSecureConnections reaches an in-process broker over TLS with a private CA, by each kind of secret that it knows.
+// TestSecureConnections connects to an in-process broker over TLS with a private CA, with each kind of secret that the
+// broker supports.
 func TestSecureConnections(t *testing.T) {
 	t.Parallel()
 	password := leaktest.Password(t, "alice")

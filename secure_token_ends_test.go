@@ -11,8 +11,8 @@ import (
 	"github.com/esm-go/esm/internal/leaktest"
 )
 
-// TestTokensEndWhileTheProviderIsAway has tokens end while there are no new ones. Brokers refuse the old ones then, which is a
-// consequence: the provider is what is named, from the first word on.
+// TestTokensEndWhileTheProviderIsAway lets tokens expire while no new ones are available. Brokers then refuse the old
+// ones, but that is a consequence: from the first report on, the provider is named as the cause.
 func TestTokensEndWhileTheProviderIsAway(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)

@@ -25,14 +25,14 @@ import (
 	"github.com/esm-go/esm/internal/leaktest"
 )
 
-// bearerRig is a mapping whose brokers take a mechanism of tokens or signatures.
+// bearerRig is a mapping whose brokers use a mechanism of tokens or signatures.
 type bearerRig struct {
 	*rotation
 	authenticated func() int
 	problems      chan auth.Diagnosis
 }
 
-// runBearer runs a mapping on a broker that has clients authenticate every second, checked by verify.
+// runBearer runs a mapping on a broker that makes clients authenticate every second, checked by verify.
 func runBearer(t *testing.T, d driver.Driver, mechanism string, secrets auth.Secrets, ca *authority, server tls.Certificate, configs []auth.SourceAccessConfiguration,
 	verify func(payload []byte) ([]byte, error), script func(*bearerRig)) {
 	conns := new(connections)
@@ -85,7 +85,7 @@ func runBearer(t *testing.T, d driver.Driver, mechanism string, secrets auth.Sec
 	}
 }
 
-// whole checks that all that was sent came, with no rebalance.
+// whole checks that everything sent has arrived, without a rebalance.
 func (r *bearerRig) whole() {
 	r.t.Helper()
 	r.await("every record", func() bool { return r.received() == r.sent })
@@ -109,8 +109,8 @@ func (r *bearerRig) refused(cause auth.Cause, detail string) {
 	}
 }
 
-// TestOAuthOnDrivers has each driver authenticate with tokens and extensions again and again, go over to another client in
-// place, outlast a provider that is away, and name what a broker refuses.
+// TestOAuthOnDrivers lets each driver authenticate with tokens and extensions repeatedly, switch to another client in
+// place, outlast a provider that is down, and name what a broker refuses.
 func TestOAuthOnDrivers(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
@@ -173,7 +173,7 @@ func TestOAuthOnDrivers(t *testing.T) {
 	}
 }
 
-// webIdentity gives tokens of AWS STS that a broker of the test can check.
+// webIdentity issues tokens of AWS STS that the test's broker can check.
 type webIdentity struct {
 	*iam.Signer
 	idp *idptest.Provider
@@ -185,8 +185,8 @@ func (w webIdentity) WebIdentityToken(_ context.Context, audience string) (*auth
 	return &auth.Token{Value: auth.NewSecret(token), Expires: expires}, err
 }
 
-// TestIAMOnDrivers has each driver authenticate with signatures of AWS, in the mechanism that it has: franz with AWS_MSK_IAM,
-// librdkafka with the token that Amazon MSK takes for it. A wrong key and a wrong clock are named.
+// TestIAMOnDrivers lets each driver authenticate with AWS signatures, in the mechanism that it supports: franz with
+// AWS_MSK_IAM, librdkafka with the token that Amazon MSK accepts instead. A wrong key and a wrong clock are named.
 func TestIAMOnDrivers(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)

@@ -8,12 +8,13 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 )
 
-// headers lets a propagator read the headers of a record. Of several of a name it reads the last, as Kafka's clients do.
+// headers lets a propagator read the headers of a record. If a name occurs several times, it reads the last, as Kafka's
+// clients do.
 type headers []event.Header
 
 var _ propagation.TextMapCarrier = headers(nil)
 
-// Get returns the value of the last header of a name, whatever its case.
+// Get returns the value of the last header with a name, ignoring case.
 func (h headers) Get(name string) string {
 	for _, x := range slices.Backward(h) {
 		if strings.EqualFold(x.Key, name) {
@@ -23,10 +24,10 @@ func (h headers) Get(name string) string {
 	return ""
 }
 
-// Set does nothing: the records are the handler's.
+// Set does nothing: the records belong to the handler.
 func (headers) Set(string, string) {}
 
-// Keys returns the names there are.
+// Keys returns the names of all headers.
 func (h headers) Keys() []string {
 	keys := make([]string, len(h))
 	for i := range h {

@@ -14,8 +14,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Destination wraps an on-failure destination, for WithDestination: each Send has a span of kind producer, with links to what
-// produced the records, and is measured. What else the destination can do, it goes on doing.
+// Destination wraps an on-failure destination, for WithDestination: each Send is measured and has a span of kind
+// producer, with links to the spans of the records' producers. Check, Close and ReplaceCredentials still work.
 func (t *Telemetry) Destination(to destination.Destination) destination.Destination {
 	name := "destination"
 	if named, ok := to.(fmt.Stringer); ok {
@@ -24,7 +24,7 @@ func (t *Telemetry) Destination(to destination.Destination) destination.Destinat
 	return &traced{t: t, to: to, name: name}
 }
 
-// Resolver wraps the Resolver of WithDestinations: what it makes is as by Destination.
+// Resolver wraps the Resolver of WithDestinations. It wraps its destinations as Destination does.
 func (t *Telemetry) Resolver(of destination.Resolver) destination.Resolver { return resolver{t, of} }
 
 type resolver struct {
@@ -32,7 +32,7 @@ type resolver struct {
 	of destination.Resolver
 }
 
-// Resolve makes the destination, wrapped.
+// Resolve returns the wrapped destination.
 func (r resolver) Resolve(ctx context.Context, name string, source destination.Source) (destination.Destination, error) {
 	to, err := r.of.Resolve(ctx, name, source)
 	if err != nil {
@@ -47,10 +47,10 @@ type traced struct {
 	name string
 }
 
-// String is the destination's name.
+// String returns the destination's name.
 func (d *traced) String() string { return d.name }
 
-// Send sends, and traces it.
+// Send calls the destination's Send and traces it.
 func (d *traced) Send(ctx context.Context, f *destination.Failure) error {
 	began := time.Now()
 	common := []attribute.KeyValue{semconv.MessagingOperationName("send"), semconv.MessagingOperationTypeSend, semconv.MessagingDestinationName(d.name)}
@@ -81,7 +81,7 @@ func (d *traced) Send(ctx context.Context, f *destination.Failure) error {
 	return err
 }
 
-// Check asks the destination, where it can.
+// Check calls the destination's Check, if it has one.
 func (d *traced) Check(ctx context.Context) error {
 	if c, ok := d.to.(destination.Checker); ok {
 		return c.Check(ctx)
@@ -89,7 +89,7 @@ func (d *traced) Check(ctx context.Context) error {
 	return nil
 }
 
-// Close closes the destination, where that is needed.
+// Close closes the destination, if it is a Closer.
 func (d *traced) Close(ctx context.Context) error {
 	if c, ok := d.to.(destination.Closer); ok {
 		return c.Close(ctx)
@@ -97,7 +97,7 @@ func (d *traced) Close(ctx context.Context) error {
 	return nil
 }
 
-// ReplaceCredentials hands over credentials to a destination that takes them.
+// ReplaceCredentials passes credentials to the destination, if it is a Replacer.
 func (d *traced) ReplaceCredentials(c *auth.Credentials) error {
 	if r, ok := d.to.(destination.Replacer); ok {
 		return r.ReplaceCredentials(c)

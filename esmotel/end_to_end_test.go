@@ -28,7 +28,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// receiver is an OTLP receiver that keeps what it is sent.
+// receiver is an OTLP receiver that keeps what it receives.
 type receiver struct {
 	mu    sync.Mutex
 	spans []*otlp.Span
@@ -55,7 +55,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	_, _ = w.Write(nil)
 }
 
-// find returns the spans of a name.
+// find returns the spans with a name.
 func (r *receiver) find(name string) (list []*otlp.Span) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -67,8 +67,8 @@ func (r *receiver) find(name string) (list []*otlp.Span) {
 	return list
 }
 
-// A trace leads from a franz-go producer with kotel, and from one whose headers are as OpenTelemetry's Java agent writes them, over
-// a broker and OTLP to the handler's span and to the span that the handler made.
+// A trace leads from a franz-go producer with kotel, and from one with headers like those of OpenTelemetry's Java
+// agent, over a broker and OTLP to the handler's span and to the span that the handler creates.
 func TestFromProducerToHandler(t *testing.T) {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
 	if err != nil {
@@ -149,7 +149,7 @@ func TestFromProducerToHandler(t *testing.T) {
 		t.Fatalf("%d spans of the producer", len(published))
 	}
 	want := []string{hex.EncodeToString(published[0].GetTraceId()) + "-" + hex.EncodeToString(published[0].GetSpanId()), strings.TrimSuffix(java[3:], "-01")}
-	var led []string // where the spans of batches lead to
+	var led []string // the targets of the batch spans' links
 	inside := got.find("write to the database")
 	for _, s := range got.find("process orders") {
 		if len(s.GetParentSpanId()) > 0 {

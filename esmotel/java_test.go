@@ -20,7 +20,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 )
 
-// javaJars returns the folder with what testdata/pom.xml names, fetched by Maven where the user's cache does not have it.
+// javaJars returns the folder with the jars of testdata/pom.xml. Maven fetches them if they are not in the user's
+// cache.
 func javaJars(ctx context.Context, t *testing.T) string {
 	t.Helper()
 	for _, tool := range []string{"java", "mvn"} {
@@ -53,7 +54,7 @@ func javaJars(ctx context.Context, t *testing.T) string {
 	}
 	out, err := exec.CommandContext(ctx, "mvn", "-q", "-B", "-f", "testdata/pom.xml", "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies", "-DoutputDirectory="+fetched).CombinedOutput()
 	if err != nil {
-		_ = os.RemoveAll(fetched) // made above
+		_ = os.RemoveAll(fetched) // created above
 		t.Fatalf("mvn: %v\n%s", err, out)
 	}
 	if err := os.Rename(fetched, dir); err != nil && !os.IsExist(err) {

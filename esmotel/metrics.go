@@ -12,14 +12,15 @@ import (
 	"go.opentelemetry.io/otel/semconv/v1.43.0/messagingconv"
 )
 
-// Source is one mapping that runs. *esm.Runner is one.
+// Source is a running mapping, such as an *esm.Runner.
 type Source interface {
 	Status() observe.Status
 }
 
-// Observe has the meter read a mapping's Status at each collection, and at no other time: all of package
-// observe/series but its histograms, which package esmotel/histograms has, under "esm." and their names, and
-// messaging.client.consumed.messages. It sets the consumer group of spans, too. What it returns ends that.
+// Observe makes the meter read a mapping's Status at each collection, and at no other time. It exports all series of
+// package observe/series except the histograms (see package esmotel/histograms), with "esm." before their names, and
+// messaging.client.consumed.messages. It also sets the consumer group of spans. The returned function ends the
+// observation.
 func (t *Telemetry) Observe(s Source) (stop func() error, err error) {
 	status := s.Status()
 	if group := status.ConsumerGroupId; group != "" {

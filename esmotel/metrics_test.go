@@ -18,7 +18,7 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// collected gives the sum of all points of each metric; of a histogram the number of values.
+// collected returns the sum of all points of each metric, and for a histogram the number of values.
 func collected(t *testing.T, r *metric.ManualReader) map[string]float64 {
 	t.Helper()
 	var data metricdata.ResourceMetrics
@@ -111,7 +111,7 @@ func TestMetrics(t *testing.T) {
 	})
 }
 
-// late is a Producer that is known later.
+// late is a Producer that is set later.
 type late struct{ metric.Producer }
 
 func (l *late) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, error) {

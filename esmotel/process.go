@@ -15,13 +15,13 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// maxLinks bounds the links of a span. The SDK's own bound is 128 by default.
+// maxLinks is the most links of a span. The SDK's own limit is 128 by default.
 const maxLinks = 10_000
 
-// attempt is the number of the try, 1 for the first.
+// attempt is the number of the attempt, from 1.
 const attempt = attribute.Key("esm.attempt")
 
-// Middleware traces and measures each invocation of the handler, and what other middleware it wraps.
+// Middleware returns a middleware that traces and measures each invocation of what it wraps.
 func (t *Telemetry) Middleware() esm.Middleware {
 	return func(next esm.Handler) esm.Handler {
 		return func(ctx context.Context, e esm.KafkaEvent) (err error) {
@@ -37,7 +37,7 @@ func (t *Telemetry) Middleware() esm.Middleware {
 				t.describe(ctx, span, shape, &e, one)
 			}
 			panicked := true
-			defer func() { // a handler that panics, or ends its goroutine
+			defer func() { // for a handler that panics or ends its goroutine
 				if panicked {
 					t.end(ctx, span, shape, began, errPanic)
 				}
@@ -55,7 +55,7 @@ func (t *Telemetry) Middleware() esm.Middleware {
 
 var errPanic = errors.New("the handler panicked or ended its goroutine")
 
-// about returns the topic of a batch, empty where there are several, and its record where it has only one.
+// about returns the topic of a batch, or "" if it has several, and its record if it has only one.
 func about(e *esm.KafkaEvent) (topic string, one *esm.KafkaRecord) {
 	for _, records := range e.Records {
 		if len(records) == 0 {
@@ -73,7 +73,7 @@ func about(e *esm.KafkaEvent) (topic string, one *esm.KafkaRecord) {
 	return topic, one
 }
 
-// describe gives a span that is recorded its attributes, and its links to the producers.
+// describe adds to a recorded span its attributes and its links to the producers.
 func (t *Telemetry) describe(ctx context.Context, span trace.Span, s *shape, e *esm.KafkaEvent, one *esm.KafkaRecord) {
 	attributes := append(make([]attribute.KeyValue, 0, len(s.described)+6), s.described...)
 	if inv, ok := esm.InvocationFromContext(ctx); ok {
@@ -109,7 +109,7 @@ func (t *Telemetry) describe(ctx context.Context, span trace.Span, s *shape, e *
 	span.SetAttributes(attributes...)
 }
 
-// link adds a link to what produced a record; false when its headers name nothing.
+// link adds a link to the producer's span. It reports false if the record's headers name none.
 func (t *Telemetry) link(span trace.Span, h []event.Header) bool {
 	if len(h) == 0 {
 		return false
@@ -136,7 +136,7 @@ func (t *Telemetry) end(ctx context.Context, span trace.Span, s *shape, began ti
 	t.process.Inst().Record(ctx, time.Since(began).Seconds(), option...)
 }
 
-// errorType is a word for an error, of which there are few.
+// errorType returns error.type for an error. There are only a few values.
 func errorType(ctx context.Context, err error) string {
 	switch {
 	case errors.Is(err, errPanic):
@@ -146,6 +146,6 @@ func errorType(ctx context.Context, err error) string {
 	case errors.Is(context.Cause(ctx), observe.ErrStopping), errors.Is(context.Cause(ctx), observe.ErrPartitionsGone):
 		return "interrupted"
 	default:
-		return "_OTHER" // as the conventions call what has no name
+		return "_OTHER" // the conventions' fallback
 	}
 }

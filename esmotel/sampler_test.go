@@ -14,7 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// asked takes everything, and keeps what it was asked with.
+// asked samples everything and keeps the parameters.
 type asked struct{ with []sdk.SamplingParameters }
 
 func (a *asked) ShouldSample(p sdk.SamplingParameters) sdk.SamplingResult {
@@ -24,8 +24,8 @@ func (a *asked) ShouldSample(p sdk.SamplingParameters) sdk.SamplingResult {
 
 func (*asked) Description() string { return "asked" }
 
-// A sampler sees the name, the kind and the topic of a batch, and the parent of a batch of one; what else the conventions ask for
-// is on the span when it is recorded.
+// A sampler sees the name, the kind and the topic of a batch, and the parent of a batch of one record; a recorded span
+// has the other attributes of the conventions.
 func TestWhatASamplerSees(t *testing.T) {
 	sampler, spans := new(asked), tracetest.NewInMemoryExporter()
 	telemetry, err := esmotel.New(esmotel.WithTracerProvider(sdk.NewTracerProvider(sdk.WithSampler(sampler), sdk.WithSyncer(spans))), esmotel.WithConsumerGroup("g"))

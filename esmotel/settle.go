@@ -14,10 +14,11 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// settledMost bounds the spans of batches that wait for their commit, and so the links of a commit: the SDK's own bound.
+// settledMost is the most batch spans that wait for their commit, and so the most links of a commit. It is the SDK's
+// own limit.
 const settledMost = 128
 
-// settled are the recorded spans of batches that were handled and are not committed yet, the oldest first.
+// settled holds the recorded spans of batches that are handled but not yet committed, oldest first.
 type settled struct {
 	mu   sync.Mutex
 	list []handled
@@ -41,7 +42,7 @@ func (s *settled) add(e *esm.KafkaEvent, span trace.SpanContext) {
 	}
 }
 
-// take takes out those that a commit settles.
+// take removes the spans that a commit settles and returns links to them.
 func (s *settled) take(offsets map[event.TopicPartition]int64) (links []trace.Link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,7 +66,7 @@ func (s *settled) take(offsets map[event.TopicPartition]int64) (links []trace.Li
 	return links
 }
 
-// forget takes out those of partitions that are no longer this process's.
+// forget removes the spans of partitions that are no longer assigned.
 func (s *settled) forget(parts []event.TopicPartition) {
 	offsets := make(map[event.TopicPartition]int64, len(parts))
 	for _, tp := range parts {
@@ -74,7 +75,7 @@ func (s *settled) forget(parts []event.TopicPartition) {
 	s.take(offsets)
 }
 
-// Hooks trace and measure commits. A commit has a span of its own where a sampler takes it, with links to the recorded
+// Hooks returns hooks that trace and measure commits. A sampled commit has its own span, with links to the recorded
 // spans of the batches that it settles.
 func (t *Telemetry) Hooks() esm.Hooks {
 	forget := func(i esm.AssignmentInfo) { t.settled.forget(i.Partitions) }

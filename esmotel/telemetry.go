@@ -17,7 +17,7 @@ import (
 
 const scope = "github.com/esm-go/esm/esmotel"
 
-// Option changes where a Telemetry sends to.
+// Option configures a Telemetry.
 type Option func(*config)
 
 type config struct {
@@ -27,18 +27,19 @@ type config struct {
 	group      string
 }
 
-// WithTracerProvider sets where spans go; default otel.GetTracerProvider().
+// WithTracerProvider sets the provider of the tracer. Default: otel.GetTracerProvider().
 func WithTracerProvider(p trace.TracerProvider) Option { return func(c *config) { c.tracers = p } }
 
-// WithMeterProvider sets where metrics go; default otel.GetMeterProvider().
+// WithMeterProvider sets the provider of the meter. Default: otel.GetMeterProvider().
 func WithMeterProvider(p metric.MeterProvider) Option { return func(c *config) { c.meters = p } }
 
-// WithPropagator sets what reads the producers' contexts from the headers of records; default W3C's traceparent and tracestate.
+// WithPropagator sets the propagator that reads the producers' contexts from the records' headers. Default: W3C's
+// traceparent and tracestate.
 func WithPropagator(p propagation.TextMapPropagator) Option {
 	return func(c *config) { c.propagator = p }
 }
 
-// WithConsumerGroup sets messaging.consumer.group.name; Observe sets it too, for what begins after it.
+// WithConsumerGroup sets messaging.consumer.group.name. Observe sets it too, for spans and metrics that begin after it.
 func WithConsumerGroup(name string) Option { return func(c *config) { c.group = name } }
 
 // Telemetry traces and measures one mapping. It is safe for concurrent use.
@@ -52,13 +53,13 @@ type Telemetry struct {
 	sent      messagingconv.ClientSentMessages
 
 	group atomic.Pointer[string]
-	// shapes are what spans and metrics of a topic have in common, by topic; latest is the one that was used last.
+	// shapes holds a *shape for each topic; latest is the one used last.
 	shapes  sync.Map
 	latest  atomic.Pointer[shape]
 	settled settled
 }
 
-// New returns a Telemetry. Its error is that of a meter that refuses an instrument.
+// New returns a Telemetry. It fails if the meter refuses an instrument.
 func New(opts ...Option) (*Telemetry, error) {
 	c := config{tracers: otel.GetTracerProvider(), meters: otel.GetMeterProvider(), propagator: propagation.TraceContext{}}
 	for _, o := range opts {
@@ -77,18 +78,18 @@ func New(opts ...Option) (*Telemetry, error) {
 	return t, errors.Join(errs[:]...)
 }
 
-// Options are the options of esm.New with which a mapping is traced and measured: Middleware, innermost of those given before,
-// and Hooks.
+// Options returns the options for esm.New that trace and measure a mapping: Middleware, inside of any middleware given
+// before, and Hooks.
 func (t *Telemetry) Options() []esm.Option {
 	return []esm.Option{esm.WithMiddleware(t.Middleware()), esm.WithHooks(t.Hooks())}
 }
 
-// shape is what spans and metrics of a topic have in common; the topic is empty for batches of several. Its options are made once,
-// so that a batch makes none.
+// shape holds what spans and metrics of a topic have in common; the topic is empty for batches of several topics. Its
+// options are created once, so that a batch creates none.
 type shape struct {
 	group, topic, name string
-	// span is what a sampler sees, and described what else a span that is recorded has: the SDK copies what it is given at the
-	// start, whether it records the span or not.
+	// span is what a sampler sees; described are the attributes that a recorded span gets later. The SDK copies what it
+	// gets at the start even if it does not record the span.
 	span      []trace.SpanStartOption
 	described []attribute.KeyValue
 	ok        []metric.RecordOption
@@ -135,7 +136,7 @@ func (t *Telemetry) shapeOf(topic, group string) *shape {
 	return s
 }
 
-// spanName is by the conventions: the operation, then the destination.
+// spanName returns a name by the conventions: the operation, then the destination.
 func spanName(operation, topic string) string {
 	if topic == "" {
 		return operation

@@ -24,7 +24,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// traceID and spanID are what the i-th producer's headers name.
+// traceID and spanID return the ids in the i-th producer's headers.
 func traceID(i int) string { return fmt.Sprintf("%032x", 0xabc000+i) }
 func spanID(i int) string  { return fmt.Sprintf("%016x", 0xdef000+i) }
 
@@ -36,7 +36,7 @@ func w3c(i int) event.Header {
 	return event.Header{Key: "traceparent", Value: []byte("00-" + traceID(i) + "-" + spanID(i) + "-01")}
 }
 
-// rig runs a mapping of t on a broker in memory, with spans kept in memory.
+// rig runs a mapping of topic t on an in-memory broker, with spans kept in memory.
 type rig struct {
 	broker  *membroker.Broker
 	runner  *esmtest.Recorder
@@ -72,7 +72,7 @@ func start(t *testing.T, sampler sdk.Sampler, m esm.Mapping, h esm.Handler, more
 	return r
 }
 
-// of gives the spans of an operation, in the order in which they ended.
+// of returns the spans of an operation, in the order in which they ended.
 func (r *rig) of(operation string) (list tracetest.SpanStubs) {
 	for _, s := range r.spans.GetSpans() {
 		if value(s.Attributes, "messaging.operation.name") == operation {
@@ -190,7 +190,7 @@ func TestBatchOfOne(t *testing.T) {
 	}
 }
 
-// What is not sampled reads no header, keeps nothing and exports nothing; the handler's context carries the decision.
+// An unsampled batch reads no headers, keeps nothing and exports nothing; the handler's context carries the decision.
 func TestNotSampled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		counting := &countingPropagator{}

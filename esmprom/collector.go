@@ -5,7 +5,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Source is one mapping that runs. *esm.Runner is one.
+// Source is a running mapping, such as an *esm.Runner.
 type Source interface {
 	Status() observe.Status
 	Histograms() observe.Histograms
@@ -14,12 +14,12 @@ type Source interface {
 // Option changes what a Collector exports.
 type Option func(*Collector)
 
-// WithPartitions adds seven series for every partition that is assigned to this process, with the labels topic and partition.
+// WithPartitions adds seven series for every partition assigned to this process, with the labels topic and partition.
 // Default: none.
 func WithPartitions() Option { return func(c *Collector) { c.partitions = true } }
 
-// Collector is a prometheus.Collector of one mapping or of many. It keeps nothing between scrapes, and may be scraped
-// from several goroutines.
+// Collector is a prometheus.Collector of one or more mappings. It keeps nothing between scrapes, and may be scraped by
+// several goroutines.
 type Collector struct {
 	sources    func() []Source
 	partitions bool
@@ -33,9 +33,9 @@ func New(s Source, opts ...Option) *Collector {
 	return NewOf(func() []Source { return one }, opts...)
 }
 
-// NewOf returns a Collector of the mappings that sources returns, for a process whose mappings come and go. It calls sources at
-// each scrape, on the goroutine of the scrape. Two mappings with the same function name, consumer group and UUID have the same
-// series, which the registry reports as an error of the scrape.
+// NewOf returns a Collector of the mappings that sources returns, for a process whose mappings come and go. It calls
+// sources at each scrape, on the scrape's goroutine. Two mappings with the same function name, consumer group and UUID
+// have the same series, which the registry reports as a scrape error.
 func NewOf(sources func() []Source, opts ...Option) *Collector {
 	c := &Collector{sources: sources}
 	for _, o := range opts {
@@ -65,7 +65,7 @@ func (c *Collector) Describe(out chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect sends every series as it is now.
+// Collect sends the current values of every series.
 func (c *Collector) Collect(out chan<- prometheus.Metric) {
 	for _, s := range c.sources() {
 		status, distributions := s.Status(), s.Histograms()

@@ -10,7 +10,7 @@ import (
 type partitionGauge struct {
 	desc *prometheus.Desc
 	of   func(*observe.PartitionStatus) float64
-	// known reports whether there is a value; nil for always.
+	// known reports whether there is a value; nil means always.
 	known func(*observe.PartitionStatus) bool
 }
 

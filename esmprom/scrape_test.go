@@ -21,7 +21,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// scrape returns every sample by its name and what labels it has beside those of the mapping.
+// scrape returns every sample by its name and its labels, without the mapping's own labels.
 func scrape(t *testing.T, c prometheus.Collector) map[string]float64 {
 	t.Helper()
 	registry := prometheus.NewPedanticRegistry()
@@ -63,7 +63,7 @@ func TestScrape(t *testing.T) {
 			FilterCriteria: &esm.FilterCriteria{Filters: []esm.Filter{{Pattern: `{"value":{"keep":[true]}}`}}},
 		}
 		calls, handed := 0, 0
-		var since time.Time // when the handler began to be held
+		var since time.Time // when the handler started to be held
 		hold := make(chan struct{})
 		r := esmtest.Start(t, b, m, func(_ context.Context, e esm.KafkaEvent) error {
 			handed += len(e.Records["t-0"])
@@ -155,7 +155,7 @@ func TestAbandonedCommit(t *testing.T) {
 	})
 }
 
-// still is a Source that stands still.
+// still is a Source that does not change.
 type still struct{ s observe.Status }
 
 func (s still) Status() observe.Status { return s.s }
@@ -164,7 +164,7 @@ func (s still) Histograms() observe.Histograms {
 	return observe.Histograms{InvocationDuration: h, BatchRecords: h, BatchFill: h, WindowWait: h, Latency: h, CommitDuration: h, RebalanceDuration: h, DestinationDuration: h}
 }
 
-// full returns a Status with n partitions in which everything is there.
+// full returns a Status with n partitions in which every field is set.
 func full(n int) observe.Status {
 	s := observe.Status{
 		FunctionName: "f", ConsumerGroupId: "g", UUID: "u", Driver: "franz", State: observe.Enabled, CircuitOpen: true,
@@ -232,7 +232,7 @@ func TestLint(t *testing.T) {
 	}
 }
 
-// exported returns the names of all series that there can be.
+// exported returns the names of all possible series.
 func exported(t *testing.T) map[string]bool {
 	t.Helper()
 	s := full(1)

@@ -6,14 +6,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// labels are those of every series.
+// labels are the labels of every series.
 var labels = []string{"function_name", "consumer_group", "uuid"}
 
 func described(name, help string, more ...string) *prometheus.Desc {
 	return prometheus.NewDesc(name, help, append(labels[:len(labels):len(labels)], more...), nil)
 }
 
-// one is a series that is read, with its description.
+// one is a series with its description.
 type one[S any] struct {
 	series S
 	desc   *prometheus.Desc
@@ -50,7 +50,7 @@ func allLabelled() []one[series.Labelled] {
 	return list
 }
 
-// cumulative returns the counts of a histogram as Prometheus has them: of all values up to each bound.
+// cumulative returns a histogram's counts in Prometheus's form: of all values up to each bound.
 func cumulative(h *observe.Histogram) (upTo map[float64]uint64, all uint64) {
 	upTo = make(map[float64]uint64, len(h.Bounds))
 	for i, bound := range h.Bounds {

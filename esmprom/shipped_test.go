@@ -11,7 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// checkQuery parses a query, and looks for each metric it names among those that are exported.
+// checkQuery parses a query and checks that each metric that it names is exported.
 func checkQuery(t *testing.T, what, query string, names map[string]bool) {
 	t.Helper()
 	e, err := metricsql.Parse(query)

@@ -22,12 +22,12 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// frozen is a mapping that stands as it is.
+// frozen is a mapping that does not change.
 type frozen struct{ s observe.Status }
 
 func (s frozen) Status() observe.Status { return s.s }
 
-// Histograms has one without a value, one with values in every bucket, and others.
+// Histograms returns one without values, one with values in every bucket, and others.
 func (frozen) Histograms() observe.Histograms {
 	h := func(counts ...uint64) observe.Histogram {
 		return observe.Histogram{Bounds: []float64{0.0025, 1, 900}, Counts: counts, Sum: 1234.5}
@@ -38,9 +38,10 @@ func (frozen) Histograms() observe.Histograms {
 		Latency: h(0, 5, 0, 0), CommitDuration: h(1, 1, 1, 1), RebalanceDuration: h(0, 0, 7, 0), DestinationDuration: h(1<<40, 0, 0, 0)}
 }
 
-// TestText has Prometheus' parser read what esm serve answers, and compares that with the Collector of the same mappings.
+// TestText parses what esm serve answers with Prometheus' parser, and compares it with the Collector of the same
+// mappings.
 func TestText(t *testing.T) {
-	synctest.Test(t, compareText) // ages stand still in a bubble
+	synctest.Test(t, compareText) // ages do not change in a bubble
 }
 
 func compareText(t *testing.T) {
@@ -121,7 +122,7 @@ func samplesOf(f *dto.MetricFamily) (lines []string) {
 		slices.Sort(labels)
 		h := m.GetHistogram()
 		for _, b := range h.GetBucket() {
-			if !math.IsInf(b.GetUpperBound(), 1) { // the text has it, the Collector the count alone
+			if !math.IsInf(b.GetUpperBound(), 1) { // the text has this bucket, the Collector only the count
 				lines = append(lines, fmt.Sprint(labels, "le", b.GetUpperBound(), b.GetCumulativeCount()))
 			}
 		}

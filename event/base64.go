@@ -10,8 +10,8 @@ import (
 
 const base64Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
-// base64Pairs holds the two base64 characters of every 12-bit number, the first one in the low byte: half the
-// look-ups of encoding/base64, which makes it about three times as fast. Its 8 KB are filled at first use.
+// base64Pairs holds the two base64 characters of every 12-bit number, the first one in the low byte. That halves the
+// lookups of encoding/base64 and makes encoding about three times as fast. The 8 KB are filled at first use.
 var base64Pairs = sync.OnceValue(func() *[1 << 12]uint16 {
 	pairs := new([1 << 12]uint16)
 	for i := range pairs {
@@ -20,14 +20,14 @@ var base64Pairs = sync.OnceValue(func() *[1 << 12]uint16 {
 	return pairs
 })
 
-// appendBase64 appends src in the standard alphabet with padding. dst must have room for jsonlen.Base64(len(src)) bytes
-// more.
+// appendBase64 appends src in the standard alphabet with padding. dst must have room for jsonlen.Base64(len(src)) more
+// bytes.
 func appendBase64(dst, src []byte) []byte {
 	start := len(dst)
 	dst = dst[:start+jsonlen.Base64(len(src))]
 	out := dst[start:]
 	pairs := base64Pairs()
-	// Twelve bytes a turn, by two loads of eight bytes of which six count.
+	// Each iteration encodes twelve bytes: two loads of eight bytes, of which six are used.
 	for len(src) >= 14 && len(out) >= 16 {
 		x, y := binary.BigEndian.Uint64(src), binary.BigEndian.Uint64(src[6:])
 		binary.LittleEndian.PutUint64(out, uint64(pairs[x>>52])|uint64(pairs[x>>40&0xfff])<<16|

@@ -35,7 +35,7 @@ func benchEvent(valueBytes int, withHeaders bool) KafkaEvent {
 	return e
 }
 
-// benchCases runs a benchmark for the sizes that bench/README.md reports.
+// benchCases runs a benchmark for the sizes reported in bench/README.md.
 func benchCases(b *testing.B, run func(b *testing.B, e KafkaEvent)) {
 	for _, size := range []int{100, 1_000, 10_000} {
 		for _, headers := range []bool{false, true} {
@@ -57,7 +57,7 @@ func BenchmarkMarshal(b *testing.B) {
 	})
 }
 
-// BenchmarkAppend writes into a buffer that is used again.
+// BenchmarkAppend writes into a reused buffer.
 func BenchmarkAppend(b *testing.B) {
 	benchCases(b, func(b *testing.B, e KafkaEvent) {
 		var buffer []byte
@@ -67,7 +67,8 @@ func BenchmarkAppend(b *testing.B) {
 	})
 }
 
-// BenchmarkMarshalLambdaGo is the way without this package: aws-lambda-go's event, built and marshalled.
+// BenchmarkMarshalLambdaGo measures the alternative without this package: building and marshalling aws-lambda-go's
+// event.
 func BenchmarkMarshalLambdaGo(b *testing.B) {
 	benchCases(b, func(b *testing.B, e KafkaEvent) {
 		for b.Loop() {
@@ -78,7 +79,7 @@ func BenchmarkMarshalLambdaGo(b *testing.B) {
 	})
 }
 
-// BenchmarkBase64Alone encodes the same keys and values by encoding/base64 into a buffer that is used again.
+// BenchmarkBase64Alone encodes the same keys and values with encoding/base64 into a reused buffer.
 func BenchmarkBase64Alone(b *testing.B) {
 	benchCases(b, func(b *testing.B, e KafkaEvent) {
 		buffer := make([]byte, 1<<16)
@@ -93,7 +94,7 @@ func BenchmarkBase64Alone(b *testing.B) {
 	})
 }
 
-// BenchmarkBase64Ours is the same by this package's encoder.
+// BenchmarkBase64Ours does the same with this package's encoder.
 func BenchmarkBase64Ours(b *testing.B) {
 	benchCases(b, func(b *testing.B, e KafkaEvent) {
 		buffer := make([]byte, 1<<16)
@@ -121,7 +122,7 @@ func BenchmarkUnmarshal(b *testing.B) {
 	})
 }
 
-// BenchmarkSize takes one record an operation.
+// BenchmarkSize computes the size of one record per operation.
 func BenchmarkSize(b *testing.B) {
 	benchCases(b, func(b *testing.B, e KafkaEvent) {
 		records := e.Records["orders.created.v1-0"]

@@ -5,12 +5,11 @@ import (
 	"strconv"
 )
 
-// UnmarshalJSON reads an event of Lambda's JSON: of self-managed Kafka or MSK, with a key or value that is null or
-// missing (both nil), with headers that are null or missing, with header bytes signed or unsigned (-128 … 255), and
-// with numbers written as strings, as old samples have the partition. It passes over fields that it does not know;
-// names are told apart by case. A record without a timestamp gets Timestamp -1 and NoTimestampType. JSON null leaves
-// the event as it is. What was read shares no memory with data; the event is untouched when there is an error, which
-// is always a *DecodeError.
+// UnmarshalJSON reads an event in Lambda's JSON, of self-managed Kafka or MSK. It accepts a key or value that is null
+// or missing (both nil), headers that are null or missing, header bytes signed or unsigned (-128 … 255), and numbers
+// written as strings, like the partition in old samples. It ignores unknown fields; names are case-sensitive. A record
+// without a timestamp gets Timestamp -1 and NoTimestampType. JSON null leaves the event unchanged. The result shares no
+// memory with data. On an error, which is always a *DecodeError, the event is unchanged.
 func (e *KafkaEvent) UnmarshalJSON(data []byte) error {
 	p := parser{data: data}
 	var read KafkaEvent
@@ -25,7 +24,7 @@ func (e *KafkaEvent) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// UnmarshalJSON reads one record of Lambda's JSON, as KafkaEvent.UnmarshalJSON does.
+// UnmarshalJSON reads one record in Lambda's JSON, as KafkaEvent.UnmarshalJSON does.
 func (r *KafkaRecord) UnmarshalJSON(data []byte) error {
 	p := parser{data: data}
 	var read KafkaRecord
@@ -147,7 +146,7 @@ func (p *parser) timestampType() (string, TimestampType, *DecodeError) {
 	return "", 0, p.errAt(start, "timestamp type "+strconv.Quote(name)+" is none of CREATE_TIME, LOG_APPEND_TIME and NO_TIMESTAMP_TYPE")
 }
 
-// base64 reads bytes: nil for null, not nil for "".
+// base64 reads bytes. It returns nil for null, but not for "".
 func (p *parser) base64() ([]byte, *DecodeError) {
 	if p.null() {
 		return nil, nil

@@ -23,7 +23,8 @@ func (e *DecodeError) Error() string {
 	return fmt.Sprintf("event: byte %d: %s: %s", e.Offset, e.Field, e.Reason)
 }
 
-// The parser names the path of an error on its way back, innermost first; each of the three puts its part in front.
+// The parser builds the path of an error as it returns, innermost part first. Each of these three functions puts its
+// part in front.
 
 func inField(name []byte, err *DecodeError) *DecodeError {
 	if err != nil {

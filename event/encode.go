@@ -5,14 +5,13 @@ import (
 	"strconv"
 )
 
-// AppendJSON appends the event as Lambda's JSON, without white space, and returns the extended buffer. Partitions
-// stand in the byte order of their keys, so equal events give equal bytes. It grows dst at most once, by Size.
+// AppendJSON appends the event as Lambda's JSON, without white space, and returns the extended buffer. Partitions are
+// in the byte order of their keys, so equal events give equal bytes. AppendJSON grows dst at most once, by Size.
 //
-// The form, field by field: eventSourceArn is left out when empty, as it is for self-managed Kafka; a nil key or
-// value is left out, an empty one is ""; headers are an array of objects of one key each, [] when there are none;
-// header bytes are signed, as Java's; a nil header value is [], since
-// consumers in other languages (Powertools, Rust's types) refuse null there; schema metadata is there only when set. Text that is
-// not UTF-8 has U+FFFD for each wrong byte.
+// In detail: eventSourceArn is omitted if empty, as it is for self-managed Kafka; a nil key or value is omitted, an
+// empty one is ""; headers are an array of objects with one key each, [] if there are none; header bytes are signed,
+// like Java's; a nil header value is [], because consumers in other languages (Powertools, Rust's types) reject null
+// there; schema metadata is present only if set. In text that is not UTF-8, each wrong byte becomes U+FFFD.
 func (e KafkaEvent) AppendJSON(dst []byte) []byte {
 	dst = slices.Grow(dst, e.Size())
 	dst = append(dst, openEventSource...)
@@ -44,7 +43,7 @@ func (e KafkaEvent) AppendJSON(dst []byte) []byte {
 
 // appendRecords appends the records of one partition, separated by commas. dst has room for them.
 func appendRecords(dst []byte, records []KafkaRecord) []byte {
-	var head span // of the record before
+	var head span // of the previous record
 	for i := range records {
 		r := &records[i]
 		if i > 0 {
@@ -62,7 +61,7 @@ func appendRecords(dst []byte, records []KafkaRecord) []byte {
 	return dst
 }
 
-// A span is a part of a buffer.
+// A span is a range of a buffer.
 type span struct{ start, end int }
 
 // AppendJSON appends the record as Lambda's JSON: one element of an event's records. It grows dst at most once.
@@ -132,8 +131,8 @@ func (m *SchemaMetadata) append(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// MarshalJSON returns the event as Lambda's JSON; see AppendJSON, which is faster than json.Marshal because that
-// reads the result once more. The error is always nil.
+// MarshalJSON returns the event as Lambda's JSON; see AppendJSON, which is faster than json.Marshal, because
+// json.Marshal scans the result again. The error is always nil.
 func (e KafkaEvent) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil), nil }
 
 // MarshalJSON returns the record as Lambda's JSON; see KafkaEvent.AppendJSON. The error is always nil.

@@ -1,9 +1,8 @@
-// Package event holds the event that AWS Lambda hands to a function for self-managed Apache Kafka,
-// as Go values and as Lambda's JSON, to the byte.
+// Package event defines the event that AWS Lambda passes to a function for self-managed Apache Kafka, as Go types and,
+// byte for byte, as Lambda's JSON.
 //
-// The types stand here, apart from package esm, so that the Kafka drivers can fill records in the very
-// form in which handlers receive them.
-// Package esm re-exports them as esm.KafkaEvent, esm.KafkaRecord and so on.
+// The types are not in package esm, so that the Kafka drivers can fill the records that handlers receive. Package esm
+// re-exports them as esm.KafkaEvent, esm.KafkaRecord and so on.
 package event
 
 import (
@@ -17,13 +16,13 @@ const SourceSelfManagedKafka = "SelfManagedKafka"
 // KafkaEvent is one batch of records, as Lambda's Invoke payload for self-managed Apache Kafka.
 //
 // A handler owns the event that it receives: the map, the slices of records and of headers, and every field in them. It
-// may sort, filter, clear and append to them, keep them for as long as it likes and hand them on. The bytes of keys,
-// values and header values are there to be read, also after the handler has returned; they are not to be overwritten,
-// since a retry is given the same bytes. An append to them makes a copy.
+// may sort, filter, clear and append to them, keep them for as long as it likes and pass them on. It may also read the
+// bytes of keys, values and header values after it has returned, but must not overwrite them, because a retry gets the
+// same bytes. Appending to them makes a copy.
 type KafkaEvent struct {
 	// EventSource is "SelfManagedKafka".
 	EventSource string
-	// EventSourceARN is empty for self-managed Kafka and left out of the JSON then.
+	// EventSourceARN is empty for self-managed Kafka, and then omitted from the JSON.
 	EventSourceARN string
 	// BootstrapServers is the mapping's KAFKA_BOOTSTRAP_SERVERS, comma-joined, as Lambda prints it.
 	BootstrapServers string
@@ -35,10 +34,10 @@ type KafkaEvent struct {
 type KafkaRecord struct {
 	Topic     string
 	Partition int32
-	// TimestampType says who set Timestamp.
+	// TimestampType tells who set Timestamp.
 	TimestampType TimestampType
 	Offset        int64
-	// Timestamp is in milliseconds since the Unix epoch; -1 when the record has none.
+	// Timestamp is in milliseconds since the Unix epoch; -1 if the record has none.
 	Timestamp int64
 	// Key is nil for a record without a key; an empty key is empty, not nil.
 	Key []byte
@@ -50,7 +49,7 @@ type KafkaRecord struct {
 	KeySchemaMetadata, ValueSchemaMetadata *SchemaMetadata
 }
 
-// Header is one record header. A nil Value is Kafka's null header value; in JSON it is [], as an empty one.
+// Header is one record header. A nil Value is Kafka's null header value; in JSON it is [], like an empty one.
 type Header struct {
 	Key   string
 	Value []byte
@@ -63,13 +62,13 @@ type SchemaMetadata struct {
 	SchemaID   string
 }
 
-// TimestampType says what a record's timestamp means.
+// TimestampType is the meaning of a record's timestamp.
 type TimestampType uint8
 
 const (
-	// CreateTime is the time that the producer gave.
+	// CreateTime is the time set by the producer.
 	CreateTime TimestampType = iota
-	// LogAppendTime is the broker's time of writing.
+	// LogAppendTime is the time at which the broker wrote the record.
 	LogAppendTime
 	// NoTimestampType marks a record without a timestamp (message format 0).
 	NoTimestampType
@@ -88,7 +87,7 @@ func (t TimestampType) String() string {
 	return "TimestampType(" + strconv.Itoa(int(t)) + ")"
 }
 
-// Time returns the record's timestamp, the zero Time when it has none.
+// Time returns the record's timestamp, or the zero Time if it has none.
 func (r *KafkaRecord) Time() time.Time {
 	if r.Timestamp < 0 || r.TimestampType == NoTimestampType {
 		return time.Time{}
@@ -96,8 +95,7 @@ func (r *KafkaRecord) Time() time.Time {
 	return time.UnixMilli(r.Timestamp)
 }
 
-// PartitionKey returns the key under which the records of a partition stand in KafkaEvent.Records:
-// "topic-partition".
+// PartitionKey returns the key of a partition in KafkaEvent.Records: "topic-partition".
 func PartitionKey(topic string, partition int32) string {
 	return topic + "-" + strconv.FormatInt(int64(partition), 10)
 }

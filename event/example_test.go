@@ -18,7 +18,7 @@ func ExampleKafkaEvent_AppendJSON() {
 	// Output: {"eventSource":"SelfManagedKafka","bootstrapServers":"localhost:9092","records":{"orders-0":[{"topic":"orders","partition":0,"offset":15,"timestamp":1700000000000,"timestampType":"CREATE_TIME","value":"aGVsbG8=","headers":[]}]}}
 }
 
-// The size of an event is known before it is encoded.
+// Size returns the size of an event without encoding it.
 func ExampleKafkaEvent_Size() {
 	e := event.KafkaEvent{
 		EventSource:      event.SourceSelfManagedKafka,

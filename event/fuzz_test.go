@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Whatever the input: no panic, what is accepted is JSON, and it stays the same when it is written and read again.
+// No input causes a panic; accepted input is JSON, and encoding and decoding it again gives the same event.
 func FuzzUnmarshalEvent(f *testing.F) {
 	files, err := filepath.Glob("testdata/*.json")
 	if err != nil || len(files) == 0 {

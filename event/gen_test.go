@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// genText draws text, biased to what JSON must escape; wild text may be no UTF-8.
+// genText draws text, biased towards what JSON must escape; wild text may not be UTF-8.
 func genText(wild bool) *rapid.Generator[string] {
 	plainText := rapid.StringMatching(`[a-zA-Z0-9._-]{0,24}`)
 	anyText := rapid.StringOfN(rapid.OneOf(rapid.Rune(), rapid.RuneFrom([]rune("\"\\\n\t\x00\x1f\x7f\u2028<é\uFFFD😀"))), 0, 20, -1)
@@ -74,7 +74,7 @@ func genEvent(wild bool) *rapid.Generator[KafkaEvent] {
 			Records:          map[string][]KafkaRecord{},
 		}
 		for i := range rapid.SampledFrom([]int{0, 1, 2, 3, 20}).Draw(t, "partitions") {
-			// The number keeps keys apart also where wrong bytes become the same U+FFFD.
+			// The number keeps keys distinct even if different wrong bytes become the same U+FFFD.
 			key := text.Draw(t, "key") + "-" + strconv.Itoa(i)
 			var records []KafkaRecord
 			for range rapid.IntRange(0, 3).Draw(t, "records") {

@@ -112,7 +112,7 @@ func TestAppendJSON(t *testing.T) {
 	}
 }
 
-// Records whose topic or partition differs from their neighbour's must not take its beginning over.
+// A record whose topic or partition differs from its predecessor's must not reuse the predecessor's head.
 func TestAppendJSONMixedPartition(t *testing.T) {
 	records := []KafkaRecord{{Topic: "a"}, {Topic: "a"}, {Topic: "b"}, {Topic: "b", Partition: 1}, {Topic: "a", Partition: 1}}
 	event := KafkaEvent{Records: map[string][]KafkaRecord{"a-0": records}}

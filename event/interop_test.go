@@ -15,7 +15,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A Lambda function in Go reads the events that we write.
+// A Lambda function in Go can read the events that we write.
 func TestLambdaGoReadsOurs(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		event := genEvent(false).Draw(t, "event")
@@ -34,7 +34,7 @@ func TestLambdaGoReadsOurs(t *testing.T) {
 	})
 }
 
-// We read the test event of aws-lambda-go, and what aws-lambda-go writes.
+// We can read aws-lambda-go's test event, and the events that it writes.
 func TestReadsLambdaGo(t *testing.T) {
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/aws/aws-lambda-go").Output()
 	if err != nil {
@@ -76,7 +76,7 @@ func TestReadsLambdaGo(t *testing.T) {
 	}
 }
 
-// lambdaGo builds aws-lambda-go's event from ours, as a program does that has records and marshals events.KafkaEvent.
+// lambdaGo builds aws-lambda-go's event from ours, like a program that marshals events.KafkaEvent.
 func lambdaGo(e KafkaEvent) events.KafkaEvent {
 	built := events.KafkaEvent{
 		EventSource:      e.EventSource,

@@ -1,7 +1,7 @@
 package event
 
-// ItemID names one record of an event: what Lambda calls the itemIdentifier of a Kafka partial batch response.
-// Unlike that of SQS and Kinesis it is an object, and its JSON is Lambda's: {"partition":"topic-0","offset":100}.
+// ItemID names one record of an event: Lambda's itemIdentifier in a Kafka partial batch response. Unlike that of SQS
+// and Kinesis it is an object. Its JSON is Lambda's: {"partition":"topic-0","offset":100}.
 type ItemID struct {
 	// Partition is the key of the record's partition in KafkaEvent.Records: "topic-partition".
 	Partition string `json:"partition"`

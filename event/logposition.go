@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// LogPosition is a place in a partition's log. Make it with ToEarliest, ToLatest, ToTime or ToOffset; the zero value names none.
+// LogPosition is a position in a partition's log. Create it with ToEarliest, ToLatest, ToTime or ToOffset. The zero
+// value is not a position.
 type LogPosition struct {
 	kind   logPositionKind
 	offset int64
@@ -21,32 +22,33 @@ const (
 	atOffset
 )
 
-// ToEarliest is the first record that the log still has, as TRIM_HORIZON names it.
+// ToEarliest is the first record still in the log, like TRIM_HORIZON.
 func ToEarliest() LogPosition { return LogPosition{kind: earliest} }
 
-// ToLatest is the end of the log: the next record to be written, as LATEST names it.
+// ToLatest is the end of the log: the next record to be written, like LATEST.
 func ToLatest() LogPosition { return LogPosition{kind: latest} }
 
-// ToTime is the first record whose timestamp is t or later, as AT_TIMESTAMP names it; the end of the log where there is
-// none. Kafka counts milliseconds.
+// ToTime is the first record whose timestamp is t or later, like AT_TIMESTAMP, or the end of the log if there is none.
+// Kafka's resolution is a millisecond.
 func ToTime(t time.Time) LogPosition { return LogPosition{kind: atTime, at: t} }
 
-// ToOffset is the record with an offset, or the next one that the log has.
+// ToOffset is the record with offset n, or the next one in the log.
 func ToOffset(n int64) LogPosition { return LogPosition{kind: atOffset, offset: n} }
 
-// IsEarliest reports whether it is ToEarliest.
+// IsEarliest reports whether p is ToEarliest.
 func (p LogPosition) IsEarliest() bool { return p.kind == earliest }
 
-// IsLatest reports whether it is ToLatest.
+// IsLatest reports whether p is ToLatest.
 func (p LogPosition) IsLatest() bool { return p.kind == latest }
 
-// Time returns the time of ToTime.
+// Time returns the time of a ToTime position.
 func (p LogPosition) Time() (t time.Time, ok bool) { return p.at, p.kind == atTime }
 
-// Offset returns the offset of ToOffset.
+// Offset returns the offset of a ToOffset position.
 func (p LogPosition) Offset() (n int64, ok bool) { return p.offset, p.kind == atOffset }
 
-// String names the place: earliest, latest, a time as RFC 3339 has it, or an offset; "nowhere" for the zero value.
+// String returns "earliest", "latest", a time in RFC 3339 format, "offset" and the offset, or "nowhere" for the zero
+// value.
 func (p LogPosition) String() string {
 	switch p.kind {
 	case earliest:

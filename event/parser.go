@@ -6,22 +6,22 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth bounds the nesting of a value that is passed over, as encoding/json does.
+// maxDepth bounds the nesting of a skipped value, as encoding/json does.
 const maxDepth = 10000
 
-// A parser reads JSON from left to right. Its methods leave pos behind what they read and say in a *DecodeError what
-// was wrong.
+// A parser reads JSON from left to right. Its methods move pos past what they read and return a *DecodeError if the
+// input is wrong.
 type parser struct {
 	data  []byte
 	pos   int
-	topic string // of the record before
+	topic string // of the previous record
 }
 
 func (p *parser) errAt(pos int, reason string) *DecodeError {
 	return &DecodeError{Offset: pos, Reason: reason}
 }
 
-// unexpected says what stands at pos instead of what was wanted.
+// unexpected returns an error that names what is at pos instead of what was wanted.
 func (p *parser) unexpected(wanted string) *DecodeError {
 	if p.pos >= len(p.data) {
 		return p.errAt(p.pos, "the input ends here, want "+wanted)
@@ -30,7 +30,7 @@ func (p *parser) unexpected(wanted string) *DecodeError {
 	return p.errAt(p.pos, "found "+strconv.QuoteRune(r)+", want "+wanted)
 }
 
-// document reads the whole input by read, unless it is null.
+// document reads the whole input with read, unless it is null.
 func (p *parser) document(read func() *DecodeError) (null bool, err *DecodeError) {
 	p.space()
 	if null = p.null(); !null {
@@ -56,7 +56,7 @@ func (p *parser) space() {
 	}
 }
 
-// peek returns the byte at pos, 0 at the end.
+// peek returns the byte at pos, or 0 at the end.
 func (p *parser) peek() byte {
 	if p.pos < len(p.data) {
 		return p.data[p.pos]
@@ -83,7 +83,7 @@ func (p *parser) literal(word string) bool {
 
 func (p *parser) null() bool { return p.literal("null") }
 
-// object reads an object; member reads the value of each name. The name is good until member returns.
+// object reads an object. It calls member to read the value of each name. The name is valid until member returns.
 func (p *parser) object(member func(name []byte) *DecodeError) *DecodeError {
 	if !p.accept('{') {
 		return p.unexpected("an object")
@@ -116,7 +116,7 @@ func (p *parser) object(member func(name []byte) *DecodeError) *DecodeError {
 	}
 }
 
-// array reads an array; element reads each.
+// array reads an array. It calls element to read each element.
 func (p *parser) array(element func(i int) *DecodeError) *DecodeError {
 	if !p.accept('[') {
 		return p.unexpected("an array")
@@ -140,7 +140,7 @@ func (p *parser) array(element func(i int) *DecodeError) *DecodeError {
 	}
 }
 
-// text reads a string, "" for null.
+// text reads a string. It returns "" for null.
 func (p *parser) text() (string, *DecodeError) {
 	if p.null() {
 		return "", nil
@@ -149,7 +149,7 @@ func (p *parser) text() (string, *DecodeError) {
 	return string(raw), err
 }
 
-// raw reads a string and returns its bytes, in UTF-8: a part of the input where that is possible.
+// raw reads a string and returns its bytes in UTF-8. The result is a part of the input if possible.
 func (p *parser) raw(wanted string) ([]byte, *DecodeError) {
 	if !p.accept('"') {
 		return nil, p.unexpected(wanted)
@@ -171,7 +171,7 @@ func (p *parser) raw(wanted string) ([]byte, *DecodeError) {
 	return nil, p.unexpected("more of a string")
 }
 
-// unescape reads the rest of a string, of which text was read.
+// unescape reads the rest of a string and appends it to text.
 func (p *parser) unescape(text []byte) ([]byte, *DecodeError) {
 	for p.pos < len(p.data) {
 		c := p.data[p.pos]
@@ -231,7 +231,7 @@ func (p *parser) escape(text []byte) ([]byte, *DecodeError) {
 	return append(text, c), nil
 }
 
-// hex reads uXXXX at pos and leaves pos as it is.
+// hex reads uXXXX at pos without moving pos.
 func (p *parser) hex() (rune, bool) {
 	rest := p.data[p.pos:]
 	if len(rest) < 5 {
@@ -241,7 +241,7 @@ func (p *parser) hex() (rune, bool) {
 	return rune(n), err == nil
 }
 
-// secondSurrogate joins the first half of a pair with the second one, where that follows. A lone half is U+FFFD.
+// secondSurrogate combines the first half of a surrogate pair with the second, if that follows. A lone half is U+FFFD.
 func (p *parser) secondSurrogate(first rune) rune {
 	if p.peek() != '\\' || p.pos+1 >= len(p.data) || p.data[p.pos+1] != 'u' {
 		return utf8.RuneError
@@ -252,11 +252,11 @@ func (p *parser) secondSurrogate(first rune) rune {
 		p.pos += 5
 		return r
 	}
-	p.pos-- // what follows is an escape of its own
+	p.pos-- // the escape that follows stands for itself
 	return utf8.RuneError
 }
 
-// integer reads a whole number of so many bits, also one written as a string.
+// integer reads an integer of at most the given number of bits. It may be written as a string.
 func (p *parser) integer(bits int) (int64, *DecodeError) {
 	start := p.pos
 	quoted := p.accept('"')
@@ -275,7 +275,7 @@ func (p *parser) integer(bits int) (int64, *DecodeError) {
 	return n, nil
 }
 
-// number reads a JSON number and tells whether there is one.
+// number reads a JSON number and reports whether there is one.
 func (p *parser) number() bool {
 	p.accept('-')
 	if !p.accept('0') && !p.digits() {
@@ -299,7 +299,7 @@ func (p *parser) digits() bool {
 	return p.pos > start
 }
 
-// skip passes over a value of any kind.
+// skip skips a value of any kind.
 func (p *parser) skip() *DecodeError { return p.skipNested(0) }
 
 func (p *parser) skipNested(depth int) *DecodeError {

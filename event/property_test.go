@@ -33,7 +33,8 @@ func TestSizeIsExact(t *testing.T) {
 	})
 }
 
-// withoutNullHeaders makes null header values empty ones, which is all that the JSON says of them. It changes the event.
+// withoutNullHeaders replaces null header values with empty ones, because the JSON does not distinguish them. It
+// modifies the event.
 func withoutNullHeaders(e KafkaEvent) KafkaEvent {
 	for _, records := range e.Records {
 		for i := range records {
@@ -61,7 +62,7 @@ func TestRoundTrip(t *testing.T) {
 	})
 }
 
-// What we write is JSON to encoding/json too, and it reads the same text from it.
+// encoding/json accepts what we write and reads the same text from it.
 func TestEncodingJSONReadsOurs(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		event := genEvent(true).Draw(t, "event")
@@ -89,7 +90,7 @@ func TestEncodingJSONReadsOurs(t *testing.T) {
 	})
 }
 
-// validUTF8 puts U+FFFD for each wrong byte, as a range over the runes does.
+// validUTF8 replaces each wrong byte with U+FFFD, as a range over the runes does.
 func validUTF8(s string) string { return string([]rune(s)) }
 
 func TestBase64(t *testing.T) {
@@ -144,7 +145,7 @@ func TestSignedBytes(t *testing.T) {
 	}
 }
 
-// plain must find a byte that needs care wherever it stands.
+// plain must find a byte that needs escaping at any position.
 func TestPlain(t *testing.T) {
 	for c := range 256 {
 		want := c >= ' ' && c != '"' && c != '\\' && c < 0x80

@@ -2,7 +2,7 @@ package event
 
 import "github.com/esm-go/esm/internal/jsonlen"
 
-// The sizes of this file are those of AppendJSON, byte for byte, found without encoding.
+// The functions in this file compute the exact sizes of AppendJSON's output without encoding.
 
 // The constant parts of the JSON, in order.
 const (
@@ -27,8 +27,8 @@ const (
 	openSchemaID   = `,"schemaId":`
 )
 
-// Size returns the exact number of bytes of the record's JSON, as AppendJSON writes it, without encoding it. It takes some
-// nanoseconds, and more only for headers, which cost a look at each byte.
+// Size returns the exact number of bytes of the record's JSON, as AppendJSON writes it, without encoding it. It takes
+// some nanoseconds; only headers cost more, because each of their bytes is looked at.
 func (r *KafkaRecord) Size() int {
 	n := len(openTopic) + quotedLen(r.Topic) + len(openPartition) + jsonlen.Int(int64(r.Partition)) + len(openOffset)
 	n += len(openTimestamp+openType+`"`+openHeaders+`]}`) + jsonlen.LongInt(r.Offset) + jsonlen.Millis(r.Timestamp)

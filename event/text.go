@@ -7,8 +7,8 @@ const (
 	highBits = 0x8080808080808080
 )
 
-// plain tells whether s stands in JSON as it is: ASCII without control characters, quotation marks and backslashes.
-// It looks at eight bytes at a time, because it runs for each record's topic.
+// plain reports whether s needs no escaping in JSON: it is ASCII without control characters, quotation marks and
+// backslashes. It looks at eight bytes at a time, because it runs for each record's topic.
 func plain(s string) bool {
 	if len(s) < 8 {
 		for i := range len(s) {
@@ -18,7 +18,7 @@ func plain(s string) bool {
 		}
 		return true
 	}
-	special := specialBytes(load64(s[len(s)-8:])) // the tail; what comes before it may overlap it
+	special := specialBytes(load64(s[len(s)-8:])) // the tail; the loop may overlap it
 	for ; len(s) > 8; s = s[8:] {
 		special |= specialBytes(load64(s))
 	}
@@ -31,9 +31,9 @@ func load64(s string) uint64 {
 		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
-// specialBytes has a high bit set if a byte of x needs escaping or is not ASCII. The exclusive or with 2 takes '"' to
-// ' ' and leaves the control characters below it, so that one comparison finds both. Where none of x's high bits is
-// set, each subtraction borrows only at a byte that it looks for, so there is no false alarm.
+// specialBytes has a high bit set if a byte of x needs escaping or is not ASCII. The exclusive or with 2 maps the
+// quotation mark to a space and keeps the control characters below it, so that one comparison finds both. If none of
+// x's high bits is set, each subtraction borrows only at a byte that it looks for, so there are no false positives.
 func specialBytes(x uint64) uint64 {
 	return ((x ^ 2*lowBits) - (' '+1)*lowBits) | ((x ^ '\\'*lowBits) - lowBits) | x
 }
@@ -62,14 +62,14 @@ func escapedLen(s string) int {
 			continue
 		}
 		r, size := utf8.DecodeRuneInString(s[i:])
-		n += utf8.RuneLen(r) // that of U+FFFD for a byte that is not UTF-8
+		n += utf8.RuneLen(r) // the length of U+FFFD for a byte that is not UTF-8
 		i += size
 	}
 	return n
 }
 
-// appendQuoted appends s as a JSON string. Only what must be escaped is; bytes that are not UTF-8 become U+FFFD, one
-// each, as in encoding/json.
+// appendQuoted appends s as a JSON string. It escapes only what must be escaped. Each byte that is not UTF-8 becomes
+// U+FFFD, as in encoding/json.
 func appendQuoted(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	if plain(s) {
@@ -133,14 +133,14 @@ func signedBytesLen(b []byte) int {
 	if len(b) == 0 {
 		return len(`[]`)
 	}
-	n := len(b) + 1 // a comma or the closing bracket after each, the opening one before all
+	n := len(b) + 1 // a comma or the closing bracket after each byte, and the opening bracket
 	for _, c := range b {
 		n += int(byteLens[c])
 	}
 	return n
 }
 
-// appendSignedBytes appends b as Lambda prints header bytes: a JSON array of Java's signed bytes.
+// appendSignedBytes appends b in Lambda's form of header bytes: a JSON array of signed bytes, like Java's.
 func appendSignedBytes(dst, b []byte) []byte {
 	dst = append(dst, '[')
 	for i, c := range b {

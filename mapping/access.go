@@ -7,15 +7,15 @@ import (
 	"github.com/esm-go/esm/auth"
 )
 
-// SourceAccessConfiguration names one secret, or one network resource, with which to reach the cluster. Package auth
-// holds the types and what each secret must contain.
+// SourceAccessConfiguration names one secret, or one network resource, needed to reach the cluster. Package auth
+// defines the types and documents what each secret must contain.
 type (
 	SourceAccessConfiguration = auth.SourceAccessConfiguration
 	// SourceAccessType says what a SourceAccessConfiguration is.
 	SourceAccessType = auth.SourceAccessType
 )
 
-// checkSourceAccess asks package auth what is wrong with each entry and between them.
+// checkSourceAccess reports what package auth finds wrong with the entries and their combination.
 func checkSourceAccess(c *checker, path string, configs []SourceAccessConfiguration) {
 	if c.strict && len(configs) == 0 {
 		c.refuse(path, nil, "Required 'sourceAccessConfigurations' parameter is missing. "+
@@ -43,8 +43,8 @@ func checkSourceAccess(c *checker, path string, configs []SourceAccessConfigurat
 	}
 }
 
-// checkSecretURI checks the form of the URI of a schema registry's secret. It shows none that is not of AWS's form:
-// somebody may have written the secret itself.
+// checkSecretURI checks the form of the URI of a schema registry's secret. It does not show a URI that is not of AWS's
+// form, because it may be the secret itself.
 func checkSecretURI(c *checker, field, uri string) {
 	switch {
 	case uri == "":

@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// ErrImmutable is wrapped by the error of Changed, for a parameter that AWS does not let one change either.
+// ErrImmutable is wrapped by the error of Changed. AWS does not allow a change of these parameters either.
 var ErrImmutable = errors.New("esm: this parameter cannot be changed")
 
-// Changed returns a *FieldError, which wraps ErrImmutable, for each immutable parameter in which two mappings differ,
-// joined; nil when they differ in none.
+// Changed returns the joined *FieldErrors, which wrap ErrImmutable, of the immutable parameters in which two mappings
+// differ, or nil if they differ in none.
 func Changed(old, m Mapping) error {
 	var errs []error
 	for _, f := range []struct {

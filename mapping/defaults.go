@@ -14,19 +14,20 @@ const (
 )
 
 // uuidNamespace is the namespace of derived UUIDs: the version 5 UUID of https://github.com/esm-go/esm in RFC 9562's
-// namespace of URLs. It never changes: consumer groups hang on it.
+// namespace of URLs. It must never change: the names of consumer groups depend on it.
 var uuidNamespace = uuid.UUID{
 	0x59, 0x28, 0x42, 0xb5, 0xd0, 0xf6, 0x55, 0xec,
 	0x97, 0xfe, 0x75, 0x5b, 0x10, 0x43, 0x91, 0xfe,
 }
 
-// WithDefaults returns the mapping with what is unset filled in, and is idempotent: BatchSize 100, Enabled true,
-// StartingPosition TRIM_HORIZON, the UUID derived by name, ConsumerGroupId the UUID, and in a ProvisionedPollerConfig
-// MinimumPollers 1 and MaximumPollers 200. MaximumRetryAttempts becomes 10 where it is unset or -1 and there is an
-// on-failure destination, as on AWS, and 0 where it is unset in Queue mode.
+// WithDefaults returns the mapping with defaults for unset parameters. It is idempotent. The defaults are: BatchSize
+// 100, Enabled true, StartingPosition TRIM_HORIZON, the UUID derived by name, ConsumerGroupId the UUID, and in a
+// ProvisionedPollerConfig MinimumPollers 1 and MaximumPollers 200. MaximumRetryAttempts becomes 10 if it is unset or -1
+// and there is an on-failure destination, as on AWS, and 0 if it is unset in Queue mode.
 //
-// What stays nil has no number to stand for it: MaximumBatchingWindowInSeconds (500 ms), MaximumRetryAttempts and
-// MaximumRecordAgeInSeconds (no limit). It checks nothing, and shares with m what it does not change.
+// These stay nil, because no number stands for their default: MaximumBatchingWindowInSeconds (500 ms),
+// MaximumRetryAttempts and MaximumRecordAgeInSeconds (no limit). WithDefaults validates nothing, and shares with m what
+// it does not change.
 func (m Mapping) WithDefaults() Mapping {
 	if m.BatchSize == 0 {
 		m.BatchSize = defaultBatchSize
@@ -81,9 +82,9 @@ func (m Mapping) GroupID() string {
 	return m.derivedUUID()
 }
 
-// derivedUUID is the version 5 UUID of FunctionName, ended by a zero byte, which it cannot contain. It is empty without a
-// FunctionName, which counts as it is written: a name and its ARN differ. Topics have no part in it, so that one that is
-// added leaves the group as it is.
+// derivedUUID returns the version 5 UUID of FunctionName followed by a zero byte, which the name cannot contain. It is
+// empty without a FunctionName. FunctionName is used as written: a name and its ARN differ. Topics are not used, so
+// that adding one does not change the group.
 func (m Mapping) derivedUUID() string {
 	if m.FunctionName == "" {
 		return ""
@@ -96,7 +97,7 @@ func (m Mapping) queueMode() bool {
 	return c != nil && c.ConsumptionMode == modeQueue
 }
 
-// hasDestination tells whether there is an on-failure destination; an empty one means none, as on AWS.
+// hasDestination reports whether there is an on-failure destination; an empty one means none, as on AWS.
 func (m Mapping) hasDestination() bool {
 	d := m.DestinationConfig
 	return d != nil && d.OnFailure != nil && d.OnFailure.Destination != ""

@@ -82,7 +82,7 @@ func TestDerivedUUID(t *testing.T) {
 		t.Errorf("the namespace is %v, want %v", uuidNamespace, got)
 	}
 	m := Mapping{FunctionName: "orders", Topics: []string{"b", "a"}}
-	// By hand, after RFC 9562 §5.5.
+	// Computed here as RFC 9562 §5.5 says.
 	sum := sha1.Sum(append(slices.Clone(uuidNamespace[:]), "orders\x00"...))
 	sum[6], sum[8] = sum[6]&0x0f|0x50, sum[8]&0x3f|0x80
 	if want := fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16]); m.GroupID() != want {

@@ -13,7 +13,7 @@ func (m Mapping) checkDestination(c *checker) {
 	if d == nil {
 		return
 	}
-	if d.OnSuccess != nil && d.OnSuccess.Destination != "" { // an empty one is what responses have
+	if d.OnSuccess != nil && d.OnSuccess.Destination != "" { // responses have an empty one
 		c.refuse("DestinationConfig.OnSuccess", nil,
 			"Unsupported DestinationConfig parameter for given event source mapping type. Kafka has OnFailure only")
 	}
@@ -41,7 +41,7 @@ func (m Mapping) checkDestination(c *checker) {
 	}
 }
 
-// matchesTopic tells whether an element of Topics reads a topic.
+// matchesTopic reports whether an element of Topics matches a topic.
 func matchesTopic(source, topic string) bool {
 	if !strings.HasPrefix(source, "^") {
 		return source == topic

@@ -10,16 +10,16 @@ import (
 // ErrInvalid is wrapped by every *FieldError.
 var ErrInvalid = errors.New("esm: invalid mapping")
 
-// FieldError is one thing that is wrong in a Mapping.
+// FieldError is one error in a Mapping.
 type FieldError struct {
 	// Field is the path to the parameter, in AWS's names, such as "Topics[1]" or
 	// "SelfManagedKafkaEventSourceConfig.ConsumerGroupId".
 	Field string
-	// Value is what was given, nil where nothing was, or where what was given might be a password in the wrong place.
+	// Value is the given value; nil if none was given, or if it might be a password in the wrong place.
 	Value any
 	// Reason says what is wrong, what is allowed and what to do, in AWS's words first where they are known.
 	Reason string
-	// Err is the cause, nil where there is none.
+	// Err is the cause, or nil.
 	Err error
 }
 
@@ -36,7 +36,7 @@ func (e *FieldError) Error() string {
 	return text + ": " + e.Reason
 }
 
-// shorten quotes a value, without the end of a long one.
+// shorten quotes a value and cuts off the end of a long one.
 func shorten(s string) string {
 	const most = 80
 	if len(s) <= most {
@@ -49,7 +49,7 @@ func shorten(s string) string {
 	return strconv.Quote(s[:cut]) + "… (" + strconv.Itoa(len(s)) + " bytes)"
 }
 
-// Is tells that every FieldError is an ErrInvalid.
+// Is reports that every FieldError is an ErrInvalid.
 func (e *FieldError) Is(target error) bool { return target == ErrInvalid }
 
 // Unwrap returns the cause, which may be nil.

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// responseFields stand in what Create-, Get- and UpdateEventSourceMapping answer, and not in what they are given.
+// responseFields appear only in the responses of Create-, Get- and UpdateEventSourceMapping, not in requests.
 var responseFields = []string{
 	"EventSourceMappingArn", "FilterCriteriaError", "FunctionArn", "LastModified", "LastProcessingResult",
 	"ResponseMetadata", "State", "StateTransitionReason",
@@ -35,8 +35,8 @@ func unknownFields(document []byte) error {
 	return errors.Join(errs...)
 }
 
-// walkFields reports the names in value that t, from which it is to be read, has no field for. What is not of t's
-// form it passes over: reading the document reports that.
+// walkFields reports the names in value for which t, the type it will be decoded into, has no field. It skips values of
+// the wrong form, because decoding reports those.
 func walkFields(value json.RawMessage, t reflect.Type, path string, report func(*FieldError)) {
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -65,14 +65,14 @@ func walkFields(value json.RawMessage, t reflect.Type, path string, report func(
 	}
 }
 
-// unknownReason says what is wrong with a name that is not known, "" when nothing is.
+// unknownReason returns what is wrong with an unknown name, or "" if it is allowed.
 func unknownReason(path, name string, value json.RawMessage, known map[string]reflect.Type) string {
 	if path == "" {
 		if slices.Contains(responseFields, name) {
 			return ""
 		}
 		if reason, ok := foreignFields[name]; ok {
-			if blank(value) { // as get-event-source-mapping and --generate-cli-skeleton print it
+			if blank(value) { // get-event-source-mapping and --generate-cli-skeleton print it
 				return ""
 			}
 			return reason
@@ -86,7 +86,7 @@ func unknownReason(path, name string, value json.RawMessage, known map[string]re
 	return "is not a parameter; there are " + strings.Join(slices.Sorted(maps.Keys(known)), ", ")
 }
 
-// blank tells that a JSON value says nothing.
+// blank reports whether a JSON value is null, zero or empty.
 func blank(value json.RawMessage) bool {
 	switch string(bytes.TrimSpace(value)) {
 	case `null`, `0`, `""`, `[]`, `{}`, `false`:
@@ -95,7 +95,7 @@ func blank(value json.RawMessage) bool {
 	return false
 }
 
-// jsonFields gives the JSON names of a struct's fields, those of embedded structs among them.
+// jsonFields returns the JSON names of a struct's fields, including those of embedded structs.
 func jsonFields(t reflect.Type) map[string]reflect.Type {
 	fields := make(map[string]reflect.Type)
 	for field := range t.Fields() {

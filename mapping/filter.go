@@ -7,7 +7,7 @@ import (
 	"github.com/esm-go/esm/filter"
 )
 
-// invalidPattern is AWS's text for a pattern that it refuses.
+// invalidPattern is AWS's text for an invalid pattern.
 const invalidPattern = filter.InvalidPatternMessage
 
 // checkFilterCriteria checks the number of filters and the form of each.
@@ -29,8 +29,8 @@ func checkFilterCriteria(c *checker, criteria *FilterCriteria) {
 	}
 }
 
-// patternReason says why package filter refuses a pattern, "" when it does not. The strict form knows the operators
-// of Lambda's table alone.
+// patternReason returns why package filter refuses a pattern, or "". The strict form knows only the operators of
+// Lambda's table.
 func patternReason(pattern string, strict bool) string {
 	var opts []filter.Option
 	if strict {

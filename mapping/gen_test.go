@@ -6,7 +6,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// genMapping draws mappings, good and bad, in the form that JSON gives back: no empty lists.
+// genMapping draws valid and invalid mappings in the form that JSON decodes to: no empty lists.
 func genMapping() *rapid.Generator[Mapping] {
 	text := rapid.OneOf(rapid.StringMatching(`[a-z^.@:/-]{0,12}`), rapid.StringOfN(rapid.Rune(), 0, 5, -1),
 		rapid.SampledFrom([]string{"", "orders", "orders.eu", "^orders", "localhost:9092", "14e0db71-5d35-4eb5-b481-8945cf9d10c2"}))

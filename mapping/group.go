@@ -14,7 +14,7 @@ const (
 	modeQueue  = "Queue"
 )
 
-// uriPattern is AWS's pattern of secret URIs, which it has for group names too.
+// uriPattern is AWS's pattern for secret URIs and for group names.
 var uriPattern = regexp.MustCompile(`^[ a-zA-Z0-9\-/*:_+=.@]*$`)
 
 func (m Mapping) checkGroup(c *checker) {
@@ -43,7 +43,7 @@ func (m Mapping) checkGroup(c *checker) {
 	m.checkSchemaRegistry(c, path+"SchemaRegistryConfig", config.SchemaRegistryConfig)
 }
 
-// maxGroupID is a bound of our own: Kafka has none but that of its strings, 32,767 bytes.
+// maxGroupID is our own limit: Kafka's only limit is that of its strings, 32,767 bytes.
 const maxGroupID = 1000
 
 func (m Mapping) checkSchemaRegistry(c *checker, path string, config *SchemaRegistryConfig) {
@@ -60,7 +60,7 @@ func (m Mapping) checkSchemaRegistry(c *checker, path string, config *SchemaRegi
 	case err == nil && parsed.User != nil:
 		c.refuse(field, nil, "has a user or a password; put them into a secret and name it in AccessConfigs")
 	case err != nil || !schemaRegistryURI.MatchString(config.SchemaRegistryURI):
-		// Not shown: what could not be read may hold a password.
+		// The value is not shown, because it may hold a password.
 		c.refuse(field, nil, "must be an ARN (arn:…) or a URL (https://…) of letters, digits and - / * : _ + = . @")
 	default:
 		c.length(field, config.SchemaRegistryURI, 1, maxURI)

@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// Parse reads a mapping from the JSON of CreateEventSourceMapping: what
-// "aws lambda create-event-source-mapping --cli-input-json" takes, with UUID beside it. It takes the document that
-// get-event-source-mapping prints too, and passes over what only responses have: State, FunctionArn, LastModified and
-// so on. StartingPositionTimestamp is a number of seconds since the Unix epoch, with a fraction or without, or a text
-// in RFC 3339, as the AWS CLI prints it.
+// Parse reads a mapping from the JSON of CreateEventSourceMapping: what "aws lambda create-event-source-mapping
+// --cli-input-json" accepts, and also UUID. It accepts the document that get-event-source-mapping prints too, and
+// ignores fields that only responses have: State, FunctionArn, LastModified and so on. StartingPositionTimestamp is a
+// number of seconds since the Unix epoch, with or without a fraction, or a string in RFC 3339 format, as the AWS CLI
+// prints it.
 //
-// A name that no parameter of self-managed Kafka has is an error that says where it stands; json.Unmarshal into a
-// Mapping passes over such names, and matches names without regard to case. What Parse returns is not
-// validated: New does that, or Mapping.Validate. Its error wraps ErrInvalid; the mapping is zero then.
+// A name that is not a parameter of self-managed Kafka is an error that says where it is. (json.Unmarshal into a
+// Mapping ignores such names, and matches names without regard to case.) Parse does not validate; New and
+// Mapping.Validate do. Its error wraps ErrInvalid, and the mapping is then zero.
 func Parse(data []byte) (Mapping, error) {
 	var m Mapping
 	if err := json.Unmarshal(data, &m); err != nil {
@@ -53,8 +53,8 @@ func (m Mapping) MarshalJSON() ([]byte, error) {
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }
 
-// UnmarshalJSON reads the JSON of CreateEventSourceMapping; see Parse, which refuses unknown names. As with
-// any struct, what the document does not name is left as it is, and so is everything when there is an error.
+// UnmarshalJSON reads the JSON of CreateEventSourceMapping; see Parse, which refuses unknown names. As with any struct,
+// fields that the document does not name stay as they are. On an error all fields do.
 func (m *Mapping) UnmarshalJSON(data []byte) error {
 	document := mappingDocument{plainMapping: plainMapping(*m)}
 	if err := json.Unmarshal(data, &document); err != nil {
@@ -67,7 +67,7 @@ func (m *Mapping) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// documentError says of an error of encoding/json which field it is about.
+// documentError adds to an error of encoding/json which field it is about.
 func documentError(err error) error {
 	var wrongType *json.UnmarshalTypeError
 	var syntax *json.SyntaxError
@@ -86,7 +86,7 @@ func documentError(err error) error {
 	return fmt.Errorf("%w: %w", ErrInvalid, err)
 }
 
-// wantedJSON names what JSON a Go type reads from.
+// wantedJSON names the JSON type that a Go type is decoded from.
 func wantedJSON(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Bool:

@@ -89,7 +89,7 @@ func TestMappingGolden(t *testing.T) {
 	}
 }
 
-// The golden document has every field there is, so that none can be left out of it later.
+// The golden document has every field, so that a new field cannot be left out of it.
 func TestMappingGoldenIsWhole(t *testing.T) {
 	v := reflect.ValueOf(documentedMapping())
 	for i := range v.NumField() {
@@ -157,7 +157,7 @@ func TestParseMappingErrors(t *testing.T) {
 	}
 }
 
-// Everything that is unknown is named at once.
+// Parse names all unknown fields at once.
 func TestParseMappingNamesEverything(t *testing.T) {
 	_, err := Parse([]byte(`{"B":1,"A":2,"Tags":{"C":"free"},"BatchSize":true}`))
 	for _, want := range []string{"esm: A: ", "esm: B: ", "esm: BatchSize: "} {
@@ -170,7 +170,7 @@ func TestParseMappingNamesEverything(t *testing.T) {
 	}
 }
 
-// json.Unmarshal is the lenient loader: it passes over unknown names and leaves alone what is not named.
+// json.Unmarshal is lenient: it ignores unknown names and keeps fields that are not named.
 func TestMappingUnmarshalJSON(t *testing.T) {
 	m := Mapping{FunctionName: "before", StartingPositionTimestamp: time.Unix(5, 0)}
 	if err := json.Unmarshal([]byte(`{"BatchSize":7,"Unknown":{},"StartingPositionTimestamp":null}`), &m); err != nil {
@@ -238,7 +238,7 @@ func TestMappingRoundTrip(t *testing.T) {
 	})
 }
 
-// Whatever the input: no panic, and what is accepted prints to a document that reads as the same mapping.
+// No input causes a panic, and an accepted mapping marshals to a document that parses to the same mapping.
 func FuzzParseMapping(f *testing.F) {
 	f.Add(readTestdata(f, "create-request.json"))
 	f.Add(readTestdata(f, "get-response.json"))

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Each case changes one thing. loose and strict say what of the field's error must be there: "" means accepted.
+// Each case changes one thing. loose and strict are what the field's error must contain; "" means accepted.
 type limitCase struct {
 	name          string
 	change        func(*Mapping)

@@ -3,15 +3,15 @@ package mapping
 import "time"
 
 // Mapping describes an event source mapping: the parameters of Lambda's CreateEventSourceMapping for self-managed
-// Apache Kafka, under AWS's names. It is pure data: it loads from and prints to the JSON of that call (Parse,
-// encoding/json). Where AWS allows 0 and unset means something else, the field is a pointer; nil is unset.
+// Apache Kafka, under AWS's names. It is pure data: it is read from and written as the JSON of that call (Parse,
+// encoding/json). If AWS allows 0 and unset means something else, the field is a pointer, and nil means unset.
 type Mapping struct {
-	// FunctionName names what is invoked, for logs and events; an unset UUID is derived from it.
+	// FunctionName names the function in logs and events; an unset UUID is derived from it.
 	FunctionName string `json:"FunctionName,omitempty"`
-	// UUID identifies the mapping, and is its consumer group where ConsumerGroupId is unset. Unset, it is derived by
-	// name from FunctionName, never from topics, servers or time, so that every restart and every replica gets the same,
-	// and a topic that is added joins the group that there is. A second mapping of the same function needs a UUID or a
-	// ConsumerGroupId of its own.
+	// UUID identifies the mapping, and is its consumer group if ConsumerGroupId is unset. If UUID is unset, it is derived
+	// from FunctionName alone, not from topics, servers or time, so that every restart and every replica gets the same
+	// one, and an added topic is read by the existing group. A second mapping of the same function needs its own UUID or
+	// ConsumerGroupId.
 	UUID string `json:"UUID,omitempty"`
 	// Enabled false starts the mapping disabled: nothing is polled until Resume. Default true.
 	Enabled *bool `json:"Enabled,omitempty"`
@@ -20,31 +20,31 @@ type Mapping struct {
 	// Topics are the topics to read. A name that begins with "^" is a regular expression over topic names. AWS allows
 	// exactly one name.
 	Topics []string `json:"Topics,omitempty"`
-	// SourceAccessConfigurations name the secrets with which to reach the cluster.
+	// SourceAccessConfigurations name the secrets needed to reach the cluster.
 	SourceAccessConfigurations []SourceAccessConfiguration `json:"SourceAccessConfigurations,omitempty"`
 	// SelfManagedKafkaEventSourceConfig holds the consumer group.
 	SelfManagedKafkaEventSourceConfig *SelfManagedKafkaEventSourceConfig `json:"SelfManagedKafkaEventSourceConfig,omitempty"`
 	// StartingPosition is where a group without commits begins. Default TRIM_HORIZON.
 	StartingPosition StartingPosition `json:"StartingPosition,omitempty"`
-	// StartingPositionTimestamp is required with AT_TIMESTAMP and refused otherwise; not in the future. Its JSON is
-	// epoch seconds.
+	// StartingPositionTimestamp is required with AT_TIMESTAMP and refused otherwise. It must not be in the future. Its
+	// JSON is epoch seconds.
 	StartingPositionTimestamp time.Time `json:"-"`
-	// BatchSize is the most records of a batch, 1 to 10 000; default 100 (and 0).
+	// BatchSize is the most records in a batch, 1 to 10 000; default (and for 0) 100.
 	BatchSize int `json:"BatchSize,omitempty"`
 	// MaximumBatchingWindowInSeconds is the longest wait for a batch to fill, 0 to 300 s; 0 = send what is there; unset =
 	// 500 ms.
 	MaximumBatchingWindowInSeconds *int `json:"MaximumBatchingWindowInSeconds,omitempty"`
-	// MaximumRetryAttempts is how often a failed batch is tried again, 0 to 10 000; -1 (and unset) = until it succeeds.
+	// MaximumRetryAttempts is how often a failed batch is retried, 0 to 10 000; -1 (and unset) = until it succeeds.
 	MaximumRetryAttempts *int `json:"MaximumRetryAttempts,omitempty"`
 	// MaximumRecordAgeInSeconds drops older records, 60 to 604 800 s; -1 (and unset) = never.
 	MaximumRecordAgeInSeconds *int `json:"MaximumRecordAgeInSeconds,omitempty"`
-	// BisectBatchOnFunctionError splits a failed batch in two before trying again. Default false.
+	// BisectBatchOnFunctionError splits a failed batch in two before it is retried. Default false.
 	BisectBatchOnFunctionError bool `json:"BisectBatchOnFunctionError,omitempty"`
-	// FunctionResponseTypes with ReportBatchItemFailures honours ItemFailures. Default none.
+	// FunctionResponseTypes with ReportBatchItemFailures makes ItemFailures take effect. Default none.
 	FunctionResponseTypes []FunctionResponseType `json:"FunctionResponseTypes,omitempty"`
 	// FilterCriteria selects records by their value.
 	FilterCriteria *FilterCriteria `json:"FilterCriteria,omitempty"`
-	// DestinationConfig names where records go that are given up.
+	// DestinationConfig names the destination of records that are given up.
 	DestinationConfig *DestinationConfig `json:"DestinationConfig,omitempty"`
 	// ProvisionedPollerConfig bounds the pollers.
 	ProvisionedPollerConfig *ProvisionedPollerConfig `json:"ProvisionedPollerConfig,omitempty"`
@@ -52,9 +52,10 @@ type Mapping struct {
 	KMSKeyArn string `json:"KMSKeyArn,omitempty"`
 	// MetricsConfig selects the metric groups that package observe/emf writes, as on AWS. Every metric is counted anyway.
 	MetricsConfig *MetricsConfig `json:"MetricsConfig,omitempty"`
-	// LoggingConfig selects AWS's poller logs, which WithPollerLog writes; of the logger its own level decides.
+	// LoggingConfig selects the level of AWS's poller log, which WithPollerLog writes. It does not change the level of the
+	// logger.
 	LoggingConfig *LoggingConfig `json:"LoggingConfig,omitempty"`
-	// Tags are kept and printed, no more.
+	// Tags are only kept and printed.
 	Tags map[string]string `json:"Tags,omitempty"`
 }
 
@@ -65,13 +66,13 @@ type SelfManagedEventSource struct {
 
 // Endpoints are the bootstrap servers of the cluster.
 type Endpoints struct {
-	// KafkaBootstrapServers are host:port, 1 to 10 of them.
+	// KafkaBootstrapServers are addresses, host:port, at least one; AWS allows ten.
 	KafkaBootstrapServers []string `json:"KAFKA_BOOTSTRAP_SERVERS"`
 }
 
 // SelfManagedKafkaEventSourceConfig holds the consumer group's settings.
 type SelfManagedKafkaEventSourceConfig struct {
-	// ConsumerGroupId is Kafka's group.id, 1 to 200 characters; unset = the mapping's UUID.
+	// ConsumerGroupId is Kafka's group.id, up to 1,000 characters (200 on AWS); unset = the mapping's UUID.
 	ConsumerGroupId string `json:"ConsumerGroupId,omitempty"`
 	// ConsumptionMode is Stream (the default) or Queue.
 	ConsumptionMode string `json:"ConsumptionMode,omitempty"`
@@ -95,7 +96,7 @@ type FunctionResponseType string
 // ReportBatchItemFailures is the only FunctionResponseType.
 const ReportBatchItemFailures FunctionResponseType = "ReportBatchItemFailures"
 
-// FilterCriteria are up to five filters, of which a record must match one.
+// FilterCriteria holds up to ten filters; AWS allows five, and ten on request. A record must match one of them.
 type FilterCriteria struct {
 	Filters []Filter `json:"Filters,omitempty"`
 }
@@ -117,9 +118,10 @@ type Destination struct {
 	Destination string `json:"Destination,omitempty"`
 }
 
-// ProvisionedPollerConfig bounds the pollers of this process: members of the consumer group, each with its own client. The
-// scaling policy (WithScaler) chooses between the two; more than partitions are assigned to this process never run. Without
-// a ProvisionedPollerConfig there is one poller. Update changes it while the mapping runs.
+// ProvisionedPollerConfig bounds the pollers of this process: members of the consumer group, each with its own client.
+// The scaling policy (WithScaler) chooses a number between the two; there are never more pollers than partitions
+// assigned to this process. Without a ProvisionedPollerConfig there is one poller. Update changes it while the mapping
+// runs.
 type ProvisionedPollerConfig struct {
 	// MinimumPollers is 1 to 200, default 1; MaximumPollers 1 to 2 000, default 200.
 	MinimumPollers  *int   `json:"MinimumPollers,omitempty"`

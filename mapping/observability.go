@@ -12,7 +12,7 @@ var (
 	tagText   = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
 )
 
-// checkObservability checks what has an effect on AWS alone: a mapping is to be good for both.
+// checkObservability also checks what has an effect on AWS only, so that a valid mapping is valid there too.
 func (m Mapping) checkObservability(c *checker) {
 	if m.KMSKeyArn != "" && !kmsKeyArn.MatchString(m.KMSKeyArn) {
 		c.refuse("KMSKeyArn", m.KMSKeyArn, "must be the ARN of a key, such as arn:aws:kms:eu-central-1:123456789012:key/…")

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// endpoint is AWS's pattern of a bootstrap server.
+// endpoint is AWS's pattern for a bootstrap server.
 var endpoint = regexp.MustCompile(`^(([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])\.)*([A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9]):[0-9]{1,5}$`)
 
 func (m Mapping) checkSource(c *checker) {
@@ -31,7 +31,7 @@ func (m Mapping) checkSource(c *checker) {
 	}
 }
 
-// endpointReason says what is wrong with a bootstrap server, "" when nothing is.
+// endpointReason returns what is wrong with a bootstrap server, or "".
 func endpointReason(server string, strict bool) string {
 	const form = "want host:port, such as broker-1.example.com:9092"
 	host, port, err := net.SplitHostPort(server)
@@ -65,16 +65,16 @@ func endpointReason(server string, strict bool) string {
 	return ""
 }
 
-// withoutZone takes the zone off an IPv6 address such as fe80::1%eth0.
+// withoutZone removes the zone from an IPv6 address such as fe80::1%eth0.
 func withoutZone(host string) string {
 	address, _, _ := strings.Cut(host, "%")
 	return address
 }
 
 var (
-	// topicName is Kafka's rule for the name of a topic, beside the names . and .. which it refuses.
+	// topicName is Kafka's rule for the name of a topic. Kafka also refuses the names . and ..
 	topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]+$`)
-	// strictTopicName is AWS's pattern, which has at least two characters.
+	// strictTopicName is AWS's pattern, which wants at least two characters.
 	strictTopicName = regexp.MustCompile(`^[^.][a-zA-Z0-9\-_.]+$`)
 )
 
@@ -99,7 +99,7 @@ func (m Mapping) checkTopics(c *checker) {
 	}
 }
 
-// topicReason says what is wrong with a topic, "" when nothing is.
+// topicReason returns what is wrong with a topic, or "".
 func topicReason(topic string, strict bool) string {
 	if strings.HasPrefix(topic, "^") {
 		_, err := regexp.Compile(topic)

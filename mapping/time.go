@@ -12,12 +12,12 @@ import (
 // epochSeconds is a time whose JSON is a number of seconds since the Unix epoch, as on AWS's wire.
 type epochSeconds struct{ time.Time }
 
-// maxEpochSeconds is the end of the year 9999, beyond which RFC 3339 has no text for a time.
+// maxEpochSeconds is the end of the year 9999, the last year that RFC 3339 can express.
 const maxEpochSeconds = 253402300799
 
 func (t epochSeconds) MarshalJSON() ([]byte, error) {
 	seconds, nanos := t.Unix(), t.Nanosecond()
-	if seconds < 0 && nanos > 0 { // Unix rounds down; the number is written towards zero
+	if seconds < 0 && nanos > 0 { // Unix rounds down; the decimal number is rounded towards zero
 		seconds, nanos = seconds+1, int(time.Second)-nanos
 		if seconds == 0 {
 			return append([]byte("-0."), fraction(nanos)...), nil
@@ -30,7 +30,7 @@ func (t epochSeconds) MarshalJSON() ([]byte, error) {
 	return out, nil
 }
 
-// fraction prints nanoseconds as the decimals of a second.
+// fraction formats nanoseconds as the decimals of a second.
 func fraction(nanos int) string {
 	text := strconv.Itoa(int(time.Second) + nanos)[1:]
 	return strings.TrimRight(text, "0")

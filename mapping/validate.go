@@ -11,17 +11,17 @@ import (
 	"unicode/utf8"
 )
 
-// Validate reports everything that is wrong with the mapping at once: errors.Join of a *FieldError each, which wrap
-// ErrInvalid; nil when nothing is. The limits are those of CreateEventSourceMapping, but for what Kafka allows
-// and AWS does not: several topics, topics by regular expression, IPv6 and other addresses that AWS's pattern leaves
-// out, more than ten bootstrap servers, any group name, no FunctionName where a group is named, no
-// SourceAccessConfigurations, long secret URIs, up to ten filters, and without a ProvisionedPollerConfig what AWS has
-// in provisioned mode alone. ValidateStrict refuses those too.
+// Validate reports everything that is wrong with the mapping at once: joined *FieldErrors, which wrap ErrInvalid, or
+// nil. The limits are those of CreateEventSourceMapping, except that it accepts what Kafka allows and AWS does not:
+// several topics, topics by regular expression, IPv6 and other addresses that AWS's pattern excludes, more than ten
+// bootstrap servers, any group name, no FunctionName if a group is named, no SourceAccessConfigurations, long secret
+// URIs, up to ten filters, and without a ProvisionedPollerConfig what AWS has in provisioned mode only. ValidateStrict
+// refuses those too.
 //
 // It does no I/O. A StartingPositionTimestamp is compared with the time of the call.
 func (m Mapping) Validate() error { return m.validate(false) }
 
-// ValidateStrict is Validate within AWS's own limits: what it accepts, CreateEventSourceMapping takes.
+// ValidateStrict is Validate with AWS's own limits: CreateEventSourceMapping accepts what it accepts.
 func (m Mapping) ValidateStrict() error { return m.validate(true) }
 
 func (m Mapping) validate(strict bool) error {
@@ -41,7 +41,7 @@ func (m Mapping) validate(strict bool) error {
 	return errors.Join(c.errs...)
 }
 
-// A checker gathers what is wrong with a mapping.
+// A checker collects what is wrong with a mapping.
 type checker struct {
 	strict bool
 	errs   []error
@@ -51,14 +51,14 @@ func (c *checker) refuse(field string, value any, reason string) {
 	c.errs = append(c.errs, &FieldError{Field: field, Value: value, Reason: reason})
 }
 
-// between refuses a number outside least … most.
+// between refuses a number outside [least, most].
 func (c *checker) between(field string, n, least, most int, unset string) {
 	if n < least || n > most {
 		c.refuse(field, n, fmt.Sprintf("must be %d to %d; %s", least, most, unset))
 	}
 }
 
-// length refuses a text of fewer than least or more than most characters, and tells whether it was good.
+// length refuses a text of fewer than least or more than most characters. It reports whether the text is valid.
 func (c *checker) length(field, s string, least, most int) bool {
 	if n := utf8.RuneCountInString(s); n < least || n > most {
 		c.refuse(field, s, fmt.Sprintf("has %d characters, must have %d to %d", n, least, most))
@@ -67,7 +67,7 @@ func (c *checker) length(field, s string, least, most int) bool {
 	return c.printable(field, s)
 }
 
-// printable refuses text that is not UTF-8 or has control characters, which no name on AWS or in Kafka has.
+// printable refuses text that is not UTF-8 or has control characters; no name on AWS or in Kafka does.
 func (c *checker) printable(field, s string) bool {
 	if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
 		c.refuse(field, s, "must be UTF-8 without control characters")
@@ -83,7 +83,7 @@ func (c *checker) oneOf(field, s string, allowed ...string) {
 	}
 }
 
-// functionName is a function's name, or its partial or whole ARN, with a version or an alias or without.
+// functionName matches a function's name, or its partial or full ARN, with or without a version or an alias.
 var functionName = regexp.MustCompile(`^(arn:aws[a-zA-Z-]*:lambda:)?([a-z]{2}[a-z0-9-]*-[0-9]:)?([0-9]{12}:)?(function:)?([a-zA-Z0-9_-]+)(:(\$LATEST|[a-zA-Z0-9_-]+))?$`)
 
 func (m Mapping) checkFunctionName(c *checker) {
@@ -178,7 +178,7 @@ func (m Mapping) checkRetries(c *checker) {
 	}
 }
 
-// provisionedOnly refuses, in strict mode, what Lambda's developer guide has in provisioned mode alone.
+// provisionedOnly refuses, in strict mode, what Lambda's developer guide allows in provisioned mode only.
 func (m Mapping) provisionedOnly(c *checker, field string) {
 	if c.strict && m.ProvisionedPollerConfig == nil {
 		c.refuse(field, nil, "AWS has it in provisioned mode only: set ProvisionedPollerConfig")

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// validMapping is good in strict mode too, and in provisioned mode, so that a change of one field breaks one rule.
+// validMapping is valid in strict and in provisioned mode, so that a change of one field breaks one rule.
 func validMapping() Mapping {
 	m := Mapping{
 		FunctionName:               "orders",
@@ -20,7 +20,7 @@ func validMapping() Mapping {
 	return m
 }
 
-// fieldErrors takes the error of Validate apart.
+// fieldErrors splits the error of Validate.
 func fieldErrors(t *testing.T, err error) []*FieldError {
 	t.Helper()
 	if err == nil {
@@ -53,7 +53,7 @@ func TestValidateLimits(t *testing.T) {
 	}
 }
 
-// checkLimit wants reason among the errors of field, and none of field where reason is empty.
+// checkLimit checks that the errors of field contain reason, or that field has none if reason is empty.
 func checkLimit(t *testing.T, what string, err error, field, reason string) {
 	t.Helper()
 	found := ""
@@ -70,7 +70,7 @@ func checkLimit(t *testing.T, what string, err error, field, reason string) {
 	}
 }
 
-// A change of one field breaks one rule: so the table's accepted cases are accepted whole.
+// A change of one field breaks at most one rule, so the accepted cases of the table have no error at all.
 func TestValidMapping(t *testing.T) {
 	if err := errors.Join(validMapping().Validate(), validMapping().ValidateStrict()); err != nil {
 		t.Error(err)
@@ -95,7 +95,7 @@ func TestValidateReportsEverything(t *testing.T) {
 	}
 }
 
-// What stands in the wrong place may be a password: it is not shown.
+// A value in the wrong place may be a password, so it is not shown.
 func TestValidateShowsNoSecret(t *testing.T) {
 	const password = "hunter2"
 	m := validMapping()

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// Errors with which a run ends, or is refused.
+// Errors that the Runner's methods return.
 var (
 	// ErrAlreadyRun is returned by a second call of Runner.Run. A Runner runs once.
 	ErrAlreadyRun = errors.New("esm: this Runner has run already; make a new one with New")
-	// ErrGroupInUse is wrapped by Run's error where another mapping in this process uses the same consumer group.
+	// ErrGroupInUse is wrapped by Run's error when another mapping in this process uses the same consumer group.
 	ErrGroupInUse = errors.New("esm: the consumer group is another mapping's")
 	// ErrNotReady is wrapped by Run's error when WithStartTimeout passes without a first assignment.
 	ErrNotReady = errors.New("esm: no partition was assigned and started in time")
@@ -19,34 +19,34 @@ var (
 	ErrUnhealthy = errors.New("esm: unhealthy")
 )
 
-// The causes with which a handler's context ends; see context.Cause.
+// Causes of the end of a handler's context; see context.Cause.
 var (
-	// ErrStopping: Run is stopping and the stop timeout has passed.
+	// ErrStopping: Run is stopping and the handlers' share of the stop timeout has passed.
 	ErrStopping = errors.New("esm: stopping: the stop timeout has passed")
 	// ErrInvocationTimeout: the invocation ran longer than WithInvocationTimeout allows.
 	ErrInvocationTimeout = errors.New("esm: the invocation timeout has passed")
-	// ErrPartitionsGone: every partition of the batch was taken away from this member. Its records will be delivered again, to
+	// ErrPartitionsGone: every partition of the batch was revoked from this member. Its records will be delivered again to
 	// another member.
 	ErrPartitionsGone = errors.New("esm: the batch's partitions are no longer assigned to this member")
 )
 
-// SourceError is a failure of the event source that ended Run: the group fenced this member, the client broke, or no
-// broker answered within WithStartTimeout.
+// SourceError is a failure of the event source that ended Run: for example, the group fenced this member, the client
+// failed for good, the secrets cannot be used, or WithStartTimeout passed.
 type SourceError struct {
 	// Op says what failed.
 	Op string
-	// Err is the driver's error.
+	// Err is the cause, such as the driver's error.
 	Err error
 }
 
-// Error returns what failed, and the driver's error.
+// Error returns what failed, and the cause.
 func (e *SourceError) Error() string { return "esm: " + e.Op + ": " + e.Err.Error() }
 
-// Unwrap returns the driver's error.
+// Unwrap returns the cause.
 func (e *SourceError) Unwrap() error { return e.Err }
 
-// PanicError is a panic of a handler, turned into an error. It counts as a failed invocation, and the mapping's limits say whether
-// it is retried.
+// PanicError is a panic of a handler, turned into an error. It counts as a failed invocation; the mapping's limits
+// decide whether it is retried.
 type PanicError struct {
 	// Value is the argument of panic.
 	Value any

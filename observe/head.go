@@ -24,7 +24,7 @@ const (
 	WaitHandler Wait = "handler"
 	// WaitDestination: it is on its way to the on-failure destination.
 	WaitDestination Wait = "destination"
-	// WaitRetry: it failed, and is tried again at NextTry.
+	// WaitRetry: it failed, and is retried at NextTry.
 	WaitRetry Wait = "retry"
 	// WaitWindow: its batch is not full, and MaximumBatchingWindowInSeconds has not passed.
 	WaitWindow Wait = "window"
@@ -44,7 +44,7 @@ const (
 
 // Head is the first unresolved record of a partition. No later record of the partition is committed before it is resolved.
 type Head struct {
-	// KeyHash is the hash of its key, zero without a key. Key is the key itself, set only with WithHeadKeys.
+	// KeyHash is the hash of its key; zero without a key. Key is the key itself, set only with WithHeadKeys.
 	KeyHash KeyHash
 	Key     string
 	// Bytes is the size of its key, value and headers.
@@ -58,11 +58,11 @@ type Head struct {
 	Since    time.Time
 }
 
-// KeyHash is the 64-bit FNV-1a hash of a key. It tells keys apart without showing them. It does not keep them secret: whoever
-// can list the possible keys can find the one that has the hash.
+// KeyHash is the 64-bit FNV-1a hash of a key. It distinguishes keys without showing them. It does not keep them secret:
+// anyone who can list the possible keys can find the one with the hash.
 type KeyHash uint64
 
-// HashKey returns the hash of a key, zero for a nil key.
+// HashKey returns the hash of a key, or zero for a nil key.
 func HashKey(key []byte) KeyHash {
 	if key == nil {
 		return 0
@@ -90,7 +90,7 @@ type SlowInvocation struct {
 	// Partitions has the first and last offset of each "topic-partition" in the batch.
 	Partitions map[string]OffsetRange
 	Records    int
-	// Attempt is 1 for the first try.
+	// Attempt is 1 for the first attempt.
 	Attempt int
 	// Since is when it began.
 	Since time.Time
@@ -218,7 +218,7 @@ func round(d time.Duration) time.Duration {
 	return d.Round(time.Millisecond)
 }
 
-// oneLine returns an error's text without line breaks, cut off where it is long.
+// oneLine returns an error's text without line breaks, cut off if it is long.
 func oneLine(err error) string {
 	const most = 300
 	text := strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")

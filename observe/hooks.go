@@ -10,12 +10,12 @@ import (
 	"github.com/esm-go/esm/scaling"
 )
 
-// Hooks are called as things happen. Every field may be nil.
+// Hooks are functions that a mapping calls when events occur. Every field may be nil.
 //
-// BatchBegin and BatchEnd run on the goroutine of the invocation, several at a time. All others run on one goroutine of the
-// Runner, one at a time, in the order in which things happened. The mapping waits for the hooks about records, partitions and
-// commits: a dropped record is not committed before Drop has returned. So hooks must be quick. One that blocks holds the
-// mapping up, and Healthy reports it after 30 s. A stop does not wait for it, and Run's *StuckError names it.
+// BatchBegin and BatchEnd run on the goroutine of the invocation, several at a time. All others run on one goroutine of
+// the Runner, one at a time, in the order of the events. The mapping waits for the hooks about records, partitions and
+// commits: a dropped record is not committed before Drop has returned. So hooks must be quick. A hook that blocks holds
+// up the mapping, and Healthy reports it after 30 s. A stop does not wait for it, and Run's *StuckError names it.
 //
 // Hooks may call any method of the Runner.
 type Hooks struct {
@@ -32,10 +32,10 @@ type Hooks struct {
 	Filtered func(FilteredInfo)
 	// Commit is called after each commit, successful or not.
 	Commit func(CommitInfo)
-	// Assigned, Revoked and Lost are called when the group's assignment changes. Revoked is called when the partitions have been
-	// drained and given up, Lost when the group took them away without asking.
+	// Assigned, Revoked and Lost are called when the group's assignment changes. Revoked is called when the partitions
+	// have been drained and given up, Lost when the group took them away without a revocation.
 	Assigned, Revoked, Lost func(AssignmentInfo)
-	// OffsetsLost is called when the next offset to read does not exist any more; see OffsetsLostInfo.
+	// OffsetsLost is called when the next offset to read no longer exists; see OffsetsLostInfo.
 	OffsetsLost func(OffsetsLostInfo)
 	// StateChange is called when the mapping's state changes.
 	StateChange func(StateInfo)
@@ -53,7 +53,7 @@ type BatchInfo struct {
 	Invocation uint64
 	// Records is the number of records, Bytes the approximate size of the event's JSON (KafkaEvent.Size is exact).
 	Records, Bytes int
-	// Attempt is 1 for the first try.
+	// Attempt is 1 for the first attempt.
 	Attempt int
 	// Partitions has the first and last offset of each "topic-partition" in the batch.
 	Partitions map[string]OffsetRange
@@ -63,40 +63,42 @@ type BatchInfo struct {
 type BatchEndInfo struct {
 	BatchInfo
 	Duration time.Duration
-	// Err is what the handler returned, a *PanicError when it panicked.
+	// Err is the handler's error, or a *PanicError if it panicked.
 	Err error
 	// Interrupted reports whether a stop, or the loss of the batch's partitions, had ended the handler's context before it
-	// returned Err. That is no failure: the records stay unresolved, and whoever reads them next handles them.
+	// returned Err. That is no failure: the records stay unresolved, and their next reader handles them.
 	Interrupted bool
 }
 
-// RetryInfo describes a part of a batch that is tried again.
+// RetryInfo describes a part of a batch that is retried.
 type RetryInfo struct {
 	event.TopicPartition
 	First, Last int64
 	Records     int
-	// Attempts counts the tries that count towards MaximumRetryAttempts, Failures the failures of the partition in a row.
+	// Attempts counts the attempts that count towards MaximumRetryAttempts, Failures the consecutive failures of the
+	// partition.
 	Attempts, Failures int
-	// After is the pause before the next try.
+	// After is the pause before the next attempt.
 	After time.Duration
 	Err   error
 }
 
-// DropReason says why records were given up.
+// DropReason is the reason why records were given up.
 type DropReason uint8
 
 const (
 	// DropRetriesExhausted: MaximumRetryAttempts was reached.
 	DropRetriesExhausted DropReason = iota + 1
-	// DropRecordAge: older than MaximumRecordAgeInSeconds.
+	// DropRecordAge: they were older than MaximumRecordAgeInSeconds.
 	DropRecordAge
-	// DropPermanent: the handler said Permanent.
+	// DropPermanent: the handler returned Permanent.
 	DropPermanent
-	// DropSkipped: Runner.Skip.
+	// DropSkipped: Runner.Skip was called.
 	DropSkipped
 )
 
-// String returns Lambda's condition where it has one, RetryAttemptsExhausted or RecordAgeExceeded; else PermanentError or Skipped.
+// String returns Lambda's name for it, RetryAttemptsExhausted or RecordAgeExceeded, or, where Lambda has none,
+// PermanentError or Skipped.
 func (r DropReason) String() string {
 	switch r {
 	case DropRetriesExhausted:
@@ -114,12 +116,12 @@ func (r DropReason) String() string {
 // DropInfo describes records of one partition that were given up.
 type DropInfo struct {
 	event.TopicPartition
-	// Records are those given up, in offset order. The hook may keep and change them, as a handler may with those of its event.
+	// Records are those given up, in offset order. The hook may keep and modify them, as a handler may do with its event.
 	Records []event.KafkaRecord
 	Reason  DropReason
-	// Attempts counts the tries that they had.
+	// Attempts counts their attempts.
 	Attempts int
-	// Err is the handler's last error, nil for records that expired before their first try.
+	// Err is the handler's last error; nil for records that expired before their first attempt.
 	Err error
 }
 
@@ -143,19 +145,19 @@ type CommitInfo struct {
 // AssignmentInfo describes a change of the assignment.
 type AssignmentInfo struct {
 	Partitions []event.TopicPartition
-	// InFlight counts those of the Partitions whose handler was still running when they were taken away.
+	// InFlight counts the Partitions whose handler was still running when they were taken away.
 	InFlight int
 }
 
-// OffsetsLostInfo describes an offset to read next that does not exist any more.
+// OffsetsLostInfo describes the loss of the next offset to read.
 type OffsetsLostInfo struct {
 	event.TopicPartition
-	// From is the offset that was to be read next, To the one where reading goes on.
+	// From is the offset that was to be read next, To the one where reading continues.
 	From, To int64
-	// Lost is the number of offsets between them: those that retention or DeleteRecords removed, or those that a truncation cut
-	// off, whose numbers other records may have now. For a topic that was deleted and created again it is the number of
-	// offsets that were received and not handled. Compaction and transaction markers make it larger than the number of
-	// records.
+	// Lost is the number of offsets between them: those that retention or DeleteRecords removed, or those that a
+	// truncation cut off; other records may have these offsets now. For a topic that was deleted and recreated it is the
+	// number of offsets that were received and not handled. Compaction and transaction markers make it larger than the
+	// number of records.
 	Lost int64
 	// Why is "retention", "truncation" or "topic recreated".
 	Why string
@@ -169,7 +171,7 @@ type StateInfo struct {
 
 // ScaledInfo describes a decision of the scaling policy.
 type ScaledInfo struct {
-	// From is the capacity before the decision, To the one after it.
+	// From is the capacity before the decision, To the capacity after it.
 	From, To scaling.Capacity
 	// Reason is the reason, with its figures; its String is one line for an operator.
 	Reason scaling.Reason
@@ -177,13 +179,13 @@ type ScaledInfo struct {
 
 // ErrorInfo describes an error of the event source.
 type ErrorInfo struct {
-	// Op says what failed: OpPoll, OpStart, OpCommit, OpLag, OpCredentials, OpRotation, OpHandshake, OpDestination, or OpGroup
-	// where another mapping commits in the same consumer group.
+	// Op says what failed: OpPoll, OpStart, OpCommit, OpLag, OpCredentials, OpRotation, OpHandshake, OpDestination, or
+	// OpGroup if another mapping commits in the same consumer group.
 	Op  Op
 	Err error
 	// LastProcessingResult is Lambda's text for it.
 	LastProcessingResult string
-	// Diagnosis says what it means; zero where that is not known. A connection error within 30 s of its real cause, such as a
+	// Diagnosis explains it; zero if the cause is unknown. A connection error within 30 s of its real cause, such as a
 	// wrong password, has the Diagnosis of that cause.
 	Diagnosis auth.Diagnosis
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/esm-go/esm/driver/confluent"
 )
 
-// TestLogLinesConfluent is TestLogLines on librdkafka, which lives in real time.
+// TestLogLinesConfluent is TestLogLines on librdkafka, which runs in real time.
 func TestLogLinesConfluent(t *testing.T) {
 	if os.Getenv("ESM_LOG_LINES") == "" {
 		t.Skip("takes two minutes of real time: run with ESM_LOG_LINES=1 and -parallel 16")
@@ -27,7 +27,7 @@ func TestLogLinesConfluent(t *testing.T) {
 	}
 }
 
-// door is a listener that hangs up while it is shut.
+// door is a listener that closes connections while it is shut.
 type door struct {
 	mu   sync.Mutex
 	shut bool

@@ -34,7 +34,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// linesAMinute bounds the lines of a log that can be left on.
+// linesAMinute is the most lines a minute of a log that can be left on.
 const linesAMinute = 6
 
 // kafka is an in-process Kafka whose network can be cut.
@@ -44,15 +44,15 @@ type kafka struct {
 	faults []*kfake.FaultHandle
 }
 
-// trouble is a situation that lasts. The client's own lines are in the log.
+// trouble is a lasting problem. The client's own lines are in the log.
 type trouble struct {
 	name    string
 	secured bool // TLS, and a password that is refused
 	topics  []string
 	fails   bool // the handler
-	silent  bool // the client tries again by itself, and says nothing
+	silent  bool // the client retries by itself and reports nothing
 	begin   func(t *testing.T, k *kafka)
-	// each happens each second, the n-th.
+	// each is called every second; n is the number of the second.
 	each func(k *kafka, n int)
 }
 
@@ -98,7 +98,7 @@ func (l *log) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// started forgets what a start that goes well says.
+// started discards the lines of a successful start.
 func (l *log) started() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -112,7 +112,7 @@ func (l *log) started() {
 	l.lines, l.at = lines, at
 }
 
-// worst returns the lines of the minute that has the most.
+// worst returns the lines of the minute with the most lines.
 func (l *log) worst() (most []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -151,7 +151,7 @@ type gate struct {
 	open map[net.Conn]bool
 }
 
-// DialContext refuses while the gate is down, as a host without a listener does.
+// DialContext refuses connections while the gate is down, like a host without a listener.
 func (g *gate) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -197,7 +197,7 @@ func (c *trouble) run(t *testing.T, d driver.Driver, opts []kfake.Opt, cut func(
 	k := &kafka{Cluster: cluster, cut: cut}
 	m.SelfManagedEventSource = esm.SelfManagedEventSource{Endpoints: esm.Endpoints{KafkaBootstrapServers: cluster.ListenAddrs()}}
 	if c.silent {
-		options = append(options, esm.WithLagInterval(30*time.Second)) // that the broker has more is known so long after the last fetch
+		options = append(options, esm.WithLagInterval(30*time.Second)) // how long after the last fetch it is known that the broker has more
 	}
 	var lines log
 	r, err := esm.New(m, func(context.Context, esm.KafkaEvent) error {
@@ -245,7 +245,7 @@ func (c *trouble) run(t *testing.T, d driver.Driver, opts []kfake.Opt, cut func(
 	}
 	time.Sleep(10 * time.Second)
 	cancel()
-	<-ended // what has not come back yet ends it with an error
+	<-ended // with an error if the mapping has not recovered yet
 }
 
 // text is a secret.
@@ -262,7 +262,7 @@ func text(t *testing.T, pairs ...string) string {
 	return string(b)
 }
 
-// certificate makes a server's certificate for the loopback address, and the CA's, which is itself.
+// certificate returns a self-signed server certificate for the loopback address, and its CA, which is itself.
 func certificate(t *testing.T) (tls.Certificate, string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -19,10 +19,10 @@ import (
 	"testing"
 )
 
-// attribute is one attribute of a line of the log, as it stands in the source.
+// attribute is one attribute of a log line in the source.
 type attribute struct{ key, kind, at string }
 
-// logAttributes type-checks the packages of this module and returns every attribute of a line of the log.
+// logAttributes type-checks the packages of this module and returns every attribute of their log lines.
 func logAttributes(t *testing.T) (all []attribute) {
 	t.Helper()
 	list := exec.CommandContext(t.Context(), "go", "list", "-export", "-deps", "-json=ImportPath,Dir,Export,GoFiles,CgoFiles,Standard,Module", "../...")
@@ -67,7 +67,7 @@ func logAttributes(t *testing.T) (all []attribute) {
 				t.Error(err)
 			}
 		}}
-		_, _ = config.Check(p.ImportPath, fset, files, info) // Error has its errors
+		_, _ = config.Check(p.ImportPath, fset, files, info) // reported by config.Error
 		for _, f := range files {
 			ast.Inspect(f, func(n ast.Node) bool {
 				if call, ok := n.(*ast.CallExpr); ok {
@@ -80,7 +80,8 @@ func logAttributes(t *testing.T) (all []attribute) {
 	return all
 }
 
-// attributesOf returns those of one call: of slog's own constructors, and of what takes a line's text and pairs after it.
+// attributesOf returns the attributes in one call: of slog's constructors, and of functions that take a line's text
+// followed by pairs.
 func attributesOf(fset *token.FileSet, info *types.Info, call *ast.CallExpr) (all []attribute) {
 	var name *ast.Ident
 	switch f := ast.Unparen(call.Fun).(type) {
@@ -117,7 +118,7 @@ func attributesOf(fset *token.FileSet, info *types.Info, call *ast.CallExpr) (al
 	return all
 }
 
-// kindOf is what a reader of a log sees of a value.
+// kindOf returns the kind of a value as a reader of the log sees it.
 func kindOf(t types.Type) string {
 	if t == nil {
 		return "unknown"
@@ -143,37 +144,39 @@ func kindOf(t types.Type) string {
 	return types.TypeString(t, func(p *types.Package) string { return p.Name() })
 }
 
-// logNames are the names in the lines of the log: one name for one thing, and one kind of value under it. Where a thing is a
-// parameter or a field of AWS, its name is AWS's.
+// logNames are the names in log lines: one name for one thing, with one kind of value. A parameter or field of AWS has
+// AWS's name.
 var logNames = map[string]string{
 	// The mapping.
 	"BatchSize": "number", "ConsumerGroupId": "text", "Enabled": "yes or no", "FunctionName": "text", "LastProcessingResult": "text",
 	"StartingPosition": "text", "State": "text", "Topics": "[]string", "UUID": "text", "before": "text", "result": "text", "source": "text",
-	// Records: "partition" is one as topic-number, "batch" the offsets of each, "partitions" how many; "from" and "to" are offsets.
+	// Records: "partition" is one partition as topic-number, "batch" the offsets of each, "partitions" their number;
+	// "from" and "to" are offsets.
 	"batch": "map[string]observe.OffsetRange", "first": "number", "from": "number", "last": "number", "lost": "number", "of": "number", "offset": "number",
 	"partition": "text", "partitions": "number", "records": "number", "to": "number", "topic": "text",
 	"at": "text", "operation": "text", "position": "text",
-	// Invocations: "attempts" counts those that use one up, "invocations" all; "retry" is a group of the names here.
+	// Invocations: "attempts" counts those that use up an attempt, "invocations" all; "retry" is a group of the names
+	// here.
 	"attempts": "number", "inFlight": "number", "invocations": "number", "items": "number", "retry": "observe.RetryInfo", "condition": "text",
-	// Conditions, and what went wrong. "after" is how long until it is tried again.
+	// Conditions and errors. "after" is the time until the next attempt.
 	"after": "duration", "cause": "text", "conditions": "number", "count": "number", "detail": "text", "ended": "number", "err": "error", "hint": "text", "kind": "text",
 	"lasted": "duration", "op": "text", "others": "[]string", "reason": "text", "since": "time", "unsaid": "number", "warning": "text",
-	// What connects and works.
+	// Connections and workers.
 	"bootstrap": "text", "bound": "duration", "bufferBytes": "number", "client": "text", "credentials": "text", "decision": "text", "driver": "text", "event": "text",
 	"mechanism": "text", "need": "number", "page": "text", "path": "text", "pollers": "number", "pollersBefore": "number", "principal": "text", "protocol": "text",
 	"reading": "text", "tag": "text", "version": "text",
-	// Functions and their workers: "function" is what is invoked, by the name or ARN that it is invoked by.
+	// Functions and their workers: "function" is the name or ARN that is invoked.
 	"code": "text", "errorMessage": "text", "errorType": "text", "executedVersion": "text", "failures": "number", "function": "text", "requestId": "text",
 	"stackTrace": "text", "stream": "text", "worker": "number",
 }
 
-// otherNames are what a thing that has a name above is not called.
+// otherNames must not be used for a thing that has a name above.
 var otherNames = []string{"error", "e", "tp", "topicPartition", "topic-partition", "group", "consumerGroup", "consumer_group", "uuid", "id", "mapping", "function_name", "functionName",
 	"batchSize", "n", "num", "size", "start", "end", "low", "high", "why", "attempt", "tries", "retries", "wait", "delay", "backoff", "in", "next", "duration", "took", "elapsed",
 	"begin", "began", "time", "level", "msg", "state", "offsets"}
 
-// A line's attributes have one name for one thing, in the packages of this module. The poller's log has AWS's fields, and what a
-// client or a worker logs keeps the names that it comes with.
+// Log attributes have one name for one thing in all packages of this module. The poller's log has AWS's fields, and
+// lines of a client or a worker keep their own names.
 func TestLogNames(t *testing.T) {
 	found := make(map[string]bool)
 	for _, a := range logAttributes(t) {

@@ -1,15 +1,16 @@
 package observe
 
-// Op names an operation that failed, or that does not return.
+// Op names an operation that failed or does not return.
 type Op string
 
 // All values of Op.
 const (
 	// OpPoll: reading records, which includes being a member of the group.
 	OpPoll Op = "poll"
-	// OpFetch: bringing the records of partitions that the brokers have more of, without a word of the client why not.
+	// OpFetch: fetching partitions of which the brokers have more records but send none, while the client reports no
+	// error.
 	OpFetch Op = "fetch"
-	// OpStart: looking up the offset at which a partition begins or goes on.
+	// OpStart: looking up the offset at which a partition starts or continues.
 	OpStart Op = "start"
 	// OpCommit: committing positions.
 	OpCommit Op = "commit"
@@ -19,7 +20,7 @@ const (
 	OpCredentials Op = "credentials"
 	// OpRotation: reading the secrets again, trying the new credentials and using them.
 	OpRotation Op = "rotate credentials"
-	// OpHandshake: an extra connection that the library opens to find the reason of a failure.
+	// OpHandshake: an extra connection that the library opens to find the cause of a failure.
 	OpHandshake Op = "handshake"
 	// OpInvoke: invoking the handler.
 	OpInvoke Op = "invoke"

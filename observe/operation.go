@@ -21,12 +21,12 @@ const (
 	OperationSkip Operation = "Skip"
 )
 
-// OperationInfo describes an operation that was carried out.
+// OperationInfo describes an operation that was applied.
 type OperationInfo struct {
 	event.TopicPartition
 	Operation Operation
-	// From is the next offset of the partition before the operation, To the one after it. Both are -1 for PausePartition and
-	// ResumePartition.
+	// From is the next offset of the partition before the operation, To the next offset after it. Both are -1 for
+	// PausePartition and ResumePartition.
 	From, To int64
 }
 
@@ -34,22 +34,22 @@ type OperationInfo struct {
 // revoked.
 var ErrNotAssigned = errors.New("esm: this process does not hold the partition")
 
-// ErrOperationPending is wrapped by the error of an operation whose context ended, or whose partition was revoked, after it had
-// begun. The partition may already be at its new offset, but the group has not committed that offset.
+// ErrOperationPending is wrapped by the error of an operation whose context ended, or whose partition was revoked,
+// after it had started. The partition may already be at its new offset, but the group has not committed that offset.
 var ErrOperationPending = errors.New("esm: begun, but the group does not have the new position yet")
 
-// PositionError says that Seek or Skip refused an offset, and left the partition as it was.
+// PositionError is the error of a Seek or Skip that refused an offset and did not change the partition.
 type PositionError struct {
 	event.TopicPartition
 	Operation Operation
 	// Offset is the offset asked for, Position the first unresolved one.
 	Offset, Position int64
-	// Earliest and End are the bounds of its log, -1 where they were not looked up. End is the offset of the next record to be
-	// written.
+	// Earliest and End are the bounds of its log; -1 if they were not looked up. End is the offset of the next record to
+	// be written.
 	Earliest, End int64
 }
 
-// Error returns the offset asked for, and those that would have been accepted.
+// Error returns the offset asked for, and what would have been accepted.
 func (e *PositionError) Error() string {
 	where := event.PartitionKey(e.Topic, e.Partition)
 	if e.Operation == OperationSeek {

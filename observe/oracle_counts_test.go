@@ -14,7 +14,7 @@ import (
 	"github.com/esm-go/esm/internal/promtext"
 )
 
-// exported reads the text that Prometheus would, by name and labels but the mapping's own.
+// exported returns the samples that Prometheus would read, by name and labels, without the mapping's own labels.
 func exported(s promtext.Source) map[string]float64 {
 	var text bytes.Buffer
 	_ = promtext.Write(&text, []promtext.Source{s})
@@ -45,7 +45,7 @@ func differences(got, want map[string]float64) error {
 	return errors.Join(errs...)
 }
 
-// counts is what happened, by the names that it is exported under.
+// counts returns what happened, by the exported names.
 func (w *world) counts() map[string]float64 {
 	defer w.lock()()
 	n := make(map[string]float64)
@@ -112,8 +112,8 @@ func (w *world) counts() map[string]float64 {
 
 var reasons = map[int]string{fails: "failed", throttled: "throttled", panics: "panic", timesOut: "timeout", permanent: "failed", partial: "partial"}
 
-// again reports whether one of some records was given to the handler again, in a call from the i-th on, or would have been, had
-// nobody skipped it.
+// again reports whether one of some records was passed to the handler again, in the i-th call or later, or would have
+// been if it had not been skipped.
 func (w *world) again(i int, k string, offsets []int64) bool {
 	if k == key(0) && slices.ContainsFunc(offsets, func(o int64) bool { return slices.Contains(w.skipped, o) }) {
 		return true
@@ -123,18 +123,18 @@ func (w *world) again(i int, k string, offsets []int64) bool {
 	})
 }
 
-// compare holds what is exported against what happened.
+// compare checks what is exported against what happened.
 func (w *world) compare(got map[string]float64) error {
 	want := w.counts()
 	fill, calls := "esm_batch_fill_sum", want["esm_invocations_total"]
-	if d := want[fill] - got[fill]; d < -1e-6 || d > calls/1000 { // it is kept in thousandths of a full batch, rounded down
+	if d := want[fill] - got[fill]; d < -1e-6 || d > calls/1000 { // the engine counts thousandths of a full batch, rounded down
 		return fmt.Errorf("%s: %v, and it was %v", fill, got[fill], want[fill])
 	}
 	delete(want, fill)
 	return differences(got, want)
 }
 
-// compareLines holds the sums of CloudWatch's lines against what happened.
+// compareLines checks the sums of CloudWatch's lines against what happened.
 func (w *world) compareLines(lines string) error {
 	got := make(map[string]float64)
 	for line := range strings.Lines(lines) {

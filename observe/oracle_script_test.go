@@ -18,14 +18,14 @@ func scripts() *rapid.Generator[script] {
 			return round{Partition: rapid.IntRange(0, 3).Draw(t, "partition") % s.Partitions, Records: rapid.IntRange(1, 25).Draw(t, "records"),
 				Refused: max(0, rapid.IntRange(-3, 2).Draw(t, "refused")), Pause: time.Duration(rapid.IntRange(0, 3000).Draw(t, "ms")) * time.Millisecond}
 		}), 2, 12).Draw(t, "rounds")
-		if s.Attempts < 0 && !s.Destination { // else what fails for ever is given up
+		if s.Attempts < 0 && !s.Destination { // otherwise what fails forever is given up
 			s.Skips = rapid.IntRange(0, 2).Draw(t, "skips")
 		}
 		return s
 	})
 }
 
-// script is all that chance decides of one run.
+// script holds the random choices of one run.
 type script struct {
 	Seed        uint64
 	Partitions  int
@@ -37,11 +37,11 @@ type script struct {
 	Filter      bool
 	Destination bool
 	Rounds      []round
-	// Revocations, Reports, Lost and Skips happen when all else has come to rest.
+	// Revocations, Reports, Lost and Skips happen when everything else is done.
 	Revocations, Reports, Lost, Skips int
 }
 
-// round is records of one partition, commits that are refused, and a pause.
+// round is records of one partition, refused commits, and a pause.
 type round struct {
 	Partition, Records, Refused int
 	Pause                       time.Duration

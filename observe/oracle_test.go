@@ -18,7 +18,7 @@ import (
 	"github.com/esm-go/esm/observe/emf"
 )
 
-// Every value that a mapping exports is what really happened: in the text that Prometheus reads, and in the sums of CloudWatch's
+// Every exported value matches what really happened, in the text that Prometheus reads and in the sums of CloudWatch's
 // lines. Over all scripts no counter stays zero.
 func TestExportedIsWhatHappened(t *testing.T) {
 	all, most := scripts(), make(map[string]float64)
@@ -35,7 +35,7 @@ func TestExportedIsWhatHappened(t *testing.T) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(most)) {
-		// Each has a test of its own: rotations, commits that are abandoned, circuits, certificates, slow invocations.
+		// These have their own tests: rotations, abandoned commits, circuits, certificates, slow invocations.
 		own := []string{"credentials_rotations", "abandoned_commits", "circuit", "credentials", "slow", "paused", "failing", "conditions", "longest", "oldest", "destination_pending", "state"}
 		if most[name] == 0 && !slices.ContainsFunc(own, func(o string) bool { return strings.Contains(name, o) }) && !strings.Contains(name, "_bucket") {
 			t.Errorf("%s was never more than 0", name)
@@ -43,7 +43,7 @@ func TestExportedIsWhatHappened(t *testing.T) {
 	}
 }
 
-// play runs a script in the bubble that it is called in, and returns what was exported in the end.
+// play runs a script in the caller's bubble, and returns what was exported at the end.
 func play(s script) (got map[string]float64, err error) {
 	w := newWorld(s)
 	if w.runner, err = esm.New(w.mapping(), w.handle, append(w.options(), esm.WithLogger(slog.New(slog.DiscardHandler)))...); err != nil {
@@ -95,7 +95,7 @@ func (w *world) play(minute func() error) error {
 	return nil
 }
 
-// settle gives each partition a record more, and waits until the broker has commits at the ends of all.
+// settle produces one more record to each partition, and waits until the broker has commits at the ends of all.
 func (w *world) settle() error {
 	for p := range w.s.Partitions {
 		w.produce(p, 1)
@@ -104,14 +104,14 @@ func (w *world) settle() error {
 		time.Sleep(time.Second)
 		synctest.Wait()
 		if w.broker.Lag(group) == 0 {
-			time.Sleep(time.Minute) // Status has seen it, too
+			time.Sleep(time.Minute) // so that Status shows it too
 			return nil
 		}
 	}
 	return fmt.Errorf("lag %d after ten minutes:\n%s", w.broker.Lag(group), w.runner.Status())
 }
 
-// heldUp has every call wait, and compares the lag that is exported then with the broker's.
+// heldUp makes every call wait, and compares the exported lag with the broker's.
 func (w *world) heldUp() error {
 	unlock := w.lock()
 	w.hold = make(chan struct{})
@@ -162,13 +162,13 @@ func (w *world) report() error {
 	return nil
 }
 
-// skip has a record fail for ever, and skips it.
+// skip makes a record fail forever, and skips it.
 func (w *world) skip() error {
 	for range w.s.Skips {
 		unlock := w.lock()
 		w.poison = key(0)
 		unlock()
-		for range 2 { // the filter takes none of them out in most scripts
+		for range 2 { // in most scripts the filter removes none of them
 			w.produce(0, 1)
 			time.Sleep(10 * time.Second)
 		}
@@ -189,7 +189,7 @@ func (w *world) skip() error {
 	return nil
 }
 
-// lose has retention take records while the mapping is disabled.
+// lose lets retention remove records while the mapping is disabled.
 func (w *world) lose() error {
 	if w.s.Lost == 0 {
 		return nil

@@ -28,7 +28,7 @@ const (
 	ways
 )
 
-// call is what the handler wrote down of one call.
+// call is the handler's record of one call.
 type call struct {
 	records  map[string][]int64 // offsets by "topic-partition"
 	ends     int
@@ -38,7 +38,7 @@ type call struct {
 	returned bool
 }
 
-// world is what happened in one run. Its counts come from the handler, the destination, the driver and the broker.
+// world records what happened in one run. Its counts come from the handler, the destination, the driver and the broker.
 type world struct {
 	s      script
 	broker *membroker.Broker
@@ -47,19 +47,19 @@ type world struct {
 	mu         sync.Mutex
 	rng        *rand.Rand
 	produced   map[string]int           // by "topic-partition"
-	filtered   map[string]map[int64]int // the offsets that the filter takes out, 2 where it is of the wrong kind
+	filtered   map[string]map[int64]int // the offsets that the filter removes; 2 if the value is of the wrong kind
 	calls      []*call
 	calm       bool
 	hold       chan struct{} // while it is not nil, a call waits for it
 	poison     string        // the only failing "topic-partition" while it is set
 	shelved    []string      // what the destination acknowledged, as "topic-partition offset"
-	sends      int           // that it acknowledged
-	full       int           // that it refused
+	sends      int           // sends that it acknowledged
+	full       int           // sends that it refused
 	requests   int           // commits, refused or not
 	committing time.Duration // how long they took
 	commits    int           // accepted steps of committed offsets
 	committed  map[string]int64
-	changes    int // of the assignment, as the driver told of them
+	changes    int // assignment changes that the driver reported
 	reported   int
 	refused    int
 	lost       int64
@@ -100,7 +100,7 @@ const group = "g"
 
 func key(p int) string { return fmt.Sprintf("t-%d", p) }
 
-// produce appends records to a partition: two in three match the filter, one in six is no JSON.
+// produce appends records to a partition: two in three match the filter, one in six is not JSON.
 func (w *world) produce(p, n int) {
 	unlock := w.lock()
 	var records []membroker.Record
@@ -135,7 +135,7 @@ const timeout = 3 * time.Minute // of an invocation
 
 var errHandler = errors.New("the handler's")
 
-// handle is the handler: it writes down what it is given, how long it runs and how it ends.
+// handle is the handler: it records what it gets, how long it runs and how it ends.
 func (w *world) handle(ctx context.Context, e esm.KafkaEvent) error {
 	began := time.Now()
 	c := &call{records: make(map[string][]int64), failing: make(map[string][]int64)}
@@ -212,7 +212,7 @@ func (w *world) Send(_ context.Context, f *destination.Failure) error {
 	return nil
 }
 
-// counting is a driver that counts what the group says of the assignment, and the errors that it reads.
+// counting is a driver that counts assignment changes and errors of reading.
 type counting struct {
 	driver.Driver
 	w *world

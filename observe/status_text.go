@@ -21,8 +21,9 @@ func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys
 // blockersShown is how many partitions String names.
 const blockersShown = 10
 
-// String returns a page that an operator can paste into a ticket: the mapping's state, its problems, the invocations that run for
-// too long, and the partitions that block. It contains no secret and no record's value, and keys only with WithHeadKeys.
+// String returns a page that an operator can paste into a ticket: the mapping's state, its problems, the slow
+// invocations, and the partitions that block. It contains no secrets and no record values, and keys only with
+// WithHeadKeys.
 func (s Status) String() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }

@@ -13,10 +13,10 @@ import (
 	"github.com/esm-go/esm/scaling"
 )
 
-// one finds a plural that follows the number one, which is neither a part of another number nor "1 of".
+// one finds a plural after the number one, unless that is part of another number or of "1 of".
 var one = regexp.MustCompile(`(^|[ (])1 [a-z]+s\b`)
 
-// of returns a Status in which everything is there n times.
+// of returns a Status in which everything occurs n times.
 func of(n int) observe.Status {
 	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 	tp := event.TopicPartition{Topic: "t"}
@@ -28,7 +28,7 @@ func of(n int) observe.Status {
 		Destination: observe.DestinationStatus{Name: "kafka://failures", SenderStatus: destination.SenderStatus{Pending: n, Failing: n}},
 		Slow:        []observe.SlowInvocation{{Invocation: uint64(n), Records: n, Since: now, Usual: time.Second, Partitions: map[string]observe.OffsetRange{"t-0": {}}}},
 	}
-	for i := range 10 + n { // one more than are named
+	for i := range 10 + n { // one more than are listed
 		s.Partitions = append(s.Partitions, observe.PartitionStatus{TopicPartition: event.TopicPartition{Topic: "t", Partition: int32(i)}, Position: 5, Lag: int64(n), Buffered: n, Attempts: n,
 			FirstFailure: now, LastError: errors.New("no"), Head: observe.Head{Bytes: n, Tries: n, WaitsFor: observe.WaitRetry, Since: now}})
 	}
@@ -56,7 +56,7 @@ func TestTextIsEnglish(t *testing.T) {
 	}
 }
 
-// A line says in words what each kind of wait is for.
+// Each kind of wait is described in words.
 func TestWaitsAreSaidInWords(t *testing.T) {
 	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 	for wait, want := range map[observe.Wait]string{

@@ -1,5 +1,5 @@
-// Package histograms hands a mapping's histograms to a reader of OpenTelemetry's SDK. They are counted by the mapping itself,
-// which the API has no instrument for:
+// Package histograms passes a mapping's histograms to a reader of OpenTelemetry's SDK. The mapping itself records them,
+// and the API has no instrument for that:
 //
 //	reader := metric.NewPeriodicReader(exporter, metric.WithProducer(histograms.New(runner)))
 package histograms
@@ -17,13 +17,14 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
 
-// Source is one mapping that runs. *esm.Runner is one.
+// Source is a running mapping, such as an *esm.Runner.
 type Source interface {
 	Status() observe.Status
 	Histograms() observe.Histograms
 }
 
-// New returns a Producer of a mapping's histograms, under "esm." and their names in package observe/series. They are cumulative.
+// New returns a Producer of a mapping's histograms, named "esm." and their names in package observe/series. They are
+// cumulative.
 func New(s Source) metric.Producer {
 	status := s.Status()
 	return &producer{source: s, since: time.Now(), of: attribute.NewSet(attribute.String("esm.function_name", status.FunctionName),
@@ -36,7 +37,7 @@ type producer struct {
 	of     attribute.Set
 }
 
-// Produce reads the histograms as they are now.
+// Produce returns the current histograms.
 func (p *producer) Produce(context.Context) ([]metricdata.ScopeMetrics, error) {
 	h, now := p.source.Histograms(), time.Now()
 	scope := metricdata.ScopeMetrics{Scope: instrumentation.Scope{Name: "github.com/esm-go/esm/esmotel/histograms"}}

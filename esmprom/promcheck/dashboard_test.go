@@ -12,11 +12,11 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
 )
 
-// load has Grafana's own types read a dashboard, with the options of its panels and its queries: no field may be unknown, missing
-// or of another type.
+// load parses a dashboard with Grafana's own types, including the options of its panels and its queries: no field may
+// be unknown, missing or of the wrong type.
 func load(data []byte) string {
 	var d dashboard.Dashboard
-	if err := d.UnmarshalJSONStrict(data); err != nil && err.Error() != "" { // it is not nil where there is no error
+	if err := d.UnmarshalJSONStrict(data); err != nil && err.Error() != "" { // it is not nil even if there is no error
 		return err.Error()
 	}
 	if err := d.Validate(); err != nil {

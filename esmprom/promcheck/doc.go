@@ -1,3 +1,3 @@
-// Package promcheck tests esmprom's alert rules and dashboard with Prometheus and Grafana's own packages. It is a module of its own,
-// so that users of esmprom do not get these among their modules.
+// Package promcheck tests esmprom's alert rules and dashboard with Prometheus's and Grafana's own packages. It is a
+// separate module, so that users of esmprom do not depend on these.
 package promcheck

@@ -19,7 +19,7 @@ type target struct {
 	shown              bool // in one of the situations
 }
 
-// targets are those of all panels.
+// targets returns the queries of all panels.
 func targets(t *testing.T) (all []*target) {
 	t.Helper()
 	data, err := os.ReadFile("../dashboard.json")
@@ -44,14 +44,14 @@ func targets(t *testing.T) (all []*target) {
 	return all
 }
 
-// chosen are the values of $function_name by what is chosen in the dashboard, as Grafana writes them into a query: All (its
-// allValue), one function, several, and one that is another. $__rate_interval is four times the scrape interval at least.
+// chosen are the values of $function_name that Grafana writes into a query: for All (its allValue), one function,
+// several, and a different one. $__rate_interval is at least four times the scrape interval.
 var chosen = map[string]bool{".*": true, "f": true, "(f|g)": true, "g": false}
 
 // ofLegend finds the labels that a legend names.
 var ofLegend = regexp.MustCompile(`{{ *([a-zA-Z_]+) *}}`)
 
-// show draws what the panel draws: the query over the time of a situation, for each choice.
+// show evaluates what the panel draws: the query over the time of a situation, for each choice.
 func (q *target) show(t *testing.T, s *server) {
 	t.Helper()
 	lines := make(map[string]int)
@@ -79,7 +79,7 @@ func (q *target) show(t *testing.T, s *server) {
 	q.shown = q.shown || lines["f"] > 0
 }
 
-// draw evaluates a query over the last ten minutes, as a graph does.
+// draw evaluates a query over the last ten minutes, like a graph.
 func (s *server) draw(t *testing.T, query string) promql.Matrix {
 	t.Helper()
 	q, err := s.engine.NewRangeQuery(context.Background(), s.db, nil, query, s.end.Add(-10*time.Minute), s.end, 15*time.Second)

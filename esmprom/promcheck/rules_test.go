@@ -35,14 +35,14 @@ const (
 	length = 40 * time.Minute // of a situation
 )
 
-// sample is one that Prometheus would have scraped.
+// sample is a sample that Prometheus would have scraped.
 type sample struct {
 	labels labels.Labels
 	at     time.Time
 	value  float64
 }
 
-// scrape reads a collector as a server does.
+// scrape reads a collector as a Prometheus server does.
 func scrape(t *testing.T, registry *prometheus.Registry) (samples []sample) {
 	t.Helper()
 	families, err := registry.Gather()
@@ -87,9 +87,9 @@ type situation struct {
 	mapping esm.Mapping
 	handler esm.Handler
 	options []esm.Option
-	// each happens before each scrape, the n-th.
+	// each is called before the n-th scrape.
 	each func(b *membroker.Broker, n int)
-	// change changes the Status that is scraped: what no broker in memory does.
+	// change changes the scraped Status in ways that the in-memory broker cannot.
 	change func(*observe.Status)
 }
 
@@ -132,7 +132,7 @@ func (s *situation) run(t *testing.T) (samples []sample) {
 		}
 		b.Heal()
 		_ = r.Stop()
-		time.Sleep(time.Hour) // whatever was left behind has ended
+		time.Sleep(time.Hour) // until everything left behind has ended
 	})
 	return samples
 }
@@ -265,8 +265,8 @@ func (s *server) fires(t *testing.T, r *rulefmt.Rule) (summary string, fires boo
 // plural finds "1 records".
 var plural = regexp.MustCompile(`\b1 [a-z]+s\b`)
 
-// Each alert fires in the situation that it is for, with a text that reads well, and no other does; all of the dashboard's
-// panels show something in one of them.
+// In each situation exactly its own alerts fire, with a readable text; each of the dashboard's panels shows something
+// in one of them.
 func TestRulesAndDashboard(t *testing.T) {
 	groups, errs := rulefmt.ParseFile("../rules.yaml", false, model.UTF8Validation, parser.NewParser(parser.Options{}), slog.New(slog.DiscardHandler))
 	if len(errs) > 0 {

@@ -14,8 +14,8 @@ import (
 	"github.com/prometheus/prometheus/model/textparse"
 )
 
-// sameText has Prometheus' own parser read the text of esm serve, and compares it with what the Collector of the same mapping
-// exported at the same time.
+// sameText parses the text of esm serve with Prometheus' own parser, and compares it with what the Collector of the
+// same mapping exported at the same time.
 func sameText(s promtext.Source, scraped []sample) error {
 	var text bytes.Buffer
 	if err := promtext.Write(&text, []promtext.Source{s}); err != nil {
@@ -42,7 +42,7 @@ func sameText(s promtext.Source, scraped []sample) error {
 	return errors.Join(errs...)
 }
 
-// parseText returns every sample by its labels. It refuses one without a type or that is there twice.
+// parseText returns every sample by its labels. It refuses a sample without a type and a duplicate.
 func parseText(text []byte) (map[string]float64, error) {
 	samples, typed := make(map[string]float64), false
 	p := textparse.NewPromParser(text, labels.NewSymbolTable(), false)
@@ -70,7 +70,7 @@ func parseText(text []byte) (map[string]float64, error) {
 	}
 }
 
-// keyOf names a series; a bound of a bucket is a number, which Prometheus writes in its own way.
+// keyOf names a series. It normalises bucket bounds, which Prometheus formats differently.
 func keyOf(l labels.Labels) string {
 	b := labels.NewBuilder(l).Del("job")
 	if v, err := strconv.ParseFloat(l.Get("le"), 64); err == nil {

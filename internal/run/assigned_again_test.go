@@ -22,7 +22,8 @@ func (d *eavesdropper) Open(cfg driver.Config, l driver.Listener) (driver.Consum
 	return d.Driver.Open(cfg, l)
 }
 
-// A client that gives a partition again, with no word of its end, ends its former life with that.
+// If a client assigns a partition again without reporting the end of the previous assignment, that ends the previous
+// assignment.
 func TestAssignedWhileHeld(t *testing.T) {
 	inBubble(t, "while its records are handled", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -42,7 +43,7 @@ func TestAssignedWhileHeld(t *testing.T) {
 		}
 		close(back)
 		pass(10 * time.Second)
-		if n := len(r.events()); n != 2 { // what the former life handled resolves nothing
+		if n := len(r.events()); n != 2 { // what the previous assignment handled resolves nothing
 			t.Errorf("%d invocations, want 2", n)
 		}
 		if k := b.Committed("g", "t", 0).Offset; k != 3 || r.runner.shared.Budget.Used.Load() != 0 {
@@ -52,8 +53,8 @@ func TestAssignedWhileHeld(t *testing.T) {
 	})
 }
 
-// A member whose first assignment is taken away before it was started, and that gets nothing in its place, is a spare one:
-// ready and healthy. A client need not tell it of an empty assignment.
+// A member whose first assignment is revoked before it was started, and that gets nothing instead, is a spare: ready
+// and healthy. The client need not report an empty assignment.
 func TestSpareBeforeItsFirstStart(t *testing.T) {
 	inBubble(t, "revoked while its start was looked up", func(t *testing.T) {
 		b := membroker.NewBroker(t)

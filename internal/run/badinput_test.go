@@ -15,8 +15,8 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// Bad input that the engine meets. What New refuses is in TestHandlerEnds and the tests of Mapping.Validate; what takes a
-// client and its network is in internal/integration.
+// Bad input to the engine. What New refuses is in TestHandlerEnds and the tests of Mapping.Validate; tests that need a
+// client and its network are in internal/integration.
 
 func TestUnreachableBroker(t *testing.T) {
 	inBubble(t, "Run goes on trying, says so, and works when the broker is there", func(t *testing.T) {
@@ -113,7 +113,7 @@ func TestDeletedTopic(t *testing.T) {
 	})
 }
 
-// A handler that blocks holds its own partition up, and not the membership, the others or a revocation.
+// A handler that blocks holds up its own partition, but not the membership, other partitions or a revocation.
 func TestBlockedHandlerHoldsNothingElse(t *testing.T) {
 	inBubble(t, "for an hour, through a rebalance", func(t *testing.T) {
 		b := membroker.NewBroker(t)

@@ -16,7 +16,7 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// meteredDriver notes the largest run of each partition, and the most that a budget had in use when a Poll began.
+// meteredDriver records the largest run of each partition, and the most that was in use of a budget when a Poll began.
 type meteredDriver struct {
 	driver.Driver
 	used func() int64
@@ -52,7 +52,7 @@ func (d *meteredDriver) note(runs []driver.Run) {
 	}
 }
 
-// hoard is a backlog of large records against a small budget, and handlers that are stuck with some partitions.
+// hoard is a backlog of large records against a small budget, with handlers that are stuck on some partitions.
 type hoard struct {
 	Partitions, Stuck, Records, Size   int
 	FetchRecords, FetchRuns, BatchSize int
@@ -111,11 +111,11 @@ func (h hoard) play() (over int64, err error) {
 	return d.most - hoardBudget, nil
 }
 
-// Whatever is stuck and however much a Poll brings, the memory held stays within the budget and two runs a partition, and
-// the partitions that are not stuck are handled to their ends.
+// Whatever is stuck and however much a Poll returns, the memory held stays within the budget plus two runs per
+// partition, and the partitions that are not stuck are handled to their ends.
 func TestBudgetBound(t *testing.T) {
 	t.Parallel()
-	// One that passes the budget whatever rapid draws: else the bound may not be put to the test.
+	// This one exceeds the budget whatever rapid draws; otherwise the bound might not be tested.
 	greedy := hoard{Partitions: 8, Records: 300, Size: 16 << 10, FetchRecords: 100, BatchSize: 1, Slow: 2 * time.Second, Stuck: 8}
 	var worst int64
 	var err error

@@ -13,13 +13,13 @@ import (
 	"github.com/esm-go/esm/internal/verdict"
 )
 
-// An open circuit closes also when nothing is in memory that could be tried.
+// An open circuit also closes when nothing in memory could be tried.
 func TestOpenCircuitFetchesAgain(t *testing.T) {
 	for _, pollers := range []int{1, 3} {
 		for _, c := range []struct {
 			name  string
 			retry verdict.Policy
-			empty func(b *membroker.Broker) // has the members lose what they hold
+			empty func(b *membroker.Broker) // makes the members lose what they hold
 		}{
 			{"the failed records were dropped", verdict.Policy{MaximumRetryAttempts: 0}, nil},
 			{"a rebalance", verdict.Policy{MaximumRetryAttempts: -1}, func(b *membroker.Broker) { b.Revoke() }},
@@ -68,7 +68,7 @@ func TestOpenCircuitFetchesAgain(t *testing.T) {
 						t.Errorf("%s within the cooldown: paused %q", p.TopicPartition, p.Paused)
 					}
 				}
-				// One batch is tried, and opens it for another cooldown.
+				// One batch is tried, and its failure opens the circuit for another cooldown.
 				pass(8 * time.Second)
 				if tried := len(r.events()) - n; tried != 1 || !r.runner.Status().CircuitOpen {
 					t.Errorf("%d were tried after the cooldown, want 1; status %+v", tried, r.runner.Status())
@@ -89,7 +89,7 @@ func TestOpenCircuitFetchesAgain(t *testing.T) {
 	}
 }
 
-// A handler that does most of its work is not one that fails everywhere.
+// A handler that succeeds with most of its records does not count as failing.
 func TestPartialFailuresAndCircuit(t *testing.T) {
 	for _, c := range []struct {
 		bad  int
@@ -119,8 +119,8 @@ func TestPartialFailuresAndCircuit(t *testing.T) {
 	}
 }
 
-// A process whose partitions have all gone has nothing to try an open circuit with: it closes when its cooldown ends, and no
-// condition is left of it.
+// A process without partitions has nothing to try an open circuit with: the circuit closes when its cooldown ends, and
+// its condition ends.
 func TestCircuitWithoutPartitions(t *testing.T) {
 	inBubble(t, "one process of two", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -153,7 +153,7 @@ func TestCircuitWithoutPartitions(t *testing.T) {
 	})
 }
 
-// All members hear at once that the try of one of them has closed the circuit.
+// All members learn at once that one of them has closed the circuit.
 func TestCircuitClosesForAllMembers(t *testing.T) {
 	inBubble(t, "two members, a try that takes a while", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -165,7 +165,7 @@ func TestCircuitClosesForAllMembers(t *testing.T) {
 			if !well {
 				return errors.New("no")
 			}
-			time.Sleep(1234567 * time.Microsecond) // a time at which nothing else wakes a loop
+			time.Sleep(1234567 * time.Microsecond) // at a time when nothing else wakes a loop
 			return nil
 		}, WithCircuitBreaker(Breaker{Failures: 2, Cooldown: time.Minute})).start()
 		pass(time.Minute)
@@ -180,7 +180,7 @@ func TestCircuitClosesForAllMembers(t *testing.T) {
 		for len(r.events()) == n {
 			pass(time.Millisecond)
 		}
-		pass(1300 * time.Millisecond) // the try has ended, and the other member's has begun
+		pass(1300 * time.Millisecond) // the first attempt has ended, and the other member's has begun
 		if more := len(r.events()) - n; more != 2 {
 			t.Errorf("%d invocations, want the try and the other member's at once", more)
 		}

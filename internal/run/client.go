@@ -5,7 +5,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// clientOf says which Kafka client a driver drives, for Status and the log.
+// clientOf describes the Kafka client of a driver, for Status and the log.
 func clientOf(d driver.Driver) observe.ClientStatus {
 	by, ok := d.(driver.Describer)
 	if !ok {

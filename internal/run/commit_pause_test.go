@@ -8,7 +8,7 @@ import (
 	"github.com/esm-go/esm/esmtest/membroker"
 )
 
-// What does not wait for the pause between commits, however long it is: a stop, and the start of a partition.
+// A stop and the start of a partition do not wait for the pause between commits, however long it is.
 func TestWhatWaitsForNoCommitPause(t *testing.T) {
 	inBubble(t, "a stop", func(t *testing.T) {
 		b := membroker.NewBroker(t)

@@ -13,7 +13,7 @@ import (
 	"github.com/esm-go/esm/internal/verdict"
 )
 
-// commitsIn lets a record be handled each millisecond and returns how many commits there were.
+// commitsIn lets a record be handled every millisecond and returns the number of commits.
 func commitsIn(b *membroker.Broker, d time.Duration) int {
 	before := b.Calls(membroker.OpCommit)
 	for range d / time.Millisecond {
@@ -44,7 +44,7 @@ func TestCommitsKeepAPace(t *testing.T) {
 				t.Errorf("%d commits in 2 s, want %d", n, c.want)
 			}
 			pass(10 * time.Second)
-			// After a while of none the next goes at once.
+			// After an idle period the next commit is sent at once.
 			b.Produce("t", membroker.Record{Value: []byte("x")})
 			pass(c.takes + time.Millisecond)
 			if got, end := b.Committed("g", "t", 0).Offset, b.End("t", 0); got != end {
@@ -87,8 +87,8 @@ func TestRevocationAndStopCommitAtOnce(t *testing.T) {
 	})
 }
 
-// A commit says of which leader epoch the record before it was, however that record was resolved: whoever reads on from it
-// finds out that the log was cut below it.
+// A commit has the leader epoch of the record before it, however that record was resolved, so that a reader who
+// continues there detects that the log was truncated below it.
 func TestCommitsCarryTheLeaderEpoch(t *testing.T) {
 	for _, c := range []struct {
 		name    string

@@ -12,7 +12,7 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// That commits fail is no condition any more when there is nothing to commit: what was handled went with its partition.
+// The condition of failing commits ends when there is nothing left to commit: what was handled went with its partition.
 func TestCommitsThatNobodyNeeds(t *testing.T) {
 	inBubble(t, "the partition is another process's by then", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -46,7 +46,7 @@ func TestCommitsThatNobodyNeeds(t *testing.T) {
 	})
 }
 
-// A look at whether the brokers answer ends what was reported before it began, and nothing that was reported while it went on.
+// A probe of the brokers ends conditions reported before it started, but none reported while it was running.
 func TestReportedDuringAProbe(t *testing.T) {
 	inBubble(t, "no broker answers the client", func(t *testing.T) {
 		b := membroker.NewBroker(t)

@@ -10,7 +10,7 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// What is wrong with a topic that a member does not read any more is no condition of it.
+// A problem of a topic that a member no longer reads is not a condition.
 func TestConditionsOfTopicsThatAreNotRead(t *testing.T) {
 	inBubble(t, "where to start in a topic whose last partition went to another member", func(t *testing.T) {
 		b := membroker.NewBroker(t)

@@ -19,7 +19,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// kinds are the conditions that stand, in short, worst first.
+// kinds returns the current conditions in short form, worst first.
 func kinds(s observe.Status) (all []string) {
 	for _, c := range s.Conditions {
 		all = append(all, string(c.Op)+" "+c.Kind+condition.Whereof(&c, " "))
@@ -96,7 +96,7 @@ func TestConditions(t *testing.T) {
 			}
 		}
 		b.Start()
-		pass(time.Minute + 20*time.Second) // the ends are looked up each minute
+		pass(time.Minute + 20*time.Second) // the ends are looked up every minute
 		wantKinds(t, "when it is back", r.runner.Status())
 		r.mustStop()
 	})
@@ -207,7 +207,7 @@ func TestConditions(t *testing.T) {
 	})
 }
 
-// retryable is an error of a secret store that may heal.
+// retryable is a temporary error of a secret store.
 type retryable struct{}
 
 func (*retryable) Error() string   { return "the store does not answer" }
@@ -231,8 +231,8 @@ func (f *failingSecrets) Secret(context.Context, string) ([]byte, string, error)
 	return []byte(`{"username":"u","password":"p"}`), "1", f.err
 }
 
-// One commit can carry the position of a partition that runs and the start of one that does not yet. Refused together they
-// are two conditions, and each ends when its own partition is well again.
+// One commit can carry the position of a running partition and the start of another one. If both are refused, they are
+// two conditions, and each ends when its own partition recovers.
 func TestConditionsOfAMixedCommitEnd(t *testing.T) {
 	inBubble(t, "a start and a position refused at once", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -273,7 +273,7 @@ func TestConditionsOfAMixedCommitEnd(t *testing.T) {
 	})
 }
 
-// A look at the topics' ids that failed is nobody's trouble any more when the member has no partition left to ask for.
+// The condition of a failed check of topic ids ends when the member has no partition left.
 func TestFailedCheckEndsWithTheLastPartition(t *testing.T) {
 	inBubble(t, "the topic goes", func(t *testing.T) {
 		b := membroker.NewBroker(t)

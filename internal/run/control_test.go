@@ -24,7 +24,7 @@ func TestPauseResume(t *testing.T) {
 		r := newMapped(t, b, m, func(context.Context, event.KafkaEvent) error { time.Sleep(10 * time.Second); return nil }, statesInto(&states)).start()
 		pass(5 * time.Second)
 		r.runner.Pause()
-		r.runner.Pause() // twice is once
+		r.runner.Pause() // twice has the effect of once
 		if s := r.runner.Status(); s.State != observe.Disabling || s.StateTransitionReason != observe.ReasonUserInitiated {
 			t.Errorf("state %s, %s", s.State, s.StateTransitionReason)
 		}

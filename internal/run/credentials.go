@@ -19,15 +19,15 @@ func needsSecrets(configs []auth.SourceAccessConfiguration) bool {
 	return false
 }
 
-// sourceAccess are the mapping's SourceAccessConfigurations as they now stand.
+// sourceAccess returns the mapping's current SourceAccessConfigurations.
 func (r *Process) sourceAccess() []auth.SourceAccessConfiguration {
 	unlock := r.lock()
 	defer unlock()
 	return r.mapping.SourceAccessConfigurations
 }
 
-// resolveCredentials reads the mapping's secrets. What may heal, such as a store that cannot be reached, is tried
-// again until ctx ends; what will not, such as a key that does not fit its certificate, is returned.
+// resolveCredentials reads the mapping's secrets. It retries an error that may be temporary, such as a store that
+// cannot be reached, until ctx ends. It returns any other error, such as a key that does not match its certificate.
 func (r *Process) resolveCredentials(ctx context.Context) (*auth.Credentials, error) {
 	if !needsSecrets(r.sourceAccess()) {
 		return nil, nil
@@ -60,7 +60,7 @@ func (r *Process) resolveCredentials(ctx context.Context) (*auth.Credentials, er
 	}
 }
 
-// fault keeps Lambda's code for why the mapping stopped by itself.
+// fault records Lambda's code for the reason why the mapping stopped by itself.
 func (r *Process) fault(code auth.Code) {
 	if code == "" {
 		return

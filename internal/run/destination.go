@@ -18,19 +18,19 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// outlet is the on-failure destination of a Run, which its members share.
+// outlet is the on-failure destination of a Run. Its members share it.
 type outlet struct {
 	out  shared.Outlet
 	name string
 	to   destination.Destination
-	// renewals has the newest credentials for a Replacer.
+	// renewals holds the newest credentials for a Replacer.
 	renewals chan *auth.Credentials
-	// proven is closed when the destination has acknowledged something: there is nothing to check any more.
+	// proven is closed when the destination has acknowledged something, so that no check is needed any longer.
 	proven     chan struct{}
 	provenOnce sync.Once
 }
 
-// openDestination makes the mapping's on-failure destination and what sends to it; nil when there is none.
+// openDestination creates the mapping's on-failure destination and its Sender. It returns nil if there is none.
 func (r *Process) openDestination(ctx context.Context, client driver.Config) (*outlet, error) {
 	if !r.shared.HasDestination {
 		return nil, nil //nolint:nilnil // there is none
@@ -81,8 +81,8 @@ func (r *Process) resolveDestination(ctx context.Context, name string, client dr
 	return to, nil
 }
 
-// watchDestination asks until it is so whether the destination is there, and gives it new credentials until it takes
-// them. It ends with ctx.
+// watchDestination checks the destination until a check succeeds, and retries handing it new credentials until it
+// accepts them. It returns when ctx ends.
 func (r *Process) watchDestination(ctx context.Context, out *outlet) {
 	checker, checks := out.to.(destination.Checker)
 	replacer, replaces := out.to.(destination.Replacer)
@@ -101,7 +101,7 @@ func (r *Process) watchDestination(ctx context.Context, out *outlet) {
 				if err := checker.Check(tried); ctx.Err() == nil {
 					return err
 				}
-				return nil // it was ended, and says nothing
+				return nil // the check was interrupted and proves nothing
 			})
 		}
 		if !checks && !replaces {
@@ -124,7 +124,7 @@ func (r *Process) watchDestination(ctx context.Context, out *outlet) {
 	}
 }
 
-// callDestination makes one of the calls to the destination that are no Send: what it says begins or ends a condition.
+// callDestination makes a call to the destination other than Send. The result begins or ends a condition.
 func (r *Process) callDestination(kind string, call func() error) error {
 	under := r.shared.Calls.Begin(observe.OpDestination)
 	defer r.shared.Calls.End(under)
@@ -140,39 +140,39 @@ func (r *Process) callDestination(kind string, call func() error) error {
 	return err
 }
 
-// destinationFails begins a condition of the destination.
+// destinationFails begins a condition of the destination and tells the hooks.
 func (r *Process) destinationFails(kind string, err error) {
 	r.shared.Hooks.ErrorLater(r.shared.Conditions.DestinationFails(kind, err))
 }
 
-// deliveryChanged takes in that a Send failed.
+// deliveryChanged is called when a Send has failed.
 func (r *Process) deliveryChanged(out *outlet, err error) {
 	out.out.Changed(func(failing bool) {
-		if failing { // else it was acknowledged by now
+		if failing { // else it has been acknowledged since
 			r.destinationFails(condition.KindDelivery, err)
 		}
 	})
 }
 
-// replaceDestination gives a destination that goes by the mapping's credentials new ones.
+// replaceDestination passes new credentials to a destination that uses the mapping's credentials.
 func (r *Process) replaceDestination(next *auth.Credentials) {
 	out := r.outlet.Load()
 	if out == nil {
 		return
 	}
 	select {
-	case <-out.renewals: // older ones
+	case <-out.renewals: // drop older ones
 	default:
 	}
-	out.renewals <- next // rotate alone sends
+	out.renewals <- next // only rotate sends, so this never blocks
 }
 
-// closeDestination ends the sender and the destination, within what is left of the stop. The destination is closed in any
-// case: that may be what ends a Send which ignores its context.
+// closeDestination closes the sender and the destination within the rest of the stop timeout. It always closes the
+// destination, because that may end a Send that ignores its context.
 func (r *Process) closeDestination(out *outlet) {
-	r.beginStop() // of a Run that ended by itself
+	r.beginStop() // if Run ended by itself
 	begun, by := r.shared.Stopping.Times()
-	by = by.Add(-by.Sub(begun) / 100) // the rest is for what it takes to say so
+	by = by.Add(-by.Sub(begun) / 100) // the rest is for reporting what is stuck
 	since := time.Now()
 	stage := func(part int, end func(context.Context) error) error {
 		ctx, cancel := context.WithTimeout(context.Background(), max(time.Until(by), 0)*time.Duration(part)/4)
@@ -195,7 +195,7 @@ func (r *Process) closeDestination(out *outlet) {
 	}
 }
 
-// destinationStatus says how the destination stands; zero when there is none.
+// destinationStatus returns the status of the destination; zero if there is none.
 func (r *Process) destinationStatus() (s observe.DestinationStatus) {
 	if out := r.outlet.Load(); out != nil {
 		s.Name, s.SenderStatus = out.name, out.out.Sender.Status()

@@ -16,8 +16,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// What is asked of a destination beside Send: whether it is there, and to take new credentials. What it refuses stands
-// until it does.
+// A destination is also checked and gets new credentials. A failure of either is a condition until it succeeds.
 func TestDestinationIsAsked(t *testing.T) {
 	inBubble(t, "Check fails until it is there, and holds up nothing", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -82,7 +81,8 @@ func TestDestinationIsAsked(t *testing.T) {
 		if s := r.runner.Status(); s.Credentials.Rotations != 1 || !strings.HasPrefix(s.LastProcessingResult, "PROBLEM: the on-failure destination") {
 			t.Errorf("%+v %q", s.Credentials, s.LastProcessingResult)
 		}
-		// A record that it takes all the same does not end it, for the next connection needs the new ones.
+		// A record that it still acknowledges does not end the condition, because the next connection needs the new
+		// credentials.
 		b.Produce("t", numbered(1)...)
 		pass(10 * time.Second)
 		if text := conditionOf(r.runner, condition.KindRenewal); text == "" || len(d.ids()) != 2 {
@@ -111,7 +111,7 @@ func TestDestinationIsAsked(t *testing.T) {
 	})
 }
 
-// askable is a destination with all that can be asked of one.
+// askable is a destination with all optional methods.
 type askable struct {
 	scriptedDestination
 	checks               atomic.Int32

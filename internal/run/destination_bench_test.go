@@ -15,7 +15,7 @@ import (
 )
 
 // BenchmarkEngineWithDestination measures what a destination costs while nothing fails: the processor time of a record
-// with one, as a ratio to that without. Both are measured one after the other, who is first in turn, and the middle one of
+// with one, as a ratio to that without. Both are measured one after the other, in alternating order, and the median of
 // the ratios counts. An operation is such a pair: -benchtime 51x.
 func BenchmarkEngineWithDestination(b *testing.B) {
 	for _, size := range []int{1, 100, 10000} {

@@ -10,7 +10,7 @@ import (
 	"github.com/esm-go/esm/mapping"
 )
 
-// destinationName is what a mapping's DestinationConfig names; empty for none.
+// destinationName returns the destination that a mapping's DestinationConfig names, or "".
 func destinationName(m mapping.Mapping) string {
 	if d := m.DestinationConfig; d != nil && d.OnFailure != nil {
 		return d.OnFailure.Destination
@@ -18,7 +18,7 @@ func destinationName(m mapping.Mapping) string {
 	return ""
 }
 
-// checkDestination refuses a destination that this process cannot make.
+// checkDestination refuses a destination that this process cannot create.
 func (o *Options) checkDestination(m mapping.Mapping) error {
 	name := destinationName(m)
 	if name == "" || o.Destination != nil || o.Destinations != nil {
@@ -29,7 +29,7 @@ func (o *Options) checkDestination(m mapping.Mapping) error {
 		return &mapping.FieldError{Field: field, Value: name, Reason: "is an ARN: say with esm.WithDestinations what makes destinations of ARNs, such as resolve.New() of destination/resolve"}
 	}
 	if o.Driver == nil {
-		return nil // another error says so
+		return nil // reported by another error
 	}
 	if _, ok := o.Driver.(driver.ProducerDriver); !ok {
 		return &mapping.FieldError{Field: field, Value: name, Reason: fmt.Sprintf("the driver %q cannot write: use driver/franz or driver/confluent, or esm.WithDestinations", o.Driver.Name())}
@@ -37,8 +37,8 @@ func (o *Options) checkDestination(m mapping.Mapping) error {
 	return nil
 }
 
-// limitRetries makes infinite retries finite where there is a destination, as mapping.WithDefaults does for one that the
-// mapping names.
+// limitRetries makes infinite retries finite for a destination set by WithDestination, as mapping.WithDefaults does for
+// one that the mapping names.
 func (o *Options) limitRetries(s *shared.Settings) {
 	if o.Destination != nil && s.Retry.MaximumRetryAttempts < 0 {
 		s.Retry.MaximumRetryAttempts = destination.MaximumRetryAttempts

@@ -18,7 +18,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// ids are those of the failures that the destination has, in order.
+// ids returns the ids of the failures that the destination has, in order.
 func (d *scriptedDestination) ids() (all []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -28,7 +28,7 @@ func (d *scriptedDestination) ids() (all []string) {
 	return all
 }
 
-// conditionOf is the text of the mapping's condition of a kind, empty when it does not stand.
+// conditionOf returns the text of the mapping's condition of a kind, or "".
 func conditionOf(r *Process, kind string) string {
 	for _, c := range r.Status().Conditions {
 		if c.Op == observe.OpDestination && c.Kind == kind {
@@ -211,7 +211,7 @@ func TestDestinationFaults(t *testing.T) {
 		}, WithDestination(d)).start()
 		b.Produce("t", numbered(1)...)
 		pass(20 * time.Second)
-		copy(kept.Records["t-0"][0].Value, "yy") // while it is sent
+		copy(kept.Records["t-0"][0].Value, "yy") // while it is being sent
 		kept.Records["t-0"][0].Offset = 7
 		close(release)
 		pass(20 * time.Second)

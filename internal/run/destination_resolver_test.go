@@ -15,7 +15,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// The source of a destination that a Resolver makes is the mapping's, and its errors end Run.
+// A Resolver gets the mapping's source, and its errors end Run.
 func TestResolver(t *testing.T) {
 	inBubble(t, "told of the mapping", func(t *testing.T) {
 		b := membroker.NewBroker(t)

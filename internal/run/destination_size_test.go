@@ -14,8 +14,8 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// sized is a record whose event, alone in its batch, measures so many bytes of JSON, or with others adds that many to it.
-// The name of a header makes up the bytes that base64 cannot.
+// sized returns a record for which measure is want: the bytes of JSON of its event, alone in its batch, or what it adds
+// to a batch. The name of a header makes up the bytes that base64 cannot.
 func sized(t *testing.T, measure func(membroker.Record) int, want int) membroker.Record {
 	t.Helper()
 	r := membroker.Record{Value: bytes.Repeat([]byte("v"), want/4*3-3000), Headers: []event.Header{{Key: "h", Value: []byte{}}}}
@@ -26,12 +26,12 @@ func sized(t *testing.T, measure func(membroker.Record) int, want int) membroker
 	return r
 }
 
-// What measures 6 MB is invoked, and what measures one byte more is not: it goes to the destination, or is a batch of its
-// own. The measure is the JSON that is encoded, not what the engine counts.
+// An event of exactly 6 MB is invoked, and one of one byte more is not: it goes to the destination, or is split into
+// batches. The size is that of the encoded JSON, not the engine's count.
 func TestSizeLimitToTheByte(t *testing.T) {
 	t.Parallel()
 	const limit = 6_291_456
-	// alone measures the event of a record, as the mapping of this test makes it.
+	// alone measures the event of a record as this test's mapping builds it.
 	alone := func(r membroker.Record) int {
 		e := event.KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: "b:9092", Records: map[string][]event.KafkaRecord{"t-0": {r.KafkaRecord("t")}}}
 		return len(e.AppendJSON(nil))

@@ -18,7 +18,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// losing keeps what it is sent, and loses the first answers.
+// losing keeps what it is sent, and loses its first responses.
 type losing struct {
 	scriptedDestination
 	lost int
@@ -34,7 +34,7 @@ func (d *losing) Send(ctx context.Context, f *destination.Failure) error {
 	return nil
 }
 
-// A Send that does not return: nobody waits for it for longer than for a handler, and what it says later is not committed.
+// A Send that does not return is waited for no longer than a handler, and its later result is not committed.
 func TestDestinationThatDoesNotReturn(t *testing.T) {
 	for _, closes := range []string{"no Close", "a Close that ends it", "a Close that hangs too"} {
 		inBubble(t, "a stop, with "+closes, func(t *testing.T) {
@@ -89,7 +89,7 @@ func TestDestinationThatDoesNotReturn(t *testing.T) {
 		pass(time.Minute)
 		b.Revoke(event.TopicPartition{Topic: "t"})
 		pass(30 * time.Second)
-		// They were read again by now, and are in a second Send, beside the one that was left behind.
+		// By now they were read again and are in a second Send, concurrent with the abandoned one.
 		if n := d.sends.Load(); n != 2 || b.Committed(group, "t", 0).Offset != 0 {
 			t.Errorf("%d sends, committed %d", n, b.Committed(group, "t", 0).Offset)
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/esm-go/esm/mapping"
 )
 
-// scriptedDestination keeps what it acknowledged, and does what answer says before: an error is a send that failed.
+// scriptedDestination calls answer first: an error is a failed send. It keeps what it acknowledged.
 type scriptedDestination struct {
 	mu     sync.Mutex
 	got    []destination.Failure
@@ -32,7 +32,7 @@ func (d *scriptedDestination) Send(ctx context.Context, f *destination.Failure) 
 	return nil
 }
 
-// offsets are those acknowledged of t-0, in order.
+// offsets returns the acknowledged offsets of t-0, in order.
 func (d *scriptedDestination) offsets() (all []int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -204,7 +204,7 @@ func TestDestinationsAreRefusedByNew(t *testing.T) {
 	}
 }
 
-// What a destination is sent from cannot change under a Runner: Update says so, and changes nothing.
+// The destination of a Runner cannot change: Update refuses it and changes nothing.
 func TestUpdateOfTheDestinationIsRefused(t *testing.T) {
 	b := membroker.NewBroker(t)
 	m := memoryMapping()
@@ -223,7 +223,7 @@ func TestUpdateOfTheDestinationIsRefused(t *testing.T) {
 	}
 }
 
-// resolver makes a destination that takes everything, of any name.
+// resolver returns, for any name, a destination that accepts everything.
 type resolver struct{}
 
 func (resolver) Resolve(context.Context, string, destination.Source) (destination.Destination, error) {

@@ -23,7 +23,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// A partition that fails keeps its own records, copied, and goes on with them as they were.
+// A failing partition keeps copies of its own records, and continues with them unchanged.
 func TestWaitingRecordsAreDetached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -58,7 +58,7 @@ func TestWaitingRecordsAreDetached(t *testing.T) {
 	})
 }
 
-// What a filter leaves of many fetches is small, and so is the memory that it keeps while a handler blocks.
+// If a filter keeps little of many fetches, the memory held while a handler blocks is small too.
 func TestFewSurvivorsKeepLittleMemory(t *testing.T) {
 	const partitions, each, size = 8, 1500, 2000 // 24 MB
 	fake := kafkatest.Fake(t)

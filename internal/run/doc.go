@@ -1,3 +1,3 @@
-// Package run is one mapping in a process: its members and their number, the credentials and their rotation, the states, Update,
-// Status, and the stop of it all.
+// Package run runs one mapping in a process: its members and their number, credentials and their rotation, states,
+// Update, Status, and the stop.
 package run

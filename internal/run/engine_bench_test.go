@@ -14,7 +14,7 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// cpuTime is what this process has used of the processors, which a busy machine disturbs less than the wall clock.
+// cpuTime returns the processor time of this process. A busy machine disturbs it less than the wall clock.
 func cpuTime(b *testing.B) time.Duration {
 	b.Helper()
 	var r syscall.Rusage
@@ -24,8 +24,8 @@ func cpuTime(b *testing.B) time.Duration {
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
-// BenchmarkEngine measures the engine alone, records of 100 bytes from the in-memory driver to a no-op handler: what is
-// left when Kafka costs nothing. The in-memory driver hands out slices that it made before, so that making records,
+// BenchmarkEngine measures the engine alone, with records of 100 bytes from the in-memory driver to a no-op handler:
+// the cost if Kafka cost nothing. The in-memory driver returns slices that it created before, so that creating records,
 // which is the client's work, is not measured.
 func BenchmarkEngine(b *testing.B) {
 	for _, partitions := range []int{8, 64, 1000} {

@@ -46,7 +46,7 @@ func TestWindow(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 2)
 		s := defaults()
-		s.Window = 3300 * time.Millisecond // at which nothing else wakes the loop
+		s.Window = 3300 * time.Millisecond // when nothing else wakes the loop
 		r := newRig(t, b, s, nil).start()
 		begin := time.Now()
 		b.Produce("t", membroker.Record{Value: []byte("a")})

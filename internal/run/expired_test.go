@@ -14,7 +14,7 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// With a unit that has expired its failures are over: the next one begins with none, and with the first pause.
+// The failures of an expired unit do not count for the next one: that starts with none, and with the first pause.
 func TestExpiredUnitTakesItsFailuresAlong(t *testing.T) {
 	inBubble(t, "tried in vain until it was too old", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -45,7 +45,7 @@ func TestExpiredUnitTakesItsFailuresAlong(t *testing.T) {
 		if used, k := r.runner.shared.Budget.Used.Load(), b.Committed("g", "t", 0).Offset; used != 0 || k != 2 {
 			t.Errorf("in the end the budget has %d bytes, committed %d", used, k)
 		}
-		if n := r.runner.shared.Circuit.Busy(); n != 0 { // a circuit that opens lets nothing begin while it waits for these
+		if n := r.runner.shared.Circuit.Busy(); n != 0 { // an opening circuit lets nothing start while it waits for these
 			t.Errorf("the circuit waits for %d invocations", n)
 		}
 		r.mustStop()
@@ -68,7 +68,7 @@ func TestExpiredUnitTakesItsFailuresAlong(t *testing.T) {
 	})
 }
 
-// A BatchSize that was made smaller holds for what waits to be tried again too.
+// A smaller BatchSize also applies to what waits for its retry.
 func TestSmallerBatchSizeSplitsWhatWaits(t *testing.T) {
 	inBubble(t, "ten, then three", func(t *testing.T) {
 		b := membroker.NewBroker(t)

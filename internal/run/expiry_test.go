@@ -24,7 +24,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// A process that has run for a while warns of a certificate that is about to end, once a day, and Status counts the days.
+// A long-running process warns of a certificate that is about to expire, once a day, and Status counts the days.
 func TestExpiryIsWatched(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -44,7 +44,7 @@ func TestExpiryIsWatched(t *testing.T) {
 		}
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 1)
-		var log bytes.Buffer // written by one goroutine at a time, and read when all are at rest
+		var log bytes.Buffer // written by one goroutine at a time, and read when all are idle
 		r := newRig(t, b, defaults(), nil, WithSecrets(auth.NewStatic(map[string]string{"ca": string(secret)})), WithSecretsRefresh(time.Hour),
 			WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))))
 		r.runner.mapping.SourceAccessConfigurations = []auth.SourceAccessConfiguration{{Type: auth.ServerRootCACertificate, URI: "ca"}}
@@ -64,8 +64,8 @@ func TestExpiryIsWatched(t *testing.T) {
 	})
 }
 
-// Why credentials stay is said of what is wrong: the store or what it holds. A refusal of old credentials is not said of
-// those that took their place.
+// The reason why credentials are kept names what is wrong: the store or what it holds. A refusal of old credentials is
+// not reported for their successors.
 func TestWhatIsSaidOfRotations(t *testing.T) {
 	for _, c := range []struct {
 		kind error

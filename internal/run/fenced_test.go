@@ -11,7 +11,8 @@ import (
 
 var errFenced = &driver.Error{Kind: driver.KindFenced, Offset: -1, Err: errors.New("another member joined with this group.instance.id")}
 
-// A static member that is fenced by nobody, as after a join whose answer was lost, joins once more; ten minutes later again.
+// A static member that is fenced without another process, as after a lost join response, rejoins once, and again ten
+// minutes later.
 func TestAFencedMemberJoinsOnceMore(t *testing.T) {
 	inBubble(t, "alone", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -50,7 +51,7 @@ func TestAFencedMemberJoinsOnceMore(t *testing.T) {
 	})
 }
 
-// Of two processes with one group.instance.id the younger stays, and the other one's Run says why it ended.
+// Of two processes with one group.instance.id the later one stays, and the other one's Run says why it ended.
 func TestOfTwoWithOneInstanceTheYoungerStays(t *testing.T) {
 	inBubble(t, "double", func(t *testing.T) {
 		b := membroker.NewBroker(t)

@@ -16,7 +16,8 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// A client hears of a partition's start before it is asked to commit it: of a topic that was made again it would refuse that.
+// A client is told of a partition's start before it is asked to commit it: for a recreated topic it would refuse the
+// commit.
 func TestStartBeforeItsCommit(t *testing.T) {
 	inBubble(t, "a topic that is made again", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -61,14 +62,15 @@ func (c *slowStarting) Start(starts []driver.Start) {
 }
 
 func (c *slowStarting) Commit(ctx context.Context, commits []driver.Commit) error {
-	time.Sleep(time.Microsecond) // it began beside a Start, or before it
+	time.Sleep(time.Microsecond) // lets a concurrent Start begin
 	if c.d.starting.Load() {
 		c.d.early.Add(1)
 	}
 	return c.Consumer.Commit(ctx, commits)
 }
 
-// A client that fails for good while the mapping stops does not begin the stop again: handlers have the time that they had.
+// A client that fails for good while the mapping stops does not restart the stop: the handlers' deadline does not
+// change.
 func TestClientFailsInAStop(t *testing.T) {
 	inBubble(t, "ten seconds into it", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -96,7 +98,7 @@ func TestClientFailsInAStop(t *testing.T) {
 	})
 }
 
-// A client that is replaced while the mapping is paused is as paused as the one before.
+// A client that replaces another while the mapping is paused is paused too.
 func TestReplacedWhilePaused(t *testing.T) {
 	inBubble(t, "beyond help", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -124,8 +126,8 @@ func TestReplacedWhilePaused(t *testing.T) {
 	})
 }
 
-// Records that are given up while their partition goes are left to its next owner: the revocation does not wait for a
-// destination that is slow.
+// Records that are given up while their partition is being revoked are left to its next owner: the revocation does not
+// wait for a slow destination.
 func TestGivenUpWhileThePartitionGoes(t *testing.T) {
 	inBubble(t, "revoked while the handler runs", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -161,7 +163,7 @@ func TestGivenUpWhileThePartitionGoes(t *testing.T) {
 	})
 }
 
-// What failed is tried again in its turn, however much is new: the oldest goes first.
+// Failed batches are retried in turn, however many new records there are: the oldest goes first.
 func TestRetriesHaveTheirTurn(t *testing.T) {
 	inBubble(t, "one worker, one poison partition, and a backlog", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -178,7 +180,7 @@ func TestRetriesHaveTheirTurn(t *testing.T) {
 			time.Sleep(60 * time.Millisecond)
 			return nil
 		}, WithWorkers(1)).start()
-		for range 60 * 20 { // more than the worker can do
+		for range 60 * 20 { // more than the worker can handle
 			b.Produce("t", membroker.Record{Partition: 1})
 			pass(50 * time.Millisecond)
 		}
@@ -224,7 +226,7 @@ func TestReadyWaitsForAllPartitions(t *testing.T) {
 	})
 }
 
-// Nothing of a partition that is going is invoked any more, also where its revocation waits for a commit.
+// No records of a partition that is being revoked are invoked, even while its revocation waits for a commit.
 func TestNoInvocationOfWhatGoes(t *testing.T) {
 	inBubble(t, "a batch fails while its partition goes, and a commit takes long", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -247,7 +249,7 @@ func TestNoInvocationOfWhatGoes(t *testing.T) {
 			t.Fatalf("%d calls", calls)
 		}
 		b.Revoke()
-		pass(5500 * time.Millisecond) // the handler has failed 4.5s ago, and the commit of the first record is still on its way
+		pass(5500 * time.Millisecond) // the handler failed 4.5s ago, and the commit of the first record is still in flight
 		if calls != 1 {
 			t.Errorf("%d calls: a partition that goes was invoked again", calls)
 		}

@@ -11,7 +11,7 @@ import (
 	"github.com/esm-go/esm/scaling"
 )
 
-// feed produces records over partitions, so many a second, until ctx ends, and returns how many.
+// feed produces perSecond records a second over partitions until ctx ends, and returns their number.
 func feed(ctx context.Context, b *membroker.Broker, perSecond, partitions int) (produced int) {
 	const step = 50 * time.Millisecond
 	n := perSecond / int(time.Second/step)
@@ -31,8 +31,8 @@ func reasons(list []observe.ScaledInfo) map[scaling.Kind]bool {
 	return seen
 }
 
-// Where the handler is what takes the time, workers rise and no member joins, however long the backlog is and however
-// much room there is for members.
+// If the handler is the bottleneck, workers increase and no member joins, however long the backlog is and however many
+// members are allowed.
 func TestPollersStayWhereTheHandlerIsTheBottleneck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const partitions, backlog = 16, 40_000
@@ -54,12 +54,12 @@ func TestPollersStayWhereTheHandlerIsTheBottleneck(t *testing.T) {
 	})
 }
 
-// Where a member fetches less than arrives, members join until they keep up, one at a time, and leave when the load is
+// If a member fetches less than arrives, members join one at a time until they keep up, and leave when the load is
 // gone.
 func TestPollersRiseWhereFetchingIsTheBottleneck(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		const partitions, each, arriving = 16, 500, 1280 // records a second that a member fetches, and that arrive
+		const partitions, each, arriving = 16, 500, 1280 // records a second that a member fetches, and that are produced
 		const poll = 50 * time.Millisecond
 		b := membroker.NewBroker(t, membroker.FetchRuns(1), membroker.FetchRecords(each/int(time.Second/poll)))
 		b.CreateTopic("t", partitions)

@@ -13,7 +13,7 @@ import (
 	"github.com/esm-go/esm/internal/verdict"
 )
 
-// counting is a client whose records are counted as they come.
+// counting is a client that counts its records as they arrive.
 func counting(b *membroker.Broker, records *atomic.Int64) *wire {
 	return &wire{Driver: b.Driver(), brings: func(_ int, into *driver.Fetch) {
 		for i := range into.Runs {
@@ -52,7 +52,7 @@ func TestPausedForTwoReasons(t *testing.T) {
 	})
 }
 
-// A mapping that stops fetches nothing more, and asks nothing more, while its handlers finish.
+// A stopping mapping fetches and looks up nothing more while its handlers finish.
 func TestStopFetchesNothing(t *testing.T) {
 	inBubble(t, "a handler that takes ten seconds", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -76,7 +76,8 @@ func TestStopFetchesNothing(t *testing.T) {
 	})
 }
 
-// An open circuit with nothing in memory to try with fetches again at the end of its cooldown, though nothing else happens then.
+// An open circuit with nothing in memory to try fetches again at the end of its cooldown, even if nothing else happens
+// then.
 func TestCooldownEndsByItself(t *testing.T) {
 	inBubble(t, "all that failed was dropped", func(t *testing.T) {
 		b := membroker.NewBroker(t)

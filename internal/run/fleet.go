@@ -14,34 +14,33 @@ import (
 	"github.com/esm-go/esm/scaling"
 )
 
-// fleetCalm is how long the group must have left this process's assignment alone before the number of pollers changes
-// again: in the middle of a rebalance partitions are nobody's, and their number means nothing.
+// fleetCalm is how long this process's assignment must be unchanged before the number of pollers changes again: during
+// a rebalance partitions are unassigned, and their number means nothing.
 const fleetCalm = 5 * time.Second
 
-// replacePause is the least time between two replacements of clients that are beyond help.
+// replacePause is the minimum time between two replacements of clients that have failed for good.
 const replacePause = 30 * time.Second
 
-// fencedTwice is within what time a static member that was fenced, and joined again, takes another fencing for the work of
-// another process.
+// fencedTwice is the time in which a second fencing of a static member means that another process uses its id.
 const fencedTwice = 10 * time.Minute
 
-// fleet runs this process's members of the group. The Run goroutine owns it: it opens members, has them leave and waits
-// for each of them.
+// fleet runs this process's members of the group. The Run goroutine owns it: it starts members, makes them leave and
+// waits for each of them.
 type fleet struct {
 	r     *Process
-	ctx   context.Context // of the members
+	ctx   context.Context // the members' context
 	ended chan *poller
-	fatal bool    // one failed: the others end too
-	errs  []error // what members failed with
+	fatal bool    // a member failed: the others end too
+	errs  []error // the errors of failed members
 
-	// missing are pollers whose client was beyond help and that others are to take the place of, when replace fires; replaced
-	// is when that happened last, or will next.
+	// missing counts pollers whose client failed for good; they are replaced when replace fires. replaced is the time of
+	// the last replacement, or of the next one if it is scheduled.
 	missing  int
 	replace  *time.Timer
 	replaced time.Time
-	fenced   map[int]time.Time // when a static member was fenced last, by its place
+	fenced   map[int]time.Time // when a static member was last fenced, by place
 
-	rebalances int64 // when last looked at
+	rebalances int64 // at the last look
 	calm       time.Time
 }
 
@@ -55,13 +54,13 @@ type poller struct {
 	err     error
 }
 
-// rotation are credentials to be put in force, and whether that worked.
+// rotation carries credentials to put in force, and the channel for the result.
 type rotation struct {
 	to     *auth.Credentials
-	answer chan error // holds one
+	answer chan error // buffers one result
 }
 
-// runFleets runs one fleet after the other: the next when credentials come that the clients of the last cannot take.
+// runFleets runs one fleet after another. A new one starts when clients cannot switch to new credentials in place.
 func (r *Process) runFleets(ctx context.Context, cancel context.CancelCauseFunc, tooLate <-chan time.Time, rotations <-chan rotation) error {
 	var errs []error
 	size := 1 // the policy's first decision brings the minimum
@@ -85,19 +84,19 @@ func (r *Process) runFleets(ctx context.Context, cancel context.CancelCauseFunc,
 	}
 }
 
-// successor is what the fleet that takes another one's place begins with.
+// successor is what the next fleet starts with.
 type successor struct {
 	credentials *auth.Credentials
 	size        int
 }
 
-// run runs members until all have ended: since ctx did, one of them failed, or they are to be replaced by others with other
-// credentials. They finish what is in flight then, commit, and leave the group before those join.
+// run runs members until all have ended: because ctx ended, one of them failed, or new credentials require new members.
+// They finish what is in flight, commit, and leave the group before the new ones join.
 func (f *fleet) run(size int, cancel context.CancelCauseFunc, tooLate *<-chan time.Time, rotations <-chan rotation) (next *successor) {
 	ctx, end := context.WithCancel(f.ctx)
 	f.ctx = ctx
 	for _, p := range f.r.roster.list() {
-		f.r.roster.remove(p) // the last one of the fleet before, whose last word was kept
+		f.r.roster.remove(p) // the previous fleet kept it for its last snapshot
 	}
 	f.replace = time.NewTimer(time.Hour)
 	f.replace.Stop()
@@ -159,7 +158,7 @@ func (f *fleet) run(size int, cancel context.CancelCauseFunc, tooLate *<-chan ti
 	return next
 }
 
-// open has n more members join.
+// open starts n more members.
 func (f *fleet) open(n int) {
 	for range n {
 		p := &poller{member: stream.NewMember(f.r.shared), place: f.place()}
@@ -178,7 +177,7 @@ func (f *fleet) open(n int) {
 	}
 }
 
-// living are the pollers that have not ended.
+// living returns the pollers that have not ended.
 func (f *fleet) living() []*poller {
 	all := f.r.roster.list()
 	if !slices.ContainsFunc(all, func(p *poller) bool { return p.ended }) {
@@ -187,7 +186,7 @@ func (f *fleet) living() []*poller {
 	return slices.DeleteFunc(slices.Clone(all), func(p *poller) bool { return p.ended })
 }
 
-// place is the first one that is free.
+// place returns the first free place.
 func (f *fleet) place() int {
 	living := f.living()
 	for n := 0; ; n++ {
@@ -197,7 +196,7 @@ func (f *fleet) place() int {
 	}
 }
 
-// size is the number of pollers that are to stay.
+// size returns the number of pollers that are to stay, including those about to be replaced.
 func (f *fleet) size() int {
 	n := f.missing
 	for _, p := range f.living() {
@@ -208,11 +207,11 @@ func (f *fleet) size() int {
 	return n
 }
 
-// pollerEnded notes that a poller has ended; it reports whether the others have to.
+// pollerEnded records that a poller has ended. It reports whether the others must end too.
 func (f *fleet) pollerEnded(p *poller) (failed bool) {
 	p.leave(nil)
 	p.ended = true
-	if n := len(f.living()); n > 0 { // else its last word is kept
+	if n := len(f.living()); n > 0 { // else its last snapshot is kept
 		f.r.roster.remove(p)
 		f.r.shared.Log.Info("a poller has left", "pollers", n)
 	}
@@ -231,7 +230,7 @@ func (f *fleet) pollerEnded(p *poller) (failed bool) {
 	}
 	if p.leaving {
 		f.r.shared.Log.Warn("the client of a poller that was leaving failed", "err", p.err)
-		return false // its records come again, and nobody misses it
+		return false // its records are delivered again, and it is not needed
 	}
 	f.errs = append(f.errs, p.err)
 	f.fatal = true
@@ -239,7 +238,7 @@ func (f *fleet) pollerEnded(p *poller) (failed bool) {
 	return true
 }
 
-// replaceable reports whether another client may be able to do what a poller's client no longer can.
+// replaceable reports whether a new client may work where a poller's client has failed for good.
 func (f *fleet) replaceable(p *poller) bool {
 	if errors.Is(p.err, driver.ErrReplace) {
 		return true
@@ -248,16 +247,16 @@ func (f *fleet) replaceable(p *poller) bool {
 	if !ok || e.Kind != driver.KindFenced || f.r.client.InstanceID == "" {
 		return false
 	}
-	// A static member can be fenced by a join of its own whose answer was lost with a broker or a connection: the group
-	// gave its place to a member id that nobody knows. So it joins once more. Fenced again soon after, it shares its
-	// group.instance.id with another process, and leaves the place to that one.
+	// A static member can be fenced by its own join if the response was lost with a broker or a connection: the group gave
+	// its place to a member id that no client knows. So it rejoins once. If it is fenced again soon, another process has
+	// the same group.instance.id, and this one gives up its place.
 	last := f.fenced[p.place]
 	f.fenced[p.place] = time.Now()
 	return last.IsZero() || time.Since(last) > fencedTwice
 }
 
-// settled reports whether the number of pollers may change: all have joined, none is leaving, and the group has let the
-// assignment alone for a while.
+// settled reports whether the number of pollers may change: all have joined, none is leaving, and the assignment has
+// been unchanged for a while.
 func (f *fleet) settled(now time.Time) bool {
 	if n := f.r.shared.Counters.Rebalances.Load(); n != f.rebalances {
 		if f.rebalances > 0 {
@@ -278,7 +277,7 @@ func (f *fleet) settled(now time.Time) bool {
 	return !now.Before(f.calm)
 }
 
-// hold keeps the number of pollers as it is in a decision that comes when it cannot change.
+// hold changes a decision to the current number of pollers while that number cannot change.
 func (f *fleet) hold(now time.Time, d *scaling.Decision) {
 	if n, settled := f.size(), f.settled(now); d.Pollers != n && !settled {
 		d.Pollers, d.Reason.To.Pollers = n, n
@@ -286,7 +285,7 @@ func (f *fleet) hold(now time.Time, d *scaling.Decision) {
 	}
 }
 
-// follow has as many members as a decision says: more join, or the youngest leave.
+// follow applies the number of pollers that a decision asks for: more join, or the youngest leave.
 func (f *fleet) follow(pollers int) {
 	n := f.size()
 	if f.ctx.Err() != nil || pollers == n {
@@ -305,7 +304,7 @@ func (f *fleet) follow(pollers int) {
 	}
 }
 
-// replaceInPlace has the living members use other credentials.
+// replaceInPlace makes the living members use other credentials.
 func (f *fleet) replaceInPlace(next *auth.Credentials) (err error) {
 	for _, p := range f.living() {
 		err = errors.Join(err, p.member.ReplaceCredentials(next))
@@ -313,8 +312,8 @@ func (f *fleet) replaceInPlace(next *auth.Credentials) (err error) {
 	return err
 }
 
-// enlist puts a member on the roster. What Update and Pause said before is the member's from the start; what they say
-// later they tell it.
+// enlist puts a member on the roster. The member starts with what Update and Pause have set so far; later changes are
+// sent to it.
 func (r *Process) enlist(p *poller) {
 	unlock := r.lock()
 	defer unlock()
@@ -322,7 +321,7 @@ func (r *Process) enlist(p *poller) {
 	r.roster.add(p)
 }
 
-// quiet notes that a pause has taken effect, when it has for all members.
+// quiet sets the state to Disabled once a pause has taken effect for all members.
 func (r *Process) quiet() {
 	unlock := r.lock()
 	wish, all := r.shared.Wish.Load(), r.shared.Wish.IsPaused()

@@ -10,12 +10,12 @@ import (
 	"github.com/esm-go/esm/esmtest/membroker"
 )
 
-// A batch that cannot grow since memory is full does not wait for its window.
+// A batch that cannot grow because memory is full does not wait for its window.
 func TestFullBufferIsSent(t *testing.T) {
 	for _, partitions := range []int{1, 4} {
 		inBubble(t, "", func(t *testing.T) {
 			b := membroker.NewBroker(t, membroker.FetchRecords(100))
-			b.CreateTopic("t", 4) // of which some are idle
+			b.CreateTopic("t", 4) // some of them are idle
 			const each = 8000
 			for p := range partitions {
 				for range each {
@@ -26,7 +26,7 @@ func TestFullBufferIsSent(t *testing.T) {
 			m.BatchSize, m.MaximumBatchingWindowInSeconds = 10000, new(300)
 			r := newMapped(t, b, m, nil, WithBufferBytes(1<<20)).start()
 			pass(time.Second)
-			// What is left when the log has no more is less than the budget, and waits for its window.
+			// The rest at the end of the log is less than the budget and waits for its window.
 			left := int64(0)
 			for p := range partitions {
 				left += each - max(b.Committed("", "t", int32(p)).Offset, 0)
@@ -45,7 +45,7 @@ func TestFullBufferIsSent(t *testing.T) {
 	}
 }
 
-// What comes when there is memory again waits for its window.
+// Records that arrive when there is memory again wait for their window.
 func TestWindowAfterAFullBuffer(t *testing.T) {
 	inBubble(t, "", func(t *testing.T) {
 		b := membroker.NewBroker(t, membroker.FetchRecords(100))

@@ -17,8 +17,8 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// A Lambda function's items that are ignored are in Status and once in the log, and no more once it names none; with
-// FunctionResponseTypes there is nobody to tell.
+// A Lambda function's ignored items are in Status and once in the log, until it names none; with FunctionResponseTypes
+// nothing is reported.
 func TestIgnoredItemsAreTold(t *testing.T) {
 	inBubble(t, "ignored", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -79,7 +79,7 @@ func TestIgnoredItemsAreTold(t *testing.T) {
 	})
 }
 
-// The condition of a Go handler's ItemFailures ends like it, once it returns none for a while.
+// The condition of a Go handler's ItemFailures ends too, once it returns none for a while.
 func TestUnaskedItemFailuresEnd(t *testing.T) {
 	inBubble(t, "", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -114,8 +114,8 @@ type broken struct{ code string }
 func (e *broken) Error() string           { return e.code + ": function f: it does not exist: create it" }
 func (e *broken) FunctionProblem() string { return e.code }
 
-// A function that cannot be invoked as it is shows in Status and LastProcessingResult until it can, uses no attempt where the
-// target says so, and is told of in the log.
+// A function that cannot be invoked is shown in Status and LastProcessingResult until it can, uses no attempt if the
+// target says so, and is logged.
 func TestFunctionProblem(t *testing.T) {
 	inBubble(t, "", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -134,7 +134,7 @@ func TestFunctionProblem(t *testing.T) {
 		if len(st.Conditions) != 1 || st.Conditions[0].Kind != observe.ReasonFunctionConfigNotValid || st.Conditions[0].Op != observe.OpInvoke || st.LastProcessingResult != want {
 			t.Errorf("%q, %v", st.LastProcessingResult, st.Conditions)
 		}
-		// Another problem takes its place: each ends by itself.
+		// Another problem replaces it: each ends by itself.
 		with(verdict.Throttled(&broken{"ResourceNotFoundException"}))
 		pass(time.Minute)
 		if st := r.runner.Status(); len(st.Conditions) != 1 || st.Conditions[0].Kind != "ResourceNotFoundException" {
@@ -157,7 +157,7 @@ type busy struct{ d time.Duration }
 func (e *busy) Error() string        { return "busy" }
 func (e *busy) Pause() time.Duration { return e.d }
 
-// What a throttled function asks for is waited for, up to a bound, and never less than the mapping's own pause.
+// The pause that a throttled function asks for is observed, up to a limit, and is never shorter than the mapping's own.
 func TestThrottlesAskForAPause(t *testing.T) {
 	for asked, want := range map[time.Duration]time.Duration{0: time.Second, time.Millisecond: time.Second, 40 * time.Second: 40 * time.Second, 24 * time.Hour: time.Minute} {
 		inBubble(t, asked.String(), func(t *testing.T) {

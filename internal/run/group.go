@@ -11,8 +11,8 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// inProcess are the Runners of this process that run. It is the process's, not a mapping's, for that is what it is about: no
-// two different mappings may share a consumer group, and nothing but the process knows both.
+// inProcess holds the running Runners of this process. It is global because no two different mappings of a process may
+// share a consumer group, and only the process knows both.
 var inProcess groups
 
 // groups are Runners by consumer group.
@@ -21,7 +21,7 @@ type groups struct {
 	runners map[string][]*Process
 }
 
-// enter takes a Process in, or returns an error that wraps ErrGroupInUse.
+// enter adds a Process, or returns an error that wraps ErrGroupInUse.
 func (g *groups) enter(r *Process) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -38,7 +38,7 @@ func (g *groups) enter(r *Process) error {
 	return nil
 }
 
-// leave takes a Process out.
+// leave removes a Process.
 func (g *groups) leave(r *Process) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -49,8 +49,8 @@ func (g *groups) leave(r *Process) {
 	}
 }
 
-// differs names the parameter in which two Runners of one group differ that must not; empty when they are replicas of one
-// mapping.
+// differs names a parameter that must be the same in two Runners of one group and is not. It is empty for replicas of
+// one mapping.
 func (r *Process) differs(other *Process) string {
 	topics := func(r *Process) []string { return slices.Sorted(slices.Values(r.client.Topics)) }
 	switch mine, theirs := r.shared.Current.Load().Fingerprint, other.shared.Current.Load().Fingerprint; {
@@ -64,7 +64,7 @@ func (r *Process) differs(other *Process) string {
 	return ""
 }
 
-// sameCluster reports whether two Runners are known to read from the same cluster. A dialer of their own may lead anywhere.
+// sameCluster reports whether two Runners are known to read from the same cluster. A custom dialer may connect to any.
 func (r *Process) sameCluster(other *Process) bool {
 	a, b := r.opts.Driver, other.opts.Driver
 	if !a.Features().Network || !b.Features().Network {
@@ -76,7 +76,8 @@ func (r *Process) sameCluster(other *Process) bool {
 	return slices.ContainsFunc(r.client.BootstrapServers, func(s string) bool { return slices.Contains(other.client.BootstrapServers, s) })
 }
 
-// agreement is the fingerprint of what the members of one group must agree on: whom the records go to, and which of them.
+// agreement returns the fingerprint of what the members of one group must agree on: which function gets the records,
+// and which records.
 func agreement(m mapping.Mapping) string {
 	parts := append([]string{m.FunctionName}, patterns(m)...)
 	slices.Sort(parts[1:]) // one that matches is enough

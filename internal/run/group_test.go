@@ -70,7 +70,7 @@ func TestOneProcessRefusesAnotherMappingOfTheGroup(t *testing.T) {
 	}
 }
 
-// Two processes are two drivers here: what they know of one another they know from the broker.
+// Two drivers stand for two processes: they know of each other only through the broker.
 func TestAnotherMappingOfTheGroupIsFound(t *testing.T) {
 	t.Parallel()
 	found := func(s *[]string) Option {
@@ -136,7 +136,7 @@ func TestAnotherMappingOfTheGroupIsFound(t *testing.T) {
 	})
 }
 
-// A topic that is added to Topics joins the group that there is: the topics that were there go on at their commits.
+// A topic added to Topics joins the existing group: the other topics continue at their commits.
 func TestTopicAddedToTopics(t *testing.T) {
 	inBubble(t, "begins at StartingPosition", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -169,7 +169,7 @@ func TestTopicAddedToTopics(t *testing.T) {
 	})
 }
 
-// Brokers before 2.1 count a commit's age from the time at which it was made, whether its group lives or not.
+// Brokers before 2.1 count a commit's age from the time of the commit, whether its group is active or not.
 func TestIdlePositionsAreCommittedAgain(t *testing.T) {
 	t.Parallel()
 	inBubble(t, "once an hour", func(t *testing.T) {
@@ -209,7 +209,7 @@ func TestIdlePositionsAreCommittedAgain(t *testing.T) {
 	})
 }
 
-// A position that is refused while others are accepted waits by itself.
+// A position that is refused while others are accepted is retried by itself.
 func TestRefusedCommitKeepsNoOtherWaiting(t *testing.T) {
 	inBubble(t, "one partition of two", func(t *testing.T) {
 		var last time.Time

@@ -15,7 +15,7 @@ import (
 	"github.com/esm-go/esm/internal/size"
 )
 
-// The tests here and TestGuarantee4Stop name the guarantees of doc.go. TestModel holds 1 and 2 against random scripts.
+// The tests here and TestGuarantee4Stop test the guarantees of doc.go. TestModel tests 1 and 2 with random scripts.
 
 // Guarantee 1: no committed offset ever passes an unresolved record.
 func TestGuarantee1AtLeastOnce(t *testing.T) {
@@ -61,7 +61,7 @@ func TestGuarantee1AtLeastOnce(t *testing.T) {
 	})
 }
 
-// Guarantee 2: in order per partition, one batch of it in flight.
+// Guarantee 2: in order per partition, with one batch of it in flight.
 func TestGuarantee2Order(t *testing.T) {
 	inBubble(t, "many workers, slow and failing handlers", func(t *testing.T) {
 		b := membroker.NewBroker(t, membroker.FetchRecords(4))
@@ -118,7 +118,7 @@ func TestGuarantee2Order(t *testing.T) {
 	})
 }
 
-// Guarantee 3: a partition's failure stops that partition only, and neither its backlog nor its memory the others.
+// Guarantee 3: a partition's failure stops only that partition; neither its backlog nor its memory stops the others.
 func TestGuarantee3FailureStaysInItsPartition(t *testing.T) {
 	inBubble(t, "a stuck partition with a backlog over the whole budget", func(t *testing.T) {
 		b := membroker.NewBroker(t, membroker.FetchRecords(20))
@@ -176,8 +176,8 @@ func TestGuarantee3FailureStaysInItsPartition(t *testing.T) {
 	})
 }
 
-// Guarantee 5: a crash repeats at most the batches in flight or not yet committed. The crash is a membership that ends
-// behind the member's back, and a Runner that is never heard again.
+// Guarantee 5: a crash repeats at most the batches in flight or not yet committed. The crash is simulated by ending the
+// membership without the member's knowledge and ignoring the Runner from then on.
 func TestGuarantee5CrashRepeatsWhatWasInFlight(t *testing.T) {
 	inBubble(t, "a member that is gone", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -222,7 +222,7 @@ func offsetsFrom(from, to int64) []event.KafkaRecord {
 	return records
 }
 
-// With P backlogged partitions and W ≤ P workers, W invocations run; each is full, of one partition.
+// With P backlogged partitions and W ≤ P workers, W invocations run; each is full and of one partition.
 func TestWorkersRunAtOnce(t *testing.T) {
 	for _, workers := range []int{0, 1, 3, 6, 9} {
 		inBubble(t, fmt.Sprint(workers, " workers"), func(t *testing.T) {
@@ -263,7 +263,7 @@ func TestWorkersRunAtOnce(t *testing.T) {
 	}
 }
 
-// What an invocation says of its size is what its JSON measures, and never over the payload limit.
+// The size that an invocation reports is that of its JSON, and never over the payload limit.
 func TestPayloadLimit(t *testing.T) {
 	inBubble(t, "batches end before it, a larger record goes alone", func(t *testing.T) {
 		b := membroker.NewBroker(t)

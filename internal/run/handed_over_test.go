@@ -13,8 +13,8 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// A partition that was given up in time has no invocation here any more, also none of records that its log has lost since:
-// who gets it next would invoke beside it.
+// A partition that was given up in time has no running invocation here, not even of records that its log has since
+// lost: the next owner's invocations would run concurrently with it.
 func TestRevocationWaitsForWhatWasCutOff(t *testing.T) {
 	inBubble(t, "a log that is cut while a handler runs", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -50,7 +50,7 @@ func TestRevocationWaitsForWhatWasCutOff(t *testing.T) {
 	})
 }
 
-// A batch of several partitions is the handler's while one of them is here: its context ends with the last one.
+// The context of a batch of several partitions ends when the last of them is gone.
 func TestBatchOfWhichOnePartitionGoes(t *testing.T) {
 	inBubble(t, "one of two", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -66,7 +66,7 @@ func TestBatchOfWhichOnePartitionGoes(t *testing.T) {
 			return nil
 		}, WithRevokeTimeout(2*time.Second)).start()
 		pass(time.Second)
-		other := newRig(t, b, defaults(), nil).launch() // gets one of them
+		other := newRig(t, b, defaults(), nil).launch() // gets one of the partitions
 		pass(time.Minute)
 		if err := ended.Load(); err == nil || *err != nil {
 			t.Errorf("the batch ended with %v; %v", err, r.briefs())
@@ -81,7 +81,8 @@ func TestBatchOfWhichOnePartitionGoes(t *testing.T) {
 	})
 }
 
-// What waits for its next try goes with its partition: it is not tried while the others of a revocation are waited for.
+// A batch that waits for its retry goes with its partition: it is not retried while the revocation waits for other
+// partitions.
 func TestNoTryOfWhatIsBeingRevoked(t *testing.T) {
 	inBubble(t, "beside one that takes its time", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -112,7 +113,7 @@ func TestNoTryOfWhatIsBeingRevoked(t *testing.T) {
 	})
 }
 
-// A stop that may still wait tries a commit again that was refused.
+// A stop that has time left retries a refused commit.
 func TestStopCommitsAgain(t *testing.T) {
 	inBubble(t, "a commit that fails once", func(t *testing.T) {
 		b := membroker.NewBroker(t)

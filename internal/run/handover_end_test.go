@@ -14,14 +14,14 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// givingUp is a mapping that gives up after the first failure.
+// givingUp returns a rig whose mapping gives up after the first failure.
 func givingUp(t *testing.T, b *membroker.Broker, d destination.Destination, h func(context.Context, event.KafkaEvent) error, opts ...Option) *rig {
 	m := poisonMapping(10)
 	m.MaximumRetryAttempts = new(0)
 	return newMapped(t, b, m, h, append([]Option{WithDestination(d)}, opts...)...)
 }
 
-// What the destination says of an assignment that is over counts for nothing, and nothing waits for it.
+// The destination's answers for an ended assignment are ignored, and nothing waits for them.
 func TestAnswersForAssignmentsThatAreOver(t *testing.T) {
 	inBubble(t, "it comes late", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -90,7 +90,8 @@ func TestAnswersForAssignmentsThatAreOver(t *testing.T) {
 	})
 }
 
-// A stop recalls what the destination is being sent, and sends nothing more: whoever reads the records next gives them up again.
+// A stop recalls what the destination is being sent, and sends nothing more: the next reader of the records gives them
+// up again.
 func TestStopSendsNothing(t *testing.T) {
 	inBubble(t, "what is being sent", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -128,8 +129,8 @@ func TestStopSendsNothing(t *testing.T) {
 	})
 }
 
-// What is being sent are copies, for as long as it takes: not even a handler that writes over bytes that it may only read changes
-// what the destination gets. What the destination has leaves the memory.
+// What is being sent are copies: not even a handler that overwrites bytes that it may only read changes what the
+// destination gets. What the destination has acknowledged is freed.
 func TestSentRecordsAreTheEngines(t *testing.T) {
 	inBubble(t, "a handler that writes over what it was given", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -158,7 +159,7 @@ func TestSentRecordsAreTheEngines(t *testing.T) {
 	})
 }
 
-// Records that are too old go to the destination from the head of what waits, and no others with them.
+// Records that are too old go to the destination from the head of the waiting ones, without any others.
 func TestExpiredAmongOthers(t *testing.T) {
 	inBubble(t, "old, young, old, young", func(t *testing.T) {
 		b := membroker.NewBroker(t)

@@ -11,20 +11,20 @@ import (
 )
 
 const (
-	// handshakeTimeout bounds the handshakes that look for one reason, handshakeInterval is the least time between two.
+	// handshakeTimeout bounds the handshakes made to find one reason. handshakeInterval is the minimum pause between two
+	// such searches.
 	handshakeTimeout  = 5 * time.Second
 	handshakeInterval = 5 * time.Second
 )
 
-// handshakes reports whether connections of our own reach what the client reaches, and can tell something.
+// handshakes reports whether our own connections reach the brokers that the client reaches.
 func (r *Process) handshakes() bool {
 	f := r.opts.Driver.Features()
 	return f.Network || f.VirtualNetwork
 }
 
-// watchHandshakes finds out what the client does not say: where what it says of a refusal fits several causes,
-// librdkafka's "certificate verify failed" for one, it shakes hands with the broker itself and reports which it is,
-// until ctx ends.
+// watchHandshakes finds the cause of a refusal when the client's message fits several, for example librdkafka's
+// "certificate verify failed": it shakes hands with the broker itself. It runs until ctx ends.
 func (r *Process) watchHandshakes(ctx context.Context, client driver.Config) {
 	for {
 		var broker string
@@ -39,7 +39,7 @@ func (r *Process) watchHandshakes(ctx context.Context, client driver.Config) {
 		reason := shakeHands(ctx, client, broker)
 		r.shared.Calls.End(call)
 		if reason != nil {
-			if _, now := r.shared.Conditions.Diagnosis.InUse(); now == healings { // else it works meanwhile, or other credentials are in use
+			if _, now := r.shared.Conditions.Diagnosis.InUse(); now == healings { // else it works by now, or other credentials are in use
 				info := r.shared.Conditions.Problem(observe.OpHandshake, reason)
 				r.shared.Conditions.Clarify(info)
 				r.shared.Hooks.ErrorLater(info)
@@ -53,8 +53,8 @@ func (r *Process) watchHandshakes(ctx context.Context, client driver.Config) {
 	}
 }
 
-// shakeHands asks a broker, or where none is known each bootstrap server, why a connection with it fails. It returns nil where
-// it does not fail, and where the reason is no clearer than before.
+// shakeHands connects to a broker, or to each bootstrap server if none is known, to find why connections fail. It
+// returns nil if they do not, or the reason is no clearer.
 func shakeHands(ctx context.Context, client driver.Config, broker string) error {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
@@ -71,7 +71,7 @@ func shakeHands(ctx context.Context, client driver.Config, broker string) error 
 	return nil
 }
 
-// clearer adds to what the client said of a broker what a handshake finds out, where the client is not clear.
+// clearer adds the reason that a handshake finds to a client's error that is vague.
 func (r *Process) clearer(ctx context.Context, client driver.Config, said error) error {
 	if d := client.Credentials.Classify(said, "", ""); !d.Vague() || !r.handshakes() {
 		return said

@@ -18,7 +18,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// Whatever the first record of a partition waits for, Status names it, and since when.
+// Status names what the first record of a partition waits for, and since when.
 func TestHeadSaysWhatItWaitsFor(t *testing.T) {
 	failing := func(context.Context, event.KafkaEvent) error { return errors.New("no") }
 	held := func(ctx context.Context, _ event.KafkaEvent) error { return obedient(ctx, time.Hour) }
@@ -31,7 +31,7 @@ func TestHeadSaysWhatItWaitsFor(t *testing.T) {
 		options []Option
 		before  func(t *testing.T, b *membroker.Broker)
 		hurt    func(t *testing.T, b *membroker.Broker, r *rig)
-		// wait is how long until it is looked at, since how long it has waited then; 0 for not so exact.
+		// wait is the time until the check, since how long the record has waited by then; 0 means not checked exactly.
 		wait, since time.Duration
 	}{
 		{want: observe.WaitNone, wait: time.Second},
@@ -65,7 +65,7 @@ func TestHeadSaysWhatItWaitsFor(t *testing.T) {
 			hurt: func(_ *testing.T, b *membroker.Broker, _ *rig) {
 				one(b)
 				pass(time.Second)
-				b.Lose() // the handler of the life before still runs
+				b.Lose() // the handler of the previous assignment is still running
 			}, wait: 5 * time.Second},
 		{want: observe.WaitDestination, handler: failing, mapping: func(m *mapping.Mapping) { m.MaximumRetryAttempts = new(0) },
 			options: []Option{WithDestination(takesNothing{})},
@@ -115,18 +115,18 @@ func TestHeadSaysWhatItWaitsFor(t *testing.T) {
 				t.Errorf("since %v, want %v", s.Time.Sub(h.Since), c.since)
 			}
 			b.Heal()
-			_ = r.stop()      // some leave a handler or a call behind
-			pass(time.Minute) // until that has ended too
+			_ = r.stop()      // some cases leave a handler or a call behind
+			pass(time.Minute) // until that has ended
 		})
 	}
 }
 
-// takesNothing is a destination that takes nothing.
+// takesNothing is a destination that acknowledges nothing.
 type takesNothing struct{}
 
 func (takesNothing) Send(context.Context, *destination.Failure) error { return errors.New("full") }
 
-// A partition that waits for a worker, one that waits for memory and one that is given away: they need others beside them.
+// A partition waits for a worker, for memory, or is being revoked: these cases need other partitions.
 func TestHeadAmongOthers(t *testing.T) {
 	find := func(t *testing.T, s observe.Status, want observe.Wait) observe.PartitionStatus {
 		t.Helper()
@@ -178,8 +178,8 @@ func TestHeadAmongOthers(t *testing.T) {
 	})
 }
 
-// BenchmarkStatus is the cost of Status with 10,000 partitions that all have a failed record, to who asks. What it costs a loop is
-// BenchmarkSnapshot's, of package snapshot.
+// BenchmarkStatus measures the cost of Status for the caller, with 10,000 partitions that all have a failed record.
+// BenchmarkSnapshot in package snapshot measures the cost for a loop.
 func BenchmarkStatus(b *testing.B) {
 	const partitions = 10_000
 	broker := membroker.NewBroker(b)
@@ -220,7 +220,8 @@ func BenchmarkStatus(b *testing.B) {
 	}
 }
 
-// What an operator gets to see: the record, its key by its hash unless asked for, its errors; the worst partition first.
+// WhoBlocks shows an operator the record, its key's hash (the key only if configured) and its errors; the worst
+// partition comes first.
 func TestWhoBlocks(t *testing.T) {
 	key := []byte("customer-17")
 	for _, shown := range []bool{false, true} {
@@ -280,7 +281,7 @@ func TestWhoBlocks(t *testing.T) {
 	}
 }
 
-// A handler that runs for far longer than others did is named while it runs.
+// An invocation that runs far longer than earlier ones is listed while it runs.
 func TestSlowInvocation(t *testing.T) {
 	inBubble(t, "after twenty quick ones", func(t *testing.T) {
 		b := membroker.NewBroker(t)

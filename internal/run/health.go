@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// healthPatience is how long what may heal by itself may last before it makes a mapping unhealthy.
+	// healthPatience is how long a problem that may resolve itself can last before it makes the mapping unhealthy.
 	healthPatience = time.Minute
 )
 
@@ -54,7 +54,7 @@ func (r *Process) Healthy() error {
 	return nil
 }
 
-// sickens reports whether a condition that lasts makes the mapping unhealthy.
+// sickens reports whether a lasting condition makes the mapping unhealthy.
 func sickens(c *observe.Condition) bool {
 	switch c.Op {
 	case observe.OpPoll:
@@ -65,7 +65,7 @@ func sickens(c *observe.Condition) bool {
 	return false
 }
 
-// says names a condition for an operator.
+// says describes a condition for an operator.
 func says(c *observe.Condition) string {
 	what := map[observe.Op]string{observe.OpPoll: "the event source: " + c.Kind, observe.OpStart: "starts cannot be looked up", observe.OpCommit: "commits fail",
 		observe.OpCredentials: "the secrets cannot be read"}[c.Op]

@@ -16,7 +16,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// wantHealth checks Healthy: no text is nil.
+// wantHealth checks Healthy. An empty text means nil.
 func wantHealth(t *testing.T, when string, r *rig, text string) {
 	t.Helper()
 	err := r.runner.Healthy()
@@ -117,8 +117,8 @@ func TestHealthyByConditions(t *testing.T) {
 		r := newMapped(t, b, memoryMapping(), nil).start()
 		b.Fail(membroker.OpCommit, 3, errors.New("no"))
 		b.Produce("t", numbered(1)...)
-		pass(500 * time.Millisecond) // refused once or twice, waiting to try again
-		b.Lose()                     // it goes to the next life, which looks the position up
+		pass(500 * time.Millisecond) // refused once or twice, waiting for the retry
+		b.Lose()                     // the next assignment looks up the position
 		pass(10 * time.Second)
 		b.Heal()
 		for range 24 {
@@ -155,7 +155,7 @@ func TestHealthyByConditions(t *testing.T) {
 		pass(2 * time.Minute)
 		go func() { x.cancel(); y.cancel() }()
 		pass(10 * time.Second)
-		wantHealth(t, "stopping", x, "") // its handler still runs
+		wantHealth(t, "stopping", x, "") // its handler is still running
 		pass(20 * time.Second)
 		wantHealth(t, "stopped", x, "Run has ended")
 		<-x.done
@@ -190,7 +190,7 @@ func TestHealthyByTheCircuit(t *testing.T) {
 		}
 		m := r.runner.roster.list()[0].member
 		c := &r.runner.shared.Circuit
-		c.Begin(1, -2*time.Minute) // as if nothing had been tried since
+		c.Begin(1, -2*time.Minute) // as if nothing had been attempted since
 		if ok, _ := c.Enter(time.Now()); !ok {
 			t.Fatal("the circuit is not closed")
 		}
@@ -277,7 +277,7 @@ func TestHealthy(t *testing.T) {
 	})
 }
 
-// stuckDriver is a client whose Poll can be made to hang, heeding nothing.
+// stuckDriver is a client whose Poll can be made to hang, ignoring its context.
 type stuckDriver struct {
 	driver.Driver
 	stuck   atomic.Bool
@@ -307,7 +307,7 @@ func TestHealthyTellsOfALostGroup(t *testing.T) {
 		b.CreateTopic("t", 1)
 		d := &tap{Driver: b.Driver()}
 		x := newMapped(t, b, memoryMapping(), nil, WithDriver(d)).start()
-		y := newMapped(t, b, memoryMapping(), nil).start() // gets none, and is well
+		y := newMapped(t, b, memoryMapping(), nil).start() // gets none, and is healthy
 		pass(2 * time.Minute)
 		want := func(when string, r *rig, sick bool) {
 			t.Helper()
@@ -327,7 +327,7 @@ func TestHealthyTellsOfALostGroup(t *testing.T) {
 		want("the other one", y, false)
 		y.mustStop()
 		pass(5 * time.Second)
-		// A loss with no word from the group afterwards.
+		// A loss without a new assignment afterwards.
 		from := d.listener
 		from.Lost([]event.TopicPartition{{Topic: "t"}})
 		pass(30 * time.Second)

@@ -87,14 +87,15 @@ func TestHooks(t *testing.T) {
 	})
 }
 
-// goroutine names the goroutine that it runs on.
+// goroutine returns the name of the current goroutine.
 func goroutine() string {
 	stack := make([]byte, 64)
 	name, _, _ := bytes.Cut(stack[:runtime.Stack(stack, false)], []byte(" ["))
 	return string(name)
 }
 
-// Hooks says: those of a batch run on the invocation's goroutine, all others one at a time on one goroutine.
+// As documented at Hooks: those of a batch run on the invocation's goroutine, all others one at a time on one
+// goroutine.
 func TestHookGoroutines(t *testing.T) {
 	inBubble(t, "as documented", func(t *testing.T) {
 		b := membroker.NewBroker(t)

@@ -15,8 +15,8 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// interruptions are the ways in which the engine ends a handler's context. Each leaves the broker with the group's members
-// gone or another one handling.
+// interruptions are the ways in which the engine ends a handler's context. After each, the group's members are gone or
+// another one is handling.
 var interruptions = []struct {
 	name string
 	end  func(t *testing.T, r *rig, b *membroker.Broker)
@@ -30,7 +30,7 @@ var interruptions = []struct {
 	}},
 }
 
-// What a handler says after the engine ended its context uses no attempt and drops nothing.
+// An error that a handler returns after the engine ended its context uses no attempt and drops nothing.
 func TestInterruptedIsNoVerdict(t *testing.T) {
 	answers := map[string]func(context.Context) error{
 		"the context's error": func(ctx context.Context) error { return ctx.Err() },
@@ -81,7 +81,7 @@ func TestInterruptedIsNoVerdict(t *testing.T) {
 					t.Errorf("last result %q after %d interruptions", st.LastProcessingResult, interrupted)
 				}
 				want := int64(4)
-				if how.name == "a stop" { // nobody handled them again
+				if how.name == "a stop" { // no member handled them again
 					want = 0
 				}
 				if k := b.Committed("g", "t", 0).Offset; max(k, 0) != want {
@@ -144,7 +144,7 @@ func TestInterruptedHandlerMayBeDone(t *testing.T) {
 			return ctx.Err()
 		},
 			WithInvocationTimeout(3*time.Second), WithStopTimeout(0)).start()
-		time.Sleep(4 * time.Second) // timed out; the stop ends the same context a second time
+		time.Sleep(4 * time.Second) // timed out; the stop then ends the same context again
 		r.mustStop()
 		if m := r.runner.Metrics(); m.DroppedEventCount != 4 || m.InvokeErrorCount != 1 {
 			t.Errorf("%+v", m)
@@ -152,7 +152,7 @@ func TestInterruptedHandlerMayBeDone(t *testing.T) {
 	})
 }
 
-// A member that leaves, since fewer are needed, interrupts its handlers too.
+// A member that leaves because fewer are needed also interrupts its handlers.
 func TestScaleInInterrupts(t *testing.T) {
 	inBubble(t, "one poller too many", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -192,7 +192,7 @@ func TestScaleInInterrupts(t *testing.T) {
 	})
 }
 
-// A handler that was left behind and returns while its member still closes changes nothing any more.
+// A handler that was left behind and returns while its member is still closing changes nothing.
 func TestAbandonedHandlerReturns(t *testing.T) {
 	for _, answer := range []error{nil, errors.New("late")} {
 		inBubble(t, fmt.Sprint(answer), func(t *testing.T) {

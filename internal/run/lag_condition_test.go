@@ -10,7 +10,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// That ends cannot be looked up is no condition of a process that has no partitions any more.
+// The condition that ends cannot be looked up ends when a process has no partitions left.
 func TestTheLagsConditionEndsWithThePartitions(t *testing.T) {
 	inBubble(t, "the topic is deleted", func(t *testing.T) {
 		b := membroker.NewBroker(t)

@@ -16,7 +16,7 @@ import (
 	"github.com/esm-go/esm/scaling"
 )
 
-// each samples every second, keeps the samples, and leaves the workers alone.
+// each samples every second, keeps the samples, and does not change the workers.
 type each struct {
 	mu      sync.Mutex
 	samples []scaling.Sample
@@ -47,8 +47,8 @@ func blocked(ctx context.Context, _ event.KafkaEvent) error {
 	return ctx.Err()
 }
 
-// Partitions that the budget has paused are fetched no more: their lag comes from one request an evaluation, over all of
-// them. Those that wait for records cost none but the one of the lag interval.
+// Partitions paused by the budget are not fetched: their lag comes from one request per evaluation, for all of them.
+// Partitions that wait for records cost only the request of the lag interval.
 func TestLagOfPausedPartitions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -79,7 +79,7 @@ func TestLagOfPausedPartitions(t *testing.T) {
 		for _, s := range policy.all() {
 			arrived += s.Arrived()
 		}
-		// What is buffered is TestSampleOfWhatWaits's: here the budget may have let in no more than is in flight.
+		// TestSampleOfWhatWaits checks what is buffered: here the budget may have admitted only what is in flight.
 		if got.Lag() != 240 || arrived < 80 || got.Busy != s.InFlight || s.InFlight == 0 || got.BatchSize != 10 {
 			t.Errorf("lag %d, arrived %d, busy %d, buffered %d", got.Lag(), arrived, got.Busy, got.BufferedBytes)
 		}
@@ -90,8 +90,8 @@ func TestLagOfPausedPartitions(t *testing.T) {
 	})
 }
 
-// The lag of a mapping that is paused grows in Status and Metrics, and its policy is not asked: what came and went
-// meanwhile is no evidence.
+// The lag of a paused mapping grows in Status and Metrics, and its policy is not asked: what happened meanwhile is no
+// evidence.
 func TestLagOfAPausedMapping(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -136,7 +136,7 @@ func TestLagOfAPausedMapping(t *testing.T) {
 	})
 }
 
-// What is in flight counts as busy, and what waits for a worker as buffered: 20 of 30 records, with what keeps them.
+// Records in flight count as busy, and records that wait for a worker as buffered: 20 of 30 records.
 func TestSampleOfWhatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -175,8 +175,7 @@ func TestIdlePartitionsAreNotLookedUp(t *testing.T) {
 	})
 }
 
-// While the brokers do not answer ListOffsets, by an error or not at all, the last decision stays and Status says how old
-// the lag is.
+// While ListOffsets fails or is not answered, the last decision stays in force and Status says how old the lag is.
 func TestLagThatCannotBeLookedUp(t *testing.T) {
 	for name, fault := range map[string]func(*membroker.Broker) (heal func()){
 		"no answer": func(b *membroker.Broker) func() { return b.Hang(membroker.OpListOffsets) },
@@ -227,8 +226,8 @@ func TestLagThatCannotBeLookedUp(t *testing.T) {
 	}
 }
 
-// The lag stays right when the log is cut, the topic is made again, a partition is taken over, and at transaction markers
-// and records that compaction took.
+// The lag stays correct when the log is truncated, the topic is recreated, a partition is taken over, and with
+// transaction markers and compaction.
 func TestLagThroughChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -274,7 +273,7 @@ func TestLagThroughChanges(t *testing.T) {
 	})
 }
 
-// A process to which nothing is assigned says so, and takes up work when it comes.
+// A process without partitions says so, and starts to work when it gets some.
 func TestZeroPartitions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -294,7 +293,8 @@ func TestZeroPartitions(t *testing.T) {
 	})
 }
 
-// One evaluation over 10,000 partitions, the policy's part and the engine's, and what of it the loop is kept busy with.
+// BenchmarkEvaluation measures one evaluation of 10,000 partitions by the engine and the policy, and the share of it
+// that occupies the loop.
 func BenchmarkEvaluation(b *testing.B) {
 	broker := membroker.NewBroker(b)
 	broker.CreateTopic("t", 10_000)

@@ -13,8 +13,8 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// Where a group starts is decided once: a commit of it that is under way is waited for, by whoever gives the partition away. The
-// next one would look for the end again, behind what came meanwhile.
+// Where a group starts is decided once: a member that gives up a partition waits for the commit of its start that is in
+// flight. Otherwise the next owner would look up the end again, after records that arrived meanwhile.
 func TestStartThatIsBeingCommitted(t *testing.T) {
 	const slow = 2 * time.Second
 	inBubble(t, "when its partition is revoked", func(t *testing.T) {
@@ -53,7 +53,7 @@ func TestStartThatIsBeingCommitted(t *testing.T) {
 	})
 }
 
-// A stop begins no commit of a start: one that hangs would hold it up, and nobody has anything to lose by it.
+// A stop starts no commit of a start: a hanging one would hold it up, and nothing is lost without it.
 func TestStopCommitsNoStarts(t *testing.T) {
 	inBubble(t, "a coordinator that is away", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -65,7 +65,7 @@ func TestStopCommitsNoStarts(t *testing.T) {
 		b.Produce("t", numbered(1)...)
 		b.CreateTopic("t", 2)
 		b.Fail(membroker.OpCommit, 1000, &driver.Error{Kind: driver.KindUnavailable, Offset: -1, Err: errors.New("no coordinator")})
-		pass(8 * time.Second) // the partition that was added is found, and its start is committed in vain
+		pass(8 * time.Second) // the added partition is found, and the commit of its start fails
 		b.Hang(membroker.OpCommit)
 		begun := time.Now()
 		r.cancel()
@@ -76,8 +76,8 @@ func TestStopCommitsNoStarts(t *testing.T) {
 	})
 }
 
-// What is on its way to the destination when its partition is revoked is waited for: taken, it is committed, and nobody gives the
-// records up again.
+// A revocation waits for records on their way to the destination: once acknowledged they are committed, and are not
+// given up again.
 func TestRevocationWaitsForTheDestination(t *testing.T) {
 	inBubble(t, "one that takes its time", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -97,8 +97,8 @@ func TestRevocationWaitsForTheDestination(t *testing.T) {
 	})
 }
 
-// A member whose client is beyond help says nothing of its partitions' end. They end with it: the one that takes its place shares
-// the memory and the workers with nobody, and waits for a handler that the first one left behind.
+// A member whose client has failed for good does not report the end of its partitions. They end with it: its
+// replacement has all the memory and workers, and waits for a handler that the first member left behind.
 func TestPartitionsEndWithTheirMember(t *testing.T) {
 	inBubble(t, "a client that is replaced, over a handler that does not return", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -108,7 +108,7 @@ func TestPartitionsEndWithTheirMember(t *testing.T) {
 			if n > 1 {
 				return c.Close(ctx)
 			}
-			go func() { _ = c.Close(context.WithoutCancel(ctx)) }() // nobody is told of a revocation: it is over here
+			go func() { _ = c.Close(context.WithoutCancel(ctx)) }() // the revocation is not reported, because the member has ended
 			return errors.New("no way back")
 		}
 		var dead atomic.Bool

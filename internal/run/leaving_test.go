@@ -13,8 +13,8 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// twoPollers runs two of them on a topic of two partitions, each of which is given a record that is handled for as long as its
-// handler may.
+// twoPollers runs two pollers on a topic of two partitions. Each partition gets a record that is handled as long as its
+// handler may run.
 func twoPollers(t *testing.T, b *membroker.Broker, w *wish, h func(context.Context, event.KafkaEvent) error, opts ...Option) *rig {
 	b.CreateTopic("t", 2)
 	r := newRig(t, b, polling(1, 3), h, append([]Option{WithScaler(w)}, opts...)...).start()
@@ -27,8 +27,8 @@ func twoPollers(t *testing.T, b *membroker.Broker, w *wish, h func(context.Conte
 	return r
 }
 
-// A poller that is not needed any more leaves as fast as a revocation takes its partitions, and the number of pollers does not
-// change while it does.
+// A poller that is no longer needed leaves as fast as a revocation takes its partitions, and the number of pollers does
+// not change meanwhile.
 func TestPollerThatLeaves(t *testing.T) {
 	inBubble(t, "a handler that takes as long as it may", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -85,7 +85,7 @@ func TestPollerThatLeaves(t *testing.T) {
 		}
 		r.mustStop()
 	})
-	for _, longer := range []string{"t-0", "t-1"} { // the one that leaves is busy for longer in one of the cases
+	for _, longer := range []string{"t-0", "t-1"} { // in one of the cases the leaving poller is busy for longer
 		inBubble(t, "the mapping is paused meanwhile, and "+longer+" takes long", func(t *testing.T) {
 			b := membroker.NewBroker(t)
 			w := wishing(2)
@@ -108,11 +108,11 @@ func TestPollerThatLeaves(t *testing.T) {
 	}
 }
 
-// No poller is added while one has not joined yet: what it will take is not known.
+// No poller is added while one has not joined yet, because it is unknown which partitions it will get.
 func TestPollersJoinOneAfterTheOther(t *testing.T) {
 	inBubble(t, "the second does not hear of its first assignment", func(t *testing.T) {
 		b := membroker.NewBroker(t)
-		b.CreateTopic("t", 12) // of which the first keeps more than there are pollers
+		b.CreateTopic("t", 12) // the first poller keeps more of them than there are pollers
 		joins := make(chan struct{})
 		d := &wire{Driver: b.Driver(), polls: func(n int, ctx context.Context) {
 			if n == 2 {

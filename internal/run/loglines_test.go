@@ -15,7 +15,7 @@ import (
 	"github.com/esm-go/esm/mapping"
 )
 
-// A log that can be left on: at most six lines in any minute, in each bad situation, and at least one.
+// The log can be left on: in each bad situation it has at least one and at most six lines in any minute.
 func TestLinesOfTheLogInBadSituations(t *testing.T) {
 	failing := func(context.Context, event.KafkaEvent) error { return errors.New("no") }
 	for _, c := range []struct {

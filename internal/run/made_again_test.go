@@ -14,14 +14,15 @@ import (
 	"github.com/esm-go/esm/internal/start"
 )
 
-// deaf is a client that does not notice that a topic was made again, and holds its partitions all the same.
+// deaf is a client that does not notice that a topic was recreated, and keeps its partitions.
 func deaf(b *membroker.Broker) *wire {
 	return &wire{Driver: b.Driver(), brings: func(_ int, into *driver.Fetch) {
 		into.Errors = slices.DeleteFunc(into.Errors, func(e *driver.Error) bool { return e.Kind == driver.KindTopicRecreated })
 	}}
 }
 
-// A client may know of a topic that was made again only after a Start: that is told before anything of the topic is committed.
+// A client may learn only by a Start that a topic was recreated, so Start is called before anything of the topic is
+// committed.
 func TestStartOfATopicThatWasMadeAgain(t *testing.T) {
 	inBubble(t, "the order of the client's calls", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -52,7 +53,7 @@ func TestStartOfATopicThatWasMadeAgain(t *testing.T) {
 	})
 }
 
-// The engine looks at the topics' ids by itself.
+// The engine checks the topics' ids by itself.
 func TestMadeAgainUnderADeafClient(t *testing.T) {
 	inBubble(t, "the lag interval later", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -69,7 +70,8 @@ func TestMadeAgainUnderADeafClient(t *testing.T) {
 	})
 }
 
-// A client that says late what the engine knows already holds the partitions for it: they are started again where they are.
+// A client that reports late what the engine already knows holds the partitions for that: they are restarted at their
+// current positions.
 func TestMadeAgainToldLate(t *testing.T) {
 	inBubble(t, "after the engine went on", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -91,7 +93,7 @@ func TestMadeAgainToldLate(t *testing.T) {
 	})
 }
 
-// That brokers begin to tell topics' ids, since they were upgraded say, is no news of the topics.
+// If brokers start to return topic ids, for example after an upgrade, the topics have not changed.
 func TestIDsThatBecomeKnown(t *testing.T) {
 	inBubble(t, "in the middle", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -112,7 +114,7 @@ func TestIDsThatBecomeKnown(t *testing.T) {
 		if got := r.seen(0); got != "[0 1 2 3 4 5]" || len(lost) != 0 {
 			t.Errorf("handled %s, lost %v", got, lost)
 		}
-		b.RecreateTopic("t") // and from now on it is compared
+		b.RecreateTopic("t") // from now on its id is compared
 		b.Produce("t", numbered(2)...)
 		pass(20 * time.Second)
 		if got := r.seen(0); got != "[0 1 2 3 4 5 0 1]" {
@@ -122,7 +124,7 @@ func TestIDsThatBecomeKnown(t *testing.T) {
 	})
 }
 
-// What is read on after a log was cut says the same of the topic as before, and from which epoch it comes.
+// Commits after a truncation carry the same note about the topic as before, and the epoch of the records.
 func TestNotesAndEpochsAfterACut(t *testing.T) {
 	inBubble(t, "the note of the commit", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -160,7 +162,8 @@ func TestNotesAndEpochsAfterACut(t *testing.T) {
 	})
 }
 
-// What the brokers answer first is which topics there were when the mapping first asked, also where two members ask at a time.
+// The brokers' first answer decides which topics existed when the mapping first asked, even if two members ask at the
+// same time.
 func TestFirstCensusCounts(t *testing.T) {
 	inBubble(t, "two questions under way", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -192,7 +195,7 @@ func TestFirstCensusCounts(t *testing.T) {
 	})
 }
 
-// second is a client whose question for topics is answered late.
+// second is a client whose request for topics is answered late.
 type second struct {
 	driver.Consumer
 	asked, made chan struct{}

@@ -16,7 +16,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// Each histogram is not empty after what it is about has happened, and what it counted is what happened.
+// Each histogram has values after its events have happened, and the values are correct.
 func TestHistograms(t *testing.T) {
 	inBubble(t, "of a mapping with a window, retries, a destination and a rebalance", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -67,7 +67,7 @@ func TestHistograms(t *testing.T) {
 	})
 }
 
-// slowDestination takes a time for each.
+// slowDestination takes some time for each Send.
 type slowDestination struct{ takes time.Duration }
 
 func (d slowDestination) Send(context.Context, *destination.Failure) error {

@@ -14,13 +14,13 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// given is a record as the handler wrote it down before it did anything to its event.
+// given is a record as the handler received it, before it modified its event.
 type given struct {
 	event.TopicPartition
 	offset int64
 }
 
-// blame notes that the handler itself failed with records.
+// blame records that the handler itself failed with records.
 func (w *world) blame(name string, records []given, permanent bool) {
 	for _, r := range records {
 		key := name + " " + r.String()
@@ -32,7 +32,7 @@ func (w *world) blame(name string, records []given, permanent bool) {
 	}
 }
 
-// dropped holds a drop against what the handler did.
+// dropped checks a drop against what the handler did.
 func (w *world) dropped(name string, d observe.DropInfo) {
 	key := name + " " + d.String()
 	for _, r := range d.Records {
@@ -47,7 +47,7 @@ func (w *world) dropped(name string, d observe.DropInfo) {
 	}
 }
 
-// ask has a handler use its Runner as any goroutine may.
+// ask lets a handler use its Runner as any goroutine may.
 func (w *world) ask(m *modelMember, what int) {
 	switch what {
 	case 0:
@@ -115,7 +115,7 @@ func (w *world) handle(m *modelMember) shared.Handler {
 		if !w.calm {
 			if w.s.Slow > 0 && w.rng.IntN(4) == 0 {
 				sleep = time.Duration(w.rng.Int64N(int64(w.s.Slow)))
-				deaf = w.rng.IntN(2) == 0 // does not heed its context
+				deaf = w.rng.IntN(2) == 0 // ignores its context
 			}
 			if w.drowsy && w.rng.IntN(2) == 0 {
 				sleep = time.Minute
@@ -206,7 +206,7 @@ func (w *world) resolve(records []given) {
 	}
 }
 
-// dawdle is a hook that takes its time.
+// dawdle is a slow hook.
 func (w *world) dawdle() {
 	w.mu.Lock()
 	var d time.Duration

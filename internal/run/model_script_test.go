@@ -21,7 +21,7 @@ func (s step) String() string {
 	return fmt.Sprintf("%s who=%d part=%d n=%d d=%v", s.op, s.who, s.part, s.n, s.d)
 }
 
-// script is all that chance decides.
+// script holds the random choices.
 type script struct {
 	Partitions, Members int
 	Seed                uint64
@@ -32,8 +32,8 @@ type script struct {
 	Slow                time.Duration
 	// Breaker: the members have circuit breakers; Nosy: hooks are slow, and handlers call the Runner.
 	Breaker, Nosy bool
-	// Old is how many records each partition holds before a group begins under LATEST, whose first steps are Begin; -1 is
-	// TRIM_HORIZON.
+	// Old is how many records each partition holds before a group starts under LATEST, whose first steps are Begin; -1
+	// means TRIM_HORIZON.
 	Old   int
 	Begin []step
 	Steps []step

@@ -31,7 +31,7 @@ func (w *world) startMember(i int) {
 	if w.s.Old < 0 {
 		m.mapping.StartingPosition = mapping.TrimHorizon
 	}
-	s.Fingerprint = agreement(m.mapping) // as what an Update of it makes
+	s.Fingerprint = agreement(m.mapping) // as an Update of it would set it
 	var breaker Option
 	if w.s.Breaker {
 		breaker = WithCircuitBreaker(Breaker{Failures: 3, Cooldown: 5 * time.Second})
@@ -54,7 +54,7 @@ func (w *world) startMember(i int) {
 				}
 				w.resting[name+" "+i.String()] = time.Now().Add(i.After)
 			},
-			Assigned: func(i observe.AssignmentInfo) { // a partition that comes back comes without its past
+			Assigned: func(i observe.AssignmentInfo) { // a partition that comes back has no history
 				w.mu.Lock()
 				defer w.mu.Unlock()
 				for _, tp := range i.Partitions {
@@ -110,7 +110,7 @@ func (w *world) do(s step) error {
 		w.mu.Lock()
 		next := w.broker.End("t", part)
 		for k := range s.n {
-			w.records[tp][next+int64(k)] = !w.begun // before its start is found, either is right
+			w.records[tp][next+int64(k)] = !w.begun // before its start is known, either is correct
 		}
 		w.mu.Unlock()
 		for k := range s.n {
@@ -125,7 +125,7 @@ func (w *world) do(s step) error {
 		for offset := range w.records[tp] {
 			if offset%7 == int64(s.n%7) {
 				gone[offset] = true
-				w.records[tp][offset] = true // delivered or not, both are right
+				w.records[tp][offset] = true // delivered or not, both are correct
 			}
 		}
 		w.mu.Unlock()
@@ -157,7 +157,7 @@ func (w *world) do(s step) error {
 		if m := w.members[i]; m != nil {
 			m.runner.Pause()
 		}
-	case "hammer": // from two goroutines at a time
+	case "hammer": // from two goroutines at once
 		if m := w.members[i]; m != nil {
 			var wg sync.WaitGroup
 			wg.Go(func() {
@@ -180,7 +180,7 @@ func (w *world) do(s step) error {
 		}
 	case "stop":
 		return w.stopMember(i)
-	case "cut": // a stop that handlers do not outlast
+	case "cut": // a stop that interrupts the handlers
 		w.mu.Lock()
 		w.drowsy, w.slept = true, true
 		w.mu.Unlock()
@@ -193,7 +193,7 @@ func (w *world) do(s step) error {
 		w.drowsy = false
 		w.mu.Unlock()
 		return err
-	case "crash": // the group drops it, so nothing that it still does counts
+	case "crash": // the group removes it, so nothing that it still does counts
 		if m := w.members[i]; m != nil {
 			if id := w.memberID(m.name); id != "" {
 				w.broker.Lose(id)

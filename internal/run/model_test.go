@@ -18,22 +18,22 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// The model test runs several members of one group through random scripts in virtual time, and holds these against
-// every commit that the broker accepts and every invocation that begins:
+// The model test runs several members of one group through random scripts in virtual time, and checks these rules at
+// every commit that the broker accepts and every invocation that starts:
 //
 //   - guarantee 1: no commit passes a record that is not resolved;
 //   - guarantee 2: when a record is invoked, every record before it in its partition is resolved or in the same batch,
-//     and no member has two invocations of one partition at a time, also when it lost the partition and got it back; while
-//     nothing but revocations in time moves partitions, no two members have either;
-//   - a record is given as it was produced, whatever handlers did to the events that they were given before: the handler is
-//     a user, who sorts, overwrites, appends, keeps, panics, heeds its context or does not, and asks the Runner things;
-//   - a drop resolves a record only when the handler itself failed with it as often as the limit says, or said Permanent;
-//     what the engine interrupted does not count;
+//     and no member has two invocations of one partition at a time, even if it lost the partition and got it back;
+//     while only revocations in time move partitions, no two members do either;
+//   - a record is delivered as it was produced, whatever handlers did to earlier events: the handler is a user, who
+//     sorts, overwrites, appends, keeps, panics, obeys its context or does not, and calls the Runner;
+//   - a drop resolves a record only if the handler itself failed with it as often as the limit says, or returned
+//     Permanent; interrupted invocations do not count;
 //   - a failed batch waits out its pause before it is invoked again;
-//   - under LATEST, what was there before the group began is never invoked, whoever starts which partition when, and what
-//     is produced once it has begun is, on partitions that are added later too;
-//   - guarantees 1 and 3, in the end: when everything heals, every record is resolved and the group's commits reach the
-//     ends of the logs.
+//   - under LATEST, records from before the group started are never invoked, whichever member starts a partition and
+//     whenever, and records produced after that are, also on partitions that are added later;
+//   - guarantees 1 and 3, at the end: when all faults are over, every record is resolved and the group's commits reach
+//     the ends of the logs.
 
 // world is the state of one run of a script.
 type world struct {
@@ -43,18 +43,18 @@ type world struct {
 	mu       sync.Mutex
 	rng      *rand.Rand
 	records  map[event.TopicPartition]map[int64]bool // existing record → resolved
-	old      map[event.TopicPartition]int64          // what was there before the group began under LATEST
-	begun    bool                                    // every partition has its start: what is produced is to be handled
+	old      map[event.TopicPartition]int64          // offsets before the group started under LATEST
+	begun    bool                                    // every partition has its start: what is produced must be handled
 	resting  map[string]time.Time                    // "member partition" → the end of the pause before the next try
 	busy     map[string]int                          // "member partition" → invocations
 	failed   map[string]map[int64]int                // "member partition" → how often the handler itself failed with each record
-	never    map[string]map[int64]bool               // for which of them it said Permanent
-	kept     []event.KafkaEvent                      // that handlers hold on to, and go on writing to
+	never    map[string]map[int64]bool               // the records for which it returned Permanent
+	kept     []event.KafkaEvent                      // that handlers keep, and still write to
 	faults   []string
 	drowsy   bool // handlers wait for the end of their context
-	calm     bool // no failure any more
-	harsh    bool // partitions have moved otherwise than by a revocation in time
-	slept    bool // handlers may have outlasted a revocation: one has its batch while a partition of it is still there
+	calm     bool // no more failures
+	harsh    bool // partitions have moved other than by a revocation in time
+	slept    bool // handlers may have outlasted a revocation: a handler keeps its batch while one of its partitions is still assigned
 	invoked  int
 	restarts int
 
@@ -85,7 +85,7 @@ func (w *world) onCommit(c membroker.CommitInfo) {
 	}
 }
 
-// play runs a script in the bubble that it is called in.
+// play runs a script in the caller's bubble.
 func play(s script) error {
 	w := &world{s: s, rng: rand.New(rand.NewPCG(s.Seed, 1)), records: make(map[event.TopicPartition]map[int64]bool), busy: make(map[string]int), harsh: s.Slow > time.Second,
 		old: make(map[event.TopicPartition]int64), resting: make(map[string]time.Time),
@@ -132,11 +132,11 @@ func play(s script) error {
 	if failed == nil {
 		failed = steps(s.Steps)
 	}
-	// Everything heals.
+	// All faults end.
 	w.mu.Lock()
 	w.calm = true
 	w.mu.Unlock()
-	synctest.Wait() // no handler pauses any more
+	synctest.Wait() // no handler is pausing now
 	w.broker.Heal()
 	for i, m := range w.members {
 		if m == nil {
@@ -146,7 +146,7 @@ func play(s script) error {
 		}
 	}
 	pass(5 * time.Minute)
-	for part := range w.s.Partitions { // a circuit that is half-open wants something to try
+	for part := range w.s.Partitions { // a half-open circuit needs something to try
 		if failed == nil {
 			failed = w.do(step{op: "produce", part: part, n: 1})
 		}

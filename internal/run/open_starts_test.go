@@ -12,8 +12,8 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// A question for offsets that fails is asked again from the beginning, as what it was: neither where the log begins nor what the
-// group had before is taken for its answer.
+// A failed lookup of offsets is retried in full: neither the log's start nor what the group had before is used as its
+// answer.
 func TestQuestionsThatFailOnce(t *testing.T) {
 	refusal := func(kind driver.Kind) *driver.Error {
 		return &driver.Error{Kind: kind, TopicPartition: event.TopicPartition{Topic: "t"}, Offset: -1, Err: errors.New("script")}
@@ -86,8 +86,8 @@ func TestQuestionsThatFailOnce(t *testing.T) {
 	})
 }
 
-// A leader that does not answer keeps the other leaders' partitions from starting for some seconds, not for as long as a question
-// may take.
+// A leader that does not answer delays the start of other leaders' partitions for some seconds, not for the whole
+// timeout of a lookup.
 func TestSlowLeaderKeepsOthersForSeconds(t *testing.T) {
 	inBubble(t, "one of two", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -113,7 +113,7 @@ func TestSlowLeaderKeepsOthersForSeconds(t *testing.T) {
 	})
 }
 
-// A start that could not be committed is a condition until it is, and none after that.
+// A start that could not be committed is a condition until it is committed.
 func TestStartsConditionEnds(t *testing.T) {
 	inBubble(t, "refused for a while", func(t *testing.T) {
 		b := membroker.NewBroker(t)

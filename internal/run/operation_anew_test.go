@@ -10,8 +10,8 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// An operation is the assignment's: where the log is cut, or the topic made again, while it waits, it goes on with what
-// there is then.
+// An operation belongs to the assignment: if the log is truncated or the topic recreated while it waits, it continues
+// with the new log.
 func TestAnOperationOutlivesABeginningAnew(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -49,7 +49,7 @@ func TestAnOperationOutlivesABeginningAnew(t *testing.T) {
 				t.Fatalf("Seek: %v", err)
 			}
 			pass(time.Minute)
-			if did := told.list(); len(did) != 1 || !strings.HasSuffix(did[0], "-1") { // from where is a matter of when
+			if did := told.list(); len(did) != 1 || !strings.HasSuffix(did[0], "-1") { // From depends on the timing
 				t.Errorf("told of %q, want one Seek to 1", did)
 			}
 			if c := b.Committed(group, "t", 0).Offset; c != 3 {

@@ -48,7 +48,7 @@ func TestSeek(t *testing.T) {
 			if err != nil || at != test.at {
 				t.Fatalf("moved to %d, %v", at, err)
 			}
-			// Committed when Seek returns, or what has been handled since is.
+			// The position, or a later one, is committed when Seek returns.
 			if c := b.Committed(group, "t", 0); c.Offset < test.at {
 				t.Errorf("the group has %d", c.Offset)
 			}
@@ -106,7 +106,7 @@ func TestSeek(t *testing.T) {
 			if has(e, 0) {
 				<-ctx.Done()
 				cause.Store(context.Cause(ctx))
-				time.Sleep(time.Minute) // and takes its time
+				time.Sleep(time.Minute) // ignores the end of its context
 			}
 			return nil
 		}).start()
@@ -146,7 +146,7 @@ func TestSeek(t *testing.T) {
 			done <- err
 		}()
 		pass(time.Second)
-		b.Revoke(t0) // and gives it back
+		b.Revoke(t0) // and assigns it again
 		pass(time.Second)
 		select {
 		case err := <-done:
@@ -207,7 +207,7 @@ func TestSeek(t *testing.T) {
 		if err := <-done; err != nil && !errors.Is(err, observe.ErrOperationPending) {
 			t.Errorf("Seek: %v", err)
 		}
-		// A revocation commits what it can: either way nothing is lost, and the group stands at the end again.
+		// A revocation commits what it can: either way nothing is lost, and the group is at the end again.
 		if c := b.Committed(group, "t", 0).Offset; c != 4 {
 			t.Errorf("committed %d", c)
 		}

@@ -71,7 +71,7 @@ func TestSkip(t *testing.T) {
 		}
 		pass(time.Minute)
 		var wrong *observe.PositionError
-		if err := r.runner.Skip(ctx, t0, 3); !errors.As(err, &wrong) { // nothing has come yet
+		if err := r.runner.Skip(ctx, t0, 3); !errors.As(err, &wrong) { // nothing has been received yet
 			t.Error(err)
 		}
 		if m := r.runner.Metrics(); m.SkippedEventCount != 1 {
@@ -121,7 +121,7 @@ func TestSkip(t *testing.T) {
 		if err := <-done; !errors.Is(err, observe.ErrNotAssigned) || errors.Is(err, observe.ErrOperationPending) {
 			t.Errorf("Skip: %v", err)
 		}
-		if err := r.runner.Skip(ctx, t0, 0); err != nil && !errors.Is(err, observe.ErrNotAssigned) { // still draining, or the next life
+		if err := r.runner.Skip(ctx, t0, 0); err != nil && !errors.Is(err, observe.ErrNotAssigned) { // still draining, or the next assignment
 			t.Errorf("Skip: %v", err)
 		}
 		synctest.Wait()
@@ -199,7 +199,7 @@ func TestSkip(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.Produce("t", numbered(2)...)
 		d := &scriptedDestination{answer: func(ctx context.Context, _ *destination.Failure) error {
-			<-ctx.Done() // one that hangs
+			<-ctx.Done() // a hanging Send
 			return ctx.Err()
 		}}
 		r := newMapped(t, b, poisonMapping(1), failing(0), WithDestination(d)).start()

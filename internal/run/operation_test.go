@@ -20,7 +20,7 @@ import (
 
 var t0 = event.TopicPartition{Topic: "t"}
 
-// failing fails batches that hold any of some offsets of t-0.
+// failing fails batches that contain any of the given offsets of t-0.
 func failing(offsets ...int64) shared.Handler {
 	return func(_ context.Context, e event.KafkaEvent) error {
 		for _, r := range e.Records["t-0"] {
@@ -34,7 +34,7 @@ func failing(offsets ...int64) shared.Handler {
 	}
 }
 
-// asks collects what the hooks were told.
+// asks collects what the hooks receive.
 type asks struct {
 	mu    sync.Mutex
 	did   []string
@@ -86,7 +86,7 @@ func TestPausePartition(t *testing.T) {
 		var told asks
 		r := newMapped(t, b, one(), func(context.Context, event.KafkaEvent) error { time.Sleep(10 * time.Second); return nil }, told.hooks()).start()
 		pass(5 * time.Second)
-		for range 2 { // twice is once
+		for range 2 { // twice has the effect of once
 			if err := r.runner.PausePartition(ctx, t0); err != nil {
 				t.Fatal(err)
 			}
@@ -169,7 +169,7 @@ func TestPausePartition(t *testing.T) {
 			return errors.New("not yet")
 		}).start()
 		pass(3 * time.Second)
-		if err := r.runner.PausePartition(ctx, t0); err != nil { // while it is in flight
+		if err := r.runner.PausePartition(ctx, t0); err != nil { // while a batch is in flight
 			t.Fatal(err)
 		}
 		pass(time.Hour)

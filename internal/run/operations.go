@@ -12,13 +12,10 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// What somebody may ask of one partition while the mapping runs. Status shows it when the method has returned. Each waits for the
-// member that holds the partition, until ctx ends, and no longer than operationTimeout: called from a hook for which that member
-// waits it ends in that error. None touches a partition that this process does not hold, or that is being taken from it: the
-// error wraps ErrNotAssigned. All are logged, and told to Hooks.Operation. In a service of several processes ask the one that
-// holds the partition: Status().Partitions lists a process's own.
+// Operations on one partition while the mapping runs, as documented at esm.Runner. Each waits for the member that holds
+// the partition, until ctx ends and no longer than operationTimeout.
 
-// operationTimeout bounds an operation whose context has no earlier deadline. It is longer than a commit may take.
+// operationTimeout bounds an operation whose context has no earlier deadline. It is longer than the limit of a commit.
 const operationTimeout = 30 * time.Second
 
 // PausePartition is esm.Runner.PausePartition.
@@ -56,7 +53,7 @@ func (r *Process) Skip(ctx context.Context, tp event.TopicPartition, offset int6
 	return r.ask(ctx, observe.OperationSkip, tp, func(ctx context.Context, m *stream.Member) error { return m.Skip(ctx, tp, offset) })
 }
 
-// ask finds the member that holds a partition.
+// ask calls f for the member that holds a partition.
 func (r *Process) ask(ctx context.Context, name observe.Operation, tp event.TopicPartition, f func(context.Context, *stream.Member) error) error {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()

@@ -18,7 +18,7 @@ import (
 	"github.com/esm-go/esm/scaling"
 )
 
-// Options are what the options of package esm set, with their defaults. NewOptions makes them.
+// Options holds what the options of package esm set. NewOptions returns the defaults.
 type Options struct {
 	Logger            *slog.Logger
 	Hooks             []observe.Hooks
@@ -27,7 +27,7 @@ type Options struct {
 	MinimumWorkers    int // 0 = the default
 	MaximumWorkers    int
 	Policy            scaling.Policy
-	Scaler            bool // WithScaler was given one
+	Scaler            bool // WithScaler set Policy
 	StopTimeout       time.Duration
 	RevokeTimeout     time.Duration
 	InvocationTimeout time.Duration
@@ -55,9 +55,9 @@ type Breaker struct {
 	Cooldown time.Duration
 }
 
-// NewOptions makes the defaults. RevokeTimeout is less than 0 while it is not set.
+// NewOptions returns the defaults. RevokeTimeout is negative until it is set.
 func NewOptions() *Options {
-	hostname, _ := os.Hostname() // only a name in the broker's logs
+	hostname, _ := os.Hostname() // it is only a name in the brokers' logs
 	return &Options{
 		Logger:        slog.Default(),
 		StopTimeout:   stop.DefaultTimeout,
@@ -82,7 +82,7 @@ func NewOptions() *Options {
 	}
 }
 
-// Complete settles what depends on other options, and checks it.
+// Complete sets and checks what depends on other options.
 func (o *Options) Complete() {
 	if o.RevokeTimeout < 0 {
 		o.RevokeTimeout = min(10*time.Second, o.Client.MaxPollInterval/3)
@@ -98,25 +98,25 @@ func (o *Options) Complete() {
 	o.Check(o.Driver != nil, "WithDriver", nil, "a driver: this build has none by default")
 }
 
-// Check keeps an error where an option is out of range. Options are not the mapping's, so that this is no FieldError: what
-// serves Lambda's API must not blame its caller for the program's own options.
+// Check records an error if an option is out of range. It is not a FieldError, because options are not the mapping's: a
+// server of Lambda's API must not blame its caller for the program's options.
 func (o *Options) Check(ok bool, name string, value any, want string) {
 	if !ok {
 		o.errs = append(o.errs, fmt.Errorf("esm: %s(%v): want %s", name, value, want))
 	}
 }
 
-// config is what they say to members.
+// config returns the options that members use.
 func (o *Options) config() shared.Config {
 	return shared.Config{Driver: o.Driver, StopTimeout: o.StopTimeout, RevokeTimeout: o.RevokeTimeout, InvocationTimeout: o.InvocationTimeout,
 		LagInterval: o.LagInterval, CommitInterval: o.CommitInterval, Backoff: o.Backoff, Cooldown: o.Breaker.Cooldown, Seed: o.Seed, HeadKeys: o.HeadKeys}
 }
 
-// Err is what Check noted.
+// Err returns the errors that Check recorded.
 func (o *Options) Err() error { return errors.Join(o.errs...) }
 
-// warnOf tells of limits that cannot meet: a batch that has no room in the budget even when its records are empty goes when
-// the budget is full.
+// warnOf warns of limits that cannot both hold: a batch that does not fit into the budget even if its records are empty
+// is sent when the budget is full.
 func (o *Options) warnOf(s *shared.Settings) {
 	if need := s.BatchSize * batch.RecordWeight; need > o.BufferBytes {
 		o.Logger.Warn("WithBufferBytes has no room for BatchSize records: batches are sent when the buffer is full",

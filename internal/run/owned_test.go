@@ -15,7 +15,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// mangle does to an event whatever the doc of KafkaEvent allows.
+// mangle modifies an event in every way that KafkaEvent's documentation allows.
 func mangle(e event.KafkaEvent) {
 	for key, records := range e.Records {
 		for i := range records {
@@ -40,7 +40,7 @@ func mangle(e event.KafkaEvent) {
 	}
 }
 
-// What the handler does to its event changes nothing of what is tried again, dropped, told and committed.
+// What the handler does to its event does not change what is retried, dropped, reported and committed.
 func TestEventBelongsToHandler(t *testing.T) {
 	for _, retry := range []verdict.Policy{
 		{MaximumRetryAttempts: -1}, {MaximumRetryAttempts: 1}, {MaximumRetryAttempts: 1, Bisect: true}, {MaximumRetryAttempts: -1, Partial: true}, {MaximumRetryAttempts: 2, Bisect: true, Partial: true},

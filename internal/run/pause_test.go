@@ -16,7 +16,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// However Pause, Resume and Update meet, the mapping ends as the last one of them said, and its state says so.
+// However Pause, Resume and Update coincide, the mapping ends up as the last of them said, and its state says so.
 func TestPauseAndResumeMeet(t *testing.T) {
 	inBubble(t, "", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -91,7 +91,7 @@ func TestPauseAndResumeMeet(t *testing.T) {
 	})
 }
 
-// The hooks that run on the loops may pause and resume, and a hook of the state too.
+// Hooks may pause and resume, including hooks that a loop waits for and StateChange.
 func TestPauseFromHooks(t *testing.T) {
 	inBubble(t, "", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -121,7 +121,7 @@ func TestPauseFromHooks(t *testing.T) {
 	})
 }
 
-// An Update that does not say Enabled pauses and resumes nothing.
+// An Update without Enabled pauses and resumes nothing.
 func TestUpdateWithoutEnabled(t *testing.T) {
 	for _, paused := range []bool{true, false} {
 		for _, says := range []*bool{nil, new(true), new(false)} {

@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	// pollerCalm is how long an assignment is let alone before it is written; the loops have published it by then.
+	// pollerCalm is how long an assignment must be unchanged before it is written. By then the loops have published it.
 	pollerCalm = 2 * snapshot.Interval
-	// pollerErrors is how many errors may wait to be written; there is no use for more.
+	// pollerErrors is how many errors may wait to be written. More are discarded.
 	pollerErrors = 100
 )
 
-// pollerWriter writes the poller log of one mapping. What hooks tell it waits for run.
+// pollerWriter writes the poller log of one mapping. What its hooks receive is queued for run.
 type pollerWriter struct {
 	logs    []*pollerlog.Log
 	errors  chan observe.ErrorInfo
@@ -27,7 +27,7 @@ type pollerWriter struct {
 	known   []knownPoller
 }
 
-// knownPoller is a poller that was written, with what was written of it last.
+// knownPoller is a poller with what was last written about it.
 type knownPoller struct {
 	m          *poller
 	partitions []string
@@ -35,7 +35,7 @@ type knownPoller struct {
 	written    bool
 }
 
-// WritePollers has the mapping write the log of Lambda's poller to one more Log.
+// WritePollers makes the mapping write the log of Lambda's poller to one more Log.
 func (o *Options) WritePollers(l *pollerlog.Log) {
 	if o.pollerLog != nil {
 		o.pollerLog.logs = append(o.pollerLog.logs, l)
@@ -87,7 +87,7 @@ func (w *pollerWriter) run(ctx context.Context, r *Process) {
 	}
 }
 
-// origin says which mapping, and which poller of it, an event is of.
+// origin returns the mapping and the poller that an event is about.
 func (r *Process) origin(poller int) pollerlog.Origin {
 	unlock := r.lock()
 	level := ""
@@ -98,7 +98,7 @@ func (r *Process) origin(poller int) pollerlog.Origin {
 	return pollerlog.Origin{Level: level, UUID: r.shared.UUID, Poller: poller, EventSourceARN: r.shared.Bootstrap}
 }
 
-// number returns the place of a poller, which it has until it is gone.
+// number returns the index of a poller. A poller keeps it until it is gone.
 func (w *pollerWriter) number(m *poller, all []*poller) int {
 	free := -1
 	for i := range w.known {
@@ -117,7 +117,7 @@ func (w *pollerWriter) number(m *poller, all []*poller) int {
 	return free
 }
 
-// pollers writes of each consumer that is new or has other partitions.
+// pollers writes an event for each consumer that is new or whose assignment has changed.
 func (w *pollerWriter) pollers(ctx context.Context, r *Process) {
 	if !pollerlog.Enabled(r.origin(0).Level, pollerlog.Info) {
 		return
@@ -162,7 +162,7 @@ func (w *pollerWriter) pollers(ctx context.Context, r *Process) {
 	}
 }
 
-// offsets writes how far each partition has come.
+// offsets writes the offsets of each partition.
 func (w *pollerWriter) offsets(r *Process) {
 	if !pollerlog.Enabled(r.origin(0).Level, pollerlog.Debug) {
 		return

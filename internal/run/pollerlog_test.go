@@ -30,7 +30,7 @@ func (s *syncBuffer) Write(p []byte) (int, error) {
 	return s.b.Write(p)
 }
 
-// take returns the lines so far that hold a text, and forgets all.
+// take returns the lines so far that contain a text, and discards all lines.
 func (s *syncBuffer) take(text string) (lines []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 	"github.com/esm-go/esm/scaling"
 )
 
-// wish is a policy that asks for as many pollers as it is told, and all workers.
+// wish is a policy that asks for a given number of pollers and for all workers.
 type wish struct{ pollers atomic.Int64 }
 
 func (w *wish) Decide(s scaling.Sample) scaling.Decision {
@@ -34,13 +34,13 @@ func polling(minimum, maximum int) *shared.Settings {
 	return s
 }
 
-// journal is a handler that keeps what each partition was given, in order, and whether two invocations ever had the same
-// partition at a time.
+// journal is a handler that records what it got of each partition, in order, and whether two invocations ever had the
+// same partition at a time.
 type journal struct {
 	mu    sync.Mutex
 	takes func() time.Duration
 	held  map[string]bool
-	next  map[string]int64 // behind the last one handled
+	next  map[string]int64 // the offset after the last one handled
 	again int              // records repeated
 	wrong []string
 }
@@ -76,7 +76,7 @@ func (j *journal) handle(ctx context.Context, e event.KafkaEvent) error {
 	return nil
 }
 
-// check compares with what each partition has, in the handler's eyes and in the broker's.
+// check compares each partition's records with what the handler saw and what the broker has committed.
 func (j *journal) check(t *testing.T, b *membroker.Broker, partitions int, each int64) {
 	t.Helper()
 	j.mu.Lock()

@@ -24,7 +24,8 @@ func (s *turning) Secret(context.Context, string) ([]byte, string, error) {
 
 func (s *turning) turn(password string) { s.password.Store(&password) }
 
-// inPlace is a driver whose consumers take other credentials; it counts by password what they took, and what was opened.
+// inPlace is a driver whose consumers accept new credentials; it counts by password what they accepted, and what was
+// opened.
 type inPlace struct {
 	driver.Driver
 	mu            sync.Mutex
@@ -51,8 +52,8 @@ func (r *replacing) ReplaceCredentials(c *auth.Credentials) error {
 	return nil
 }
 
-// A rotation reaches every member: in place, and one that joins later begins with what is new; or by as many members with
-// the new credentials, when the client cannot take them.
+// A rotation reaches every member: either in place, and a member that joins later starts with the new credentials; or,
+// if the client cannot accept them, by replacing all members.
 func TestRotationReachesAllPollers(t *testing.T) {
 	for _, living := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {

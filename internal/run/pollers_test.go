@@ -75,7 +75,7 @@ func TestMinimumPollersFromTheStart(t *testing.T) {
 		b.CreateTopic("t", 8)
 		b.Produce("t", spread(800, 8)...)
 		j := newJournal(taking(time.Millisecond))
-		r := newRig(t, b, polling(4, 8), j.handle).start() // the default policy leaves the pollers alone
+		r := newRig(t, b, polling(4, 8), j.handle).start() // the default policy does not change the pollers
 		pass(5 * time.Second)
 		wantMembers(t, b, r, 4)
 		pass(5 * time.Minute)
@@ -98,7 +98,7 @@ func TestMorePollersThanPartitionsAreCapped(t *testing.T) {
 		if text := why.String(); why.Kind != scaling.Clamped || !strings.Contains(text, "8 pollers") || !strings.Contains(text, "3 partitions") {
 			t.Errorf("reason %s", text)
 		}
-		// While partitions change hands fewer are assigned, and that caps nothing.
+		// While partitions move, fewer are assigned, and that does not cap anything.
 		for _, i := range l.decisions() {
 			if i.To.Pollers < i.From.Pollers {
 				t.Errorf("pollers fell: %v", i.Reason)
@@ -108,7 +108,7 @@ func TestMorePollersThanPartitionsAreCapped(t *testing.T) {
 	})
 }
 
-// New partitions go to all members, and their number caps the pollers no longer.
+// New partitions go to all members, and their number no longer caps the pollers.
 func TestPollersWhenTheTopicGrows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -126,7 +126,7 @@ func TestPollersWhenTheTopicGrows(t *testing.T) {
 	})
 }
 
-// A partition whose handler outlasts the drain goes to another member uncommitted, which waits for that handler: order
+// A partition whose handler outlasts the drain moves uncommitted to another member, which waits for that handler: order
 // holds within the process.
 func TestShrinkWaitsForAHandlerThatOutlastsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -144,20 +144,20 @@ func TestShrinkWaitsForAHandlerThatOutlastsIt(t *testing.T) {
 		pass(2 * time.Second)
 		slow.Store(int64(time.Millisecond))
 		w.pollers.Store(1)
-		pass(30 * time.Second) // 2 s, then 5 s for the handler to heed its context
+		pass(30 * time.Second) // 2 s, then 5 s for the handler to obey its context
 		wantMembers(t, b, r, 1)
 		pass(2 * time.Minute)
 		j.check(t, b, 2, 20)
 		if j.again == 0 {
 			t.Error("nothing was repeated: the handler did not outlast the drain")
 		}
-		if err := r.stop(); err != nil { // the handler that was left behind has returned long ago
+		if err := r.stop(); err != nil { // the abandoned handler has returned long ago
 			t.Errorf("Run: %v", err)
 		}
 	})
 }
 
-// A client that fails for good ends Run, as it does when it is the only one; the others drain and leave.
+// A client that fails for good ends Run, even if it is not the only one; the others drain and leave.
 func TestAPollerThatFailsEndsTheMapping(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -172,7 +172,7 @@ func TestAPollerThatFailsEndsTheMapping(t *testing.T) {
 			t.Errorf("Run returned %v", err)
 		}
 		pass(0)
-		if n := len(b.Members("g")); n > 1 { // the failed one is no longer able to leave
+		if n := len(b.Members("g")); n > 1 { // the failed one can no longer leave
 			t.Errorf("%d members are left", n)
 		}
 		r.cancel()
@@ -193,7 +193,7 @@ func TestStaticPollersHaveAnInstanceEach(t *testing.T) {
 		if slices.Sort(got); !slices.Equal(got, []string{"shop-0", "shop-0-2", "shop-0-3"}) {
 			t.Errorf("instances %s", got)
 		}
-		w.pollers.Store(1) // one that leaves would leave its partitions behind
+		w.pollers.Store(1) // a poller that leaves would keep its partitions blocked
 		pass(20 * time.Second)
 		wantMembers(t, b, r, 3)
 		if k := r.runner.Status().Scaling.Reason.Kind; k != scaling.Clamped {
@@ -203,8 +203,8 @@ func TestStaticPollersHaveAnInstanceEach(t *testing.T) {
 	})
 }
 
-// Whatever the policy asks for, and when: nothing is lost, no two invocations have the same partition, each partition goes
-// on where it stood, and the group has what was asked for in the end.
+// Whatever the policy asks for, and when: nothing is lost, no two invocations have the same partition, each partition
+// continues at its position, and in the end the group has the number of pollers asked for.
 func TestPollersModel(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(40) {
@@ -250,7 +250,7 @@ func TestPollersModel(t *testing.T) {
 	}
 }
 
-// On the way from one member to another partitions are nobody's: a decision that counts them then changes no poller.
+// While partitions move from one member to another they are unassigned: a decision made then changes no pollers.
 func TestPollersStayInARebalance(t *testing.T) {
 	c := &shared.State{Config: shared.Config{Driver: membroker.NewBroker(t).Driver()}}
 	f := &fleet{r: &Process{shared: c}}

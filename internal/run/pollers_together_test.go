@@ -102,7 +102,7 @@ func TestPauseUpdateAndResumeReachAllPollers(t *testing.T) {
 	})
 }
 
-// The circuit is the mapping's: failures on whichever member open it for all, and one batch in all is tried.
+// The circuit belongs to the mapping: failures on any member open it for all, and a single batch is tried.
 func TestCircuitHoldsForAllPollers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := membroker.NewBroker(t)

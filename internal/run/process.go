@@ -17,40 +17,40 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// Process runs one mapping: a Runner of package esm is one. All its methods are safe for concurrent use.
+// Process runs one mapping; a Runner of package esm wraps it. All its methods are safe for concurrent use.
 type Process struct {
 	shared  *shared.State
 	opts    *Options
 	roster  roster
-	outlet  atomic.Pointer[outlet] // nil where there is no destination
+	outlet  atomic.Pointer[outlet] // nil if there is no destination
 	mapping mapping.Mapping
 	client  driver.Config
 	started atomic.Bool
 	ready   chan struct{}
-	resumed chan struct{} // a Resume for a Run that waits for it; buffered
-	updated chan struct{} // an Update for the scaler; buffered
-	access  chan struct{} // other SourceAccessConfigurations; buffered
+	resumed chan struct{} // signals Resume to a waiting Run; buffered
+	updated chan struct{} // signals an Update to the scaler; buffered
+	access  chan struct{} // signals new SourceAccessConfigurations; buffered
 
-	// mu guards what follows. It is never held while waiting for the loop.
+	// mu guards the fields below. It is never held while waiting for a loop.
 	mu           sync.Mutex
 	isReady      bool
 	ended        bool
 	state        observe.State
 	reason       string
 	lastModified time.Time
-	enabledAt    time.Time      // since when it is to work
-	last         observe.Status // of the loop, when it ended
+	enabledAt    time.Time      // when it was last enabled
+	last         observe.Status // the status at the end
 	faultCode    string         // why it stopped by itself
 	credentials  observe.CredentialsStatus
 	scaling      observe.ScalingStatus
-	untold       []observe.StateInfo // changes of state that the log has not been told yet, in order
+	untold       []observe.StateInfo // state changes not yet logged, in order
 	telling      bool
 }
 
-// identity is how a mapping is named.
+// identity holds the names of a mapping.
 type identity struct{ uuid, functionName, bootstrap string }
 
-// newProcess puts a Process together; New has validated everything.
+// newProcess creates a Process; New has validated everything.
 func newProcess(o *Options, h shared.Handler, s *shared.Settings, client driver.Config, id identity) *Process {
 	for _, v := range slices.Backward(o.Middleware) {
 		h = v(h)
@@ -60,8 +60,8 @@ func newProcess(o *Options, h shared.Handler, s *shared.Settings, client driver.
 	c.Current.Store(s)
 	c.Budget.Limit.Store(int64(o.BufferBytes))
 	c.Function.Store(&id.functionName)
-	// The default policy begins with all that the range allows: a process that has just started has everything to catch up
-	// with, and must not wait for Lambda's minute. A policy that the user chose begins at the minimum.
+	// With the default policy the mapping starts with as many workers as the range allows: a process that has just started
+	// usually has a backlog and should not wait for Lambda's minute. With a user's policy it starts at the minimum.
 	c.Workers.Begin(o.MinimumWorkers, o.MaximumWorkers, !o.Scaler)
 	c.Circuit.Begin(o.Breaker.Failures, o.Breaker.Cooldown)
 	c.Conditions.Init(o.Logger)
@@ -77,7 +77,7 @@ var (
 	ErrNotSupported = errors.New("esm: not supported")
 )
 
-// New makes the Process of a mapping. It does no I/O and starts nothing.
+// New returns the Process of a mapping. It does no I/O and starts nothing.
 func New(m mapping.Mapping, h shared.Handler, o *Options) (*Process, error) {
 	o.Complete()
 	var errs []error
@@ -120,7 +120,7 @@ func (r *Process) Run(ctx context.Context) error {
 	r.shared.Stopping.Asked = func() bool { return ctx.Err() != nil }
 	go r.shared.Hooks.Run() // awaited by finish
 	done := make(chan error, 1)
-	go func() { done <- r.work(ctx) }() // awaited here, with a bound
+	go func() { done <- r.work(ctx) }() // awaited by await, with a bound
 	return r.await(ctx, done)
 }
 
@@ -153,7 +153,7 @@ func (r *Process) work(ctx context.Context) error {
 		return err
 	}
 	if out != nil {
-		defer r.closeDestination(out) // when the members have ended
+		defer r.closeDestination(out) // runs after the members have ended
 		defer cancel(nil)
 		watchers.Go(func() { r.watchDestination(ctx, out) })
 	}
@@ -176,7 +176,7 @@ func (r *Process) work(ctx context.Context) error {
 	return r.runFleets(ctx, cancel, tooLate, rotations)
 }
 
-// awaitEnabled waits while the mapping is disabled; false when ctx ends first.
+// awaitEnabled waits while the mapping is disabled. It reports false if ctx ends first.
 func (r *Process) awaitEnabled(ctx context.Context) bool {
 	for {
 		if ctx.Err() != nil {
@@ -207,13 +207,13 @@ func (r *Process) becomeReady() {
 	}
 	unlock()
 	if again {
-		return // of a member that took another one's place
+		return // it is the assignment of a replacement
 	}
 	r.tellStates()
 	close(r.ready)
 }
 
-// end keeps the members' last word, and the final state.
+// end keeps the members' last snapshots and sets the final state.
 func (r *Process) end() {
 	last := r.gather()
 	unlock := r.lock()
@@ -231,7 +231,7 @@ func (r *Process) Pause() { r.want(true) }
 // Resume is esm.Runner.Resume.
 func (r *Process) Resume() { r.want(false) }
 
-// want changes the wish, with the state that follows from it, and has the loops look.
+// want sets the wish to pause or resume, changes the state accordingly, and nudges the loops.
 func (r *Process) want(paused bool) {
 	unlock := r.lock()
 	if r.shared.Wish.IsPaused() == paused || r.ended {
@@ -273,8 +273,8 @@ func (r *Process) changeState(from, to observe.State) {
 	r.tellStates()
 }
 
-// change changes the state, from a given one or any. The caller holds mu, so that the state goes with what it follows
-// from, and calls tellStates when it does not any longer.
+// change changes the state; if from is not empty, only from that state. The caller holds mu, so that the state is
+// consistent with its cause, and calls tellStates after releasing it.
 func (r *Process) change(from, to observe.State) {
 	old := r.state
 	if old == to || from != "" && old != from || r.ended && to != observe.Disabled {
@@ -285,12 +285,12 @@ func (r *Process) change(from, to observe.State) {
 		r.reason = r.faultCode
 	}
 	info := observe.StateInfo{From: old, To: to, Reason: r.reason}
-	r.shared.Hooks.StateChange(info) // never waits, and so comes in order
+	r.shared.Hooks.StateChange(info) // never waits, so it is safe under mu and keeps the order
 	r.untold = append(r.untold, info)
 }
 
-// tellStates tells the log of changes of state, in their order: who comes while another one is at it leaves its own to that
-// one.
+// tellStates logs state changes in order. If another goroutine is already logging, that one logs this caller's changes
+// too.
 func (r *Process) tellStates() {
 	for {
 		unlock := r.lock()

@@ -13,15 +13,15 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// recorder writes down what the engine tells a client.
+// recorder records the engine's calls to a client.
 type recorder struct {
 	driver.Driver
 	mu      sync.Mutex
 	starts  []driver.Start
 	commits []driver.Commit
-	// started is told of each in the client's place, when it is set.
+	// started, if set, is called instead of the client's Start.
 	started func(driver.Start)
-	// wrong are commits that do not belong to the client's present assignment.
+	// wrong are commits that do not belong to the client's current assignment.
 	wrong []driver.Commit
 }
 
@@ -60,8 +60,8 @@ func (c *recorded) Commit(ctx context.Context, commits []driver.Commit) error {
 	return c.Consumer.Commit(ctx, commits)
 }
 
-// A commit carries the leader epoch of the last record before it, and a start that of the commit, so that a log that was cut
-// in between is noticed.
+// A commit carries the leader epoch of the last record before it, and a start carries that of the commit, so that a
+// truncation in between is detected.
 func TestLeaderEpochs(t *testing.T) {
 	inBubble(t, "from the record to the commit to the next start", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -86,7 +86,7 @@ func TestLeaderEpochs(t *testing.T) {
 		b.Produce("t", numbered(2)...) // one batch of two epochs
 		committed("a batch of two leaders", 7, now+1)
 		b.MoveLeader("t", 0)
-		b.Gap("t", 0, 2) // offsets that hold no record
+		b.Gap("t", 0, 2) // offsets without a record
 		b.Produce("t", numbered(1)...)
 		committed("of the third", 10, now+2)
 		b.MoveLeader("t", 0)
@@ -100,14 +100,14 @@ func TestLeaderEpochs(t *testing.T) {
 		if len(d.starts) != 1 || d.starts[0].Offset != 12 || d.starts[0].LeaderEpoch != now+3 {
 			t.Errorf("started at %+v, want 12 of epoch %d", d.starts, now+3)
 		}
-		b.Lose() // it comes back and commits again what it has
+		b.Lose() // it comes back and commits its position again
 		pass(2 * time.Hour)
 		committed("again, an hour later", 12, now+3)
 		r.mustStop()
 	})
 }
 
-// Every commit says of which assignment its position is, whatever the partition has lived through within it.
+// Every commit names the assignment of its position, whatever has happened to the partition within it.
 func TestCommitsBelongToTheirAssignment(t *testing.T) {
 	inBubble(t, "a start, records, a log that is cut, a topic made again, a loss", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -149,9 +149,9 @@ func TestCommitsBelongToTheirAssignment(t *testing.T) {
 					return
 				}
 				late = true
-				b.SetCommitted("g", "t", 0, 1, "") // as if another member had had it, and is not through
+				b.SetCommitted("g", "t", 0, 1, "") // as if another member had had it and was not done
 				b.Lose()
-				time.Sleep(5 * time.Second) // it comes back, and its commit waits for this one
+				time.Sleep(5 * time.Second) // the partition comes back, and its commit waits for this one
 				if k := b.Committed("g", "t", 0).Offset; k != 1 {
 					t.Errorf("committed %d meanwhile", k)
 				}
@@ -168,7 +168,7 @@ func TestCommitsBelongToTheirAssignment(t *testing.T) {
 		if got := r.seen(0); got != "[0 1 2 3 1 2 3]" || !late {
 			t.Errorf("handled %s", got)
 		}
-		// The refusal is of an assignment that is over: nothing is wrong, and the next commit goes at once.
+		// The refusal belongs to an ended assignment: nothing is wrong, and the next commit is sent at once.
 		if n := r.runner.Metrics().CommitErrorCount; n != 0 || len(kinds(r.runner.Status())) != 0 {
 			t.Errorf("%d commit errors, conditions %v", n, kinds(r.runner.Status()))
 		}
@@ -179,7 +179,7 @@ func TestCommitsBelongToTheirAssignment(t *testing.T) {
 	})
 }
 
-// A revocation commits at once what was refused a moment ago and would be tried again later.
+// A revocation commits at once what was just refused and would be retried later.
 func TestRevocationTriesRefusedCommitsAgain(t *testing.T) {
 	inBubble(t, "refused ten times, then revoked", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -189,12 +189,12 @@ func TestRevocationTriesRefusedCommitsAgain(t *testing.T) {
 		pass(time.Second)
 		d.refuse.Store(true)
 		b.Produce("t", membroker.Record{Partition: 0}, membroker.Record{Partition: 1})
-		pass(40 * time.Second) // its pauses are of seconds by now
+		pass(40 * time.Second) // its pauses are several seconds by now
 		before := r.runner.Metrics().CommitErrorCount
 		for r.runner.Metrics().CommitErrorCount == before {
 			pass(10 * time.Millisecond)
 		}
-		d.refuse.Store(false) // the next try is seconds off
+		d.refuse.Store(false) // the next attempt is seconds away
 		b.Revoke(event.TopicPartition{Topic: "t"})
 		pass(100 * time.Millisecond)
 		if k := b.Committed("g", "t", 0).Offset; k != 1 {
@@ -204,7 +204,7 @@ func TestRevocationTriesRefusedCommitsAgain(t *testing.T) {
 	})
 }
 
-// Reports of positions that do not exist, as clients make them.
+// Reports of positions that do not exist, as clients send them.
 func TestReportsOfPositions(t *testing.T) {
 	tp := event.TopicPartition{Topic: "t"}
 	inBubble(t, "one that comes twice is one", func(t *testing.T) {
@@ -260,7 +260,7 @@ func TestReportsOfPositions(t *testing.T) {
 		d.mu.Lock()
 		told := 0
 		d.starts, d.started = nil, func(s driver.Start) {
-			if told++; told > 1000 { // or no time would pass
+			if told++; told > 1000 { // otherwise virtual time would not pass
 				return
 			}
 			b.Report("", &driver.Error{Kind: driver.KindTruncated, TopicPartition: tp, Offset: s.Offset, To: s.Offset - 1, Err: errors.New("cut")})

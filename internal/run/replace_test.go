@@ -11,7 +11,8 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// A client that says it is beyond help is replaced by another one, and nothing is lost; one that says so again at once waits.
+// A client that reports that it must be replaced is replaced, and nothing is lost; a second replacement soon after is
+// delayed.
 func TestAClientBeyondHelpIsReplaced(t *testing.T) {
 	inBubble(t, "twice", func(t *testing.T) {
 		b := membroker.NewBroker(t)

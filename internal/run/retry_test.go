@@ -18,7 +18,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// brief writes an event as its partitions and offsets: "t-0[1 2] t-1[0]".
+// brief formats an event as its partitions and offsets: "t-0[1 2] t-1[0]".
 func brief(e event.KafkaEvent) string {
 	var keys []string
 	for key := range e.Records {
@@ -39,12 +39,12 @@ func briefRecords(records []event.KafkaRecord) string {
 	return fmt.Sprint(offsets)
 }
 
-// has reports whether an event holds an offset of partition 0 of t.
+// has reports whether an event contains an offset of partition 0 of t.
 func has(e event.KafkaEvent, offset int64) bool {
 	return slices.ContainsFunc(e.Records["t-0"], func(r event.KafkaRecord) bool { return r.Offset == offset })
 }
 
-// dropsInto returns a hook that notes drops: "t-0[1 2] RetryAttemptsExhausted after 3".
+// dropsInto returns a hook that records drops: "t-0[1 2] RetryAttemptsExhausted after 3".
 func dropsInto(s *[]string) Option {
 	return WithHooks(observe.Hooks{Drop: func(i observe.DropInfo) {
 		*s = append(*s, fmt.Sprintf("%s%s %s after %d", i.TopicPartition, briefRecords(i.Records), i.Reason, i.Attempts))
@@ -199,7 +199,7 @@ func TestRetryRules(t *testing.T) {
 	}
 }
 
-// What waits behind a failed batch of its partition waits until that is resolved, also behind the parts of it.
+// Records behind a failed batch of their partition wait until it is resolved, including all its parts.
 func TestRetryKeepsOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -218,7 +218,7 @@ func TestRetryKeepsOrder(t *testing.T) {
 	})
 }
 
-// Every part of a mixed batch that failed has its own attempts and its own pause.
+// Every part of a failed mixed batch has its own attempts and its own pause.
 func TestMixedBatchIsSplit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -277,7 +277,7 @@ func TestBackoffBetweenTries(t *testing.T) {
 	})
 }
 
-// The attempt number belongs to the head record: halves of a failed batch were tried before, both of them.
+// The attempt number belongs to the head record: both halves of a failed batch were tried before.
 func TestAttemptOfHalves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -300,7 +300,7 @@ func TestAttemptOfHalves(t *testing.T) {
 	})
 }
 
-// A handler that answers partially where the mapping does not ask for it is told about, now and then.
+// A handler that returns ItemFailures although the mapping does not ask for it is reported from time to time.
 func TestUnaskedItemFailuresAreTold(t *testing.T) {
 	for _, asked := range []bool{false, true} {
 		inBubble(t, fmt.Sprint(asked), func(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 	"github.com/esm-go/esm/scaling"
 )
 
-// Option is an option of package esm, of those that the tests here use.
+// Option is an option of package esm that the tests here use.
 type Option func(*Options)
 
 func WithBufferBytes(n int) Option { return func(o *Options) { o.BufferBytes = n } }

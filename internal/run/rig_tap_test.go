@@ -7,15 +7,15 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// tap stands between the engine and a client, and has a say in its calls. Every field may be nil and is called on the
+// tap sits between the engine and a client and can intercept its calls. Every field may be nil and is called on the
 // goroutine of the call.
 type tap struct {
 	driver.Driver
 	mu sync.Mutex
-	// listener is what the last client that was opened tells of assignments.
+	// listener is the listener of the last opened client.
 	listener driver.Listener
-	// committed and topics change what the broker answered; listed comes with its answer to each ListOffsets, list in its
-	// place.
+	// committed and topics change the broker's answer; listed is called with its answer to each ListOffsets, list instead
+	// of the request.
 	committed func(answers []driver.Committed) error
 	topics    func(answers []driver.Topic) error
 	listed    func(queries []driver.OffsetQuery, answers []driver.OffsetAnswer)
@@ -30,7 +30,7 @@ func (d *tap) Open(cfg driver.Config, l driver.Listener) (driver.Consumer, error
 	return &tapped{c, d}, err
 }
 
-// set changes what the tap does, while it is in use.
+// set changes the tap while it is in use.
 func (d *tap) set(f func(d *tap)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -24,7 +24,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// logLines keeps the lines of a log, with the time of each.
+// logLines keeps the lines of a log with their times.
 type logLines struct {
 	mu    sync.Mutex
 	lines []string
@@ -40,7 +40,7 @@ func (l *logLines) Write(line []byte) (int, error) {
 
 func (l *logLines) option() Option { return WithLogger(slog.New(slog.NewTextHandler(l, nil))) }
 
-// warnings drops the lines of what goes well, such as those of a start.
+// warnings discards the INFO lines, such as those of a start.
 func (l *logLines) warnings() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -53,7 +53,7 @@ func (l *logLines) warnings() {
 	}
 }
 
-// with gives the lines that hold a text.
+// with returns the lines that contain a text.
 func (l *logLines) with(text string) (found []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -65,7 +65,7 @@ func (l *logLines) with(text string) (found []string) {
 	return found
 }
 
-// worstMinute is the greatest number of lines in any minute.
+// worstMinute returns the largest number of lines in any minute.
 func (l *logLines) worstMinute() (most int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -118,7 +118,8 @@ func defaults() *shared.Settings {
 	}
 }
 
-// newRig makes a Runner on the broker that has not run yet. The handler's events are recorded before it is called.
+// newRig creates a Runner on the broker that has not run yet. It records the handler's events before the handler is
+// called.
 func newRig(t testing.TB, b *membroker.Broker, s *shared.Settings, h shared.Handler, opts ...Option) *rig {
 	r, o := unrigged(t, b, opts)
 	o.Complete()
@@ -131,7 +132,7 @@ func newRig(t testing.TB, b *membroker.Broker, s *shared.Settings, h shared.Hand
 	return r
 }
 
-// newMapped is newRig by way of New, with a mapping.
+// newMapped is newRig with a mapping, through New.
 func newMapped(t testing.TB, b *membroker.Broker, m mapping.Mapping, h shared.Handler, opts ...Option) *rig {
 	r, o := unrigged(t, b, opts)
 	runner, err := New(m, r.recording(h), o)
@@ -142,13 +143,13 @@ func newMapped(t testing.TB, b *membroker.Broker, m mapping.Mapping, h shared.Ha
 	return r
 }
 
-// unrigged is a rig without its Runner, and the options to make that with.
+// unrigged returns a rig without its Runner, and the options to create one.
 func unrigged(t testing.TB, b *membroker.Broker, opts []Option) (*rig, *Options) {
 	return &rig{t: t, broker: b, done: make(chan error, 1)},
 		options(append([]Option{WithDriver(b.Driver()), WithLogger(slog.New(slog.DiscardHandler)), WithSeed(1)}, opts...))
 }
 
-// recording is a handler, nil for one that takes everything, whose events are kept.
+// recording wraps a handler and keeps its events. A nil handler accepts everything.
 func (r *rig) recording(h shared.Handler) shared.Handler {
 	return func(ctx context.Context, e event.KafkaEvent) error {
 		inv, _ := event.InvocationFromContext(ctx)
@@ -182,7 +183,8 @@ func (r *rig) run() {
 	go func() { r.done <- r.runner.Run(ctx) }()
 }
 
-// pass lets virtual time go by, and what it set off come to rest: what goroutines of the bubble wrote may be read then.
+// pass lets virtual time pass and waits until its effects have settled, so that what goroutines of the bubble wrote can
+// be read.
 func pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
@@ -231,7 +233,7 @@ func (r *rig) mustStop() {
 	}
 }
 
-// seen gives the offsets of a partition in the order in which they were handled.
+// seen returns the offsets of a partition in the order in which they were handled.
 func (r *rig) seen(partition int32) string {
 	var all []event.KafkaRecord
 	for _, e := range r.events() {

@@ -5,14 +5,14 @@ import (
 	"sync"
 )
 
-// roster lists the pollers of this process, in the order in which they joined: those that live, and the last one that ended, for
-// its last word. Safe for concurrent use.
+// roster lists the pollers of this process in the order in which they joined: those that are alive, and the last one
+// that ended, for its last snapshot. It is safe for concurrent use.
 type roster struct {
 	mu  sync.Mutex
 	all []*poller // replaced, never changed
 }
 
-// list is not to be changed.
+// list returns the pollers. The caller must not modify the slice.
 func (c *roster) list() []*poller {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -31,7 +31,7 @@ func (c *roster) remove(p *poller) {
 	c.all = slices.DeleteFunc(slices.Clone(c.all), func(x *poller) bool { return x == p })
 }
 
-// nudge has every member look again at what they share. It never waits.
+// nudge makes every member look again at the shared state. It never waits.
 func (c *roster) nudge() {
 	for _, p := range c.list() {
 		p.member.Nudge()

@@ -13,20 +13,20 @@ import (
 )
 
 const (
-	// refusedInterval is the least time between two looks at the secrets for which a refusal is the reason.
+	// refusedInterval is the minimum time between two reads of the secrets that refusals cause.
 	refusedInterval = 10 * time.Second
-	// expiryInterval is the time between two warnings of the same certificates that are about to expire.
+	// expiryInterval is the time between two warnings about the same certificates that are about to expire.
 	expiryInterval = 24 * time.Hour
 	// probeTimeout bounds one trial of new credentials.
 	probeTimeout = 20 * time.Second
-	// probeAgain is the time to the next trial of credentials that did not work: a rotation often changes the secret
-	// before the brokers know of it.
+	// probeAgain is the time until credentials that did not work are tried again: a rotation often changes the secret
+	// before the brokers know it.
 	probeAgain = 15 * time.Second
 )
 
-// inForce notes the credentials that are used from now on.
+// inForce records the credentials that are used from now on.
 func (r *Process) inForce(c *auth.Credentials, rotated bool) {
-	if rotated { // what was said of the old ones holds no longer
+	if rotated { // conditions of the old ones no longer apply
 		r.shared.Conditions.Forget(func(c *observe.Condition) bool {
 			return c.Kind == driver.KindAuthentication.String() || c.Kind == driver.KindAuthorization.String() || c.Diagnosis.Code == auth.CodeAuthnError
 		})
@@ -45,8 +45,8 @@ func (r *Process) inForce(c *auth.Credentials, rotated bool) {
 	}
 }
 
-// watchSecrets reads the secrets again at the interval, at once when brokers refuse the credentials, and when Update names
-// others, until ctx ends. It has Run put in force what is new.
+// watchSecrets reads the secrets again at the interval, when brokers refuse the credentials, and when Update names
+// others, until ctx ends. It passes new credentials to Run.
 func (r *Process) watchSecrets(ctx context.Context, client driver.Config, rotations chan<- rotation) {
 	interval := r.opts.SecretsRefresh
 	reads := func() bool { return interval > 0 && needsSecrets(r.sourceAccess()) }
@@ -59,14 +59,14 @@ func (r *Process) watchSecrets(ctx context.Context, client driver.Config, rotati
 		timer.Reset(interval)
 	}
 	var last time.Time
-	warned := time.Now() // with the start's own warnings
+	warned := time.Now() // the start has warned already
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-r.access:
 		case <-refused:
-			// The word is there, and its time comes: no further one counts until then.
+			// The refusal is noted and handled when the timer fires; further ones are ignored until then.
 			if wait := time.Until(last.Add(min(refusedInterval, interval))); wait > 0 {
 				refused = nil
 				timer.Reset(wait)
@@ -105,7 +105,7 @@ func (r *Process) watchSecrets(ctx context.Context, client driver.Config, rotati
 	}
 }
 
-// keep says why the credentials in use stay.
+// keep reports why the credentials in use are kept.
 func (r *Process) keep(err error) {
 	unlock := r.lock()
 	r.credentials.Err = err
@@ -119,14 +119,14 @@ func (r *Process) keep(err error) {
 			why = "the secret is not what it has to be"
 		}
 	}
-	// Those in use are well, or another condition says that they are not.
+	// The last processing result is not changed: the credentials in use work, or another condition says that they do not.
 	info := observe.ErrorInfo{Op: observe.OpRotation, Err: fmt.Errorf("the credentials stay: %s: %w", why, err), LastProcessingResult: r.shared.Conditions.LastWord(), Diagnosis: d}
 	r.shared.Conditions.Hold(info)
 	info.Err = err
 	r.shared.Hooks.ErrorLater(info)
 }
 
-// rotate reads the secrets and, when they changed, tries them and puts them in force. settled is true when the newest
+// rotate reads the secrets and, if they have changed, tries them and puts them in force. It reports whether the newest
 // are in use.
 func (r *Process) rotate(ctx context.Context, client *driver.Config, rotations chan<- rotation) (settled bool, err error) {
 	next, warnings, err := auth.Resolve(ctx, r.opts.Secrets, r.sourceAccess())
@@ -156,7 +156,7 @@ func (r *Process) rotate(ctx context.Context, client *driver.Config, rotations c
 	case <-ctx.Done():
 		return false, context.Cause(ctx)
 	}
-	if err := <-rot.answer; err != nil { // Run answers what it has taken
+	if err := <-rot.answer; err != nil { // Run answers every rotation that it receives
 		return false, err
 	}
 	client.Credentials = next

@@ -12,7 +12,7 @@ import (
 	"github.com/esm-go/esm/internal/verdict"
 )
 
-// plainContext is none of package context's own: what is derived from it hears of its end by way of a goroutine.
+// plainContext is not one of package context's types: contexts derived from it learn of its end through a goroutine.
 type plainContext struct {
 	done  chan struct{}
 	ended atomic.Bool
@@ -28,8 +28,8 @@ func (c *plainContext) Err() error {
 	return nil
 }
 
-// A handler that goes by the context of Run may hear of its end, and return, before the members of the group have: it is
-// interrupted all the same, and nothing is given up.
+// A handler that watches the context of Run may see its end and return before the members do: it still counts as
+// interrupted, and nothing is given up.
 func TestHandlerHearsOfTheStopFirst(t *testing.T) {
 	for range 30 {
 		inBubble(t, "a context of the caller's own", func(t *testing.T) {

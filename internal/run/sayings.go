@@ -7,8 +7,8 @@ import (
 	"github.com/esm-go/esm/auth"
 )
 
-// connects returns how a client with credentials connects: Kafka's security.protocol and sasl.mechanism, and who the brokers
-// take it for.
+// connects returns how a client with credentials connects: Kafka's security.protocol and sasl.mechanism, and the
+// principal that brokers see.
 func connects(c *auth.Credentials) (protocol, mechanism, principal string) {
 	if c == nil || c.Protocol == "" {
 		return "PLAINTEXT", "", c.Principal()
@@ -16,7 +16,7 @@ func connects(c *auth.Credentials) (protocol, mechanism, principal string) {
 	return string(c.Protocol), string(c.Mechanism), c.Principal()
 }
 
-// sayStart writes the first line of the log: what is consumed, by which group, where from, and how it connects.
+// sayStart logs the first line: what is consumed, by which group, from where, and how it connects.
 func (r *Process) sayStart() {
 	unlock := r.lock()
 	c, from := r.credentials, r.mapping.StartingPosition

@@ -14,37 +14,37 @@ import (
 )
 
 const (
-	// lookupPatience is how long an evaluation waits for the ends of logs that it asked for, before it does without.
+	// lookupPatience is how long an evaluation waits for the log ends that it asked for before it goes on without them.
 	lookupPatience = 2 * time.Second
-	// endsTimeout bounds the request; no other is sent until it has ended.
+	// endsTimeout bounds the request. No other is sent until it has ended.
 	endsTimeout = 10 * time.Second
-	// pausedInterval is how often, at least, the lag of a mapping that is paused is looked at.
+	// pausedInterval is the maximum time between two lag readings of a paused mapping.
 	pausedInterval = 5 * time.Second
 )
 
-// scaler asks the policy how many workers and pollers there should be. The Run goroutine owns it: an evaluation first
-// asks the brokers for what the members do not know, then reads the members, then decides.
+// scaler asks the policy how many workers and pollers there should be. The Run goroutine owns it. An evaluation first
+// asks the brokers for the log ends that the members do not know, then reads the members, then decides.
 type scaler struct {
 	r      *Process
 	fleet  *fleet
 	guard  *scaling.Guarded
-	bounds scaling.Bounds // as last given to the guard
-	timer  *time.Timer    // the next evaluation, or the end of the patience of the one under way
+	bounds scaling.Bounds // last given to the guard
+	timer  *time.Timer    // the next evaluation, or the lookupPatience of the current one
 
-	asking  bool // the evaluation under way waits for ends
-	pending bool // a request for ends is under way
-	failing bool // the last one failed
+	asking  bool // the current evaluation waits for ends
+	pending bool // a request for ends is in flight
+	failing bool // the last request failed
 	ends    chan endAnswer
-	last    time.Time // the evaluation before
+	last    time.Time // the previous evaluation
 	seen    tally
 	reading lag.Reading
 	status  observe.ScalingStatus
 }
 
-// tally are the counts of which a sample takes the difference.
+// tally holds the counters whose differences go into a sample.
 type tally struct{ invokes, errors, throttles, resolved, time int64 }
 
-// endAnswer answers a question for the ends of logs.
+// endAnswer is a request for log ends with its answer.
 type endAnswer struct {
 	lag.Ends
 	answers []driver.OffsetAnswer
@@ -65,19 +65,19 @@ func newScaler(r *Process, f *fleet) *scaler {
 	return s
 }
 
-// limits are those of the options and of the mapping as it now is.
+// limits returns the bounds of the options and of the current mapping.
 func (s *scaler) limits() scaling.Bounds {
 	o, set := s.r.opts, s.r.shared.Current.Load()
 	b := scaling.Bounds{MinimumWorkers: o.MinimumWorkers, MaximumWorkers: o.MaximumWorkers,
 		MinimumPollers: set.MinimumPollers, MaximumPollers: set.MaximumPollers}
 	if o.Client.InstanceID != "" {
-		// A static member that goes stays in the group, with its partitions, for the session timeout: so none does.
+		// A static member that leaves keeps its partitions for the session timeout, so none is made to leave.
 		b.MinimumPollers = max(b.MinimumPollers, min(s.fleet.size(), b.MaximumPollers))
 	}
 	return b
 }
 
-// stop ends the timer and waits for the request under way, whose context has to have ended.
+// stop stops the timer and waits for the request in flight, whose context must have ended.
 func (s *scaler) stop() {
 	s.timer.Stop()
 	if s.pending {
@@ -85,14 +85,14 @@ func (s *scaler) stop() {
 	}
 }
 
-// soon makes the next evaluation come now.
+// soon starts the next evaluation now.
 func (s *scaler) soon() {
 	if !s.asking {
 		s.timer.Reset(0)
 	}
 }
 
-// tick is the timer: an evaluation begins, or the one under way does without the ends.
+// tick is called when the timer fires: an evaluation starts, or the current one goes on without the ends.
 func (s *scaler) tick(ctx context.Context) {
 	if s.asking {
 		s.decide()
@@ -106,14 +106,14 @@ func (s *scaler) tick(ctx context.Context) {
 	s.decide()
 }
 
-// ask sends one request for the ends of all members' partitions that want one; false when there are none.
+// ask sends one request for the log ends that all members want. It reports false if they want none.
 func (s *scaler) ask(ctx context.Context) bool {
 	q := endAnswer{asked: time.Now()}
 	for _, p := range s.r.roster.list() {
 		p.member.WantEnds(q.asked, s.last, &q.Ends)
 	}
 	if len(q.Queries) == 0 {
-		if s.failing { // nothing is left whose end is not known
+		if s.failing { // no end is unknown any longer
 			s.failed(nil)
 		}
 		return false
@@ -130,7 +130,7 @@ func (s *scaler) ask(ctx context.Context) bool {
 	return true
 }
 
-// answered takes in the ends; it decides when the evaluation that asked for them still waits.
+// answered passes the ends to the members, and decides if the evaluation that asked for them is still waiting.
 func (s *scaler) answered(ctx context.Context, a endAnswer) {
 	s.pending = false
 	if ctx.Err() != nil {
@@ -148,7 +148,7 @@ func (s *scaler) answered(ctx context.Context, a endAnswer) {
 	s.decide()
 }
 
-// failed keeps and tells that the ends cannot be looked up, once until they can.
+// failed holds a condition while the ends cannot be looked up. It tells the hooks once, until a lookup succeeds.
 func (s *scaler) failed(err error) {
 	was := s.failing
 	s.failing = err != nil
@@ -167,8 +167,8 @@ func (s *scaler) failed(err error) {
 	s.r.shared.Hooks.ErrorLater(info)
 }
 
-// decide takes a sample, asks the policy and keeps what it said. Of a mapping that is paused it only takes the sample, for
-// the lag: there is nothing to decide about, and no evidence of anything.
+// decide takes a sample, asks the policy and applies its decision. While the mapping is paused it only takes the
+// sample, for the lag: there is nothing to decide.
 func (s *scaler) decide() {
 	s.asking = false
 	now := time.Now()
@@ -200,7 +200,7 @@ func (s *scaler) decide() {
 	s.fleet.follow(d.Pollers)
 }
 
-// sample reads the members, and the counts since the last sample.
+// sample reads the members, and the counters' changes since the last sample.
 func (s *scaler) sample(now time.Time) scaling.Sample {
 	rd := &s.reading
 	pollers := s.r.roster.list()
@@ -223,7 +223,7 @@ func (s *scaler) sample(now time.Time) scaling.Sample {
 		BatchSize: s.r.shared.Current.Load().BatchSize,
 		Capacity:  scaling.Capacity{Workers: s.r.shared.Workers.Limit(), Pollers: s.fleet.size()},
 	}
-	// The counters are read one by one while loops move them; none may get negative by it.
+	// Loops change the counters while they are read one by one; no difference may become negative because of that.
 	sample.Invocations = max(0, t.invokes-before.invokes-sample.Throttles)
 	sample.Errors = max(0, t.errors-before.errors-sample.Throttles)
 	if sample.Invocations > 0 {
@@ -232,7 +232,7 @@ func (s *scaler) sample(now time.Time) scaling.Sample {
 	return sample
 }
 
-// tell keeps the decision for Status, and tells the log and the hooks when it changed something or has another reason.
+// tell keeps the decision for Status. It tells the log and the hooks of a change or a new reason.
 func (s *scaler) tell(now time.Time, sample *scaling.Sample, d *scaling.Decision) {
 	old := s.status
 	st := &s.status
@@ -254,7 +254,7 @@ func (s *scaler) tell(now time.Time, sample *scaling.Sample, d *scaling.Decision
 	switch {
 	case st.Reason.Kind == scaling.Clamped || st.Reason.Kind == scaling.Panicked || st.Reason.Kind == scaling.BadBounds:
 		level = slog.LevelWarn
-	case changed && old.Reason.Kind != scaling.NoPartitions && st.Reason.Kind != scaling.NoPartitions: // else the group decided
+	case changed && old.Reason.Kind != scaling.NoPartitions && st.Reason.Kind != scaling.NoPartitions: // otherwise the assignment caused the change
 		level = slog.LevelInfo
 	}
 	s.r.shared.Log.Log(context.Background(), level, "scaling", "reason", st.Reason.Kind.String(), "decision", st.Reason.String())

@@ -13,13 +13,13 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// load is a handler that takes its time, and what was seen of it.
+// load is a slow handler, with what was observed of it.
 type load struct {
 	mu            sync.Mutex
 	time          time.Duration
 	running, most int
 	handled       int
-	next          map[string]int64 // offset that is due, by partition
+	next          map[string]int64 // next offset, by partition
 	wrong         []string
 	scaled        []observe.ScaledInfo
 }
@@ -57,14 +57,14 @@ func (l *load) hooks() Option {
 	}})
 }
 
-// decisions reads what the hook was told.
+// decisions returns what the hook received.
 func (l *load) decisions() []observe.ScaledInfo {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return append([]observe.ScaledInfo(nil), l.scaled...)
 }
 
-// takeMost reads the most invocations at a time since the last call.
+// takeMost returns the most concurrent invocations since the last call.
 func (l *load) takeMost() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -85,7 +85,7 @@ func (l *load) check(t *testing.T, handled int) {
 	}
 }
 
-// spread makes n records over partitions.
+// spread returns n records spread over partitions.
 func spread(n, partitions int) []membroker.Record {
 	records := make([]membroker.Record, n)
 	for i := range records {

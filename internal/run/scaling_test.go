@@ -72,7 +72,8 @@ func TestWorkersFollowABacklogWithNoRebalance(t *testing.T) {
 	})
 }
 
-// The default begins with all workers, so that a start is as fast as it can be, and gives up what is not needed.
+// The default policy starts with all workers, so that a start is as fast as possible, and gives up those that are not
+// needed.
 func TestTheDefaultBeginsWithAllWorkers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -206,7 +207,7 @@ func TestWorkerRange(t *testing.T) {
 	})
 }
 
-// A policy that returns nonsense is clamped, one that panics is survived; both are told.
+// A policy's nonsense is clamped, and its panic is recovered; both are reported.
 func TestPolicyNonsense(t *testing.T) {
 	for name, c := range map[string]struct {
 		policy  scaling.PolicyFunc
@@ -239,7 +240,7 @@ func TestPolicyNonsense(t *testing.T) {
 	}
 }
 
-// Two processes share a group: each decides from its own partitions, and both settle, whoever joins or leaves.
+// Two processes share a group: each decides from its own partitions, and both settle, whichever joins or leaves.
 func TestTwoProcessesSettle(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -251,7 +252,7 @@ func TestTwoProcessesSettle(t *testing.T) {
 		var producer sync.WaitGroup
 		produced := 0
 		producer.Go(func() { produced = feed(feeding, b, 1600, partitions) }) // the work of eight workers
-		order := func(l *load) shared.Handler {                               // a partition that moves begins where the other one stopped
+		order := func(l *load) shared.Handler {                               // a moved partition starts where the other process stopped
 			return func(ctx context.Context, e event.KafkaEvent) error {
 				l.mu.Lock()
 				if l.next == nil {

@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	// payloadLimit is Lambda's limit of a synchronous invocation's payload: 6 MB = 6 291 456 bytes of JSON.
+	// payloadLimit is Lambda's limit for the payload of a synchronous invocation: 6 MB = 6 291 456 bytes of JSON.
 	payloadLimit = 6 << 20
-	// defaultWindow applies when MaximumBatchingWindowInSeconds is unset, as for Lambda's Kafka mappings.
+	// defaultWindow applies if MaximumBatchingWindowInSeconds is unset, as in Lambda's Kafka mappings.
 	defaultWindow = 500 * time.Millisecond
 )
 
-// settingsOf reads a mapping that is valid.
+// settingsOf returns the settings of a valid mapping.
 func settingsOf(m mapping.Mapping) *shared.Settings {
 	m = m.WithDefaults()
 	e := event.KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: bootstrap(m)}

@@ -9,7 +9,7 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// A member that was granted a slot, and has nothing left to do with it, gives it back.
+// A member that was granted a slot but no longer needs it gives it back.
 func TestASlotIsGivenBackWhereThereIsNothingToDo(t *testing.T) {
 	inBubble(t, "what waited for it has expired meanwhile", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -22,7 +22,7 @@ func TestASlotIsGivenBackWhereThereIsNothingToDo(t *testing.T) {
 		wantMembers(t, b, r, 2)
 		b.Produce("t", membroker.Record{Partition: 0})
 		pass(time.Second)
-		b.Produce("t", membroker.Record{Partition: 1}) // of the other member
+		b.Produce("t", membroker.Record{Partition: 1}) // belongs to the other member
 		pass(2 * time.Minute)
 		if n := r.runner.Metrics().DroppedEventCount; n != 1 {
 			t.Fatalf("%d dropped", n)

@@ -19,8 +19,8 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// Every hook, the handler and any goroutine may call any method of the Runner: they wait for nobody.
-// As internal/stream has them.
+// Every hook, the handler and any goroutine may call any method of the Runner without blocking. The same as in
+// internal/stream.
 const (
 	snapshotInterval = 100 * time.Millisecond
 	snapshotPatience = 100 * time.Millisecond
@@ -37,11 +37,11 @@ func TestStatusFromAnywhere(t *testing.T) {
 		ask := func(name string) {
 			begin := time.Now()
 			var all sync.WaitGroup
-			all.Go(func() { _ = r.runner.Status() }) // the hook waits for another goroutine that asks
+			all.Go(func() { _ = r.runner.Status() }) // the hook waits for another goroutine's call
 			s := r.runner.Status()
 			_ = r.runner.Healthy()
 			_ = r.runner.Metrics()
-			if name != "StateChange" { // which these call
+			if name != "StateChange" { // these methods call StateChange
 				r.runner.Pause()
 				r.runner.Resume()
 				if err := r.runner.Update(m); err != nil {
@@ -55,7 +55,7 @@ func TestStatusFromAnywhere(t *testing.T) {
 			if took := time.Since(begin); took > snapshotPatience {
 				t.Errorf("%s waited %v", name, took)
 			}
-			unborn := s.Time.IsZero() && s.State == observe.Creating || name == "StateChange" // before a loop had anything to publish
+			unborn := s.Time.IsZero() && s.State == observe.Creating || name == "StateChange" // before a loop has published anything
 			if s.UUID == "" || time.Since(s.Time) > 2*time.Minute && !unborn && called[name] > 1 {
 				t.Errorf("%s: status of %v at %v", name, s.Time, time.Now())
 			}

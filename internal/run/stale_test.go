@@ -14,7 +14,7 @@ import (
 	"github.com/esm-go/esm/esmtest/membroker"
 )
 
-// lateDriver can hold back what a Poll brings, as a slow filter on the poll goroutine does.
+// lateDriver can hold back what a Poll returns, like a slow filter on the poll goroutine.
 type lateDriver struct {
 	driver.Driver
 	hold    atomic.Bool
@@ -43,7 +43,7 @@ func (c *lateConsumer) Poll(ctx context.Context, into *driver.Fetch) error {
 	return err
 }
 
-// stale is a topic that is made again while records of its former life are on their way to the loop.
+// stale is a topic that is recreated while records of the old topic are on their way to the loop.
 type stale struct{ Before, Late, After, Batch int }
 
 func (s stale) play(t testing.TB) error {
@@ -68,7 +68,7 @@ func (s stale) play(t testing.TB) error {
 		return fmt.Errorf("%d records are on their way, want %d", n, s.Late)
 	}
 	b.RecreateTopic("t")
-	pass(20 * time.Second) // the look at the topics' ids shows it, and the partition begins anew
+	pass(20 * time.Second) // the check of topic ids shows it, and the partition restarts
 	d.hold.Store(false)
 	close(d.release)
 	b.Produce("t", values("after", s.After)...)
@@ -95,7 +95,7 @@ func (s stale) play(t testing.TB) error {
 	return nil
 }
 
-// Records that were read before their partition was started anew are not handled, and move nothing.
+// Records that were read before their partition was restarted are not handled, and do not move its position.
 func TestStaleRuns(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := stale{

@@ -17,8 +17,8 @@ import (
 // commitPortion is how many positions go into one request; as internal/stream has it.
 const commitPortion = 1000
 
-// A start that was looked up before the partition was revoked belongs to an assignment that is over: committed after it,
-// it would move the group back, or past what the new owner has not resolved.
+// A start that was looked up before the partition was revoked belongs to an ended assignment: a late commit of it would
+// move the group back, or past what the new owner has not resolved.
 func TestStartOfAnEndedAssignmentIsNotCommitted(t *testing.T) {
 	inBubble(t, "revoked while its start was looked up", func(t *testing.T) {
 		var mu sync.Mutex
@@ -40,7 +40,7 @@ func TestStartOfAnEndedAssignmentIsNotCommitted(t *testing.T) {
 			<-release
 		}
 		x := newRig(t, b, startingAt(driver.AtEnd), nil, WithDriver(d)).launch()
-		<-asked // and answered, with 3
+		<-asked // and answered with 3
 		y := newRig(t, b, startingAt(driver.AtEnd), nil).launch()
 		pass(time.Second)
 		b.Revoke()
@@ -81,7 +81,7 @@ func TestStartOfAnEndedAssignmentIsNotCommitted(t *testing.T) {
 		x := newRig(t, b, startingAt(driver.AtEnd), nil, WithDriver(d)).launch()
 		<-sending
 		b.Lose()
-		pass(2 * time.Second) // it is told, joins again and has the partitions again
+		pass(2 * time.Second) // it learns of it, rejoins and has the partitions again
 		close(release)
 		pass(5 * time.Second)
 		mu.Lock()
@@ -93,8 +93,8 @@ func TestStartOfAnEndedAssignmentIsNotCommitted(t *testing.T) {
 	})
 }
 
-// That a topic was made again is news for the assignment that it came in. A day later, when the partition comes back from
-// another member, there is a commit of the new topic to go on at.
+// That a topic was recreated matters only to the current assignment. A day later, when the partition comes back from
+// another member, it continues at a commit of the new topic.
 func TestMadeAgainEndsWithTheAssignment(t *testing.T) {
 	t.Parallel()
 	inBubble(t, "the partition comes back after another member read it", func(t *testing.T) {
@@ -110,7 +110,7 @@ func TestMadeAgainEndsWithTheAssignment(t *testing.T) {
 		})
 		b.RecreateTopic("t")
 		b.Produce("t", numbered(8)...)
-		pass(10 * time.Second) // x knows that it was made again, and not where to begin
+		pass(10 * time.Second) // x knows that it was recreated, but not where to start
 		y := newRig(t, b, defaults(), nil, WithLagInterval(5*time.Second)).launch()
 		pass(time.Second)
 		b.Revoke()
@@ -131,7 +131,8 @@ func TestMadeAgainEndsWithTheAssignment(t *testing.T) {
 	})
 }
 
-// One answer is taken in for one incarnation of a topic, whoever noticed first and however often it is told.
+// One recreation of a topic is applied once, whether client or engine noticed it first and however often it is
+// reported.
 func TestRecreatedTopicBeginsAgainOnce(t *testing.T) {
 	for _, first := range []string{"the engine", "the client"} {
 		inBubble(t, first+" notices first", func(t *testing.T) {
@@ -185,7 +186,7 @@ func TestRecreatedTopicBeginsAgainOnce(t *testing.T) {
 	})
 }
 
-// A log that was cut and has grown again past the position looks whole to whoever asks for its bounds only.
+// A log that was truncated and has grown past the position again looks intact if only its bounds are checked.
 func TestTruncatedLogThatGrewAgain(t *testing.T) {
 	inBubble(t, "the client says where to go on", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -219,7 +220,7 @@ func TestTruncatedLogThatGrewAgain(t *testing.T) {
 	})
 }
 
-// Where brokers know no ids, the client's word is all that there is.
+// If brokers have no topic ids, the client's report is the only evidence.
 func TestRecreatedTopicWithoutIDs(t *testing.T) {
 	inBubble(t, "the client says so", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -243,14 +244,14 @@ func TestRecreatedTopicWithoutIDs(t *testing.T) {
 	})
 }
 
-// A position that was looked up comes with the leader epoch of the log that it was looked up in, and the commit of it says
-// so: a log that is cut below it and grows again before anything of it was read is noticed all the same.
+// A looked-up position has the leader epoch of its log, and so does its commit: a truncation below it is detected even
+// if the log grows again before anything is read.
 func TestTruncatedBeforeAnythingWasRead(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		at    driver.OffsetAt
 		lost  int64 // the log's start is moved there before the mapping asks
-		again bool  // another process reads on, from the commit
+		again bool  // another process continues from the commit
 	}{
 		{"at the end", driver.AtEnd, 0, false},
 		{"at the end, read on by another process", driver.AtEnd, 0, true},
@@ -283,8 +284,8 @@ func TestTruncatedBeforeAnythingWasRead(t *testing.T) {
 	}
 }
 
-// A position that does not exist, and exists again by the time the log's ends are asked for, is gone on at with the epoch of
-// what was read before it: what grew there may be another log's.
+// If a position does not exist, but exists again when the log's ends are looked up, reading continues there with the
+// epoch of the last record read: the new records may belong to a different log.
 func TestPositionThatExistsAgain(t *testing.T) {
 	inBubble(t, "a client that did not notice the cut", func(t *testing.T) {
 		b := membroker.NewBroker(t)

@@ -12,7 +12,7 @@ import (
 	"github.com/esm-go/esm/internal/start"
 )
 
-// What was produced to a topic before the mapping looked at the topics again is nobody's to skip.
+// Records produced to a new topic before the mapping notices it must not be skipped.
 func TestTopicMadeLaterBeginsAtItsBeginning(t *testing.T) {
 	begin := time.UnixMilli(1_700_000_000_000)
 	old := func(n int) []membroker.Record {
@@ -133,7 +133,7 @@ func TestTopicMadeAgainWhileNobodyRan(t *testing.T) {
 	})
 }
 
-// A client answers a time behind the last record with the end of the log, which it asks for second.
+// For a time after the last record a client returns the end of the log, which it requests second.
 func TestTimeIsLookedUpBehindTheEnd(t *testing.T) {
 	inBubble(t, "a record comes between the two", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -141,7 +141,7 @@ func TestTimeIsLookedUpBehindTheEnd(t *testing.T) {
 		d := &tap{Driver: b.Driver()}
 		d.list = func(ctx context.Context, c driver.Consumer, queries []driver.OffsetQuery) ([]driver.OffsetAnswer, error) {
 			for _, q := range queries {
-				if q.At >= 0 { // no record is that young; now one comes; now the end is asked for
+				if q.At >= 0 { // no record is that new; now one arrives; now the end is requested
 					b.Produce("t", membroker.Record{Value: []byte("between")})
 				}
 			}
@@ -156,7 +156,7 @@ func TestTimeIsLookedUpBehindTheEnd(t *testing.T) {
 	})
 }
 
-// What is wrong with one topic, partition or broker concerns its own partitions.
+// A problem of one topic, partition or broker affects only its own partitions.
 func TestOneBadPartitionKeepsNoOtherFromStarting(t *testing.T) {
 	bad := &driver.Error{Kind: driver.KindUnknownTopic, Offset: -1, Err: errors.New("unknown topic")}
 	inBubble(t, "a topic that is not there", func(t *testing.T) {
@@ -257,8 +257,8 @@ func TestOneBadPartitionKeepsNoOtherFromStarting(t *testing.T) {
 	})
 }
 
-// A topic that is made again while a member runs has its start committed at once, not with its first record: whoever
-// reads it next would go on at the commit of the old one.
+// The start of a topic that is recreated while a member runs is committed at once, not with its first record: otherwise
+// the next reader would continue at the old topic's commit.
 func TestRecreatedTopicIsCommittedAtOnce(t *testing.T) {
 	inBubble(t, "the next member loses nothing", func(t *testing.T) {
 		b := membroker.NewBroker(t)

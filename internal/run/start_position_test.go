@@ -118,8 +118,8 @@ func TestStartIsCommittedFirst(t *testing.T) {
 	})
 }
 
-// Two members of one group that begin at the same time under LATEST, whoever gets which partition: what is produced
-// from then on is handled once, what was there before never.
+// Two members of one group start at the same time under LATEST. Whichever gets a partition, records produced from then
+// on are handled once, and earlier ones never.
 func TestLatestAcrossMembers(t *testing.T) {
 	inBubble(t, "two members", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -173,7 +173,7 @@ func TestLatestAcrossMembers(t *testing.T) {
 	inBubble(t, "partitions added one after the other, started by different members", func(t *testing.T) {
 		b := membroker.NewBroker(t)
 		b.CreateTopic("t", 2)
-		// The group began with two partitions; the third has its start from a member that saw four.
+		// The group started with two partitions; the third got its start from a member that saw four.
 		b.SetCommitted("g", "t", 0, 0, "esm/1 partitions=2")
 		b.SetCommitted("g", "t", 1, 0, "esm/1 partitions=2")
 		b.CreateTopic("t", 3)
@@ -270,7 +270,7 @@ func TestOutOfRange(t *testing.T) {
 		cut := false
 		var past []string
 		handled := make(map[string]bool)
-		now := []string{"v0", "v1", "n2", "n3"} // what the log holds after the cut
+		now := []string{"v0", "v1", "n2", "n3"} // the log after the truncation
 		b := membroker.NewBroker(t, membroker.OnCommit(func(i membroker.CommitInfo) {
 			mu.Lock()
 			defer mu.Unlock()

@@ -56,7 +56,7 @@ func TestReady(t *testing.T) {
 		b.Stop()
 		r := newMapped(t, b, memoryMapping(), nil).launch()
 		pass(time.Minute)
-		_ = r.stop() // it may have to leave the client behind
+		_ = r.stop() // it may leave the client behind
 		if isClosed(r.runner.Ready()) {
 			t.Error("closed")
 		}

@@ -7,7 +7,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// gather puts together what the members' loops published last; where one is free, that is of now.
+// gather combines the members' snapshots: a busy loop's is the last that it published.
 func (r *Process) gather() observe.Status {
 	pollers := r.roster.list()
 	snapshots := make([]*snapshot.Snapshot, len(pollers))

@@ -61,14 +61,14 @@ func TestPartitionStatus(t *testing.T) {
 		if busy != want {
 			t.Errorf("the busy partition:\n%v, want\n%v", busy, want)
 		}
-		failed := at[1] // by then: begun and failed at once
+		failed := at[1] // the invocation started and failed at this time
 		want = observe.PartitionStatus{TopicPartition: event.TopicPartition{Topic: "t", Partition: 1}, Received: 4, End: 4, Lag: 4, Buffered: 4, Attempts: 1,
 			FirstFailure: failed, NextTry: failing.NextTry, LastError: bad, EndSeen: failing.EndSeen, OldestAge: failing.OldestAge,
 			Head: observe.Head{Tries: 1, FirstError: bad, WaitsFor: observe.WaitRetry, Since: failed}}
 		if failing != want || failing.NextTry.Before(failed.Add(10*time.Second)) || failing.NextTry.After(failed.Add(20*time.Second)) {
 			t.Errorf("the failing partition:\n%+v, want\n%+v", failing, want)
 		}
-		// The end of a log from which nothing is fetched was looked up.
+		// The end of a log that is not fetched was looked up.
 		want = observe.PartitionStatus{TopicPartition: event.TopicPartition{Topic: "t", Partition: 2}, EndSeen: idle.EndSeen}
 		if idle != want || idle.EndSeen.Before(begin) {
 			t.Errorf("the idle partition:\n%+v, want\n%+v", idle, want)

@@ -15,7 +15,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// obedient sleeps as long as it may: until d has passed, or its context ends.
+// obedient sleeps until d has passed or its context ends.
 func obedient(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):
@@ -25,7 +25,7 @@ func obedient(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Guarantee 4: after a stop, what was handled is committed and nothing runs any more, or Run returns a *StuckError.
+// Guarantee 4: after a stop, what was handled is committed and nothing runs, or Run returns a *StuckError.
 func TestGuarantee4Stop(t *testing.T) {
 	inBubble(t, "a stop waits for what is in flight, commits it, and begins nothing", func(t *testing.T) {
 		b := membroker.NewBroker(t)

@@ -18,7 +18,7 @@ import (
 	"github.com/esm-go/esm/scaling"
 )
 
-// hangingClose is a client whose Close heeds nothing.
+// hangingDriver is a client whose Poll and Close can be made to hang, ignoring their contexts.
 type hangingDriver struct {
 	driver.Driver
 	release     chan struct{}
@@ -62,7 +62,7 @@ func (p *hangingPolicy) Decide(scaling.Sample) scaling.Decision {
 	return scaling.Decision{Workers: 1, Pollers: 1, Next: time.Second}
 }
 
-// stubbornSecrets heed no context from the second reading on.
+// stubbornSecrets ignores its context from the second read on.
 type stubbornSecrets struct {
 	reads   atomic.Int32
 	first   int32
@@ -76,7 +76,7 @@ func (s *stubbornSecrets) Secret(context.Context, string) ([]byte, string, error
 	return []byte(`{"username":"u","password":"p"}`), "1", nil
 }
 
-// Whatever blocks, Run returns within the stop timeout, names it, and shows Disabling until then.
+// Whatever blocks, Run returns within the stop timeout and names it; the state is Disabling until then.
 func TestAStopIsBoundedByOneNumber(t *testing.T) {
 	for _, timeout := range []time.Duration{25 * time.Second, 3 * time.Second, 0} {
 		all, _ := stop.Bound(timeout)
@@ -84,10 +84,10 @@ func TestAStopIsBoundedByOneNumber(t *testing.T) {
 			name  string
 			op    observe.Op
 			hooks func(release chan struct{}) observe.Hooks
-			// with makes the options, and hurt what is done when the mapping runs.
+			// with returns the options, and hurt is called when the mapping runs.
 			with     func(b *membroker.Broker, release chan struct{}) (opts []Option, hurt func())
 			creating bool
-			// committed: what was handled is committed all the same.
+			// committed: what was handled is still committed.
 			committed bool
 		}{
 			{name: "a hook that the loop waits for", op: observe.OpHook, committed: true, hooks: func(release chan struct{}) observe.Hooks {

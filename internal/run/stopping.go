@@ -8,7 +8,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// beginStop begins the stop of Run.
+// beginStop starts the stop of Run.
 func (r *Process) beginStop() {
 	if !r.shared.Stopping.Begin(r.opts.StopTimeout) {
 		return
@@ -19,10 +19,10 @@ func (r *Process) beginStop() {
 	if state != observe.Disabled {
 		r.setState(observe.Disabling)
 	}
-	r.roster.nudge() // those that are leaving already may have to hurry
+	r.roster.nudge() // members that are already leaving now have a deadline
 }
 
-// await waits until Run's work is done, for as long as a stop may take: whatever blocks, Run returns by then.
+// await waits until Run's work is done, but once a stop has started no longer than the stop timeout.
 func (r *Process) await(ctx context.Context, done <-chan error) error {
 	var result error
 	select {
@@ -33,7 +33,7 @@ func (r *Process) await(ctx context.Context, done <-chan error) error {
 	}
 	r.beginStop()
 	begun, by := r.shared.Stopping.Times()
-	// A hook that runs has a fifth of the time; from then on nobody waits for it, and the rest of the stop goes on.
+	// A running hook has a fifth of the time. After that nothing waits for it, and the stop goes on.
 	hook := time.NewTimer(by.Sub(begun) / 5)
 	defer hook.Stop()
 	end := time.NewTimer(by.Sub(begun))
@@ -50,9 +50,9 @@ func (r *Process) await(ctx context.Context, done <-chan error) error {
 	}
 }
 
-// conclude is the end of Run, with all done or not.
+// conclude ends Run. done says whether its work has ended.
 func (r *Process) conclude(result error, done bool) error {
-	r.shared.Stopping.Begin(r.opts.StopTimeout) // of a Run that ended by itself
+	r.shared.Stopping.Begin(r.opts.StopTimeout) // if Run ended by itself
 	begun, by := r.shared.Stopping.Times()
 	r.end()
 	r.shared.Hooks.Finish()
@@ -84,7 +84,7 @@ func (r *Process) conclude(result error, done bool) error {
 	return result
 }
 
-// blocked names what keeps Run's work from ending.
+// blocked returns the calls that keep Run's work from ending.
 func (r *Process) blocked() []observe.StuckCall {
 	list := r.shared.Calls.UnderWay()
 	for _, p := range r.roster.list() {

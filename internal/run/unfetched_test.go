@@ -12,7 +12,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// unfetched are the conditions of partitions that the brokers send nothing of.
+// unfetched returns the conditions of partitions for which the brokers send nothing.
 func unfetched(s observe.Status) (list []observe.Condition) {
 	for _, c := range s.Conditions {
 		if c.Op == observe.OpFetch {
@@ -22,8 +22,9 @@ func unfetched(s observe.Status) (list []observe.Condition) {
 	return list
 }
 
-// A client says nothing of a partition that a broker refuses to serve for as long as it tries again by itself. That it stands
-// still is a condition after a minute, and a line of the log each minute; it makes nothing unhealthy, for other partitions go on.
+// A client reports nothing about a partition that a broker refuses to serve while the client itself retries. A stuck
+// partition is a condition after a minute, with a log line every minute; it does not make the mapping unhealthy,
+// because other partitions continue.
 func TestPartitionsThatAreNotFetched(t *testing.T) {
 	inBubble(t, "it begins, counts, and ends", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -39,7 +40,7 @@ func TestPartitionsThatAreNotFetched(t *testing.T) {
 		if s := r.runner.Status(); len(unfetched(s)) != 0 {
 			t.Errorf("before a minute: %v", s.Conditions)
 		}
-		pass(75 * time.Second) // the end of what was read is known after a lag interval, and a minute is the patience
+		pass(75 * time.Second) // the log's end is known after a lag interval, and the condition begins a minute later
 		s := r.runner.Status()
 		all := unfetched(s)
 		if len(all) != 1 || all[0].Kind != "not fetched" || !strings.Contains(all[0].Err.Error(), "2 partitions") || !strings.Contains(all[0].Err.Error(), "t-1 stands at offset 2 of 4") {
@@ -92,7 +93,7 @@ func TestPartitionsThatAreNotFetched(t *testing.T) {
 	})
 }
 
-// What stands still for a reason that is known is none of it.
+// A partition that is stuck for a known reason is not reported.
 func TestStandingStillForAReason(t *testing.T) {
 	hold := func(ctx context.Context, _ event.KafkaEvent) error { <-ctx.Done(); return ctx.Err() }
 	for name, c := range map[string]struct {
@@ -157,7 +158,7 @@ func TestStandingStillForAReason(t *testing.T) {
 	}
 }
 
-// A pause, or an outage that the client reported, starts the minute anew: what comes behind it gets its time.
+// A pause, or an outage that the client reported, restarts the minute.
 func TestTheMinuteBeginsAnew(t *testing.T) {
 	for name, c := range map[string]struct {
 		begin, end func(b *membroker.Broker, r *rig)
@@ -189,8 +190,8 @@ func TestTheMinuteBeginsAnew(t *testing.T) {
 	}
 }
 
-// A reader that moves is not standing still, though it never comes to the end and hands out nothing: what it waits for, it
-// waits for since the last fetch that brought something.
+// A reader that moves is not stuck, even if it never reaches the end and returns nothing: its wait counts from the last
+// fetch that brought something.
 func TestAReaderThatMoves(t *testing.T) {
 	inBubble(t, "all of it is filtered out", func(t *testing.T) {
 		b := membroker.NewBroker(t, membroker.FetchRecords(1))

@@ -13,7 +13,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// A drop of which a stop did not tell is not committed: whoever reads the records next tells of them.
+// A drop that a stop did not report is not committed: the next reader of the records reports it.
 func TestUntoldDropsAreNotCommitted(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -51,7 +51,7 @@ func TestUntoldDropsAreNotCommitted(t *testing.T) {
 					old := time.Now().Add(-time.Hour)
 					b.Produce("t", membroker.Record{Timestamp: old}, membroker.Record{Timestamp: old}, membroker.Record{Timestamp: old})
 				}
-				if blocks == "Error" { // of the poll, while the records are on their way
+				if blocks == "Error" { // an error of the poll, while the records are on their way
 					b.Report("", unreadable("t", 1))
 				}
 				produce()

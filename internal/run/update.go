@@ -12,7 +12,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// prepare validates a mapping and makes its settings.
+// prepare validates a mapping and returns its settings.
 func prepare(m mapping.Mapping, o *Options) (*shared.Settings, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func prepare(m mapping.Mapping, o *Options) (*shared.Settings, error) {
 	return s, nil
 }
 
-// unsupported names the parameters that are valid and that this version cannot carry out.
+// unsupported returns an error for valid parameters that this version does not support.
 func unsupported(m mapping.Mapping) error {
 	var errs []error
 	refuse := func(field, why string) {
@@ -59,7 +59,7 @@ func (r *Process) Update(m mapping.Mapping) error {
 	if err != nil {
 		return err
 	}
-	enabled := m.Enabled // the default is not what the caller says
+	enabled := m.Enabled // before WithDefaults sets it: unset changes nothing
 	m = m.WithDefaults()
 	unlock := r.lock()
 	old, members, ended := r.mapping, r.roster.list(), r.ended
@@ -75,7 +75,7 @@ func (r *Process) Update(m mapping.Mapping) error {
 		return &mapping.FieldError{Field: "DestinationConfig.OnFailure", Reason: "cannot be changed while the mapping runs; make a new Runner", Err: mapping.ErrImmutable}
 	}
 	r.mapping = m
-	// Under the same lock as Run hands the settings to a loop: whichever comes second sees the other.
+	// enlist holds this lock too, so that a member that starts now gets these settings or is nudged below.
 	r.shared.Current.Store(s)
 	r.shared.Function.Store(&m.FunctionName)
 	unlock()
@@ -107,18 +107,18 @@ func (r *Process) Update(m mapping.Mapping) error {
 	return nil
 }
 
-// Mapping returns the mapping as New and Update left it.
+// Mapping is esm.Runner.Mapping.
 func (r *Process) Mapping() mapping.Mapping {
 	defer r.lock()()
 	return r.mapping
 }
 
-// bootstrap is a mapping's servers as Lambda prints them in an event.
+// bootstrap returns a mapping's servers in the form that Lambda's events have.
 func bootstrap(m mapping.Mapping) string {
 	return strings.Join(m.SelfManagedEventSource.Endpoints.KafkaBootstrapServers, ",")
 }
 
-// patterns are those of a mapping's FilterCriteria.
+// patterns returns the patterns of a mapping's FilterCriteria.
 func patterns(m mapping.Mapping) (list []string) {
 	if m.FilterCriteria != nil {
 		for _, f := range m.FilterCriteria.Filters {

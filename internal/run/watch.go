@@ -6,15 +6,15 @@ import (
 )
 
 const (
-	// probeInterval is how often what a client reported once is looked at again.
+	// probeInterval is how often a problem that a client reported once is checked again.
 	probeInterval = 5 * time.Second
 )
 
-// watchConditions looks again at what clients reported once, and writes the line of the minute, until ctx ends.
+// watchConditions rechecks problems that clients reported once, and logs conditions every minute, until ctx ends.
 func (r *Process) watchConditions(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	var look time.Time // when to look again; zero when there is nothing to look at
+	var look time.Time // when to check again; zero if there is nothing to check
 	for {
 		now := time.Now()
 		if !look.IsZero() && !now.Before(look) {

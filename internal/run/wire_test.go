@@ -7,16 +7,16 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// wire stands between the engine and its clients, which it numbers from 1 on. Every field may be nil, and is set before the first
-// client is opened.
+// wire sits between the engine and its clients, which it numbers from 1. Every field may be nil, and is set before the
+// first client is opened.
 type wire struct {
 	driver.Driver
 	opened atomic.Int64
-	// polls is called before each Poll; polled has the last word of what a Poll brought and of its error.
+	// polls is called before each Poll; polled can change a Poll's error, brings its records.
 	polls  func(n int, ctx context.Context)
 	polled func(n int, err error) error
 	brings func(n int, into *driver.Fetch)
-	// commit and close are called in the client's place.
+	// commit and close are called instead of the client's methods.
 	commit func(n int, ctx context.Context, c driver.Consumer, commits []driver.Commit) error
 	close  func(n int, ctx context.Context, c driver.Consumer) error
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// A commit that is written again, since it lacks what commits say beside the position, is written once.
+// A commit that is rewritten because it lacks the metadata is rewritten only once.
 func TestNoteIsWrittenOnce(t *testing.T) {
 	inBubble(t, "over a partition that fails and fails", func(t *testing.T) {
 		var commits atomic.Int32
@@ -32,7 +32,7 @@ func TestNoteIsWrittenOnce(t *testing.T) {
 	})
 }
 
-// A position that is refused says nothing of those that go in another request.
+// A refused position does not affect those in another request.
 func TestRefusalInOneOfSeveralRequests(t *testing.T) {
 	inBubble(t, "of 1,500 partitions", func(t *testing.T) {
 		const partitions = commitPortion + 500
@@ -74,7 +74,8 @@ func TestRefusalInOneOfSeveralRequests(t *testing.T) {
 	})
 }
 
-// What this mapping committed under an earlier filter is no other mapping's, also where it could not be written again yet.
+// Commits of this mapping under an earlier filter are not mistaken for another mapping's, even if they could not be
+// rewritten yet.
 func TestOwnCommitsOfAnEarlierFilter(t *testing.T) {
 	inBubble(t, "commits fail after an Update", func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -93,7 +94,7 @@ func TestOwnCommitsOfAnEarlierFilter(t *testing.T) {
 		if err := r.runner.Update(m); err != nil {
 			t.Fatal(err)
 		}
-		pass(53 * time.Minute) // it looks once an hour, and a minute later
+		pass(53 * time.Minute) // it checks once an hour, and a minute later
 		wantLines(t, "told", told)
 		b.Heal()
 		pass(time.Minute)
@@ -101,7 +102,7 @@ func TestOwnCommitsOfAnEarlierFilter(t *testing.T) {
 	})
 }
 
-// Which records a mapping takes does not hang on the order of its filters: a record that one of them matches is taken.
+// The order of filters does not matter: a record that matches one of them is accepted.
 func TestOrderOfFilters(t *testing.T) {
 	of := func(patterns ...string) mapping.Mapping {
 		m := memoryMapping()

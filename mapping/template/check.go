@@ -11,29 +11,29 @@ import (
 	"github.com/esm-go/esm"
 )
 
-// Level says how bad a Finding is.
+// Level is the severity of a Finding.
 type Level string
 
 // The levels.
 const (
-	// Wrong: esm refuses it.
+	// Wrong means that esm refuses it.
 	Wrong Level = "error"
-	// Differs: esm takes it, AWS Lambda does not.
+	// Differs means that esm accepts it and AWS Lambda does not.
 	Differs Level = "differs on Lambda"
 )
 
-// Finding is one thing that Check found.
+// Finding is one result of Check.
 type Finding struct {
-	// Line is where it stands, from 1; 0 where that is not known.
+	// Line is its line, from 1; 0 if unknown.
 	Line int
-	// Where is the LogicalID of a template's mapping, empty for a mapping file.
+	// Where is the LogicalID of a mapping in a template; it is empty for a mapping file.
 	Where string
 	Level Level
-	// Text says which parameter it is, what is wrong with it and what to do.
+	// Text names the parameter, what is wrong with it and what to do.
 	Text string
 }
 
-// String is one line, as compilers write it, for behind a file's name and a colon.
+// String returns one line in the form of a compiler error, to follow a file's name and a colon.
 func (f Finding) String() string {
 	where := ""
 	if f.Where != "" {
@@ -42,8 +42,8 @@ func (f Finding) String() string {
 	return fmt.Sprintf("%d: %s: %s%s", f.Line, f.Level, where, f.Text)
 }
 
-// Check validates a mapping file (the JSON of CreateEventSourceMapping) or a template, and says what of it would differ
-// on AWS Lambda. It returns how many mappings it found beside what is wrong with them.
+// Check validates a mapping file (the JSON of CreateEventSourceMapping) or a template, and also reports what AWS Lambda
+// would not accept. It returns the number of mappings and the findings.
 func Check(data []byte, values Values) (mappings int, findings []Finding) {
 	if !IsTemplate(data) {
 		m, err := esm.ParseMapping(data)
@@ -74,7 +74,7 @@ func Check(data []byte, values Values) (mappings int, findings []Finding) {
 	return len(resources), findings
 }
 
-// check validates a mapping, first by esm's limits, then by AWS's.
+// check validates a mapping, first with esm's limits, then with AWS's.
 func check(r Resource) []Finding {
 	findings := wrongs(r.Mapping.Validate(), r.LogicalID, r.lines, r.Line)
 	known := make(map[string]bool)
@@ -102,7 +102,7 @@ func wrongs(err error, where string, lines map[string]int, otherwise int) []Find
 	return findings
 }
 
-// locate says where each parameter of a mapping file stands.
+// locate records the line of each parameter of a mapping file.
 func (t translation) locate(n *yaml.Node, path string, lines map[string]int) {
 	for name, value := range members(n) {
 		field := strings.TrimPrefix(path+"."+name, ".")

@@ -6,7 +6,7 @@ import (
 	yaml "go.yaml.in/yaml/v3"
 )
 
-// target follows an alias, once: what an alias leads to is no alias.
+// target follows an alias. Once is enough: an alias never refers to an alias.
 func target(n *yaml.Node) *yaml.Node {
 	if n != nil && n.Kind == yaml.AliasNode {
 		return n.Alias
@@ -14,7 +14,7 @@ func target(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// get returns a member of a mapping, nil where it is not there.
+// get returns a member of a mapping, or nil.
 func get(n *yaml.Node, name string) *yaml.Node {
 	for key, value := range members(n) {
 		if key == name {
@@ -24,7 +24,7 @@ func get(n *yaml.Node, name string) *yaml.Node {
 	return nil
 }
 
-// members are a mapping's names and values, none for what is no mapping.
+// members yields a mapping's names and values, and nothing if n is not a mapping.
 func members(n *yaml.Node) iter.Seq2[string, *yaml.Node] {
 	return func(yield func(string, *yaml.Node) bool) {
 		n = target(n)
@@ -39,7 +39,7 @@ func members(n *yaml.Node) iter.Seq2[string, *yaml.Node] {
 	}
 }
 
-// text is a scalar's, "" for what is none.
+// text returns a scalar's text, or "" if n is not a scalar.
 func text(n *yaml.Node) string {
 	if n = target(n); n != nil && n.Kind == yaml.ScalarNode {
 		return n.Value

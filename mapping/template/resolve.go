@@ -10,8 +10,8 @@ import (
 	yaml "go.yaml.in/yaml/v3"
 )
 
-// resolver turns nodes into values: map[string]any, []any, and string for every scalar, since parameters are texts too;
-// nil is what is null or AWS::NoValue.
+// resolver turns nodes into values: map[string]any, []any, and string for every scalar, because parameters are strings
+// too. Null and AWS::NoValue become nil.
 type resolver struct {
 	parameters *yaml.Node
 	resources  *yaml.Node
@@ -20,7 +20,7 @@ type resolver struct {
 	errs       []error
 }
 
-// Bounds on what a template with aliases can unfold to.
+// Limits on what a template with aliases can expand to.
 const (
 	maxDepth = 64
 	maxNodes = 200_000
@@ -74,7 +74,8 @@ func (r *resolver) resolve(n *yaml.Node, path string, depth int) any {
 	return n.Value
 }
 
-// intrinsic recognises a function in its short form (!Ref x) and its long one ({"Ref": "x"}), "" where there is none.
+// intrinsic recognises a function in its short form (!Ref x) and its long form ({"Ref": "x"}). It returns "" if n is
+// neither.
 func intrinsic(n *yaml.Node) (function string, argument *yaml.Node) {
 	if strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!") {
 		argument := *n
@@ -150,7 +151,7 @@ func (r *resolver) attribute(name string, n *yaml.Node, path string) any {
 		return value
 	}
 	if id, isArn := strings.CutSuffix(name, ".Arn"); isArn && r.isFunction(id) {
-		return r.functionName(id) // which stands for its ARN in a mapping
+		return r.functionName(id) // a mapping accepts the name in place of the ARN
 	}
 	r.unresolved("Fn::GetAtt "+name, name, n, path)
 	return nil
@@ -164,7 +165,7 @@ func (r *resolver) unresolved(what, name string, n *yaml.Node, path string) {
 	r.fail(n, path, reason, nil)
 }
 
-// sub is Fn::Sub: a text with ${names} in it, alone or with a map of further names.
+// sub evaluates Fn::Sub: a text with ${names} in it, alone or with a map of more names.
 func (r *resolver) sub(argument, n *yaml.Node, path string, depth int) any {
 	more := map[string]any{}
 	if argument.Kind == yaml.SequenceNode && len(argument.Content) == 2 {
@@ -202,7 +203,7 @@ func (r *resolver) sub(argument, n *yaml.Node, path string, depth int) any {
 	}
 }
 
-// scalar is a value within a text; of a list, as CloudFormation has it, its elements with commas between them.
+// scalar formats a value for use within a text. Elements of a list are joined with commas, as CloudFormation does.
 func (r *resolver) scalar(value any) string {
 	if list, ok := value.([]any); ok {
 		var parts []string
@@ -217,7 +218,7 @@ func (r *resolver) scalar(value any) string {
 	return fmt.Sprint(value)
 }
 
-// join is Fn::Join: [separator, list].
+// join evaluates Fn::Join: [separator, list].
 func (r *resolver) join(argument, n *yaml.Node, path string, depth int) any {
 	if argument.Kind == yaml.SequenceNode && len(argument.Content) == 2 {
 		if list, ok := r.resolve(argument.Content[1], path, depth).([]any); ok {
@@ -240,8 +241,8 @@ func (r *resolver) isFunction(id string) bool {
 	return false
 }
 
-// functionName is the name of a function of the template. A name that is made of references to the function itself would
-// go round for ever; it is the logical ID then.
+// functionName returns the name of a function in the template. A reference to the function within its own name would
+// recurse forever; it resolves to the logical ID instead.
 func (r *resolver) functionName(id string) string {
 	if value, ok := r.values[id]; ok {
 		return value

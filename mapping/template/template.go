@@ -1,11 +1,11 @@
-// Package template reads mappings out of CloudFormation and SAM templates, in YAML or JSON, and checks files of either
-// kind: AWS::Lambda::EventSourceMapping resources with a SelfManagedEventSource, and the SelfManagedKafka events of
-// AWS::Serverless::Function.
+// Package template reads mappings from CloudFormation and SAM templates, in YAML or JSON:
+// AWS::Lambda::EventSourceMapping resources with a SelfManagedEventSource, and the SelfManagedKafka events of
+// AWS::Serverless::Function. It also checks templates and mapping files.
 //
-// Parameters, Ref, Fn::Sub, Fn::GetAtt and Fn::Join are resolved, in both of their forms, from values given, from the
-// parameters' defaults, and within the template: a Ref or an Arn of a function of the template is its FunctionName, or
-// its logical ID where it has none. What cannot be resolved is an error that names it. Conditions and transforms are not
-// evaluated: every resource counts.
+// Parameters, Ref, Fn::Sub, Fn::GetAtt and Fn::Join are resolved, in both of their forms, from the given values, from
+// the parameters' defaults, and within the template: a Ref or an Arn of a function of the template is its FunctionName,
+// or its logical ID if it has none. A reference that cannot be resolved is an error that names it. Conditions and
+// transforms are not evaluated: every resource counts.
 package template
 
 import (
@@ -21,29 +21,29 @@ import (
 	"github.com/esm-go/esm"
 )
 
-// Values are what references resolve to: the name of a parameter, a pseudo parameter ("AWS::Region"), the logical ID of
-// a resource (for Ref), or that and an attribute ("KafkaSecret.Arn", for Fn::GetAtt).
+// Values holds what references resolve to. A key is the name of a parameter, a pseudo parameter ("AWS::Region"), the
+// logical ID of a resource (for Ref), or a logical ID and an attribute ("KafkaSecret.Arn", for Fn::GetAtt).
 type Values map[string]string
 
-// Resource is a mapping of a template.
+// Resource is a mapping in a template.
 type Resource struct {
 	// LogicalID is that of the resource, or of a function and its event: "OrdersFunction.KafkaEvent".
 	LogicalID string
-	// Line is where it stands.
+	// Line is its line in the template.
 	Line    int
 	Mapping esm.Mapping
 	lines   map[string]int // by the path of a parameter
 }
 
-// Error is one thing that is wrong in a template.
+// Error is one error in a template.
 type Error struct {
-	// Line is where it stands, from 1; 0 where that is not known.
+	// Line is its line, from 1; 0 if unknown.
 	Line int
 	// Path leads to it, such as "Resources.Orders.Properties.Topics[0]".
 	Path string
 	// Reason says what is wrong and what to do.
 	Reason string
-	// Err is the cause, may be nil.
+	// Err is the cause, or nil.
 	Err error
 }
 
@@ -65,8 +65,8 @@ func (e *Error) Unwrap() error { return e.Err }
 // maxTemplate bounds a template, as CloudFormation does (1 MB, from S3).
 const maxTemplate = 1 << 20
 
-// FromTemplate returns the mappings of a template, in its order. They are not validated: esm.New does that, or Check.
-// Its error joins everything that is wrong, an *Error each; the mappings that are right are returned beside it.
+// FromTemplate returns the mappings of a template, in the template's order. It does not validate them; esm.New and
+// Check do. Its error joins one *Error for everything that is wrong; correct mappings are returned along with it.
 func FromTemplate(data []byte, values Values) ([]Resource, error) {
 	root, err := parse(data)
 	if err != nil {
@@ -106,14 +106,14 @@ func IsTemplate(data []byte) bool {
 	return err == nil && get(root, "Resources") != nil
 }
 
-// parse reads YAML, of which JSON is a part but for its tabs.
+// parse reads YAML. JSON is a subset of it, except for tabs.
 func parse(data []byte) (*yaml.Node, error) {
 	if len(data) > maxTemplate {
 		return nil, &Error{Reason: fmt.Sprintf("has %d bytes; a template may have %d", len(data), maxTemplate)}
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
-		data = bytes.ReplaceAll(data, []byte("\t"), []byte(" ")) // JSON's strings have none
+		data = bytes.ReplaceAll(data, []byte("\t"), []byte(" ")) // strings in JSON contain none
 	}
 	var document yaml.Node
 	if err := yaml.Unmarshal(data, &document); err != nil {
@@ -125,7 +125,7 @@ func parse(data []byte) (*yaml.Node, error) {
 	return document.Content[0], nil
 }
 
-// read makes a mapping of a resource's properties.
+// read appends the mapping that a resource's properties describe.
 func (r *resolver) read(found []Resource, id, path string, properties *yaml.Node, names translation, more map[string]any) []Resource {
 	if properties == nil || properties.Kind != yaml.MappingNode {
 		r.fail(properties, path, "is missing: the parameters of the mapping", nil)
@@ -158,7 +158,7 @@ func (r *resolver) read(found []Resource, id, path string, properties *yaml.Node
 	return append(found, Resource{LogicalID: id, Line: properties.Line, Mapping: mapping, lines: lines})
 }
 
-// lineOf finds the line of a parameter, or of what it is part of.
+// lineOf returns the line of a parameter, or of the nearest parent with a known line.
 func lineOf(lines map[string]int, field string, otherwise int) int {
 	for field != "" {
 		if line, ok := lines[field]; ok {
@@ -173,7 +173,7 @@ func lineOf(lines map[string]int, field string, otherwise int) int {
 	return otherwise
 }
 
-// joined are the parts of an error that errors.Join made.
+// joined returns the parts of an error made by errors.Join.
 func joined(err error) []error {
 	if err == nil {
 		return nil
@@ -184,7 +184,7 @@ func joined(err error) []error {
 		for _, err := range many.Unwrap() {
 			all, texts = append(all, joined(err)...), append(texts, err.Error())
 		}
-		if err.Error() == strings.Join(texts, "\n") { // and not fmt.Errorf's, which says more
+		if err.Error() == strings.Join(texts, "\n") { // fmt.Errorf's says more
 			return all
 		}
 	}

@@ -24,7 +24,7 @@ var values = template.Values{
 	"AWS::AccountId": "123456789012", "AWS::Region": "eu-west-1",
 }
 
-// want is what each template's mappings are, as the JSON of CreateEventSourceMapping.
+// want holds each template's mappings, as the JSON of CreateEventSourceMapping.
 var want = map[string]map[string]string{
 	"cloudformation.yaml": {
 		"OrdersMapping": `{"FunctionName":"orders-prod","Topics":["orders-prod"],"BatchSize":50,"Enabled":false,"BisectBatchOnFunctionError":true,
@@ -77,7 +77,7 @@ func TestFromTemplate(t *testing.T) {
 	}
 }
 
-// TestUnresolved: every reference that has no value is named, with its line.
+// TestUnresolved checks that every reference without a value is named, with its line.
 func TestUnresolved(t *testing.T) {
 	_, err := template.FromTemplate(read(t, "cloudformation.yaml"), nil)
 	for _, part := range []string{"Fn::GetAtt DeadLetters.Arn cannot be resolved: give a value for DeadLetters.Arn", "Ref KafkaSecret cannot be resolved", "line 27: Resources.OrdersMapping.Properties.SourceAccessConfigurations[0].URI"} {
@@ -115,7 +115,7 @@ func TestWrongTemplates(t *testing.T) {
 	}
 }
 
-// TestFunctionNamedByItself ends.
+// TestFunctionNamedByItself checks that a name that refers to its own function does not recurse forever.
 func TestFunctionNamedByItself(t *testing.T) {
 	resources, err := template.FromTemplate([]byte(`
 Resources:
@@ -160,7 +160,8 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// FuzzFromTemplate: no template makes it panic or go on for ever, and what it returns without an error is a mapping.
+// FuzzFromTemplate checks that no template makes it panic or run forever, and that what it returns without an error is
+// a mapping.
 func FuzzFromTemplate(f *testing.F) {
 	for name := range want {
 		data, err := os.ReadFile("testdata/" + name)

@@ -10,11 +10,11 @@ import (
 	yaml "go.yaml.in/yaml/v3"
 )
 
-// translation is how a kind of template names what the API names otherwise.
+// translation maps the names that a kind of template uses to the API's.
 type translation struct {
-	// moved gives, for a property, the path of the API's parameter.
+	// moved maps a property to the path of the API's parameter.
 	moved map[string]string
-	// dropped are properties that only the template's own tool looks at, by their path.
+	// dropped are the paths of properties that only the template's own tool uses.
 	dropped []string
 }
 
@@ -35,14 +35,14 @@ var (
 	}
 )
 
-// Parameters that are no texts: templates may have them as such all the same, and values given always are.
+// Parameters that are not strings. A template may still write them as strings, and given values always are.
 var (
 	numbers = []string{"BatchSize", "MaximumBatchingWindowInSeconds", "MaximumRetryAttempts", "MaximumRecordAgeInSeconds", "StartingPositionTimestamp",
 		"ProvisionedPollerConfig.MinimumPollers", "ProvisionedPollerConfig.MaximumPollers"}
 	switches = []string{"Enabled", "BisectBatchOnFunctionError"}
 )
 
-// translate makes the API's document of a template's properties, and says where each parameter stands.
+// translate converts a template's properties to the API's document and records the line of each parameter.
 func (t translation) translate(properties map[string]any, n *yaml.Node, lines map[string]int) map[string]any {
 	document := make(map[string]any)
 	t.walk(properties, n, "", document, lines)
@@ -77,7 +77,7 @@ func (t translation) walk(properties map[string]any, n *yaml.Node, path string, 
 	}
 }
 
-// put sets the value at a path, and keeps what other properties have put beside it.
+// put sets the value at a path. It keeps what other properties have put into the same objects.
 func put(document map[string]any, path string, value any) {
 	for {
 		name, rest, deeper := strings.Cut(path, ".")
@@ -97,7 +97,7 @@ func put(document map[string]any, path string, value any) {
 	}
 }
 
-// typed gives a text the type of its parameter.
+// typed converts a string to the type of its parameter.
 func typed(path string, value any) any {
 	if path == "Tags" {
 		return tags(value)
@@ -117,7 +117,7 @@ func typed(path string, value any) any {
 	return value
 }
 
-// tags are CloudFormation's list of Key and Value, or SAM's map, as the API's map.
+// tags converts CloudFormation's list of Key and Value, or SAM's map, to the API's map.
 func tags(value any) any {
 	list, ok := value.([]any)
 	if !ok {

@@ -11,12 +11,12 @@ import (
 // module is the path that the functions of this module begin with.
 const module = "github.com/esm-go/esm"
 
-// Owner describes goroutines that were started by the same function and are in the same function.
+// Owner describes goroutines that were started by the same function and are now in the same function.
 type Owner struct {
-	// CreatedBy is the function that started them, In the innermost function of this module on their stacks.
+	// CreatedBy is the function that started them. In is the innermost function of this module on their stacks.
 	CreatedBy string `json:"createdBy"`
 	In        string `json:"in"`
-	// Doing is the runtime's state of the first of them, such as "select" or "IO wait".
+	// Doing is the runtime state of the first of them, such as "select" or "IO wait".
 	Doing string `json:"doing"`
 	Count int    `json:"count"`
 }

@@ -4,11 +4,11 @@
 //	runner, err := esm.New(mapping, handler, esm.WithLogger(slog.New(journal)))
 //	http.Handle("/debug/esm/", http.StripPrefix("/debug/esm", diag.Handler(runner, journal)))
 //
-// It shows Status, the partitions that block, the last fifty log lines and the owners of goroutines, as a page (/) and as JSON
-// (/status.json, /goroutines.json), and it answers probes (/healthz, /readyz). It changes nothing.
+// It shows Status, the partitions that block, the last fifty log lines and the owners of goroutines, as a page (/) and
+// as JSON (/status.json, /goroutines.json), and it answers probes (/healthz, /readyz). It is read-only.
 //
-// It shows no secret and no record's value, and keys only with WithHeadKeys. It does show the texts of handlers' errors, and it
-// asks for no password, so it belongs on a port for operators.
+// It shows no secrets and no record values, and keys only with WithHeadKeys. It does show the texts of handlers' errors
+// and has no authentication, so serve it on a port for operators only.
 package diag
 
 import (
@@ -23,14 +23,14 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// Source is one mapping. *esm.Runner is one.
+// Source is a mapping, such as an *esm.Runner.
 type Source interface {
 	Status() observe.Status
 	Healthy() error
 	Ready() <-chan struct{}
 }
 
-// Handler returns the pages of a mapping. With a nil journal they have no events.
+// Handler returns the pages of a mapping. With a nil journal they show no events.
 func Handler(s Source, journal *Journal) http.Handler {
 	h := &pages{source: s, journal: journal}
 	mux := http.NewServeMux()

@@ -20,13 +20,13 @@ type Event struct {
 	Attributes string `json:"attributes,omitempty"`
 }
 
-// Journal is a slog.Handler for WithLogger. It keeps the last fifty lines at INFO and above, and passes all lines on. The log of a
-// mapping has each decision and event once: states, assignments, revocations, decisions of the scaling policy, credentials,
-// conditions that begin and end. A Journal is safe for concurrent use.
+// Journal is a slog.Handler for WithLogger. It keeps the last fifty lines at INFO and above, and passes on all lines. A
+// mapping logs each decision and event once: states, assignments, revocations, decisions of the scaling policy,
+// credentials, starts and ends of conditions. A Journal is safe for concurrent use.
 type Journal struct {
 	ring *ring
 	next slog.Handler
-	// attrs is the text of the attributes that With added, prefix that of the groups.
+	// attrs is the text of the attributes that WithAttrs added, prefix that of the groups.
 	attrs, prefix string
 }
 
@@ -34,11 +34,11 @@ var _ slog.Handler = (*Journal)(nil)
 
 type ring struct {
 	mu   sync.Mutex
-	list []Event // when it is full, the oldest is at index at
+	list []Event // once it is full, the oldest is at index at
 	at   int
 }
 
-// NewJournal returns a Journal that passes lines on to next. With a nil next it only keeps them.
+// NewJournal returns a Journal that passes lines on to next. If next is nil, it only keeps them.
 func NewJournal(next slog.Handler) *Journal {
 	if next == nil {
 		next = slog.DiscardHandler
@@ -46,7 +46,7 @@ func NewJournal(next slog.Handler) *Journal {
 	return &Journal{ring: new(ring), next: next}
 }
 
-// Events returns the lines kept, the newest first.
+// Events returns the kept lines, newest first.
 func (j *Journal) Events() []Event {
 	j.ring.mu.Lock()
 	defer j.ring.mu.Unlock()

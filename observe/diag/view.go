@@ -6,10 +6,10 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// blockersShown bounds the partitions that the page and the JSON name as blocking.
+// blockersShown is the most blocking partitions that the page and the JSON list.
 const blockersShown = 50
 
-// view is the Status of a mapping with errors as texts.
+// view is the Status of a mapping with errors as text.
 type view struct {
 	Time                  time.Time        `json:"time"`
 	FunctionName          string           `json:"functionName"`

@@ -1,5 +1,5 @@
-// Package emf writes a mapping's metrics as lines of CloudWatch's embedded metric format, under Lambda's names. CloudWatch makes
-// metrics of them where logs are shipped to it.
+// Package emf writes a mapping's metrics as lines of CloudWatch's embedded metric format, under Lambda's names.
+// CloudWatch turns them into metrics when logs are shipped to it.
 package emf
 
 import (
@@ -14,32 +14,32 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// Source is one mapping that runs. *esm.Runner is one.
+// Source is a running mapping, such as an *esm.Runner.
 type Source interface {
 	Status() observe.Status
 }
 
-// Mapped is a Source that says what it runs, as Update left it.
+// Mapped is a Source that also returns its current mapping.
 type Mapped interface {
 	Source
 	Mapping() mapping.Mapping
 }
 
-// DefaultNamespace is the namespace of the metrics. It is not Lambda's: CloudWatch reserves those that begin with AWS/ for
-// AWS's services.
+// DefaultNamespace is the namespace of the metrics. It is not Lambda's: CloudWatch reserves namespaces that begin with
+// AWS/ for AWS's services.
 const DefaultNamespace = "esm/Lambda"
 
-// Config says what a Writer writes.
+// Config configures a Writer.
 type Config struct {
-	// Metrics are the groups: EventCount, ErrorCount, KafkaMetrics. Where it is nil they are those of the mapping's
-	// MetricsConfig at each Write, so that they follow an Update; none where the Source is not Mapped. OffsetLag and
-	// ProvisionedPollers are in no group: they are always written.
+	// Metrics are the groups: EventCount, ErrorCount, KafkaMetrics. If it is nil, the groups are those of the mapping's
+	// MetricsConfig at each Write, so that they follow an Update; there are none if the Source is not Mapped. OffsetLag
+	// and ProvisionedPollers are in no group: they are always written.
 	Metrics []string
-	// Namespace is DefaultNamespace where it is empty.
+	// Namespace is the metrics' namespace. Default: DefaultNamespace.
 	Namespace string
 }
 
-// Writer writes what was counted since its previous line. It is for one goroutine.
+// Writer writes what was counted since its previous line. It is not safe for concurrent use.
 type Writer struct {
 	out    io.Writer
 	source Source
@@ -73,9 +73,10 @@ type metric struct {
 	value int64
 }
 
-// Write writes one line, and one more for each topic with its OffsetLag. Call it once a minute, as Lambda does. It writes nothing
-// while the mapping is Disabled; the first line after that has what was counted until then. A count of a group that is not
-// chosen is not kept for later. After an error of the io.Writer, the next call writes the same counts again.
+// Write writes one line, and one more for each topic with its OffsetLag. Call it once a minute, as Lambda does. It
+// writes nothing while the mapping is Disabled; the first line after that includes what was counted in between. Counts
+// of a group that is not selected are not kept for later. After an error of the io.Writer, the next call writes the
+// same counts again.
 func (w *Writer) Write() error {
 	s := w.source.Status()
 	m := s.Metrics
@@ -98,7 +99,7 @@ func (w *Writer) Write() error {
 	return nil
 }
 
-// groups returns those that are chosen now.
+// groups returns the groups that are selected now.
 func (w *Writer) groups() []string {
 	if w.config.Metrics != nil {
 		return w.config.Metrics
@@ -141,7 +142,7 @@ func (w *Writer) metrics(s *observe.Status, m *observe.Metrics) []metric {
 	return all
 }
 
-// line appends the line of some metrics, of a topic where it is not empty.
+// line appends a line of metrics. If topic is not empty, they are the topic's.
 func (w *Writer) line(to []byte, s *observe.Status, topic string, all []metric) []byte {
 	type definition struct{ Name, Unit string }
 	type directive struct {
@@ -167,7 +168,7 @@ func (w *Writer) line(to []byte, s *observe.Status, topic string, all []metric) 
 		CloudWatchMetrics []directive
 	}{time.Now().UnixMilli(), []directive{{w.config.Namespace, [][]string{dimensions}, definitions}}}
 	line, err := json.Marshal(fields)
-	if err != nil { // strings and integers alone
+	if err != nil { // cannot happen: strings and integers only
 		return to
 	}
 	return append(append(to, line...), '\n')

@@ -9,7 +9,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// TestSpecification holds every line against the rules of CloudWatch's specification of the embedded metric format.
+// TestSpecification checks every line against the rules of CloudWatch's specification of the embedded metric format.
 func TestSpecification(t *testing.T) {
 	bare := &source{observe.Status{State: observe.Enabled}}
 	odd := counted()

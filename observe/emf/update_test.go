@@ -13,7 +13,7 @@ import (
 	"github.com/esm-go/esm/observe/emf"
 )
 
-// The groups are those of the mapping's MetricsConfig, at each line; Config.Metrics outranks it.
+// At each line the groups are those of the mapping's MetricsConfig; Config.Metrics overrides it.
 func TestGroupsFollowAnUpdate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := esmtest.NewBroker(t)

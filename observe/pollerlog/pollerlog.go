@@ -19,7 +19,7 @@ const (
 	Warn  = "WARN"
 )
 
-// Log writes events. It is safe for concurrent use, by several mappings too.
+// Log writes events. It is safe for concurrent use, also by several mappings.
 type Log struct {
 	mu      sync.Mutex
 	out     io.Writer
@@ -33,11 +33,11 @@ func New(out io.Writer, opts ...Option) *Log { return (&Log{out: out}).with(opts
 // NewHandler returns a Log that passes each event to a handler, with its type as the message and its fields as attributes.
 func NewHandler(h slog.Handler, opts ...Option) *Log { return (&Log{handler: h}).with(opts) }
 
-// Option changes what a Log writes.
+// Option configures a Log.
 type Option func(*Log)
 
-// WithResourceARN sets how events name a mapping in their resourceArn, given its UUID. The default is an ARN without Region and
-// account. arn must be safe for concurrent use.
+// WithResourceARN sets the function that returns an event's resourceArn for the UUID of a mapping. Default: an ARN
+// without Region and account. arn must be safe for concurrent use.
 func WithResourceARN(arn func(uuid string) string) Option {
 	return func(l *Log) {
 		if arn != nil {
@@ -68,11 +68,11 @@ type Origin struct {
 // ProcessingError is the error of an ESM_PROCESSING_EVENT.
 type ProcessingError struct {
 	ErrorMessage string `json:"errorMessage"`
-	// ErrorCode is the name of the exception of Kafka's Java client, where there is one.
+	// ErrorCode is the name of the exception in Kafka's Java client, if there is one.
 	ErrorCode string `json:"errorCode"`
 }
 
-// Connection is what a POLLER_STATUS_EVENT says about a poller.
+// Connection describes a poller in a POLLER_STATUS_EVENT.
 type Connection struct {
 	BrokerEndpoints                string   `json:"brokerEndpoints"`
 	ConsumerID                     string   `json:"consumerId"`
@@ -94,8 +94,8 @@ type Network struct {
 	SecurityGroups []string `json:"securityGroups"`
 }
 
-// Offsets are those of one partition in a KAFKA_STATUS_EVENT. ConsumedOffset and ProcessedOffset are offsets of records. EndOffset
-// and CommittedOffset are offsets of the next record. Each is -1 where it is not known.
+// Offsets are those of one partition in a KAFKA_STATUS_EVENT. ConsumedOffset and ProcessedOffset are offsets of
+// records. EndOffset and CommittedOffset are offsets of the next record. Each is -1 if unknown.
 type Offsets struct {
 	Partition       string `json:"partition"`
 	EndOffset       int64  `json:"endOffset"`
@@ -127,7 +127,7 @@ func (l *Log) PollerStatus(o Origin, c Connection) {
 	l.write(o, event{EventType: "POLLER_STATUS_EVENT", LogLevel: Info, Connection: &c})
 }
 
-// KafkaStatus writes a KAFKA_STATUS_EVENT, at level DEBUG: how far a partition has come.
+// KafkaStatus writes a KAFKA_STATUS_EVENT, at level DEBUG: the offsets of a partition.
 func (l *Log) KafkaStatus(o Origin, p Offsets) {
 	l.write(o, event{EventType: "KAFKA_STATUS_EVENT", LogLevel: Debug, Offsets: &p})
 }
@@ -160,7 +160,7 @@ func (l *Log) write(o Origin, e event) {
 		return
 	}
 	line, err := json.Marshal(e)
-	if err != nil { // strings and integers alone
+	if err != nil { // cannot happen: strings and integers only
 		return
 	}
 	l.mu.Lock()

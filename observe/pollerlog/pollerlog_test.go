@@ -42,7 +42,7 @@ func TestGolden(t *testing.T) {
 	})
 }
 
-// A handler gets the same fields.
+// A slog handler gets the same fields.
 func TestHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer

@@ -8,10 +8,10 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// Labelled is a series that may have several values, each with labels of its own, or none.
+// Labelled is a series that may have several values, each with its own labels, or none.
 type Labelled struct {
 	Series
-	// Rises reports whether it is a counter; else it is a gauge.
+	// Rises reports whether it is a counter; otherwise it is a gauge.
 	Rises bool
 	// Labels are the names of the labels.
 	Labels []string
@@ -32,10 +32,11 @@ const (
 
 type put = func(v float64, values ...string)
 
-// states are all that there are.
+// states lists all states.
 var states = []observe.State{observe.Creating, observe.Enabling, observe.Enabled, observe.Disabling, observe.Disabled, observe.Updating}
 
-// AllLabelled returns those that have labels of their own, or no value at times. Counters, Gauges and Histograms are the others.
+// AllLabelled returns the series that have their own labels, or that sometimes have no value. Counters, Gauges and
+// Histograms return the others.
 func AllLabelled() []Labelled {
 	return []Labelled{
 		{
@@ -92,7 +93,8 @@ func AllLabelled() []Labelled {
 	}
 }
 
-// standing counts the conditions by what they are, so that the number of series does not grow with theirs.
+// standing counts the conditions by operation and kind, so that the number of series does not grow with the number of
+// conditions.
 func standing(s *observe.Status, p put) {
 	type what struct{ op, kind string }
 	n := make(map[what]int)
@@ -108,7 +110,7 @@ func standing(s *observe.Status, p put) {
 	}
 }
 
-// at puts a time in seconds, where it is known.
+// at puts a time in seconds, if it is known.
 func at(t time.Time, p put) {
 	if !t.IsZero() {
 		p(float64(t.UnixMilli()) / 1000)

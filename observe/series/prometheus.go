@@ -1,7 +1,7 @@
 package series
 
-// PrometheusName returns the name of a series by Prometheus' conventions: the prefix, the name, the unit where it is seconds or
-// bytes, and _total for a counter.
+// PrometheusName returns the name of a series by Prometheus' conventions: the prefix, the name, the unit if it is
+// seconds or bytes, and _total for a counter.
 func (s *Series) PrometheusName(prefix string, counter bool) string {
 	name := prefix + s.Name + map[string]string{"s": "_seconds", "By": "_bytes"}[s.Unit]
 	if counter {
@@ -10,7 +10,7 @@ func (s *Series) PrometheusName(prefix string, counter bool) string {
 	return name
 }
 
-// Sentence returns Help as a sentence, with Lambda's name where there is one.
+// Sentence returns Help as a sentence, with Lambda's name if there is one.
 func (s *Series) Sentence() string {
 	if s.AWS != "" {
 		return s.Help + " (" + s.AWS + ")."

@@ -10,9 +10,10 @@ import (
 
 // Series is one series of a mapping.
 type Series struct {
-	// Name is lower-case words joined by underscores, without unit; Unit is by UCUM: s, By, 1, or what is counted in braces.
+	// Name is lower-case words joined by underscores, without the unit. Unit is in UCUM: s, By, 1, or the counted thing in
+	// braces.
 	Name, Unit string
-	// Help says what it is; AWS is Lambda's name for it, empty where Lambda has none.
+	// Help describes it. AWS is Lambda's name for it; empty if Lambda has none.
 	Help, AWS string
 }
 
@@ -38,7 +39,7 @@ func count(name, unit, aws, help string, of func(*observe.Metrics) int64) Counte
 	return Counter{Series{name, "{" + unit + "}", help, aws}, func(s *observe.Status) int64 { return of(&s.Metrics) }}
 }
 
-// Counters returns the counters without labels of their own.
+// Counters returns the counters without their own labels.
 func Counters() []Counter {
 	return []Counter{
 		count("polled_records", "record", "PolledEventCount", "Records read", func(m *observe.Metrics) int64 { return m.PolledEventCount }),
@@ -70,7 +71,7 @@ func gauge(name, unit, aws, help string, of func(*observe.Status) float64) Gauge
 	return Gauge{Series{name, unit, help, aws}, of}
 }
 
-// Gauges returns the gauges without labels of their own.
+// Gauges returns the gauges without their own labels.
 func Gauges() []Gauge {
 	return []Gauge{
 		gauge("max_offset_lag", "{offset}", "MaxOffsetLag", "The largest offset lag of one of this process's partitions", func(s *observe.Status) float64 { return float64(s.MaxOffsetLag) }),
