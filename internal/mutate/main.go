@@ -4,7 +4,7 @@
 //	go run ./internal/mutate                 # all of mutations.txt
 //	go run ./internal/mutate -run commit     # those whose name or function has "commit" in it
 //	go run ./internal/mutate -part 2/5       # every fifth, from the second on
-//	go run ./internal/mutate -model 300      # has 300 scripts of the model alone find what they ought to
+//	go run ./internal/mutate -model 300      # only 300 scripts of the model, on the mutations with an item
 //
 // It changes no file of the module: the compiler gets its own files as an overlay. They hold all mutations at
 // once, and an environment variable selects the active one, so each package's tests are built only once.
