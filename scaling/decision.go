@@ -10,8 +10,8 @@ type Decision struct {
 	Pollers int
 	// Reason says why, with the numbers behind it.
 	Reason Reason
-	// Next is how long to wait before the next sample. 0 means the default. [Guard] keeps it between 100 ms
-	// and 5 minutes.
+	// Next is how long to wait before the next sample. [Guard] replaces 0 by 5 s and keeps it between 100 ms and
+	// 5 minutes.
 	Next time.Duration
 }
 

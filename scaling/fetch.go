@@ -1,7 +1,7 @@
 package scaling
 
 // fetching decides the number of pollers. A change costs a rebalance, so it needs evidence over some time,
-// adds one poller at a time, and must have paid off before the next.
+// changes by one poller at a time, and a raise must have paid off before the next.
 type fetching struct {
 	now      float64
 	bound    float64 // seconds during which fetching has been the bottleneck

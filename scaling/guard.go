@@ -21,7 +21,7 @@ type Guarded struct {
 	bounds Bounds
 	fault  string // what was wrong with the bounds; reported until they change
 
-	// StaleAfter is the age of a sample's lag from which the last decision is kept instead. 0 means the
+	// StaleAfter is the age of a sample's lag above which the last decision is kept instead. 0 means the
 	// default, 15 s.
 	StaleAfter time.Duration
 

@@ -102,8 +102,7 @@ const (
 	maxMaximumPollers = 2000
 )
 
-// Validate returns an error that joins one for each invalid field, or nil when the bounds can be used as they
-// are.
+// Validate returns an error that joins one for each problem, or nil if the bounds can be used as they are.
 func (b Bounds) Validate() error {
 	var errs []error
 	check := func(field string, value, most int) {

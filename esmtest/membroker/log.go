@@ -94,8 +94,8 @@ func (p *partitionLog) truncate(end int64) {
 	p.epoch++
 }
 
-// parts returns up to where the log still equals what a reader has read up to next, with its last record of
-// epoch: next, or the lowest later cut.
+// parts returns the offset at which the log diverged from what a reader has read, at most next. epoch is the
+// leader epoch of the reader's last record; without one (-1) no divergence is found.
 func (p *partitionLog) parts(epoch int32, next int64) int64 {
 	for _, c := range p.cuts {
 		if epoch >= 0 && c.epoch >= epoch {
