@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// policies create a new instance of each policy.
+// policies holds a constructor for each policy.
 var policies = map[string]func() Policy{
 	"Drain":  func() Policy { return &Drain{} },
 	"Aged":   func() Policy { return &Drain{TargetAge: 5 * time.Second, DrainTime: time.Minute} },

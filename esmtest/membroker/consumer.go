@@ -103,7 +103,7 @@ type held struct {
 	log     *partitionLog
 	started bool
 	paused  bool
-	// going is set while the Listener is told that the partition goes.
+	// going is set while the Listener is told that the partition is revoked or lost.
 	going bool
 	next  int64
 	epoch uint64

@@ -8,7 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 )
 
-// fault is a failure that is repaired again.
+// fault is a failure that is repaired afterwards.
 type fault struct {
 	name string
 	// nodes is how many brokers it needs.
@@ -98,7 +98,7 @@ func (w *world) up(most time.Duration) time.Duration { return time.Duration(w.rn
 // node draws a broker.
 func (w *world) node() int { return 1 + w.rng.IntN(w.nodes) }
 
-// stop stops a consumer in order. It must end within its bound, with status 0.
+// stop stops a consumer gracefully. It must end within its bound, with status 0.
 func (w *world) stop(i int) {
 	p := w.processes[i]
 	w.gone(i)

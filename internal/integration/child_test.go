@@ -80,7 +80,7 @@ func (c child) run() (err error) {
 	}
 	level := slog.LevelWarn
 	if c.Fails > 0 {
-		level = slog.LevelError + 1 // it logs each batch that goes to the destination
+		level = slog.LevelError + 1 // otherwise it logs each batch that goes to the destination
 	}
 	return esm.Run(ctx, c.Mapping, handler, esm.WithDriver(drivers[c.Driver]), esm.WithSessionTimeout(6*time.Second),
 		esm.WithDestinations(resolve.New(resolve.WithPathStyle())), esm.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))))

@@ -20,7 +20,7 @@ import (
 //   - the destination only receives what the mapping's limits allow to give up, as it was produced, and under
 //     the same id each time;
 //   - with a destination nothing is dropped: what is not handled, filtered out or gone is in it;
-//   - while partitions move only in order, a record that was handled is not sent, and one that was
+//   - while partitions move only in orderly rebalances, a record that was handled is not sent, and one that was
 //     acknowledged is neither handled nor sent again, unless the partition has moved in between;
 //   - nothing is sent after it was closed.
 
@@ -246,7 +246,7 @@ func (c *counter) put(records []*record, lives []assignment) {
 	resolve(records...)
 }
 
-// gentle reports whether partitions have only moved in order, with one poller per process. The caller holds
+// gentle reports whether partitions have only moved in orderly rebalances, with one poller per process. The caller holds
 // mu.
 func (w *world) gentle() bool { return !w.harsh && !w.s.Scale }
 

@@ -22,8 +22,8 @@ func (w *world) write(p *process, e esm.KafkaEvent) (g given) {
 	g.keys = slices.Sorted(maps.Keys(e.Records))
 	for _, key := range g.keys {
 		mine := p.name + " " + key
-		// Not checked yet: a process with several pollers moves a partition between two of them before the
-		// loser is told.
+		// Not checked where both apply: a poller can lose a partition to another one of its process before it
+		// is told.
 		if w.busy[mine]++; w.busy[mine] > 1 && (!w.s.Scale || !w.harsh) {
 			w.faultf("%s has two invocations of %s at a time", p.name, key)
 		}

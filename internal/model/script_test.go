@@ -46,7 +46,7 @@ type script struct {
 	Old       int  // records in each partition before anybody reads
 	Begin     []step
 	Steps     []step
-	// Destination: given-up records go to one. Gentle: partitions move only in order.
+	// Destination: given-up records go to one. Gentle: partitions move only in orderly rebalances.
 	Destination, Gentle bool
 }
 

@@ -76,7 +76,7 @@ func (w *world) cutLog(tp esm.TopicPartition, at int64) {
 		}
 	}
 	h.records, h.open = keep, 0
-	if n := len(h.cuts); n > 0 { // who went on from the earlier cut and read nothing since does not know its epoch
+	if n := len(h.cuts); n > 0 { // a reader that continued from the earlier cut may not know its epoch
 		h.blind = max(h.blind, h.cuts[n-1].at)
 	}
 	h.cuts = append(h.cuts, cut{h.epoch, at})

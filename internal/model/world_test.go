@@ -23,7 +23,7 @@ import (
 //   - when a record is invoked, every record before it in its partition is resolved or in the same batch, and
 //     the record is as it was produced;
 //   - a process has at most one invocation of a partition at a time, and so has the group while partitions
-//     move only in order;
+//     move only in orderly rebalances;
 //   - no commit goes back, except when a log was truncated or recreated;
 //   - an unchanged position is committed again before it is two hours old;
 //   - a stop takes no longer than allowed.
@@ -54,7 +54,7 @@ type history struct {
 	when      time.Time
 	epoch     int32 // the log's
 	cuts      []cut
-	blind     int64 // below it, records after a cut may be skipped: they could not be detected
+	blind     int64 // below it, what comes after a cut may be skipped: no reader could detect it
 	vague     bool  // its start is uncertain until the first commit
 	later     string
 	changed   time.Time // when this life started
@@ -84,7 +84,7 @@ type world struct {
 	txs       []*openTx
 	faults    []string
 	calm      bool
-	harsh     bool // partitions have moved out of order
+	harsh     bool // partitions have not only moved in orderly rebalances
 	releasing bool // late commits arrive now
 	hookStuck map[string]time.Time
 	counts    map[string]int
