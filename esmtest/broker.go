@@ -13,7 +13,8 @@ type (
 	// something that does not exist fails the test with Errorf and has no other effect.
 	//
 	// Topics: CreateTopic, DeleteTopic, RecreateTopic, Load. Records: Produce, Begin (a transaction), DeleteRecords,
-	// Truncate, Corrupt, Repair, Gap, Compact, MoveLeader, End. Groups: Committed, SetCommitted, Lag, Members, Rebalance, Revoke, Lose.
+	// Truncate, Corrupt, Repair, Gap, Compact, MoveLeader, End. Groups: Committed, SetCommitted, Lag, Members,
+	// Rebalance, Revoke, Lose.
 	// Faults: Fail, Hang, Delay, Stop, Start, Heal, Report, Calls. Driver returns the driver for the broker.
 	Broker = membroker.Broker
 	// BrokerOption changes how a Broker behaves.

@@ -203,7 +203,7 @@ func (j *joiner) close(base int, span span) {
 	j.arena = j.arena[:end]
 }
 
-// picks reports whether the state at at meets anything.
+// picks reports whether the state that starts at index at meets anything.
 func (j *joiner) picks(at int) bool {
 	for _, met := range j.arena[at : at+j.width] {
 		if met != 0 {
@@ -275,9 +275,9 @@ func (j *joiner) combine(base, with int) {
 	j.arena = j.arena[:base+stride+n]
 }
 
-// insert adds the state at at to the family that starts at base and ends at end, and returns the family's new
-// end. A state that is no better than another is dropped. An exact family drops only duplicates, since a
-// choice may need a state that picks less.
+// insert adds the state that starts at index at to the family that starts at base and ends at end, and returns
+// the family's new end. A state that is no better than another is dropped. An exact family drops only
+// duplicates, since a choice may need a state that picks less.
 func (j *joiner) insert(base, end, at int) int {
 	stride := 2 * j.width
 	j.budget--

@@ -170,7 +170,7 @@ func scanDigits(b []byte, i int) int {
 	return i
 }
 
-// literal is one of JSON's three literals.
+// literal is null, true or false.
 type literal uint8
 
 const (

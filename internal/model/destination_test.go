@@ -246,12 +246,12 @@ func (c *counter) put(records []*record, lives []assignment) {
 	resolve(records...)
 }
 
-// gentle reports whether partitions have only moved in orderly rebalances, with one poller per process. The caller holds
-// mu.
+// gentle reports whether partitions have only moved in orderly rebalances, with one poller per process. The
+// caller holds mu.
 func (w *world) gentle() bool { return !w.harsh && !w.s.Scale }
 
 // steady reports whether a record is read once: its log was not truncated, and partitions have only moved in
-// order. The caller holds mu.
+// orderly rebalances. The caller holds mu.
 func (w *world) steady(r *record) bool {
 	h := w.logs[r.tp]
 	return w.gentle() && h != nil && len(h.cuts) == 0
