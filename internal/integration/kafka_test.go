@@ -161,7 +161,7 @@ func TestKafkaLatestLosesAndReplaysNothing(t *testing.T) {
 	})
 }
 
-// The handler takes five times the max poll interval, which is what this test takes.
+// The handler takes five times the max poll interval, and so does this test.
 func TestKafkaAHandlerSlowerThanTheMaxPollInterval(t *testing.T) {
 	onKafka(t, func(t *testing.T, e *env) {
 		topic := e.NewTopic(t, 1)
