@@ -16,7 +16,8 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// broker is what the contestants read from: a cluster that was there, an Apache Kafka of our own, or the in-process one.
+// broker is what the contestants read from: an existing cluster, an Apache Kafka started for the run, or the
+// in-process one.
 type broker struct {
 	name      string
 	bootstrap []string
@@ -48,13 +49,13 @@ func connect(b *broker) (*broker, error) {
 	return b, nil
 }
 
-// startKafka runs an Apache Kafka of our own.
+// startKafka starts an Apache Kafka for the run.
 func startKafka() (*broker, error) {
 	dir, err := os.MkdirTemp("", "esm-bench-")
 	if err != nil {
 		return nil, err
 	}
-	remove := func() { _ = os.RemoveAll(dir) } // a folder of the temporary folder
+	remove := func() { _ = os.RemoveAll(dir) } // a folder inside the temporary folder
 	c, err := kafkatest.Launch(dir, kafkatest.Property("log.retention.ms", "-1"))
 	if err != nil {
 		remove()
@@ -66,7 +67,8 @@ func startKafka() (*broker, error) {
 	})
 }
 
-// startFake runs franz-go's in-process Kafka. With a value size it answers every fetch from one canned batch, with no end.
+// startFake starts franz-go's in-process Kafka. With a value size it answers every fetch from one canned
+// batch, without end.
 func startFake(valueBytes int) (*broker, error) {
 	opts := []kfake.Opt{kfake.NumBrokers(1)}
 	if valueBytes > 0 {
@@ -86,9 +88,9 @@ func openKafka(bootstrap []string) (*broker, error) {
 	return connect(&broker{name: "the cluster at " + bootstrap[0], bootstrap: bootstrap, close: func() {}})
 }
 
-// topic makes a topic, or takes the one that is there, and fills it up to a number of records.
+// topic creates a topic, or uses an existing one, and fills it up to a number of records.
 func (b *broker) topic(ctx context.Context, name string, partitions, valueBytes int, records int64) error {
-	const most = 5000 // Apache Kafka's controller refuses requests that make 10,000 records or more
+	const most = 5000 // Apache Kafka's controller rejects requests that create 10,000 records or more
 	_, err := b.admin.CreateTopic(ctx, int32(min(partitions, most)), 1, nil, name)
 	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 		return fmt.Errorf("create %s: %w", name, err)
@@ -129,7 +131,7 @@ func (b *broker) topic(ctx context.Context, name string, partitions, valueBytes 
 	return first.Err()
 }
 
-// count waits until the topic's partitions all have leaders, and counts its records.
+// count waits until all partitions of the topic have leaders, and counts its records.
 func (b *broker) count(ctx context.Context, name string, partitions int) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
@@ -151,5 +153,5 @@ func (b *broker) count(ctx context.Context, name string, partitions int) (int64,
 	}
 }
 
-// groupName is new for each run.
+// groupName returns a new name for each run.
 func groupName() string { return "esm-bench-" + rand.Text()[:8] }

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// The chart's measures, in pixels.
+// The chart's dimensions, in pixels.
 const (
 	chartWidth  = 1080
 	labelWidth  = 330
@@ -18,7 +18,7 @@ const (
 
 var barColors = map[string]string{"esm": "#d9480f", "bare": "#495057", "hand": "#adb5bd", "peer": "#4c6ef5"}
 
-// chart draws the cells as bars: records/s to the left, CPU time a record to the right.
+// chart draws the cells as bars: records/s on the left, CPU time per record on the right.
 func chart(cells []cell, title string) string {
 	var body strings.Builder
 	y := 74

@@ -7,7 +7,8 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
-// confluentConfig is what the esm driver sets for its default of 64 MiB, so that the loops differ in nothing but esm.
+// confluentConfig is what the esm driver sets for its default of 64 MiB, so that esm is the only difference
+// between the loops.
 func confluentConfig(j job) *kafka.ConfigMap {
 	return &kafka.ConfigMap{
 		"bootstrap.servers":             strings.Join(j.Bootstrap, ","),
@@ -36,7 +37,7 @@ func confluentClient(j job) (*kafka.Consumer, error) {
 	return c, c.SubscribeTopics([]string{j.Topic}, nil)
 }
 
-// confluentBare polls and looks at each record, nothing more.
+// confluentBare polls and looks at each record, and does nothing else.
 func confluentBare(ctx context.Context, j job, m *meter) error {
 	c, err := confluentClient(j)
 	if err != nil {
@@ -61,7 +62,7 @@ func confluentBare(ctx context.Context, j job, m *meter) error {
 	return nil
 }
 
-// confluentHand is the loop that one writes first: collect a batch, handle it, commit it.
+// confluentHand is the usual hand-written loop: collect a batch, handle it, commit it.
 func confluentHand(ctx context.Context, j job, m *meter) error {
 	c, err := confluentClient(j)
 	if err != nil {

@@ -17,7 +17,7 @@ func esmConfluent(ctx context.Context, j job, m *meter) error {
 	return esmRun(ctx, j, m, confluent.Driver())
 }
 
-// mapping is the mapping of a job; everything that it does not name has its default.
+// mapping returns the mapping of a job, with defaults for everything that the job does not set.
 func mapping(j job) esm.Mapping {
 	return esm.Mapping{
 		FunctionName:           "bench",

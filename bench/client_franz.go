@@ -7,7 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// franzOpts is what the esm driver sets, so that the loops differ in nothing but esm.
+// franzOpts are the options that the esm driver sets, so that esm is the only difference between the loops.
 func franzOpts(j job) []kgo.Opt {
 	return []kgo.Opt{
 		kgo.SeedBrokers(j.Bootstrap...),
@@ -26,7 +26,7 @@ func franzOpts(j job) []kgo.Opt {
 	}
 }
 
-// franzBare polls and looks at each record, nothing more.
+// franzBare polls and looks at each record, and does nothing else.
 func franzBare(ctx context.Context, j job, m *meter) error {
 	cl, err := kgo.NewClient(franzOpts(j)...)
 	if err != nil {
@@ -46,7 +46,7 @@ func franzBare(ctx context.Context, j job, m *meter) error {
 	return nil
 }
 
-// franzHand is the loop that one writes first: collect a batch, handle it, commit it.
+// franzHand is the usual hand-written loop: collect a batch, handle it, commit it.
 func franzHand(ctx context.Context, j job, m *meter) error {
 	cl, err := kgo.NewClient(franzOpts(j)...)
 	if err != nil {

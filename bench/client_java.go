@@ -12,8 +12,8 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// runJava runs Kafka's own ConsumerPerformance. Its records/s are of its time of fetching, without the rebalance, as
-// it says itself; its processor time is the whole process's, the start of the Java machine included.
+// runJava runs Kafka's own ConsumerPerformance. Its records/s cover the time of fetching as it reports it,
+// without the rebalance. Its processor time is that of the whole process, including the start of the JVM.
 func runJava(ctx context.Context, j job) (result, error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()

@@ -10,7 +10,8 @@ import (
 	watermillkafka "github.com/ThreeDotsLabs/watermill-kafka/v3/pkg/kafka"
 )
 
-// saramaConfig is sarama's default but for the start, the isolation level and a protocol version of this decade.
+// saramaConfig is sarama's default except for the start, the isolation level and a protocol version of this
+// decade.
 func saramaConfig() *sarama.Config {
 	cfg := sarama.NewConfig()
 	cfg.Version = sarama.V3_6_0_0
@@ -43,8 +44,8 @@ func saramaGroup(ctx context.Context, j job, m *meter, cfg *sarama.Config, commi
 	return nil
 }
 
-// saramaClaims collects a batch in each partition's claim, for as long as esm does at most: a claim ends in records that
-// fill no batch.
+// saramaClaims collects a batch in each partition's claim, for at most as long as esm does: a claim ends with
+// records that do not fill a batch.
 type saramaClaims struct {
 	m      *meter
 	batch  int
@@ -85,8 +86,8 @@ func (s saramaClaims) ConsumeClaim(session sarama.ConsumerGroupSession, claim sa
 	}
 }
 
-// watermillAck is watermill's subscriber: it hands out one message a partition at a time, and the next when that is
-// acknowledged. It has no batches.
+// watermillAck is watermill's subscriber: it delivers one message per partition at a time, and the next one
+// when that is acknowledged. It has no batches.
 func watermillAck(ctx context.Context, j job, m *meter) error {
 	sub, err := watermillkafka.NewSubscriber(watermillkafka.SubscriberConfig{
 		Brokers:               j.Bootstrap,

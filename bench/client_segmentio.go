@@ -13,8 +13,8 @@ func segmentioInterval(ctx context.Context, j job, m *meter) error {
 
 func segmentioHand(ctx context.Context, j job, m *meter) error { return segmentioReader(ctx, j, m, 0) }
 
-// segmentioReader collects a batch, handles it, and commits: at once where interval is 0, else in the background. The
-// byte limits are those of the reader's own documentation.
+// segmentioReader collects a batch, handles it, and commits: at once if interval is 0, otherwise in the
+// background. The byte limits are those of the reader's own documentation.
 func segmentioReader(ctx context.Context, j job, m *meter, interval time.Duration) error {
 	r := kafka.NewReader(kafka.ReaderConfig{
 		Brokers:        j.Bootstrap,

@@ -23,7 +23,7 @@ func sizeName(n int) string {
 	return fmt.Sprintf("%d B", n)
 }
 
-// runs are the results of one contestant in one setting, a repetition each.
+// runs are the results of one contestant in one setting, one per repetition.
 type runs struct {
 	contestant contestant
 	results    []result
@@ -47,8 +47,8 @@ type comparison struct {
 	profile, outDir, command string
 }
 
-// run measures every cell: in each repetition every contestant in turn, so that what else the machine does falls on all
-// of them alike.
+// run measures every cell. In each repetition the contestants take turns, so that other load on the machine
+// affects all of them alike.
 func (c comparison) run(ctx context.Context) ([]cell, string, error) {
 	var cells []cell
 	name := ""
@@ -113,8 +113,8 @@ func (c comparison) cell(ctx context.Context, b *broker, topic string, s setting
 			j := job{
 				Kind: "measure", Contestant: row.contestant.name, Bootstrap: b.bootstrap, Topic: topic, Group: groupName(),
 				Partitions: s.Partitions, Batch: s.Batch,
-				// The last records of a topic come one partition after the other, and in batches that are not full: up to one
-				// of each partition where a contestant fills them by partition.
+				// The last records of a topic come one partition after the other, and in batches that are not
+				// full: up to one per partition for a contestant that fills them by partition.
 				Target:     min(records*95/100, max(records-int64(s.Partitions*s.Batch), records/2)),
 				MinSeconds: c.minSeconds, MaxSeconds: c.maxSeconds,
 			}

@@ -5,24 +5,24 @@ import (
 	"slices"
 )
 
-// contestant is one way to consume a topic with a group. run begins at the topic's beginning, tells the meter of
-// every batch, and returns when ctx has ended.
+// contestant is one way to consume a topic with a group. run starts at the topic's beginning, reports every
+// batch to the meter, and returns when ctx has ended.
 type contestant struct {
 	name string
-	// label says what it is, in the report.
+	// label describes it in the report.
 	label string
-	// peer names whom it belongs to in the chart: esm, bare, hand or peer.
+	// peer is its category in the chart: esm, bare, hand or peer.
 	peer string
-	// batches: the batch size means something to it.
+	// batches reports that the batch size applies to it.
 	batches bool
-	// byPartition: it fills batches of one partition each.
+	// byPartition reports that it fills batches of one partition each.
 	byPartition bool
-	// kafkaOnly: it cannot run against the in-process broker.
+	// kafkaOnly reports that it cannot run against the in-process broker.
 	kafkaOnly bool
 	run       func(context.Context, job, *meter) error
 }
 
-// contestants are all, in the order of the report.
+// contestants returns all of them, in the order of the report.
 func contestants() []contestant {
 	return []contestant{
 		{name: "franz-bare", label: "franz-go, bare loop, no commits", peer: "bare", run: franzBare},

@@ -16,8 +16,8 @@ import (
 	"github.com/esm-go/esm/driver/franz"
 )
 
-// filterFigures has a group read orders of which one in a hundred matches, with FilterCriteria and without, until the
-// group's commits have reached the end.
+// filterFigures makes a group read orders, of which one in a hundred matches, with and without
+// FilterCriteria, until the group's commits have reached the end.
 func filterFigures(ctx context.Context, bootstrap []string, records int64, values []int, repeat int) error {
 	b, err := openKafka(bootstrap)
 	if err != nil {
@@ -80,7 +80,8 @@ func (b *broker) orders(ctx context.Context, topic string, partitions, size int,
 // stuckAfter is how long readAll waits for a commit.
 const stuckAfter = time.Minute
 
-// readAll reads a topic from its beginning until the group has committed all of it; the time begins when it is ready.
+// readAll reads a topic from its beginning until the group has committed all of it. The time starts when the
+// mapping is ready.
 func readAll(ctx context.Context, m esm.Mapping, d driver.Driver, records int64, options []esm.Option, observed ...observer) (took, used time.Duration, delivered int64, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

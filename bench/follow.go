@@ -21,8 +21,8 @@ import (
 	"github.com/esm-go/esm/scaling/simulate"
 )
 
-// followFigures plays traces of package scaling on a broker, each with an engine of its own and the policy Drain, and
-// compares what came of it with what the simulator says. They run beside each other: what they do is wait.
+// followFigures plays traces of package scaling on a broker, each with its own engine and the policy Drain,
+// and compares the results with the simulator's. They run concurrently: they mostly wait.
 func followFigures(ctx context.Context, bootstrap []string, names string) error {
 	var traces []simulate.Trace
 	for name := range strings.SplitSeq(names, ",") {
@@ -69,16 +69,16 @@ func followFigures(ctx context.Context, bootstrap []string, names string) error 
 	return nil
 }
 
-// player is a trace on a broker. The zero of its time is when the engine was ready.
+// player plays a trace on a broker. Its time starts when the engine is ready.
 type player struct {
 	trace *simulate.Trace
 	born  time.Time
 	begun atomic.Int64 // since born
 
-	produced, early    atomic.Int64 // records, and those of before the load settled
+	produced, early    atomic.Int64 // records, and those from before the load settled
 	handled, earlyDone atomic.Int64
 	running            atomic.Int64
-	drained            chan struct{} // everything of before the load settled is handled
+	drained            chan struct{} // closed when everything from before the load settled is handled
 	settled            atomic.Bool   // no more of those will come
 	onlyOnce           sync.Once
 }
@@ -95,7 +95,7 @@ func follow(ctx context.Context, b *broker, trace *simulate.Trace) (simulate.Res
 	if err := b.topic(ctx, topic, trace.Partitions, 8, 0); err != nil {
 		return r, err
 	}
-	if _, err := b.count(ctx, topic, trace.Partitions); err != nil { // its leaders are there
+	if _, err := b.count(ctx, topic, trace.Partitions); err != nil { // its leaders exist
 		return r, err
 	}
 	j := job{Bootstrap: b.bootstrap, Topic: topic, Group: groupName(), Batch: trace.BatchSize}
@@ -168,14 +168,14 @@ func (p *player) play(ctx context.Context, b *broker, topic string, random *rand
 	}
 }
 
-// done notices the end of the drain.
+// done detects the end of the drain.
 func (p *player) done() {
 	if p.settled.Load() && p.earlyDone.Load() >= p.early.Load() {
 		p.onlyOnce.Do(func() { close(p.drained) })
 	}
 }
 
-// send produces n records over the partitions by their weights.
+// send produces n records, spread over the partitions by their weights.
 func (p *player) send(ctx context.Context, b *broker, topic string, random *rand.Rand, n int64) error {
 	early := p.at() <= p.trace.Settles || p.trace.Backlog > 0 && p.produced.Load() == 0
 	value := []byte{0, 0, 0, 0, 0, 0, 0, 0}
@@ -211,7 +211,7 @@ func (p *player) partition(random *rand.Rand, i int64) int32 {
 	return int32(p.trace.Partitions - 1)
 }
 
-// handle takes the time that the trace gives an invocation, and fails or is refused where it says so.
+// handle takes the time that the trace gives an invocation, and fails or throttles when the trace says so.
 func (p *player) handle(ctx context.Context, e esm.KafkaEvent) error {
 	t, at := p.trace, p.at()
 	now := p.running.Add(1)

@@ -23,17 +23,18 @@ import (
 	"github.com/esm-go/esm/function/web"
 )
 
-// workerVariable makes this program a Lambda function's worker.
+// workerVariable makes this program the worker of a Lambda function.
 const workerVariable = "ESM_BENCH_WORKER"
 
-// functionWorker is a Go function that takes the event as it is.
+// functionWorker is a Go function that takes the event without decoding it.
 func functionWorker() {
 	lambda.Start(func(json.RawMessage) (any, error) { return nil, nil })
 }
 
 var silent = slog.New(slog.DiscardHandler)
 
-// functionFigures lays each invocation target beside the same call made by hand, and then runs eight Python workers.
+// functionFigures compares each invocation target with the same call made by hand, and then runs eight Python
+// workers.
 func functionFigures(ctx context.Context, n int, python string, seconds float64) error {
 	e := event.KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: "broker:9092", Records: map[string][]event.KafkaRecord{}}
 	for i := range 100 {
@@ -60,7 +61,7 @@ func functionFigures(ctx context.Context, n int, python string, seconds float64)
 	return pythonFigures(ctx, python, seconds)
 }
 
-// pair is one call made by hand and through a target.
+// pair is a call made by hand, and the same call through a target.
 type pair struct {
 	hand, target func() error
 	closers      []func()
@@ -72,8 +73,8 @@ func (p *pair) close() {
 	}
 }
 
-// measure returns what the fastest tenth of n calls of each kind stays under, in µs, taken in turns: what the calls cost,
-// with little of what else the machine does.
+// measure makes n calls of each kind in turns, and returns the time in µs that the fastest tenth stays under:
+// the cost of the calls, with little influence of other load.
 func (p *pair) measure(n int) (hand, target float64, err error) {
 	var times [2][]float64
 	for k := range n + n/10 { // the first tenth warms up
@@ -95,7 +96,8 @@ func tenth(values []float64) float64 {
 	return values[len(values)/10]
 }
 
-// golambdaPair has a handler that leaves the event undecoded, which is most of the time otherwise, and the same by hand.
+// golambdaPair uses a handler that leaves the event undecoded, since decoding would dominate, and the same by
+// hand.
 func golambdaPair(ctx context.Context, e event.KafkaEvent) (p pair, err error) {
 	handler := func(context.Context) error { return nil }
 	f, err := golambda.New(handler)
@@ -156,7 +158,7 @@ func runtimePair(ctx context.Context, e event.KafkaEvent) (p pair, err error) {
 	return p, nil
 }
 
-// bare is the least that is a Runtime API: one worker, no checks, no timeouts.
+// bare is a minimal Runtime API: one worker, no checks, no timeouts.
 type bare struct {
 	work   chan []byte
 	done   chan struct{}

@@ -23,8 +23,9 @@ import (
 	"github.com/esm-go/esm/function/runtime"
 )
 
-// pythonFunction sleeps as long as a handler of 20 ms does, and writes down how long that took and how long it waited for the
-// next event, which is all that is not the handler's: the interface client, the Runtime API and who serves it.
+// pythonFunction sleeps for the 20 ms of its handler, and records how long that took and how long it waited
+// for the next event. The wait is everything that is not the handler: the interface client, the Runtime API
+// and its server.
 const pythonFunction = `import json
 import os
 import time
@@ -45,8 +46,8 @@ def handler(event, context):
             json.dump({"gaps": gaps, "sleeps": sleeps}, f)
 `
 
-// pythonFigures runs eight Python workers whose handler takes 20 ms, in turns behind a mapping of 64 partitions and behind the
-// least that is a Runtime API.
+// pythonFigures runs eight Python workers whose handler takes 20 ms, in turns behind a mapping of 64
+// partitions and behind a minimal Runtime API.
 func pythonFigures(ctx context.Context, python string, seconds float64) error {
 	if exec.CommandContext(ctx, python, "-c", "import awslambdaric").Run() != nil {
 		fmt.Printf("\n%s has no awslambdaric: name one that has with -python\n", python)
@@ -98,7 +99,7 @@ func pythonFigures(ctx context.Context, python string, seconds float64) error {
 	return nil
 }
 
-// rateOf is how much is counted in a second, in a turn in which it goes on.
+// rateOf returns the count per second during one turn.
 func rateOf(turn time.Duration, count func() int64, resume, pause func()) float64 {
 	resume()
 	defer pause()
@@ -108,7 +109,7 @@ func rateOf(turn time.Duration, count func() int64, resume, pause func()) float6
 	return float64(count()-before) / time.Since(begin).Seconds()
 }
 
-// medians of what workers wrote down, in milliseconds.
+// medians returns the medians of what the workers recorded, in milliseconds.
 func medians(dir, name string) (gap, sleep float64, err error) {
 	files, err := filepath.Glob(filepath.Join(dir, name+"-*.json"))
 	if err != nil || len(files) == 0 {
@@ -202,7 +203,7 @@ func startPythonMapping(ctx context.Context, command []string, dir string, parti
 	return p, nil
 }
 
-// bareLoops are loops that each have a worker of their own, with nothing around them.
+// bareLoops are loops that each have their own worker, and nothing else.
 type bareLoops struct {
 	workers []*bare
 	count   atomic.Int64

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// workIdle lets a contestant own partitions to which nothing comes, and measures what that costs.
+// workIdle makes a contestant own partitions that receive nothing, and measures the cost.
 func workIdle(ctx context.Context, c contestant, j job) (result, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -41,7 +41,7 @@ func workIdle(ctx context.Context, c contestant, j job) (result, error) {
 	return r, <-failed
 }
 
-// idleFigures measures members that own many partitions to which nothing comes.
+// idleFigures measures members that own many partitions that receive nothing.
 func idleFigures(ctx context.Context, bootstrap []string, fake bool, partitions int, warm, seconds float64, names []string, profiles string) error {
 	var b *broker
 	var err error

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// job is what one child process does. Each contestant runs in a process of its own, so that its processor time and its
-// peak of memory are its own.
+// job is the task of one child process. Each contestant runs in its own process, so that its processor time
+// and peak memory can be measured separately.
 type job struct {
 	Kind       string // measure, memory or idle
 	Contestant string
@@ -24,10 +24,10 @@ type job struct {
 	Group      string
 	Partitions int
 	Batch      int
-	// Target is the number of records after which a pass ends, 0 = none; MaxSeconds ends it before.
+	// Target is the number of records after which a pass ends, 0 for none; MaxSeconds ends it earlier.
 	Target     int64
 	MaxSeconds float64
-	// MinSeconds is how long to measure at least: passes are repeated, each with a group of its own.
+	// MinSeconds is how long to measure at least: passes are repeated, each with its own group.
 	MinSeconds float64
 	CPUProfile string
 	// HandlerMillis makes the handler slow, for Kind memory.
@@ -36,13 +36,13 @@ type job struct {
 	WarmSeconds float64
 }
 
-// result is what a child answers.
+// result is a child's answer.
 type result struct {
 	Records, Batches int64
 	Seconds, CPU     float64
 	Peak             int64 // bytes
 	Passes           int
-	// Samples are of the resident set, in bytes, at equal distances.
+	// Samples are samples of the resident set in bytes, at equal intervals.
 	Samples []int64 `json:",omitempty"`
 	Error   string  `json:",omitempty"`
 }
@@ -58,7 +58,7 @@ const (
 	resultPrefix = "esm-bench-result "
 )
 
-// child does a job in this process and prints the result.
+// child runs a job in this process and prints the result.
 func child(ctx context.Context, text string) int {
 	var j job
 	if err := json.Unmarshal([]byte(text), &j); err != nil {
@@ -116,7 +116,7 @@ func work(ctx context.Context, j job) (result, error) {
 	return sum, nil
 }
 
-// runJob does a job in a child process.
+// runJob runs a job in a child process.
 func runJob(ctx context.Context, j job) (result, error) {
 	if j.Contestant == javaName && j.Kind == "measure" {
 		return runJava(ctx, j)
@@ -157,7 +157,7 @@ func runJob(ctx context.Context, j job) (result, error) {
 	return result{}, fmt.Errorf("%s: no result in %q", j.Contestant, out)
 }
 
-// profile begins the CPU profile, if one is wanted; the caller ends it.
+// profile starts the CPU profile, if one is wanted; the caller stops it.
 func (j job) profile() (stop func(), err error) {
 	if j.CPUProfile == "" {
 		return func() {}, nil

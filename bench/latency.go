@@ -17,7 +17,7 @@ import (
 	"github.com/esm-go/esm/driver/franz"
 )
 
-// arrivals are the times at which a reader saw each record, by its number.
+// arrivals holds the times at which a reader saw each record, by the record's number.
 type arrivals struct {
 	mu   sync.Mutex
 	at   map[uint64]time.Time
@@ -37,7 +37,7 @@ func (a *arrivals) note(value []byte) {
 	a.seen <- n
 }
 
-// wait waits until record n was seen.
+// wait waits until record n has been seen.
 func (a *arrivals) wait(ctx context.Context, n uint64) error {
 	for {
 		select {
@@ -51,8 +51,8 @@ func (a *arrivals) wait(ctx context.Context, n uint64) error {
 	}
 }
 
-// latencyFigures sends one record at a time to an idle topic, with a bare loop and esm reading it in one process, and
-// compares when each saw it.
+// latencyFigures sends one record at a time to an idle topic that a bare loop and esm read in the same
+// process, and compares when each saw it.
 func latencyFigures(ctx context.Context, bootstrap []string, records int, gap time.Duration) error {
 	b, err := openKafka(bootstrap)
 	if err != nil {

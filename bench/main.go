@@ -1,4 +1,4 @@
-// Bench lays esm side by side with the clients that it stands on and with the libraries of its field, in one run on one
+// Bench compares esm with the clients that it is built on and with similar libraries, in one run on one
 // broker. See README.md.
 package main
 
@@ -197,7 +197,7 @@ func (c comparison) compare(ctx context.Context) error {
 	return err
 }
 
-// scale shows what esm adds to a record at few and at many partitions.
+// scale shows what esm adds to a record with few and with many partitions.
 func (c comparison) scale(ctx context.Context) error {
 	cells, name, err := c.run(ctx)
 	if len(cells) == 0 {

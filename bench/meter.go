@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// meter counts the records that a contestant delivered, and measures from the first delivery to the one that reaches the
-// target or the time limit. Joining the group is not measured: it is the broker's time.
+// meter counts the records that a contestant delivered, and measures from the first delivery to the one that
+// reaches the target or the time limit. Joining the group is not measured, since that time is the broker's.
 type meter struct {
 	target int64
 	limit  time.Duration
@@ -25,7 +25,7 @@ type meter struct {
 	timer            *time.Timer
 }
 
-// stamp is a moment, and what this process had used by then.
+// stamp is a moment, and the processor time that this process had used by then.
 type stamp struct {
 	at  time.Time
 	cpu time.Duration
@@ -33,7 +33,7 @@ type stamp struct {
 
 func now() stamp { return stamp{time.Now(), cpuTime()} }
 
-// add notes one batch. A bare loop calls it once for many records.
+// add records one batch. A bare loop calls it once for many records.
 func (m *meter) add(n int) {
 	if n == 0 {
 		return
@@ -71,7 +71,7 @@ func measure(ctx context.Context, c contestant, j job) (result, error) {
 	if m.timer != nil {
 		m.timer.Stop()
 	}
-	m.finish() // for one that was interrupted
+	m.finish() // for a pass that was interrupted
 	if m.begin.at.IsZero() {
 		return result{}, errNothing
 	}
@@ -84,7 +84,7 @@ func measure(ctx context.Context, c contestant, j job) (result, error) {
 	}, nil
 }
 
-// cpuTime is what this process has used, all its threads together, user and system.
+// cpuTime returns the processor time of this process, all threads, user and system.
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -93,8 +93,8 @@ func cpuTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// memory returns a field of /proc/PID/status in bytes: VmHWM is the peak of the resident set, VmRSS its size. Not
-// rusage's maxrss: that begins with what the parent had when it forked.
+// memory returns a field of /proc/PID/status in bytes: VmHWM is the peak of the resident set, VmRSS its size.
+// It does not use rusage's maxrss, which starts with what the parent had when it forked.
 func memory(pid, field string) int64 {
 	status, err := os.ReadFile("/proc/" + pid + "/status")
 	if err != nil {

@@ -23,8 +23,9 @@ import (
 	"github.com/esm-go/esm/esmprom"
 )
 
-// observedFigures compares a mapping of which nothing is observed with one that is scraped each second and whose tracer samples
-// nothing, and with one whose tracer samples one batch in a hundred: processor time and records a second, in turns.
+// observedFigures compares an unobserved mapping with one that is scraped each second and whose tracer
+// samples nothing, and with one whose tracer samples one batch in a hundred: processor time and records per
+// second, in turns.
 func observedFigures(ctx context.Context, bootstrap []string, records int64, batch, repeat int) error {
 	b, err := openKafka(bootstrap)
 	if err != nil {
@@ -50,7 +51,7 @@ func observedFigures(ctx context.Context, bootstrap []string, records int64, bat
 	rate, cpu, part := make([][]float64, len(ways)), make([][]float64, len(ways)), make([][]float64, len(ways))
 	for turn := range repeat {
 		for k := range ways {
-			i := (k + turn) % len(ways) // each is the first one as often as the others
+			i := (k + turn) % len(ways) // each comes first as often as the others
 			way := ways[i]
 			m := mapping(job{Bootstrap: b.bootstrap, Topic: topic, Group: groupName(), Batch: batch})
 			var observed []observer
@@ -62,7 +63,7 @@ func observedFigures(ctx context.Context, bootstrap []string, records int64, bat
 				}
 				observed, options = append(observed, o.observe), o.telemetry.Options()
 			}
-			runtime.GC() // the garbage of one is not the next one's
+			runtime.GC() // keep the garbage of one out of the next one's measurement
 			shared, err := share("esmotel", "esmprom", "go.opentelemetry.io", "prometheus")
 			if err != nil {
 				return err
@@ -93,8 +94,8 @@ func observedFigures(ctx context.Context, bootstrap []string, records int64, bat
 	return nil
 }
 
-// medianRatio is the median of the ratios of two lists, pair by pair, with the 95 % confidence interval of a median: by order
-// statistics, so whatever the distribution.
+// medianRatio returns the median of the ratios of two lists, pair by pair, with its 95 % confidence interval.
+// The interval comes from order statistics, so it holds for any distribution.
 func medianRatio(of, to []float64) string {
 	ratios := make([]float64, len(of))
 	for i := range of {
@@ -106,7 +107,7 @@ func medianRatio(of, to []float64) string {
 	return fmt.Sprintf("%.3f (%.3f to %.3f)", median(ratios), ratios[low], ratios[len(ratios)-1-low])
 }
 
-// observer observes a Runner until what it returns is called.
+// observer observes a Runner until the returned function is called.
 type observer func(*esm.Runner) (stop func() error, err error)
 
 type observing struct {
@@ -115,7 +116,7 @@ type observing struct {
 	tracers   *trace.TracerProvider
 }
 
-// discard is an exporter that costs nothing of its own.
+// discard is an exporter without any cost of its own.
 type discard struct{}
 
 func (discard) ExportSpans(context.Context, []trace.ReadOnlySpan) error { return nil }

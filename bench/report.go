@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// table writes the cells as markdown.
+// table formats the cells as markdown.
 func table(cells []cell) string {
 	var b strings.Builder
 	for _, c := range cells {
@@ -56,7 +56,7 @@ func targets() []target {
 	}
 }
 
-// figures writes the ratios that matter, with what is to be reached.
+// figures formats the important ratios, with their targets.
 func figures(cells []cell) string {
 	var b strings.Builder
 	b.WriteString("| figure | want |")

@@ -8,8 +8,9 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// share measures which part of this process's processor time is spent in functions whose package has one of some words in its
-// path, until what it returns is called. Other processes that want the processors hardly change it.
+// share measures, until the returned function is called, which part of this process's processor time is spent
+// in functions whose package path contains one of the words. Other processes that compete for the processors
+// hardly affect it.
 func share(words ...string) (end func() (float64, error), err error) {
 	var b bytes.Buffer
 	if err := pprof.StartCPUProfile(&b); err != nil {

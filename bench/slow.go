@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// workMemory lets a contestant read a long backlog with a slow handler for MaxSeconds, and samples its resident set.
+// workMemory makes a contestant read a long backlog with a slow handler for MaxSeconds, and samples its
+// resident set.
 func workMemory(ctx context.Context, c contestant, j job) (result, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// median of some figures; NaN of none.
+// median returns the median of the figures, or NaN if there are none.
 func median(list []float64) float64 { return quantile(list, 0.5) }
 
 func quantile(list []float64, q float64) float64 {
@@ -36,8 +36,8 @@ func (r *runs) peak() float64 {
 	return r.median(func(r result) float64 { return float64(r.Peak) / (1 << 20) })
 }
 
-// ratio is the median of the ratios of two contestants' runs, taken within each repetition, so that the machine's
-// moods cancel.
+// ratio returns the median of the ratios of two contestants' runs. They are taken within each repetition, so
+// that fluctuations of the machine cancel out.
 func (c cell) ratio(a, b string, f func(result) float64) float64 {
 	x, y := c.row(a), c.row(b)
 	if x == nil || y == nil {

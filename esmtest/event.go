@@ -8,11 +8,12 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// bootstrap is the server of a mapping that names none.
+// bootstrap is the bootstrap server of a mapping that names none.
 const bootstrap = "broker.test:9092"
 
-// Event returns the event that a mapping would deliver with these records, offsets counting from 0 in each partition,
-// so that a handler can be called directly. With no records the event has none, which no mapping ever delivers.
+// Event returns the event that a mapping would deliver with these records, with offsets counting from 0 in
+// each partition, so that a test can call a handler directly. Without records the event has none, which no
+// mapping ever delivers.
 func Event(topic string, records ...Record) esm.KafkaEvent {
 	e := esm.KafkaEvent{
 		EventSource: event.SourceSelfManagedKafka, BootstrapServers: bootstrap,
@@ -27,8 +28,8 @@ func Event(topic string, records ...Record) esm.KafkaEvent {
 	return e
 }
 
-// complete fills in what a mapping needs to run on a Broker, and takes out the credentials, which it does not ask for.
-// What a test leaves out is not what it is about.
+// complete fills in what a mapping needs to run on a Broker, since a test names only what matters to it. It
+// removes the credentials, which a Broker does not ask for.
 func complete(tb testing.TB, m esm.Mapping) esm.Mapping {
 	if m.FunctionName == "" {
 		m.FunctionName = "function"
@@ -46,7 +47,7 @@ func complete(tb testing.TB, m esm.Mapping) esm.Mapping {
 	return m
 }
 
-// named returns the topic of a mapping that names it.
+// named returns the name of the mapping's first topic, which must not be a pattern.
 func named(tb testing.TB, m esm.Mapping) string {
 	if strings.HasPrefix(m.Topics[0], "^") {
 		fatalf(tb, "Invoke needs a topic by name, Topics begins with the pattern %q", m.Topics[0])

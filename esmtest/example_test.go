@@ -12,7 +12,7 @@ import (
 	"github.com/esm-go/esm/esmtest"
 )
 
-// handleOrder stands for the handler under test. It refuses the order "bad".
+// handleOrder is the handler under test. It rejects the order "bad".
 func handleOrder(_ context.Context, e esm.KafkaEvent) error {
 	for partition, records := range e.Records {
 		for _, r := range records {
@@ -26,7 +26,7 @@ func handleOrder(_ context.Context, e esm.KafkaEvent) error {
 
 var errBad = errors.New("bad order")
 
-// In a bubble a window of five minutes takes no time.
+// In a bubble a window of five minutes takes no real time.
 func Example() {
 	test := func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {

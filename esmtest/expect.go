@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// expectTimeout is how long Expect and ExpectExactly wait: virtual time in a bubble.
+// expectTimeout is how long Expect and ExpectExactly wait; inside a bubble this is virtual time.
 const expectTimeout = 10 * time.Second
 
-// Matcher says nil of an invocation that it stands for, and of another what is wrong with it. Any function will do.
+// Matcher returns nil for an invocation that it matches, and otherwise what is wrong with it. Any function
+// will do.
 type Matcher func(Invocation) error
 
 // Delivered matches an invocation whose records of a partition ("topic-0") are exactly those at the offsets.
@@ -39,7 +40,7 @@ func Succeeded() Matcher {
 	}
 }
 
-// Failed matches an invocation that failed with target, by errors.Is; with any error when target is nil.
+// Failed matches an invocation whose error is target, by errors.Is, or any error when target is nil.
 func Failed(target error) Matcher {
 	return func(i Invocation) error {
 		switch {
@@ -52,7 +53,7 @@ func Failed(target error) Matcher {
 	}
 }
 
-// All matches what every one of the matchers does.
+// All matches an invocation that every one of the matchers matches.
 func All(matchers ...Matcher) Matcher {
 	return func(i Invocation) error {
 		for _, m := range matchers {
@@ -64,8 +65,9 @@ func All(matchers ...Matcher) Matcher {
 	}
 }
 
-// Expect waits until the invocations match, each matcher one that comes behind that of the matcher before; others may
-// come in between. It waits for 10 s at most, and its error says what came instead.
+// Expect waits until the invocations match: each matcher must match an invocation after the one that the
+// previous matcher matched. Other invocations may come in between. It waits for 10 s at most, and its error
+// says what came instead.
 func Expect(r *Recorder, want ...Matcher) error {
 	unmatched := want
 	got := r.await(expectTimeout, func(got []Invocation) bool {
@@ -84,8 +86,9 @@ func Expect(r *Recorder, want ...Matcher) error {
 		errUnmatched, len(want)-len(unmatched)+1, len(want), list(got))
 }
 
-// ExpectExactly is Expect with nothing in between, before or behind: as many invocations as matchers. What comes
-// later it cannot see: in a bubble, sleep first. With no matchers it says at once whether there was any invocation.
+// ExpectExactly is Expect without other invocations: as many invocations as matchers. It cannot see what
+// comes later: in a bubble, sleep first. With no matchers it reports at once whether there was any
+// invocation.
 func ExpectExactly(r *Recorder, want ...Matcher) error {
 	got := r.await(expectTimeout, func(got []Invocation) bool { return len(got) >= len(want) })
 	for i, m := range want {
@@ -102,7 +105,7 @@ func ExpectExactly(r *Recorder, want ...Matcher) error {
 	return nil
 }
 
-// list writes invocations, a line each.
+// list formats invocations, one per line.
 func list(all []Invocation) string {
 	if len(all) == 0 {
 		return " none"

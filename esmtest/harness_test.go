@@ -20,14 +20,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var errBoom = errors.New("boom")
 
-// everywhere runs a test in a bubble and outside one.
+// everywhere runs a test inside a bubble and outside one.
 func everywhere(t *testing.T, name string, f func(t *testing.T)) {
 	t.Helper()
 	t.Run(name, f)
 	t.Run(name+", in a bubble", func(t *testing.T) { synctest.Test(t, f) })
 }
 
-// journal is a testing.TB that notes failures instead of failing.
+// journal is a testing.TB that records failures instead of failing.
 type journal struct {
 	testing.TB
 	failures []string

@@ -9,37 +9,38 @@ import (
 	"github.com/esm-go/esm"
 )
 
-// patience is how many failures in a row, beyond MaximumRetryAttempts, end an Invoke: enough to halve 10 000 records
-// down to one.
+// patience is how many failures in a row, beyond MaximumRetryAttempts, end an Invoke: enough to halve 10 000
+// records down to one.
 const patience = 20
 
-// Result says what became of the records of an Invoke.
+// Result is what happened to the records of an Invoke.
 type Result struct {
-	// Err is the last invocation's error: nil when it succeeded, or there was none.
+	// Err is the last invocation's error, nil if it succeeded or there was none.
 	Err error
-	// Invocations are all of them, in order; Attempts is their number.
+	// Invocations are all invocations, in order; Attempts is their number.
 	Invocations []Invocation
 	Attempts    int
 	// Dropped are the records that were given up, and why.
 	Dropped []esm.DropInfo
 	// Committed is the group's commit of each partition.
 	Committed map[esm.TopicPartition]int64
-	// Unresolved is the number of offsets that the commits are behind the ends: 0 unless Invoke lost its patience.
+	// Unresolved is by how many offsets the commits are behind the ends: 0 unless Invoke gave up.
 	Unresolved int64
 	// Metrics are the mapping's counters.
 	Metrics esm.Metrics
 }
 
-// Invoke hands records to a handler through the real executor, as the mapping says: filtered, in one batch where
-// BatchSize and the payload limit allow it, and tried again until every one is handled or given up; then it answers what
-// happened. It waits for that. Pauses between tries are a millisecond, and no window is waited for.
+// Invoke passes records to a handler through the real executor, as the mapping says: filtered, in one batch
+// where BatchSize and the payload limit allow it, and retried until every one is handled or given up. It
+// waits for that and returns what happened. Pauses between attempts last a millisecond, and there is no
+// batching window.
 //
-// Where a handler keeps failing and the mapping tries for ever, or Throttled uses no attempt, Invoke ends after 20
-// failures in a row more than MaximumRetryAttempts allows, with Unresolved more than 0.
+// If a handler keeps failing and the mapping retries forever, or Throttled uses no attempt, Invoke ends after
+// 20 failures in a row more than MaximumRetryAttempts allows, with Unresolved above 0.
 //
-// The records go to the first of the mapping's Topics, from its beginning whatever StartingPosition says. What the
-// mapping leaves out and needs is filled in, see Start. An error of New or Run fails the test; with a nil tb, for
-// examples, it panics.
+// The records go to the first of the mapping's Topics, which is read from its beginning whatever
+// StartingPosition says. What the mapping needs and leaves out is filled in, see Start. An error of New or
+// Run fails the test; with a nil tb, for examples, it panics.
 func Invoke(tb testing.TB, m esm.Mapping, h esm.Handler, records ...Record) Result {
 	if tb != nil {
 		tb.Helper()

@@ -12,19 +12,19 @@ import (
 	"github.com/esm-go/esm"
 )
 
-// Invocation is one call of a handler that has ended.
+// Invocation is a finished call of a handler.
 type Invocation struct {
-	// Invocation has the facts that the handler could read from its context.
+	// Invocation holds what the handler could read from its context.
 	esm.Invocation
 	Event esm.KafkaEvent
-	// Began is when it began, Took how long it ran.
+	// Began is when the call started, Took how long it ran.
 	Began time.Time
 	Took  time.Duration
-	// Err is what the handler returned, an *esm.PanicError when it panicked.
+	// Err is what the handler returned, an *esm.PanicError if it panicked.
 	Err error
 }
 
-// Recorder has the invocations of a mapping that Start began. Its methods are safe for concurrent use.
+// Recorder holds the invocations of a mapping that Start runs. Its methods are safe for concurrent use.
 type Recorder struct {
 	runner *esm.Runner
 	stop   func() error
@@ -32,15 +32,16 @@ type Recorder struct {
 	mu      sync.Mutex
 	begun   map[uint64]Invocation
 	ended   []Invocation
-	changed chan struct{} // closed, and made anew, when an invocation has ended
+	changed chan struct{} // closed and replaced when an invocation has ended
 }
 
-// Start runs a mapping on the broker until the test ends (tb.Cleanup), or Stop. An error of New fails the test at
-// once, one of Run at its end. It does not wait: see Ready.
+// Start runs a mapping on the broker until the test ends (tb.Cleanup) or Stop is called. An error of New
+// fails the test at once, an error of Run at its end. Start does not wait: see Ready.
 //
-// What the mapping leaves out and needs is filled in (FunctionName, Topics "topic", servers). Its
-// SourceAccessConfigurations are checked and not used: a Broker asks for no credentials. Nothing is logged unless opts
-// has a logger. With a nil tb, for examples, what would fail the test panics, and Stop is the only end.
+// What the mapping needs and leaves out is filled in (FunctionName, Topics "topic", servers). Its
+// SourceAccessConfigurations are checked but not used: a Broker asks for no credentials. Nothing is logged
+// unless opts has a logger. With a nil tb, for examples, whatever would fail the test panics, and only Stop
+// ends the mapping.
 func Start(tb testing.TB, b *Broker, m esm.Mapping, h esm.Handler, opts ...esm.Option) *Recorder {
 	if tb != nil {
 		tb.Helper()
@@ -72,7 +73,7 @@ func newRecorder() *Recorder {
 	return &Recorder{begun: make(map[uint64]Invocation), changed: make(chan struct{})}
 }
 
-// options make a mapping run on the broker and be recorded.
+// options returns the options that run a mapping on the broker and record it.
 func (r *Recorder) options(b *Broker) []esm.Option {
 	return []esm.Option{
 		Option(b), esm.WithSeed(1), esm.WithLogger(slog.New(slog.DiscardHandler)),
@@ -80,7 +81,7 @@ func (r *Recorder) options(b *Broker) []esm.Option {
 	}
 }
 
-// begin notes the event of an invocation. It is the outermost middleware, so it sees every one.
+// begin records the event of an invocation. It is the outermost middleware, so it sees every invocation.
 func (r *Recorder) begin(next esm.Handler) esm.Handler {
 	return func(ctx context.Context, e esm.KafkaEvent) error {
 		info, _ := esm.InvocationFromContext(ctx)
@@ -105,21 +106,22 @@ func (r *Recorder) end(_ context.Context, info esm.BatchEndInfo) {
 // Runner returns the Runner, for Pause, Resume, Update, Status and Healthy.
 func (r *Recorder) Runner() *esm.Runner { return r.runner }
 
-// Ready is closed when the mapping's first assignment is started. It is never closed where nothing can be assigned:
-// with no topic there, or a mapping that is disabled.
+// Ready returns a channel that is closed when the mapping's first assignment has started. It is never closed
+// if nothing can be assigned: the topic does not exist, or the mapping is disabled.
 func (r *Recorder) Ready() <-chan struct{} { return r.runner.Ready() }
 
-// Stop ends the mapping and returns what Run did. The test's end does the same.
+// Stop ends the mapping and returns what Run returned. The end of the test does the same.
 func (r *Recorder) Stop() error { return r.stop() }
 
-// Invocations returns those that have ended so far, in the order in which they did.
+// Invocations returns the invocations that have ended so far, in the order in which they ended.
 func (r *Recorder) Invocations() []Invocation {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.ended)
 }
 
-// TakeAll returns what Invocations does, and forgets them: the next call, and the next Expect, begins behind them.
+// TakeAll returns what Invocations does and forgets it: the next call, and the next Expect, starts after
+// these.
 func (r *Recorder) TakeAll() []Invocation {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -128,7 +130,7 @@ func (r *Recorder) TakeAll() []Invocation {
 	return all
 }
 
-// await waits until ok says so of the invocations so far, for at most timeout; it returns them as they are then.
+// await waits until ok accepts the invocations so far, for at most timeout, and returns them.
 func (r *Recorder) await(timeout time.Duration, ok func([]Invocation) bool) []Invocation {
 	late := time.NewTimer(timeout)
 	defer late.Stop()

@@ -17,7 +17,7 @@ const order1KB = `{"eventId":"5f0c2a7e-9d1b-4c3f-8a60-0b7d1e2f3a4c","eventType":
 
 const record60 = `{"id":12345,"type":"order","status":"NEW","amount":99.5012}`
 
-// fiveNone has five filters over nine paths of which order1KB meets none.
+// fiveNone has five filters with nine paths, none of which order1KB meets.
 var fiveNone = []string{
 	`{"value":{"eventType":["order.deleted","order.created"],"order":{"status":["NEW"]}}}`,
 	`{"value":{"source":["shop-us"],"order":{"currency":["USD","CAD"]}}}`,
@@ -51,7 +51,7 @@ func mustCompile(tb testing.TB, patterns ...string) *Set {
 	return set
 }
 
-// array10k is an array of 10 000 objects; the last one alone has sku and qty wanted.
+// array10k is an array of n objects; only the last one has the wanted sku and qty.
 func array10k(n int) string {
 	parts := make([]string, n)
 	for i := range parts {
@@ -100,7 +100,7 @@ func BenchmarkMatch(b *testing.B) {
 	}
 }
 
-// BenchmarkMatchParallel shares one Set among goroutines with a Scratch each.
+// BenchmarkMatchParallel shares one Set among goroutines with one Scratch each.
 func BenchmarkMatchParallel(b *testing.B) {
 	set := mustCompile(b, fiveNone...)
 	value := []byte(order1KB)
@@ -113,9 +113,8 @@ func BenchmarkMatchParallel(b *testing.B) {
 	})
 }
 
-// BenchmarkPeer decodes the same 1 KB record with encoding/json and walks to the nine
-// fields of fiveNone, comparing each with its wanted strings: what a filter written by
-// hand would do.
+// BenchmarkPeer decodes the same 1 KB record with encoding/json and walks to the nine fields of fiveNone,
+// comparing each with its wanted strings, as a hand-written filter would.
 func BenchmarkPeer(b *testing.B) {
 	paths := [][]string{
 		{"eventType", "order.deleted", "order.created"}, {"order.status", "NEW"}, {"source", "shop-us"},

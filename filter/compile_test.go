@@ -13,7 +13,7 @@ func TestCompileRefuses(t *testing.T) {
 	tests := []struct {
 		pattern string // "value" as V
 		offset  int
-		reason  string // part of it
+		reason  string // a substring of it
 	}{
 		{``, 0, "ends where a value should stand"},
 		{`null`, 0, "is a JSON object"},
@@ -111,9 +111,9 @@ func TestCompileLimits(t *testing.T) {
 			t.Errorf("%d filters, %d options: %v", tt.n, len(tt.opts), err)
 		}
 	}
-	// 4096 characters are allowed, however many bytes.
+	// 4096 characters are allowed, regardless of the number of bytes.
 	mustCompile(t, `{"value":["`+strings.Repeat("é", MaxPatternLength-len(`{"value":[""]}`))+`"]}`)
-	// Every refused filter is told.
+	// Every rejected filter is reported.
 	_, err := Compile([]string{`{`, `{"value":["x"]}`, `{}`})
 	var invalid *InvalidPatternError
 	if !errors.As(err, &invalid) || len(invalid.Problems) != 2 || invalid.Problems[0].Filter != 1 || invalid.Problems[1].Filter != 3 {

@@ -5,12 +5,12 @@ import (
 	"net/netip"
 )
 
-// test is what one pattern asks of one field: the array of conditions, of which a leaf
-// has to meet one. Values to be equal to are kept apart, for they are the usual case.
+// test is what one pattern requires of one field: the array of conditions, of which a leaf must meet one.
+// Values to be equal to are kept separately, since they are the usual case.
 type test struct {
 	strings  stringSet
 	numbers  []decimal
-	literals literal     // those to be equal to
+	literals literal     // the literals to be equal to
 	present  bool        // exists: true
 	absent   bool        // exists: false
 	others   []condition // every other operator
@@ -23,11 +23,11 @@ type stringSet struct {
 	index map[string]struct{}
 }
 
-const indexFrom = 9 // fewer are compared one by one
+const indexFrom = 9 // shorter lists are compared one by one
 
 func (s *stringSet) add(v []byte) { s.list = append(s.list, v) }
 
-// seal makes the index, when one pays.
+// seal builds the index if the list is long enough for it to pay.
 func (s *stringSet) seal() {
 	if len(s.list) < indexFrom {
 		return
@@ -116,7 +116,7 @@ func (t *test) string(s []byte) bool {
 	return false
 }
 
-// number reports whether a number meets the test; d is nil where no test of the node looks at its value.
+// number reports whether a number meets the test. d is nil if no test of the node looks at the value.
 func (t *test) number(d *decimal) bool {
 	if t.present || hasNumber(t.numbers, d) {
 		return true

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// conformanceEnv names a file of JSON lines with recorded verdicts of AWS and its open
-// engine: pattern and event (raw text, over whole events), match (true, false or
-// "exception") and, where the verdict hangs on an engine's detail, quirk.
+// conformanceEnv names a file of JSON lines with recorded verdicts of AWS and its open-source engine: pattern
+// and event (raw text, over whole events), match (true, false or "exception") and, if the verdict depends on
+// a detail of an engine, quirk.
 const conformanceEnv = "ESM_FILTER_CONFORMANCE"
 
 func TestConformance(t *testing.T) {

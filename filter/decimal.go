@@ -5,26 +5,28 @@ import (
 	"math/bits"
 )
 
-// decimal is a JSON number, held exactly: sign × 0.DDDDDDDDDDDDDDDDtail × 10^exp, where D are the first 16 significant
-// digits. The form is canonical, so 300, 300.0 and 3e2 are one decimal, while 9007199254740993 and 9007199254740992, which
-// are one float64, are two. Digits stay digits, a byte each: to compare they need not be made a number.
+// decimal is an exact JSON number: sign × 0.DDDDDDDDDDDDDDDDtail × 10^exp, where D are the first 16
+// significant digits. The form is canonical: 300, 300.0 and 3e2 are the same decimal, while 9007199254740993
+// and 9007199254740992, which are the same float64, are different ones. Digits are stored as one byte each;
+// comparing them needs no conversion.
 type decimal struct {
 	high, low uint64 // eight digits each, the first one highest; both 0 for zero
 	exp       int64
-	tail      []byte // further digits, the last not '0'; may hold the decimal point. Points into the source.
+	tail      []byte // further digits, the last not '0'; may include the decimal point. Points into the source.
 	neg       bool
 }
 
 const (
 	wordDigits = 8
 	headDigits = 2 * wordDigits
-	// maxExponent bounds a written exponent; one beyond it counts as this. No number
-	// that fits into a record can make up for it, and sums of two stay far from overflow.
+	// maxExponent limits a written exponent; a larger one is clamped to it. No number that fits into a record
+	// can compensate for it, and the sum of two cannot overflow.
 	maxExponent = 1 << 40
 )
 
-// scanDecimal is scanNumber and parseDecimal in one, for the numbers that are usual: no exponent, fewer than 16 digits,
-// fewer than eight of them behind the point, and the first not 0. It returns the index behind the number, or -1.
+// scanDecimal combines scanNumber and parseDecimal for the usual numbers: no exponent, fewer than 16 digits,
+// fewer than eight of them after the point, and the first not 0. It returns the index after the number, or
+// -1.
 func scanDecimal(b []byte, i int, d *decimal) int {
 	start := i
 	if b[i] == '-' {
@@ -62,15 +64,15 @@ func scanDecimal(b []byte, i int, d *decimal) int {
 	return i
 }
 
-// leadingDigits returns the digits that w begins with, the first one highest, and their number.
+// leadingDigits returns the digits at the start of w, the first one highest, and their number.
 func leadingDigits(w uint64) (digits uint64, n int) {
-	w ^= lowBits * '0' // digits become 0 to 9, all else is more
+	w ^= lowBits * '0' // digits become 0 to 9, anything else is larger
 	over := (w + lowBits*(0x7f-9) | w) & highBits
-	bit := bits.TrailingZeros64(over) &^ 7 // 64 where all are digits
+	bit := bits.TrailingZeros64(over) &^ 7 // 64 if all are digits
 	return bits.ReverseBytes64(w & (1<<bit - 1)), bit >> 3
 }
 
-// scanLongDecimal is scanDecimal for every other number.
+// scanLongDecimal is scanDecimal for all other numbers.
 func scanLongDecimal(b []byte, i int, d *decimal) int {
 	end := scanNumber(b, i)
 	if end >= 0 {
@@ -79,7 +81,7 @@ func scanLongDecimal(b []byte, i int, d *decimal) int {
 	return end
 }
 
-// parseDecimal reads b, which must be a valid JSON number.
+// parseDecimal parses b, which must be a valid JSON number.
 func parseDecimal(b []byte) decimal {
 	var d decimal
 	i := 0
@@ -184,7 +186,7 @@ func (d *decimal) compareAbs(o *decimal) int {
 	return compareTails(d.tail, o.tail)
 }
 
-// compareTails compares digit by digit; a decimal point in either is passed over.
+// compareTails compares digit by digit and skips a decimal point in either.
 func compareTails(a, b []byte) int {
 	for {
 		if len(a) > 0 && a[0] == '.' {

@@ -30,7 +30,7 @@ func compareOnce(t *testing.T, c chooser, scratch *Scratch, counts *[3]int) {
 	}
 	set, err := Compile(patterns)
 	if err != nil && strings.Contains(err.(*InvalidPatternError).Problems[0].Reason, "combinations") {
-		return // a fuzzer finds its way to this limit
+		return // a fuzzer finds this limit
 	}
 	if err != nil {
 		t.Fatalf("a generated pattern is refused: %v\n%q", err.(*InvalidPatternError).Problems[0], patterns)

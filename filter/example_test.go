@@ -16,7 +16,7 @@ func ExampleCompile() {
 		fmt.Println(err)
 		return
 	}
-	var scratch filter.Scratch // one a goroutine
+	var scratch filter.Scratch // one per goroutine
 	for _, value := range []string{`{"status":"NEW","total":250}`, `{"status":"NEW","total":9.5}`, `ALERT disk full`, "\xff"} {
 		fmt.Println(set.Match(&scratch, []byte(value)))
 	}

@@ -7,36 +7,34 @@ import (
 	"unicode/utf8"
 )
 
-// Explanation tells why a value matches one filter or does not. It is for people; its
-// texts may change.
+// Explanation says why a value matches a filter or does not. It is meant for people; its texts may change.
 type Explanation struct {
 	Outcome Outcome
 	// Kind is how the value was read: "JSON", "plain string", "null (tombstone)" or "not UTF-8".
 	Kind string
-	// Alternatives are the ways to match, of which one suffices: one, or more through $or.
+	// Alternatives are the ways to match, of which one suffices: one, or more with $or.
 	Alternatives []Alternative
 }
 
-// Alternative is one way to match a filter: all its fields have to be met.
+// Alternative is one way to match a filter: all of its fields must be met.
 type Alternative struct {
 	Outcome Outcome
 	Fields  []FieldResult
-	// Reason says what keeps the alternative from matching beside its fields, if anything does.
+	// Reason says what else prevents the alternative from matching, apart from its fields, if anything does.
 	Reason string
 }
 
-// FieldResult is one field of a pattern against a value.
+// FieldResult is the result of one field of a pattern for a value.
 type FieldResult struct {
 	Path   string   // the keys from "value" on, joined by dots
-	Want   string   // the conditions, as the pattern has them
-	Found  []string // the values at the path as JSON, long ones cut
-	Met    bool     // some value, or the lack of one, meets the conditions
+	Want   string   // the conditions, as written in the pattern
+	Found  []string // the values at the path as JSON, long ones shortened
+	Met    bool     // a value, or the lack of one, meets the conditions
 	Reason string
 }
 
-// Explain matches value against one pattern and tells field by field what was wanted
-// and what was found. It decodes and allocates: use [Set.Match] to filter. The error is
-// that of [Compile].
+// Explain matches value against one pattern and reports for each field what was wanted and what was found. It
+// decodes and allocates: use [Set.Match] to filter. The error is the one of [Compile].
 func Explain(pattern string, value []byte, opts ...Option) (*Explanation, error) {
 	set, err := Compile([]string{pattern}, opts...)
 	if err != nil {
@@ -82,7 +80,7 @@ func Explain(pattern string, value []byte, opts ...Option) (*Explanation, error)
 	return e, nil
 }
 
-// read collects the value's leaves and says which branches can read it.
+// read collects the value's leaves and reports which kinds of branches can read it.
 func (e *Explanation) read(value []byte, leaves *leafCollector) (isJSON, isText bool) {
 	root := valueKey
 	if value == nil {
@@ -127,7 +125,7 @@ func (l *explainedLeaf) meets(t *test) bool {
 
 type leafCollector struct {
 	leaves     map[string][]explainedLeaf
-	containers map[string]bool // paths at which an object or array stands
+	containers map[string]bool // paths at which there is an object or array
 }
 
 func (c *leafCollector) add(path string, l explainedLeaf) {
@@ -189,7 +187,7 @@ func (c *leafCollector) explain(path string, t *test) FieldResult {
 	return f
 }
 
-// hint names the commonest mistake: the right text in the wrong type.
+// hint names the most common mistake: the right text in the wrong type.
 func (l *explainedLeaf) hint(t *test) string {
 	switch l.tree.kind {
 	case kindString:
@@ -216,7 +214,7 @@ func (l *explainedLeaf) hint(t *test) string {
 
 func quote(s []byte) string { return shorten(fmt.Sprintf("%q", s)) }
 
-// shorten cuts a text for display, between runes.
+// shorten shortens a text for display, between runes.
 func shorten(s string) string {
 	const most = 80
 	if len(s) <= most {
@@ -229,7 +227,7 @@ func shorten(s string) string {
 	return s[:n] + "…"
 }
 
-// String tells the explanation in lines.
+// String formats the explanation over several lines.
 func (e *Explanation) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v (value read as %s)\n", e.Outcome, e.Kind)

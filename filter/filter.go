@@ -9,35 +9,36 @@ import (
 
 // Limits of patterns and events.
 const (
-	// DefaultMaxFilters is how many filters a mapping may have (Lambda's quota before an increase).
+	// DefaultMaxFilters is how many filters a mapping may have (Lambda's default quota).
 	DefaultMaxFilters = 5
-	// QuotaMaxFilters is how many it may have at most, with [WithMaxFilters] (Lambda's raised quota).
+	// QuotaMaxFilters is the most that [WithMaxFilters] allows (Lambda's quota after an increase).
 	QuotaMaxFilters = 10
-	// MaxPatternLength is the length of a pattern at most, in characters (Lambda's API: 0 to 4096).
+	// MaxPatternLength is the maximum length of a pattern in characters (Lambda's API: 0 to 4096).
 	MaxPatternLength = 4096
-	// MaxPatternDepth is how deep objects and arrays of a pattern may nest. Ours; AWS publishes none.
+	// MaxPatternDepth is how deep objects and arrays of a pattern may nest. Our limit; AWS publishes none.
 	MaxPatternDepth = 128
-	// MaxBranches is how many combinations the $or of one filter may multiply to. Ours; AWS publishes none.
+	// MaxBranches is how many combinations the $or of one filter may multiply to. Our limit; AWS publishes
+	// none.
 	MaxBranches = 1000
-	// MaxDepth is how deep objects and arrays of a record's value may nest to be read as JSON.
-	// It is Jackson's default, the JSON reader beneath AWS's open engine.
+	// MaxDepth is how deep objects and arrays of a record's value may nest to be read as JSON. It is the
+	// default of Jackson, the JSON reader of AWS's open-source engine.
 	MaxDepth = 1000
 )
 
-// valueKey is the one root key that Lambda filters Kafka records by.
+// valueKey is the only root key that Lambda allows in filters for Kafka records.
 const valueKey = "value"
 
-// Outcome is what [Set.Match] finds.
+// Outcome is the result of [Set.Match].
 type Outcome uint8
 
 const (
-	// NotMatched says that the value was read by a filter at least and meets none.
+	// NotMatched means that at least one filter could read the value and that it meets none.
 	NotMatched Outcome = iota
-	// Matched says that the value meets a filter.
+	// Matched means that the value meets a filter.
 	Matched
-	// WrongKind says that no filter can read the value: it is plain text or not UTF-8 and
-	// every filter wants JSON, or it is JSON and every filter wants plain text. It does not
-	// match; it is told apart so that it can be counted apart.
+	// WrongKind means that no filter can read the value: it is plain text or not UTF-8 and every filter wants
+	// JSON, or it is JSON and every filter wants plain text. It does not match; it is a separate outcome so
+	// that it can be counted separately.
 	WrongKind
 )
 
@@ -63,41 +64,41 @@ type options struct {
 	root       string
 }
 
-// Strict refuses what Lambda's table of comparison operators does not list, though its
-// pages say that EventBridge's syntax applies: wildcard, cidr, exactly, ignore-case
-// prefixes and suffixes, and operators inside anything-but. Default: they are accepted.
+// Strict rejects what Lambda's table of comparison operators does not list, although Lambda's documentation
+// says that EventBridge's syntax applies: wildcard, cidr, exactly, ignore-case prefixes and suffixes, and
+// operators inside anything-but. By default they are accepted.
 func Strict() Option { return func(o *options) { o.strict = true } }
 
 // WithMaxFilters sets how many filters are accepted, 1 to [QuotaMaxFilters].
 // Default: [DefaultMaxFilters].
 func WithMaxFilters(n int) Option { return func(o *options) { o.maxFilters = n } }
 
-// Set is a compiled list of filters. It never changes, and any number of goroutines may
-// use it at a time, each with its own [Scratch].
+// Set is a compiled list of filters. It never changes. Any number of goroutines may use it at the same time,
+// each with its own [Scratch].
 type Set struct {
-	tests    []test // sorted by path, so that the tests below a node are neighbours
+	tests    []test // sorted by path, so that the tests below a node are adjacent
 	paths    []string
 	branches []branch
-	words    int      // length of a row of bits, one bit a test
-	absent   []uint64 // the tests that hold exists:false
-	absents  bool     // there are such
+	words    int      // length of a row of bits, one bit per test
+	absent   []uint64 // the tests with exists:false
+	absents  bool     // there are such tests
 	root     *node
 	spans    []span // by node: the tests strictly below it
 	json     bool   // some branch reads JSON
 	text     bool   // some branch reads plain text
 }
 
-// branch is one way to match. A filter has one, or more through $or.
+// branch is one way to match. A filter has one, or more with $or.
 type branch struct {
 	filter int
-	json   bool     // it asks for a field below the root; else the root itself is the leaf
+	json   bool     // it names a field below the root; otherwise the root itself is the leaf
 	mask   []uint64 // its tests
 	first  uint64   // of mask
 }
 
-// Compile compiles the patterns of a FilterCriteria, each the JSON text of one filter. A
-// value matches the set when it matches one of them; a set of no patterns matches all.
-// The error, if any, is an [*InvalidPatternError].
+// Compile compiles the patterns of a FilterCriteria, each the JSON text of one filter. A value matches the
+// set if it matches one of them; an empty set matches everything. The error, if any, is an
+// [*InvalidPatternError].
 func Compile(patterns []string, opts ...Option) (*Set, error) {
 	o := options{maxFilters: DefaultMaxFilters, root: valueKey}
 	for _, opt := range opts {
@@ -133,7 +134,7 @@ func Compile(patterns []string, opts ...Option) (*Set, error) {
 	return build(all, filters, o.root, paths.names), nil
 }
 
-// expand reads one pattern into branches.
+// expand parses one pattern into branches.
 func expand(pattern string, o options, paths *pathTable) ([][]field, *PatternError) {
 	if n := utf8.RuneCountInString(pattern); n > MaxPatternLength {
 		return nil, refuse(0, "the pattern is %d characters long, %d are allowed", n, MaxPatternLength)
@@ -149,7 +150,7 @@ func expand(pattern string, o options, paths *pathTable) ([][]field, *PatternErr
 	return e.object(&t, place{}, [][]field{nil})
 }
 
-// build numbers the tests in the order of their paths, and makes trie and masks.
+// build numbers the tests in the order of their paths, and builds the trie and the masks.
 func build(all [][]field, filters []int, root string, paths []string) *Set {
 	var used []field
 	seen := map[*test]int{}

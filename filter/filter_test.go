@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestMatch is the table of the semantics, one trap a line, over the fields of "value".
+// TestMatch is the table of the semantics, one special case a line, over the fields of "value".
 func TestMatch(t *testing.T) {
 	const yes, no = Matched, NotMatched
 	tests := []struct {
@@ -121,14 +121,14 @@ func TestMatch(t *testing.T) {
 		{`{"a":[1],"b":[2]}`, `[{"a":1},{"b":2}]`, no},
 		{`{"a":[1],"b":[2]}`, `[{"a":1,"b":2},{}]`, yes},
 
-		// exists:false inside arrays: what earlier paths have chosen decides.
+		// exists:false inside arrays: what earlier paths have chosen counts.
 		{`{"d":{"a":[1],"b":[{"exists":false}]}}`, `{"d":[{"a":1},{"b":2}]}`, yes},
 		{`{"d":{"b":[2],"a":[{"exists":false}]}}`, `{"d":[{"a":1},{"b":2}]}`, no},
 		{`{"d":{"a":[1],"b":[{"exists":false}]}}`, `{"d":[{"a":1,"b":2},{"a":1}]}`, yes},
 		{`{"d":{"a":[1],"b":[{"exists":false}]}}`, `{"d":[{"a":1,"b":2}]}`, no},
 		{`{"d":{"b":[{"exists":false}]}}`, `{"d":[{"a":1},{"b":2}]}`, no},
 
-		// Duplicate keys: every occurrence counts, each as a place of its own.
+		// Duplicate keys: every occurrence counts, each as a separate place.
 		{`{"d":{"a":[1],"b":[2]}}`, `{"d":[{"a":1}],"d":[{"b":2}]}`, yes},
 		{`{"d":{"a":[1],"b":[2]}}`, `{"d":[{"a":1},{"b":2}],"d":[{"b":3}]}`, no},
 		{`{"d":{"a":[1],"b":[{"exists":false}]}}`, `{"d":[{"a":1},{"b":2}],"d":[{"a":1},{"b":2}]}`, no},
@@ -200,7 +200,7 @@ func TestStrict(t *testing.T) {
 }
 
 func TestManyTests(t *testing.T) {
-	// More than 64 tests, so that a row of bits has several words; the last field decides.
+	// More than 64 tests, so that a row of bits has several words. The last field decides.
 	var fields, values []string
 	for i := range 200 {
 		condition := strconv.Itoa(i)

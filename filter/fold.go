@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// Ignore-case operators use Unicode simple folding, as bytes.EqualFold does: one rune
-// against one rune, so "ß" is not "SS".
+// Ignore-case operators use Unicode simple folding, as bytes.EqualFold does: one rune matches one rune, so
+// "ß" does not match "SS".
 
 // hasFoldPrefix reports whether s starts with prefix under simple folding.
 func hasFoldPrefix(s, prefix []byte) bool {

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// chooser is where generated patterns and events get their choices from.
+// chooser is the source of choices for generated patterns and events.
 type chooser interface {
-	// choose returns a number from 0 to n-1. Generators make 0 the simplest choice, so that
-	// they end when a source runs dry.
+	// choose returns a number from 0 to n-1. Generators make 0 the simplest choice, so that they end when a
+	// source runs out.
 	choose(n int) int
 }
 
@@ -31,7 +31,7 @@ func (c *byteChooser) choose(n int) int {
 
 func pick(c chooser, of ...string) string { return of[c.choose(len(of))] }
 
-// Few keys and values, so that patterns and events meet.
+// Few keys and values, so that patterns and events match often.
 func genKey(c chooser) string {
 	return pick(c, `a`, `b`, `c`, `a`, `b`, `c`, `d`, `a.b`, `b.c`, ``, `\u0061`, `a-`, `c.`)
 }
@@ -59,7 +59,7 @@ func genScalar(c chooser) string {
 	return `null`
 }
 
-// genSpace is nothing, nearly always.
+// genSpace is nearly always empty.
 func genSpace(c chooser) string {
 	if c.choose(20) == 19 {
 		return pick(c, " ", "\n\t", "\r ")
@@ -86,7 +86,7 @@ func genEvent(c chooser, depth int) string {
 	return `[` + strings.Join(parts, ",") + `]`
 }
 
-// genValue is a record's value: mostly JSON, at times text, broken JSON or a tombstone.
+// genValue is a record's value: mostly JSON, sometimes text, broken JSON or a tombstone.
 func genValue(c chooser) []byte {
 	switch c.choose(12) {
 	case 0:
@@ -157,7 +157,7 @@ func genCondition(c chooser) string {
 
 func genConditions(c chooser) string { return genList(c, genCondition) }
 
-// genFields is the inside of a pattern's object.
+// genFields generates the inside of a pattern's object.
 func genFields(c chooser, depth int) string {
 	var parts []string
 	for range 1 + c.choose(3) {
@@ -187,8 +187,8 @@ func genPattern(c chooser) string {
 	return `{"value":{` + genFields(c, 3) + `}}`
 }
 
-// genArrayPattern and genArrayEvent are about the picks alone: few paths, two values,
-// arrays of objects everywhere, and at times duplicate and dotted keys.
+// genArrayPattern and genArrayEvent test only the picks: few paths, two values, arrays of objects everywhere,
+// and sometimes duplicate and dotted keys.
 func genArrayPattern(c chooser) string {
 	var fields []string
 	for range 2 + c.choose(4) {

@@ -2,9 +2,8 @@ package filter
 
 import "net/netip"
 
-// parseIP reads an IPv4 or IPv6 literal as netip.ParseAddr does, zones left out. It
-// is written out because most strings it meets are no address, and netip's error for
-// those is an allocation.
+// parseIP parses an IPv4 or IPv6 literal as netip.ParseAddr does, but without zones. It does not use netip
+// because most strings that it sees are not addresses, and netip's error for those is an allocation.
 func parseIP(s []byte) (netip.Addr, bool) {
 	for i, c := range s {
 		switch c {
@@ -54,7 +53,7 @@ func parseIPv4(s []byte) (out [4]byte, ok bool) {
 
 func parseIPv6(s []byte) (netip.Addr, bool) {
 	var ip [16]byte
-	gap := -1 // where "::" stands
+	gap := -1 // where "::" is
 	if len(s) >= 2 && s[0] == ':' && s[1] == ':' {
 		gap = 0
 		s = s[2:]

@@ -1,41 +1,40 @@
 package filter
 
-// joiner decides whether a branch can be met by leaves of which no two stand in
-// different elements of one array.
+// joiner decides whether leaves can meet a branch when no two of them may be in different elements of the
+// same array.
 //
-// It reads the tape once, as a tree: an element holds leaves and arrays, all of which
-// suit each other, and an array holds elements, of which a choice may use one. For each
-// it works out a family of states, a state being what one choice of elements yields:
+// It reads the tape once, as a tree: an element holds leaves and arrays, which can all be used together, and
+// an array holds elements, of which a choice may use one. For each it computes a family of states. A state is
+// the result of one choice of elements:
 //
 //   - met: the tests that a leaf meets, and
-//   - dirty: of the tests with exists:false, those that find a leaf. Tests are decided in
-//     the order of their paths, and a leaf in another element is out of sight once an
-//     earlier test has chosen its element.
+//   - dirty: the tests with exists:false that find a leaf. Tests are decided in the order of their paths, and
+//     a leaf in another element is invisible once an earlier test has chosen its element.
 //
-// A state is dropped when another one meets as much and is no dirtier. In an event
-// without duplicate keys, whatever the branch wants below an array has to come from
-// one of its elements, so nearly always one state is left, and time is linear in the
-// tape. Duplicate keys make the question as hard as covering sets, so that work is
-// bounded: a record that exhausts the bound counts as met, because a record delivered in
+// A state is dropped when another one meets as much and is no dirtier. In an event without duplicate keys,
+// everything that the branch wants below an array must come from one of its elements, so nearly always one
+// state is left and the time is linear in the tape. Duplicate keys make the problem as hard as set cover, so
+// the work is bounded. A record that exhausts the bound counts as met, because delivering a record needlessly
+// costs less than losing one.
 // vain costs less than one lost.
 type joiner struct {
 	set       *Set
 	tape      tape
 	mask      []uint64
-	width     int // words of a row; a state is two rows: met, dirty
+	width     int // words per row; a state is two rows: met, dirty
 	pos       int
 	budget    int
 	irregular bool
 	exact     bool // states must not drop picks, nor pick twice: see insert and combine
 
-	// A family is a header (met: leaves of the element itself; dirty: every test with a
-	// leaf, chosen or not) and its states, side by side at the end of the arena.
+	// A family is a header (met: leaves of the element itself; dirty: every test with a leaf, chosen or not)
+	// followed by its states, at the end of the arena.
 	arena []uint64
 }
 
 const (
 	joinBudget         = 1 << 16 // states compared for any event …
-	joinBudgetPerToken = 64      // … and more for each token
+	joinBudgetPerToken = 64      // … and this many more for each token
 )
 
 // solve decides the branch from the leaves of m.
@@ -73,7 +72,7 @@ states:
 	return false
 }
 
-// open adds a family of one state that meets nothing, and returns where it starts.
+// open adds a family of one state that meets nothing, and returns its start.
 func (j *joiner) open() int {
 	base := len(j.arena)
 	for range 4 * j.width {
@@ -82,8 +81,8 @@ func (j *joiner) open() int {
 	return base
 }
 
-// element reads tokens up to the element's end (outermost: the tape's) into the family
-// at base, the last one in the arena.
+// element reads tokens up to the element's end (outermost: to the tape's end) into the family at base, the
+// last one in the arena.
 func (j *joiner) element(base int, outermost bool) {
 	for j.pos < len(j.tape) {
 		t := j.tape[j.pos]
@@ -101,7 +100,7 @@ func (j *joiner) element(base int, outermost bool) {
 	j.settle(base, outermost)
 }
 
-// leaf adds a leaf that stands in the element itself to its family at base.
+// leaf adds a leaf of the element itself to the element's family at base.
 func (j *joiner) leaf(base, end int, t uint32) {
 	id := int(t >> tokenBits)
 	w, bit := id>>6, uint64(1)<<(id&63)
@@ -117,8 +116,8 @@ func (j *joiner) leaf(base, end int, t uint32) {
 	}
 }
 
-// settle lets every state pick the element's own leaves. That never harms a choice,
-// but for exact families, in which another place may have to pick the same test.
+// settle lets every state pick the element's own leaves. That never harms a choice, except in exact families,
+// where another place may have to pick the same test.
 func (j *joiner) settle(base int, outermost bool) {
 	stride := 2 * j.width
 	header := j.arena[base : base+j.width]
@@ -145,8 +144,8 @@ func (j *joiner) settle(base int, outermost bool) {
 	}
 }
 
-// array reads an array into a family of its own and returns where that starts. Scalars
-// of the array belong to the element around it, whose family is at around.
+// array reads an array into its own family and returns where that starts. Scalars of the array belong to the
+// element around it, whose family is at around.
 func (j *joiner) array(around int) int {
 	stride := 2 * j.width
 	span := j.set.spans[j.tape[j.pos]>>tokenBits]
@@ -169,7 +168,7 @@ func (j *joiner) array(around int) int {
 		for w := range j.width {
 			j.arena[base+j.width+w] |= j.arena[from+j.width+w]
 		}
-		// The states that stay move down, over the header and those that went before.
+		// The states that are kept move down, over the header and the dropped ones.
 		for at := from + stride; at < len(j.arena); at += stride {
 			if j.picks(at) && j.viable(at, span) {
 				end = j.insert(base, end, at)
@@ -181,8 +180,8 @@ func (j *joiner) array(around int) int {
 	return base
 }
 
-// close takes into account, now that all elements are known, that a state sees the
-// leaves of the other elements with every test that comes before its first pick.
+// close is called when all elements are known. For every test before a state's first pick, the state also
+// sees the leaves of the other elements.
 func (j *joiner) close(base int, span span) {
 	stride := 2 * j.width
 	end := base + stride
@@ -204,7 +203,7 @@ func (j *joiner) close(base int, span span) {
 	j.arena = j.arena[:end]
 }
 
-// picks reports whether a state meets anything; at is where it begins.
+// picks reports whether the state that starts at index at meets anything.
 func (j *joiner) picks(at int) bool {
 	for _, met := range j.arena[at : at+j.width] {
 		if met != 0 {
@@ -214,8 +213,8 @@ func (j *joiner) picks(at int) bool {
 	return false
 }
 
-// viable reports whether a state that chose an element of an array can lead anywhere:
-// tests below the array must be met in that element, for no other place has their path.
+// viable reports whether a state that chose an element of an array can lead anywhere: tests below the array
+// must be met in that element, because no other place has their path.
 func (j *joiner) viable(at int, s span) bool {
 	if j.irregular {
 		return true
@@ -229,7 +228,7 @@ func (j *joiner) viable(at int, s span) bool {
 	return true
 }
 
-// mayStayEmpty reports whether a branch can do without choosing an element.
+// mayStayEmpty reports whether a branch can be met without choosing an element.
 func (j *joiner) mayStayEmpty(s span) bool {
 	if j.irregular {
 		return true
@@ -242,7 +241,7 @@ func (j *joiner) mayStayEmpty(s span) bool {
 	return true
 }
 
-// combine joins the family at with, the last one, into the one at base, which precedes it.
+// combine merges the family at with, the last one, into the preceding one at base.
 func (j *joiner) combine(base, with int) {
 	stride := 2 * j.width
 	last := len(j.arena)
@@ -276,9 +275,9 @@ func (j *joiner) combine(base, with int) {
 	j.arena = j.arena[:base+stride+n]
 }
 
-// insert adds a state (at is where it begins) to the family at base that ends at end, and returns its
-// new end. A state no better than another is dropped; an exact family drops only
-// equals, since there a choice may need a state that picks less.
+// insert adds the state that starts at index at to the family that starts at base and ends at end, and returns
+// the family's new end. A state that is no better than another is dropped. An exact family drops only
+// duplicates, since a choice may need a state that picks less.
 func (j *joiner) insert(base, end, at int) int {
 	stride := 2 * j.width
 	j.budget--
@@ -301,8 +300,8 @@ func (j *joiner) insert(base, end, at int) int {
 	return end + stride
 }
 
-// relate reports whether the state at a is at least as good as the one at b, and
-// whether it is at most as good.
+// relate reports whether the state at a is at least as good as the one at b, and whether it is at most as
+// good.
 func (j *joiner) relate(a, b int) (better, worse bool) {
 	better, worse = true, true
 	for w := range j.width {
@@ -314,10 +313,10 @@ func (j *joiner) relate(a, b int) (better, worse bool) {
 	return better, worse
 }
 
-// span is a range of tests, by number.
+// span is a range of test numbers.
 type span struct{ low, high int32 }
 
-// bits returns the range's part in the word w of a row.
+// bits returns the part of the range that is in word w of a row.
 func (s span) bits(w int) uint64 {
 	low := max(int(s.low)-w*64, 0)
 	high := min(int(s.high)-w*64, 64)

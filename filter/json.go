@@ -1,6 +1,6 @@
 package filter
 
-// kind is the sort of a JSON value in a pattern.
+// kind is the kind of a JSON value in a pattern.
 type kind byte
 
 const (
@@ -11,13 +11,13 @@ const (
 	kindLiteral
 )
 
-// tree is a parsed pattern that keeps what decoding would lose: the order of keys,
-// duplicates, the spelling of numbers and every value's place.
+// tree is a parsed pattern that keeps what decoding would lose: the order of keys, duplicates, the spelling
+// of numbers and the position of every value.
 type tree struct {
 	kind kind
 	lit  literal
 	off  int    // byte offset in the pattern
-	end  int    // offset behind the value; not set for objects
+	end  int    // offset after the value; not set for objects
 	str  []byte // a string's decoded text, or a number's spelling
 	keys []treeKey
 	kids []tree // elements, or values in the order of keys
@@ -28,14 +28,14 @@ type treeKey struct {
 	off  int
 }
 
-// treeReader parses a pattern, or a value that is to be explained.
+// treeReader parses a pattern, or a value to be explained.
 type treeReader struct {
 	b     []byte
 	i     int
 	depth int // how deep objects and arrays may nest
 }
 
-// parseTree reads the whole pattern.
+// parseTree parses the whole pattern.
 func parseTree(pattern string) (tree, *PatternError) {
 	r := treeReader{b: []byte(pattern), depth: MaxPatternDepth}
 	t, err := r.value(0)
@@ -50,7 +50,7 @@ func parseTree(pattern string) (tree, *PatternError) {
 
 func (r *treeReader) space() { r.i = skipSpaces(r.b, r.i) }
 
-// next passes over white space and returns the byte that follows, 0 at the end.
+// next skips white space and returns the byte that follows, 0 at the end.
 func (r *treeReader) next() byte {
 	if r.space(); r.i < len(r.b) {
 		return r.b[r.i]
@@ -162,7 +162,7 @@ func (r *treeReader) array(t tree, depth int) (tree, *PatternError) {
 	}
 }
 
-// more reads the comma before a further member, or the closing byte.
+// more reads the comma before another member, or the closing byte.
 func (r *treeReader) more(closing byte) (done bool, err *PatternError) {
 	switch r.next() {
 	case ',':

@@ -5,22 +5,22 @@ import (
 	"unicode/utf8"
 )
 
-// Scratch is the memory that matching works in. The zero value is ready; it grows to
-// what the records need and is then used again, for any Set. One goroutine at a time.
+// Scratch is the working memory of matching. The zero value is ready to use. It grows to what the records
+// need and is then reused, for any Set. Only one goroutine may use it at a time.
 type Scratch struct {
 	set *Set
 	b   []byte
 
-	// Bits of tests. A leaf "inside" stands in an object or array that is an element of
-	// an array; any other one suits every choice of elements.
+	// Bits of tests. A leaf is "inside" if it is in an object or array that is an element of an array. Any
+	// other leaf fits every choice of elements.
 	hit, seen             []uint64 // leaves that are not inside: one met the test; there is one (tests with exists:false only)
-	hitInside, seenInside []uint64 // the same of leaves inside
+	hitInside, seenInside []uint64 // the same for leaves inside
 	rows                  []uint64 // the memory of the four
-	noted                 bool     // a bit of them is set
+	noted                 bool     // one of their bits is set
 
 	tape      tape     // the leaves inside, in the event's order
 	nest      int      // objects and arrays around the current value
-	elements  int      // of these, how many are elements of arrays
+	elements  int      // how many of these are elements of arrays
 	irregular bool     // a path was reached in two ways within one object (duplicate or dotted keys)
 	objects   uint64   // objects read so far, over all values
 	reached   []uint64 // by node: the last object from which it was reached
@@ -30,8 +30,8 @@ type Scratch struct {
 
 const rowCount = 4
 
-// Match says whether a record's value matches. A nil value is a tombstone and counts as
-// JSON null. With a nil scratch it makes its own, at the price of allocating.
+// Match reports whether a record's value matches. A nil value is a tombstone and counts as JSON null. With a
+// nil scratch it allocates its own.
 //
 // Time grows linearly with the value's length, and no value can make it panic.
 func (s *Set) Match(scratch *Scratch, value []byte) Outcome {
@@ -76,7 +76,7 @@ func (m *Scratch) reset(s *Set, value []byte) {
 		w := s.words
 		row := func(i int) []uint64 { return m.rows[i*w : i*w+w] }
 		m.hit, m.seen, m.hitInside, m.seenInside = row(0), row(1), row(2), row(3)
-		m.noted = true // of another set
+		m.noted = true // bits of another set
 	}
 	if m.noted {
 		clear(m.rows)
@@ -87,16 +87,16 @@ func (m *Scratch) reset(s *Set, value []byte) {
 	m.irregular = false
 }
 
-// verdict decides from the leaves found. Of the branches only those are asked that can
-// read the value: as JSON, as text, or both for null.
+// verdict decides from the leaves found. It considers only the branches that can read the value: as JSON, as
+// text, or both for null.
 func (s *Set) verdict(m *Scratch, json, text bool) Outcome {
-	m.b = nil // keep no record alive
+	m.b = nil // do not keep the record alive
 	out := WrongKind
 	if s.json && json || s.text && text {
 		out = NotMatched
 	}
 	if !m.noted && !s.absents {
-		return out // the usual record: not one test is met
+		return out // the usual record: no test is met
 	}
 	first := m.hit[0] | m.hitInside[0] | s.absent[0]
 	for i := range s.branches {
@@ -108,17 +108,16 @@ func (s *Set) verdict(m *Scratch, json, text bool) Outcome {
 	return out
 }
 
-// meets decides one branch. Leaves inside elements of arrays count together only if no
-// two of them stand in different elements of one array; the join sees to that, once it
-// is clear that the answer hangs on it.
+// meets decides one branch. Leaves inside elements of arrays count together only if no two of them are in
+// different elements of one array. The join checks that, but only if the result depends on it.
 func (m *Scratch) meets(b *branch) bool {
 	plain := true
 	for w, mask := range b.mask {
 		absent := m.set.absent[w]
 		if mask&^(m.hit[w]|m.hitInside[w]|absent) != 0 {
-			return false // a test is met by no choice of elements
+			return false // no choice of elements meets this test
 		}
-		// The others that are not met whatever elements are chosen.
+		// The others that are not met regardless of which elements are chosen.
 		plain = plain && mask&^m.hit[w]&^(absent&^(m.seen[w]|m.seenInside[w])) == 0
 	}
 	return plain || len(m.tape) > 0 && m.join.solve(m, b)
@@ -172,7 +171,7 @@ func (m *Scratch) literal(n *node, l literal) {
 	}
 }
 
-// meet notes that a leaf meets a test.
+// meet records that a leaf meets a test.
 func (m *Scratch) meet(id int32) {
 	m.noted = true
 	if m.elements == 0 {
@@ -183,7 +182,7 @@ func (m *Scratch) meet(id int32) {
 	m.tape = append(m.tape, token(tokenHit, id))
 }
 
-// see notes a leaf for the tests at n that have exists:false.
+// see records a leaf for the tests at n with exists:false.
 func (m *Scratch) see(n *node) {
 	m.noted = true
 	for _, id := range n.tests {

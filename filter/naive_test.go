@@ -13,10 +13,10 @@ import (
 	"unicode/utf8"
 )
 
-// The second implementation: decode, flatten, try every pick. It shares nothing with
-// the package but the names of the outcomes, and takes only patterns that are valid.
+// The second implementation: decode, flatten, try every pick. It shares nothing with the package except the
+// names of the outcomes, and accepts only valid patterns.
 
-// ordered is decoded JSON with order and duplicates kept.
+// ordered is decoded JSON that keeps order and duplicates.
 type ordered struct {
 	kind  byte // '{', '[' or 'v'
 	keys  []string
@@ -56,7 +56,7 @@ func decodeNext(d *json.Decoder) ordered {
 	return o
 }
 
-// naiveLeaf is a leaf with the element it stands in of each array around it.
+// naiveLeaf is a leaf, with the element of each array around it that it is in.
 type naiveLeaf struct {
 	path  string
 	value any
@@ -102,7 +102,7 @@ func (l naiveLeaf) suits(picks []naiveLeaf) bool {
 	return true
 }
 
-// naiveField is one field's conditions.
+// naiveField holds one field's conditions.
 type naiveField struct {
 	absent bool
 	meets  []func(any) bool
@@ -269,7 +269,7 @@ func (b naiveBranch) try(paths []string, leaves []naiveLeaf, picks []naiveLeaf) 
 	return f.absent && !found && b.try(paths[1:], leaves, picks)
 }
 
-// naiveSet is the branches of all filters.
+// naiveSet holds the branches of all filters.
 type naiveSet []naiveBranch
 
 func naiveCompile(patterns []string) naiveSet {
@@ -280,7 +280,7 @@ func naiveCompile(patterns []string) naiveSet {
 	return out
 }
 
-// match answers as Set.Match should.
+// match returns what Set.Match should return.
 func (s naiveSet) match(value []byte) Outcome {
 	isJSON, isText := false, value == nil
 	root := ordered{kind: 'v'}

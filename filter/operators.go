@@ -5,14 +5,14 @@ import (
 	"strconv"
 )
 
-// operatorReader reads the conditions of one pattern.
+// operatorReader parses the conditions of one pattern.
 type operatorReader struct {
 	pattern string
 	strict  bool
 }
 
-// operatorNames are the names that may not be field names inside $or, where
-// {"prefix":…} could be meant either way.
+// operatorNames are the names that are not allowed as field names inside $or, where {"prefix":…} would be
+// ambiguous.
 var operatorNames = [...]string{
 	"anything-but", "cidr", "equals-ignore-case", "exactly", "exists", "numeric", "prefix", "suffix", "wildcard",
 }
@@ -26,7 +26,7 @@ func isOperatorName(s string) bool {
 	return false
 }
 
-// test reads the array of conditions of one field.
+// test parses the array of conditions of one field.
 func (r *operatorReader) test(t *tree) (*test, *PatternError) {
 	if len(t.kids) == 0 {
 		return nil, refuse(t.off, "an empty array matches nothing; list the wanted values, or use {\"exists\": true}")
@@ -53,7 +53,7 @@ func (r *operatorReader) test(t *tree) (*test, *PatternError) {
 	return out, nil
 }
 
-// single checks that an operator object has one key and returns it with its operand.
+// single checks that an operator object has one key, and returns the key and its operand.
 func single(t *tree) (treeKey, *tree, *PatternError) {
 	switch len(t.keys) {
 	case 0:
@@ -103,7 +103,7 @@ func (r *operatorReader) condition(out *test, t *tree) *PatternError {
 	return err
 }
 
-// beyondLambda refuses, under Strict, an operator that Lambda's page does not list.
+// beyondLambda rejects, under Strict, an operator that Lambda's documentation does not list.
 func (r *operatorReader) beyondLambda(key treeKey) *PatternError {
 	if !r.strict {
 		return nil
@@ -111,8 +111,8 @@ func (r *operatorReader) beyondLambda(key treeKey) *PatternError {
 	return refuse(key.off, "%q in this form is an EventBridge operator that is not in Lambda's table; the strict mode refuses it", key.name)
 }
 
-// onString reads an operator on strings. Plain is false inside anything-but, where
-// there is no cidr, no ignore-case prefix, and no empty prefix, which would leave nothing.
+// onString parses an operator on strings. plain is false inside anything-but, where cidr, ignore-case
+// prefixes and empty prefixes are not allowed. An empty prefix there would exclude everything.
 func (r *operatorReader) onString(key treeKey, arg *tree, plain bool) (condition, *PatternError) {
 	var c condition
 	switch {
@@ -219,7 +219,7 @@ func (r *operatorReader) anythingBut(arg *tree) (condition, *PatternError) {
 	return c, nil
 }
 
-// operands returns the elements of a list that must not be empty, or the one value.
+// operands returns the elements of a list, which must not be empty, or the single value.
 func operands(t *tree) ([]tree, *PatternError) {
 	if t.kind != kindArray {
 		return []tree{*t}, nil
@@ -269,7 +269,7 @@ func numeric(arg *tree) (condition, *PatternError) {
 	return c, nil
 }
 
-// numericOperand refuses what lies outside float64's range, as AWS's engine does.
+// numericOperand rejects numbers outside float64's range, as AWS's engine does.
 func numericOperand(t *tree) (decimal, *PatternError) {
 	if t.kind != kindNumber {
 		return decimal{}, refuse(t.off, "numeric compares with numbers only, written without quotes")

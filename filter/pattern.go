@@ -2,8 +2,8 @@ package filter
 
 import "strings"
 
-// A pattern is expanded into branches: a record matches the filter when it matches one
-// branch, and a branch when it meets all its fields. Only $or makes more than one.
+// A pattern is expanded into branches: a record matches the filter when it matches one branch, and a branch
+// when it meets all of its fields. Only $or creates more than one.
 
 // field is one requirement of a branch.
 type field struct {
@@ -11,12 +11,12 @@ type field struct {
 	test *test
 }
 
-// expander turns one pattern's tree into branches. Text order counts, as in AWS's
-// engine: $or copies the branches made so far once for each alternative, fields behind
-// it go to all of them, and a path named again in a branch replaces the earlier one.
+// expander turns one pattern's tree into branches. As in AWS's engine, the order in the text counts: $or
+// copies the existing branches once for each alternative, fields after it are added to all of them, and a
+// path that is named again in a branch replaces the earlier one.
 type expander struct {
 	operatorReader
-	root  string // the one root key allowed; "" allows all (whole events)
+	root  string // the only root key allowed; "" allows all (whole events)
 	paths *pathTable
 	limit int
 }
@@ -37,9 +37,9 @@ func (p *pathTable) id(name string) int32 {
 	return id
 }
 
-// place is where in the pattern an object stands.
+// place is the position of an object in the pattern.
 type place struct {
-	prefix string // the path so far with its closing dot; "" at the root
+	prefix string // the path so far with its final dot; "" at the root
 	inOr   bool
 }
 

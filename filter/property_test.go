@@ -46,8 +46,8 @@ func TestAnotherFilterNeverRemovesAMatch(t *testing.T) {
 	})
 }
 
-// rewrite writes decoded JSON again. Shuffled reorders the members of objects; escaped
-// writes some characters of strings and keys as escapes.
+// rewrite formats decoded JSON again. shuffled reorders the members of objects; escaped writes some
+// characters of strings and keys as escapes.
 func rewrite(o ordered, shuffled, escaped *rand.Rand) string {
 	str := func(s string) string {
 		var b strings.Builder
@@ -169,7 +169,7 @@ func TestDecimal(t *testing.T) {
 		number := rapid.StringMatching(`-?(0|[1-9][0-9]{0,24})(\.[0-9]{1,24})?([eE][+-]?[0-9]{1,2})?`)
 		x, y := number.Draw(t, "x"), number.Draw(t, "y")
 		if rapid.Bool().Draw(t, "near") {
-			y = x + "" // the same but for one digit more or an exponent
+			y = x + "" // the same except for one more digit or an exponent
 			if !strings.ContainsAny(x, ".eE") {
 				y += rapid.SampledFrom([]string{".0", ".00000000000000000001", "e0", "e1", "0"}).Draw(t, "suffix")
 			}
@@ -225,7 +225,7 @@ func FuzzValid(f *testing.F) {
 	})
 }
 
-// FuzzCompile feeds any text as a pattern: never a panic, and an accepted one matches.
+// FuzzCompile uses any text as a pattern: Compile never panics, and an accepted pattern can be matched.
 func FuzzCompile(f *testing.F) {
 	for _, p := range append(append([]string{}, fiveFull...), fiveArrays...) {
 		f.Add(p, []byte(order1KB))

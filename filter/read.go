@@ -2,11 +2,10 @@ package filter
 
 import "slices"
 
-// What is in this file reads a value and tries its leaves on the way. Its methods take an index and return the one behind
+// This file reads a value and tries its leaves on the way. Its methods take an index and return the one after
 // what they read, or -1 for bytes that are not JSON.
 
-// value reads the value at i, which stands at node n, and returns the index behind it,
-// or -1.
+// value reads the value at i, which belongs to node n, and returns the index after it, or -1.
 func (m *Scratch) value(i int, n *node) int {
 	b := m.b
 	if i = skipSpace(b, i); i >= len(b) {
@@ -59,7 +58,7 @@ func (m *Scratch) value(i int, n *node) int {
 	return end
 }
 
-// object reads an object from behind its brace.
+// object reads an object; i is the index after its brace.
 func (m *Scratch) object(i int, n *node) int {
 	b := m.b
 	if i = skipSpace(b, i); i < len(b) && b[i] == '}' {
@@ -103,8 +102,9 @@ func (m *Scratch) object(i int, n *node) int {
 	}
 }
 
-// key reads an object's key from behind its quote and finds where it leads from n, nil for nowhere. Keys that are wanted
-// are compared before it is known where the key ends: so the processor need not wait for that to go on.
+// key reads an object's key; i is the index after its quote. It returns the node that the key leads to from
+// n, or nil. Wanted keys are compared before the key's end is known, so that the processor need not wait for
+// it.
 func (m *Scratch) key(i int, n *node) (end int, to *node, dotted bool) {
 	b := m.b
 	w := load8(b, i)
@@ -133,16 +133,16 @@ func (m *Scratch) key(i int, n *node) (end int, to *node, dotted bool) {
 	return end, to, dotted
 }
 
-// array reads an array from behind its bracket. Its elements stand at the array's own
-// node: arrays are no part of a path.
+// array reads an array; i is the index after its bracket. Its elements belong to the array's own node,
+// because arrays are not part of a path.
 func (m *Scratch) array(i int, n *node) int {
 	b := m.b
 	i = skipSpace(b, i)
 	if i < len(b) && b[i] == ']' {
 		return i + 1
 	}
-	open := -1 // where the tape has this array, once an element is an object or array
-	last := -1 // where it has the last element kept
+	open := -1 // where the array is on the tape, once an element is an object or array
+	last := -1 // where the last kept element is on the tape
 	for {
 		if i >= len(b) {
 			return -1
@@ -185,9 +185,9 @@ func (m *Scratch) array(i int, n *node) int {
 	return i + 1
 }
 
-// closeElement ends the tape's last element, whose tokens begin at from. It takes it off again
-// when it says nothing, or just what the element before it says (at last), which makes
-// it one choice more of the same. It returns the place of the last element kept.
+// closeElement ends the tape's last element, whose tokens start at from. It removes the element again if it
+// is empty or equal to the one before it (at last), which makes it only another choice of the same. It
+// returns the position of the last element kept.
 func (m *Scratch) closeElement(from, last int) int {
 	if from+1 == len(m.tape) {
 		m.tape = m.tape[:from]

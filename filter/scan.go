@@ -6,17 +6,16 @@ import (
 	"unicode/utf8"
 )
 
-// The scanner reads JSON as RFC 8259 has it, and nothing wider. Its functions take an
-// index and return the one behind what they read, or -1 for bytes that are not JSON.
+// The scanner accepts JSON exactly as RFC 8259 defines it. Its functions take an index and return the one
+// after what they read, or -1 for bytes that are not JSON.
 
 const (
 	lowBits  = 0x0101010101010101
 	highBits = 0x8080808080808080
 )
 
-// stringStops marks, by its high bit, each byte of w that ends a plain run inside a
-// JSON string: a quote, a backslash or a control byte. Only the lowest mark is exact:
-// a borrow may set marks above it.
+// stringStops sets the high bit of each byte of w that ends a plain run inside a JSON string: a quote, a
+// backslash or a control byte. Only the lowest mark is exact: a borrow may set marks above it.
 func stringStops(w uint64) uint64 {
 	quote := (w ^ lowBits*'"') - lowBits
 	slash := (w ^ lowBits*'\\') - lowBits
@@ -24,8 +23,8 @@ func stringStops(w uint64) uint64 {
 	return (quote | slash | control) &^ w & highBits
 }
 
-// load8 returns the eight bytes of b from i on, the first lowest; behind the end of b they are zero, which stands in no
-// string and no number.
+// load8 returns the eight bytes of b from i on, the first one lowest. Bytes after the end of b are zero,
+// which occurs in no string and no number.
 func load8(b []byte, i int) uint64 {
 	if i+8 <= len(b) {
 		return binary.LittleEndian.Uint64(b[i:])
@@ -44,18 +43,18 @@ func load8Tail(b []byte, i int) uint64 {
 	return w
 }
 
-// plainSize returns the size of a string of which w is the beginning, if it ends within w, is ASCII and has no escapes.
+// plainSize returns the size of the string that starts with w, if it ends within w, is ASCII and has no
+// escapes.
 func plainSize(w uint64) (size int, ok bool) {
 	bit := bits.TrailingZeros64(stringStops(w)) &^ 7
 	return bit >> 3, bit < 64 && byte(w>>bit) == '"' && w&(1<<bit-1)&highBits == 0
 }
 
-// scanString reads a string from the byte behind its opening quote and returns the
-// index behind the closing one. The contents are b[i:end-1]; escaped tells whether
-// they hold a backslash.
+// scanString reads a string from the byte after its opening quote and returns the index after the closing
+// one. The contents are b[i:end-1]; escaped reports whether they hold a backslash.
 func scanString(b []byte, i int) (end int, escaped bool) {
 	start := i
-	var seen uint64 // all bytes passed over, ORed: are any not ASCII?
+	var seen uint64 // all bytes passed, ORed, to detect any that are not ASCII
 	for {
 		w := load8(b, i)
 		stops := stringStops(w)
@@ -90,10 +89,10 @@ func scanString(b []byte, i int) (end int, escaped bool) {
 	}
 }
 
-// longString is from what length on blocks are tried.
+// longString is the length from which blocks are tried.
 const longString = 64
 
-// plainBlocks passes over bytes in which no run ends, four words at a time, and ORs them into seen.
+// plainBlocks skips bytes that do not end a run, four words at a time, and ORs them into seen.
 func plainBlocks(b []byte, i int, seen uint64) (int, uint64) {
 	for ; i+32 <= len(b); i += 32 {
 		block := b[i : i+32 : i+32]
@@ -159,7 +158,7 @@ func scanNumber(b []byte, i int) int {
 	return i
 }
 
-// scanDigits reads one digit or more.
+// scanDigits reads one or more digits.
 func scanDigits(b []byte, i int) int {
 	from := i
 	for i < len(b) && b[i]-'0' <= 9 {
@@ -171,7 +170,7 @@ func scanDigits(b []byte, i int) int {
 	return i
 }
 
-// literal is one of JSON's three words.
+// literal is null, true or false.
 type literal uint8
 
 const (
@@ -194,7 +193,7 @@ func scanLiteral(b []byte, i int) (int, literal) {
 	return -1, 0
 }
 
-// skipSpace is small enough to be inlined; compact JSON never leaves its first line.
+// skipSpace is small enough to be inlined; compact JSON never gets past its first line.
 func skipSpace(b []byte, i int) int {
 	if i < len(b) && b[i] > ' ' {
 		return i
@@ -209,7 +208,7 @@ func skipSpaces(b []byte, i int) int {
 	return i
 }
 
-// pass reads one byte that has to be there, with the white space before it, and returns the index behind it, or -1.
+// pass reads one required byte and any white space before it, and returns the index after it, or -1.
 func pass(b []byte, i int, c byte) int {
 	if i < len(b) && b[i] == c {
 		return i + 1
@@ -220,8 +219,8 @@ func pass(b []byte, i int, c byte) int {
 	return -1
 }
 
-// skip reads one whole value that no pattern asks about. nest is the number of objects
-// and arrays around it. Up to 64 levels are kept in the bits of one word (1 = object).
+// skip reads one whole value that no pattern names. nest is the number of objects and arrays around it. The
+// bits of one word record up to 64 levels (1 = object).
 func skip(b []byte, i, nest int) int {
 	var stack uint64
 	level := 0
@@ -249,7 +248,7 @@ value:
 			return -1
 		}
 		i = skipSpace(b, i+1)
-		if i < len(b) && b[i] == c+2 { // '}' and ']' stand two behind their openers
+		if i < len(b) && b[i] == c+2 { // '}' and ']' are two after their openers
 			i++
 			goto after
 		}
@@ -301,8 +300,8 @@ key:
 	goto value
 }
 
-// unescape appends the contents of a valid JSON string to dst, decoded. As in
-// encoding/json, half a surrogate pair becomes U+FFFD.
+// unescape appends the contents of a valid JSON string to dst, decoded. As in encoding/json, a lone surrogate
+// becomes U+FFFD.
 func unescape(dst, s []byte) []byte {
 	for i := 0; i < len(s); {
 		if s[i] != '\\' {

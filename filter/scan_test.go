@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// The quick ways of the scanner look at eight bytes at a time, which may reach behind the value or the input.
+// The scanner's fast paths look at eight bytes at a time, which may reach past the value or the input.
 
 func TestScanDecimalIsParseDecimal(t *testing.T) {
 	digits := rapid.StringMatching(`0|[1-9][0-9]{0,20}`)
@@ -38,7 +38,7 @@ func TestScanDecimalRefusesWhatScanNumberRefuses(t *testing.T) {
 		for _, after := range []string{"", ",", "xxxxxxxx"} {
 			b := []byte(text + after)
 			if len(b) == 0 || b[0] != '-' && b[0]-'0' > 9 {
-				continue // it is called for numbers alone
+				continue // it is called for numbers only
 			}
 			var d decimal
 			if got, want := scanDecimal(b, 0, &d), scanNumber(b, 0); got != want {

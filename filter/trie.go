@@ -10,15 +10,15 @@ type node struct {
 	id      int32
 	tests   []int32 // those whose path ends here
 	kids    []kid
-	index   map[string]*node // when there are many kids
+	index   map[string]*node // if there are many kids
 	lengths uint64           // lengthBit of each kid's key
 	dotted  int              // an event's key longer than this may hold two wanted keys and a dot
 
-	// What the tests here ask of a leaf, so that most leaves are done without asking each test.
-	equalStrings []equalTo[string] // of tests that ask no more of a string
+	// What the tests here require of a leaf, so that most leaves need not be given to each test.
+	equalStrings []equalTo[string] // of tests that require nothing else of a string
 	equalSizes   uint64            // lengthBit of each of them
 	equalNumbers []equalTo[decimal]
-	stringTests  []int32 // the tests that ask more of a string
+	stringTests  []int32 // the tests that require more of a string
 	numberTests  []int32 // … of a number
 	contents     bool    // some test looks at the contents of strings
 	numbers      bool    // … at the value of numbers
@@ -31,8 +31,9 @@ type equalTo[T any] struct {
 	test  int32
 }
 
-// kid is a key that leads on. Where an object has it, spelled without escapes, the eight bytes behind the opening quote
-// are word as far as mask goes: the key's first bytes, with the closing quote when it is short.
+// kid is a key that leads to another node. If an object has the key, spelled without escapes, the eight bytes
+// after the opening quote equal word under mask: the key's first bytes, and the closing quote if the key is
+// short.
 type kid struct {
 	key        string
 	word, mask uint64
@@ -54,8 +55,8 @@ func (k *kid) stands(b []byte, i int) bool {
 	return end < len(b) && b[end] == '"' && string(b[i:end]) == k.key
 }
 
-// insert adds a test under its path. Below root the path starts with the root's name,
-// which is not in the trie.
+// insert adds a test under its path. Below root the path starts with the root's name, which is not in the
+// trie.
 func (n *node) insert(path, root string, test int32, spans *[]span) {
 	if root != "" {
 		if path == root {
@@ -66,7 +67,7 @@ func (n *node) insert(path, root string, test int32, spans *[]span) {
 	}
 	for {
 		key, rest, more := strings.Cut(path, ".")
-		below := &(*spans)[n.id] // tests come sorted by path: those below a node are neighbours
+		below := &(*spans)[n.id] // tests come sorted by path: those below a node are adjacent
 		if below.high == 0 {
 			below.low = test
 		}
@@ -86,7 +87,7 @@ func (n *node) insert(path, root string, test int32, spans *[]span) {
 	n.tests = append(n.tests, test)
 }
 
-// find looks a key up by comparing.
+// find looks up a key by comparing.
 func (n *node) find(key []byte) *node {
 	for i := range n.kids {
 		if n.kids[i].key == string(key) {
@@ -96,7 +97,7 @@ func (n *node) find(key []byte) *node {
 	return nil
 }
 
-// seal precomputes what looking up needs, once the trie is whole.
+// seal precomputes what lookups need, once the trie is complete.
 func (n *node) seal(tests []test) {
 	const never = int(^uint(0) >> 1)
 	n.dotted = never
@@ -118,7 +119,7 @@ func (n *node) seal(tests []test) {
 	}
 }
 
-// ask sorts a test by what it asks of a leaf.
+// ask classifies a test by what it requires of a leaf.
 func (n *node) ask(id int32, t *test) {
 	n.contents = n.contents || len(t.strings.list) > 0 || len(t.others) > 0
 	n.numbers = n.numbers || len(t.numbers) > 0
@@ -145,11 +146,11 @@ func (n *node) ask(id int32, t *test) {
 	}
 }
 
-// lengthBit stands for a length in a set of lengths; all from 63 on share one.
+// lengthBit represents a length in a set of lengths; all from 63 on share one bit.
 func lengthBit(n int) uint64 { return 1 << min(uint(n), 63) }
 
-// lookup finds where an event's key leads, nil for nowhere. A key with dots stands for
-// several steps, for paths are compared joined by dots.
+// lookup returns the node that an event's key leads to, or nil. A key with dots counts as several steps,
+// because paths are compared joined by dots.
 func (n *node) lookup(key []byte) (to *node, dotted bool) {
 	if n.lengths&lengthBit(len(key)) != 0 {
 		if n.index != nil {

@@ -2,9 +2,9 @@ package filter
 
 import "bytes"
 
-// wildcard is a compiled wildcard operand: the literal parts between its stars. The
-// first part is anchored at the start and the last one at the end, and each part in
-// between may take its first place, so matching needs no backtracking.
+// wildcard is a compiled wildcard operand: the literal parts between its stars. The first part is anchored at
+// the start and the last one at the end. Each part in between may take the first place that fits, so matching
+// needs no backtracking.
 type wildcard struct {
 	parts [][]byte
 }

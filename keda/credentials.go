@@ -15,28 +15,26 @@ import (
 	"github.com/esm-go/esm/auth"
 )
 
-// SecretsOf gives the secrets that the ScaledObjects of one namespace may name.
-// It is called for each new ScaledObject and must be safe for concurrent use. A
-// nil result means none.
+// SecretsOf returns the secrets that the ScaledObjects of one namespace may name. It is called for each new
+// ScaledObject and must be safe for concurrent use. A nil result means none.
 //
-// Whoever may write a ScaledObject chooses both the secret's name and the brokers
-// that it is sent to, so a namespace must never reach the secrets of another.
+// The author of a ScaledObject chooses both the secret's name and the brokers that it is sent to, so a
+// namespace must never reach the secrets of another one.
 type SecretsOf func(namespace string) auth.Secrets
 
-// NamespacedFiles reads secrets from files below directory, in a folder for each
-// namespace: file:kafka.json of a ScaledObject in shop is directory/shop/kafka.json,
-// and no path leads out of directory/shop. Files are read anew on every connection
-// that failed, so a rotated secret is picked up.
+// NamespacedFiles reads secrets from files below directory, with one folder per namespace: file:kafka.json of
+// a ScaledObject in shop is directory/shop/kafka.json, and no path leads out of directory/shop. The files are
+// read again after every failed connection, so a rotated secret takes effect.
 func NamespacedFiles(directory string) SecretsOf {
 	return func(namespace string) auth.Secrets {
-		if namespace == "" || strings.ContainsAny(namespace, `./\`) { // no Kubernetes name, and perhaps a path
+		if namespace == "" || strings.ContainsAny(namespace, `./\`) { // not a Kubernetes name, and perhaps a path
 			return nil
 		}
 		return auth.NewFiles(filepath.Join(directory, namespace))
 	}
 }
 
-// credentials resolves what the metadata names.
+// credentials resolves the secrets that the metadata names.
 func (c *config) credentials(ctx context.Context, secrets auth.Secrets) (*auth.Credentials, error) {
 	if len(c.sourceAccess) == 0 {
 		return &auth.Credentials{}, nil
@@ -51,23 +49,22 @@ func (c *config) credentials(ctx context.Context, secrets auth.Secrets) (*auth.C
 	return credentials, nil
 }
 
-// errNoSecrets is what is wrong where the scaler's owner gave none.
+// errNoSecrets means that the scaler was started without secrets.
 var errNoSecrets = errors.New("this scaler has no secrets for the namespace: start it with -secrets-dir, and mount them there")
 
-// secretsError is about secrets that cannot be read or used.
+// secretsError wraps an error about secrets that cannot be read or used.
 type secretsError struct{ err error }
 
 func (e *secretsError) Error() string { return "credentials: " + e.err.Error() }
 func (e *secretsError) Unwrap() error { return e.err }
 
-// Bounds of one connection and one request. A reading is bounded as a whole, see
-// readTimeout.
+// Limits of one connection and one request. A reading has its own limit, see readTimeout.
 const (
 	dialTimeout    = 5 * time.Second
 	requestRetries = 2
 )
 
-// newClient makes a client that reads and never joins the group.
+// newClient returns a client that reads and never joins the group.
 func newClient(c *config, credentials *auth.Credentials) (*kgo.Client, error) {
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(c.bootstrapServers...),
@@ -75,7 +72,7 @@ func newClient(c *config, credentials *auth.Credentials) (*kgo.Client, error) {
 		kgo.DisableClientMetrics(),
 		kgo.AlwaysRetryEOF(),
 		kgo.DialTimeout(dialTimeout),
-		// With few tries the error says what is wrong; with many, that time was up.
+		// After a few retries the error says what is wrong; after many it would only say that time was up.
 		kgo.RequestRetries(requestRetries),
 		kgo.MetadataMinAge(time.Second),
 	}

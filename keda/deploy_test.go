@@ -12,8 +12,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// The parts of Kubernetes' and KEDA's API that the example uses. Decoding is
-// strict, so a field that is misspelt or in the wrong place fails.
+// The parts of Kubernetes' and KEDA's API that the example uses. Decoding is strict, so a misspelt or
+// misplaced field fails.
 type (
 	named struct {
 		Name, Namespace string
@@ -148,7 +148,7 @@ type (
 	}
 )
 
-// documents splits a file and gives each document with its kind.
+// documents splits a file and returns each document by its kind.
 func documents(t *testing.T, path string) map[string][]byte {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -190,7 +190,7 @@ func decode[T any](t *testing.T, documents map[string][]byte, kind string) (v T)
 	return v
 }
 
-// TestExampleDeployment: what refers to each other does, and the scaler takes the metadata.
+// TestExampleDeployment checks that all references match, and that the scaler accepts the metadata.
 func TestExampleDeployment(t *testing.T) {
 	ours := documents(t, "deploy/scaler.yaml")
 	d := decode[deployment](t, ours, "apps/v1 Deployment")
@@ -246,7 +246,7 @@ func TestExampleDeployment(t *testing.T) {
 	}
 }
 
-// TestStrictDecoding: the check above finds a misspelt field.
+// TestStrictDecoding checks that the decoding above detects a misspelt field.
 func TestStrictDecoding(t *testing.T) {
 	for _, text := range []string{
 		"apiVersion: v1\nkind: Service\nspec:\n  selectors: {a: b}\n", "apiVersion: v1\nkind: Service\nspec:\n  ports: [{port: http}]\n",

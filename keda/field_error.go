@@ -10,22 +10,22 @@ import (
 // ErrInvalidMetadata is wrapped by every [*FieldError].
 var ErrInvalidMetadata = errors.New("keda: invalid metadata")
 
-// FieldError is one field of a trigger's metadata that cannot be used. Callers
-// get it as gRPC's InvalidArgument, with a BadRequest detail for each field.
+// FieldError describes one invalid field of a trigger's metadata. Callers get it as gRPC's InvalidArgument,
+// with a BadRequest detail for each field.
 type FieldError struct {
-	// Field is the field's name as it was given, such as "drainTime" or "topicsFromEnv".
+	// Field is the field's name as given, such as "drainTime" or "topicsFromEnv".
 	Field string
-	// Value is what was given, "" where nothing was, and where it might be a
-	// secret in the wrong place: a field that is not known, one that KEDA filled
-	// from an environment, and all that leads to credentials.
+	// Value is what was given. It is "" if nothing was given, and where the value might be a misplaced
+	// secret: in an unknown field, in a field that KEDA filled from an environment, and in the fields that
+	// name credentials.
 	Value string
 	// Problem says what is wrong.
 	Problem string
-	// Allowed says what would be right.
+	// Allowed says what is allowed.
 	Allowed string
 }
 
-// Error names the field, the value, the problem and what is allowed.
+// Error returns the field, the value, the problem and what is allowed, in one line.
 func (e *FieldError) Error() string {
 	text := e.Field
 	if e.Value != "" {
@@ -38,16 +38,16 @@ func (e *FieldError) Error() string {
 	return text
 }
 
-// Is tells that every FieldError is an ErrInvalidMetadata.
+// Is makes every FieldError match ErrInvalidMetadata.
 func (e *FieldError) Is(target error) bool { return target == ErrInvalidMetadata }
 
 // InvalidMetadataError holds everything that is wrong with the metadata of one trigger.
 type InvalidMetadataError struct {
-	// Fields is not empty; it is in the order of [Fields], unknown fields last.
+	// Fields is never empty. It is in the order of [Fields], with unknown fields last.
 	Fields []*FieldError
 }
 
-// Error puts the fields' errors into one line.
+// Error joins the fields' errors into one line.
 func (e *InvalidMetadataError) Error() string {
 	texts := make([]string, len(e.Fields))
 	for i, f := range e.Fields {
@@ -65,7 +65,7 @@ func (e *InvalidMetadataError) Unwrap() []error {
 	return errs
 }
 
-// shorten quotes a value, without the end of a long one.
+// shorten quotes a value, and cuts off the end of a long one.
 func shorten(s string) string {
 	const most = 80
 	if len(s) <= most {

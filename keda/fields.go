@@ -9,9 +9,8 @@ import (
 	"time"
 )
 
-// Fields returns the names of all metadata fields, the required ones first. Each
-// may also be given as its name with "FromEnv", which KEDA fills from the
-// environment of the target's container.
+// Fields returns the names of all metadata fields, the required ones first. Each name may also be given with
+// "FromEnv" appended; KEDA then fills it from the environment of the target's container.
 func Fields() []string { return slices.Clone(fieldNames) }
 
 var fieldNames = []string{
@@ -22,17 +21,17 @@ var fieldNames = []string{
 	"sourceAccessType", "sourceAccessURI", "serverRootCACertificate",
 }
 
-// kedaFields are KEDA's own: it passes them on with the others.
+// kedaFields are KEDA's own fields, which it passes on with the others.
 var kedaFields = []string{"scalerAddress", "enableTLS", "unsafeSsl", "caCert", "tlsClientCert", "tlsClientKey"}
 
-// guarded are fields whose value is never quoted: a password may stand there by mistake.
+// guarded are fields whose value is never quoted: it may be a misplaced password.
 var guarded = []string{"sourceAccessURI", "serverRootCACertificate"}
 
-// fields reads metadata and gathers what is wrong with it.
+// fields reads metadata and collects what is wrong with it.
 type fields struct {
 	given map[string]string
 	bad   []*FieldError
-	twice []string // names that were refused for being given twice
+	twice []string // names that were rejected because they were given twice
 }
 
 // lookup returns a field's value, and the name under which it was given.
@@ -41,7 +40,7 @@ func (f *fields) lookup(name string) (value, as string, ok bool) {
 	other, fromEnv := f.given[name+"FromEnv"]
 	switch {
 	case direct && fromEnv:
-		// What is wrong with the value itself is told by whoever looks it up.
+		// A problem with the value itself is reported by the caller.
 		if !slices.Contains(f.twice, name) {
 			f.twice = append(f.twice, name)
 			f.refuse(name, "", "is given twice, also as "+name+"FromEnv", "one of them")
@@ -59,7 +58,7 @@ func (f *fields) refuse(as, value, problem, allowed string) {
 	f.bad = append(f.bad, &FieldError{Field: as, Value: value, Problem: problem, Allowed: allowed})
 }
 
-// unknown refuses what is none of the fields: it would be a typing error without effect.
+// unknown rejects names that are not fields: a typing error would have no effect.
 func (f *fields) unknown() {
 	for _, name := range slices.Sorted(maps.Keys(f.given)) {
 		plain := strings.TrimSuffix(name, "FromEnv")
@@ -70,7 +69,7 @@ func (f *fields) unknown() {
 	}
 }
 
-// text is a field that must be there, and not empty.
+// text returns a field that must be present and not empty.
 func (f *fields) text(name, allowed string) (value, as string) {
 	value, as, _ = f.lookup(name)
 	if value == "" {
@@ -104,7 +103,7 @@ func (f *fields) integer(name string, fallback, least, most int) int {
 	return n
 }
 
-// number is a fraction; both ends are out of range.
+// number returns a fraction; both bounds are exclusive.
 func (f *fields) number(name string, fallback, above, below float64) float64 {
 	value, as, ok := f.lookup(name)
 	if !ok {
@@ -119,7 +118,7 @@ func (f *fields) number(name string, fallback, above, below float64) float64 {
 	return x
 }
 
-// duration is Go's form, or a number of seconds as KEDA writes them.
+// duration accepts Go's format, or a number of seconds as KEDA uses.
 func (f *fields) duration(name string, fallback, least, most time.Duration) time.Duration {
 	value, as, ok := f.lookup(name)
 	if !ok {
@@ -136,7 +135,7 @@ func (f *fields) duration(name string, fallback, least, most time.Duration) time
 	return d
 }
 
-// list is separated by commas.
+// list splits a value at commas.
 func (f *fields) list(name, allowed string) (items []string, as string) {
 	value, as := f.text(name, allowed)
 	for item := range strings.SplitSeq(value, ",") {

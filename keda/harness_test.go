@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// handClock is a clock that tests move.
+// handClock is a clock that tests advance.
 type handClock struct {
 	mu     sync.Mutex
 	at     time.Time
@@ -109,7 +109,7 @@ func newRig(t *testing.T, options Options, cluster ...kfake.Opt) *rig {
 	return r
 }
 
-// connect makes the test's own client, for clusters without credentials.
+// connect creates the test's own client, for clusters without credentials.
 func (r *rig) connect(opts ...kgo.Opt) *rig {
 	r.tb.Helper()
 	r.client = r.newClient(opts...)
@@ -135,7 +135,7 @@ func (r *rig) check(err error) {
 	}
 }
 
-// produce writes so many records to each of the partitions.
+// produce writes each records to every partition.
 func (r *rig) produce(topic string, partitions int32, each int) {
 	r.tb.Helper()
 	var records []*kgo.Record
@@ -147,7 +147,7 @@ func (r *rig) produce(topic string, partitions int32, each int) {
 	r.check(r.client.ProduceSync(r.context, records...).FirstErr())
 }
 
-// commit commits an offset on each of the partitions, as somebody outside of the group.
+// commit commits an offset for each partition, as a client outside the group.
 func (r *rig) commit(group, topic string, partitions int32, at int64, metadata string) {
 	r.tb.Helper()
 	offsets := kadm.Offsets{}
@@ -157,7 +157,7 @@ func (r *rig) commit(group, topic string, partitions int32, at int64, metadata s
 	r.check(r.admin.CommitAllOffsets(r.context, group, offsets))
 }
 
-// ref is a trigger on this rig's Kafka.
+// ref returns a trigger for this rig's Kafka.
 func (r *rig) ref(extra map[string]string) *externalscaler.ScaledObjectRef {
 	metadata := metadataOf(map[string]string{"bootstrapServers": r.brokers})
 	for name, value := range extra {
@@ -179,7 +179,7 @@ func (r *rig) metrics(ref *externalscaler.ScaledObjectRef) (int, error) {
 	return int(values[0].GetMetricValue()), nil
 }
 
-// wanted is what KEDA is told, which must be no error.
+// wanted returns the answer to KEDA, which must not be an error.
 func (r *rig) wanted(ref *externalscaler.ScaledObjectRef) (replicas int, active bool) {
 	r.tb.Helper()
 	replicas, err := r.metrics(ref)
@@ -189,7 +189,7 @@ func (r *rig) wanted(ref *externalscaler.ScaledObjectRef) (replicas int, active 
 	return replicas, response.GetResult()
 }
 
-// next passes one interval and waits for the reading that comes of it.
+// next advances the clock by one interval and waits for the resulting reading.
 func (r *rig) next(ref *externalscaler.ScaledObjectRef) *object {
 	r.tb.Helper()
 	o := r.object(ref)
@@ -200,7 +200,7 @@ func (r *rig) next(ref *externalscaler.ScaledObjectRef) *object {
 	return o
 }
 
-// object is the one that follows ref, after its first reading.
+// object returns the object that follows ref, after its first reading.
 func (r *rig) object(ref *externalscaler.ScaledObjectRef) *object {
 	r.tb.Helper()
 	o, err := r.scaler.follow(ref, 0)
@@ -217,7 +217,7 @@ func (r *rig) lag(ref *externalscaler.ScaledObjectRef) int64 {
 	return s.answer.summary.lag
 }
 
-// loops is how many ScaledObjects are followed.
+// loops returns how many ScaledObjects are followed.
 func (r *rig) loops() int {
 	r.scaler.mu.Lock()
 	defer r.scaler.mu.Unlock()

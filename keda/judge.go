@@ -6,7 +6,7 @@ import (
 	"github.com/esm-go/esm/scaling"
 )
 
-// An answer is what KEDA is told, with what it was taken from.
+// An answer is what KEDA gets, and what it is based on.
 type answer struct {
 	at       time.Time // of the reading
 	replicas int
@@ -16,8 +16,7 @@ type answer struct {
 	missed   string // topics that could not be read
 }
 
-// A judge turns readings into answers: meter, policy, replicas. It is pure and is
-// used by one goroutine.
+// A judge turns readings into answers: meter, policy, replicas. It is pure, and is used by one goroutine.
 type judge struct {
 	cfg     *config
 	meter   meter
@@ -33,7 +32,7 @@ func (j *judge) decide(r *reading) answer {
 	sample, sum := j.meter.observe(r)
 	bounds := j.cfg.bounds()
 	if !j.meter.exact {
-		// What a worker does is not measured yet: at most double what runs.
+		// The throughput of a worker is not measured yet: allow at most double what runs.
 		probe := max(2*max(sample.Capacity.Workers, j.cfg.workersPerReplica), j.workers)
 		bounds.MaximumWorkers = max(min(bounds.MaximumWorkers, probe), bounds.MinimumWorkers)
 	}
@@ -41,10 +40,10 @@ func (j *judge) decide(r *reading) answer {
 	d := j.policy.Decide(sample)
 	j.workers = d.Workers
 	a := answer{at: r.at, replicas: j.cfg.replicas(d.Workers), reason: d.Reason, summary: sum, missed: r.missed}
-	// A group whose commits move is at work, and one that has not placed its start
-	// needs a member that does: with no replica nobody would ever read.
+	// A group whose commits move is active. So is one whose start has no position yet: it needs a member that
+	// sets it, since without replicas no one would ever read.
 	a.active = sum.lag > 0 || sum.arrived > 0 || sum.done > 0 || sum.unplaced > 0
-	// After a start nothing has moved yet: whoever is there is taken to be needed.
+	// After a start nothing has moved yet: existing members count as needed.
 	a.active = a.active || sum.first && sum.members > 0
 	if !a.active {
 		a.replicas = j.cfg.minReplicas

@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestAnswersHoldTheBounds draws readings that no broker would give, too.
+// TestAnswersHoldTheBounds also draws readings that no broker would return.
 func TestAnswersHoldTheBounds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		least := rapid.IntRange(0, 5).Draw(t, "minReplicas")
@@ -79,8 +79,8 @@ func TestLagOfAPosition(t *testing.T) {
 	}
 }
 
-// TestRateOfSharedWorkers gives a member of two workers four full partitions: both
-// workers were busy, and the four's progress is theirs.
+// TestRateOfSharedWorkers gives a member with two workers four full partitions: both workers were busy, and
+// the progress of all four is theirs.
 func TestRateOfSharedWorkers(t *testing.T) {
 	m := meter{cfg: mustParse(t, map[string]string{"workersPerReplica": "2"})}
 	one := member{id: "m"}
@@ -99,8 +99,8 @@ func TestRateOfSharedWorkers(t *testing.T) {
 	}
 }
 
-// TestUnreadablePartitionWaits keeps the lag of a partition without a leader, and
-// does not count it as work that a replica could do.
+// TestUnreadablePartitionWaits keeps the lag of a partition without a leader, and does not count it as work
+// for a replica.
 func TestUnreadablePartitionWaits(t *testing.T) {
 	m := meter{cfg: mustParse(t, nil)}
 	p := position{topicPartition: topicPartition{"t", 0}, committed: 0, end: 70}
@@ -114,7 +114,7 @@ func TestUnreadablePartitionWaits(t *testing.T) {
 	}
 }
 
-// TestLongGapIsNoBurst lets the brokers be away for an hour.
+// TestLongGapIsNoBurst makes the brokers unavailable for an hour.
 func TestLongGapIsNoBurst(t *testing.T) {
 	m := meter{cfg: mustParse(t, nil)}
 	p := position{topicPartition: topicPartition{"t", 0}, committed: 0, end: 0}
@@ -126,8 +126,8 @@ func TestLongGapIsNoBurst(t *testing.T) {
 	}
 }
 
-// TestWhatIsNoWork: a topic that was made again, a partition that just came to a
-// member, and a start that was just placed say nothing about what workers do.
+// TestWhatIsNoWork: a recreated topic, a partition just assigned to a member, and a start that was just
+// committed say nothing about the throughput of workers.
 func TestWhatIsNoWork(t *testing.T) {
 	tp := topicPartition{"t", 0}
 	at := func(i int, id string, p position) *reading {
@@ -154,8 +154,8 @@ func TestWhatIsNoWork(t *testing.T) {
 	}
 }
 
-// TestFirstBurstDoubles: a group that has only ever idled shows little of what a
-// worker can do, and a burst must not be taken for a hundred workers' work.
+// TestFirstBurstDoubles: a group that was always idle shows little of what a worker can do, and a burst must
+// not count as the work of a hundred workers.
 func TestFirstBurstDoubles(t *testing.T) {
 	w := newWorld(mustParse(t, map[string]string{"minReplicas": "1", "maxReplicas": "100"}), 128)
 	w.arrival = between(10*time.Minute, 10*time.Minute+10*time.Second, 3000, 1)
@@ -168,7 +168,7 @@ func TestFirstBurstDoubles(t *testing.T) {
 		t.Errorf("%d replicas at once after the burst: %s", first, w.answers[61].reason)
 	}
 	for i, a := range w.answers {
-		if a.replicas > 12 { // 30,000 records in a minute are 5 workers' work
+		if a.replicas > 12 { // 30,000 records in a minute are the work of 5 workers
 			t.Fatalf("answer %d is %d replicas: %s", i, a.replicas, a.reason)
 		}
 	}
@@ -177,8 +177,8 @@ func TestFirstBurstDoubles(t *testing.T) {
 	}
 }
 
-// TestFirstReadingKeepsMembers: right after a start nothing has moved yet, which
-// must not look like a group that has nothing to do.
+// TestFirstReadingKeepsMembers: right after a start nothing has moved yet. That must not look like an idle
+// group.
 func TestFirstReadingKeepsMembers(t *testing.T) {
 	j := newJudge(mustParse(t, nil))
 	r := &reading{

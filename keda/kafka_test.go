@@ -17,8 +17,8 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// TestKafkaReadings reads groups of both protocols on Apache Kafka, through
-// everything that a reading must not be misled by.
+// TestKafkaReadings reads groups of both protocols on Apache Kafka, in every situation that must not mislead
+// a reading.
 func TestKafkaReadings(t *testing.T) {
 	c := kafkatest.Start(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -96,8 +96,8 @@ func TestKafkaReadings(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			// The aborted record and its marker are at the end of one partition, and the
-			// client may have committed before or behind them.
+			// The aborted record and its marker are at the end of one partition, and the client may have
+			// committed before or after them.
 			if _, sum := read(); sum.lag > 2 || sum.done < 400 {
 				t.Errorf("after the group caught up: lag %d, done %d", sum.lag, sum.done)
 			}
@@ -109,7 +109,7 @@ func TestKafkaReadings(t *testing.T) {
 			}
 
 			c.DeleteTopic(t, topic)
-			for { // ZooKeeper's brokers go on deleting after they have answered
+			for { // ZooKeeper's brokers continue deleting after they have answered
 				_, err := c.Admin().CreateTopic(ctx, 4, 1, nil, topic)
 				if err == nil {
 					break

@@ -27,7 +27,7 @@ func (b *logBuffer) String() string {
 	return b.text.String()
 }
 
-// TestWhatIsLogged: one line for each change, with its reason, and none for none.
+// TestWhatIsLogged checks for one line per change, with its reason, and none without a change.
 func TestWhatIsLogged(t *testing.T) {
 	var log logBuffer
 	r := newRig(t, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}, kfake.SeedTopics(2, "t")).connect()

@@ -9,9 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// members reads who is in the group and who has which partitions. A group is of
-// the classic protocol or of KIP-848's, and each has a request of its own; what
-// was found once is asked first the next time.
+// members reads the group's members and their partitions. A group uses the classic protocol or KIP-848's, and
+// each has its own request; the one that found members last is tried first.
 func (r *reader) members(ctx context.Context) (members []member, settled bool, err error) {
 	ask, other := r.classicMembers, r.consumerMembers
 	if r.consumer {
@@ -41,7 +40,7 @@ func (r *reader) describing(err error) error {
 	return fmt.Errorf("describe group %s: %w", r.cfg.consumerGroup, err)
 }
 
-// lookUpVersions asks, once, whether the brokers know KIP-848's groups.
+// lookUpVersions asks once whether the brokers know KIP-848's groups.
 func (r *reader) lookUpVersions(ctx context.Context) error {
 	versions, err := r.admin.ApiVersions(ctx)
 	if err != nil {
@@ -56,7 +55,7 @@ func (r *reader) lookUpVersions(ctx context.Context) error {
 	return nil
 }
 
-// there turns "there is no such group of that kind" into no members.
+// there turns the error "there is no such group of that kind" into no members.
 func there(err error) error {
 	if errors.Is(err, kerr.GroupIDNotFound) {
 		return nil

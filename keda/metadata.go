@@ -18,19 +18,19 @@ const (
 	policyLambda = "Lambda"
 )
 
-// AWS's names of StartingPosition.
+// AWS's names for StartingPosition.
 const (
 	trimHorizon = "TRIM_HORIZON"
 	latest      = "LATEST"
 	atTimestamp = "AT_TIMESTAMP"
 )
 
-// config is what the metadata of a trigger says.
+// config is the parsed metadata of a trigger.
 type config struct {
 	bootstrapServers []string
 	consumerGroup    string
 	topics           []string         // names
-	patterns         []*regexp.Regexp // of the topics that begin with ^
+	patterns         []*regexp.Regexp // of the topics that start with ^
 
 	policy    string
 	drainTime time.Duration
@@ -59,8 +59,7 @@ var (
 	hostName  = regexp.MustCompile(`^[a-zA-Z0-9.:_-]+$`)
 )
 
-// parse reads the metadata. The error is an [*InvalidMetadataError] with
-// everything that is wrong.
+// parse parses the metadata. The error is an [*InvalidMetadataError] with everything that is wrong.
 func parse(metadata map[string]string) (*config, error) {
 	f := &fields{given: metadata}
 	c := &config{}
@@ -86,7 +85,7 @@ func parse(metadata map[string]string) (*config, error) {
 	return c, nil
 }
 
-// belongs refuses parameters of another policy than the chosen one: they would do nothing.
+// belongs rejects parameters of a policy other than the chosen one: they would have no effect.
 func (c *config) belongs(f *fields, policy string, names ...string) {
 	if c.policy == policy {
 		return
@@ -174,7 +173,7 @@ func (c *config) start(f *fields) {
 	}
 }
 
-// access makes SourceAccessConfigurations of the fields, and lets package auth judge them.
+// access builds SourceAccessConfigurations from the fields, and package auth validates them.
 func (c *config) access(f *fields) {
 	kind := f.choice("sourceAccessType", "", string(auth.BasicAuth), string(auth.SASLSCRAM256Auth),
 		string(auth.SASLSCRAM512Auth), string(auth.ClientCertificateTLSAuth))
@@ -202,7 +201,7 @@ func (c *config) access(f *fields) {
 	}
 }
 
-// newPolicy makes the policy with its guard.
+// newPolicy returns the policy with its guard.
 func (c *config) newPolicy() *scaling.Guarded {
 	var policy scaling.Policy = &scaling.Drain{DrainTime: c.drainTime, Interval: c.interval}
 	if c.policy == policyLambda {
@@ -222,7 +221,7 @@ func (c *config) bounds() scaling.Bounds {
 	}
 }
 
-// replicas is how many replicas have so many workers.
+// replicas returns how many replicas have that many workers.
 func (c *config) replicas(workers int) int {
 	n := (workers + c.workersPerReplica - 1) / c.workersPerReplica
 	return min(max(n, c.minReplicas), c.maxReplicas)

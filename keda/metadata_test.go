@@ -41,11 +41,10 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// TestBadMetadata gives one bad field at a time; each error names field, value and
-// what is allowed.
+// TestBadMetadata sets one bad field at a time; each error names the field, the value and what is allowed.
 func TestBadMetadata(t *testing.T) {
 	for _, c := range []struct {
-		field, value string // of the field that is refused; an empty value leaves it out
+		field, value string // of the rejected field; an empty value leaves it out
 		more         map[string]string
 		says         []string
 	}{
@@ -109,7 +108,7 @@ func TestBadMetadata(t *testing.T) {
 	}
 }
 
-// TestErrorsQuoteNoSecret puts a password where somebody may put it by mistake.
+// TestErrorsQuoteNoSecret puts a password where a user may put it by mistake.
 func TestErrorsQuoteNoSecret(t *testing.T) {
 	const secret = "hunter2!"
 	for _, metadata := range []map[string]string{

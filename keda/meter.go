@@ -7,19 +7,18 @@ import (
 	"github.com/esm-go/esm/scaling"
 )
 
-// A meter makes samples for a policy of readings. A policy inside the process
-// sees invocations; from outside only offsets are seen, and the meter infers what
-// a worker does from how fast commits move:
+// A meter turns readings into samples for a policy. A policy inside the process sees invocations. From
+// outside only offsets are visible, and the meter infers the throughput of a worker from how fast commits
+// move:
 //
-//   - Saturated: a partition whose lag was over a batch at two readings in a row,
-//     with the same owner, kept a worker busy all the time. What such workers got
-//     done in the last few intervals is what a worker does.
-//   - Otherwise a worker does about what was done, over the partitions that had lag
+//   - Saturated: a partition whose lag was over a batch at two readings in a row, with the same owner, kept a
+//     worker busy all the time. What such workers processed in the last few intervals is the throughput of a
+//     worker.
+//   - Otherwise a worker's throughput is about what was processed, divided by the partitions that had lag
 //     before or after: hardly more workers than that were busy.
 //
-// Errors, throttles and the time of an invocation cannot be seen from outside and
-// stay 0; an invocation here means a full batch. A meter is pure and is used by
-// one goroutine.
+// Errors and throttles are invisible from outside and stay 0. An invocation here means a full batch, and its
+// time follows from the inferred throughput. A meter is pure, and is used by one goroutine.
 type meter struct {
 	cfg  *config
 	last *reading
@@ -27,32 +26,31 @@ type meter struct {
 	owners   map[topicPartition]string // at the last reading
 	before   map[topicPartition]position
 	measured window  // saturated workers
-	bound    window  // all that may have been busy
-	rate     float64 // records per second and worker; 0: not known
-	// exact is whether rate was ever measured on saturated workers. Until then it is
-	// what a worker does at least, which says when fewer would do, and far too little
-	// about how many more a backlog needs.
+	bound    window  // all workers that may have been busy
+	rate     float64 // records per second and worker; 0: unknown
+	// exact reports whether rate was ever measured on saturated workers. Until then it is a lower bound of a
+	// worker's throughput. That shows when fewer workers would do, but hardly how many more a backlog needs.
 	exact bool
-	rest  int64 // records that make no full batch yet
+	rest  int64 // records that do not make a full batch yet
 }
 
 const (
-	// measuredOver is the number of intervals that a rate is averaged over: commits
-	// that come every few seconds fall into one interval or the next.
+	// measuredOver is the number of intervals over which a rate is averaged: commits that come every few
+	// seconds fall into one interval or the next.
 	measuredOver = 3
 	boundOver    = 6
-	// longestGap is the most time between two readings that are compared. Brokers
-	// that were away for longer leave a heap that would look like a burst.
+	// longestGap is the longest time between two readings that are compared. After a longer outage of the
+	// brokers, the accumulated records would look like a burst.
 	longestGap = 9 * time.Minute
-	// keepsUp is the share of its workers that a group is taken to use at most
-	// while no partition is behind by more than a batch.
+	// keepsUp is the share of its workers that a group is assumed to use at most while no partition is behind
+	// by more than a batch.
 	keepsUp = 0.8
-	// clearly is how much better than measured a worker must have been: where lag is
-	// looked at now and then, chance makes it look a little better.
+	// clearly is by how much a worker must exceed the measured rate: since lag is only sampled, chance makes
+	// a worker look slightly better.
 	clearly = 1.25
 )
 
-// A summary is what a reading says apart from the sample.
+// A summary is what a reading says beyond the sample.
 type summary struct {
 	lag      int64
 	arrived  int64
@@ -60,14 +58,14 @@ type summary struct {
 	unplaced int // partitions without a commit that wait for their first member
 	failed   int // partitions that could not be read
 	members  int
-	first    bool // nothing is known yet of what moves
+	first    bool // it is not known yet what moves
 }
 
-// observe makes the sample of a reading.
+// observe returns the sample of a reading.
 func (m *meter) observe(r *reading) (scaling.Sample, summary) {
 	sum := summary{members: len(r.members), first: m.last == nil}
 	if m.last != nil && r.at.Sub(m.last.at) > longestGap {
-		// What came and went meanwhile says nothing about now.
+		// What happened in between says nothing about now.
 		m.last, m.before, m.owners = nil, nil, nil
 	}
 	perMember := float64(m.cfg.workersPerReplica) / float64(m.cfg.membersPerReplica)
@@ -75,7 +73,7 @@ func (m *meter) observe(r *reading) (scaling.Sample, summary) {
 		Time: r.at, LagTime: r.at, BatchSize: m.cfg.batchSize,
 		Partitions: make([]scaling.Partition, len(r.partitions)),
 		Capacity:   scaling.Capacity{Workers: int(math.Ceil(float64(len(r.members)) * perMember)), Pollers: 1},
-		// Not known from outside; a lot means that fetching is not the bottleneck.
+		// Unknown from outside; a large value means that fetching is not the bottleneck.
 		BufferedBytes: math.MaxInt32,
 	}
 	now := make(map[topicPartition]position, len(r.partitions))
@@ -86,7 +84,7 @@ func (m *meter) observe(r *reading) (scaling.Sample, summary) {
 		seen = seen && was.id == p.id
 		if p.err != nil {
 			sum.failed++
-			// Without a leader no worker can have it: what was known stays, and waits.
+			// Without a leader no worker can process it: its known lag stays, and waits.
 			sample.Partitions[i] = scaling.Partition{Topic: p.topic, Partition: p.partition, Blocked: true}
 			if seen {
 				sample.Partitions[i].Lag = was.lag()
@@ -114,8 +112,8 @@ func (m *meter) observe(r *reading) (scaling.Sample, summary) {
 	return sample, sum
 }
 
-// progress is what was committed between two readings. Records that retention
-// took, or that a group's first commit steps over, nobody handled.
+// progress returns what was committed between two readings. Records that retention deleted, or that a group's
+// first commit skips, do not count: they were not processed.
 func progress(was, now *position) int64 {
 	if now.committed < 0 || was.unplaced {
 		return 0
@@ -123,7 +121,7 @@ func progress(was, now *position) int64 {
 	return max(now.next()-max(was.next(), now.earliest), 0)
 }
 
-// learn infers what a worker does, and tells it in the policy's terms.
+// learn infers the throughput of a worker, and fills it into the sample in the policy's terms.
 func (m *meter) learn(r *reading, sample *scaling.Sample, now map[topicPartition]position, done map[topicPartition]int64, perMember float64, total int64) {
 	var dt float64
 	if m.last != nil {
@@ -137,7 +135,7 @@ func (m *meter) learn(r *reading, sample *scaling.Sample, now map[topicPartition
 		var byFull, byAll int64
 		for _, tp := range member.partitions {
 			if !r.settled {
-				break // who has what is being decided
+				break // the assignment is being decided
 			}
 			owners[tp] = member.id
 			p, ok := now[tp]
@@ -190,7 +188,7 @@ func (m *meter) update(saturated bool, workers, dt float64) {
 	if saturated || !full || done == 0 || dt <= 0 || workers == 0 {
 		return
 	}
-	// Half a worker at least: lag that is gone whenever it is looked at says little.
+	// At least half a worker: lag that is gone at each reading says little.
 	busy = max(busy, dt*boundOver/2)
 	if !m.exact {
 		busy = min(busy, keepsUp*workers*dt*boundOver)

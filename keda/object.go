@@ -12,34 +12,34 @@ import (
 	"github.com/esm-go/esm/auth"
 )
 
-// readTimeout bounds one reading, credentials and connecting included.
+// readTimeout limits one reading, including credentials and connecting.
 const readTimeout = 10 * time.Second
 
-// An object is one ScaledObject's trigger: its loop, and the last answer. The
-// loop is started and awaited by the Server.
+// An object is one ScaledObject's trigger: its loop, and the last answer. The Server starts the loop and
+// waits for it.
 type object struct {
 	cfg     *config
 	secrets auth.Secrets
 	clock   clock
 	log     *slog.Logger
 
-	// The loop's own.
+	// Used by the loop only.
 	judge  *judge
 	reader *reader
 
 	mu      sync.Mutex // never held while waiting
 	state   state
 	changed chan struct{} // closed when state changes
-	asked   time.Time     // when somebody last asked
-	streams int           // that are open
-	ended   error         // why there is no loop any more
+	asked   time.Time     // when the last call came
+	streams int           // the number of open streams
+	ended   error         // why there is no loop any longer
 }
 
-// state is what the loop found out.
+// state is the result of the loop so far.
 type state struct {
-	readings int     // tries so far, failed ones included
-	answer   *answer // the last good one, nil: none yet
-	failure  error   // why the last try failed, nil: it did not
+	readings int     // attempts so far, including failed ones
+	answer   *answer // the last good one; nil: none yet
+	failure  error   // why the last attempt failed; nil: it did not
 }
 
 func newObject(cfg *config, secrets auth.Secrets, clock clock, log *slog.Logger) *object {
@@ -49,7 +49,7 @@ func newObject(cfg *config, secrets auth.Secrets, clock clock, log *slog.Logger)
 	}
 }
 
-// run reads and decides until ctx ends or idle says that nobody asks any more.
+// run reads and decides until ctx ends or idle reports that nothing asks any longer.
 func (o *object) run(ctx context.Context, idle func() bool) {
 	o.log.Info("following a ScaledObject", "consumerGroup", o.cfg.consumerGroup, "policy", o.cfg.policy)
 	defer func() {
@@ -57,7 +57,7 @@ func (o *object) run(ctx context.Context, idle func() bool) {
 		o.log.Info("no longer following a ScaledObject")
 	}()
 	for {
-		// The wait begins with the reading: a slow broker does not stretch the interval.
+		// The wait starts with the reading, so that a slow broker does not stretch the interval.
 		next, stop := o.clock.after(o.cfg.interval)
 		o.evaluate(ctx)
 		select {
@@ -73,14 +73,14 @@ func (o *object) run(ctx context.Context, idle func() bool) {
 	}
 }
 
-// evaluate makes one reading and publishes what follows.
+// evaluate makes one reading and publishes the result.
 func (o *object) evaluate(ctx context.Context) {
 	reading, err := o.read(ctx)
 	if ctx.Err() != nil {
 		return
 	}
 	if err != nil {
-		// A new client, with the credentials as they are by then.
+		// The next reading gets a new client, with the credentials as of then.
 		o.reader.drop()
 	}
 	was := o.now()
@@ -141,7 +141,7 @@ func (o *object) publish(s state) {
 	o.changed = make(chan struct{})
 }
 
-// end tells whoever waits that nothing will come any more.
+// end tells waiting calls that no result will come any longer.
 func (o *object) end(why error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -150,7 +150,7 @@ func (o *object) end(why error) {
 	o.changed = make(chan struct{})
 }
 
-// touch says that somebody asks; +1 and -1 open and close a stream.
+// touch records a call; +1 and -1 open and close a stream.
 func (o *object) touch(streams int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -158,7 +158,7 @@ func (o *object) touch(streams int) {
 	o.streams += streams
 }
 
-// idleFor is how long nobody has asked.
+// idleFor returns how long ago the last call came; 0 while a stream is open.
 func (o *object) idleFor() time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -191,5 +191,5 @@ func (o *object) wait(ctx context.Context, ok func(state) bool) (state, error) {
 // errClosed is what calls get while the Server closes.
 var errClosed = errors.New("the scaler is stopping")
 
-// errEvicted is what a call gets that meets a loop just as it ends; the caller asks again.
+// errEvicted is what a call gets that reaches a loop just as it ends; the caller then asks again.
 var errEvicted = errors.New("nobody asked for this ScaledObject")

@@ -10,13 +10,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Kafka's timestamps of ListOffsets.
+// Kafka's special timestamps for ListOffsets.
 const (
 	atEnd      = -1
 	atEarliest = -2
 )
 
-// ends fills in where the logs end: the last stable offset under read_committed.
+// ends fills in the ends of the logs: the last stable offset under read_committed.
 func (r *reader) ends(ctx context.Context, out *reading) error {
 	ends, err := r.list(ctx, out, atEnd, nil)
 	if err != nil {
@@ -36,7 +36,7 @@ func (r *reader) ends(ctx context.Context, out *reading) error {
 	return nil
 }
 
-// origins fills in where the logs begin.
+// origins fills in the starts of the logs.
 func (r *reader) origins(ctx context.Context, out *reading) error {
 	due := out.at.Sub(r.startsAt) >= startsEvery
 	for i := range out.partitions {
@@ -85,7 +85,7 @@ func (r *reader) lookUpOrigins(ctx context.Context, out *reading) error {
 		}
 		o := origin{earliest: first.offset, start: -1}
 		if at, ok := timed[p.topicPartition]; ok && at.err == nil {
-			o.start = at.offset // -1: no record is that young
+			o.start = at.offset // -1: no record is at or after that time
 		}
 		starts[p.topicPartition] = o
 	}
@@ -93,17 +93,17 @@ func (r *reader) lookUpOrigins(ctx context.Context, out *reading) error {
 	return nil
 }
 
-// listed is the answer for one partition.
+// listed is the result for one partition.
 type listed struct {
 	offset int64
 	err    error
 }
 
-// errUnanswered is what is wrong with a partition that no broker said anything about.
+// errUnanswered is the error of a partition for which no broker answered.
 var errUnanswered = errors.New("no broker answered for the partition")
 
-// list asks one batched request a broker. Partitions that fail are told in the
-// answer; the error is for when all of them do.
+// list sends one batched request per broker. The results hold the errors of single partitions; list returns
+// an error only if all of them fail.
 func (r *reader) list(ctx context.Context, out *reading, timestamp int64, which func(*position) bool) (map[topicPartition]listed, error) {
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.ReplicaID = -1

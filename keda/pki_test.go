@@ -17,8 +17,7 @@ import (
 	"time"
 )
 
-// pki is a broker's certificate, and a directory of secrets for namespace shop
-// with its CA in it.
+// pki is a broker's certificate, and a directory of secrets for namespace shop that holds its CA.
 type pki struct {
 	dir    string
 	server *tls.Config

@@ -16,38 +16,36 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// startsEvery is how often the beginnings of the logs are looked up: they move
-// with retention only, and by little.
+// startsEvery is how often the starts of the logs are looked up: they move only with retention, and slowly.
 const startsEvery = time.Minute
 
-// A reader reads one group's positions. A reading costs one request for the
-// topics, two or three to the group's coordinator, and one batched ListOffsets a
-// broker; once a minute, or when a partition without a commit appears, one or two
-// more. It is used by one goroutine.
+// A reader reads one group's positions. A reading costs one request for the topics, two or three to the
+// group's coordinator, and one batched ListOffsets per broker. Once a minute, or when a partition without a
+// commit appears, it costs one or two more. A reader is used by one goroutine.
 type reader struct {
 	cfg    *config
-	client *kgo.Client // nil: none yet, or none any more
+	client *kgo.Client // nil: none
 	admin  *kadm.Client
 
 	starts   map[topicPartition]origin
 	startsAt time.Time
 	ids      map[string][16]byte      // as last seen
-	renewed  map[topicPartition]int64 // of topics made again: the old topic's commit
-	consumer bool                     // the group was last found to be one of KIP-848
-	knows848 *bool                    // whether the brokers have such groups; nil: not asked yet
+	renewed  map[topicPartition]int64 // of recreated topics: the old topic's commit
+	consumer bool                     // the group last turned out to use KIP-848
+	knows848 *bool                    // whether the brokers support such groups; nil: not asked yet
 }
 
-// origin is where a partition's log begins, and where a reader without a commit does.
+// origin is where a partition's log starts, and where a reader without a commit starts.
 type origin struct{ earliest, start int64 }
 
 func newReader(cfg *config) *reader {
 	return &reader{cfg: cfg, ids: map[string][16]byte{}, renewed: map[topicPartition]int64{}}
 }
 
-// use takes a client, which the reader closes.
+// use sets the client, which the reader will close.
 func (r *reader) use(client *kgo.Client) { r.client, r.admin = client, kadm.NewClient(client) }
 
-// drop closes the client; what was learned stays.
+// drop closes the client and keeps what was learned.
 func (r *reader) drop() {
 	if r.client != nil {
 		r.client.Close()
@@ -55,13 +53,13 @@ func (r *reader) drop() {
 	}
 }
 
-// errNoTopics is wrapped with what is wrong with each topic, or with errNoMatch.
+// errNoTopics wraps what is wrong with each topic, or errNoMatch.
 var (
 	errNoTopics = errors.New("no topic can be read")
 	errNoMatch  = errors.New("no topic's name matches")
 )
 
-// read asks the brokers.
+// read makes one reading.
 func (r *reader) read(ctx context.Context, now time.Time) (*reading, error) {
 	topics, missed, err := r.topics(ctx)
 	if err != nil {
@@ -105,11 +103,11 @@ type topicInfo struct {
 	partitions []int32
 }
 
-// topics looks up the partitions of the topics. Those that do not exist are left
-// out, as long as others do. It asks for itself, since kadm may answer from what
-// the client remembers, and a topic that was made again must not go unnoticed.
+// topics looks up the partitions of the topics. Topics that do not exist are left out, as long as others
+// exist. It sends its own request, since kadm may answer from the client's cache, and a recreated topic must
+// not go unnoticed.
 func (r *reader) topics(ctx context.Context) (topics []topicInfo, missed string, err error) {
-	req := kmsg.NewPtrMetadataRequest() // no list of topics: all of them
+	req := kmsg.NewPtrMetadataRequest() // no list means all topics
 	if len(r.cfg.patterns) == 0 {
 		for _, name := range r.cfg.topics {
 			topic := kmsg.NewMetadataRequestTopic()
@@ -159,7 +157,7 @@ func (r *reader) matches(topic string) bool {
 	return false
 }
 
-// commits reads the group's commits; a group that nobody has made yet has none.
+// commits reads the group's commits; a group that does not exist yet has none.
 func (r *reader) commits(ctx context.Context) (kadm.OffsetResponses, error) {
 	commits, err := r.admin.FetchOffsets(ctx, r.cfg.consumerGroup)
 	if errors.Is(err, kerr.GroupIDNotFound) {
@@ -171,11 +169,9 @@ func (r *reader) commits(ctx context.Context) (kadm.OffsetResponses, error) {
 	return commits, nil
 }
 
-// begin fills in the commits. What a partition without one means is decided here
-// as the engine decides it: StartingPosition holds for a topic that the group has
-// never read; a partition that was added later begins at its beginning, and so
-// does one beside commits that others than the engine wrote, or one of a topic
-// that was made again.
+// begin fills in the commits. For partitions without one it decides as the engine does: StartingPosition
+// applies to a topic that the group has never read. A partition starts at its beginning if it was added
+// later, if other clients than the engine wrote the topic's commits, or if the topic was recreated.
 func (r *reader) begin(out *reading, topics []topicInfo, commits kadm.OffsetResponses) {
 	initial := map[string]int32{}
 	for _, topic := range topics {
@@ -213,8 +209,8 @@ func (r *reader) begin(out *reading, topics []topicInfo, commits kadm.OffsetResp
 	}
 }
 
-// initialPartitions reads what the engine writes into a commit's metadata: how
-// many partitions the topic had when the group began. 0 for what others wrote.
+// initialPartitions parses what the engine writes into a commit's metadata: how many partitions the topic had
+// when the group started. It returns 0 for what others wrote.
 func initialPartitions(metadata string) int32 {
 	text, ok := strings.CutPrefix(metadata, "esm/1 partitions=")
 	if !ok {

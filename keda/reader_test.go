@@ -13,8 +13,8 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// TestPartitionsWithoutACommit: where nobody has read yet, StartingPosition says
-// what the lag is, by the engine's rules.
+// TestPartitionsWithoutACommit: where the group has not read yet, StartingPosition determines the lag, by the
+// engine's rules.
 func TestPartitionsWithoutACommit(t *testing.T) {
 	const engine = "esm/1 partitions=2"
 	for _, c := range []struct {
@@ -119,8 +119,8 @@ func TestTopicsComeAndGo(t *testing.T) {
 	}
 }
 
-// TestTopicMadeAgain: the old topic's commits say nothing about the new one, which
-// is read from its beginning.
+// TestTopicMadeAgain: the old topic's commits say nothing about the recreated one, which is read from its
+// beginning.
 func TestTopicMadeAgain(t *testing.T) {
 	for _, kept := range []bool{true, false} {
 		r := newRig(t, Options{}, kfake.SeedTopics(1, "t")).connect()
@@ -155,7 +155,7 @@ func TestTopicMadeAgain(t *testing.T) {
 	}
 }
 
-// TestRequestsOfAReading counts what a cluster of three brokers is asked.
+// TestRequestsOfAReading counts the requests to a cluster of three brokers.
 func TestRequestsOfAReading(t *testing.T) {
 	r := newRig(t, Options{}, kfake.NumBrokers(3), kfake.SeedTopics(100, "a", "b", "c")).connect()
 	ref := r.ref(map[string]string{"topics": "a,b,c"})
@@ -168,7 +168,7 @@ func TestRequestsOfAReading(t *testing.T) {
 		counted[key.Name()] = r.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Observe: true, Count: -1})
 	}
 	const readings = 3
-	for range readings { // within the minute in which the beginnings are known
+	for range readings { // within the minute in which the starts are known
 		r.next(ref)
 	}
 	for name, most := range map[string]int{"ListOffsets": 3, "OffsetFetch": 1, "DescribeGroups": 1, "ConsumerGroupDescribe": 1, "Metadata": 2} {
@@ -181,7 +181,7 @@ func TestRequestsOfAReading(t *testing.T) {
 	}
 }
 
-// TestOnePartitionWithoutALeader does not keep the others from being read.
+// TestOnePartitionWithoutALeader: it does not keep the others from being read.
 func TestOnePartitionWithoutALeader(t *testing.T) {
 	r := newRig(t, Options{}, kfake.SeedTopics(3, "t")).connect()
 	r.produce("t", 3, 10)
@@ -203,7 +203,7 @@ func TestOnePartitionWithoutALeader(t *testing.T) {
 	}
 }
 
-// TestMembersOfEitherProtocol reads who has what.
+// TestMembersOfEitherProtocol reads the members and their partitions.
 func TestMembersOfEitherProtocol(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -226,7 +226,7 @@ func TestMembersOfEitherProtocol(t *testing.T) {
 			r.check(err)
 			reader := newReader(cfg)
 			reader.use(r.newClient())
-			// A cooperative rebalance has two rounds: the group settles some time.
+			// A cooperative rebalance has two rounds: the group settles eventually.
 			for seen := map[topicPartition]bool{}; len(seen) < 4; {
 				clear(seen)
 				got, err := reader.read(r.context, epoch)
@@ -257,7 +257,7 @@ func TestInitialPartitions(t *testing.T) {
 	}
 }
 
-// TestAuthorizationIsTold: a group that may not be described is an error, not an empty group.
+// TestAuthorizationIsTold: a group that the scaler may not read is an error, not an empty group.
 func TestAuthorizationIsTold(t *testing.T) {
 	r := newRig(t, Options{}, kfake.SeedTopics(1, "t"))
 	r.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Err: kerr.GroupAuthorizationFailed, Count: -1})

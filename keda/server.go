@@ -18,23 +18,23 @@ import (
 
 // Options configure a [Server]. The zero value is ready to use, without secrets.
 type Options struct {
-	// Secrets gives the secrets that a namespace's ScaledObjects may name. Default:
-	// none, so that ScaledObjects with sourceAccessType are refused.
+	// Secrets returns the secrets that a namespace's ScaledObjects may name. Default: none, so ScaledObjects
+	// with sourceAccessType are rejected.
 	Secrets SecretsOf
-	// Logger gets each decision that changes something, and what fails. Default: nowhere.
+	// Logger logs each decision that changes something, and failures. Default: no logging.
 	Logger *slog.Logger
-	// IdleAfter is how long a ScaledObject is followed after KEDA last asked for
-	// it. Default 15 min; keep it over the longest pollingInterval.
+	// IdleAfter is how long a ScaledObject is followed after KEDA last asked for it. Default 15 min; keep it
+	// above the longest pollingInterval.
 	IdleAfter time.Duration
-	// MaximumObjects is how many triggers are followed at most; calls for more get
-	// ResourceExhausted. Default 1000.
+	// MaximumObjects is the most triggers that are followed; calls for others get ResourceExhausted. Default
+	// 1000.
 	MaximumObjects int
 
-	clock clock // tests have their own
+	clock clock // for tests
 }
 
-// Server follows ScaledObjects. Make it with [New], [Server.Register] it with a
-// grpc.Server, and Close it. Safe for concurrent use.
+// Server follows ScaledObjects. Create it with [New], register it at a grpc.Server with [Server.Register],
+// and close it with [Server.Close]. Safe for concurrent use.
 type Server struct {
 	options Options
 	life    context.Context // of the loops
@@ -46,7 +46,7 @@ type Server struct {
 	closed  bool
 }
 
-// New makes a Server. It does nothing until it is asked.
+// New returns a Server. It does nothing until the first call.
 func New(options Options) *Server {
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
@@ -72,9 +72,8 @@ func (s *Server) Register(r grpc.ServiceRegistrar) {
 	externalscaler.RegisterExternalScalerServer(r, &service{server: s})
 }
 
-// Close ends every loop and stream and waits for the loops. Calls after it, and
-// calls that wait, get Unavailable. Call it before grpc.Server.GracefulStop, which
-// waits for the streams.
+// Close ends every loop and stream, and waits for the loops. Waiting and later calls get Unavailable. Call it
+// before grpc.Server.GracefulStop, which waits for the streams.
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -86,7 +85,7 @@ func (s *Server) Close() {
 // errTooMany is wrapped with the limit.
 var errTooMany = errors.New("too many ScaledObjects")
 
-// follow returns the object of a trigger, and starts its loop when it is new.
+// follow returns the object of a trigger, and starts its loop if it is new.
 func (s *Server) follow(ref *externalscaler.ScaledObjectRef, streams int) (*object, error) {
 	key := keyOf(ref)
 	if o, err := s.find(key, streams); o != nil || err != nil {
@@ -122,7 +121,7 @@ func (s *Server) start(key string, o *object, streams int) (*object, error) {
 	if s.closed {
 		return nil, errClosed
 	}
-	if other := s.objects[key]; other != nil { // somebody was faster
+	if other := s.objects[key]; other != nil { // another call was faster
 		other.touch(streams)
 		return other, nil
 	}
@@ -137,7 +136,7 @@ func (s *Server) start(key string, o *object, streams int) (*object, error) {
 	return o, nil
 }
 
-// evict takes an object that nobody asks for out of the list, and says whether it did.
+// evict removes an object that nothing asks for any longer, and reports whether it did.
 func (s *Server) evict(key string, o *object) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,8 +148,8 @@ func (s *Server) evict(key string, o *object) bool {
 	return true
 }
 
-// keyOf tells triggers apart: a ScaledObject may have several, and one whose
-// metadata were changed is another one.
+// keyOf returns a trigger's key. A ScaledObject may have several triggers, and one whose metadata has changed
+// is a different one.
 func keyOf(ref *externalscaler.ScaledObjectRef) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%q/%q", ref.GetNamespace(), ref.GetName())
@@ -161,7 +160,7 @@ func keyOf(ref *externalscaler.ScaledObjectRef) string {
 	return b.String()
 }
 
-// clock is the time, so that tests can have their own.
+// clock is the time, which tests replace.
 type clock interface {
 	now() time.Time
 	after(d time.Duration) (fires <-chan time.Time, stop func())

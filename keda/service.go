@@ -14,19 +14,18 @@ import (
 	"github.com/esm-go/esm/keda/internal/externalscaler"
 )
 
-// MetricName is the name of the one metric: the number of replicas that are
-// wanted. Its target is 1, an average over the replicas, so the HPA's
-// ceil(value / target) is the value.
+// MetricName is the name of the only metric: the number of wanted replicas. Its target is 1, averaged over
+// the replicas, so the HPA's ceil(value / target) is the value.
 const MetricName = "esm-replicas"
 
-// service is KEDA's contract.
+// service implements KEDA's contract.
 type service struct {
 	externalscaler.UnimplementedExternalScalerServer
 
 	server *Server
 }
 
-// IsActive says whether there is anything to do.
+// IsActive reports whether there is anything to do.
 func (s *service) IsActive(ctx context.Context, ref *externalscaler.ScaledObjectRef) (*externalscaler.IsActiveResponse, error) {
 	a, err := s.answer(ctx, ref)
 	if err != nil {
@@ -35,8 +34,8 @@ func (s *service) IsActive(ctx context.Context, ref *externalscaler.ScaledObject
 	return &externalscaler.IsActiveResponse{Result: a.active}, nil
 }
 
-// StreamIsActive says so at once and at every change, until the caller or the
-// Server ends it. While brokers do not answer it says nothing.
+// StreamIsActive reports it at once and at every change, until the caller or the Server ends the stream. It
+// sends nothing while brokers do not answer.
 func (s *service) StreamIsActive(ref *externalscaler.ScaledObjectRef, stream grpc.ServerStreamingServer[externalscaler.IsActiveResponse]) error {
 	o, err := s.server.follow(ref, +1)
 	if err != nil {
@@ -59,8 +58,8 @@ func (s *service) StreamIsActive(ref *externalscaler.ScaledObjectRef, stream grp
 	}
 }
 
-// GetMetricSpec names the metric. It asks no broker, but it does look at the
-// metadata, and following begins here.
+// GetMetricSpec names the metric. It asks no broker, but it validates the metadata and starts the trigger's
+// loop.
 func (s *service) GetMetricSpec(_ context.Context, ref *externalscaler.ScaledObjectRef) (*externalscaler.GetMetricSpecResponse, error) {
 	if _, err := s.server.follow(ref, 0); err != nil {
 		return nil, statusOf(err)
@@ -70,7 +69,7 @@ func (s *service) GetMetricSpec(_ context.Context, ref *externalscaler.ScaledObj
 	}}, nil
 }
 
-// GetMetrics gives the wanted replicas.
+// GetMetrics returns the wanted replicas.
 func (s *service) GetMetrics(ctx context.Context, req *externalscaler.GetMetricsRequest) (*externalscaler.GetMetricsResponse, error) {
 	if name := req.GetMetricName(); name != "" && name != MetricName {
 		return nil, statusOf(&InvalidMetadataError{Fields: []*FieldError{
@@ -86,7 +85,7 @@ func (s *service) GetMetrics(ctx context.Context, req *externalscaler.GetMetrics
 	}}, nil
 }
 
-// answer gives the last answer, or waits for the first try to get one.
+// answer returns the last answer, or waits for the first attempt to get one.
 func (s *service) answer(ctx context.Context, ref *externalscaler.ScaledObjectRef) (*answer, error) {
 	for {
 		o, err := s.server.follow(ref, 0)
@@ -108,7 +107,7 @@ func (s *service) answer(ctx context.Context, ref *externalscaler.ScaledObjectRe
 	}
 }
 
-// current is the last answer, unless it is too old to act on.
+// current returns the last answer, unless it is too old to act on.
 func (s state) current(now time.Time, maxAge time.Duration) (*answer, error) {
 	switch {
 	case s.answer == nil:
@@ -124,8 +123,7 @@ func (s state) current(now time.Time, maxAge time.Duration) (*answer, error) {
 	return s.answer, nil
 }
 
-// statusOf gives an error its gRPC code. What is not known is a broker's trouble:
-// Unavailable, worth trying again.
+// statusOf gives an error its gRPC code. Any other error is a broker's: Unavailable, which is worth a retry.
 func statusOf(err error) error {
 	if _, ok := status.FromError(err); ok {
 		return err // of the caller's own context

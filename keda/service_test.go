@@ -21,7 +21,7 @@ import (
 	"github.com/esm-go/esm/keda/internal/externalscaler"
 )
 
-// TestReplicasFollowTheCommits has a member of a real group fall behind, and catch up.
+// TestReplicasFollowTheCommits makes a member of a real group fall behind and catch up.
 func TestReplicasFollowTheCommits(t *testing.T) {
 	const partitions = 8
 	r := newRig(t, Options{}, kfake.SeedTopics(partitions, "t")).connect()
@@ -57,8 +57,8 @@ func TestReplicasFollowTheCommits(t *testing.T) {
 			})
 		r.check(failure)
 	}
-	// One worker does 20 records of each partition in 10 s: 16 a second. The backlog
-	// of 16,000 wants more than the maximum.
+	// One worker processes 20 records of each partition in 10 s: 16 a second. The backlog of 16,000 needs
+	// more than the maximum.
 	for i := range int64(4) {
 		commit(20 * (i + 1))
 		r.next(ref)
@@ -132,7 +132,7 @@ func TestBrokersThatDoNotAnswer(t *testing.T) {
 	if _, err := r.keda.IsActive(r.context, ref); status.Code(err) != codes.Unavailable {
 		t.Errorf("over maxAge: %v", err)
 	}
-	// Nobody ever answered.
+	// No broker ever answered.
 	other := r.ref(map[string]string{"consumerGroup": "other"})
 	if _, err := r.metrics(other); status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "look up the topics") {
 		t.Errorf("no broker at all: %v", err)
@@ -179,7 +179,7 @@ func TestIdleObjectsAreEvicted(t *testing.T) {
 		t.Fatalf("one too many: %v", err)
 	}
 	o := r.object(ref)
-	for range 5 { // asked now and then
+	for range 5 { // asked from time to time
 		r.clock.advance(40 * time.Second)
 		r.wanted(ref)
 	}
@@ -191,7 +191,7 @@ func TestIdleObjectsAreEvicted(t *testing.T) {
 	r.check(err)
 	_, err = stream.Recv()
 	r.check(err)
-	for range 4 { // nobody asks, but a stream is open
+	for range 4 { // no calls, but a stream is open
 		was := o.now().readings
 		r.clock.advance(50 * time.Second)
 		_, err := o.wait(r.context, func(s state) bool { return s.readings > was })
@@ -232,8 +232,7 @@ func TestOneLoopForManyCallers(t *testing.T) {
 	}
 }
 
-// TestCredentials has the scaler log in with a secret from a file, over TLS, and
-// the password change.
+// TestCredentials makes the scaler log in with a secret from a file, over TLS, and changes the password.
 func TestCredentials(t *testing.T) {
 	pki := newPKI(t)
 	r := newRig(t, Options{Secrets: NamespacedFiles(pki.dir)}, kfake.SeedTopics(1, "t"), kfake.TLS(pki.server),

@@ -14,7 +14,7 @@ func mustParse(tb testing.TB, extra map[string]string) *config {
 	return cfg
 }
 
-// metadataOf is what every trigger needs, and more; an empty value takes a field away.
+// metadataOf returns what every trigger needs, plus extra; an empty value removes a field.
 func metadataOf(extra map[string]string) map[string]string {
 	metadata := map[string]string{"bootstrapServers": "localhost:9092", "consumerGroup": "g", "topics": "t"}
 	for name, value := range extra {
@@ -27,7 +27,7 @@ func metadataOf(extra map[string]string) map[string]string {
 	return metadata
 }
 
-// between is a load that is high for a while.
+// between returns a load that is high for a while.
 func between(from, to time.Duration, high, low float64) func(time.Duration) float64 {
 	return func(at time.Duration) float64 {
 		if at >= from && at < to {
@@ -37,8 +37,8 @@ func between(from, to time.Duration, high, low float64) func(time.Duration) floa
 	}
 }
 
-// TestReplicasFollowALoad runs a service whose workers do 100 records/s through a
-// load that rises and falls, and looks at what KEDA was told and what became of it.
+// TestReplicasFollowALoad runs a service whose workers process 100 records/s through a load that rises and
+// falls, and checks the answers to KEDA and their effect.
 func TestReplicasFollowALoad(t *testing.T) {
 	const minute = time.Minute
 	for _, c := range []struct {
@@ -47,7 +47,7 @@ func TestReplicasFollowALoad(t *testing.T) {
 		load      func(time.Duration) float64
 		commits   time.Duration
 		replicas  int           // at the start
-		peak      [2]int        // fewest and most that may be wanted at the most
+		peak      [2]int        // fewest and most that may be wanted at the peak
 		caughtUp  time.Duration // when the lag must be gone for good
 		settled   [2]int        // what must be wanted just before the load falls
 		falls     time.Duration // when the load falls
@@ -104,7 +104,7 @@ func TestReplicasFollowALoad(t *testing.T) {
 				t.Errorf("%d reversals, want at most %d", reversals, c.reversals)
 			}
 			second := int(c.caughtUp.Seconds())
-			// What arrives between two commits is no backlog.
+			// What arrives between two commits is not a backlog.
 			most := 700*c.commits.Seconds() + 32*float64(w.judge.cfg.batchSize)
 			for at, lag := range w.lags[second:] {
 				if lag > most {
@@ -126,8 +126,8 @@ func TestReplicasFollowALoad(t *testing.T) {
 	}
 }
 
-// TestRestartKeepsReplicas has another judge take over in the middle: it knows
-// nothing of the past and must not take replicas away that are needed.
+// TestRestartKeepsReplicas makes a new judge take over in the middle. It knows nothing of the past and must
+// not remove replicas that are needed.
 func TestRestartKeepsReplicas(t *testing.T) {
 	cfg := mustParse(t, map[string]string{"minReplicas": "1", "maxReplicas": "20"})
 	w := newWorld(cfg, 32)
@@ -144,8 +144,8 @@ func TestRestartKeepsReplicas(t *testing.T) {
 	}
 }
 
-// TestTooManyReplicasAreGivenBack starts with replicas that are never saturated,
-// so that what a worker does can only be bounded.
+// TestTooManyReplicasAreGivenBack starts with replicas that are never saturated, so that only a bound of a
+// worker's throughput is known.
 func TestTooManyReplicasAreGivenBack(t *testing.T) {
 	w := newWorld(mustParse(t, map[string]string{"minReplicas": "1", "maxReplicas": "20"}), 32)
 	w.arrival = between(0, time.Hour, 20, 0)
@@ -158,8 +158,7 @@ func TestTooManyReplicasAreGivenBack(t *testing.T) {
 	}
 }
 
-// TestHotPartitionGetsNoReplicas: one batch a partition is in flight, so more
-// replicas do not help.
+// TestHotPartitionGetsNoReplicas: a partition has one batch in flight, so more replicas do not help.
 func TestHotPartitionGetsNoReplicas(t *testing.T) {
 	w := newWorld(mustParse(t, map[string]string{"minReplicas": "1", "maxReplicas": "20"}), 32)
 	w.arrival = between(0, time.Hour, 150, 0)
@@ -178,9 +177,8 @@ func TestHotPartitionGetsNoReplicas(t *testing.T) {
 	}
 }
 
-// TestHPAArithmetic shows what the HPA makes of target 1: with its tolerance of
-// 10 % it arrives at every number up to 9, and stays within a tenth above; with
-// tolerance 0 it always arrives.
+// TestHPAArithmetic shows the HPA's result with target 1: with its tolerance of 10 % it reaches every number
+// up to 9, and stays within a tenth above that; with tolerance 0 it reaches every number.
 func TestHPAArithmetic(t *testing.T) {
 	for current := 1; current <= 60; current++ {
 		for want := 1; want <= 60; want++ {

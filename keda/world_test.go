@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// A world is a service on Kubernetes in virtual time: partitions that fill,
-// replicas that take time to start, an HPA with its tolerance, its stabilisation
-// and its policies. It gives the judge readings as brokers would.
+// A world is a service on Kubernetes in virtual time: partitions that fill, replicas that take time to start,
+// and an HPA with its tolerance, stabilisation and policies. It gives the judge the readings that brokers
+// would return.
 type world struct {
 	judge      *judge
 	now        time.Time
@@ -43,14 +43,14 @@ func newWorld(cfg *config, partitions int) *world {
 		share: func(int) float64 { return 1 / float64(partitions) },
 		hpa:   hpa{tolerance: 0.1, window: 300 * time.Second},
 	}
-	for p := range w.ends { // so that they do not all get their next record at once
+	for p := range w.ends { // so that they do not all get their next record at the same time
 		part := float64(p) / float64(partitions)
 		w.ends[p], w.commits[p], w.handled[p] = part, part, part
 	}
 	return w
 }
 
-// run passes so much time, a tenth of a second at a time.
+// run advances by d, a tenth of a second at a time.
 func (w *world) run(d time.Duration) {
 	const tick = 100 * time.Millisecond
 	cfg := w.judge.cfg
@@ -77,7 +77,7 @@ func (w *world) run(d time.Duration) {
 	}
 }
 
-// work lets each worker of each running replica take from a partition of its own.
+// work lets each worker of each running replica process its own partition.
 func (w *world) work(tick time.Duration) {
 	perWorker := tick.Seconds() / w.perRecord.Seconds()
 	for i, running := range w.running() {
@@ -95,7 +95,7 @@ func (w *world) work(tick time.Duration) {
 	}
 }
 
-// assigned are the partitions of the i-th of n members, the fullest first.
+// assigned returns the partitions of the i-th of n members, the fullest first.
 func (w *world) assigned(i, n int) []int {
 	var mine []int
 	for p := range w.ends {
@@ -149,7 +149,7 @@ func (w *world) lag() float64 {
 	return lag
 }
 
-// scale is KEDA and the HPA: none while there is nothing to do, else what the HPA says.
+// scale acts as KEDA and the HPA: no replicas while there is nothing to do, otherwise what the HPA wants.
 func (w *world) scale() {
 	a := w.answers[len(w.answers)-1]
 	want := len(w.replicas)
@@ -166,8 +166,8 @@ func (w *world) scale() {
 	w.replicas = w.replicas[:want]
 }
 
-// hpa is the arithmetic of Kubernetes' Horizontal Pod Autoscaler for an external
-// metric of type AverageValue, and its default behavior.
+// hpa is the calculation of Kubernetes' Horizontal Pod Autoscaler for an external metric of type
+// AverageValue, with its default behavior.
 type hpa struct {
 	tolerance float64
 	window    time.Duration // scaleDown.stabilizationWindowSeconds
@@ -197,7 +197,7 @@ func (h *hpa) want(now time.Time, current, value int) int {
 	return want
 }
 
-// hpaReplicas is what the HPA makes of the metric with target 1.
+// hpaReplicas is the HPA's result for the metric with target 1.
 func hpaReplicas(current, value int, tolerance float64) int {
 	const milli, target = 1000, 1000
 	ratio := float64(value*milli) / float64(target*current)

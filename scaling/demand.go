@@ -2,30 +2,28 @@ package scaling
 
 import "math"
 
-// A demand is what the assigned partitions want, in workers.
+// A demand is the number of workers that the assigned partitions can use.
 //
-// It is computed partition by partition, because a partition has at most one
-// batch in flight: it wants its arrival's and its backlog's share of a worker,
-// but never more than one. The sum answers a step load, a skewed key space and a
-// hot partition with the same formula.
+// It is computed per partition, because a partition has at most one batch in flight: each adds the share of a
+// worker that its arrivals and its backlog need, but never more than one. The same formula therefore covers a
+// step load, a skewed key space and a hot partition.
 type demand struct {
 	lag      int64   // all unresolved records
-	excess   float64 // those beyond what is in flight or just arrived
+	excess   float64 // of them, those neither in flight nor just arrived
 	arrived  int64   // since the last sample
 	lagging  int     // partitions with excess
 	blocked  int     // partitions in backoff
-	steady   float64 // workers to keep pace with the arrivals
-	catchUp  float64 // workers to keep pace and drain the excess in the horizon
+	steady   float64 // workers that keep pace with the arrivals
+	catchUp  float64 // workers that keep pace and drain the excess within the horizon
 	useful   float64 // workers that would find work during the next moment
 	slowest  float64 // seconds until the last partition is drained, one worker each
 	hot      int     // index of the partition with the most excess, -1 for none
-	hotShare float64 // its part of the excess
+	hotShare float64 // its share of the excess
 }
 
-// measure sums the demand in one pass and without allocating. rate is records
-// per second and worker, invocation the seconds of a full batch, horizon the
-// seconds in which the excess should be gone, moment those in which an idle
-// worker should find work.
+// measure sums the demand in one pass, without allocating. rate is the records per second of one worker, and
+// invocation the seconds that a full batch takes. The excess should be gone within horizon seconds, and an
+// idle worker should find work within moment seconds.
 func measure(s *Sample, dt, batch, rate, invocation, horizon, moment float64) demand {
 	d := demand{hot: -1}
 	var most float64
@@ -42,7 +40,7 @@ func measure(s *Sample, dt, batch, rate, invocation, horizon, moment float64) de
 		arrival := float64(arrived) / dt
 		keepPace := min(arrival/rate, 1)
 		d.steady += keepPace
-		// A batch in flight and what arrived since it left are not a backlog.
+		// A batch in flight, and what arrived since it was dispatched, are not a backlog.
 		excess := float64(lag) - inFlight - arrival*invocation
 		if excess <= 0 {
 			d.catchUp += keepPace
@@ -68,8 +66,8 @@ func measure(s *Sample, dt, batch, rate, invocation, horizon, moment float64) de
 	return d
 }
 
-// inFlightShare is the part of the partitions with lag that have a batch in
-// flight: their lag holds records that no further worker could take.
+// inFlightShare is the share of the partitions with lag that have a batch in flight. Another worker could not
+// take those records.
 func inFlightShare(s *Sample) float64 {
 	withLag := 0
 	for i := range s.Partitions {
@@ -80,8 +78,8 @@ func inFlightShare(s *Sample) float64 {
 	return min(float64(s.Busy)/float64(max(withLag, 1)), 1)
 }
 
-// drainTime is the estimated time in seconds until the excess is gone with so
-// many workers: what all of them need together, or the slowest partition alone.
+// drainTime estimates the seconds until the excess is gone with that many workers. All workers together or
+// the slowest partition alone can be the limit.
 func (d *demand) drainTime(workers int, rate, arrival float64) float64 {
 	if d.excess <= 0 {
 		return 0
@@ -93,7 +91,7 @@ func (d *demand) drainTime(workers int, rate, arrival float64) float64 {
 	return max(d.excess/spare, d.slowest)
 }
 
-// Lag returns the lag of all partitions, negative ones counted as 0.
+// Lag returns the total lag of all partitions. Negative lags count as 0.
 func (s *Sample) Lag() int64 {
 	var lag int64
 	for i := range s.Partitions {
@@ -102,7 +100,7 @@ func (s *Sample) Lag() int64 {
 	return lag
 }
 
-// Arrived returns the arrivals of all partitions, negative ones counted as 0.
+// Arrived returns the total arrivals of all partitions. Negative counts count as 0.
 func (s *Sample) Arrived() int64 {
 	var arrived int64
 	for i := range s.Partitions {
@@ -111,7 +109,7 @@ func (s *Sample) Arrived() int64 {
 	return arrived
 }
 
-// sum adds b, a negative one as 0, to a, which is not negative, and stops at the largest number.
+// sum returns a + b, at most math.MaxInt64. a must not be negative; a negative b counts as 0.
 func sum(a, b int64) int64 {
 	if b = max(b, 0); a > math.MaxInt64-b {
 		return math.MaxInt64

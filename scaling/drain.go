@@ -5,38 +5,37 @@ import (
 	"time"
 )
 
-// Drain is the policy that holds a target drain time: whatever backlog there is
-// should be gone in DrainTime, as far as the bounds allow. It reacts within
-// seconds and needs no tuning: it estimates what arrives and what one worker
-// does, and asks for what the estimate says.
+// Drain is the policy that holds a target drain time: any backlog should be gone within DrainTime, as far as
+// the bounds allow. It reacts within seconds and needs no tuning: it estimates the arrivals and the
+// throughput of one worker, and computes the workers from them.
 //
-// The workers stay as they are while they are between two marks: the lower is
-// what is needed to drain the backlog in DrainTime, the upper what would find
-// work within a second. Below the lower mark they rise to it at once, above the
-// upper they fall to it. The gap between the two is what keeps it from
-// flapping: a backlog that raised the workers must be gone before they fall.
+// The number of workers does not change while it is between two marks. The lower mark is what it takes to
+// drain the backlog in DrainTime; the upper mark is how many would find work within a second. Below the lower
+// mark the workers rise to it at once; above the upper mark they fall to it. The gap between the marks
+// prevents flapping: a backlog that raised the workers must be gone before they fall.
 //
-// Its answers: a step load is served with one rise and one fall; a hot partition
-// gets one worker and the reason [HotPartition]; a skewed key space gets as many
-// workers as partitions have work; a handler that fails ([Failing]) is tried
-// with fewer and fewer workers down to the minimum, and back by doubling once it
-// succeeds; a function that throttles ([Throttled]) is held at what it was seen
-// to serve; a handler that gets slower as workers rise ([Slowing]) is held where
-// more workers brought nothing; one that does not return ([Stalled]) gets no
-// more workers until it does.
+// How it reacts:
+//
+//   - A step load causes one rise and one fall.
+//   - A hot partition gets one worker and the reason [HotPartition].
+//   - A skewed key space gets as many workers as there are partitions with work.
+//   - A handler that fails ([Failing]) gets fewer and fewer workers, down to the minimum. Once it succeeds
+//     they double back.
+//   - A function that throttles ([Throttled]) is held at the concurrency that it was seen to serve.
+//   - A handler that slows down as workers rise ([Slowing]) is held where more workers gained nothing.
+//   - A handler that does not return ([Stalled]) gets no more workers until it does.
 //
 // The zero value is ready to use. Not safe for concurrent use.
 type Drain struct {
 	// DrainTime is the time in which a backlog should be gone. Default 10 s.
 	DrainTime time.Duration
-	// TargetAge, when set, is the age that the oldest record should not pass: the
-	// drain time shrinks to what is left of it, down to Interval. Default 0: off.
+	// TargetAge, when set, is the age that the oldest record should not exceed. The drain time shrinks to
+	// what is left of it, but not below Interval. Default 0: off.
 	TargetAge time.Duration
 	// Interval is the time between two samples. Default 1 s.
 	Interval time.Duration
-	// ProbeAfter is how long a ceiling that overload set is kept before one more
-	// worker is tried; each try that fails doubles it, up to 30 minutes.
-	// Default 5 minutes.
+	// ProbeAfter is how long to wait, after overload has set a ceiling, before trying one more worker. Each
+	// failed attempt doubles the wait, up to 30 minutes. Default 5 minutes.
 	ProbeAfter time.Duration
 
 	estimate estimator
@@ -47,8 +46,8 @@ type Drain struct {
 
 	time   time.Time
 	target int // the last decision's workers
-	// A number of workers that was too few for an arrival rate stays too few until
-	// the load falls or the handler changes, whatever the estimate says meanwhile.
+	// A number of workers that was too low for an arrival rate counts as too low until the load falls or the
+	// handler changes, even if the estimate changes in between.
 	tooFew    int
 	tooFewFor float64 // records per second
 
@@ -57,23 +56,22 @@ type Drain struct {
 }
 
 const (
-	// Utilisation: workers rise when arrivals alone would use more of them than
-	// raiseAt, to aim, and fall when the ones that remain would use less than
-	// fallAt. The arrivals are averaged over paceTime and, to fall, not lower than
-	// at any time within paceWindow.
+	// Utilization: workers rise when the arrivals alone would use more than raiseAt of them, and then to a
+	// utilization of aim. They fall when the remaining ones would be used less than fallAt. The arrivals are
+	// averaged over paceTime. For a fall, the highest average within paceWindow counts.
 	raiseAt    = 0.95
 	aim        = 0.9
 	fallAt     = 0.85
 	paceTime   = 3.0
 	paceWindow = 5.0
-	// backlogFall is what the upper mark must have fallen to before workers leave
-	// while there is a backlog: its small partitions run dry and fill by turns.
+	// backlogFall is the share of the current workers that the upper mark must have fallen below before
+	// workers leave while there is a backlog: small partitions of a backlog run dry and fill up in turn.
 	backlogFall = 0.8
 	// fallSamples is how many samples in a row must want fewer workers.
 	fallSamples = 3
-	// idleBelow is the share of busy workers under which adding some is pointless.
+	// idleBelow is the share of busy workers below which adding more is pointless.
 	idleBelow = 0.7
-	// hotFrom is the share of the backlog from which one partition is "hot".
+	// hotFrom is the share of the backlog at which a partition counts as hot.
 	hotFrom = 0.5
 )
 
@@ -103,9 +101,8 @@ func (p *Drain) Decide(s Sample) Decision {
 	return Decision{Workers: to.Workers, Pollers: to.Pollers, Reason: why, Next: interval}
 }
 
-// blind decides while no invocation has succeeded yet: there is no estimate, so
-// the workers double as long as there are partitions to give them, and fall when
-// everything fails.
+// blind decides while no invocation has succeeded yet. There is no estimate, so the workers double as long as
+// there are partitions with lag for them, and fall when everything fails.
 func (p *Drain) blind(s *Sample, dt float64, current int) (int, Reason) {
 	p.overload.observe(s, dt, current, p.probeAfter(), false)
 	withLag := 0
@@ -126,7 +123,7 @@ func (p *Drain) blind(s *Sample, dt float64, current int) (int, Reason) {
 	return want, why
 }
 
-// estimated decides from what was learned.
+// estimated decides from the estimates.
 func (p *Drain) estimated(s *Sample, dt float64, current int, interval time.Duration) (Capacity, Reason) {
 	rate, invocation := p.estimate.rate(), p.estimate.invocation()
 	moment := max(interval.Seconds(), invocation)
@@ -140,8 +137,8 @@ func (p *Drain) estimated(s *Sample, dt float64, current int, interval time.Dura
 	saturated := d.lagging >= current && !idle
 	p.overload.observe(s, dt, current, p.probeAfter(), saturated)
 
-	// The backlog's part is taken as measured, the arrivals' part averaged.
-	// A jump that has left a backlog already is no noise, and is taken whole.
+	// The backlog's part is used as measured, the arrivals' part is averaged. A jump that has already left a
+	// backlog is not noise and is used unaveraged.
 	backlog := d.catchUp - d.steady
 	if d.excess >= rate && d.steady > 1.5*p.pace.mean {
 		p.pace.mean, p.arrival.mean = d.steady, float64(d.arrived)/dt
@@ -208,9 +205,9 @@ func (p *Drain) estimated(s *Sample, dt float64, current int, interval time.Dura
 	return Capacity{Workers: limited, Pollers: pollers}, why
 }
 
-// starved reports whether invocations take half-empty batches, two samples in a
-// row, although the backlog would fill them: what is missing is fetched records,
-// and workers that are busy with crumbs are idle workers.
+// starved reports whether invocations have run with half-empty batches for two samples in a row although the
+// backlog would fill them. Fetched records are then what is missing, and workers busy with such batches count
+// as idle.
 func (p *Drain) starved(s *Sample, d *demand) bool {
 	deep := d.excess > p.estimate.batch*float64(4*max(d.lagging, s.Capacity.Workers))
 	if deep && s.Invocations > 0 && s.Errors == 0 && float64(s.Completed) < 0.5*p.estimate.batch*float64(s.Invocations) {
@@ -221,14 +218,14 @@ func (p *Drain) starved(s *Sample, d *demand) bool {
 	return p.crumbs >= 2
 }
 
-// noise is how much the averaged arrivals stray from their mean though the load
-// is the same: independent arrivals stray by the root of their number.
+// noise is how far the averaged arrivals stray from their mean under constant load: the deviation of
+// independent arrivals is the square root of their number.
 func (p *Drain) noise() float64 {
 	return min(1/math.Sqrt(max(2*paceTime*p.arrival.mean, 1)), 0.25)
 }
 
-// falls reports whether workers should leave: at once when half of them have
-// nothing to do, else when it was so for some samples in a row.
+// falls reports whether workers should leave: at once when more than half of them have nothing to do,
+// otherwise after fallSamples samples in a row.
 func (p *Drain) falls(upper float64, current int, backlog bool) bool {
 	if math.Ceil(upper) >= float64(current) || backlog && upper >= backlogFall*float64(current) {
 		p.spare = 0
@@ -238,7 +235,7 @@ func (p *Drain) falls(upper float64, current int, backlog bool) bool {
 	return p.spare >= fallSamples || upper < float64(current)/2
 }
 
-// floor is the fewest workers that a fall may leave.
+// floor returns the fewest workers that a fall may leave.
 func (p *Drain) floor() int {
 	if p.tooFew == 0 || p.arrival.mean < (fallAt-3*p.noise())*p.tooFewFor {
 		p.tooFew = 0
@@ -247,8 +244,8 @@ func (p *Drain) floor() int {
 	return p.tooFew + 1
 }
 
-// slack is the fraction of a worker that the lower mark may be over before it
-// counts: a backlog so small drains within the horizon anyway.
+// slack is the fraction of a worker by which the lower mark may exceed a whole number without adding a
+// worker: a backlog that small drains within the horizon anyway.
 const slack = 0.1
 
 func whole(workers float64) int {

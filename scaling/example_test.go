@@ -7,7 +7,7 @@ import (
 	"github.com/esm-go/esm/scaling"
 )
 
-// A policy of one's own has one method, and Guard keeps it within bounds.
+// A custom policy has one method, and Guard keeps it within bounds.
 func ExampleGuard() {
 	perThousand := scaling.PolicyFunc(func(s scaling.Sample) scaling.Decision {
 		return scaling.Decision{Workers: int(s.Lag() / 1000), Pollers: s.Capacity.Pollers}

@@ -1,15 +1,14 @@
 package scaling
 
-// fetching decides the number of pollers. A change costs a rebalance, so it
-// needs evidence over a while, goes one at a time, and must have paid off before
-// the next.
+// fetching decides the number of pollers. A change costs a rebalance, so it needs evidence over some time,
+// changes by one poller at a time, and a raise must have paid off before the next.
 type fetching struct {
 	now      float64
-	bound    float64 // seconds for which fetching has been the bottleneck
-	free     float64 // seconds for which it has not
-	lag      int64   // when bound began
+	bound    float64 // seconds during which fetching has been the bottleneck
+	free     float64 // seconds during which it has not
+	lag      int64   // when bound started
 	done     float64 // records completed while bound
-	perfetch float64 // records per second that one poller brought while bound
+	perfetch float64 // records per second that one poller fetched while bound
 	gain     float64 // records per second before the last raise
 	raisedAt float64
 	blocked  float64 // no raise before this time
@@ -17,11 +16,11 @@ type fetching struct {
 
 const (
 	fetchFor     = 10.0      // seconds of evidence before a raise
-	fetchSettle  = 60.0      // seconds for a rebalance to pay off
-	fetchRelease = 5 * 60.0  // seconds of ease before a poller leaves
-	fetchGiveUp  = 10 * 60.0 // seconds without a raise after one that gave nothing
-	// littleBuffered is a poller's buffer that counts as empty: less than one
-	// fetch of one partition (Kafka's max.partition.fetch.bytes, 1 MiB).
+	fetchSettle  = 60.0      // seconds in which a rebalance must pay off
+	fetchRelease = 5 * 60.0  // seconds without a bottleneck before a poller leaves
+	fetchGiveUp  = 10 * 60.0 // seconds without a raise after one that gained nothing
+	// littleBuffered is the buffer of a poller that counts as empty: less than one fetch of one partition
+	// (Kafka's max.partition.fetch.bytes, 1 MiB).
 	littleBuffered = 1 << 20
 )
 
@@ -55,11 +54,11 @@ func (f *fetching) decide(s *Sample, dt float64, d *demand, idle bool, drainTime
 	speed := f.done / f.bound
 	f.perfetch = speed / float64(pollers)
 	if falls := float64(f.lag-d.lag) / f.bound; falls > 0 && float64(d.lag)/falls <= drainTime {
-		return pollers, true // it will be gone in time as it is
+		return pollers, true // the lag drains in time without a change
 	}
 	f.bound = 0
 	if f.raisedAt > 0 && speed < 1.1*f.gain {
-		f.blocked, f.raisedAt = f.now+fetchGiveUp, 0 // the last one gave nothing: the brokers are the limit
+		f.blocked, f.raisedAt = f.now+fetchGiveUp, 0 // the last raise gained nothing: the brokers are the limit
 		return pollers, true
 	}
 	if pollers < b.MaximumPollers {

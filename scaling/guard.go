@@ -8,41 +8,36 @@ import (
 const (
 	minimumNext = 100 * time.Millisecond
 	maximumNext = 5 * time.Minute
-	// staleAfter is how old a lag may be before it is no basis for a decision:
-	// the age is doubled by the time the decision takes hold.
+	// staleAfter is how old a lag may be and still be the basis of a decision.
 	staleAfter = 15 * time.Second
-	// longestStep is the most time that is believed to pass between two samples
-	// (twice the longest Next). More is a clock that jumped, or a machine that slept.
+	// longestStep is the longest plausible time between two samples (twice the longest Next). Anything longer
+	// is a clock jump or a machine that slept.
 	longestStep = 10 * time.Minute
 )
 
-// Guarded is a [Policy] that keeps another one within its bounds. Make it with
-// [Guard].
+// Guarded is a [Policy] that keeps another one within its bounds. Create it with [Guard].
 type Guarded struct {
 	policy Policy
 	bounds Bounds
-	fault  string // what was wrong with the bounds; told until they change
+	fault  string // what was wrong with the bounds; reported until they change
 
-	// StaleAfter is how old a sample's lag may be before the last decision is
-	// kept instead. Default 15 s; 0 means the default.
+	// StaleAfter is the age of a sample's lag above which the last decision is kept instead. 0 means the
+	// default, 15 s.
 	StaleAfter time.Duration
 
-	virtual time.Time // time as the policy sees it: never backwards, never a leap
+	virtual time.Time // time as the policy sees it: never goes back, never leaps
 	last    time.Time // the previous sample's Time
 	kept    Capacity  // the last decision's targets
 	decided bool
 }
 
-// Guard returns policy with everything around it that must not go wrong: the
-// bounds (capped at the assigned partitions) are always held, nonsense is
-// clamped, a panic is recovered, a clock that jumps is smoothed, negative counts
-// are read as 0, and a lag that is too old to act on keeps the last decision.
-// What it overruled is the decision's Reason: [Clamped], [Panicked], [Stale],
-// [NoPartitions] or [BadBounds].
+// Guard wraps policy with the checks that must always hold: it enforces the bounds (capped at the assigned
+// partitions), clamps nonsense, recovers a panic, smooths clock jumps, counts negative numbers as 0, and
+// keeps the last decision when the lag is too old to act on. When it overrules the policy, the decision's
+// Reason says so: [Clamped], [Panicked], [Stale], [NoPartitions] or [BadBounds].
 //
-// A nil policy is a *[Lambda]. Bad bounds do not fail: they are corrected (a
-// maximum wins over its minimum) and reported; call [Bounds.Validate] to refuse
-// them earlier.
+// A nil policy means a *[Lambda]. Bad bounds do not fail: they are corrected (a maximum wins over its
+// minimum) and reported. Call [Bounds.Validate] to reject them earlier.
 func Guard(policy Policy, bounds Bounds) *Guarded {
 	if policy == nil {
 		policy = &Lambda{}
@@ -52,7 +47,7 @@ func Guard(policy Policy, bounds Bounds) *Guarded {
 	return g
 }
 
-// SetBounds changes the bounds from the next sample on.
+// SetBounds changes the bounds, effective from the next sample.
 func (g *Guarded) SetBounds(bounds Bounds) {
 	g.bounds, g.fault = bounds, ""
 	if err := bounds.Validate(); err != nil {
@@ -60,7 +55,7 @@ func (g *Guarded) SetBounds(bounds Bounds) {
 	}
 }
 
-// Decide asks the policy, and overrules it where it must.
+// Decide asks the policy, and overrules it where necessary.
 func (g *Guarded) Decide(s Sample) Decision {
 	bounds := g.bounds.Resolve(len(s.Partitions))
 	age, before := s.Time.Sub(s.LagTime), g.virtual
@@ -99,7 +94,7 @@ func (g *Guarded) Decide(s Sample) Decision {
 	return g.keep(from, to, d.Reason, d.Next)
 }
 
-// clean makes a sample that a policy can trust.
+// clean returns the sample with every value in its valid range.
 func (g *Guarded) clean(s Sample, bounds Bounds) Sample {
 	s.Bounds = bounds
 	s.Capacity = Capacity{Workers: max(s.Capacity.Workers, 0), Pollers: max(s.Capacity.Pollers, 0)}
@@ -109,9 +104,8 @@ func (g *Guarded) clean(s Sample, bounds Bounds) Sample {
 	s.InvocationTime, s.OldestAge = max(s.InvocationTime, 0), max(s.OldestAge, 0)
 	s.Busy, s.BatchSize = max(s.Busy, 0), max(s.BatchSize, 0)
 
-	// The policy's clock moves by what is plausible. After a leap one second
-	// passes: the counts of that sample are then too dense for a moment rather
-	// than the estimate too thin for minutes.
+	// The policy's clock advances by plausible steps only. A leap counts as one second: the rates of that
+	// sample are then too high for a moment. Otherwise the estimate would be too low for minutes.
 	step := s.Time.Sub(g.last)
 	switch {
 	case g.last.IsZero():
@@ -126,15 +120,15 @@ func (g *Guarded) clean(s Sample, bounds Bounds) Sample {
 	return s
 }
 
-// rewind takes back the time of a sample that the policy does not see, so that
-// the counts of the next one are spread over their own interval only.
+// rewind takes back the time of a sample that the policy does not see, so that the counts of the next one are
+// spread over their own interval only.
 func (g *Guarded) rewind(before time.Time) {
 	if !before.IsZero() {
 		g.virtual = before
 	}
 }
 
-// standing is the last decision, or what runs now when there is none.
+// standing returns the last decision or, before the first, what runs now.
 func (g *Guarded) standing(from Capacity, bounds Bounds) Capacity {
 	if g.decided {
 		return bounds.Clamp(g.kept)
@@ -151,7 +145,7 @@ func (g *Guarded) keep(from, to Capacity, why Reason, next time.Duration) Decisi
 	return Decision{Workers: to.Workers, Pollers: to.Pollers, Reason: why, Next: min(max(next, minimumNext), maximumNext)}
 }
 
-// decide turns a panic of the policy into a message.
+// decide asks the policy and turns a panic into a message.
 func decide(p Policy, s Sample) (d Decision, fault string) {
 	defer func() {
 		if v := recover(); v != nil {

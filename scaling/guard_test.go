@@ -113,7 +113,7 @@ func TestGuardKeepsTheLastDecisionOnAStaleLag(t *testing.T) {
 	}
 }
 
-// A policy behind a guard sees time that only goes forward, in plausible steps.
+// A policy behind a guard sees time that only moves forward, in plausible steps.
 func TestGuardSmoothsTheClock(t *testing.T) {
 	var seen []time.Time
 	g := Guard(PolicyFunc(func(s Sample) Decision {

@@ -5,38 +5,35 @@ import (
 	"time"
 )
 
-// Lambda is the default policy. It keeps what AWS documents of the on-demand
-// mode of a Kafka event source mapping (Developer Guide, "Apache Kafka event
-// poller scaling modes"): it starts with one consumer, looks at the offset lag
-// of all partitions once a minute, is done with a change within three, and gives
-// consumers back when the function is throttled.
+// Lambda is the default policy. It follows what AWS documents of the on-demand mode of a Kafka event source
+// mapping (Developer Guide, "Apache Kafka event poller scaling modes"): it starts with one consumer,
+// evaluates the offset lag of all partitions once a minute, completes a change within three minutes, and
+// removes consumers when the function is throttled.
 //
-// AWS's consumer is a poller with several processors. Here that many processors
-// are workers: a consumer more is WorkersPerConsumer workers more, which costs no
-// rebalance, and the pollers stay as they are. It goes on from the capacity that
-// runs at the first sample (one consumer, where no more than its workers do), and
-// from what runs when partitions were added.
+// AWS's consumer is a poller with several processors. Here those processors are workers: one more consumer
+// means WorkersPerConsumer more workers, which costs no rebalance, and the pollers stay as they are. The
+// policy starts from the workers that run at the first sample, rounded up to whole consumers, at least one.
+// When partitions are added, it continues from what then runs, if that is more.
 //
-// AWS publishes neither the lag that makes it act nor the size of a step. What
-// stands in for them are the fields, each with its reason. The zero value is
-// ready to use. Not safe for concurrent use.
+// AWS publishes neither the lag that triggers a change nor the size of a step. The fields stand in for both,
+// each with its rationale. The zero value is ready to use. Not safe for concurrent use.
 type Lambda struct {
 	// Interval is the time between evaluations. Default 1 minute (documented).
 	Interval time.Duration
-	// Within is the time in which the lag should be gone once the change is done.
-	// Default 3 minutes: a lag that a change could not outrun is no reason for one.
+	// Within is the time in which the lag should be gone after a change. Default 3 minutes, the time in which
+	// a change completes.
 	Within time.Duration
 	// WorkersPerConsumer is the number of concurrent invocations of one consumer.
 	// Default 5 (documented for a poller of the provisioned mode).
 	WorkersPerConsumer int
-	// StepUp is the most that one evaluation multiplies the consumers by.
-	// Default 2: not documented; the estimate is a minute old when it takes hold.
+	// StepUp is the factor by which one evaluation may at most multiply the consumers. Default 2: not
+	// documented. The estimate is a minute old when it takes effect.
 	StepUp float64
-	// StepDown is the least that one evaluation leaves of the consumers, and what
-	// a throttled evaluation leaves. Default 0.5: not documented.
+	// StepDown is the smallest share of the consumers that one evaluation leaves, and the share that a
+	// throttled evaluation leaves. Default 0.5: not documented.
 	StepDown float64
-	// DownAfter is the number of evaluations in a row that must want fewer before
-	// there are. Default 3: not documented; it is the three minutes again.
+	// DownAfter is the number of evaluations in a row that must want fewer consumers before any are removed.
+	// Default 3: not documented, chosen to match the three minutes.
 	DownAfter int
 
 	estimate  estimator
@@ -52,8 +49,8 @@ type Lambda struct {
 	kept       Decision
 }
 
-// Decide implements [Policy]. Between evaluations it gathers the counts and
-// repeats its last decision, so it may be asked at any pace.
+// Decide implements [Policy]. Between evaluations it adds up the counts and repeats its last decision, so it
+// may be called at any rate.
 func (p *Lambda) Decide(s Sample) Decision {
 	s.Bounds = s.Bounds.Resolve(len(s.Partitions))
 	dt := elapsed(p.time, s.Time)
@@ -66,8 +63,9 @@ func (p *Lambda) Decide(s Sample) Decision {
 
 	interval := orDefault(p.Interval, time.Minute)
 	if len(s.Partitions) > p.partitions {
-		// What began, or was assigned more, may run more than was asked for: that is where it goes on from. Otherwise
-		// more only means that an earlier decision is not carried out yet.
+		// At the start, or with more partitions assigned, more workers may run than this policy asked for:
+		// continue from those. Otherwise more workers only mean that an earlier decision has not been carried
+		// out yet.
 		p.consumers = max(p.consumers, (s.Capacity.Workers+p.perConsumer()-1)/p.perConsumer(), 1)
 	}
 	p.partitions = len(s.Partitions)

@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// An overload is the ceiling that the function's own answers put on the workers:
-// multiplicative decrease on refusals, on failures and on invocations that slow
-// down as workers rise; a slow, additive way back.
+// An overload is the limit on workers that follows from the function's own responses. It decreases
+// multiplicatively on throttles, on failures and on invocations that slow down as workers rise, and recovers
+// slowly and additively.
 //
-// The decrease never goes below what the function was just seen to serve, so
-// that a function with a limit of K is held at K and not at a fraction of it.
+// A throttled function is never cut below what it was just seen to serve, so a function with a limit of K is
+// held at K and not at a fraction of it.
 type overload struct {
 	ceiling float64 // workers; 0 means none
 	kind    Kind
 	now     float64 // seconds since the first sample
 	since   float64 // when the ceiling was set
-	probeAt float64 // when to try more
-	wait    float64 // between tries; doubles with each that fails
-	step    float64 // of the next try
+	probeAt float64 // when to try more workers
+	wait    float64 // between attempts; doubles after each failed one
+	step    float64 // of the next attempt
 	served  smoother
 
 	// the last raise, to see whether it helped
@@ -26,7 +26,7 @@ type overload struct {
 	raisedAt       float64
 	before, speed  float64 // invocation time, records per busy second
 	jump           int     // samples in a row in which invocations got slower
-	last           float64 // records per busy second of the sample before
+	last           float64 // records per busy second of the previous sample
 
 	why Reason // the numbers of the last cut
 }
@@ -34,13 +34,13 @@ type overload struct {
 const (
 	throttleShare = 0.01 // of the calls: less is noise
 	decrease      = 0.7  // as in CUBIC (RFC 9438, section 4.6)
-	cleanTry      = 5.0  // seconds a try must stay clean before the next, larger one
+	cleanTry      = 5.0  // seconds that an attempt must stay clean before the next, larger one
 	longestWait   = 30 * 60
-	raiseWatched  = 10.0 // seconds after a raise in which slower invocations are its doing
+	raiseWatched  = 10.0 // seconds after a raise in which slower invocations are attributed to it
 )
 
-// observe takes a sample that covers dt seconds, with so many workers, and
-// lowers or raises the ceiling. saturated says that every worker had work to do.
+// observe adds a sample that covers dt seconds with that many workers, and lowers or raises the ceiling.
+// saturated says that every worker had work to do.
 func (o *overload) observe(s *Sample, dt float64, workers int, probeAfter float64, saturated bool) {
 	o.now += dt
 	calls := s.Invocations + s.Throttles
@@ -77,14 +77,14 @@ func (o *overload) observe(s *Sample, dt float64, workers int, probeAfter float6
 	}
 }
 
-// slowed reports whether the last raise bought less than half of what it added:
-// the invocations got slower instead, so the bottleneck is behind the handler.
+// slowed reports whether the last raise gained less than half of what it added: invocations got slower
+// instead, so the bottleneck is behind the handler.
 func (o *overload) slowed(s *Sample, saturated bool, speed, d float64) bool {
 	if o.raised == 0 || speed == 0 || o.now < o.raisedAt+max(2, 2*d) {
 		return false
 	}
 	if o.now > o.raisedAt+raiseWatched {
-		o.raised = 0 // the rise has proved itself, or the work ran out before
+		o.raised = 0 // the raise has proved itself, or the work ran out first
 		return false
 	}
 	if !saturated {
@@ -92,15 +92,15 @@ func (o *overload) slowed(s *Sample, saturated bool, speed, d float64) bool {
 	}
 	added := float64(o.target)/float64(o.raised) - 1
 	gained := float64(o.target)*speed/(float64(o.raised)*o.speed) - 1
-	// Both must show it: shorter batches alone lower the records per second of a
-	// worker, and longer ones alone the time of an invocation.
+	// Both must show it. Smaller batches alone lower the records per second of a worker, and larger ones
+	// alone lengthen an invocation.
 	return d > 1.5*o.before && speed < 0.67*o.speed && gained < added/2 && s.Errors == 0
 }
 
-// raise remembers what a worker did before a raise. Only a sample in which all
-// workers were busy with a backlog can be compared with one after it.
+// raise records what a worker achieved before a raise. Only a sample in which all workers were busy with a
+// backlog can be compared with a later one.
 func (o *overload) raise(s *Sample, from, to int, saturated bool) {
-	if o.raised > 0 { // one rise in several steps: the first is what to compare with
+	if o.raised > 0 { // one raise in several steps: the first is the one to compare with
 		o.target, o.raisedAt = to, o.now
 		return
 	}
@@ -112,15 +112,14 @@ func (o *overload) raise(s *Sample, from, to int, saturated bool) {
 	o.before, o.speed = d, float64(s.Completed)/(float64(s.Invocations)*d)
 }
 
-// hold reports whether a raise should wait: invocations are getting slower right
-// now, and what they settle at decides how many workers are wanted. At most
-// three samples.
+// hold reports whether a raise should wait, for at most three samples: invocations are getting slower right
+// now, and the time at which they settle decides how many workers are needed.
 func (o *overload) hold() bool { return o.jump > 0 && o.jump <= 3 }
 
 func (o *overload) cut(kind Kind, s *Sample, workers int, ceiling, probeAfter float64) {
 	if o.wait == 0 || o.kind != kind {
 		o.wait = probeAfter
-	} else if o.step > 0 { // a try failed
+	} else if o.step > 0 { // an attempt failed
 		o.wait = min(2*o.wait, longestWait)
 	}
 	if o.ceiling == 0 || o.kind != kind {
@@ -132,10 +131,9 @@ func (o *overload) cut(kind Kind, s *Sample, workers int, ceiling, probeAfter fl
 	o.why.Invocations, o.why.Errors, o.why.Throttles = s.Invocations, s.Errors, s.Throttles
 }
 
-// recover raises the ceiling after a clean sample. A handler that failed
-// outright said nothing about concurrency, so its way back doubles from sample
-// to sample; a limit that was found is tried again by one worker only after a
-// wait, and then by more as long as it stays clean.
+// recover raises the ceiling after a clean sample. A handler that failed outright revealed nothing about
+// concurrency, so its ceiling doubles from sample to sample. Any other limit is probed with one more worker
+// after a wait, and then with larger steps as long as the samples stay clean.
 func (o *overload) recover(s *Sample, workers int) {
 	limit := float64(s.Bounds.MaximumWorkers)
 	switch {
@@ -151,9 +149,8 @@ func (o *overload) recover(s *Sample, workers int) {
 	}
 }
 
-// limit applies the ceiling, and tells the reason when it is the one that binds.
-// While everything fails that is the reason, whatever the demand: most
-// partitions then wait in a backoff and seem to want nothing.
+// limit applies the ceiling, and returns the reason if the ceiling binds. While the handler fails, that is
+// always the reason, whatever the demand: most partitions are then in backoff and seem to need nothing.
 func (o *overload) limit(workers int) (int, Reason, bool) {
 	if o.ceiling == 0 || float64(workers) <= o.ceiling && o.kind != Failing {
 		return workers, Reason{}, false

@@ -95,8 +95,8 @@ func TestLambdaKeepsItsPace(t *testing.T) {
 	}
 }
 
-// What runs is where Lambda goes on from at the start and when partitions were added; later it is only what a decision
-// has not changed yet.
+// Lambda continues from the running capacity at the start and when partitions are added. Later the running
+// capacity only shows that a decision has not taken effect yet.
 func TestLambdaGoesOnFromWhatRuns(t *testing.T) {
 	p := &Lambda{}
 	at := 0
@@ -121,7 +121,7 @@ func TestLambdaGoesOnFromWhatRuns(t *testing.T) {
 
 func TestEstimatorLearnsBatchesOfAnySize(t *testing.T) {
 	var e estimator
-	// 20 ms + 3 ms a record, seen with batches of 2 to 8; a full one has 20.
+	// 20 ms + 3 ms per record, seen with batches of 2 to 8; a full one has 20.
 	for i := range 30 {
 		n := int64(2 + i%7)
 		took := 20*time.Millisecond + time.Duration(n)*3*time.Millisecond
@@ -130,7 +130,7 @@ func TestEstimatorLearnsBatchesOfAnySize(t *testing.T) {
 	if got := e.invocation(); math.Abs(got-0.080) > 0.012 {
 		t.Errorf("a full batch is estimated at %.4f s, want about 0.080", got)
 	}
-	// The handler becomes four times as slow: believed after the second sample.
+	// The handler becomes four times as slow, which is accepted at the second sample.
 	for range 2 {
 		e.observe(&Sample{Completed: 250, Invocations: 50, InvocationTime: 140 * time.Millisecond, BatchSize: 20}, 1)
 	}

@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// policies makes each of the policies anew.
+// policies holds a constructor for each policy.
 var policies = map[string]func() Policy{
 	"Drain":  func() Policy { return &Drain{} },
 	"Aged":   func() Policy { return &Drain{TargetAge: 5 * time.Second, DrainTime: time.Minute} },
@@ -20,7 +20,7 @@ func drawBounds(t *rapid.T) Bounds {
 	return Bounds{n.Draw(t, "minW"), n.Draw(t, "maxW"), n.Draw(t, "minP"), n.Draw(t, "maxP")}
 }
 
-// drawSample draws anything, sense and nonsense.
+// drawSample draws arbitrary samples, including invalid ones.
 func drawSample(t *rapid.T, at time.Time) Sample {
 	count := rapid.Int64Range(-10, 1<<40)
 	partitions := make([]Partition, rapid.IntRange(0, 12).Draw(t, "partitions"))
@@ -40,8 +40,8 @@ func drawSample(t *rapid.T, at time.Time) Sample {
 	}
 }
 
-// Whatever is measured, the decision is within the bounds, its numbers are
-// finite, and no policy needs its guard to get there.
+// Whatever is measured, the decision is within the bounds and its numbers are finite, and every policy
+// achieves that without its guard.
 func TestBoundsAlwaysHold(t *testing.T) {
 	for name, policy := range policies {
 		t.Run(name, func(t *testing.T) {
@@ -87,7 +87,7 @@ func finite(t *rapid.T, r Reason) {
 	}
 }
 
-// More lag never means fewer workers, all else being the same.
+// More lag never means fewer workers, all else being equal.
 func TestDrainIsMonotoneInLag(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		bounds := drawBounds(t)
@@ -112,7 +112,7 @@ func TestDrainIsMonotoneInLag(t *testing.T) {
 	})
 }
 
-// Lags that sum up to more than a number holds stop at the largest one.
+// Lags whose sum exceeds the largest number saturate.
 func TestLagsSaturate(t *testing.T) {
 	for name, policy := range policies {
 		t.Run(name, func(t *testing.T) {

@@ -6,29 +6,29 @@ import (
 	"time"
 )
 
-// A Kind names why a decision is what it is.
+// A Kind classifies why a decision is what it is.
 type Kind int
 
-// The kinds of reason. The comment says what an operator should take from it.
+// The kinds of reason. Each comment says what it tells an operator.
 const (
-	Unknown      Kind = iota // a policy gave no reason
+	Unknown      Kind = iota // the policy gave no reason
 	Steady                   // capacity fits the load
 	CatchingUp               // there is a backlog, and the capacity drains it in time
-	LoadRose                 // records arrive faster than the capacity can serve
+	LoadRose                 // records arrive faster than the capacity can process
 	LoadFell                 // there is less work than capacity
-	Probing                  // there is lag and no invocation has returned yet: double and see
+	Probing                  // there is lag and no invocation has returned yet: double until one does
 	AtMaximum                // the load wants more than the maximum allows
-	HotPartition             // most of the backlog is on partitions that one worker each serves: more do not help
+	HotPartition             // most of the backlog is on partitions limited to one worker each: more do not help
 	Throttled                // the function refuses invocations: fewer workers
 	Failing                  // most invocations fail: more workers would only fail faster
 	Slowing                  // invocations got slower as workers rose: fewer give the same throughput
-	Stalled                  // workers are busy and nothing returns: wait
+	Stalled                  // workers are busy and no invocation returns: wait
 	FetchBound               // workers are idle while there is lag: fetching is the bottleneck
 	NoPartitions             // nothing is assigned to this process
-	Stale                    // the lag is too old to act on: the last decision stays
+	Stale                    // the lag is too old to act on: the last decision is kept
 	Clamped                  // the policy asked for something outside the bounds
-	Panicked                 // the policy panicked: the last decision stays
-	BadBounds                // a minimum is over its maximum, or out of AWS's range
+	Panicked                 // the policy panicked: the last decision is kept
+	BadBounds                // a minimum exceeds its maximum, or a bound is outside AWS's range
 )
 
 var kindNames = [...]string{
@@ -44,10 +44,10 @@ func (k Kind) String() string {
 	return kindNames[k]
 }
 
-// MarshalText writes the kind's name, for JSON and logs.
+// MarshalText returns the kind's name, for JSON and logs.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
-// UnmarshalText reads what MarshalText wrote.
+// UnmarshalText parses a name that MarshalText returned.
 func (k *Kind) UnmarshalText(text []byte) error {
 	for i, name := range kindNames {
 		if name == string(text) {
@@ -58,45 +58,43 @@ func (k *Kind) UnmarshalText(text []byte) error {
 	return fmt.Errorf("scaling: unknown kind of reason %q: want a name such as %q", text, Steady)
 }
 
-// A Reason is why a decision is what it is: its kind, and the numbers that it
-// was taken from. Which numbers are set depends on the kind; a zero is left out
-// of the JSON. Its String is one line for an operator.
+// A Reason is why a decision is what it is: its kind, and the numbers that it is based on. Which numbers are
+// set depends on the kind; zeros are omitted from the JSON. String returns one line for an operator.
 type Reason struct {
 	Kind Kind
-	// From is the capacity that the decision started from, To what it asks for.
+	// From is the capacity that the decision started from, To the one that it asks for.
 	From, To Capacity
-	// Need is the number of workers that the load wants, before any bound.
+	// Need is the number of workers that the load needs, before any bound.
 	Need float64 `json:",omitzero"`
-	// Lag is the number of unresolved records, Lagging on how many partitions.
+	// Lag is the number of unresolved records, Lagging the number of partitions that have them.
 	Lag     int64 `json:",omitzero"`
 	Lagging int   `json:",omitzero"`
-	// Arrival is the estimated arrival, in records per second, and Rate what one
-	// worker does with full batches.
+	// Arrival is the estimated arrival rate in records per second, Rate the throughput of one worker with
+	// full batches.
 	Arrival float64 `json:",omitzero"`
 	Rate    float64 `json:",omitzero"`
-	// DrainTime is the estimated time until the backlog is gone at the target;
-	// of a HotPartition, until that partition's is.
+	// DrainTime is the estimated time until the backlog is gone with the target capacity. For a HotPartition
+	// it is that partition's.
 	DrainTime time.Duration `json:",omitzero"`
-	// Topic, Partition and Share name the hottest partition and its part of the
-	// lag, 0 to 1.
+	// Topic, Partition and Share name the hottest partition and its share of the lag, 0 to 1.
 	Topic     string  `json:",omitzero"`
 	Partition int32   `json:",omitzero"`
 	Share     float64 `json:",omitzero"`
-	// Invocations, Errors and Throttles are the counts of the sample that decided.
+	// Invocations, Errors and Throttles are the counts of the sample that led to the decision.
 	Invocations, Errors, Throttles int64 `json:",omitzero"`
 	// Before and Now are the invocation times that were compared.
 	Before, Now time.Duration `json:",omitzero"`
 	// Age is how old the lag was, or how long the state has lasted.
 	Age time.Duration `json:",omitzero"`
-	// Ceiling is the number of workers that overload allows for now.
+	// Ceiling is the number of workers that overload currently allows.
 	Ceiling int `json:",omitzero"`
-	// Detail is the panic's or the bounds' message. It never holds record data.
+	// Detail is the message of the panic or of the bounds' error. It never holds record data.
 	Detail string `json:",omitzero"`
-	// Cause is the policy's own reason where [Guard] overruled it.
+	// Cause is the policy's own reason if [Guard] overruled it.
 	Cause *Reason `json:",omitzero"`
 }
 
-// String is one line that says what happens to which number, and why.
+// String returns one line that says what changes, from and to which number, and why.
 func (r Reason) String() string {
 	return change(r.From, r.To) + ": " + r.why()
 }
@@ -167,7 +165,7 @@ func causeText(cause *Reason) string {
 	return " (" + cause.why() + ")"
 }
 
-// span rounds a duration to what an operator reads; the longest is "never".
+// span rounds a duration for an operator to read; the longest is "never".
 func span(d time.Duration) string {
 	switch {
 	case d >= forever:
@@ -180,8 +178,8 @@ func span(d time.Duration) string {
 	return d.Round(time.Millisecond).String()
 }
 
-// forever is the longest time that an estimate gives: a backlog that never
-// drains, or one beyond what Duration is good for.
+// forever is the longest time that an estimate gives: the backlog never drains, or takes longer than a
+// Duration can hold.
 const forever = 10 * 365 * 24 * time.Hour
 
 func seconds(s float64) time.Duration {

@@ -6,52 +6,50 @@ import (
 	"time"
 )
 
-// A Sample is what the engine measured since the sample before it. Counts are
-// of that interval; lag and capacity are of the moment Time.
+// A Sample is what the engine measured since the previous sample. Counts cover that interval; lag and
+// capacity are as of Time.
 //
-// The zero value of a field means "none" or "not known", whichever is the
-// cautious reading; no field but Time is needed for a valid decision.
+// A field's zero value means "none" or "not known", whichever is the cautious reading. Only Time is needed
+// for a valid decision.
 type Sample struct {
-	// Time is when the sample was taken. Policies look only at differences
-	// between samples. A jump of the clock is handled by [Guard].
+	// Time is when the sample was taken. Policies use only differences between samples. [Guard] handles clock
+	// jumps.
 	Time time.Time
-	// LagTime is when the lags were measured; zero means at Time. A broker that
-	// does not answer ListOffsets leaves it in the past, and [Guard] then keeps
-	// the last decision.
+	// LagTime is when the lags were measured; zero means at Time. If a broker does not answer ListOffsets,
+	// LagTime stays in the past and [Guard] keeps the last decision.
 	LagTime time.Time
 
-	// Partitions are the partitions that are assigned to this process, each once,
-	// over all of its pollers. The slice belongs to the caller and is read only
-	// during Decide.
+	// Partitions are the partitions assigned to this process, each once, across all of its pollers. The slice
+	// belongs to the caller and may be read only during Decide.
 	Partitions []Partition
 
-	// Completed is the number of records resolved: handled, or acknowledged by a
-	// destination. Filtered records do not count, they take no worker.
+	// Completed is the number of records resolved: processed by the handler, or acknowledged by a
+	// destination. Filtered records do not count, since they need no worker.
 	Completed int64
-	// Invocations is the number of handler calls that ran and returned, failed
-	// ones included, throttled ones not.
+	// Invocations is the number of handler calls that ran and returned, including failed but not throttled
+	// ones.
 	Invocations int64
 	// InvocationTime is the mean duration of those Invocations.
 	InvocationTime time.Duration
 	// Errors is the number of Invocations that failed.
 	Errors int64
-	// Throttles is the number of invocations that were refused for overload (a
-	// Lambda function's TooManyRequestsException, a handler's Throttled error).
+	// Throttles is the number of invocations that were refused because of overload (a Lambda function's
+	// TooManyRequestsException, a handler's Throttled error).
 	Throttles int64
 
-	// OldestAge is the age of the oldest unresolved record of the partitions that
-	// are not Blocked; 0 when there is none or it is not known.
+	// OldestAge is the age of the oldest unresolved record of the partitions that are not Blocked, 0 when
+	// there is none or it is not known.
 	OldestAge time.Duration
 
-	// BatchSize is the mapping's BatchSize, the most records an invocation takes.
-	// 0 means unknown: then the fullest batches that were seen stand for it.
+	// BatchSize is the mapping's BatchSize, the most records of an invocation. 0 means unknown: the largest
+	// batches seen stand in for it.
 	BatchSize int
-	// BufferedBytes is what is fetched and waits for a worker, in bytes.
+	// BufferedBytes is the number of fetched bytes that wait for a worker.
 	BufferedBytes int64
 	// Busy is the number of invocations in flight at Time.
 	Busy int
 
-	// Capacity is what runs at Time.
+	// Capacity is the capacity at Time.
 	Capacity Capacity
 	// Bounds limit the decision. [Guard] fills them in.
 	Bounds Bounds
@@ -62,40 +60,39 @@ type Partition struct {
 	// Topic and Partition name it, for the reasons.
 	Topic     string
 	Partition int32
-	// Lag is the number of records between the first unresolved offset and the
-	// end of the log (the last stable offset under read_committed), records in
-	// flight included. A negative lag (the log was truncated) counts as 0.
+	// Lag is the number of records between the first unresolved offset and the end of the log (the last
+	// stable offset under read_committed), including records in flight. A negative lag (the log was
+	// truncated) counts as 0.
 	Lag int64
-	// Arrived is the number of records that the log's end moved by since the
-	// sample before. Negative counts as 0.
+	// Arrived is the number of records by which the end of the log advanced since the previous sample. A
+	// negative number counts as 0.
 	Arrived int64
-	// Blocked is true while the partition cannot give work to a worker whatever
-	// their number: in a retry's backoff, paused, or waiting for a destination.
+	// Blocked reports that the partition cannot give work to any worker: it is in a retry's backoff, paused,
+	// or waiting for a destination.
 	Blocked bool
 }
 
-// Capacity is an amount of workers and pollers.
+// Capacity is a number of workers and of pollers.
 type Capacity struct {
-	// Workers is the number of concurrent invocations that are allowed.
+	// Workers is the number of concurrent invocations allowed.
 	Workers int
 	// Pollers is the number of members of the consumer group in this process.
 	Pollers int
 }
 
-// Bounds are the limits of a decision. The zero value is 1 worker or more, up
-// to the number of partitions, and exactly 1 poller.
+// Bounds are the limits of a decision. The zero value allows 1 worker up to the number of partitions, and
+// exactly 1 poller.
 type Bounds struct {
 	// MinimumWorkers is the fewest concurrent invocations. Default 1.
 	MinimumWorkers int
-	// MaximumWorkers is the most. Default, and never more than, the number of
-	// assigned partitions: a partition has at most one batch in flight.
+	// MaximumWorkers is the most. Default, and upper limit, is the number of assigned partitions: a partition
+	// has at most one batch in flight.
 	MaximumWorkers int
 	// MinimumPollers is AWS's ProvisionedPollerConfig.MinimumPollers, 1 to 200,
 	// default 1.
 	MinimumPollers int
-	// MaximumPollers is AWS's ProvisionedPollerConfig.MaximumPollers, 1 to 2000,
-	// never more than the partitions. Its default here is MinimumPollers: a
-	// process gains group members only when asked to.
+	// MaximumPollers is AWS's ProvisionedPollerConfig.MaximumPollers, 1 to 2000, never more than the
+	// partitions. Its default here is MinimumPollers: a process gains group members only when asked to.
 	MaximumPollers int
 }
 
@@ -105,8 +102,7 @@ const (
 	maxMaximumPollers = 2000
 )
 
-// Validate reports every field that is out of range, joined; nil when the bounds
-// can be used as they are.
+// Validate returns an error that joins one for each problem, or nil if the bounds can be used as they are.
 func (b Bounds) Validate() error {
 	var errs []error
 	check := func(field string, value, most int) {
@@ -128,11 +124,10 @@ func (b Bounds) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Resolve fills in defaults and applies the cap of the partitions. The result
-// is always usable: 1 <= minimum <= maximum, whatever the bounds were. Where a
-// minimum is over its maximum, the maximum wins: it is the one that protects
-// something. With no partitions at all one worker remains, so that the first
-// assignment has somewhere to go.
+// Resolve fills in defaults and applies the cap of the partitions. The result is always usable: 1 <= minimum
+// <= maximum, whatever the bounds were. Where a minimum exceeds its maximum, the maximum wins, because the
+// maximum is the one that protects something. Without partitions one worker remains, so that the first
+// assignment finds one.
 func (b Bounds) Resolve(partitions int) Bounds {
 	most := max(partitions, 1)
 	if b.MaximumWorkers <= 0 {
@@ -148,7 +143,7 @@ func (b Bounds) Resolve(partitions int) Bounds {
 	return b
 }
 
-// Clamp returns the capacity within bounds that Resolve returned.
+// Clamp returns the capacity limited to b, which must come from Resolve.
 func (b Bounds) Clamp(c Capacity) Capacity {
 	return Capacity{
 		Workers: min(max(c.Workers, b.MinimumWorkers), b.MaximumWorkers),

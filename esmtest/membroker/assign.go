@@ -7,7 +7,7 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// assignment is what a group decides: who is to own which partition.
+// assignment is the owner that a group has chosen for each partition.
 type assignment map[driver.TopicPartition]*member
 
 // candidate is a member with the topics that it subscribes to.
@@ -17,9 +17,9 @@ type candidate struct {
 	count  int
 }
 
-// assign spreads partitions over candidates: sticky (an owner keeps what it has as long as the spread is even) and
-// deterministic (ties go to the member that joined first, the lowest partitions stay). avoid names partitions that
-// go to somebody else than their owner where there is anybody else.
+// assign distributes partitions over candidates. It is sticky (an owner keeps its partitions as long as the
+// distribution is even) and deterministic (ties go to the member that joined first, the lowest partitions
+// stay). Partitions in avoid go to another member than their owner, if there is one.
 func assign(candidates []candidate, partitions []driver.TopicPartition, prev assignment, avoid map[driver.TopicPartition]bool) assignment {
 	next := make(assignment, len(partitions))
 	slices.SortFunc(partitions, compareTP)
@@ -65,7 +65,7 @@ func assign(candidates []candidate, partitions []driver.TopicPartition, prev ass
 			c.count++
 		}
 	}
-	// Even out: each move lowers the spread, so this ends.
+	// Even out: each move reduces the difference, so this ends.
 	for moved := true; moved; {
 		moved = false
 		for _, tp := range slices.Backward(partitions) {

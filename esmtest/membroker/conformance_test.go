@@ -12,7 +12,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	// The environment of the case that runs: cases run one after the other.
+	// The environment of the running case: cases run one after the other.
 	var broker *membroker.Broker
 	drivertest.Run(t, drivertest.Target{
 		Environment: func(tb testing.TB) drivertest.Environment {
@@ -23,7 +23,7 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// memory is the suite's view of a Broker.
+// memory adapts a Broker to the suite.
 func memory(b *membroker.Broker) drivertest.Environment {
 	records := func(rs []drivertest.Record) []membroker.Record {
 		out := make([]membroker.Record, len(rs))
@@ -84,7 +84,7 @@ func memory(b *membroker.Broker) drivertest.Environment {
 			b.DeleteRecords(tp.Topic, tp.Partition, before)
 		},
 		Kick: func(_ testing.TB, _ string, m driver.Member) { b.Lose(m.ID) },
-		// All that shows of it where there are no brokers: a call is refused before it comes to the right one.
+		// Without real brokers only this is visible: a call is rejected before it reaches the right broker.
 		MoveCoordinator: func(testing.TB, string) {
 			for _, op := range []membroker.Op{membroker.OpCommit, membroker.OpCommitted} {
 				b.Fail(op, 1, &driver.Error{Kind: driver.KindUnavailable, Offset: -1, Err: errors.New("not the coordinator any more")})

@@ -21,8 +21,8 @@ func (memory) Name() string { return "memory" }
 
 func (memory) Features() driver.Features { return driver.Features{TopicIDs: true, SharedMemory: true} }
 
-// Open joins the group at once: of two consumers that are opened one after the other, each is assigned its half in its
-// first Poll.
+// Open joins the group at once: when two consumers are opened one after the other, each is assigned its half
+// in its first Poll.
 func (d memory) Open(cfg driver.Config, l driver.Listener) (driver.Consumer, error) {
 	refuse := func(what string) error {
 		return &driver.Error{Kind: driver.KindInvalidConfig, Offset: -1, Err: errors.New("memory: " + what)}
@@ -59,7 +59,7 @@ func (d memory) Open(cfg driver.Config, l driver.Listener) (driver.Consumer, err
 	return c, nil
 }
 
-// consumer is one member of a group. The broker's mutex guards all but the fields that never change.
+// consumer is one member of a group. The broker's mutex guards all fields except those that never change.
 type consumer struct {
 	b        *Broker
 	cfg      driver.Config
@@ -67,55 +67,57 @@ type consumer struct {
 	patterns []*regexp.Regexp
 	// wake holds one token when there may be something new.
 	wake chan struct{}
-	// idle bounds one wait of Poll, whose goroutine owns it.
+	// idle limits one wait of Poll, whose goroutine owns it.
 	idle *time.Timer
 	// watch fires when Poll or a Listener call is overdue.
 	watch *time.Timer
 
 	group *group
-	// member is nil from the time that the group dropped this consumer until it joins again.
+	// member is nil from when the group drops this consumer until it joins again.
 	member     *member
 	generation int32
 	rebalances int64
 	held       map[driver.TopicPartition]*held
-	// turns has what is held in the order in which partitions take turns.
+	// turns holds the held partitions in the order in which they take turns.
 	turns []*held
 	// unknown are the subscribed topics that were reported missing.
 	unknown map[string]bool
 	reports []*driver.Error
-	// answered is set when the group has told this consumer what it is to own, since it joined or was lost.
+	// answered is set once the group has told this consumer its assignment, since it joined or was lost.
 	answered bool
 	down     bool
 	fatal    error
-	// closed is set when Close begins, left when it is done.
+	// closed is set when Close starts, left when it is done.
 	closed, left bool
-	// seenGroup and seenTopics are what this consumer has looked at of group.changes and Broker.topicChanges.
+	// seenGroup and seenTopics are the values of group.changes and Broker.topicChanges that this consumer has
+	// handled.
 	seenGroup, seenTopics uint64
 }
 
 // held is a partition that this consumer owns.
 type held struct {
 	driver.TopicPartition
-	// topic is the incarnation that the position belongs to, log its log; nil where it is not there (any more).
+	// topic is the incarnation that the position belongs to, log its log; nil if it does not exist (any
+	// longer).
 	topic   *topic
 	log     *partitionLog
 	started bool
 	paused  bool
-	// going is set while the Listener is told that it goes.
+	// going is set while the Listener is told that the partition is revoked or lost.
 	going bool
 	next  int64
 	epoch uint64
-	// assignment is what rebalances was when it came.
+	// assignment is the value of rebalances when the partition was assigned.
 	assignment int64
-	// leaderEpoch is that of the record before next, -1 where it is not known.
+	// leaderEpoch is the leader epoch of the record before next, -1 if unknown.
 	leaderEpoch int32
-	// stuck: it was reported that what comes next cannot be read.
+	// stuck is set once it was reported that the next record cannot be read.
 	stuck bool
 }
 
 var errClosed = &driver.Error{Kind: driver.KindOther, Offset: -1, Err: errors.New("memory: the consumer is closed")}
 
-// signal makes Poll look again. It never waits.
+// signal makes Poll check again. It never blocks.
 func (c *consumer) signal() {
 	select {
 	case c.wake <- struct{}{}:
@@ -202,7 +204,7 @@ func (c *consumer) Close(ctx context.Context) error {
 		}
 	}
 	if err == nil {
-		// The leave request may hang. The group then finds out for itself.
+		// The leave request may hang. The group then finds out by itself.
 		err = c.b.request(ctx, OpClose, nil)
 	}
 	c.b.mu.Lock()
@@ -219,7 +221,8 @@ func (c *consumer) Close(ctx context.Context) error {
 		c.b.leave(c.group, m)
 		return nil
 	}
-	// A static member does not leave, and one whose leave request is lost cannot: its session ends it.
+	// A static member does not leave, and one whose leave request is lost cannot: the session timeout ends
+	// either.
 	m.c = nil
 	if m.instance != "" {
 		c.group.release(m)
@@ -234,7 +237,7 @@ func (c *consumer) Close(ctx context.Context) error {
 	return err
 }
 
-// all returns what is held, sorted. The caller holds mu.
+// all returns the held partitions, sorted. The caller holds mu.
 func (c *consumer) all() []driver.TopicPartition {
 	tps := make([]driver.TopicPartition, 0, len(c.held))
 	for tp := range c.held {
@@ -244,7 +247,7 @@ func (c *consumer) all() []driver.TopicPartition {
 	return tps
 }
 
-// forget drops partitions that are held. The caller holds mu.
+// forget removes held partitions. The caller holds mu.
 func (c *consumer) forget(tps []driver.TopicPartition) {
 	for _, tp := range tps {
 		delete(c.held, tp)
@@ -252,7 +255,7 @@ func (c *consumer) forget(tps []driver.TopicPartition) {
 	c.turns = slices.DeleteFunc(c.turns, func(h *held) bool { return c.held[h.TopicPartition] != h })
 }
 
-// drop ends the membership behind the consumer's back. The caller holds mu.
+// drop ends the membership without telling the consumer. The caller holds mu.
 func (c *consumer) drop() {
 	m := c.member
 	c.member = nil
@@ -260,7 +263,7 @@ func (c *consumer) drop() {
 	c.signal()
 }
 
-// fence ends the consumer: another has its place in the group. The caller holds mu.
+// fence ends the consumer: another one has taken its place in the group. The caller holds mu.
 func (c *consumer) fence(m *member) {
 	c.member = nil
 	c.fatal = &driver.Error{Kind: driver.KindFenced, Offset: -1,
@@ -269,7 +272,7 @@ func (c *consumer) fence(m *member) {
 	c.signal()
 }
 
-// armWatch starts the time that may pass before the next Poll, or before a Listener call returns. The caller holds mu.
+// armWatch starts the timeout for the next Poll, or for a Listener call to return. The caller holds mu.
 func (c *consumer) armWatch() {
 	if c.cfg.MaxPollInterval <= 0 || c.closed {
 		return

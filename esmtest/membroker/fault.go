@@ -9,7 +9,7 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// Op names a call of a consumer, for faults on demand.
+// Op names a call of a consumer, for fault injection.
 type Op string
 
 // The calls of driver.Consumer that wait for the network.
@@ -22,13 +22,13 @@ const (
 	OpClose       Op = "close"
 )
 
-// faults are what the broker was told to do wrong. The broker's mutex guards them.
+// faults are the injected faults. The broker's mutex guards them.
 type faults struct {
 	fail  map[Op][]failure
 	hang  map[Op]*hang
 	delay map[Op]time.Duration
 	calls map[Op]int
-	// up is not nil while the broker is stopped; it closes when it starts.
+	// up is not nil while the broker is stopped; it is closed when the broker starts.
 	up chan struct{}
 }
 
@@ -37,10 +37,10 @@ type failure struct {
 	err  error
 }
 
-// hang holds calls until released closes.
+// hang blocks calls until released is closed.
 type hang struct {
 	released chan struct{}
-	// late are the requests whose callers gave up. They have reached the broker all the same.
+	// late are the requests whose callers gave up. They have reached the broker nevertheless.
 	late []func()
 }
 
@@ -51,9 +51,9 @@ func newFaults() faults {
 	}
 }
 
-// Fail lets the next n calls of op fail with err, after those of earlier Fail calls for op. An err that is no
-// *driver.Error and no *driver.CommitError is wrapped in a *driver.Error of KindOther. A Poll that fails ends its
-// consumer; what a Poll merely reports is said with Report.
+// Fail makes the next n calls of op fail with err, after those of earlier Fail calls for op. An err that is
+// neither a *driver.Error nor a *driver.CommitError is wrapped in a *driver.Error of KindOther. A Poll that
+// fails ends its consumer; use Report for what a Poll merely reports.
 func (b *Broker) Fail(op Op, n int, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -63,9 +63,9 @@ func (b *Broker) Fail(op Op, n int, err error) {
 	}
 }
 
-// Hang lets calls of op wait until release is called or their context ends. A commit whose caller gave up is carried
-// out at the release, as the broker does with a request that it already has. A hanging Poll answers nothing.
-// release may be called more than once.
+// Hang makes calls of op wait until release is called or their context ends. A commit whose caller gave up is
+// applied at the release, as a broker does with a request that it already has. A hanging Poll returns
+// nothing. release may be called more than once.
 func (b *Broker) Hang(op Op) (release func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -94,15 +94,15 @@ func (b *Broker) release(op Op, h *hang) {
 	b.wakeAll()
 }
 
-// Delay lets every call of op take d longer, 0 = none.
+// Delay makes every call of op take d longer; 0 means no delay.
 func (b *Broker) Delay(op Op, d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.faults.delay[op] = d
 }
 
-// Stop takes the broker off the network: Poll reports driver.KindUnavailable once and answers nothing, other calls
-// wait until Start or the end of their context. Membership outlives it.
+// Stop takes the broker off the network: Poll reports driver.KindUnavailable once and then returns nothing,
+// and other calls wait until Start or the end of their context. Memberships survive it.
 func (b *Broker) Stop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -127,8 +127,8 @@ func (b *Broker) start() {
 	}
 }
 
-// Heal ends every fault: hangs are released, delays and failures forgotten, a stopped broker starts. NewBroker arranges
-// that it runs at the test's end.
+// Heal ends every fault: it releases hangs, forgets delays and failures, and starts a stopped broker.
+// NewBroker registers it to run at the end of the test.
 func (b *Broker) Heal() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -140,15 +140,15 @@ func (b *Broker) Heal() {
 	b.start()
 }
 
-// Calls returns how often op was called on this broker, failed calls included.
+// Calls returns how often op was called on this broker, including failed calls.
 func (b *Broker) Calls(op Op) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.faults.calls[op]
 }
 
-// Report lets the next Poll of every open consumer of group report errors in Fetch.Errors. An empty group is every
-// group.
+// Report makes the next Poll of every open consumer of group report errors in Fetch.Errors. An empty group
+// means every group.
 func (b *Broker) Report(group string, errs ...*driver.Error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -160,8 +160,8 @@ func (b *Broker) Report(group string, errs ...*driver.Error) {
 	}
 }
 
-// request is passed by each call that waits for the network. It answers nil when the broker is to serve the call.
-// late, which may be nil, is carried out with mu held if the caller gives up while its request hangs.
+// request is called by each call that waits for the network. It returns nil when the broker should serve the
+// call. late, which may be nil, runs later with mu held if the caller gives up while its request hangs.
 func (b *Broker) request(ctx context.Context, op Op, late func()) error {
 	b.mu.Lock()
 	b.faults.calls[op]++
@@ -209,7 +209,7 @@ func (b *Broker) request(ctx context.Context, op Op, late func()) error {
 	}
 }
 
-// takeFailure uses up one scripted failure of op. The caller holds mu.
+// takeFailure consumes one scripted failure of op. The caller holds mu.
 func (b *Broker) takeFailure(op Op) error {
 	list := b.faults.fail[op]
 	if len(list) == 0 {

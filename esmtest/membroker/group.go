@@ -10,9 +10,9 @@ import (
 
 // group is a consumer group and its coordinator. The broker's mutex guards it.
 //
-// The coordinator decides who is to own each partition (target); a member that owns one which is not to be its own
-// gives it back in its next Poll, after its Listener has; then the new owner takes it in its next Poll. Nobody waits
-// for anybody: that is cooperative rebalancing.
+// The coordinator decides who should own each partition (target). A member that owns a partition it should no
+// longer own gives it back in its next Poll, after its Listener has returned. The new owner then takes the
+// partition in its next Poll. No member waits for another: that is cooperative rebalancing.
 type group struct {
 	name       string
 	generation int32
@@ -20,12 +20,12 @@ type group struct {
 	members []*member
 	owner   assignment
 	target  assignment
-	// bounce names partitions that their owner gives back even if it is to have them again.
+	// bounce names partitions that their owner gives back even if it will get them again.
 	bounce  map[driver.TopicPartition]bool
 	commits map[driver.TopicPartition]driver.Committed
-	// changes counts what may give a member something to do; see touch.
+	// changes counts events that may give a member something to do; see touch.
 	changes uint64
-	// refresh runs when the members' metadata is too old to have noticed a change of the topics.
+	// refresh fires when the members' metadata is old enough for them to notice a change of the topics.
 	refresh *time.Timer
 }
 
@@ -38,7 +38,7 @@ type member struct {
 	away *time.Timer
 }
 
-// touch makes every member look at the group in its next Poll. The caller holds mu.
+// touch makes every member check the group in its next Poll. The caller holds mu.
 func (g *group) touch() {
 	g.changes++
 	for _, m := range g.members {
@@ -48,7 +48,7 @@ func (g *group) touch() {
 	}
 }
 
-// release ends a member's ownership of partitions, of all when none is named. The caller holds mu.
+// release ends a member's ownership of partitions, or of all if none is named. The caller holds mu.
 func (g *group) release(m *member, partitions ...driver.TopicPartition) {
 	for tp, o := range g.owner {
 		if o == m && (len(partitions) == 0 || slices.Contains(partitions, tp)) {
@@ -59,7 +59,7 @@ func (g *group) release(m *member, partitions ...driver.TopicPartition) {
 	g.touch()
 }
 
-// groupOf returns a group, made if need be. The caller holds mu.
+// groupOf returns a group, and creates it if necessary. The caller holds mu.
 func (b *Broker) groupOf(name string) *group {
 	g := b.groups[name]
 	if g == nil {
@@ -72,7 +72,7 @@ func (b *Broker) groupOf(name string) *group {
 	return g
 }
 
-// join makes a consumer a member. A static member takes the place that its instance id has. The caller holds mu.
+// join makes a consumer a member. A static member takes the place of its instance id. The caller holds mu.
 func (b *Broker) join(c *consumer) {
 	g := c.group
 	b.memberIDs++
@@ -99,7 +99,7 @@ func (b *Broker) join(c *consumer) {
 	b.rebalance(g, nil)
 }
 
-// leave ends a membership, and with it its ownership. The caller holds mu.
+// leave ends a membership and its ownership. The caller holds mu.
 func (b *Broker) leave(g *group, m *member) {
 	i := slices.Index(g.members, m)
 	if i < 0 {
@@ -114,7 +114,7 @@ func (b *Broker) leave(g *group, m *member) {
 	b.rebalance(g, nil)
 }
 
-// rebalance decides anew who is to own what. The caller holds mu.
+// rebalance recomputes the target assignment. The caller holds mu.
 func (b *Broker) rebalance(g *group, avoid map[driver.TopicPartition]bool) {
 	g.generation++
 	candidates := make([]candidate, len(g.members))
@@ -123,7 +123,7 @@ func (b *Broker) rebalance(g *group, avoid map[driver.TopicPartition]bool) {
 	for i, m := range g.members {
 		candidates[i] = candidate{member: m, topics: make(map[string]bool)}
 		if m.c == nil {
-			// A static member that is away keeps what it had.
+			// A static member that is away keeps its partitions.
 			for tp := range g.target {
 				if g.target[tp] == m && b.topics[tp.Topic] != nil {
 					candidates[i].topics[tp.Topic], wanted[tp.Topic] = true, true
@@ -149,8 +149,8 @@ func (b *Broker) rebalance(g *group, avoid map[driver.TopicPartition]bool) {
 	g.touch()
 }
 
-// metadataChanged lets every group look at the topics again, once its members' metadata is old enough for one of them
-// to notice. The caller holds mu.
+// metadataChanged makes every group check the topics again, once its members' metadata is old enough for one
+// of them to notice. The caller holds mu.
 func (b *Broker) metadataChanged() {
 	for _, g := range b.groups {
 		var age time.Duration
@@ -176,7 +176,7 @@ func (b *Broker) metadataChanged() {
 	}
 }
 
-// Rebalance makes group go through a rebalance in which nothing moves. An empty group is every group.
+// Rebalance makes group go through a rebalance in which nothing moves. An empty group means every group.
 func (b *Broker) Rebalance(group string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -187,8 +187,8 @@ func (b *Broker) Rebalance(group string) {
 	}
 }
 
-// Revoke makes the group give each partition to another of its members, or back to the same one when it is alone:
-// Revoked, then Assigned. With no partition named, all that are owned in any group.
+// Revoke makes the group move each partition to another of its members, or back to the same one if it is
+// alone: Revoked, then Assigned. Without arguments it revokes all partitions owned in any group.
 func (b *Broker) Revoke(partitions ...driver.TopicPartition) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -205,9 +205,10 @@ func (b *Broker) Revoke(partitions ...driver.TopicPartition) {
 	}
 }
 
-// Lose ends memberships behind the members' backs, as an expired session does: others may own the partitions before
-// the member's Listener is told that they are lost, and its commits are refused until it has joined again, which it
-// does in a Poll. Members are named by their ids (see Members); with none named, all of all groups.
+// Lose ends memberships without telling the members, as an expired session does: others may own the
+// partitions before the member's Listener learns that they are lost, and its commits are refused until it has
+// joined again, which it does in a Poll. Members are named by their ids (see Members); without arguments Lose
+// applies to all members of all groups.
 func (b *Broker) Lose(members ...string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -225,7 +226,8 @@ type MemberInfo struct {
 	Owned []driver.TopicPartition
 }
 
-// Members returns the members of a group in the order in which they joined. An empty group is the only one there is.
+// Members returns the members of a group in the order in which they joined. An empty group means the only one
+// there is.
 func (b *Broker) Members(group string) []MemberInfo {
 	b.mu.Lock()
 	g := b.find(group)
@@ -249,8 +251,8 @@ func (b *Broker) Members(group string) []MemberInfo {
 	return infos
 }
 
-// Committed returns a group's commit of a partition; its Offset is -1 where there is none. An empty group is the only
-// one there is.
+// Committed returns a group's commit of a partition. Its Offset is -1 if there is none. An empty group means
+// the only one there is.
 func (b *Broker) Committed(group, topic string, partition int32) driver.Committed {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -268,8 +270,8 @@ func (g *group) committed(tp driver.TopicPartition) driver.Committed {
 	return driver.Committed{TopicPartition: tp, Offset: -1, LeaderEpoch: -1}
 }
 
-// SetCommitted writes a commit as another tool would (kafka-consumer-groups --reset-offsets). An offset of -1 deletes
-// it.
+// SetCommitted writes a commit as another tool would (kafka-consumer-groups --reset-offsets). An offset of -1
+// deletes the commit.
 func (b *Broker) SetCommitted(group, topic string, partition int32, offset int64, metadata string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -282,8 +284,9 @@ func (b *Broker) SetCommitted(group, topic string, partition int32, offset int64
 	g.commits[tp] = driver.Committed{TopicPartition: tp, Offset: offset, LeaderEpoch: -1, Metadata: metadata}
 }
 
-// Lag returns how far a group's commits are behind the ends of the partitions that it is to own, in offsets; without a
-// commit a partition counts from its log's start. An empty group is the only one there is.
+// Lag returns by how many offsets a group's commits are behind the ends of the partitions in its target
+// assignment. A partition without a commit counts from its log's start. An empty group means the only one
+// there is.
 func (b *Broker) Lag(group string) int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -300,7 +303,7 @@ func (b *Broker) Lag(group string) int64 {
 	return lag
 }
 
-// find returns a group by name; an empty name is the only group that there is. The caller holds mu.
+// find returns a group by name; an empty name means the only group there is. The caller holds mu.
 func (b *Broker) find(name string) *group {
 	if name == "" && len(b.groups) == 1 {
 		for _, g := range b.groups {

@@ -7,27 +7,28 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// load is a log that is made up while it is read: the same record at every offset.
+// load is a log that is generated while it is read: the same record at every offset.
 type load struct {
 	record event.KafkaRecord
 	size   int
 	// slab is copied for each run.
 	slab []event.KafkaRecord
-	// ring, where slabs are used again, has those that take turns, and turn says whose turn it is.
+	// ring holds the slabs that take turns, if slabs are reused, and turn is the index of the next one.
 	ring [][]event.KafkaRecord
 	turn int
 }
 
-// ReuseLoad lets each partition of a Load topic hand out the same slices again after that many runs, which takes the
-// cost of fresh memory (most of a Poll's) out of a benchmark. It breaks the driver contract for whoever still holds a
-// run by then, so runs must be more than a receiver ever holds of one partition. Default 0: every run is fresh.
+// ReuseLoad lets each partition of a Load topic return the same slices again after that many runs, which
+// removes the cost of fresh memory (most of a Poll's) from a benchmark. This breaks the driver contract for a
+// receiver that still holds a run by then, so runs must be more than a receiver ever holds of one partition.
+// Default 0: every run is fresh.
 func ReuseLoad(runs int) BrokerOption {
 	return func(o *brokerOptions) { o.reuseLoad = max(runs, 0) }
 }
 
-// Load makes a topic for benchmarks: every partition holds records copies of one record, which cost no memory and all
-// share its bytes (so nobody may change them). Each run that is handed out is a fresh slice of up to FetchRecords
-// records (but see ReuseLoad), with running offsets.
+// Load creates a topic for benchmarks: every partition holds records copies of one record. They use no memory
+// and all share its bytes, so those must not be changed. Each returned run is a fresh slice of up to
+// FetchRecords records (but see ReuseLoad), with consecutive offsets.
 func (b *Broker) Load(topic string, partitions int32, records int64, record Record) {
 	b.mu.Lock()
 	_, taken := b.topics[topic]

@@ -19,15 +19,15 @@ type partitionLog struct {
 	open map[*Tx]int64
 	// load is set for a generated log, which has no entries.
 	load *load
-	// cuts are the times that the log was cut off, the oldest first.
+	// cuts are the times that the log was truncated, oldest first.
 	cuts []cut
-	// unreadable, where it is set, is where a batch begins that cannot be read.
+	// unreadable, if set, is where a batch starts that cannot be read.
 	unreadable *int64
-	// withheld counts those who let it be served no more.
+	// withheld counts the Withhold calls in effect.
 	withheld int
 }
 
-// cut is a time that a log was cut off at an offset; epoch was the leader's before that.
+// cut is one truncation of a log at an offset; epoch was the leader's before it.
 type cut struct {
 	epoch int32
 	at    int64
@@ -43,7 +43,7 @@ type entry struct {
 
 const recordSize = int(unsafe.Sizeof(event.KafkaRecord{}))
 
-// sizeOf is the memory that a record keeps alive.
+// sizeOf returns the memory that a record keeps alive.
 func sizeOf(r *event.KafkaRecord) int {
 	n := recordSize + len(r.Key) + len(r.Value)
 	for i := range r.Headers {
@@ -66,7 +66,8 @@ func (p *partitionLog) append(r event.KafkaRecord, tx *Tx) {
 	p.end++
 }
 
-// limit is where a reader stops: the last stable offset under read_committed, else the high watermark.
+// limit returns where a reader stops: the last stable offset under read_committed, otherwise the high
+// watermark.
 func (p *partitionLog) limit(readUncommitted bool) int64 {
 	end := p.end
 	if !readUncommitted {
@@ -93,7 +94,8 @@ func (p *partitionLog) truncate(end int64) {
 	p.epoch++
 }
 
-// parts returns where the log parts from what a reader has read whose last record was of a leader epoch: at most next.
+// parts returns the offset at which the log diverged from what a reader has read, at most next. epoch is the
+// leader epoch of the reader's last record; without one (-1) no divergence is found.
 func (p *partitionLog) parts(epoch int32, next int64) int64 {
 	for _, c := range p.cuts {
 		if epoch >= 0 && c.epoch >= epoch {
@@ -103,12 +105,13 @@ func (p *partitionLog) parts(epoch int32, next int64) int64 {
 	return next
 }
 
-// index finds the first entry at or after offset.
+// index returns the index of the first entry at or after offset.
 func (p *partitionLog) index(offset int64) int {
 	return sort.Search(len(p.entries), func(i int) bool { return p.entries[i].Offset >= offset })
 }
 
-// atTime returns the first offset whose record's timestamp is at or after ms, the reader's end where there is none.
+// atTime returns the first offset whose record's timestamp is at or after ms, or the reader's end if there is
+// none.
 func (p *partitionLog) atTime(ms int64, readUncommitted bool) (int64, int32) {
 	limit := p.limit(readUncommitted)
 	if p.load != nil {
@@ -129,8 +132,8 @@ func (p *partitionLog) atTime(ms int64, readUncommitted bool) (int64, int32) {
 	return limit, p.epoch
 }
 
-// read hands out a run from offset on. It returns false when there is nothing and the position does not move. The
-// records are the reader's own, down to their bytes, as those of a real client.
+// read returns a run from offset from on. It returns false when there is nothing and the position does not
+// move. The reader owns the records including their bytes, as with a real client.
 func (p *partitionLog) read(from int64, readUncommitted bool, maxRecords, maxBytes int, run *driver.Run) bool {
 	limit := p.limit(readUncommitted)
 	run.End, run.LeaderEpoch = limit, p.epoch
@@ -190,7 +193,7 @@ func (p *partitionLog) read(from int64, readUncommitted bool, maxRecords, maxByt
 	return true
 }
 
-// visible says whether a reader below its limit sees the record.
+// visible reports whether a reader below its limit sees the record.
 func (e *entry) visible(readUncommitted bool) bool {
 	return e.tx == nil || readUncommitted || e.tx.committed
 }

@@ -17,11 +17,11 @@ const pollWait = time.Second
 
 // step is what Poll does next.
 type step struct {
-	// tell is a Listener call to make, after is to be done with mu held when it has returned.
+	// tell is a Listener call to make; after runs with mu held when that call has returned.
 	tell  func([]driver.TopicPartition)
 	about []driver.TopicPartition
 	after func()
-	// ready says that there is something to answer, err that the consumer is of no further use.
+	// ready reports that there is something to return, err that the consumer cannot be used any longer.
 	ready bool
 	err   error
 }
@@ -93,7 +93,7 @@ func (c *consumer) sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// step finds what to do: a Listener call first, then reports, then records. The caller holds mu.
+// step decides what to do: a Listener call first, then reports, then records. The caller holds mu.
 func (c *consumer) step(into *driver.Fetch) step {
 	b, g := c.b, c.group
 	if c.closed {
@@ -132,7 +132,7 @@ func (c *consumer) step(into *driver.Fetch) step {
 			}}
 		}
 		c.seenGroup = g.changes
-		// The group's first answer is told even if it is empty.
+		// The group's first answer is passed on even if it is empty.
 		if coming := c.coming(); len(coming) > 0 || !c.answered {
 			c.answered = true
 			for _, tp := range coming {
@@ -155,7 +155,7 @@ func (c *consumer) step(into *driver.Fetch) step {
 	return step{ready: len(into.Errors) > 0 || len(into.Runs) > 0}
 }
 
-// stepLost tells of what was lost, then joins again.
+// stepLost reports what was lost, then joins again.
 func (c *consumer) stepLost() step {
 	if gone := c.all(); len(gone) > 0 {
 		for _, h := range c.held {
@@ -167,11 +167,11 @@ func (c *consumer) stepLost() step {
 		return step{err: c.fatal}
 	}
 	c.b.join(c)
-	// Another look at once: join has signalled it.
+	// join has signalled, so Poll checks again at once.
 	return step{}
 }
 
-// going marks and returns what the group wants back.
+// going marks and returns the partitions that the group wants back.
 func (c *consumer) going() []driver.TopicPartition {
 	var tps []driver.TopicPartition
 	for tp, h := range c.held {
@@ -184,7 +184,7 @@ func (c *consumer) going() []driver.TopicPartition {
 	return tps
 }
 
-// coming returns what this member is to own and nobody owns.
+// coming returns the partitions that this member should own and no member owns.
 func (c *consumer) coming() []driver.TopicPartition {
 	var tps []driver.TopicPartition
 	for tp, m := range c.group.target {
@@ -196,7 +196,7 @@ func (c *consumer) coming() []driver.TopicPartition {
 	return tps
 }
 
-// checkTopics reports subscribed topics that are missing, gone, or other than they were, each once.
+// checkTopics reports subscribed topics that are missing, deleted or recreated, each once.
 func (c *consumer) checkTopics(into *driver.Fetch) {
 	report := func(kind driver.Kind, topic, what string) {
 		into.Errors = append(into.Errors, &driver.Error{Kind: kind, Offset: -1,
@@ -272,7 +272,7 @@ func (c *consumer) collect(into *driver.Fetch) {
 		}
 		if p.read(h.next, c.cfg.ReadUncommitted, c.b.opts.fetchRecords, most, &run) {
 			h.next, h.leaderEpoch, h.stuck = run.Next, run.LeaderEpoch, false
-			if p.parts(h.leaderEpoch, h.next) < h.next { // behind the run's records is a gap of a later epoch
+			if p.parts(h.leaderEpoch, h.next) < h.next { // after the run's records is a gap of a later epoch
 				h.leaderEpoch = p.epoch
 			}
 			budget -= run.Bytes

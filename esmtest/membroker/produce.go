@@ -30,7 +30,7 @@ func Values(values ...string) []Record {
 	return records
 }
 
-// KafkaRecord copies r into Kafka's form: what the producer does to its slices later does not reach the log.
+// KafkaRecord copies r into Kafka's form: later changes to the producer's slices do not reach the log.
 func (r Record) KafkaRecord(topic string) event.KafkaRecord {
 	k := event.KafkaRecord{
 		Topic: topic, Partition: r.Partition, TimestampType: r.TimestampType,
@@ -50,7 +50,7 @@ func (r Record) KafkaRecord(topic string) event.KafkaRecord {
 	return k
 }
 
-// Produce appends records. A topic that does not exist is made with one partition.
+// Produce appends records. A topic that does not exist is created with one partition.
 func (b *Broker) Produce(topic string, records ...Record) { b.produce(topic, nil, records) }
 
 func (b *Broker) produce(topic string, tx *Tx, records []Record) {
@@ -94,17 +94,18 @@ type Tx struct {
 	ended     bool
 }
 
-// Begin begins a transaction. Until it ends, readers of committed records stop in front of its first record.
+// Begin starts a transaction. Until it ends, readers of committed records stop before its first record.
 func (b *Broker) Begin() *Tx { return &Tx{b: b, touched: make(map[*partitionLog]bool)} }
 
 // Produce appends records within the transaction.
 func (tx *Tx) Produce(topic string, records ...Record) { tx.b.produce(topic, tx, records) }
 
-// Commit ends the transaction and shows its records. A marker takes one offset of each partition that it touched.
+// Commit ends the transaction and makes its records visible. A marker takes one offset of each partition that
+// it touched.
 func (tx *Tx) Commit() { tx.end(true) }
 
-// Abort ends the transaction and hides its records from readers of committed records. A marker takes one offset of each
-// partition that it touched.
+// Abort ends the transaction and hides its records from readers of committed records. A marker takes one
+// offset of each partition that it touched.
 func (tx *Tx) Abort() { tx.end(false) }
 
 func (tx *Tx) end(commit bool) {

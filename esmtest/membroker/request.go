@@ -31,8 +31,8 @@ func (c *consumer) Commit(ctx context.Context, commits []driver.Commit) error {
 	return c.commit(as, sent)
 }
 
-// sender is what a commit says of who sends it. Owned are the partitions that the member owns: in Kafka the generation changes
-// once more before another one has them.
+// sender identifies the sender of a commit. owned are the partitions that the member owns: in Kafka the
+// generation changes once more before another member owns them.
 type sender struct {
 	member     *member
 	generation int32
@@ -145,7 +145,7 @@ func (c *consumer) Topics(ctx context.Context, names ...string) ([]driver.Topic,
 				names = append(names, name)
 			}
 		}
-		// A topic that is named but missing is answered as such.
+		// A topic that is named but missing gets an answer that says so.
 		for _, name := range c.cfg.Topics {
 			if !strings.HasPrefix(name, "^") && c.b.topics[name] == nil {
 				names = append(names, name)

@@ -24,7 +24,7 @@ func inBubble(t *testing.T, name string, f func(t *testing.T)) {
 	t.Run(name, func(t *testing.T) { synctest.Test(t, f) })
 }
 
-// app is a member of a group that starts what it is assigned and notes what happens.
+// app is a member of a group that starts what it is assigned and records what happens.
 type app struct {
 	t     *testing.T
 	c     driver.Consumer
@@ -81,7 +81,7 @@ func (a *app) Revoked(tps []driver.TopicPartition) {
 
 func (a *app) Lost(tps []driver.TopicPartition) { a.notef("lost %v", tps) }
 
-// poll polls once and notes runs and errors.
+// poll polls once and records runs and errors.
 func (a *app) poll() {
 	a.t.Helper()
 	if err := a.c.Poll(context.Background(), &a.fetch); err != nil {
@@ -100,7 +100,7 @@ func (a *app) poll() {
 	}
 }
 
-// want checks what happened since the last want, line by line.
+// want checks what has happened since the last want, line by line.
 func (a *app) want(lines ...string) {
 	a.t.Helper()
 	if !slices.Equal(a.log, lines) {

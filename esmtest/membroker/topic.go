@@ -8,15 +8,15 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// topic is one incarnation of a topic: deleted and made again, it is another.
+// topic is one incarnation of a topic: a recreated topic is another one.
 type topic struct {
 	name       string
 	id         [16]byte
 	partitions []*partitionLog
 }
 
-// CreateTopic makes a topic with empty partitions, or gives an existing topic more partitions. Consumers notice after
-// their MetadataMaxAge.
+// CreateTopic creates a topic with empty partitions, or gives an existing topic more partitions. Consumers
+// notice after their MetadataMaxAge.
 func (b *Broker) CreateTopic(name string, partitions int32) {
 	b.mu.Lock()
 	had := int32(0)
@@ -35,7 +35,7 @@ func (b *Broker) CreateTopic(name string, partitions int32) {
 	}
 }
 
-// createTopic makes or widens a topic. The caller holds mu.
+// createTopic creates or grows a topic. The caller holds mu.
 func (b *Broker) createTopic(name string, partitions int32) *topic {
 	b.topicChanges++
 	t := b.topics[name]
@@ -75,8 +75,8 @@ func (b *Broker) DeleteTopic(name string) {
 	}
 }
 
-// RecreateTopic deletes a topic and makes it again, empty and under a new id, with as many partitions, faster than any
-// consumer or the group coordinator looks: the groups' commits stay.
+// RecreateTopic deletes a topic and creates it again, empty, with a new id and the same number of partitions,
+// before any consumer or the group coordinator notices: the groups' commits stay.
 func (b *Broker) RecreateTopic(name string) {
 	b.mu.Lock()
 	old, ok := b.topics[name]
@@ -91,44 +91,46 @@ func (b *Broker) RecreateTopic(name string) {
 	}
 }
 
-// DeleteRecords moves the log's start to before, as retention or kafka-delete-records does.
+// DeleteRecords moves the log start offset to before, as retention or kafka-delete-records does.
 func (b *Broker) DeleteRecords(topic string, partition int32, before int64) {
 	b.onPartition("DeleteRecords", topic, partition, func(p *partitionLog) { p.deleteBefore(before) })
 }
 
-// Truncate cuts the log off at end, as an unclean leader election does: records from end on are gone, and the leader
-// epoch rises. A consumer that read further reports driver.KindTruncated where it knows the leader epoch of what it read, else
-// driver.KindOffsetOutOfRange, unless the log has grown past its position again.
+// Truncate truncates the log at end, as an unclean leader election does: records from end on are gone, and
+// the leader epoch rises. A consumer that has read further reports driver.KindTruncated if it knows the
+// leader epoch of what it read, otherwise driver.KindOffsetOutOfRange, unless the log has grown past its
+// position again.
 func (b *Broker) Truncate(topic string, partition int32, end int64) {
 	b.onPartition("Truncate", topic, partition, func(p *partitionLog) { p.truncate(end) })
 }
 
-// Corrupt damages the log: what begins at offset cannot be read. Consumers report driver.KindCorrupt when they come there, and
-// get no further until Repair.
+// Corrupt damages the log: the batch that starts at offset cannot be read. Consumers report
+// driver.KindCorrupt when they get there, and get no further until Repair.
 func (b *Broker) Corrupt(topic string, partition int32, offset int64) {
 	b.onPartition("Corrupt", topic, partition, func(p *partitionLog) { p.unreadable = &offset })
 }
 
-// Repair ends what Corrupt did.
+// Repair reverts Corrupt.
 func (b *Broker) Repair(topic string, partition int32) {
 	b.onPartition("Repair", topic, partition, func(p *partitionLog) { p.unreadable = nil })
 }
 
-// Withhold lets fetches of a partition bring nothing until release is called, and no consumer hears why: a client that asks again
-// whenever a broker answers that it is not the leader, or that its disk failed, reports neither. release may be called more than
-// once.
+// Withhold makes fetches of a partition return nothing until release is called, and consumers do not learn
+// why. A client that retries when a broker answers that it is not the leader, or that its disk failed,
+// reports neither. release may be called more than once.
 func (b *Broker) Withhold(topic string, partition int32) (release func()) {
 	by := func(n int) { b.onPartition("Withhold", topic, partition, func(p *partitionLog) { p.withheld += n }) }
 	by(1)
 	return sync.OnceFunc(func() { by(-1) })
 }
 
-// Gap moves the log's end by n offsets that hold no record, as transaction markers and compacted records leave them.
+// Gap moves the log's end by n offsets without a record, such as transaction markers and compacted records
+// leave.
 func (b *Broker) Gap(topic string, partition int32, n int64) {
 	b.onPartition("Gap", topic, partition, func(p *partitionLog) { p.end += max(n, 0) })
 }
 
-// Compact removes the records that keep refuses, as log compaction does. Offsets stay.
+// Compact removes the records for which keep returns false, as log compaction does. Offsets stay.
 func (b *Broker) Compact(topic string, partition int32, keep func(offset int64, key []byte) bool) {
 	b.onPartition("Compact", topic, partition, func(p *partitionLog) {
 		kept := p.entries[:0:0]
@@ -141,19 +143,19 @@ func (b *Broker) Compact(topic string, partition int32, keep func(offset int64, 
 	})
 }
 
-// MoveLeader raises the partition's leader epoch, as a new leader does. Records produced later carry it.
+// MoveLeader raises the partition's leader epoch, as a new leader does. Later records carry it.
 func (b *Broker) MoveLeader(topic string, partition int32) {
 	b.onPartition("MoveLeader", topic, partition, func(p *partitionLog) { p.epoch++ })
 }
 
-// End returns the offset behind the last record or gap of a partition (its high watermark).
+// End returns the offset after the last record or gap of a partition (its high watermark).
 func (b *Broker) End(topic string, partition int32) int64 {
 	end := int64(-1)
 	b.onPartition("End", topic, partition, func(p *partitionLog) { end = p.end })
 	return end
 }
 
-// onPartition runs f on a partition that must be there, and wakes the consumers.
+// onPartition runs f on a partition, which must exist, and wakes the consumers.
 func (b *Broker) onPartition(call, topic string, partition int32, f func(*partitionLog)) {
 	b.mu.Lock()
 	p := b.partition(driver.TopicPartition{Topic: topic, Partition: partition})
@@ -167,7 +169,7 @@ func (b *Broker) onPartition(call, topic string, partition int32, f func(*partit
 	}
 }
 
-// partition returns a partition's log, nil where there is none. The caller holds mu.
+// partition returns a partition's log, or nil if there is none. The caller holds mu.
 func (b *Broker) partition(tp driver.TopicPartition) *partitionLog {
 	t := b.topics[tp.Topic]
 	if t == nil || tp.Partition < 0 || int(tp.Partition) >= len(t.partitions) {

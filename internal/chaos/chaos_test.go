@@ -30,7 +30,7 @@ var (
 // drivers are the drivers of this build by name; see drivers_cgo_test.go.
 var drivers = map[string]driver.Driver{"franz": franz.Driver()}
 
-// TestMain runs the tests, or, in a process that a test started, one consumer.
+// TestMain runs the tests or, in a process that a test started, one consumer.
 func TestMain(m *testing.M) {
 	if settings := os.Getenv(consumerEnv); settings != "" {
 		os.Exit(consume(settings))
@@ -38,8 +38,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// A campaign: runs on one broker and on three, with each driver. It takes minutes; .ci/run chaos starts it, and
-// -chaos.runs makes it last for hours.
+// TestKafkaChaos is a campaign: runs on one broker and on three, with each driver. It takes minutes; .ci/run
+// chaos starts it, and -chaos.runs makes it last for hours.
 func TestKafkaChaos(t *testing.T) {
 	if os.Getenv("ESM_CHAOS") == "" {
 		t.Skip("takes minutes: ESM_CHAOS=1 runs it")
@@ -68,7 +68,7 @@ func TestKafkaChaos(t *testing.T) {
 		t.Logf("%6d  %s", reached[what], what)
 	}
 	if t.Failed() || *runs < 2 || *length < 20*time.Second || *brokers != 0 {
-		return // too little to reach everything
+		return // too short to reach everything
 	}
 	for _, f := range faults {
 		if reached[f.name] == 0 {
@@ -82,7 +82,7 @@ func TestKafkaChaos(t *testing.T) {
 	}
 }
 
-// run is one run: consumers, faults one after the other, then peace.
+// run is one run: consumers, one fault after the other, then peace.
 func run(t *testing.T, c *kafkatest.Cluster, nodes int, driver string, seed uint64, reached map[string]int) {
 	w := newWorld(t, c, nodes, driver, seed)
 	defer func() {
@@ -148,7 +148,7 @@ func run(t *testing.T, c *kafkatest.Cluster, nodes int, driver string, seed uint
 	}
 }
 
-// drain waits until the group has committed all that there is.
+// drain waits until the group has committed everything.
 func (w *world) drain(within time.Duration) {
 	ends := w.c.EndOffsets(w.t, w.topic)
 	begin := time.Now()

@@ -11,20 +11,20 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// commit is a position in the brokers' own log of commits.
+// commit is a position in the brokers' log of commits.
 type commit struct {
 	at     int64 // Unix milliseconds, the broker's
 	offset int64
 }
 
-// commits reads what a group committed of a topic, by partition and in order, from __consumer_offsets.
+// commits reads what a group committed for a topic, by partition and in order, from __consumer_offsets.
 func commits(t testing.TB, c *kafkatest.Cluster, group, topic string) map[int32][]commit {
 	t.Helper()
 	got := map[int32][]commit{}
 	scan(t, c, "__consumer_offsets", false, func(r *kgo.Record) {
 		var key kmsg.OffsetCommitKey
 		if len(r.Value) == 0 || len(r.Key) < 2 || r.Key[0] != 0 || r.Key[1] > 1 {
-			return // a tombstone, or what the group itself looks like
+			return // a tombstone, or the group's own metadata
 		}
 		var value kmsg.OffsetCommitValue
 		if key.ReadFrom(r.Key) != nil || value.ReadFrom(r.Value) != nil || key.Group != group || key.Topic != topic {
@@ -35,7 +35,7 @@ func commits(t testing.TB, c *kafkatest.Cluster, group, topic string) map[int32]
 	return got
 }
 
-// held reads the committed records that a topic holds: the offsets of each partition, in order.
+// held reads the committed records of a topic: the offsets of each partition, in order.
 func held(t testing.TB, c *kafkatest.Cluster, topic string) map[int32][]int64 {
 	t.Helper()
 	got := map[int32][]int64{}
@@ -43,7 +43,7 @@ func held(t testing.TB, c *kafkatest.Cluster, topic string) map[int32][]int64 {
 	return got
 }
 
-// scan reads a topic from its beginning to the end that it has now.
+// scan reads a topic from its beginning to its current end.
 func scan(t testing.TB, c *kafkatest.Cluster, topic string, committed bool, each func(*kgo.Record)) {
 	t.Helper()
 	ends, left := c.EndOffsets(t, topic), 0
@@ -61,7 +61,7 @@ func scan(t testing.TB, c *kafkatest.Cluster, topic string, committed bool, each
 	if committed {
 		isolation = kgo.ReadCommitted()
 	}
-	// Markers tell where a partition's end is that has no record of its own.
+	// Markers show where the end is of a partition whose last record is a marker.
 	client := c.Connect(t, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from}), kgo.FetchIsolationLevel(isolation), kgo.KeepControlRecords())
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()

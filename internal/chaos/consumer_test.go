@@ -28,9 +28,9 @@ const (
 	stopTimeout    = 8 * time.Second
 )
 
-// consumer is a mapping in a process of its own. Its handler writes a line for each partition of a batch that it
-// handled: when it began and ended, in Unix microseconds, the partition, and the offsets as ranges. Lines that begin
-// with ! count what happened.
+// consumer is a mapping in its own process. For each partition of a handled batch its handler writes a line:
+// start and end in Unix microseconds, the partition, and the offsets as ranges. Lines that start with ! count
+// events.
 type consumer struct {
 	Driver  string
 	Mapping esm.Mapping
@@ -41,7 +41,7 @@ type consumer struct {
 	Seed    uint64
 }
 
-// consume is the main of a consumer's process: it runs the mapping until SIGTERM.
+// consume is the main function of a consumer's process: it runs the mapping until SIGTERM.
 func consume(settings string) int {
 	var c consumer
 	err := json.Unmarshal([]byte(settings), &c)
@@ -117,7 +117,7 @@ func (c consumer) run() (err error) {
 		esm.WithLogger(slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelInfo}))))...)
 }
 
-// appendLine writes what was handled of one partition.
+// appendLine appends the line for one partition of a handled batch.
 func appendLine(b []byte, begin, end int64, records []esm.KafkaRecord) []byte {
 	b = fmt.Appendf(b, "%d %d %d ", begin, end, records[0].Partition)
 	for i := 0; i < len(records); {
@@ -136,7 +136,7 @@ func appendLine(b []byte, begin, end int64, records []esm.KafkaRecord) []byte {
 	return append(b, '\n')
 }
 
-// process is a consumer that runs.
+// process is a running consumer.
 type process struct {
 	consumer
 	cmd   *exec.Cmd
@@ -160,13 +160,13 @@ func (c consumer) start(t testing.TB) *process {
 	return p
 }
 
-// kill ends the process as a crash does, and waits for it.
+// kill kills the process, as a crash does, and waits for it.
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill()
 	p.ended <- <-p.ended
 }
 
-// batch is a line of a consumer's file.
+// batch is one line of a consumer's file.
 type batch struct {
 	process    string
 	begin, end int64 // Unix microseconds
@@ -174,7 +174,7 @@ type batch struct {
 	offsets    []int64
 }
 
-// read returns what a consumer's file says, and counts its events. A line that a kill cut off does not count: its write
+// read parses a consumer's file, and counts its events. A line that a kill cut off does not count: its write
 // had not returned.
 func read(file string, counts map[string]int) ([]batch, error) {
 	data, err := os.ReadFile(file)

@@ -8,15 +8,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 )
 
-// fault is one thing that goes wrong and is mended again.
+// fault is a failure that is repaired afterwards.
 type fault struct {
 	name string
-	// nodes is how many brokers it takes.
+	// nodes is how many brokers it needs.
 	nodes int
 	do    func(ctx context.Context, w *world)
 }
 
-// faults are all that a campaign has to reach.
+// faults are those that a campaign must reach.
 var faults = []fault{
 	{"a consumer is killed", 1, func(ctx context.Context, w *world) {
 		i := w.pick()
@@ -92,13 +92,13 @@ var faults = []fault{
 	{"the password changes", 1, func(_ context.Context, w *world) { w.setPassword() }},
 }
 
-// up draws a time up to most.
+// up draws a duration up to most.
 func (w *world) up(most time.Duration) time.Duration { return time.Duration(w.rng.Int64N(int64(most))) }
 
 // node draws a broker.
 func (w *world) node() int { return 1 + w.rng.IntN(w.nodes) }
 
-// stop has a consumer stop in order. It must end within its bound, with status 0.
+// stop stops a consumer gracefully. It must end within its bound, with status 0.
 func (w *world) stop(i int) {
 	p := w.processes[i]
 	w.gone(i)
@@ -113,13 +113,13 @@ func (w *world) stop(i int) {
 		}
 	case <-time.After(stopTimeout + margin):
 		w.t.Errorf("a consumer that was stopped still ran after %v: %s", time.Since(begin), p.Log)
-		_ = p.cmd.Process.Signal(syscall.SIGQUIT) // its goroutines are in the output
+		_ = p.cmd.Process.Signal(syscall.SIGQUIT) // to get its goroutines in the output
 		time.Sleep(time.Second)
 		p.kill()
 	}
 }
 
-// quota bounds what the consumers' user may fetch, in bytes a second.
+// quota limits what the consumers' user may fetch, in bytes per second.
 func (w *world) quota(bytes float64, remove bool) {
 	name := user
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The oracle itself: each rule is broken once, and nothing else.
+// TestJudge tests the oracle itself: each case breaks one rule and nothing else.
 func TestJudge(t *testing.T) {
 	good := func() *history {
 		return &history{

@@ -6,8 +6,8 @@ import (
 	"sort"
 )
 
-// history is what a run left behind: what the brokers hold, what the handlers wrote down, what was committed, and when
-// something was made to fail.
+// history is the result of a run: what the brokers hold, what the handlers recorded, what was committed, and
+// when faults were injected.
 type history struct {
 	held    map[int32][]int64
 	handled []batch
@@ -15,7 +15,7 @@ type history struct {
 	faults  []span
 }
 
-// span is the time, in Unix microseconds, during which a fault can make records come again.
+// span is the time, in Unix microseconds, during which a fault can cause records to be delivered again.
 type span struct {
 	fault    string
 	from, to int64
@@ -46,7 +46,7 @@ func (h *history) judge() (broken []string) {
 				}
 			}
 		}
-		// done[i] is when the first i records were all handled.
+		// done[i] is when the first i records had all been handled.
 		done := make([]int64, len(offsets)+1)
 		for i, o := range offsets {
 			at, ok := first[o]
@@ -74,7 +74,7 @@ func (h *history) judge() (broken []string) {
 				complain("partition %d: the commit went back from %d to %d", partition, position, c.offset)
 			}
 			position = c.offset
-			// The broker's clock has milliseconds.
+			// The broker's clock has millisecond resolution.
 			if at := until(c.offset); at/1000 > c.at {
 				complain("partition %d: %d was committed %d ms before all earlier records were handled", partition, c.offset, at/1000-c.at)
 			}
@@ -83,7 +83,7 @@ func (h *history) judge() (broken []string) {
 	return broken
 }
 
-// explains reports whether something failed between the first time and the second.
+// explains reports whether a fault occurred between the first time and the second.
 func (h *history) explains(first, second int64) bool {
 	return slices.ContainsFunc(h.faults, func(s span) bool { return s.from <= second && s.to >= first })
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// gated is the listener that the consumers use: SCRAM over TLS, with a network before it that can fail.
+// gated is the listener that the consumers use: SCRAM over TLS, through a network that can fail.
 const gated kafkatest.Listener = "GATED"
 
 const user = "consumer"
@@ -31,7 +31,7 @@ func cluster(t testing.TB, nodes int) *kafkatest.Cluster {
 		kafkatest.Open(kafkatest.Door{Name: gated, Protocol: "SASL_SSL", Gated: true}))
 }
 
-// world is one run: a topic, a group, the processes that consume it, and what writes to it.
+// world is one run: a topic, a group, the processes that consume the topic, and the producers.
 type world struct {
 	t       testing.TB
 	c       *kafkatest.Cluster
@@ -47,7 +47,7 @@ type world struct {
 	partitions int
 	passwords  int
 	started    int
-	processes  []*process // that run
+	processes  []*process // the running ones
 	files      []string   // of all that ever ran
 	faults     []span
 }
@@ -77,7 +77,7 @@ func newWorld(t testing.TB, c *kafkatest.Cluster, nodes int, driver string, seed
 	return w
 }
 
-// secret writes a secret as a rotation does: whole, under its name.
+// secret writes a secret as a rotation does: complete, and renamed into place.
 func (w *world) secret(name string, content map[string]string) {
 	data, err := json.Marshal(content)
 	if err == nil {
@@ -91,7 +91,7 @@ func (w *world) secret(name string, content map[string]string) {
 	}
 }
 
-// setPassword gives the consumers' user another password, first at the brokers, then in the secret.
+// setPassword changes the password of the consumers' user, first at the brokers, then in the secret.
 func (w *world) setPassword() {
 	w.passwords++
 	password := "password-" + strconv.Itoa(w.passwords) + "-" + w.topic
@@ -124,11 +124,11 @@ func (w *world) start() *process {
 // pick chooses one of the running consumers.
 func (w *world) pick() int { return w.rng.IntN(len(w.processes)) }
 
-// gone takes a consumer that has ended off the list.
+// gone removes a consumer that has ended from the list.
 func (w *world) gone(i int) { w.processes = append(w.processes[:i], w.processes[i+1:]...) }
 
-// during notes when a fault went on. It explains records that come again for a while after it: until the group is whole,
-// and those that were in flight have been handled again.
+// during records when a fault occurred. The fault explains repeated records for a while longer: until the
+// group is complete again, and what was in flight has been handled again.
 func (w *world) during(fault string, f func()) {
 	const after = 20 * time.Second
 	from := time.Now()
@@ -136,7 +136,8 @@ func (w *world) during(fault string, f func()) {
 	w.faults = append(w.faults, span{fault, from.UnixMicro(), time.Now().Add(after).UnixMicro()})
 }
 
-// write produces until ctx ends: single records to any partition, and transactions of a few, of which a third is aborted.
+// write produces until ctx ends: single records to any partition, and transactions of a few records, a third
+// of which are aborted.
 func (w *world) write(ctx context.Context, wg *sync.WaitGroup) {
 	wg.Go(func() { w.produce(ctx) })
 	wg.Go(func() { w.transact(ctx) })
@@ -158,8 +159,8 @@ func (w *world) produce(ctx context.Context) {
 	}
 }
 
-// transact begins a transaction after the other. A producer whose transaction the coordinator ended by itself, as after a
-// broker was killed, may be fenced by that, and another one takes its place.
+// transact runs one transaction after the other. If the coordinator ended a producer's transaction by itself,
+// for example after a broker was killed, the producer may be fenced, and a new one takes its place.
 func (w *world) transact(ctx context.Context) {
 	for n := 0; ctx.Err() == nil; {
 		client := w.c.Connect(w.t, kgo.DefaultProduceTopic(w.topic), kgo.TransactionalID("writer-"+w.topic), kgo.TransactionTimeout(10*time.Second), kgo.MetadataMaxAge(time.Second), kgo.MetadataMinAge(100*time.Millisecond))
@@ -173,7 +174,7 @@ func (w *world) transact(ctx context.Context) {
 	}
 }
 
-// transaction is the nth. A third of them is aborted.
+// transaction runs transaction n. A third of them are aborted.
 func (w *world) transaction(client *kgo.Client, n int) {
 	for range 5 {
 		client.Produce(context.Background(), &kgo.Record{Value: fmt.Appendf(nil, "record of transaction %d", n)}, nil)
@@ -183,12 +184,12 @@ func (w *world) transaction(client *kgo.Client, n int) {
 	err := client.Flush(end)
 	commit := kgo.TransactionEndTry(n%3 != 0 && err == nil)
 	if err := client.EndTransaction(end, commit); err != nil {
-		// A broker that was killed with it: the coordinator aborts it, and the next begins anew.
+		// The broker was killed with it: the coordinator aborts it, and the next transaction starts over.
 		_ = client.EndTransaction(end, kgo.TryAbort)
 	}
 }
 
-// wait waits for a time, or for ctx.
+// wait waits for a duration or the end of ctx.
 func wait(ctx context.Context, d time.Duration) {
 	select {
 	case <-time.After(d):

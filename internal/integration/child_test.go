@@ -22,19 +22,20 @@ import (
 // childEnv makes the test binary one consumer; its value is a child as JSON.
 const childEnv = "ESM_INTEGRATION_CONSUMER"
 
-// child is a consumer in a process of its own. Its handler appends a line "partition offset" for each record to a file,
-// a batch at a time.
+// child is a consumer in its own process. Its handler appends a line "partition offset" for each record to a
+// file, one batch at a time.
 type child struct {
 	Driver  string
 	Mapping esm.Mapping
 	File    string
-	// Fails has the handler name every so many offsets in an ItemFailures, and the failures go to the mapping's destination.
+	// Fails makes the handler name every so many offsets in an ItemFailures; the failures go to the mapping's
+	// destination.
 	Fails int64
 	// Env is added to the process's environment.
 	Env []string `json:"-"`
 }
 
-// consume is the child's main: it runs the mapping until SIGTERM.
+// consume is the child's main function: it runs the mapping until SIGTERM.
 func consume(settings string) int {
 	var c child
 	err := json.Unmarshal([]byte(settings), &c)
@@ -79,7 +80,7 @@ func (c child) run() (err error) {
 	}
 	level := slog.LevelWarn
 	if c.Fails > 0 {
-		level = slog.LevelError + 1 // it says of each batch that it goes to the destination
+		level = slog.LevelError + 1 // otherwise it logs each batch that goes to the destination
 	}
 	return esm.Run(ctx, c.Mapping, handler, esm.WithDriver(drivers[c.Driver]), esm.WithSessionTimeout(6*time.Second),
 		esm.WithDestinations(resolve.New(resolve.WithPathStyle())), esm.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))))
@@ -94,7 +95,7 @@ func firstError(errs ...error) error {
 	return nil
 }
 
-// start starts the child. The test ends it at the latest.
+// start starts the child. The child ends with the test at the latest.
 func (c child) start(t testing.TB) *exec.Cmd {
 	t.Helper()
 	settings, err := json.Marshal(c)
@@ -116,7 +117,7 @@ func (c child) start(t testing.TB) *exec.Cmd {
 	return cmd
 }
 
-// size is how much the child has written.
+// size returns how much the child has written.
 func (c child) size() int64 {
 	info, err := os.Stat(c.File)
 	if err != nil {

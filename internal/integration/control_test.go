@@ -90,7 +90,7 @@ func TestASecondProcessTakesOverWithoutRepeats(t *testing.T) {
 		e.CreateTopic(t, "t", 4)
 		const n = 2000
 		e.fillAll(t, "t", 4, n)
-		joined := make(chan struct{}) // until then a batch takes its time
+		joined := make(chan struct{}) // until then each batch takes some time
 		slow := func(context.Context, esm.KafkaEvent) error {
 			select {
 			case <-joined:

@@ -17,9 +17,10 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// BenchmarkKafkaDestination has a mapping give up every record, of 100 bytes in 8 partitions, and write it to a topic on
-// the same broker: -benchtime 500000x. It ends when all are committed. Besides the records a second it tells the most
-// memory of this process in each half, which is to be the same for any number of records.
+// BenchmarkKafkaDestination makes a mapping give up every record, of 100 bytes in 8 partitions, and write it
+// to a topic on the same broker: -benchtime 500000x. It ends when all are committed. Besides the records per
+// second it reports the peak memory of this process in each half, which should be the same for any number of
+// records.
 func BenchmarkKafkaDestination(b *testing.B) {
 	const partitions = 8
 	c := brokers.Cluster(b)
@@ -72,7 +73,7 @@ func BenchmarkKafkaDestination(b *testing.B) {
 	}
 }
 
-// resident is this process's memory in KB.
+// resident returns this process's memory in KB.
 func resident(b *testing.B) (kb int) {
 	b.Helper()
 	status, err := os.ReadFile("/proc/self/status")

@@ -24,8 +24,8 @@ import (
 // poisonous fails every record.
 func poisonous(context.Context, esm.KafkaEvent) error { return errors.New("poison") }
 
-// AWS answers nothing, throttles, denies access, and takes what it is sent without an answer: all that a mapping gives up
-// arrives, what is there twice has the same id, and an object is there once.
+// AWS does not answer, throttles, denies access, and accepts what it is sent without answering. Everything
+// that a mapping gives up still arrives; duplicates have the same id, and an object exists once.
 func TestDestinationFaults(t *testing.T) {
 	onFake(t, func(t *testing.T, e *env) {
 		eachDestination(t, e, func(t *testing.T, k *kept, cfg aws.Config) {
@@ -82,8 +82,8 @@ func TestDestinationFaults(t *testing.T) {
 	})
 }
 
-// A destination that is not there is told of at the start, before there is a failure, and holds up what is handled; what
-// waits for it arrives when it is made.
+// A destination that does not exist is reported at the start, before there is a failure, and does not hold up
+// records that are handled. What waits for it arrives when it is created.
 func TestMissingDestination(t *testing.T) {
 	onFake(t, func(t *testing.T, e *env) {
 		test := func(t *testing.T, name string, option esm.Option, create func()) {

@@ -23,7 +23,7 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// awsDestinations makes the destinations of ARNs on a double; a topic needs no option.
+// awsDestinations creates the destinations of ARNs on a fake of AWS; a topic needs no option.
 func awsDestinations(cfg aws.Config) esm.Option {
 	if cfg.BaseEndpoint == nil {
 		return esm.WithDestinations(resolve.New())
@@ -33,8 +33,9 @@ func awsDestinations(cfg aws.Config) esm.Option {
 
 func TestKafkaPoison(t *testing.T) { onKafka(t, testPoison) }
 
-// A process is killed while it sends failures, one of ten records of each batch: what the group had committed then was
-// handled, or is in the destination, and another process brings the rest. Nothing is in both.
+// A process is killed while it sends failures, one of ten records of each batch. What the group had committed
+// by then was handled or is in the destination, and another process delivers the rest. No record is both
+// handled and in the destination.
 func TestKafkaDestinationKilled(t *testing.T) {
 	onKafka(t, func(t *testing.T, e *env) {
 		eachDestination(t, e, func(t *testing.T, k *kept, cfg aws.Config) {
@@ -56,7 +57,7 @@ func TestKafkaDestinationKilled(t *testing.T) {
 			if err := cmd.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
-			_ = cmd.Wait() // it says "signal: killed"
+			_ = cmd.Wait() // returns "signal: killed"
 			held, before, sent := e.Committed(t, e.group, topic), first.read(t), k.offsets(t)
 			total := 0
 			for p, at := range held {
@@ -107,7 +108,7 @@ func set(offsets []int64) map[int64]bool {
 	return out
 }
 
-// awsEnv is what the AWS SDK goes by in a process of its own.
+// awsEnv is the environment from which the AWS SDK in another process takes its settings.
 func awsEnv(cfg aws.Config) []string {
 	if cfg.BaseEndpoint == nil {
 		return nil
@@ -115,8 +116,9 @@ func awsEnv(cfg aws.Config) []string {
 	return []string{"AWS_ENDPOINT_URL=" + *cfg.BaseEndpoint, "AWS_REGION=" + awstest.Region, "AWS_ACCESS_KEY_ID=AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY=x"}
 }
 
-// The password changes while a mapping runs, and then every connection is cut: the topic of failures is written to with the
-// new one. A user without an ACL on it is told so, and the records wait until there is one.
+// The password changes while a mapping runs, and then every connection is cut: the mapping writes to the
+// topic of failures with the new one. A user without an ACL on it gets that error, and the records wait until
+// there is one.
 func TestKafkaDestinationCredentials(t *testing.T) {
 	users := slices.Sorted(maps.Keys(drivers))
 	opts := []kafkatest.Option{kafkatest.ACLs()}
@@ -134,7 +136,7 @@ func TestKafkaDestinationCredentials(t *testing.T) {
 		t.Run(user, func(t *testing.T) {
 			t.Parallel()
 			ready := sync.OnceFunc(rotated.Done)
-			defer ready() // of a test that fails before
+			defer ready() // for a test that fails earlier
 			e := &env{Client: c.Client, driver: drivers[user], group: "rotates-" + user}
 			k, topic := e.dead(t, 1), e.NewTopic(t, 1)
 			c.AllowRead(t, "User:"+user, topic, e.group)

@@ -15,14 +15,14 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// dead is a topic of failures.
+// dead creates a topic of failures.
 func (e *env) dead(t testing.TB, partitions int) *kept {
 	t.Helper()
 	topic := e.NewTopic(t, partitions)
 	return &kept{name: "kafka://" + topic, read: newsOf(e.Client, topic)}
 }
 
-// eachDestination runs a test for each kind of destination: the topic, and AWS's three on each double.
+// eachDestination runs a test for each kind of destination: the topic, and AWS's three on each fake.
 func eachDestination(t *testing.T, e *env, test func(t *testing.T, k *kept, cfg aws.Config)) {
 	t.Helper()
 	t.Run("kafka", func(t *testing.T) { test(t, e.dead(t, 2), aws.Config{}) })
@@ -33,7 +33,7 @@ func eachDestination(t *testing.T, e *env, test func(t *testing.T, k *kept, cfg 
 	})
 }
 
-// failing is a mapping whose records that are given up go to a destination.
+// failing returns a mapping whose given-up records go to a destination.
 func (e *env) failing(topic string, k *kept) esm.Mapping {
 	m := e.mapping(topic)
 	m.MaximumRetryAttempts = new(1)
@@ -41,8 +41,8 @@ func (e *env) failing(topic string, k *kept) esm.Mapping {
 	return m
 }
 
-// documents are what AWS writes of record 7 of partition 0, after two invocations; ISO stands for a time, ID for a
-// request's id. They are typed in from AWS's pages, not made by what is tested.
+// documents returns what AWS writes about record 7 of partition 0, after two invocations; ISO stands for a
+// time, ID for a request's id. They are copied from AWS's documentation, not produced by the code under test.
 func documents(k *kept, topic, bootstrap string, payload any) map[string]any {
 	record := map[string]any{"offset": "7", "timestamp": "ISO"}
 	records := map[string]any{topic + "-0": map[string]any{"firstRecordOffset": "7", "lastRecordOffset": "7", "firstRecordTimestamp": "ISO", "lastRecordTimestamp": "ISO"}}
@@ -62,7 +62,7 @@ func documents(k *kept, topic, bootstrap string, payload any) map[string]any {
 	return d
 }
 
-// blank replaces times and ids by what documents has, where they are such.
+// blank replaces valid times and ids by the placeholders of documents.
 func blank(v any) any {
 	object, ok := v.(map[string]any)
 	if !ok {
@@ -123,7 +123,7 @@ func testPoison(t *testing.T, e *env) {
 	})
 }
 
-// leak is in the handler's error, which no document has.
+// leak is in the handler's error, which must not appear in any document.
 const leak = "what-the-handler-said"
 
 func TestPoison(t *testing.T) { onFake(t, testPoison) }

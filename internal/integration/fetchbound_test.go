@@ -15,7 +15,7 @@ import (
 	"github.com/esm-go/esm/scaling"
 )
 
-// trickle reads so many bytes a second of each connection; 0 = as they come.
+// trickle limits the bytes per second that are read from each connection; 0 means no limit.
 type trickle struct{ rate atomic.Int64 }
 
 func (w *trickle) dial(ctx context.Context, network, address string) (net.Conn, error) {
@@ -55,9 +55,9 @@ func (c *tricklingConn) Close() error {
 	return c.Conn.Close()
 }
 
-// Where a member's connections bring less than the handler would take, another member joins: pollers rise where fetching
-// is the bottleneck. Where the handler is (TestKafkaDrainFollowsABacklog) none does. It takes the ten seconds for which
-// the policy has to see that.
+// Where a member's connections deliver less than the handler could process, another member joins: pollers
+// rise when fetching is the bottleneck. When the handler is the bottleneck (TestKafkaDrainFollowsABacklog)
+// none does. The test takes the ten seconds for which the policy must see the bottleneck.
 func TestKafkaPollersRiseWhereFetchingIsTheBottleneck(t *testing.T) {
 	e := newEnv(brokers.Cluster(t), "franz")
 	t.Parallel()

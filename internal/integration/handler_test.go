@@ -83,10 +83,11 @@ func TestAHandlerThatPanics(t *testing.T) {
 	})
 }
 
-// blockForEver has a name, so that the search for leaked goroutines can tell what Run said that it left behind.
+// blockForEver is a named function so that the goroutine leak check can ignore it: Run reports it as left
+// behind.
 func blockForEver() { select {} }
 
-// A handler that never returns ignores its context too. This takes the five seconds that Run gives it.
+// A handler that never returns also ignores its context. This takes the five seconds that Run gives it.
 func TestAHandlerThatBlocksForEver(t *testing.T) {
 	onFake(t, func(t *testing.T, e *env) {
 		e.CreateTopic(t, "t", 2)

@@ -12,7 +12,7 @@ import (
 // groups counts the groups of this run on Apache Kafka.
 var groups atomic.Int64
 
-// onKafka runs a test once for each driver, at the same time, on a cluster that all tests share.
+// onKafka runs a test concurrently for each driver, on a cluster that all tests share.
 func onKafka(t *testing.T, test func(t *testing.T, e *env)) {
 	t.Helper()
 	c := brokers.Cluster(t)
@@ -29,7 +29,7 @@ func newEnv(c *kafkatest.Cluster, name string) *env {
 	return &env{Client: c.Client, driver: drivers[name], group: fmt.Sprintf("%s-%d", name, groups.Add(1))}
 }
 
-// orders are topics of 8 partitions filled with produceOrders, by their size; tests only read them.
+// orders holds topics of 8 partitions filled with produceOrders, by their size; tests only read them.
 var orders struct {
 	sync.Mutex
 	topics map[int]*sync.Once

@@ -18,7 +18,7 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// many is a million records for franz and fewer for the others, which need not show it again.
+// many returns a million records for franz, and fewer for the others, which need not prove it again.
 func (e *env) many() int {
 	if e.driver.Name() == "franz" {
 		return 1_000_000
@@ -26,8 +26,8 @@ func (e *env) many() int {
 	return 200_000
 }
 
-// A consumer is killed in the middle and another one goes on: nothing is lost, the order holds, and what is repeated is
-// what the group had not committed.
+// A consumer is killed in the middle and another one continues: nothing is lost, the order holds, and only
+// what the group had not committed is repeated.
 func TestKafkaKilledConsumer(t *testing.T) {
 	onKafka(t, func(t *testing.T, e *env) {
 		n := e.many()
@@ -41,7 +41,7 @@ func TestKafkaKilledConsumer(t *testing.T) {
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		_ = cmd.Wait() // it says "signal: killed"
+		_ = cmd.Wait() // returns "signal: killed"
 		before := first.read(t)
 		held := e.Committed(t, e.group, topic)
 
@@ -75,7 +75,7 @@ func TestKafkaKilledConsumer(t *testing.T) {
 			} else if b[len(b)-1] != end-1 {
 				t.Errorf("partition %d: the second consumer handled %s, want up to %d", p, brief(b), end-1)
 			}
-			// A commit that was under way at the kill may have been done after held was read.
+			// A commit that was in flight at the kill may have been applied after held was read.
 			if b[0] < held[p] || b[0] > next {
 				t.Errorf("partition %d: the second consumer begins at %d; committed %d, handled up to %d", p, b[0], held[p], next)
 			}
@@ -116,7 +116,7 @@ func TestKafkaAtTimestampBeginsAtTheRecord(t *testing.T) {
 				return kafkatest.At(int32(p), &kgo.Record{Value: []byte("v"), Timestamp: start.Add(time.Duration(i-1000*p) * time.Second)})
 			})
 		}
-		// Partition 0 has the second 1500 at offset 1500, partition 1 ends before it, partition 2 is empty.
+		// Partition 0 has second 1500 at offset 1500, partition 1 ends before it, partition 2 is empty.
 		p := e.run(t, from(e.mapping(topic), esm.AtTimestamp, start.Add(1500*time.Second)), nil)
 		e.committed(t, topic, map[int32]int64{0: 2000, 1: 2000, 2: 0}, p)
 		p.endClean()
@@ -161,7 +161,7 @@ func TestKafkaLatestLosesAndReplaysNothing(t *testing.T) {
 	})
 }
 
-// The handler takes five times the max poll interval, which is what this test takes.
+// The handler takes five times the max poll interval, and so does this test.
 func TestKafkaAHandlerSlowerThanTheMaxPollInterval(t *testing.T) {
 	onKafka(t, func(t *testing.T, e *env) {
 		topic := e.NewTopic(t, 1)
@@ -185,7 +185,8 @@ func TestKafkaAHandlerSlowerThanTheMaxPollInterval(t *testing.T) {
 	})
 }
 
-// The group has a member that knows the eager protocol only. The mapping says so, and joins when that one has left.
+// The group has a member that knows only the eager protocol. The mapping reports that, and joins when that
+// member has left.
 func TestKafkaAGroupThatIsEager(t *testing.T) {
 	onKafka(t, func(t *testing.T, e *env) {
 		topic := e.NewTopic(t, 2)
@@ -209,9 +210,10 @@ func TestKafkaAGroupThatIsEager(t *testing.T) {
 	})
 }
 
-// The only broker is killed and comes back within the session timeout, while both drivers read from it. librdkafka stays
-// a member and repeats nothing. franz-go gives its membership up when no broker at all lets it connect, and goes back
-// to the commits once. Then the broker goes for good, and a stop does not wait for it.
+// The only broker is killed and comes back within the session timeout, while both drivers read from it.
+// librdkafka stays a member and repeats nothing. franz-go gives up its membership when no broker accepts a
+// connection, and goes back to the commits once. Then the broker goes for good, and a stop does not wait for
+// it.
 func TestKafkaBrokerKilledAndRestarted(t *testing.T) {
 	t.Parallel()
 	c := kafkatest.Start(t)
@@ -267,7 +269,7 @@ func TestKafkaBrokerKilledAndRestarted(t *testing.T) {
 	for name, p := range ps {
 		begun := time.Now()
 		err := p.end()
-		// All was committed: there is nothing but leaving the group, which has ten seconds.
+		// Everything was committed: what remains is leaving the group, which may take ten seconds.
 		if took := time.Since(begun); took > 20*time.Second {
 			t.Errorf("%s: Run took %v to return without a broker", name, took)
 		}
@@ -279,7 +281,7 @@ func TestKafkaBrokerKilledAndRestarted(t *testing.T) {
 	}
 }
 
-// breaks counts where offsets do not go up one by one.
+// breaks counts the places where offsets do not go up one by one.
 func breaks(s []int64) int {
 	n := 0
 	for i := 1; i < len(s); i++ {
@@ -290,7 +292,7 @@ func breaks(s []int64) int {
 	return n
 }
 
-// Kafka's own tools produce, and read back what the group has committed.
+// Kafka's own tools produce, and read the group's commits.
 func TestKafkaItsOwnToolsSeeTheCommits(t *testing.T) {
 	c := brokers.Cluster(t)
 	t.Parallel()

@@ -19,21 +19,21 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// sent is a failure as its destination holds it.
+// sent is a failure as stored by its destination.
 type sent struct {
 	document   []byte
 	attributes map[string]string
 	key        string // the message's or the object's
 }
 
-// kept is a destination that a mapping can name, and what reads it.
+// kept is a destination for a mapping, and a function that reads it.
 type kept struct {
 	name string
 	read func(t testing.TB) []sent
 	all  []sent
 }
 
-// now reads what has come since.
+// now also reads what has arrived since.
 func (k *kept) now(t testing.TB) []sent {
 	t.Helper()
 	k.all = append(k.all, k.read(t)...)
@@ -75,7 +75,7 @@ func (s *sent) offsets() ([]destination.Offsets, error) {
 	return f.Offsets(), nil
 }
 
-// newsOf reads a topic, each time what has come since.
+// newsOf returns a function that reads what has arrived in a topic since its last call.
 func newsOf(c *kafkatest.Client, topic string) func(testing.TB) []sent {
 	next := map[int32]int64{}
 	return func(t testing.TB) (all []sent) {
@@ -110,7 +110,7 @@ func newsOf(c *kafkatest.Client, topic string) func(testing.TB) []sent {
 	}
 }
 
-// queue is an SQS queue; read takes its messages out.
+// queue creates an SQS queue; read removes its messages.
 func queue(t testing.TB, cfg aws.Config) *kept {
 	t.Helper()
 	client := awssqs.NewFromConfig(cfg)
@@ -140,7 +140,7 @@ func queue(t testing.TB, cfg aws.Config) *kept {
 	}}
 }
 
-// topicOf is an SNS topic, read by a queue that is subscribed to it.
+// topicOf creates an SNS topic, read through a subscribed queue.
 func topicOf(t testing.TB, cfg aws.Config) *kept {
 	t.Helper()
 	q, client := queue(t, cfg), awssns.NewFromConfig(cfg)
@@ -171,7 +171,7 @@ func topicOf(t testing.TB, cfg aws.Config) *kept {
 	}}
 }
 
-// bucket is an S3 bucket; read takes its objects out.
+// bucket creates an S3 bucket; read removes its objects.
 func bucket(t testing.TB, cfg aws.Config) *kept {
 	t.Helper()
 	name, client := awstest.Bucket(t, cfg)

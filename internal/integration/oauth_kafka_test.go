@@ -25,7 +25,8 @@ import (
 	"github.com/esm-go/esm/internal/leaktest"
 )
 
-// bearerDoor is a listener that takes tokens, checked by Kafka's own validator, and has clients authenticate again often.
+// bearerDoor is a listener that accepts tokens, validated by Kafka itself, and makes clients re-authenticate
+// often.
 func bearerDoor(reauth string) kafkatest.Door {
 	return kafkatest.Door{Name: "OAUTH", Protocol: "SASL_SSL", Properties: map[string]string{
 		"sasl.enabled.mechanisms":                        "OAUTHBEARER",
@@ -35,7 +36,7 @@ func bearerDoor(reauth string) kafkatest.Door {
 	}}
 }
 
-// bearerCluster is Apache Kafka that takes tokens of an issuer for an audience.
+// bearerCluster starts an Apache Kafka that accepts tokens of an issuer for an audience.
 func bearerCluster(t *testing.T, jwks, issuer, reauth string) *kafkatest.Cluster {
 	t.Helper()
 	return kafkatest.Start(t, kafkatest.ACLs(), kafkatest.Open(bearerDoor(reauth)), kafkatest.JVM("-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls="+jwks),
@@ -124,7 +125,7 @@ func startStream(t *testing.T, c *kafkatest.Cluster, driver, topic, group string
 	return s
 }
 
-// load produces until ok, or the time is up.
+// load produces until ok returns true, or fails when the time is up.
 func (s *stream) load(what string, within time.Duration, ok func() bool) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), within)
@@ -150,7 +151,7 @@ func (s *stream) received() int64 {
 	return int64(len(s.seen))
 }
 
-// whole checks that everything came, and ends the mapping.
+// whole checks that everything arrived, and ends the mapping.
 func (s *stream) whole() {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
@@ -178,7 +179,7 @@ func allowAll(t *testing.T, c *kafkatest.Cluster, principal, topic, group string
 	}
 }
 
-// gateway puts TLS before an identity provider, and can be away.
+// gateway puts TLS in front of an identity provider, and can be made unavailable.
 func gateway(t *testing.T, base string) (endpoint, ca string, asked *atomic.Int64, away *atomic.Bool) {
 	t.Helper()
 	target, err := url.Parse(base)
@@ -202,8 +203,9 @@ func gateway(t *testing.T, base string) (endpoint, ca string, asked *atomic.Int6
 	return server.URL + "/default/token", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})), asked, away
 }
 
-// TestKafkaOAuth runs mappings with tokens of another one's identity provider on Apache Kafka, which has them authenticate
-// again every few seconds under load; the secret is rotated to another client in between. ACLs bind to the token's sub.
+// TestKafkaOAuth runs mappings with tokens of a third-party identity provider on Apache Kafka, which makes
+// them re-authenticate every few seconds under load. In between the secret is rotated to another client. ACLs
+// bind to the token's sub.
 func TestKafkaOAuth(t *testing.T) {
 	mock := kafkatest.MockOAuth2(t)
 	c := bearerCluster(t, mock+"/default/jwks", mock+"/default", "3000")
@@ -230,9 +232,10 @@ func TestKafkaOAuth(t *testing.T) {
 			}
 			secrets.set("oauth", secret("second-"+name))
 			s.load("the rotation", patience, func() bool { return s.runner.Status().Credentials.Rotations == 1 })
-			// librdkafka says that the broker hangs up on whoever changes its name; kgo comes back without a word.
+			// librdkafka reports that the broker disconnects a client whose principal changes; kgo reconnects
+			// silently.
 			changed := s.errors.Load()
-			// Whoever has not gone over to the other client is not let in any more.
+			// A connection that still uses the first client is no longer admitted.
 			denied := kadm.NewACLs().Topics(topic).Deny("User:first-" + name).DenyHosts().Operations(kadm.OpAll)
 			time.Sleep(4 * time.Second) // the life of a session
 			if _, err := c.Admin().CreateACLs(t.Context(), denied); err != nil {
@@ -251,7 +254,8 @@ func TestKafkaOAuth(t *testing.T) {
 	}
 }
 
-// TestKafkaOAuthRefusals has Apache Kafka refuse tokens, and the identity provider clients, and keys roll over.
+// TestKafkaOAuthRefusals makes Apache Kafka reject tokens and the identity provider reject clients, and rolls
+// keys over.
 func TestKafkaOAuthRefusals(t *testing.T) {
 	idp := idptest.New(t)
 	c := bearerCluster(t, idp.JWKS, "https://idp.test", "2000")

@@ -20,7 +20,8 @@ import (
 
 var numbers = regexp.MustCompile(`,? ?[0-9]+ identical error\(s\) suppressed|[0-9]+ms`)
 
-// lineClock keeps when each line of a log from Info up came. Lines are the same where text, Op, kind and what they are about are.
+// lineClock records when each log line from Info up was written. Lines count as the same if text, Op, kind
+// and subject are.
 type lineClock struct {
 	mu    sync.Mutex
 	lines map[string][]time.Time
@@ -31,7 +32,7 @@ func (*lineClock) Enabled(_ context.Context, l slog.Level) bool { return l >= sl
 func (c *lineClock) WithAttrs([]slog.Attr) slog.Handler         { return c }
 func (c *lineClock) WithGroup(string) slog.Handler              { return c }
 func (c *lineClock) Handle(_ context.Context, r slog.Record) error {
-	// librdkafka's texts hold how long something took, and how often it was not said.
+	// librdkafka's texts contain durations, and how often a line was suppressed.
 	key, text := r.Level.String()+" "+numbers.ReplaceAllString(r.Message, "#"), ""
 	r.Attrs(func(a slog.Attr) bool {
 		switch a.Key {
@@ -52,7 +53,7 @@ func (c *lineClock) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// often checks that no line came more often than each minute.
+// often checks that no line came more often than once a minute.
 func (c *lineClock) often(t *testing.T, begun time.Time) {
 	t.Helper()
 	c.mu.Lock()
@@ -67,7 +68,7 @@ func (c *lineClock) often(t *testing.T, begun time.Time) {
 	}
 }
 
-// causes are those that lines named.
+// causes returns the causes that lines named.
 func (c *lineClock) causes() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -83,8 +84,8 @@ func (c *lineClock) causes() []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// TestKafkaOAuthSoak runs a mapping of each driver for ten minutes with tokens of a minute, a rotation of the secret, and an
-// identity provider that is away for two minutes. It takes ESM_SOAK=1 to run.
+// TestKafkaOAuthSoak runs a mapping of each driver for ten minutes with tokens of a minute, a rotation of the
+// secret, and an identity provider that is unavailable for two minutes. It needs ESM_SOAK=1.
 func TestKafkaOAuthSoak(t *testing.T) {
 	if os.Getenv("ESM_SOAK") != "1" {
 		t.Skip("takes ten minutes: set ESM_SOAK=1")

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// offsets are the offsets of the records handled, of all processes given, by partition, in order of handling.
+// offsets returns the offsets of the handled records of all given processes, by partition, in the order of
+// handling.
 func offsets(topic string, ps ...*process) map[int32][]int64 {
 	got := map[int32][]int64{}
 	for _, p := range ps {
@@ -25,7 +26,7 @@ func offsets(topic string, ps ...*process) map[int32][]int64 {
 	return got
 }
 
-// span is from, from+1 … to-1.
+// span returns from, from+1 … to-1.
 func span(from, to int64) []int64 {
 	s := make([]int64, 0, to-from)
 	for ; from < to; from++ {
@@ -34,7 +35,7 @@ func span(from, to int64) []int64 {
 	return s
 }
 
-// wantOffsets fails the test where the offsets handled are not those wanted; partitions with none are left out.
+// wantOffsets fails the test if the handled offsets are not those wanted; partitions without any are ignored.
 func wantOffsets(t testing.TB, got, want map[int32][]int64) {
 	t.Helper()
 	for _, p := range slices.Sorted(maps.Keys(merged(got, want))) {
@@ -50,7 +51,7 @@ func merged(a, b map[int32][]int64) map[int32][]int64 {
 	return m
 }
 
-// brief prints the ends of a list.
+// brief formats the ends of a list.
 func brief(s []int64) string {
 	if len(s) <= 8 {
 		return fmt.Sprint(s)

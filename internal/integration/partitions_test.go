@@ -12,17 +12,17 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// crowd is so many partitions that their positions, under the longest names, are more than one batch of the topic that
-// brokers keep commits in may hold.
+// crowd is a number of partitions whose positions, with the longest names, are more than one batch of the
+// topic for commits may hold.
 const crowd = 2200
 
-// A coordinator writes the positions of one request as one batch, and refuses all of it when that is over
-// message.max.bytes (1 MiB): the starts of many partitions have to go in several requests.
+// A coordinator writes the positions of one request as one batch, and rejects the whole request when the
+// batch exceeds message.max.bytes (1 MiB): the starts of many partitions must be sent in several requests.
 func startACrowd(t *testing.T, e *env) {
 	topic := strings.Repeat("t", 230) + "-" + e.group
 	e.group += "-" + strings.Repeat("g", 180)
 	e.CreateTopic(t, topic, crowd)
-	defer e.DeleteTopic(t, topic) // a shared broker should not look after it any longer
+	defer e.DeleteTopic(t, topic) // a shared broker should not keep it any longer
 	p := e.run(t, e.mapping(topic), nil).ready()
 	want := make(map[int32]int64, crowd)
 	for i := range int32(crowd) {
@@ -54,18 +54,18 @@ func TestAGroupOfManyPartitions(t *testing.T) {
 	})
 }
 
-// The broker itself takes ten seconds to make the logs, so that one driver has to do.
+// The broker alone takes ten seconds to create the logs, so one driver must do.
 func TestKafkaAGroupOfManyPartitions(t *testing.T) {
 	c := brokers.Cluster(t)
 	t.Parallel()
 	startACrowd(t, newEnv(c, "franz"))
 }
 
-// refuseLargeCommit does as Apache Kafka does where a request's positions take more than message.max.bytes.
+// refuseLargeCommit behaves like Apache Kafka when a request's positions exceed message.max.bytes.
 func refuseLargeCommit(r *kmsg.OffsetCommitRequest) (kmsg.Response, error, bool) {
 	const (
 		mostBytes   = 1 << 20
-		recordBytes = 60 // a position beside its names and metadata
+		recordBytes = 60 // a position apart from its names and metadata
 	)
 	bytes := 0
 	for _, t := range r.Topics {

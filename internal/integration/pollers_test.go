@@ -15,9 +15,9 @@ import (
 	"github.com/esm-go/esm/scaling"
 )
 
-// noise is values of 1,000 bytes that do not compress: what is sent is what is held.
+// noise returns values of 1,000 bytes that do not compress, so that bytes sent and bytes held are the same.
 func noise() [][]byte {
-	values := make([][]byte, 509) // a prime, so that each partition is sent all of them
+	values := make([][]byte, 509) // a prime, so that each partition gets all of them
 	random := rand.New(rand.NewPCG(1, 1))
 	for i := range values {
 		values[i] = make([]byte, 1000)
@@ -28,13 +28,14 @@ func noise() [][]byte {
 	return values
 }
 
-// pollers has one process go from one member of the group to two and back while it works off a backlog that is larger
-// than its memory for records: nothing is lost or repeated, each partition stays in order, and the memory stays bounded.
+// pollers makes one process go from one group member to two and back while it works off a backlog larger than
+// its memory for records: nothing is lost or repeated, each partition stays in order, and the memory stays
+// bounded.
 func pollers(t *testing.T, e *env, backlog int, invocation time.Duration) {
 	const (
 		partitions = 8
 		budget     = 1 << 20
-		bound      = budget + 2*partitions<<20 // two producer's batches of each partition, which a fetch never splits
+		bound      = budget + 2*partitions<<20 // two producer batches of each partition, which a fetch never splits
 	)
 	topic := e.NewTopic(t, partitions)
 	values := noise()
@@ -81,13 +82,13 @@ func pollers(t *testing.T, e *env, backlog int, invocation time.Duration) {
 	p.endClean()
 	wantOffsets(t, offsets(topic, p), every(partitions, int64(backlog/partitions)))
 	t.Logf("%d bytes held at most, %d changes of the assignment; lag %d with two, %d with one again", most, p.runner.Metrics().RebalanceCount, two.SumOffsetLag, one.SumOffsetLag)
-	// librdkafka's queue may answer several fetches of a partition as one run, with one poller as with two.
+	// librdkafka's queue may return several fetches of a partition as one run, with one poller and with two.
 	if e.driver.Name() != "confluent" && most > bound {
 		t.Errorf("%d bytes held, want %d at most", most, bound)
 	}
 }
 
-// It takes the time in which the group is let alone between two changes of the pollers.
+// This takes the time between two changes of the pollers in which the group is left alone.
 func TestPollersGrowAndShrink(t *testing.T) {
 	onFake(t, func(t *testing.T, e *env) { pollers(t, e, 40_000, 20*time.Millisecond) })
 }

@@ -47,7 +47,8 @@ func subjectOf(t *testing.T, parts ...part) []byte {
 	return der
 }
 
-// generatedSubjects are subjects of all kinds of attributes, strings and characters, the same ones each time.
+// generatedSubjects returns subjects with all kinds of attributes, strings and characters, the same ones each
+// time.
 func generatedSubjects(t *testing.T, n int) [][]byte {
 	t.Helper()
 	random := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // the same ones each time
@@ -68,7 +69,7 @@ func generatedSubjects(t *testing.T, n int) [][]byte {
 				p.tag, p.value = asn1.TagPrintableString, "Example Ltd."
 			case 1:
 				p.tag, p.value = asn1.TagIA5String, " alice@example.com"
-			case 2: // which has no characters beyond the first 65,536: crypto/x509 reads none
+			case 2: // without characters beyond the first 65,536: crypto/x509 cannot read those
 				p.tag = asn1.TagBMPString
 				var units []byte
 				for _, r := range strings.ReplaceAll(p.value, "😀", "") {
@@ -83,13 +84,14 @@ func generatedSubjects(t *testing.T, n int) [][]byte {
 	return all
 }
 
-// principalCluster enforces ACLs, and gives delegation tokens.
+// principalCluster enforces ACLs, and issues delegation tokens.
 func principalCluster(t *testing.T) *kafkatest.Cluster {
 	return brokers.Cluster(t, kafkatest.ACLs(), kafkatest.Property("delegation.token.secret.key", "of-the-test"))
 }
 
-// TestKafkaPrincipalsOfGeneratedSubjects asks a broker whom it takes the bearers of hundreds of certificates for: it is whom
-// auth.Check says. A broker names the principal to whoever asks for a delegation token.
+// TestKafkaPrincipalsOfGeneratedSubjects asks a broker which principals it sees for hundreds of certificates:
+// they are those that auth.Check reports. A broker names the principal in its answer to a request for a
+// delegation token.
 func TestKafkaPrincipalsOfGeneratedSubjects(t *testing.T) {
 	c := principalCluster(t)
 	for _, subject := range generatedSubjects(t, 200) {
@@ -126,8 +128,9 @@ func TestKafkaPrincipalsOfGeneratedSubjects(t *testing.T) {
 	}
 }
 
-// TestKafkaPrincipals allows to the principal that auth.Check prints what a mapping needs, for a dozen forms of subjects:
-// with that ACL alone it works, with both drivers. The broker knows principals by its own words for them.
+// TestKafkaPrincipals grants what a mapping needs to the principal that auth.Check prints, for a dozen forms
+// of subjects: with that ACL alone the mapping works, with both drivers. The broker has its own names for
+// principals.
 func TestKafkaPrincipals(t *testing.T) {
 	const text, ia5, printable = asn1.TagUTF8String, asn1.TagIA5String, asn1.TagPrintableString
 	id := func(last int) asn1.ObjectIdentifier { return asn1.ObjectIdentifier{2, 5, 4, last} }

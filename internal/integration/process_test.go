@@ -19,10 +19,10 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// patience bounds every wait: far more than is needed, on a busy machine too.
+// patience limits every wait, to far more than is needed even on a busy machine.
 const patience = 60 * time.Second
 
-// env is a broker and the driver to reach it with.
+// env is a broker, and the driver to reach it with.
 type env struct {
 	*kafkatest.Client
 	fake   *kafkatest.FakeCluster // nil on Apache Kafka
@@ -30,7 +30,7 @@ type env struct {
 	group  string
 }
 
-// mapping is a mapping of these topics that begins at the beginning and sends what is there at once.
+// mapping returns a mapping of these topics that starts at the beginning and has no batching window.
 func (e *env) mapping(topics ...string) esm.Mapping {
 	return esm.Mapping{
 		FunctionName:                      "f",
@@ -42,7 +42,7 @@ func (e *env) mapping(topics ...string) esm.Mapping {
 	}
 }
 
-// options are those that every Runner here has: what makes the tests quick.
+// options returns the options that every Runner has here, to make the tests fast.
 func (e *env) options() []esm.Option {
 	log := slog.New(slog.DiscardHandler)
 	if os.Getenv("ESM_TEST_LOG") != "" {
@@ -57,13 +57,13 @@ func (e *env) options() []esm.Option {
 		esm.WithSessionTimeout(10 * time.Second),
 	}
 	if e.fake != nil {
-		// Heartbeats go at a third of it, and it is they that tell of a rebalance.
+		// Heartbeats are sent at a third of it, and members learn of a rebalance from them.
 		opts = append(opts, esm.WithSessionTimeout(3*time.Second), esm.WithLagInterval(200*time.Millisecond))
 	}
 	return opts
 }
 
-// process is a Runner that runs, and all that its handler and hooks were told.
+// process is a running Runner, and everything that its handler and hooks were told.
 type process struct {
 	t      testing.TB
 	runner *esm.Runner
@@ -76,7 +76,7 @@ type process struct {
 	heard
 }
 
-// heard is what a process was told. It is guarded by the process's mu.
+// heard is what a process was told. The process's mu guards it.
 type heard struct {
 	records map[esm.TopicPartition][]esm.KafkaRecord // handled, in the order of the calls that returned nil
 	batches []int                                    // records of each successful call
@@ -90,7 +90,8 @@ type heard struct {
 	misfits []string
 }
 
-// run starts a mapping whose handler is h, nil for one that takes everything. It ends with the test.
+// run starts a mapping with the handler h; nil means one that handles everything. The mapping ends with the
+// test.
 func (e *env) run(t testing.TB, m esm.Mapping, h esm.Handler, opts ...esm.Option) *process {
 	t.Helper()
 	p := &process{t: t, ended: make(chan struct{}), changed: make(chan struct{}),
@@ -123,7 +124,7 @@ func (e *env) run(t testing.TB, m esm.Mapping, h esm.Handler, opts ...esm.Option
 	return p
 }
 
-// take keeps a handled event and checks that it is made as documented.
+// take keeps a handled event, and checks that it is as documented.
 func (p *process) take(event esm.KafkaEvent) {
 	n := 0
 	for key, records := range event.Records {
@@ -164,7 +165,7 @@ func (p *process) hooks() esm.Hooks {
 	}
 }
 
-// note changes what was heard and wakes those who wait.
+// note changes what was heard, and wakes those who wait.
 func (p *process) note(f func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -180,7 +181,7 @@ func look[T any](p *process, f func() T) T {
 	return f()
 }
 
-// until waits for a condition over what was heard.
+// until waits for a condition on what was heard.
 func (p *process) until(what string, ok func() bool) {
 	p.t.Helper()
 	timeout := time.After(patience)
@@ -203,7 +204,7 @@ func (p *process) until(what string, ok func() bool) {
 	}
 }
 
-// eventually waits for a condition that nobody announces: it asks every few milliseconds.
+// eventually waits for a condition without a notification: it checks every few milliseconds.
 func eventually(t testing.TB, what string, ok func() bool, also ...fmt.Stringer) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -243,7 +244,7 @@ func (p *process) end() error {
 	return p.err
 }
 
-// endClean stops the process, which must have nothing to say.
+// endClean stops the process, whose Run must return nil.
 func (p *process) endClean() {
 	p.t.Helper()
 	if err := p.end(); err != nil {
@@ -254,7 +255,7 @@ func (p *process) endClean() {
 	}
 }
 
-// count is the number of records handled.
+// count returns the number of records handled.
 func (p *process) count() int {
 	n := 0
 	for _, rs := range p.records {
@@ -263,7 +264,7 @@ func (p *process) count() int {
 	return n
 }
 
-// failed reports whether an error of this kind was told.
+// failed reports whether an error of this kind was reported.
 func (p *process) failed(kind driver.Kind) bool {
 	return slices.ContainsFunc(p.errs, func(i esm.ErrorInfo) bool {
 		var e *driver.Error
@@ -271,7 +272,7 @@ func (p *process) failed(kind driver.Kind) bool {
 	})
 }
 
-// String is what a failed test wants to know.
+// String is printed when a test fails.
 func (p *process) String() string {
 	status := p.runner.Status()
 	p.mu.Lock()
@@ -284,7 +285,7 @@ func (p *process) String() string {
 		handled, slices.Collect(maps.Keys(p.owned)), p.lost, p.errs, p.states, p.commits, status)
 }
 
-// committed waits until the broker holds the group's commits as wanted.
+// committed waits until the broker holds the wanted commits of the group.
 func (e *env) committed(t testing.TB, topic string, want map[int32]int64, ps ...*process) {
 	t.Helper()
 	var last map[int32]int64
@@ -298,7 +299,7 @@ func (e *env) committed(t testing.TB, topic string, want map[int32]int64, ps ...
 	}, also...)
 }
 
-// seen is a Stringer of a func.
+// seen is a Stringer made of a func.
 type seen func() string
 
 func (s seen) String() string { return s() }

@@ -93,7 +93,7 @@ func TestFilterDeliversTheMatchesAndCommitsTheRest(t *testing.T) {
 	})
 }
 
-// produceOrders writes n orders, of which one in a hundred is of the VIP tier.
+// produceOrders writes n orders, one in a hundred of the VIP tier.
 func produceOrders(t testing.TB, c *kafkatest.Client, topic string, n int) {
 	c.ProduceN(t, topic, n, func(i int) *kgo.Record {
 		tier := "plain"

@@ -15,13 +15,13 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// produceBig writes records with no limit on their size.
+// produceBig writes records without a limit on their size.
 func produceBig(t testing.TB, c *kafkatest.Client, records ...*kgo.Record) {
 	t.Helper()
 	producer := c.Connect(t, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(16<<20),
 		kgo.MaxBufferedRecords(10), kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.ProducerLinger(0))
 	defer producer.Close()
-	for _, r := range records { // a batch each
+	for _, r := range records { // one batch each
 		if err := producer.ProduceSync(context.Background(), r).FirstErr(); err != nil {
 			t.Fatal(err)
 		}
@@ -108,10 +108,10 @@ func TestOddRecordsArriveAsTheyAre(t *testing.T) {
 	})
 }
 
-// same tells nil from empty.
+// same is bytes.Equal, but distinguishes nil from empty.
 func same(a, b []byte) bool { return bytes.Equal(a, b) && (a == nil) == (b == nil) }
 
-// transact writes a transaction of its own.
+// transact writes n records in one transaction.
 func transact(t testing.TB, c *kafkatest.Client, topic, id string, n int, commit kgo.TransactionEndTry) {
 	t.Helper()
 	producer := c.Connect(t, kgo.TransactionalID(id), kgo.RecordPartitioner(kgo.ManualPartitioner()))

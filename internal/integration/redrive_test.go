@@ -16,8 +16,8 @@ import (
 	"github.com/esm-go/esm/driver/franz"
 )
 
-// A record that fails again and again is brought back to its topic twice, and is handled the third time. The topic of
-// failures says each time how often it came back, and its own headers stay.
+// A record that keeps failing is brought back to its topic twice, and handled the third time. The topic of
+// failures says each time how often it came back, and the record keeps its own headers.
 func TestRedriveCount(t *testing.T) {
 	onFake(t, func(t *testing.T, e *env) {
 		k, topic := e.dead(t, 1), e.NewTopic(t, 1)

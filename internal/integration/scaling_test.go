@@ -14,7 +14,7 @@ import (
 	"github.com/esm-go/esm/scaling"
 )
 
-// taking is a handler that takes its time.
+// taking returns a handler that takes d for each call.
 func taking(d time.Duration) esm.Handler {
 	return func(ctx context.Context, _ esm.KafkaEvent) error {
 		select {
@@ -26,7 +26,7 @@ func taking(d time.Duration) esm.Handler {
 	}
 }
 
-// scalings are the decisions that a process was told of.
+// scalings are the decisions that a process reported.
 type scalings struct {
 	mu   sync.Mutex
 	list []esm.ScaledInfo
@@ -40,7 +40,7 @@ func (s *scalings) hook() esm.Option {
 	}})
 }
 
-// most is the highest number of workers that was asked for.
+// most returns the highest number of workers that was asked for.
 func (s *scalings) most() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,8 +61,8 @@ func (s *scalings) String() string {
 	return text
 }
 
-// drain gives one process a backlog, sees the workers rise to drain it and fall, all with no rebalance, then has a second
-// process join and share the next backlog.
+// drain gives one process a backlog, and checks that the workers rise to drain it and fall again, all without
+// a rebalance. Then a second process joins and shares the next backlog.
 func drain(t *testing.T, e *env, partitions int32, backlog, second int, invocation, drainTime time.Duration) {
 	topic := e.NewTopic(t, int(partitions))
 	produce := func(from, n int) {
@@ -73,7 +73,7 @@ func drain(t *testing.T, e *env, partitions int32, backlog, second int, invocati
 	produce(0, backlog)
 	m := e.mapping(topic)
 	m.BatchSize = 10
-	// The handler is what takes the time: there is room for members, and none joins.
+	// The handler is the bottleneck: there is room for more members, and none joins.
 	m.ProvisionedPollerConfig = &esm.ProvisionedPollerConfig{MinimumPollers: new(1), MaximumPollers: new(4)}
 	start := func(s *scalings) *process {
 		return e.run(t, m, taking(invocation), esm.WithScaler(&scaling.Drain{DrainTime: drainTime}), s.hook())
@@ -115,7 +115,7 @@ func drain(t *testing.T, e *env, partitions int32, backlog, second int, invocati
 	wantOffsets(t, offsets(topic, a, b), every(partitions, int64(backlog+second)/int64(partitions)))
 }
 
-// every is offsets 0 … n-1 on each partition.
+// every returns offsets 0 … n-1 of each partition.
 func every(partitions int32, n int64) map[int32][]int64 {
 	want := map[int32][]int64{}
 	for p := range partitions {
@@ -124,13 +124,14 @@ func every(partitions int32, n int64) map[int32][]int64 {
 	return want
 }
 
-// It takes some seconds since the policy has to see the load before it follows it, and to be sure before it lets go.
+// It takes some seconds, since the policy must see the load before it follows it, and be sure before it
+// reduces.
 func TestDrainFollowsABacklog(t *testing.T) {
 	onFake(t, func(t *testing.T, e *env) { drain(t, e, 16, 3_200, 3_200, 50*time.Millisecond, 2*time.Second) })
 }
 
-// The backlog is 1,000 s of work for one worker and 16 s for 64: that, the fall, and a quarter of it for two
-// processes are what this test takes.
+// The backlog is 1,000 s of work for one worker and 16 s for 64. The test takes that long, plus the fall,
+// plus a quarter of the backlog for two processes.
 func TestKafkaDrainFollowsABacklog(t *testing.T) {
 	onKafka(t, func(t *testing.T, e *env) { drain(t, e, 64, 200_000, 51_200, 50*time.Millisecond, 10*time.Second) })
 }

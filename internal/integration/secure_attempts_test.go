@@ -5,20 +5,21 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// refusal is what a mapping has to say when it is refused; the zero value is a mapping that works.
+// refusal is what a mapping must report when it is refused; the zero value means a mapping that works.
 type refusal struct {
 	text   string
 	code   auth.Code
 	cause  auth.Cause
-	detail string // a part of it
+	detail string // a substring of it
 }
 
 // attempt is one way to connect.
 type attempt struct {
 	name string
-	// door is a listener's name without its TLS version, or the whole name of one that has none.
+	// door is a listener's name without its TLS version, or the full name of one without TLS.
 	door string
-	// user is whose ACLs and group apply, kind and secret are how it authenticates, "" for not at all.
+	// user is the one whose ACLs and group apply. kind and secret are how it authenticates, "" for not at
+	// all.
 	user   string
 	kind   auth.SourceAccessType
 	secret string
@@ -26,7 +27,7 @@ type attempt struct {
 	want   refusal
 }
 
-// attempts are each kind of credentials that works, and each refusal that Lambda's documentation names.
+// attempts returns each kind of credentials that works, and each refusal that Lambda's documentation names.
 func attempts() []attempt {
 	const basic, scram256, scram512, certificate = auth.BasicAuth, auth.SASLSCRAM256Auth, auth.SASLSCRAM512Auth, auth.ClientCertificateTLSAuth
 	sasl := func(detail string) refusal {

@@ -11,7 +11,7 @@ import (
 	"github.com/esm-go/esm/auth"
 )
 
-// describers ask for a broker's configuration, each with one of the clients: by the driver's name.
+// describers query a broker's configuration with one of the clients, by the driver's name.
 var describers = map[string]func(ctx context.Context, servers []string, c *auth.Credentials) error{"franz": describeWithFranz}
 
 func describeWithFranz(ctx context.Context, servers []string, c *auth.Credentials) error {

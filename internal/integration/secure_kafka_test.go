@@ -22,10 +22,10 @@ import (
 	"github.com/esm-go/esm/internal/leaktest"
 )
 
-// tlsVersions are those of Kafka's ssl.enabled.protocols; each has listeners of its own.
+// tlsVersions are those of Kafka's ssl.enabled.protocols; each has its own listeners.
 var tlsVersions = []struct{ protocol, suffix string }{{"TLSv1.2", "12"}, {"TLSv1.3", "13"}}
 
-// doors are the listeners of one TLS version.
+// doors returns the listeners of one TLS version.
 func doors(protocol, suffix string) []kafkatest.Door {
 	with := func(more ...string) map[string]string {
 		p := map[string]string{"ssl.enabled.protocols": protocol}
@@ -49,14 +49,14 @@ func doors(protocol, suffix string) []kafkatest.Door {
 	}
 }
 
-// cluster is Apache Kafka with every listener, and the secrets to reach it with.
+// secureCluster is an Apache Kafka with every listener, and the secrets to reach it with.
 type secureCluster struct {
 	*kafkatest.Cluster
 	secrets *auth.Static
 	topic   string
 }
 
-// The users; what each may do is in grant. Those that are not among them authenticate with a certificate.
+// The users; grant says what each may do. Others authenticate with a certificate.
 var secureUsers = []string{"alice", "no-topic", "describe-topic", "read-topic", "no-group", "describe-group", "read-group"}
 
 func newSecureCluster(t *testing.T) *secureCluster {
@@ -115,7 +115,8 @@ func newSecureCluster(t *testing.T) *secureCluster {
 	return c
 }
 
-// grant gives each user its ACLs: all that it needs but what its name says. Groups begin with their user's name.
+// grant gives each user its ACLs: everything that it needs except what its name says. Groups start with their
+// user's name.
 func (c *secureCluster) grant(t *testing.T) {
 	t.Helper()
 	const describe, read = kadm.OpDescribe, kadm.OpRead
@@ -139,7 +140,7 @@ func (c *secureCluster) grant(t *testing.T) {
 				c.createACLs(t, on.resource(kadm.NewACLs().Allow("User:"+u.name).AllowHosts().Operations(on.operations...).
 					ResourcePatternType(kadm.ACLPatternPrefixed)))
 			}
-			if slices.Equal(on.operations, []kadm.ACLOperation{read}) { // which implies Describe, but for a denial
+			if slices.Equal(on.operations, []kadm.ACLOperation{read}) { // Read implies Describe, unless it is denied
 				c.createACLs(t, on.resource(kadm.NewACLs().Deny("User:"+u.name).DenyHosts().Operations(describe).
 					ResourcePatternType(kadm.ACLPatternPrefixed)))
 			}
@@ -160,7 +161,7 @@ func (c *secureCluster) createACLs(t *testing.T, acls *kadm.ACLBuilder) {
 	}
 }
 
-// mapping is one that makes the attempt.
+// mapping returns the mapping that makes the attempt.
 func (c *secureCluster) mapping(a attempt, suffix, group string) esm.Mapping {
 	door := kafkatest.Listener(a.door)
 	if door != kafkatest.Plaintext && door != kafkatest.SASLPlaintext {
@@ -182,12 +183,12 @@ func (c *secureCluster) mapping(a attempt, suffix, group string) esm.Mapping {
 	return m
 }
 
-// Each kind of credentials connects, and each refusal is named, on both versions of TLS and with both drivers. The
-// principals have no DescribeConfigs on the cluster.
+// Each kind of credentials connects, and each refusal is reported, with both TLS versions and both drivers.
+// The principals have no DescribeConfigs on the cluster.
 func TestKafkaSecure(t *testing.T) {
 	c := newSecureCluster(t)
 	t.Run("cluster without DescribeConfigs", c.describeConfigs)
-	// Most of an attempt is waiting: more of them than there are processors run at a time.
+	// An attempt mostly waits, so more of them than there are processors run concurrently.
 	slots := make(chan struct{}, 12)
 	var wait sync.WaitGroup
 	defer wait.Wait()
@@ -206,7 +207,8 @@ func TestKafkaSecure(t *testing.T) {
 	}
 }
 
-// describeConfigs provokes the refusal for want of DescribeConfigs on the cluster. Mappings never do: they run without.
+// describeConfigs provokes the refusal of a missing DescribeConfigs on the cluster. Mappings never do: they
+// run without it.
 func (c *secureCluster) describeConfigs(t *testing.T) {
 	credentials, _, err := auth.Resolve(t.Context(), c.secrets, []auth.SourceAccessConfiguration{
 		{Type: auth.SASLSCRAM512Auth, URI: "alice"}, {Type: auth.ServerRootCACertificate, URI: "ca"}})
@@ -229,10 +231,10 @@ func (c *secureCluster) describeConfigs(t *testing.T) {
 	}
 }
 
-// talkative are drivers whose clients say all that they can, for the search for secrets.
+// talkative are drivers whose clients log everything they can, for the search for secrets.
 var talkative = maps.Clone(drivers)
 
-// try runs a mapping until it says what is wanted.
+// try runs a mapping until it reports what is wanted.
 func (c *secureCluster) try(t *testing.T, a attempt, driver, suffix string) {
 	watch := leaktest.New(t)
 	begun := time.Now()

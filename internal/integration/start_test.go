@@ -12,7 +12,7 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// from makes a mapping begin at a position; AT_TIMESTAMP at that time.
+// from makes a mapping start at a position, and for AT_TIMESTAMP at that time.
 func from(m esm.Mapping, at esm.StartingPosition, when time.Time) esm.Mapping {
 	if m.StartingPosition = at; at == esm.AtTimestamp {
 		m.StartingPositionTimestamp = when
@@ -20,7 +20,7 @@ func from(m esm.Mapping, at esm.StartingPosition, when time.Time) esm.Mapping {
 	return m
 }
 
-// both waits until two processes have shared the partitions.
+// both waits until two processes share the partitions.
 func both(a, b *process) {
 	shared := func(p *process) func() bool { return func() bool { return len(p.owned) == 2 } }
 	a.until("half of the partitions", shared(a))
@@ -29,8 +29,8 @@ func both(a, b *process) {
 	b.ready()
 }
 
-// A second process joins before the first record, some partitions stay idle, everything stops and starts again: what
-// LATEST and AT_TIMESTAMP mean was decided once.
+// A second process joins before the first record, some partitions stay idle, everything stops and restarts:
+// the meaning of LATEST and AT_TIMESTAMP was decided once.
 func TestLatestAndAtTimestampLoseAndReplayNothing(t *testing.T) {
 	for _, at := range []esm.StartingPosition{esm.Latest, esm.AtTimestamp} {
 		t.Run(string(at), func(t *testing.T) {
@@ -53,7 +53,7 @@ func TestLatestAndAtTimestampLoseAndReplayNothing(t *testing.T) {
 				b.endClean()
 				wantOffsets(t, offsets("t", a, b), map[int32][]int64{0: span(3, 13), 1: span(3, 13)})
 
-				e.fill(t, "t", 1, 2) // while nobody runs
+				e.fill(t, "t", 1, 2) // while no process runs
 				e.fill(t, "t", 2, 5) // on a partition that was idle
 				c := e.run(t, m, nil).ready()
 				c.until("what came meanwhile", func() bool { return c.count() >= 7 })
@@ -209,7 +209,7 @@ func TestPartitionsAddedLaterAreReadFromTheirBeginning(t *testing.T) {
 		p.endClean()
 		wantOffsets(t, offsets("t", p), map[int32][]int64{0: {5}, 1: span(0, 4), 2: span(0, 4)})
 
-		e.GrowTopic(t, "t", 4) // while nobody runs
+		e.GrowTopic(t, "t", 4) // while no process runs
 		e.fill(t, "t", 3, 4)
 		again := e.run(t, m, nil)
 		e.committed(t, "t", map[int32]int64{0: 6, 1: 4, 2: 4, 3: 4}, again)

@@ -10,8 +10,8 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// The smoke subset for brokers that are not the default: what every mapping does, on each driver. docs/brokers.md has the
-// table of what was tried. Each version's broker takes some seconds to start.
+// The smoke tests for brokers other than the default: what every mapping does, on each driver.
+// docs/brokers.md has the table of what was tested. Each version's broker takes some seconds to start.
 func TestKafkaSmokeVersions(t *testing.T) {
 	for _, version := range kafkatest.OtherVersions() {
 		t.Run(version, func(t *testing.T) {
@@ -23,8 +23,9 @@ func TestKafkaSmokeVersions(t *testing.T) {
 	}
 }
 
-// smoke reads a backlog, shares the partitions with a second process that joins, goes on alone when the first has left,
-// and begins a group at a timestamp; nothing is lost or repeated, and the commits are the broker's.
+// smoke reads a backlog, shares the partitions with a second process that joins, continues alone when the
+// first has left, and starts a group at a timestamp. Nothing is lost or repeated, and the broker's commits
+// are right.
 func smoke(t *testing.T, e *env) {
 	const partitions = 4
 	topic := e.NewTopic(t, partitions)

@@ -14,15 +14,17 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// The group's on-failure destination is slow, down, deaf, forgets to answer, panics and takes half. What the oracle adds:
+// The group's on-failure destination is slow, down, unresponsive, forgets to answer, panics and accepts half.
+// The oracle adds these rules:
 //
-//   - it is only given what the mapping's limits allow to give up, as it was produced, and under the same id each time;
+//   - the destination only receives what the mapping's limits allow to give up, as it was produced, and under
+//     the same id each time;
 //   - with a destination nothing is dropped: what is not handled, filtered out or gone is in it;
-//   - while partitions move only as they should, a record that was handled is not sent, one that was acknowledged is
-//     neither handled nor sent again, unless the partition has moved meanwhile;
-//   - nothing is sent once it was closed.
+//   - while partitions move only in orderly rebalances, a record that was handled is not sent, and one that was
+//     acknowledged is neither handled nor sent again, unless the partition has moved in between;
+//   - nothing is sent after it was closed.
 
-// The situations that the model has a destination for.
+// The situations in which the model needs a destination.
 const (
 	destSent      = "a record in the destination"
 	destAge       = "a record in the destination, too old"
@@ -42,21 +44,22 @@ var destinationSituations = []string{destSent, destAge, destLost, destRepeat, de
 // retriesAtMost is what infinite retries become with a destination.
 const retriesAtMost = 10
 
-// shelf is what all processes' destinations put records onto. The world's mu guards it.
+// shelf is where the destinations of all processes put records. The world's mu guards it.
 type shelf struct {
-	// failed and condemned are what handlers did to a record, in any life of its partition.
+	// failed and condemned are what handlers reported of a record, in any life of its partition.
 	failed    map[*record]int
 	condemned map[*record]bool
-	// handled and taken are the assignments in which a record was handled, and in which its failure was acknowledged.
+	// handled and taken are the assignments in which a record was handled, and in which its failure was
+	// acknowledged.
 	handled, taken map[*record][]assignment
 	ids            map[string]string
 	down           time.Time // until then
-	// assigned counts how often a process was given a partition, by "process partition".
+	// assigned counts how often a process was assigned a partition, by "process partition".
 	assigned map[string]int
 	counters map[string]*counter // by process
 }
 
-// assignment is one time that a process has a partition.
+// assignment is one assignment of a partition to a process.
 type assignment struct {
 	who string
 	n   int
@@ -77,7 +80,7 @@ type counter struct {
 
 func (c *counter) String() string { return "the shelf" }
 
-// Check says now and then that nothing is there.
+// Check sometimes reports that the destination does not exist.
 func (c *counter) Check(context.Context) error {
 	defer c.w.lock()()
 	if !c.w.calm && c.w.rng.IntN(3) == 0 {
@@ -87,7 +90,7 @@ func (c *counter) Check(context.Context) error {
 	return nil
 }
 
-// Close ends it.
+// Close closes the destination.
 func (c *counter) Close(context.Context) error {
 	defer c.w.lock()()
 	c.closed = true
@@ -96,7 +99,7 @@ func (c *counter) Close(context.Context) error {
 
 var errShelf = errors.New("the shelf is full")
 
-// Send puts records onto the shelf, or does not.
+// Send puts records onto the shelf, or fails to.
 func (c *counter) Send(ctx context.Context, f *destination.Failure) error {
 	w := c.w
 	unlock := w.lock()
@@ -121,7 +124,7 @@ func (c *counter) Send(ctx context.Context, f *destination.Failure) error {
 			return errShelf
 		}
 	}
-	// wait waits without the lock; false when ctx ends before.
+	// wait waits without the lock, and returns false if end is closed first.
 	wait := func(end <-chan struct{}) (ok bool) {
 		unlock()
 		locked = false
@@ -139,7 +142,7 @@ func (c *counter) Send(ctx context.Context, f *destination.Failure) error {
 	switch kind {
 	case 8:
 		return errShelf
-	case 9: // it heeds its context
+	case 9: // it respects its context
 		if !wait(ctx.Done()) {
 			w.count(destEnded)
 			return ctx.Err()
@@ -165,7 +168,7 @@ func (c *counter) Send(ctx context.Context, f *destination.Failure) error {
 		if a, b, ok := f.Split(); ok {
 			w.count(destPartial)
 			half, _ := c.read(ctx, a)
-			c.put(half, nil) // only when the rest is there, too, is the failure acknowledged
+			c.put(half, nil) // the failure is only acknowledged when the rest is there, too
 			return &destination.PartialError{Rest: b, Err: errShelf}
 		}
 	}
@@ -173,8 +176,8 @@ func (c *counter) Send(ctx context.Context, f *destination.Failure) error {
 	return nil
 }
 
-// read holds a failure against what happened, and returns its records with the assignments that they are sent in. The
-// caller holds mu.
+// read checks a failure against what happened, and returns its records with the assignments in which they are
+// sent. The caller holds mu.
 func (c *counter) read(ctx context.Context, f *destination.Failure) (records []*record, lives []assignment) {
 	w := c.w
 	var name strings.Builder
@@ -208,7 +211,7 @@ func (c *counter) read(ctx context.Context, f *destination.Failure) (records []*
 			default:
 				w.faultf("%s sends %s[%d] for %s", c.p.name, key, r.offset, f.Condition)
 			}
-			// Where its context has ended the partition may be another assignment's by now.
+			// Once its context has ended, the partition may already belong to another assignment.
 			if w.steady(r) && ctx.Err() == nil && (slices.Contains(w.shelf.handled[r], now) || slices.Contains(w.shelf.taken[r], now)) {
 				w.faultf("%s sends %s[%d] (id %d), which is resolved", c.p.name, key, r.offset, r.id)
 			}
@@ -224,7 +227,8 @@ func (c *counter) read(ctx context.Context, f *destination.Failure) (records []*
 	return records, lives
 }
 
-// put puts records onto the shelf; lives are the assignments in which that is acknowledged. The caller holds mu.
+// put puts records onto the shelf. lives are the assignments in which that is acknowledged. The caller holds
+// mu.
 func (c *counter) put(records []*record, lives []assignment) {
 	w := c.w
 	for i, r := range records {
@@ -242,17 +246,18 @@ func (c *counter) put(records []*record, lives []assignment) {
 	resolve(records...)
 }
 
-// gentle reports whether partitions have moved only as they should, one poller a process. The caller holds mu.
+// gentle reports whether partitions have only moved in orderly rebalances, with one poller per process. The
+// caller holds mu.
 func (w *world) gentle() bool { return !w.harsh && !w.s.Scale }
 
-// steady reports whether a record is read once: while partitions move only as they should, where its log was not cut. The caller
-// holds mu.
+// steady reports whether a record is read once: its log was not truncated, and partitions have only moved in
+// orderly rebalances. The caller holds mu.
 func (w *world) steady(r *record) bool {
 	h := w.logs[r.tp]
 	return w.gentle() && h != nil && len(h.cuts) == 0
 }
 
-// blamed notes that a handler itself failed with records.
+// blamed records that a handler itself failed with records.
 func (s *shelf) blamed(records []*record, permanent bool) {
 	for _, r := range records {
 		s.failed[r]++
@@ -260,14 +265,14 @@ func (s *shelf) blamed(records []*record, permanent bool) {
 	}
 }
 
-// handed holds a record that a handler is given against the shelf. The caller holds mu.
+// handed checks a record that is passed to a handler against the shelf. The caller holds mu.
 func (w *world) handed(p *process, r *record) {
 	if now := w.assignmentOf(p, r.tp); w.steady(r) && slices.Contains(w.shelf.taken[r], now) {
 		w.faultf("%s was given %s[%d] (id %d), which the destination has acknowledged", p.name, r.tp, r.offset, r.id)
 	}
 }
 
-// handledNow notes that a handler has handled records. The caller holds mu.
+// handledNow records that a handler has handled records. The caller holds mu.
 func (w *world) handledNow(p *process, records ...*record) {
 	for _, r := range records {
 		if len(w.shelf.taken[r]) > 0 {
@@ -278,7 +283,8 @@ func (w *world) handledNow(p *process, records ...*record) {
 	resolve(records...)
 }
 
-// withDestination are the options of a process of a script that has a destination: it, and a driver that counts assignments.
+// withDestination returns the options of a process if the script has a destination: the destination, and a
+// driver that counts assignments.
 func (w *world) withDestination(p *process) []esm.Option {
 	if !w.s.Destination {
 		return nil
@@ -290,7 +296,8 @@ func (w *world) withDestination(p *process) []esm.Option {
 	return []esm.Option{esm.WithDestination(c), esm.WithDriver(counting{w.broker.Driver(), w, p})}
 }
 
-// leftSend reports whether a Send that may have been left behind is all that a stop left. The caller holds mu.
+// leftSend reports whether a Send that ignored its context is all that a stop left behind. The caller holds
+// mu.
 func (w *world) leftSend(p *process, stuck *esm.StuckError) bool {
 	c := w.shelf.counters[p.name]
 	if stuck == nil || c == nil || !c.deaf || !slices.ContainsFunc(stuck.Calls, func(c observe.StuckCall) bool { return c.Op == esm.OpDestination }) {
@@ -300,7 +307,7 @@ func (w *world) leftSend(p *process, stuck *esm.StuckError) bool {
 	return !slices.ContainsFunc(stuck.Calls, func(c observe.StuckCall) bool { return c.Op != esm.OpDestination })
 }
 
-// assignmentOf is the assignment in which a process has a partition now. The caller holds mu.
+// assignmentOf returns the current assignment of a partition to a process. The caller holds mu.
 func (w *world) assignmentOf(p *process, tp esm.TopicPartition) assignment {
 	return assignment{p.name, w.shelf.assigned[p.name+" "+tp.String()]}
 }

@@ -11,18 +11,19 @@ import (
 	"github.com/esm-go/esm"
 )
 
-// given is what a handler wrote down of its event before it did anything to it.
+// given is what a handler recorded of its event before it changed anything.
 type given struct {
 	keys    []string
 	records []*record
 }
 
-// write notes what a handler was given, and holds it against the rules. The caller holds mu.
+// write records what a handler was given, and checks it against the rules. The caller holds mu.
 func (w *world) write(p *process, e esm.KafkaEvent) (g given) {
 	g.keys = slices.Sorted(maps.Keys(e.Records))
 	for _, key := range g.keys {
 		mine := p.name + " " + key
-		// Not held yet: one poller of a process loses a partition to another one of it, before it is told.
+		// Not checked where both apply: a poller can lose a partition to another one of its process before it
+		// is told.
 		if w.busy[mine]++; w.busy[mine] > 1 && (!w.s.Scale || !w.harsh) {
 			w.faultf("%s has two invocations of %s at a time", p.name, key)
 		}
@@ -64,7 +65,7 @@ func (w *world) write(p *process, e esm.KafkaEvent) (g given) {
 		}
 		h := w.logs[last.tp]
 		if h.before != nil && time.Since(h.changed) < 3*time.Minute {
-			continue // made again while its start was looked up: the next look at the topics' ids tells
+			continue // recreated while its start was looked up: the next check of the topics' ids detects it
 		}
 		h.unresolved()
 		for _, r := range h.records[h.open:] {
@@ -83,15 +84,15 @@ func (w *world) write(p *process, e esm.KafkaEvent) (g given) {
 // mood is what a handler is about to do.
 type mood struct {
 	sleep        time.Duration
-	deaf         bool // does not heed its context
+	deaf         bool // ignores its context
 	habit        int
 	question     int
 	fails        bool
 	kind, victim int
-	stays        bool // returns nil though its context has ended
+	stays        bool // returns nil although its context has ended
 }
 
-// draw decides on a mood. The caller holds mu.
+// draw draws a mood. The caller holds mu.
 func (w *world) draw(g given) (m mood) {
 	m.habit, m.question = w.rng.IntN(5), -1
 	if w.calm {
@@ -109,7 +110,7 @@ func (w *world) draw(g given) (m mood) {
 	return m
 }
 
-// handler is the handler of a process: a user.
+// handler returns the handler of a process. It behaves like a user's.
 func (w *world) handler(p *process) esm.Handler {
 	return func(ctx context.Context, e esm.KafkaEvent) error {
 		unlock := w.lock()
@@ -164,7 +165,7 @@ func (w *world) handler(p *process) esm.Handler {
 	}
 }
 
-// say is what a handler returns, and writes down what it means. The caller holds mu.
+// say returns what a handler returns, and records what it means. The caller holds mu.
 func (w *world) say(ctx context.Context, p *process, g given, m mood, err error) error {
 	interrupted := endedByEngine(ctx)
 	if interrupted {
@@ -238,7 +239,7 @@ func resolve(records ...*record) {
 	}
 }
 
-// dropped holds a drop against what the handler did.
+// dropped checks a drop against what the handler did.
 func (w *world) dropped(p *process, d esm.DropInfo) {
 	defer w.lock()()
 	p.tally.drops(len(d.Records))
@@ -268,7 +269,7 @@ func (w *world) dropped(p *process, d esm.DropInfo) {
 	mangleRecords(d.Records)
 }
 
-// ask has a handler use its Runner as any goroutine may.
+// ask makes a handler use its Runner, as any goroutine may.
 func (w *world) ask(p *process, what int) {
 	switch what {
 	case 0:
@@ -284,7 +285,7 @@ func (w *world) ask(p *process, what int) {
 	}
 }
 
-// mangle does to an event what an owner may do to it.
+// mangle changes an event in the ways that its owner is allowed to.
 func mangle(e esm.KafkaEvent) {
 	for key, records := range e.Records {
 		mangleRecords(records)

@@ -22,8 +22,8 @@ var (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// bubble plays a script in a bubble of its own. One that does not come to rest within minutes of real time spins: time stands
-// still in its bubble.
+// bubble plays a script in its own bubble. One that does not settle within minutes of real time is spinning:
+// time stands still in its bubble.
 func bubble(t *testing.T, s script) (counts map[string]int, err error) {
 	spins := time.AfterFunc(3*time.Minute, func() { panic("spins: " + s.String()) })
 	defer spins.Stop()
@@ -31,7 +31,7 @@ func bubble(t *testing.T, s script) (counts map[string]int, err error) {
 	return counts, err
 }
 
-// TestModel plays a few scripts, always the same; TestCampaign is for others.
+// TestModel plays a few scripts, always the same ones; TestCampaign plays others.
 func TestModel(t *testing.T) {
 	all := scripts()
 	for seed := range 100 {
@@ -43,7 +43,8 @@ func TestModel(t *testing.T) {
 	}
 }
 
-// TestCampaign plays many scripts, and fails when a situation that the model exists for never came up.
+// TestCampaign plays many scripts, and fails if one of the situations that the model exists for never came
+// up.
 func TestCampaign(t *testing.T) {
 	if *seeds == 0 {
 		t.Skip("a campaign is run with -model.seeds=10000 -timeout 0")
@@ -77,7 +78,7 @@ func TestCampaign(t *testing.T) {
 	}
 }
 
-// shrink returns the shortest script that it finds that still fails, and how.
+// shrink returns the shortest script found that still fails, and its failure.
 func shrink(t *testing.T, s script) string {
 	fails := func(s script) error {
 		for range 2 {

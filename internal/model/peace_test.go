@@ -11,10 +11,11 @@ import (
 	"github.com/esm-go/esm"
 )
 
-// peaceBound is how long after all trouble has ended everything is to be delivered, committed and healthy at the latest.
+// peaceBound is how long after the end of all trouble everything must be delivered, committed and healthy at
+// the latest.
 const peaceBound = 5 * time.Minute
 
-// play runs a script in the bubble that it is called in. It returns what was wrong, and the situations that were reached.
+// play runs a script in the caller's bubble. It returns the situations that were reached, and what was wrong.
 func play(s script) (map[string]int, error) {
 	w := newWorld(s)
 	for i := range s.Processes {
@@ -52,7 +53,7 @@ func play(s script) (map[string]int, error) {
 	return w.counts, err
 }
 
-// fault is what was noted so far.
+// fault returns the faults recorded so far.
 func (w *world) fault(after string) error {
 	defer w.lock()()
 	if len(w.faults) == 0 {
@@ -73,7 +74,8 @@ func (w *world) run(steps []step) error {
 	return nil
 }
 
-// begin lets a group under LATEST find all of its starts: from then on everything that is produced is to be handled.
+// begin lets a group under LATEST find all of its starts: from then on everything that is produced must be
+// handled.
 func (w *world) begin() error {
 	w.broker.Heal()
 	for i, p := range w.processes {
@@ -93,7 +95,7 @@ func (w *world) begin() error {
 	return nil
 }
 
-// peace ends all trouble, and waits for everything to be well.
+// peace ends all trouble, and waits until all is well.
 func (w *world) peace() error {
 	unlock := w.lock()
 	w.calm = true
@@ -135,7 +137,7 @@ func (w *world) peace() error {
 			return fmt.Errorf("%v into peace: %s", time.Since(began), what)
 		}
 	}
-	// It lasts.
+	// And it stays well.
 	for tp := range w.logs {
 		w.produce(tp, 3, nil)
 	}
@@ -156,7 +158,8 @@ func (w *world) peace() error {
 	return nil
 }
 
-// fill has a partition get more than memory has room for, which is less than a batch: the handler gets it before the window ends.
+// fill gives a partition more than memory has room for, but less than a batch: the handler must get it before
+// the window ends.
 func (w *world) fill() error {
 	if !w.s.Fat || w.s.Window < 20 || w.s.Batch < 100 {
 		return nil
@@ -185,7 +188,7 @@ func (w *world) fill() error {
 	return nil
 }
 
-// unsettled says what is not well; empty when all is.
+// unsettled returns what is not well, or "" if all is.
 func (w *world) unsettled() string {
 	for _, p := range w.processes {
 		if p == nil {

@@ -13,14 +13,14 @@ import (
 	"github.com/esm-go/esm/scaling"
 )
 
-// process is one process of the group: a Runner, and who runs it.
+// process is one process of the group: a Runner and its environment.
 type process struct {
 	name    string
 	runner  *esm.Runner
 	cancel  context.CancelFunc
 	since   time.Time
 	pollers atomic.Int64 // how many the policy asks for
-	most    int          // that were seen
+	most    int          // the most that were seen
 	ended   chan struct{}
 	err     error
 	lost    map[esm.TopicPartition]bool
@@ -29,7 +29,7 @@ type process struct {
 
 const group = "g"
 
-// mapping is the mapping of every process. What n changes, Update changes.
+// mapping returns the mapping of every process. Update changes what depends on n.
 func (w *world) mapping(n int) esm.Mapping {
 	m := esm.Mapping{
 		FunctionName:           "f",
@@ -105,7 +105,7 @@ func (w *world) start(i int) {
 	w.processes[i] = p
 }
 
-// hooks are those of a process: they take their time, look into things, and check them.
+// hooks returns the hooks of a process: they take their time, query the Runner, and check what they are told.
 func (w *world) hooks(p *process) esm.Hooks {
 	dawdle := func(name string) {
 		unlock := w.lock()
@@ -152,7 +152,7 @@ func (w *world) hooks(p *process) esm.Hooks {
 			dawdle("Lost")
 		},
 		Revoked: func(esm.AssignmentInfo) { dawdle("Revoked") },
-		Assigned: func(i esm.AssignmentInfo) { // a partition that comes back comes without its past
+		Assigned: func(i esm.AssignmentInfo) { // a partition that returns comes without its past
 			unlock := w.lock()
 			for _, tp := range i.Partitions {
 				delete(w.blame, p.name+" "+tp.String())
@@ -177,7 +177,7 @@ func (w *world) hooks(p *process) esm.Hooks {
 	}
 }
 
-// stop ends a process, and checks how it ends, now or beside the script.
+// stop stops a process and checks how it ends, either now or concurrently with the script.
 func (w *world) stop(i int, wait bool) {
 	p := w.processes[i]
 	if p == nil {
@@ -226,7 +226,7 @@ func (w *world) stop(i int, wait bool) {
 	}
 }
 
-// rightly is what is wrong with the error that Run returned. The caller holds mu.
+// rightly returns what is wrong with the error that Run returned. The caller holds mu.
 func (w *world) rightly(p *process, err error, rough bool) error {
 	stuck, ok := errors.AsType[*esm.StuckError](err)
 	switch {
@@ -250,7 +250,7 @@ func (w *world) rightly(p *process, err error, rough bool) error {
 	return nil
 }
 
-// update calls Update with a mapping that differs a little.
+// update calls Update with a slightly different mapping.
 func (w *world) update(p *process, n int) {
 	if err := p.runner.Update(w.mapping(n)); err != nil {
 		defer w.lock()()
@@ -258,7 +258,7 @@ func (w *world) update(p *process, n int) {
 	}
 }
 
-// member is the id of a member of a process, empty when it has none.
+// member returns the id of a member of a process, or "" if it has none.
 func (w *world) member(p *process) (id string, owned []esm.TopicPartition) {
 	for _, m := range w.broker.Members(group) {
 		if p != nil && m.ClientID == p.name && (id == "" || len(m.Owned) > len(owned)) {
@@ -268,7 +268,7 @@ func (w *world) member(p *process) (id string, owned []esm.TopicPartition) {
 	return id, owned
 }
 
-// observe looks at every process, as an operator does.
+// observe checks every process, as an operator does.
 func (w *world) observe() {
 	for _, p := range w.processes {
 		if p == nil {
@@ -308,7 +308,7 @@ func (w *world) circuitOpen() bool {
 	return false
 }
 
-// starting reports whether a process looks up where a partition begins.
+// starting reports whether a process is looking up where a partition starts.
 func (w *world) starting(tps ...esm.TopicPartition) bool {
 	for _, p := range w.processes {
 		if p == nil {

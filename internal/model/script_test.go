@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// step is one line of a script. What it does not need it does not read.
+// step is one line of a script. It uses only the fields that it needs.
 type step struct {
 	op        string
 	who, part int
@@ -20,11 +20,11 @@ func (s step) String() string {
 	return fmt.Sprintf("{%q, %d, %d, %d, %d}", s.op, s.who, s.part, s.n, s.d)
 }
 
-// script is all that chance decides.
+// script holds everything that is random.
 type script struct {
 	Seed      uint64
 	Processes int
-	Topics    int // that are there when it begins
+	Topics    int // that exist at the start
 	Parts     int // of each
 	Pattern   bool
 	Latest    bool
@@ -46,11 +46,11 @@ type script struct {
 	Old       int  // records in each partition before anybody reads
 	Begin     []step
 	Steps     []step
-	// Destination: what is given up goes to one. Gentle: partitions move only as they should.
+	// Destination: given-up records go to one. Gentle: partitions move only in orderly rebalances.
 	Destination, Gentle bool
 }
 
-// Ops that a step can be, the more often the more common.
+// Ops that a step can have; the more common ones are repeated.
 var (
 	common = []string{"produce", "produce", "produce", "produce", "tx", "wait", "wait", "wait", "wait", "observe"}
 	events = []string{"gap", "compact", "retention", "cut", "cut", "moveleader", "grow", "make", "delete", "remake", "remake", "corrupt", "repair",
@@ -105,7 +105,7 @@ func scripts() *rapid.Generator[script] {
 		if s.Latest {
 			s.Begin = steps(0, 10, early).Draw(t, "begin")
 		}
-		// What takes long is rare.
+		// Long steps are rare.
 		switch n := rapid.IntRange(0, 399).Draw(t, "long"); {
 		case n == 399:
 			s.Steps = append(s.Steps, step{op: "day"})

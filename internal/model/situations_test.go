@@ -2,7 +2,8 @@ package model
 
 import "slices"
 
-// The situations that the model exists for. A campaign that never reached one of them has proved nothing of it.
+// The situations that the model exists for. A campaign that never reached one of them proves nothing about
+// it.
 const (
 	lookupRevoke   = "a revocation while a start is looked up"
 	lossRunning    = "a loss while handlers run"
@@ -43,10 +44,10 @@ var situations = []string{lookupRevoke, lossRunning, lossReturn, fullBudget, cir
 	nightPassed, dayPassed, corruptBatch, manyPollers, fewerPollers, stormPassed, stopRunning, stopCut, stopDeaf, refusedCommit, txAborted, dropLimit,
 	dropPermanent, dropAge, panicked, partialFail, retentionTook, hookBlocks, goneIgnored, interruptedErr, timedOut, fullBatchSent, brokerAway}
 
-// count notes that a situation was reached. The caller holds mu.
+// count records that a situation was reached. The caller holds mu.
 func (w *world) count(what string) { w.counts[what]++ }
 
-// missed are the situations that were never reached.
+// missed returns the situations that were never reached.
 func missed(counts map[string]int) (never []string) {
 	for _, s := range slices.Concat(situations, destinationSituations) {
 		if counts[s] == 0 {

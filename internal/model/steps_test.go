@@ -13,7 +13,7 @@ import (
 	"github.com/esm-go/esm/esmtest/membroker"
 )
 
-// partition is the one that a step is about; false when there is none.
+// partition returns the partition of a step, and false if there is none.
 func (w *world) partition(s step) (tp esm.TopicPartition, ok bool) {
 	unlock := w.lock()
 	defer unlock()
@@ -29,7 +29,8 @@ func (w *world) partition(s step) (tp esm.TopicPartition, ok bool) {
 	return tps[s.part%len(tps)], true
 }
 
-// roughs are the steps after which partitions may be with two members, or a stop may leave something behind.
+// roughs are the steps after which two members may have the same partition, or a stop may leave something
+// behind.
 var roughs = []string{"lose", "loserunning", "crash", "hangcommit", "stopbroker", "slowbroker", "failcommit", "failother", "delete", "remake", "lookuprevoke", "stopnow"}
 
 // do carries out a step.
@@ -125,7 +126,7 @@ func (w *world) release(release func()) {
 	unlock()
 }
 
-// moves notes what is true as partitions are about to move.
+// moves records the situation when partitions are about to move.
 func (w *world) moves() {
 	open, starting := w.circuitOpen(), w.starting()
 	defer w.lock()()
@@ -137,7 +138,7 @@ func (w *world) moves() {
 	}
 }
 
-// log does something to one partition or its topic.
+// log changes one partition or its topic.
 func (w *world) log(tp esm.TopicPartition, s step) {
 	end := w.broker.End(tp.Topic, tp.Partition)
 	switch s.op {
@@ -204,7 +205,7 @@ func (w *world) log(tp esm.TopicPartition, s step) {
 	}
 }
 
-// remake makes a topic again, faster than anybody looks.
+// remake recreates a topic, before anything notices.
 func (w *world) remake(name string, parts int) {
 	unlock := w.lock()
 	w.topics[name] = parts
@@ -250,7 +251,7 @@ func (w *world) endTransactions() {
 	}
 }
 
-// control has somebody use a process's Runner.
+// control calls methods of a process's Runner, as a user does.
 func (w *world) control(p *process, s step) {
 	switch s.op {
 	case "pause":
@@ -288,7 +289,7 @@ func (w *world) control(p *process, s step) {
 	}
 }
 
-// pass lets hours pass, in which every position is to be committed again.
+// pass lets hours pass, in which every position must be committed again.
 func (w *world) pass(hours int) {
 	w.release(w.broker.Heal)
 	for _, p := range w.processes {

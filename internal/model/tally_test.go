@@ -10,21 +10,23 @@ import (
 	"github.com/esm-go/esm"
 )
 
-// tally is what the handlers of one process wrote down for its metrics.
+// tally is what the handlers of one process recorded to compare with its metrics.
 type tally struct {
 	mu sync.Mutex
-	// invoked counts records handed over, calls the calls that began and returned those that ended.
+	// invoked counts the records passed to handlers, calls the calls that started, and returned those that
+	// returned.
 	invoked, calls, returned int64
-	// failed counts calls that the engine had not ended and that did not return nil, records their records, and throttled those of
-	// them that returned Throttled.
+	// failed counts calls that the engine had not ended and that did not return nil, records their records,
+	// and throttled those of them that returned Throttled.
 	failed, records, throttled int64
-	// dropped counts the records that Drop was told of, late those of them that it was told of after a stop had begun, which
-	// does not wait for every hook.
+	// dropped counts the records that the Drop hook was told of, and late those told after a stop had
+	// started, which does not wait for every hook.
 	dropped, late int64
 	stopping      bool
 	stopped       time.Time
-	// edge is what failed, records and throttled have of the moment at. When that is the moment of a stop, the stop may have ended
-	// the handler's context after the handler returned and before the engine looked: then it was interrupted.
+	// edge is the part of failed, records and throttled that was added at the moment at. If a stop started at
+	// that moment, it may have ended the handler's context after the handler returned and before the engine
+	// checked: then the call counts as interrupted.
 	edge struct{ failed, records, throttled int64 }
 	at   time.Time
 }
@@ -79,8 +81,8 @@ func (t *tally) stop() {
 	t.stopping, t.stopped = true, time.Now()
 }
 
-// differs says what the metrics of a process that has ended have other than what its handlers wrote down. Where nothing was left
-// behind they are the same; what was left behind is in the handlers' counts alone.
+// differs returns how the metrics of a stopped process differ from what its handlers recorded. They are equal
+// if nothing was left behind; what was left behind is only in the handlers' counts.
 func (t *tally) differs(m *esm.Metrics, behind bool) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -103,7 +105,7 @@ func (t *tally) differs(m *esm.Metrics, behind bool) error {
 	if m.InvokedEventCount != t.invoked {
 		errs = append(errs, fmt.Errorf("InvokedEventCount is %d, and it was %d", m.InvokedEventCount, t.invoked))
 	}
-	// What a hook was told of that a stop did not wait for comes again, and is counted then.
+	// Records of a hook call that a stop did not wait for are delivered again, and counted then.
 	if m.DroppedEventCount > t.dropped || !behind && m.DroppedEventCount < t.dropped-t.late {
 		errs = append(errs, fmt.Errorf("DroppedEventCount is %d, and it was %d", m.DroppedEventCount, t.dropped))
 	}

@@ -15,7 +15,7 @@ type cut struct {
 	at    int64
 }
 
-// produce appends records to a partition, within a transaction or not.
+// produce appends records to a partition, within a transaction or outside one.
 func (w *world) produce(tp esm.TopicPartition, n int, tx *openTx) {
 	offset := w.broker.End(tp.Topic, tp.Partition)
 	unlock := w.lock()
@@ -26,7 +26,7 @@ func (w *world) produce(tp esm.TopicPartition, n int, tx *openTx) {
 		if len(h.cuts) > 0 {
 			r.later = logCut
 		}
-		keep := w.rng.IntN(3) > 0 || w.calm // what comes last closes circuits
+		keep := w.rng.IntN(3) > 0 || w.calm // the last records close circuits
 		v := map[string]any{"id": r.id, "keep": keep}
 		if w.s.Fat {
 			v["pad"] = string(bytes.Repeat([]byte{'x'}, 20_000))
@@ -50,7 +50,7 @@ func (w *world) produce(tp esm.TopicPartition, n int, tx *openTx) {
 	}
 }
 
-// forget takes records out of a log for which gone says so.
+// forget removes the records for which gone returns true from a log.
 func (w *world) forget(tp esm.TopicPartition, gone func(*record) bool) {
 	defer w.lock()()
 	for _, r := range w.logs[tp].records {
@@ -60,7 +60,7 @@ func (w *world) forget(tp esm.TopicPartition, gone func(*record) bool) {
 	}
 }
 
-// cutLog cuts a log off.
+// cutLog truncates a log.
 func (w *world) cutLog(tp esm.TopicPartition, at int64) {
 	if at >= w.broker.End(tp.Topic, tp.Partition) {
 		return
@@ -76,7 +76,7 @@ func (w *world) cutLog(tp esm.TopicPartition, at int64) {
 		}
 	}
 	h.records, h.open = keep, 0
-	if n := len(h.cuts); n > 0 { // whoever went on from the cut before and has read nothing since does not know its epoch
+	if n := len(h.cuts); n > 0 { // a reader that continued from the earlier cut may not know its epoch
 		h.blind = max(h.blind, h.cuts[n-1].at)
 	}
 	h.cuts = append(h.cuts, cut{h.epoch, at})

@@ -15,30 +15,31 @@ import (
 	"github.com/esm-go/esm/esmtest/membroker"
 )
 
-// The oracle is what was produced, what handlers wrote down before they did anything to their events, and what the broker
-// accepted as commits. The rules that are held at every moment:
+// The oracle is what was produced, what handlers recorded before they changed anything in their events, and
+// what the broker accepted as commits. These rules hold at every moment:
 //
-//   - no commit passes a record that is not resolved: handled, filtered out, or dropped when a limit was really reached by
-//     what the handler itself did; what the engine interrupted does not count;
-//   - when a record is invoked, every record before it in its partition is resolved or in the same batch, and a record is
-//     given as it was produced;
-//   - a process has at most one invocation of a partition at a time, and while partitions move only as they should, so has
-//     the group;
-//   - no commit goes back, but where a log was cut or made again;
+//   - no commit passes a record that is not resolved: handled, filtered out, or dropped when a limit was
+//     really reached by what the handler itself did; what the engine interrupted does not count;
+//   - when a record is invoked, every record before it in its partition is resolved or in the same batch, and
+//     the record is as it was produced;
+//   - a process has at most one invocation of a partition at a time, and so has the group while partitions
+//     move only in orderly rebalances;
+//   - no commit goes back, except when a log was truncated or recreated;
 //   - an unchanged position is committed again before it is two hours old;
-//   - a stop takes no longer than it may.
+//   - a stop takes no longer than allowed.
 //
-// When all trouble has ended, everything is delivered, committed and healthy within a bound of time: see peace_test.go.
+// When all trouble has ended, everything is delivered, committed and healthy within a bounded time: see
+// peace_test.go.
 
-// record is what was produced, and what became of it.
+// record is a produced record, and what happened to it.
 type record struct {
 	id       int
 	tp       esm.TopicPartition
 	offset   int64
 	at       time.Time
 	value    []byte
-	resolved bool // or gone, or either right
-	gone     bool // it is not in the log any more
+	resolved bool // or gone, or allowed to be either
+	gone     bool // it is no longer in the log
 	never    bool // it must not be invoked
 	later    string
 }
@@ -47,15 +48,16 @@ type record struct {
 type history struct {
 	records []*record // in the order of offsets
 	open    int       // records before it are resolved
-	// committed is the last commit that the broker accepted, -1 without; when is when, epoch what it said.
+	// committed is the last commit that the broker accepted, -1 without one; when is its time, and epoch its
+	// leader epoch.
 	committed int64
 	when      time.Time
 	epoch     int32 // the log's
 	cuts      []cut
-	blind     int64 // below it, what comes after a cut may be passed over: nobody could know
-	vague     bool  // where it begins is not sure until the first commit
+	blind     int64 // below it, what comes after a cut may be skipped: no reader could detect it
+	vague     bool  // its start is uncertain until the first commit
 	later     string
-	changed   time.Time // since when this life is
+	changed   time.Time // when this life started
 	before    *history  // the life before
 }
 
@@ -63,26 +65,26 @@ type history struct {
 type world struct {
 	s      script
 	broker *membroker.Broker
-	wg     sync.WaitGroup // of what the script set off beside itself
+	wg     sync.WaitGroup // of what the script started concurrently
 
 	mu        sync.Mutex
 	rng       *rand.Rand
 	all       []*record // by id
 	logs      map[esm.TopicPartition]*history
-	topics    map[string]int // those that are there, with their partitions
+	topics    map[string]int // the existing topics, with their number of partitions
 	ended     map[esm.TopicPartition]*history
-	ending    map[string]bool // topics whose end is written down here, and not yet true at the broker
+	ending    map[string]bool // topics whose end is recorded here, but not yet done at the broker
 	lives     int
 	begun     bool // under LATEST, the group has its starts
 	busy      map[string]int
 	deaf      map[string]int
 	blame     map[string]map[*record]int  // "process partition" → how often the handler itself failed
-	condemned map[string]map[*record]bool // what it said Permanent of
+	condemned map[string]map[*record]bool // the records for which it returned Permanent
 	kept      []esm.KafkaEvent
 	txs       []*openTx
 	faults    []string
 	calm      bool
-	harsh     bool // partitions have moved otherwise than in time
+	harsh     bool // partitions have not only moved in orderly rebalances
 	releasing bool // late commits arrive now
 	hookStuck map[string]time.Time
 	counts    map[string]int
@@ -123,14 +125,14 @@ func (w *world) lock() func() {
 	return w.mu.Unlock
 }
 
-// faultf notes a rule that was broken. The caller holds mu.
+// faultf records that a rule was broken. The caller holds mu.
 func (w *world) faultf(format string, args ...any) {
 	if len(w.faults) < 6 {
 		w.faults = append(w.faults, fmt.Sprintf(format, args...))
 	}
 }
 
-// unresolved returns the first record that is not resolved, nil when there is none.
+// unresolved returns the first record that is not resolved, or nil.
 func (h *history) unresolved() *record {
 	for h.open < len(h.records) && h.records[h.open].resolved {
 		h.open++
@@ -141,7 +143,7 @@ func (h *history) unresolved() *record {
 	return h.records[h.open]
 }
 
-// parts is how far a position of a leader epoch is right in spite of cuts.
+// parts returns up to where a position of a leader epoch is valid despite cuts.
 func (h *history) parts(epoch int32, position int64) int64 {
 	for _, c := range h.cuts {
 		if c.epoch >= epoch {
@@ -151,11 +153,11 @@ func (h *history) parts(epoch int32, position int64) int64 {
 	return position
 }
 
-// onCommit holds a commit that the broker accepted against what is resolved.
+// onCommit checks a commit that the broker accepted against what is resolved.
 func (w *world) onCommit(c membroker.CommitInfo) {
 	defer w.lock()()
 	if w.ending[c.Topic] {
-		return // it came just before the end of all that it is about
+		return // it came just before the end of everything that it is about
 	}
 	h := w.logs[c.TopicPartition]
 	if h == nil {
@@ -167,7 +169,7 @@ func (w *world) onCommit(c membroker.CommitInfo) {
 	}
 	position := h.parts(c.LeaderEpoch, c.Offset)
 	if old := h.before; old != nil && position > 0 && time.Since(h.changed) < 3*time.Minute {
-		// Nobody may know yet that the topic is another one.
+		// It may not be known yet that the topic was recreated.
 		if r := old.unresolved(); r == nil || c.Offset <= r.offset {
 			return
 		}
@@ -185,7 +187,7 @@ func (w *world) onCommit(c membroker.CommitInfo) {
 	}
 }
 
-// makeTopic makes a topic, or gives it more partitions.
+// makeTopic creates a topic, or gives it more partitions.
 func (w *world) makeTopic(name string, parts int) {
 	unlock := w.lock()
 	had := w.topics[name]
@@ -207,7 +209,7 @@ func (w *world) makeTopic(name string, parts int) {
 	w.broker.CreateTopic(name, int32(parts))
 }
 
-// anybody reports whether a process runs that has asked which topics there are. The caller holds mu.
+// anybody reports whether a process is running that has already listed the topics. The caller holds mu.
 func (w *world) anybody() bool {
 	for _, p := range w.processes {
 		if p != nil && time.Since(p.since) > time.Minute {
@@ -217,13 +219,13 @@ func (w *world) anybody() bool {
 	return false
 }
 
-// anybodyNew reports whether a process runs that may not have asked yet, and finds what is made now as if it had always been
-// there. The caller holds mu.
+// anybodyNew reports whether a process is running that may not have listed the topics yet, and takes a topic
+// created now for one that always existed. The caller holds mu.
 func (w *world) anybodyNew() bool {
 	return slices.ContainsFunc(w.processes, func(p *process) bool { return p != nil && time.Since(p.since) <= time.Minute })
 }
 
-// endTopic is the end of what a topic's logs hold; end ends it at the broker.
+// endTopic records the end of a topic's logs; end ends it at the broker.
 func (w *world) endTopic(name string, end func()) {
 	unlock := w.lock()
 	w.ending[name] = true
@@ -245,7 +247,7 @@ func (w *world) endTopic(name string, end func()) {
 	delete(w.ending, name)
 }
 
-// idOf reads a record's id from its bytes.
+// idOf parses a record's id from its bytes.
 func idOf(value []byte) (int, bool) {
 	var v struct{ ID *int }
 	if json.Unmarshal(value, &v) != nil || v.ID == nil {
@@ -254,7 +256,8 @@ func idOf(value []byte) (int, bool) {
 	return *v.ID, true
 }
 
-// known returns the record that a handler or a hook was given, checked against what was produced. The caller holds mu.
+// known returns the record that a handler or a hook was given, after checking it against what was produced.
+// The caller holds mu.
 func (w *world) known(who string, g *esm.KafkaRecord) *record {
 	id, ok := idOf(g.Value)
 	if !ok || id >= len(w.all) {

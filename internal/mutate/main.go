@@ -1,15 +1,15 @@
-// Mutate breaks the engine in one place after the other and runs the tests: a mutation that no test notices is a claim
-// without proof. Run it from the module's root, on Linux or another Unix:
+// Mutate breaks the engine in one place after the other and runs the tests: a mutation that no test notices
+// is a claim without proof. Run it from the module's root, on Linux or another Unix:
 //
 //	go run ./internal/mutate                 # all of mutations.txt
 //	go run ./internal/mutate -run commit     # those whose name or function has "commit" in it
 //	go run ./internal/mutate -part 2/5       # every fifth, from the second on
-//	go run ./internal/mutate -model 300      # has 300 scripts of the model alone find what they ought to
+//	go run ./internal/mutate -model 300      # only 300 scripts of the model, on the mutations with an item
 //
-// It changes nothing: the compiler gets files of its own as an overlay. They hold all mutations at once, and an environment
-// variable says which is in force, so each package's tests are built once. It exits with status 1 where a mutation survives
-// that mutations.txt gives no reason for, where a reason is given for one that is noticed, and where the code that a
-// mutation names is no longer there.
+// It changes no file of the module: the compiler gets its own files as an overlay. They hold all mutations at
+// once, and an environment variable selects the active one, so each package's tests are built only once.
+// Mutate exits with status 1 if a mutation survives without a reason in mutations.txt, if a mutation with a
+// reason is noticed, or if the code that a mutation names no longer exists.
 package main
 
 import (
@@ -22,7 +22,7 @@ import (
 	"time"
 )
 
-// elsewhere are the tests that have nothing to say of the engine, and wait for networks and compilers.
+// elsewhere are tests that say nothing about the engine, and wait for networks and compilers.
 const elsewhere = "Secure|Secret|Rotat|Expiry|Drivers|Documented|DataPackages|OpsAre|TwoProcessesSettle|FetchingIsTheBottleneck|BudgetBound"
 
 func main() {
@@ -43,7 +43,7 @@ func main() {
 	}
 }
 
-// order is what is asked for.
+// order holds the command line's settings.
 type order struct {
 	list, noticed, filter, part, skip, dir string
 	check, record                          bool
@@ -107,7 +107,7 @@ func (o *order) choose(all []mutation) (numbers []int, err error) {
 	return numbers, nil
 }
 
-// prepare builds the tests of the chosen mutations' packages and sees that they pass.
+// prepare builds the tests of the chosen mutations' packages and checks that they pass.
 func (o *order) prepare(b *bench, all []mutation, chosen []int) error {
 	into := o.dir
 	if into == "" {
@@ -175,7 +175,7 @@ func (o *order) campaign(b *bench, all []mutation, chosen []int) error {
 		if !ok {
 			delete(b.known, m.name)
 		}
-		if o.record { // at once: a run may be cut short
+		if o.record { // at once: the run may be cut short
 			if err := os.WriteFile(o.noticed, []byte(b.known.text(all)), 0o644); err != nil {
 				return err
 			}

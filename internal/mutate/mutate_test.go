@@ -49,7 +49,8 @@ func TestFirstFailure(t *testing.T) {
 	}
 }
 
-// The list keeps up with the code: each mutation names code that is there, once, in a function of which a copy can be made.
+// The list matches the code: each mutation names code that occurs exactly once, in a function that can be
+// copied.
 func TestEveryMutationApplies(t *testing.T) {
 	text, err := os.ReadFile("mutations.txt")
 	if err != nil {

@@ -9,30 +9,31 @@ import (
 // mutation is one way to break a function.
 type mutation struct {
 	name string
-	// function is where, as "(*member).finish" or "classify", with the package's directory before it where the name alone
-	// is not enough: "internal/batch.(*Pool).Take".
+	// function is the function to change, as "(*member).finish" or "classify", prefixed with the package's
+	// directory where the name alone is ambiguous: "internal/batch.(*Pool).Take".
 	function string
 	old, new string
 	// packages are the directories whose tests must notice.
 	packages []string
-	// item is what of the engine's history the line is the mend of, where the model has to find it again.
+	// item is the past defect that the line fixed, for defects that the model must find again.
 	item string
-	// reason says why no test can notice: the mutation changes nothing that can be seen, or nothing that is promised.
+	// reason says why no test can notice the mutation: it changes nothing visible, or nothing that is
+	// promised.
 	reason string
 }
 
-// parse reads a list of mutations:
+// parse parses a list of mutations:
 //
-//	tests: . ./internal/batch     (holds for what follows; a directory that is not there is passed over)
+//	tests: . ./internal/batch     (applies to what follows; directories that do not exist are skipped)
 //
 //	name: what is broken
 //	func: (*member).finish
-//	item: A2 (only where it is the mend of one)
-//	reason: why nothing notices it (only where nothing can)
+//	item: A2 (only if it is the fix of one)
+//	reason: why nothing notices it (only if nothing can)
 //	- the code as it is, on one line
-//	+ the code as it is then
+//	+ the code that replaces it
 //
-// Several lines with - and + are joined. A # begins a comment line.
+// Several lines with - and + are joined. A # starts a comment line.
 func parse(text string) ([]mutation, error) {
 	var all []mutation
 	var m mutation
@@ -96,8 +97,8 @@ func join(a, b string) string {
 	return a + "\n" + b
 }
 
-// noticed is which test noticed a mutation last: it is asked first the next time. It is a file with a line for each,
-// "name: package test".
+// noticed holds which test last noticed each mutation: that test is tried first the next time. The file has a
+// line for each, "name: package test".
 type noticed map[string]witness
 
 type witness struct{ dir, test string }
@@ -119,7 +120,7 @@ func parseNoticed(text string) (noticed, error) {
 	return known, nil
 }
 
-// text is the file of what is known, in the order of the mutations.
+// text returns the file's contents, in the order of the mutations.
 func (k noticed) text(all []mutation) string {
 	var b strings.Builder
 	b.WriteString("# Which test notices what of mutations.txt: written by -record, and asked first by the next run.\n")

@@ -12,10 +12,10 @@ import (
 	"strings"
 )
 
-// variable is the environment variable that says which mutation is in force, by its number from 1 on.
+// variable is the environment variable that selects the active mutation, by its number from 1 on.
 const variable = "ESM_MUTATION"
 
-// chooser is the file that each package with mutations gets.
+// chooser is the file that is added to each package with mutations.
 const chooser = `package %s
 
 import (
@@ -26,14 +26,14 @@ import (
 var mutationInForce, _ = strconv.Atoi(os.Getenv("` + variable + `"))
 `
 
-// schema holds all mutations at once, so that one build of a package's tests is good for every one of them: each makes a copy
-// of its function, which the function itself goes to when that mutation is in force.
+// schema holds all mutations at once, so that each package's tests are built only once. Each mutation is a
+// copy of its function, and the original calls the copy when that mutation is active.
 type schema struct {
 	overlay string // for go build's -overlay
 	dir     string
 }
 
-// newSchema writes what the compiler is to see. Remove the schema's dir in the end.
+// newSchema writes the files for the compiler. The caller must remove the schema's dir at the end.
 func newSchema(src *source, all []mutation) (*schema, error) {
 	dir, err := os.MkdirTemp("", "mutate-")
 	if err != nil {
@@ -62,13 +62,13 @@ func newSchema(src *source, all []mutation) (*schema, error) {
 			at = strings.Index(text, p.decl.Name.Name+"[")
 		}
 		end := at + len(p.decl.Name.Name)
-		// The compiler's errors name the mutation.
+		// This makes the compiler's errors name the mutation.
 		fmt.Fprintf(copies[p.file], "\n//line %s:1\n%s%s%s\n", strings.ReplaceAll(m.name, ":", ";"), text[:end], fmt.Sprint("Mutated", i+1), text[end:])
 	}
 	return s, s.write(src, heads, copies)
 }
 
-// callOf is the statement that goes to a copy of a function.
+// callOf returns the statement that calls a copy of a function.
 func callOf(src *source, p *place, suffix string) (string, error) {
 	text := func(n ast.Node) string {
 		from := p.from + int(n.Pos()-p.decl.Type.Func)

@@ -12,21 +12,21 @@ import (
 	"strings"
 )
 
-// source is where every function of a module stands.
+// source holds the position of every function of a module.
 type source struct {
 	files     map[string][]byte
 	packages  map[string]string   // the name of a directory's package
 	functions map[string][]*place // by name, with and without the directory
 }
 
-// place is a function in a file: offsets of its declaration and of its body's opening brace.
+// place is a function in a file, with the offsets of its declaration and of its body's opening brace.
 type place struct {
 	file             string
 	from, to, opened int
 	decl             *ast.FuncDecl
 }
 
-// load reads the Go files below a directory, without tests and nested modules.
+// load reads the Go files below a directory, except tests and nested modules.
 func load(root string) (*source, error) {
 	s := &source{files: map[string][]byte{}, packages: map[string]string{}, functions: map[string][]*place{}}
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -76,14 +76,14 @@ func (s *source) read(path string) error {
 		offset := func(p token.Pos) int { return set.Position(p).Offset }
 		at := &place{file: path, from: offset(f.Type.Func), to: offset(f.End()), opened: offset(f.Body.Lbrace), decl: f}
 		for _, key := range []string{name, filepath.ToSlash(filepath.Dir(path)) + "." + name} {
-			key = strings.ToLower(key) // what moves to a package of its own gets another case
+			key = strings.ToLower(key) // moving to another package changes the case of a name
 			s.functions[key] = append(s.functions[key], at)
 		}
 	}
 	return nil
 }
 
-// receiver names the type of a receiver, without its type parameters: "(*T)" or "(T)".
+// receiver returns the type of a receiver, without its type parameters: "(*T)" or "(T)".
 func receiver(t ast.Expr) string {
 	star := ""
 	if s, ok := t.(*ast.StarExpr); ok {
@@ -95,7 +95,7 @@ func receiver(t ast.Expr) string {
 	return fmt.Sprintf("(%s%s)", star, t)
 }
 
-// apply returns the function that a mutation changes, and the text of its declaration then.
+// apply returns the function that a mutation changes, and its declaration after the change.
 func (s *source) apply(m mutation) (*place, string, error) {
 	var hits []*place
 	named := s.functions[strings.ToLower(m.function)]

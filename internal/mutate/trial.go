@@ -12,22 +12,22 @@ import (
 	"time"
 )
 
-// bench is where mutations are tried: the tests of each package, built once.
+// bench runs mutations against the tests of each package, built once.
 type bench struct {
 	schema *schema
 	suites map[string]*suite // by directory
 	known  noticed
 }
 
-// suite are a package's tests.
+// suite is the tests of a package.
 type suite struct {
 	dir, binary string
 	args        []string
-	// cpu is what they took of the processor without a mutation; wall is for those that wait for something.
+	// cpu is the processor time that they took without a mutation; wall is for tests that wait for something.
 	cpu, wall time.Duration
 }
 
-// build makes the tests of a package.
+// build builds the tests of a package.
 func (b *bench) build(ctx context.Context, dir, into string, args []string) (*suite, error) {
 	into, err := filepath.Abs(into)
 	if err != nil {
@@ -38,17 +38,18 @@ func (b *bench) build(ctx context.Context, dir, into string, args []string) (*su
 		return s, nil
 	}
 	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", b.schema.overlay, "-gcflags=-e", "-ldflags", "-s -w", "-o", s.binary, "./"+dir)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // what is mutated has no C in it, and links in half the time
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // the mutated code has no C, and links in half the time
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%s: %w\n%s", dir, err, out)
 	}
 	return s, nil
 }
 
-// errTimeUp: the tests did not come to their end.
+// errTimeUp means that the tests did not finish.
 var errTimeUp = errors.New("the tests do not end")
 
-// run runs those tests of a suite that a pattern names, with a mutation in force (0: none). A nil error says that all passed.
+// run runs the tests of a suite that a pattern names, with one mutation active (0: none). A nil error means
+// that all passed.
 func (s *suite) run(mutation int, pattern string) (out string, cpu time.Duration, err error) {
 	wall, seconds := 10*time.Minute, 600
 	if s.cpu > 0 {
@@ -57,7 +58,7 @@ func (s *suite) run(mutation int, pattern string) (out string, cpu time.Duration
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), wall)
 	defer cancel()
-	// A mutation can make a test spin. How long that is on a machine that does other things too, only the processor's time says.
+	// A mutation can make a test spin. On a busy machine only processor time shows for how long.
 	args := append([]string{"-c", fmt.Sprintf(`ulimit -t %d; exec "$0" "$@"`, seconds), s.binary, "-test.failfast", "-test.short", "-test.run", pattern}, s.args...)
 	cmd := exec.CommandContext(ctx, "sh", args...)
 	cmd.Dir, cmd.WaitDelay = s.dir, 10*time.Second
@@ -77,7 +78,7 @@ func (s *suite) run(mutation int, pattern string) (out string, cpu time.Duration
 	return string(text), cpu, err
 }
 
-// measure runs a suite as it is: it has to pass.
+// measure runs a suite without a mutation: it must pass.
 func (s *suite) measure() error {
 	began := time.Now()
 	out, cpu, err := s.run(0, ".")
@@ -88,7 +89,8 @@ func (s *suite) measure() error {
 	return nil
 }
 
-// try asks the tests of a mutation's packages whether they notice it: first the one that did the last time.
+// try checks whether the tests of a mutation's packages notice it, starting with the test that noticed it
+// last.
 func (b *bench) try(number int, m mutation) (w witness, detail string, ok bool) {
 	if last, is := b.known[m.name]; is && b.suites[last.dir] != nil && strings.HasPrefix(last.test, "Test") {
 		if w, detail, ok = b.suites[last.dir].notices(number, "^"+last.test+"$"); ok {
@@ -120,7 +122,7 @@ func (s *suite) notices(number int, pattern string) (w witness, detail string, o
 
 var failed = regexp.MustCompile(`(?m)^\s*--- FAIL: ([\w]+)`)
 
-// firstFailure names the test that failed, and the first line of what it said.
+// firstFailure returns the test that failed, and the first line of its message.
 func firstFailure(out string) (test, says string) {
 	test = "?"
 	if found := failed.FindStringSubmatch(out); found != nil {

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// arrivals is when each record of each partition arrives: a count a second,
-// spread evenly within it. Positions count from 0.
+// arrivals holds when each record of each partition arrives, as a count per second, spread evenly within the
+// second. Positions count from 0.
 type arrivals struct {
 	before [][]int32 // [partition][second]: records that arrived before that second
 }
 
-// drawArrivals draws counts around the trace's rate for so many seconds, or
-// takes it exactly when there is no rng; after them nothing arrives.
+// drawArrivals draws counts around the trace's rate for tableSeconds seconds, or uses the exact rate when rng
+// is nil. Nothing arrives after that.
 func drawArrivals(t *Trace, rng *rand.Rand, tableSeconds int) *arrivals {
 	shares := t.shares()
 	a := &arrivals{before: make([][]int32, t.Partitions)}
@@ -42,7 +42,7 @@ func drawArrivals(t *Trace, rng *rand.Rand, tableSeconds int) *arrivals {
 	return a
 }
 
-// arrived is the number of records of partition p up to time at (seconds).
+// arrived returns the number of records of partition p that have arrived by time at (seconds).
 func (a *arrivals) arrived(p int, at float64) int32 {
 	row := a.before[p]
 	sec := int(at)
@@ -53,8 +53,8 @@ func (a *arrivals) arrived(p int, at float64) int32 {
 	return row[sec] + int32((at-float64(sec))*float64(n)+0.500001)
 }
 
-// when is the time at which the record at position k of partition p arrives, and
-// whether it does within the table. hint is a second not after it.
+// when returns the time at which the record at position k of partition p arrives, and whether that is within
+// the table. hint is a second not later than that time.
 func (a *arrivals) when(p int, k int32, hint int) (at float64, ok bool) {
 	row := a.before[p]
 	if k < row[0] {
@@ -68,8 +68,8 @@ func (a *arrivals) when(p int, k int32, hint int) (at float64, ok bool) {
 	return 0, false
 }
 
-// poisson draws a count: exactly for small means, by the normal distribution for
-// large ones, where the difference is lost in the load.
+// poisson draws a count: exactly for small means, from the normal distribution for large ones, where the
+// difference does not matter.
 func poisson(rng *rand.Rand, mean float64) int32 {
 	if mean <= 0 {
 		return 0

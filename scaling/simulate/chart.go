@@ -28,15 +28,15 @@ text{font:12px system-ui,-apple-system,"Segoe UI",sans-serif;fill:#475569}
 </style>
 `
 
-// kindColors are the reasons' colours; the others are grey.
+// kindColors are the colours of the reasons; all others are grey.
 var kindColors = map[scaling.Kind]string{
 	scaling.CatchingUp: "#ea580c", scaling.LoadRose: "#1d4ed8", scaling.LoadFell: "#0d9488", scaling.AtMaximum: "#b91c1c", scaling.HotPartition: "#c026d3",
 	scaling.Throttled: "#ca8a04", scaling.Failing: "#dc2626", scaling.Slowing: "#a16207", scaling.FetchBound: "#7c3aed", scaling.Steady: "#16a34a",
 }
 
-// WriteChart draws a run as SVG: the lag above, the capacity below (the line is
-// what was asked for, the area what was busy), and a mark in its colour wherever
-// the reason changed. The marks tell the whole reason when pointed at.
+// WriteChart draws a run as SVG: the lag at the top, the capacity below it (the line is what was asked for,
+// the area what was busy), and a coloured mark wherever the reason changed. Hovering over a mark shows the
+// whole reason.
 func WriteChart(w io.Writer, policy string, r *Result) error {
 	c := chart{result: r}
 	for _, p := range r.Points {
@@ -130,7 +130,7 @@ func (c *chart) steps() {
 	c.f("H%.1f\"/>\n", plotRight)
 }
 
-// reasons marks where the kind of reason changed, and explains the colours.
+// reasons marks where the kind of reason changed, and draws the legend of the colours.
 func (c *chart) reasons() {
 	seen := make(map[scaling.Kind]bool)
 	var order []scaling.Kind
@@ -177,7 +177,7 @@ func niceTop(v float64) float64 {
 	return 10 * unit
 }
 
-// short writes a number as an axis does: 1.2k, 3M.
+// short formats a number as an axis label: 1.2k, 3M.
 func short(v float64) string {
 	switch {
 	case v >= 1e6:

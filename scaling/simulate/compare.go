@@ -8,14 +8,14 @@ import (
 	"github.com/esm-go/esm/scaling"
 )
 
-// A Row is one trace under one policy.
+// A Row is the result of one trace under one policy.
 type Row struct {
 	Policy string
 	*Result
 }
 
-// Compare runs each trace under the oracle, [Drain], [KEDA] and [Lambda], in that
-// order and with the same arrivals, and returns the rows.
+// Compare runs each trace under the oracle, [scaling.Drain], [KEDA] and [scaling.Lambda], in that order and
+// with the same arrivals, and returns the rows.
 func Compare(traces []Trace, options Options) ([]Row, error) {
 	var rows []Row
 	for _, trace := range traces {
@@ -35,8 +35,8 @@ func Compare(traces []Trace, options Options) ([]Row, error) {
 	return rows, nil
 }
 
-// WriteTable writes the rows as a Markdown table. Ratios are to the oracle of
-// the same trace, which stands before its other rows.
+// WriteTable writes the rows as a Markdown table. Ratios are relative to the oracle of the same trace, whose
+// row comes first.
 func WriteTable(w io.Writer, rows []Row) error {
 	const head = "| trace | policy | drain time | x oracle | worker-s | x oracle | backlog area | max lag | max age | changes | reversals |\n" +
 		"| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"

@@ -14,8 +14,8 @@ import (
 	"github.com/esm-go/esm/scaling"
 )
 
-// The figures that Drain is held to, on each of the twelve traces. It simulates
-// forty-eight runs of several minutes each, which takes some seconds.
+// The figures that Drain must reach on each of the twelve traces. The test simulates forty-eight runs of
+// several minutes each, which takes some seconds.
 func TestDrainMeetsItsTargets(t *testing.T) {
 	if testing.Short() {
 		t.Skip("simulates twelve traces")
@@ -42,7 +42,7 @@ func TestDrainMeetsItsTargets(t *testing.T) {
 			if drain.WorkerSeconds > keda.WorkerSeconds {
 				t.Errorf("%.0f worker-seconds, KEDA %.0f", drain.WorkerSeconds, keda.WorkerSeconds)
 			}
-			// Where KEDA keeps less backlog it must have bought it: see docs/scaling.md.
+			// Where KEDA keeps less backlog it must have paid for it: see docs/scaling.md.
 			if drain.BacklogArea > 1.02*keda.BacklogArea && drain.WorkerSeconds > 0.75*keda.WorkerSeconds {
 				t.Errorf("backlog area %.0f, KEDA %.0f at %.2f times the worker-seconds", drain.BacklogArea, keda.BacklogArea, keda.WorkerSeconds/drain.WorkerSeconds)
 			}
@@ -110,7 +110,7 @@ func TestSimulateIsDeterministic(t *testing.T) {
 	}
 }
 
-// One worker, 200,000 records, 50 ms for ten: arithmetic says 1,000 s.
+// One worker, 200,000 records, 50 ms for ten: that makes 1,000 s.
 func TestSimulateAgreesWithArithmetic(t *testing.T) {
 	trace := traceNamed(t, "sixtyfour")
 	for _, c := range []struct {

@@ -9,13 +9,12 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A load that stays what it is does not make Drain turn round: after a step it may
-// go one way, and come back once when the backlog is gone. From 20 records/s on;
-// below, single records are the steps of the load.
+// A constant load does not make Drain reverse: after a step it may move in one direction, and return once
+// when the backlog is gone. This holds from 20 records/s; below that, single records are the steps of the
+// load.
 //
-// The traces are a thousand fixed ones. It is no law: of eleven thousand others,
-// six turned round once more than that, mostly where few, nearly full batches fall
-// into step and the handler seems to have changed.
+// The traces are a thousand fixed ones. It is not a law: of eleven thousand others, six reversed once more
+// than that, mostly where few, nearly full batches synchronize and the handler seems to have changed.
 func TestDrainDoesNotReverseWithoutAChangeOfLoad(t *testing.T) {
 	draw := rapid.Custom(func(t *rapid.T) Trace {
 		trace := drawTrace(t)
@@ -31,8 +30,8 @@ func TestDrainDoesNotReverseWithoutAChangeOfLoad(t *testing.T) {
 	}
 }
 
-// With arrivals and invocation times that stray by chance it is a matter of
-// odds: below one run in twenty turns round once more than it should.
+// With random arrivals and invocation times it is a matter of odds: fewer than one run in twenty reverses
+// once more than it should.
 func TestDrainSeldomReversesForNoise(t *testing.T) {
 	const runs = 200
 	draw := rapid.Custom(drawTrace)
@@ -50,8 +49,8 @@ func TestDrainSeldomReversesForNoise(t *testing.T) {
 	}
 }
 
-// turnsAroundAStep runs a trace that steps at 60 s and returns the larger number
-// of reversals of the times before and after.
+// turnsAroundAStep runs a trace that steps at 60 s and returns the larger number of reversals, before or
+// after the step.
 func turnsAroundAStep(t interface{ Fatal(...any) }, trace Trace, options Options) (*Result, int) {
 	r, err := Simulate(trace, &scaling.Drain{}, options)
 	if err != nil {
@@ -104,7 +103,7 @@ func story(r *Result) (lines string) {
 	return lines
 }
 
-// The engine of the simulator keeps its books: every record is completed once.
+// The simulator's accounting is right: every record is completed once.
 func TestSimulateCompletesEveryRecordOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		trace := drawTrace(t)

@@ -1,7 +1,7 @@
 package simulate
 
-// An event of the simulation, or a partition in the queue of those with work:
-// whatever has a time and a number.
+// An event of the simulation, or a partition in the queue of those with work: anything that has a time and a
+// number.
 type event struct {
 	at   float64
 	kind eventKind
@@ -9,8 +9,8 @@ type event struct {
 	seq  uint64
 }
 
-// events is a heap by time; of the same time the one that was pushed first, so
-// that a run is the same every time.
+// events is a heap by time. Events of the same time come in the order in which they were pushed, so that
+// every run is the same.
 type events struct {
 	queue queue
 	seq   uint64

@@ -9,8 +9,8 @@ import (
 	"github.com/esm-go/esm/scaling/simulate"
 )
 
-// A policy is tried on paper: a backlog of 200,000 records on 64 partitions and
-// a handler that takes 50 ms for ten.
+// A policy is simulated with a backlog of 200,000 records on 64 partitions and a handler that takes 50 ms for
+// ten.
 func ExampleSimulate() {
 	for _, trace := range simulate.Traces() {
 		if trace.Name != "sixtyfour" {
@@ -34,7 +34,7 @@ func ExampleSimulate() {
 	// 16s 64 workers: steady, 0 records/s arrive and a worker does 200
 }
 
-// The comparison of the documentation, for one trace.
+// The comparison in the documentation, for one trace.
 func ExampleCompare() {
 	rows, err := simulate.Compare(simulate.Traces()[9:10], simulate.Options{Seed: 1})
 	if err != nil {

@@ -13,17 +13,17 @@ import (
 //   - The scaler reports the sum of the lags, never more than partitions times
 //     lagThreshold (keda.sh, "Apache Kafka": lagThreshold, default 10, average
 //     value; replicas do not exceed partitions unless allowIdleConsumers).
-//   - The HPA wants ceil(lag / lagThreshold) replicas, does nothing while that is
-//     within 10 % of what it has, at most doubles or adds 4 in 15 s, whichever is
-//     more, and scales down to the highest wish of the last 300 s (kubernetes.io,
-//     "Horizontal Pod Autoscaling": tolerance, default behavior).
+//   - The HPA wants ceil(lag / lagThreshold) replicas and does nothing while that is within 10 % of the
+//     current number. It at most doubles or adds 4 in 15 s, whichever is more, and scales down to the highest
+//     recommendation of the last 300 s (kubernetes.io, "Horizontal Pod Autoscaling": tolerance, default
+//     behavior).
 //   - It asks every 15 s. KEDA's pollingInterval (30 s) and cooldownPeriod (300 s)
 //     govern only the step between 0 and 1 replica (keda.sh, "ScaledObject
 //     specification"; kedacore/keda issue 2282), and the minimum here is 1.
 //
-// A replica is taken for one worker, in KEDA's favour: a Kafka consumer handles
-// one batch after the other, and here it may take it from any partition, starts
-// at once, and costs no rebalance. [Options] can charge for both.
+// A replica counts as one worker, in KEDA's favour: a Kafka consumer processes one batch after the other, but
+// here it may take a batch from any partition, starts at once, and costs no rebalance. [Options] can charge
+// for both.
 type KEDA struct {
 	// LagThreshold is KEDA's lagThreshold. Default 10.
 	LagThreshold int64
@@ -41,7 +41,7 @@ type wish struct {
 	replicas int
 }
 
-// Decide implements [Policy].
+// Decide implements [scaling.Policy].
 func (p *KEDA) Decide(s scaling.Sample) scaling.Decision {
 	const tolerance, addAtLeast = 0.1, 4
 	b := s.Bounds.Resolve(len(s.Partitions))

@@ -31,8 +31,8 @@ func TestKEDAFormula(t *testing.T) {
 		{30 * time.Second, 100, 10},   // may double
 		{45 * time.Second, 100, 20},   // all partitions
 		{60 * time.Second, 0, 20},     // stabilised
-		{344 * time.Second, 2, 20},    // the wish for 20 at 45 s still counts
-		{361 * time.Second, 2, 4},     // it does not any more: 40/10
+		{344 * time.Second, 2, 20},    // the recommendation of 20 at 45 s still counts
+		{361 * time.Second, 2, 4},     // it no longer does: 40/10
 		{376 * time.Second, 2, 4},     //
 		{400 * time.Second, 0, 4},     // stabilised again
 		{700 * time.Second, 0, 1},     // the minimum
@@ -45,7 +45,7 @@ func TestKEDAFormula(t *testing.T) {
 	}
 }
 
-// Whatever lag and capacity the yardstick sees, it stays within the bounds by itself.
+// Whatever lag and capacity the yardstick sees, it stays within the bounds without a guard.
 func TestKEDAKeepsBounds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, at := &KEDA{}, time.Unix(0, 0)

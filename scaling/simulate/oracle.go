@@ -7,10 +7,9 @@ import (
 	"github.com/esm-go/esm/scaling"
 )
 
-// Oracle is a yardstick: a policy that knows the trace, so the arrivals of the
-// next second, what an invocation will take, the function's limit and when it
-// fails. Each second it asks for exactly the workers that will find work: it is
-// as fast as the partitions allow and wastes what rounding wastes. Only the
+// Oracle is a yardstick: a policy that knows the trace. It knows the arrivals of the next second, how long an
+// invocation will take, the function's limit and when it fails. Each second it asks for exactly the workers
+// that will find work: it is as fast as the partitions allow and wastes only what rounding wastes. Only the
 // noise of the arrivals is hidden from it.
 type Oracle struct {
 	Trace Trace
@@ -19,7 +18,7 @@ type Oracle struct {
 	start  time.Time
 }
 
-// Decide implements [Policy].
+// Decide implements [scaling.Policy].
 func (p *Oracle) Decide(s scaling.Sample) scaling.Decision {
 	const moment = time.Second
 	t := &p.Trace

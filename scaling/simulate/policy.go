@@ -6,7 +6,7 @@ import (
 	"github.com/esm-go/esm/scaling"
 )
 
-// epoch is when virtual time starts. Policies see only differences.
+// epoch is when virtual time starts. Policies use only differences.
 var epoch = time.Unix(0, 0).UTC()
 
 // sample asks the policy and applies its decision.
@@ -72,7 +72,7 @@ func (w *world) apply(d scaling.Decision) {
 	}
 }
 
-// stand hands out nothing for a while.
+// stand stops dispatching for a while.
 func (w *world) stand(pause time.Duration) {
 	if pause > 0 {
 		w.standstill = max(w.standstill, w.now+pause.Seconds())
@@ -80,7 +80,7 @@ func (w *world) stand(pause time.Duration) {
 	}
 }
 
-// observe notes the course.
+// observe records the state: the lag, the age and, once a second, a point.
 func (w *world) observe() {
 	var lag int64
 	for i := range w.partitions {
@@ -98,8 +98,8 @@ func (w *world) observe() {
 	w.events.push(event{at: w.now + observeEvery, kind: observe})
 }
 
-// oldest is the age of the oldest unresolved record in seconds, with or without
-// that of blocked partitions.
+// oldest returns the age of the oldest unresolved record in seconds. blocked says whether blocked partitions
+// count.
 func (w *world) oldest(blocked bool) float64 {
 	var age float64
 	for i := range w.partitions {

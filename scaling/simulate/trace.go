@@ -8,32 +8,30 @@ import (
 	"github.com/esm-go/esm/scaling"
 )
 
-// A Trace is a load and the world that it meets, for [Simulate]. Functions of
-// time take the virtual time since the start; nil means "as if it were not
-// there". Functions must not depend on anything but their argument.
+// A Trace is a load and the environment that it meets, for [Simulate]. Functions of time take the virtual
+// time since the start; a nil function has no effect. They must depend on nothing but their argument.
 type Trace struct {
-	// Name is one word; About one line.
+	// Name is one word, About one line.
 	Name, About string
 
 	// Partitions is the number of partitions, all assigned to this process.
 	Partitions int
 	// Weights are the partitions' shares of the load, in any unit. Nil: even.
 	Weights []float64
-	// Backlog is the number of records that wait at the start.
+	// Backlog is the number of records that are waiting at the start.
 	Backlog int64
-	// Rate is the mean arrival of all partitions, in records per second. The
-	// simulator draws each partition's arrivals around it (Poisson).
+	// Rate is the mean arrival rate of all partitions together, in records per second. The simulator draws
+	// each partition's arrivals around it (Poisson).
 	Rate func(at time.Duration) float64
-	// Duration is how long records arrive. The simulation goes on until the load
-	// is drained, an hour more at most.
+	// Duration is how long records arrive. The simulation continues until the load is drained, for at most
+	// another hour.
 	Duration time.Duration
 
-	// Rises is when the load first rises and Settles when it last changed: the
-	// drain time runs from the one to when the last record from before the other
-	// is resolved.
+	// Rises is when the load first rises, and Settles when it last changes. The drain time runs from Rises
+	// until the last record from before Settles is resolved.
 	Rises, Settles time.Duration
-	// Changes is the number of changes of load or of the world (it begins, rises,
-	// falls, breaks, heals): as many reversals are fair.
+	// Changes is the number of changes of load or environment (start, rise, fall, failure, recovery). A
+	// policy may reasonably reverse that many times.
 	Changes int
 
 	// BatchSize is the mapping's BatchSize.
@@ -42,15 +40,14 @@ type Trace struct {
 	// Variation is its coefficient of variation (lognormal).
 	Base, PerRecord time.Duration
 	Variation       float64
-	// Slow multiplies the time of invocations that start at that time.
+	// Slow multiplies the duration of invocations that start at that time.
 	Slow func(at time.Duration) float64
-	// Knee is the concurrency from which invocations get slower in proportion: a
-	// database behind the handler. 0: none.
+	// Knee is the concurrency from which invocations slow down in proportion, as with a database behind the
+	// handler. 0: none.
 	Knee int
-	// Limit is the function's concurrency; an invocation over it is throttled.
-	// 0: none.
+	// Limit is the function's concurrency; an invocation above it is throttled. 0: none.
 	Limit func(at time.Duration) int
-	// Fails is whether invocations that start at that time fail.
+	// Fails reports whether invocations that start at that time fail.
 	Fails func(at time.Duration) bool
 	// FetchRate is the records per second that one poller can fetch. 0: no limit.
 	FetchRate float64
@@ -103,7 +100,7 @@ func (t *Trace) limit(at time.Duration) int {
 
 func (t *Trace) fails(at time.Duration) bool { return t.Fails != nil && t.Fails(at) }
 
-// shares returns the weights as parts of 1.
+// shares returns the weights as fractions of 1.
 func (t *Trace) shares() []float64 {
 	shares := make([]float64, t.Partitions)
 	var sum float64
@@ -120,7 +117,7 @@ func (t *Trace) shares() []float64 {
 	return shares
 }
 
-// within is 'high' from one time to another and 'low' otherwise.
+// within returns a function that is high from one time to another and low otherwise.
 func within[T any](from, to time.Duration, high, low T) func(time.Duration) T {
 	return func(at time.Duration) T {
 		if at >= from && at < to {
@@ -130,8 +127,7 @@ func within[T any](from, to time.Duration, high, low T) func(time.Duration) T {
 	}
 }
 
-// line goes through points (seconds, value), straight between them and level
-// outside.
+// line returns a function through the points (seconds, value), linear between them and constant outside.
 func line(points ...[2]float64) func(time.Duration) float64 {
 	return func(at time.Duration) float64 {
 		x := at.Seconds()

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Traces returns the twelve traces on which the policies are compared. Unless a
-// trace says otherwise it has 64 partitions, BatchSize 10, and invocations of
-// 80 ms + 2 ms a record with a variation of 20 %: one worker does 100 records/s.
+// Traces returns the twelve traces on which the policies are compared. Unless a trace says otherwise, it has
+// 64 partitions, BatchSize 10, and invocations of 80 ms + 2 ms per record with a variation of 20 %: one
+// worker processes 100 records/s.
 func Traces() []Trace {
 	return []Trace{
 		with("step", "200 records/s, 2,000 for five minutes", func(t *Trace) {
@@ -72,9 +72,8 @@ func Traces() []Trace {
 	}
 }
 
-// MoreTraces returns three traces that the comparison leaves out, because the
-// yardsticks have no answer to them: a skewed key space, a database that
-// saturates at 16 invocations, and a fetch that is the bottleneck.
+// MoreTraces returns three traces that the comparison leaves out because the yardsticks do not handle them: a
+// skewed key space, a database that saturates at 16 invocations, and fetching as the bottleneck.
 func MoreTraces() []Trace {
 	return []Trace{
 		with("skewed", "a backlog over 64 partitions whose sizes follow Zipf's law", func(t *Trace) {

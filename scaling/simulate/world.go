@@ -8,7 +8,7 @@ import (
 	"github.com/esm-go/esm/scaling"
 )
 
-// A world is a simulation under way. Times are seconds since the start.
+// A world is a running simulation. Times are seconds since the start.
 type world struct {
 	trace    *Trace
 	options  Options
@@ -41,10 +41,10 @@ type world struct {
 // A partition of the simulated topic. Positions count records from 0.
 type partition struct {
 	done, taken, fetched, seen int32
-	second                     int   // where the search for the oldest record goes on
+	second                     int   // where the search for the oldest record continues
 	due                        int32 // positions below it arrived before Settles
 	inFlight, ready, waking    bool
-	blocked                    float64 // until
+	blocked                    float64 // until that time
 	failures                   int
 	jitter                     *rand.Rand
 }
@@ -67,7 +67,7 @@ const (
 	wake    eventKind = iota // a partition may have a record to give
 	finish                   // an invocation ends
 	sample                   // the policy is asked
-	observe                  // the course is noted
+	observe                  // the state is recorded
 	grow                     // workers start
 	fetch                    // pollers fetch
 	resume                   // a rebalance is over
@@ -134,13 +134,13 @@ func (w *world) run() {
 	}
 }
 
-// integrate moves the time on and charges for the workers.
+// integrate advances the time and charges for the workers.
 func (w *world) integrate(to float64) {
 	w.result.WorkerSeconds += (to - w.now) * float64(max(w.workers, w.busy))
 	w.now = to
 }
 
-// available is the number of records of a partition that a batch could take.
+// available returns the number of records of a partition that a batch could take.
 func (w *world) available(i int) int32 {
 	p := &w.partitions[i]
 	if w.trace.FetchRate > 0 {
@@ -149,8 +149,7 @@ func (w *world) available(i int) int32 {
 	return w.arrivals.arrived(i, w.now) - p.taken
 }
 
-// offer puts a partition into the queue when it has work, and else sees to it
-// that it is looked at when it will.
+// offer queues a partition if it has work, and otherwise schedules its next check.
 func (w *world) offer(i int) {
 	p := &w.partitions[i]
 	if p.inFlight || p.ready {
@@ -178,7 +177,7 @@ func (w *world) wakeAt(i int, at float64) {
 	}
 }
 
-// dispatch hands batches to idle workers.
+// dispatch gives batches to idle workers.
 func (w *world) dispatch() {
 	for w.busy < w.workers && w.now >= w.standstill {
 		e, ok := w.ready.pop()
@@ -291,14 +290,14 @@ func (w *world) resolve(p *partition, n int32) {
 	p.done += n
 }
 
-// fetch lets each poller bring records of its partitions, in turn.
+// fetch lets each poller fetch records of its partitions in turn.
 func (w *world) fetch() {
 	if w.now >= w.standstill {
 		for poller := range w.pollers {
 			budget := w.trace.FetchRate * fetchEvery
 			mine := (len(w.partitions) - poller + w.pollers - 1) / w.pollers
 			for left := mine; left > 0; left-- {
-				// The start moves round, so that none is served last for ever.
+				// The start rotates, so that no partition is always served last.
 				turn := (mine - left + int(w.now/fetchEvery)) % mine
 				i := poller + turn*w.pollers
 				p := &w.partitions[i]

@@ -1,5 +1,5 @@
-// Command esm-keda-scaler serves KEDA's external scaler contract: it answers how
-// many replicas a service that reads Kafka should have. See docs/keda.md.
+// Command esm-keda-scaler serves KEDA's external scaler contract: it answers how many replicas a service that
+// reads Kafka should have. See docs/keda.md.
 package main
 
 import (
@@ -72,7 +72,7 @@ func parseFlags(args []string, errOut io.Writer) (*settings, error) {
 	return s, nil
 }
 
-// run serves until ctx ends. listening, when there is one, gets the address.
+// run serves until ctx ends. listening, if not nil, is called with the address.
 func run(ctx context.Context, args []string, out io.Writer, listening func(net.Addr)) error {
 	s, err := parseFlags(args, out)
 	if err != nil {
@@ -116,7 +116,7 @@ func run(ctx context.Context, args []string, out io.Writer, listening func(net.A
 	return err
 }
 
-// stopServer lets calls end, up to a bound.
+// stopServer lets running calls finish, within a bound.
 func stopServer(server *grpc.Server, bound time.Duration) {
 	timer := time.AfterFunc(bound, server.Stop)
 	defer timer.Stop()

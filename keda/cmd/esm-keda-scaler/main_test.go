@@ -31,7 +31,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// serve runs the program until the test ends, and checks that it ends well.
+// serve runs the program until the test ends, and checks that it ends without an error.
 func serve(t *testing.T, args ...string) (address string, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -165,7 +165,7 @@ func TestBadFlags(t *testing.T) {
 	}
 }
 
-// TestSecretsStayInTheirNamespace names another namespace's secrets in every way.
+// TestSecretsStayInTheirNamespace names another namespace's secrets in every possible way.
 func TestSecretsStayInTheirNamespace(t *testing.T) {
 	dir := t.TempDir()
 	for _, namespace := range []string{"shop", "bank"} {
@@ -211,7 +211,7 @@ func TestSecretsStayInTheirNamespace(t *testing.T) {
 	}
 }
 
-// TestExampleFlags reads the arguments in the example deployment.
+// TestExampleFlags parses the arguments of the example deployment.
 func TestExampleFlags(t *testing.T) {
 	text, err := os.ReadFile("../../deploy/scaler.yaml")
 	if err != nil {

@@ -16,10 +16,10 @@ import (
 	"github.com/esm-go/esm/keda"
 )
 
-// envPrefix keeps ScaledObjects from naming just any variable.
+// envPrefix keeps ScaledObjects from naming arbitrary variables.
 const envPrefix = "ESM_SECRET_"
 
-// secrets are those that the flags allow, by namespace.
+// secrets returns the secrets that the flags allow, by namespace.
 func (s *settings) secrets() keda.SecretsOf {
 	return func(namespace string) auth.Secrets {
 		stores := auth.Prefixes{}
@@ -44,11 +44,11 @@ func (s *settings) secrets() keda.SecretsOf {
 	}
 }
 
-// files are those of the listener's TLS.
+// files are the files of the listener's TLS.
 type files struct{ certificate, key, clientCA string }
 
-// options are the listener's credentials: none without a certificate. The
-// certificate is read for each connection, so that one that is renewed is used.
+// options returns the listener's credentials, or none without a certificate. The certificate is read for each
+// connection, so that a renewed one takes effect.
 func (f files) options() ([]grpc.ServerOption, error) {
 	switch {
 	case (f.certificate == "") != (f.key == ""):

@@ -1,6 +1,5 @@
-// Package externalscaler is the wire contract between KEDA and an external
-// scaler: Go code that protoc made from externalscaler.proto. To make it anew,
-// with protoc 35.1 on the path:
+// Package externalscaler is the wire contract between KEDA and an external scaler: Go code that protoc
+// generated from externalscaler.proto. To regenerate it, with protoc 35.1 on the path:
 //
 //	go install google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
 //	go install google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
