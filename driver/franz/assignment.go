@@ -261,8 +261,8 @@ func (c *consumer) adjustOffsets(ctx context.Context, offsets map[string]map[int
 				p.live, p.moving, p.epoch, p.next = true, false, p.start.Epoch, p.start.Offset
 				at = at.At(p.start.Offset)
 				if committed.EpochOffset().Offset == p.start.Offset {
-					// With the commit's leader epoch, the client notices a log that was truncated and has grown again in the meantime.
-					// kgo has the epoch only if the broker can check it.
+					// With the commit's leader epoch, the client notices a log that was truncated and has grown again
+					// meanwhile. kgo has the epoch only if the broker can check it.
 					at = at.WithEpoch(committed.EpochOffset().Epoch)
 				}
 				a.dirty[p] = struct{}{}

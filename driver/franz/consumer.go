@@ -45,9 +45,9 @@ type consumer struct {
 	committing chan struct{}
 	report     reporter
 	rebalances atomic.Int64
-	// out: the group has gone on without this member, which has not joined again yet.
+	// out: the group moved on without this member, which has not rejoined yet.
 	out atomic.Bool
-	// brokers is the cluster's size as last seen.
+	// brokers is the number of brokers as last seen.
 	brokers atomic.Int32
 	// served: a broker has answered more than ApiVersions and the SASL handshake, so the way of connecting is right.
 	served atomic.Bool

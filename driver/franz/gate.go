@@ -11,7 +11,7 @@ type gate struct {
 	mu      sync.Mutex
 	changed sync.Cond
 	open    bool // the poll goroutine waits, or has ended
-	waiting int // waiting calls
+	waiting int  // waiting calls
 	running bool // a call runs
 }
 
