@@ -23,8 +23,7 @@
 // Lambda reads with the Java client. Where librdkafka's defaults differ from that client's, this driver decides:
 //
 //   - check.crcs is true, as in Java, and cannot be turned off: librdkafka would deliver altered bytes as good records.
-//   - socket.timeout.ms is 30 s (Java's request.timeout.ms), not 60 s; socket.connection.setup.timeout.ms is 10 s, not
-//     30 s.
+//   - socket.timeout.ms is 30 s (Java's request.timeout.ms), not 60 s; socket.connection.setup.timeout.ms 10 s, not 30 s.
 //   - reconnect.backoff.ms is 50 ms and reconnect.backoff.max.ms 1 s, as in Java, not 100 ms and 10 s.
 //   - socket.keepalive.enable is true, as in Java.
 //   - auto.offset.reset is error: the engine decides about a position that does not exist.

@@ -149,8 +149,7 @@ func (p *producer) pump() {
 	}
 }
 
-// trouble records why there is no connection. "All brokers down" only summarizes another error, so it does not replace
-// one.
+// trouble records why there is no connection. Plain unavailability does not replace another reason.
 func (p *producer) trouble(e *driver.Error) {
 	switch now := p.problem.Load(); {
 	case e.Kind == driver.KindOther:

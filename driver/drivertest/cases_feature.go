@@ -9,7 +9,8 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// lacksTopicIDs and lacksNetwork name the feature that a driver without it is excused by.
+// lacksTopicIDs and lacksNetwork return the missing feature because of which a case is skipped, "" if the driver has
+// it.
 func lacksTopicIDs(f driver.Features) string {
 	if f.TopicIDs {
 		return ""
@@ -24,7 +25,7 @@ func lacksNetwork(f driver.Features) string {
 	return "Network"
 }
 
-// What Features says is what is there: the engine and the cases above go by it.
+// Features must be true: the engine and the cases above rely on it.
 var featureCases = []testCase{
 	{name: "features/topic ids", needs: []string{needTopicIDs}, lacks: lacksTopicIDs, run: func(k *kit) {
 		topic := k.topic(1)
