@@ -16,7 +16,7 @@ type Report struct {
 	Username string
 	// Principal is [Credentials.Principal], which ACLs must name.
 	Principal string
-	// Tokens says for whom the tokens of OAUTHBEARER and AWS_MSK_IAM are, and where they come from. Check requests none.
+	// Tokens describes the tokens that OAUTHBEARER and AWS_MSK_IAM use, and their source. Check requests none.
 	Tokens string
 	// Certificates is the client's chain, leaf first. RootCAs are what brokers are checked against; if there are none, the
 	// system's roots are used.

@@ -27,6 +27,6 @@
 //	VPC_SUBNET                   accepted, does nothing        -
 //	VPC_SECURITY_GROUP           accepted, does nothing        -
 //
-// SASL never goes over a connection that is not encrypted. No configuration at
-// all means PLAINTEXT; a root CA alone means TLS.
+// SASL is never used over an unencrypted connection. Without any configuration the protocol is PLAINTEXT; with only a
+// root CA it is TLS.
 package auth

@@ -70,8 +70,7 @@ func (c *consumer) assigned(assigned []kafka.TopicPartition) error {
 	c.wishes.drop(news)
 	c.watch.soon()
 	c.count()
-	// If the group gives this member nothing, that is reported only when the member joins: it tells that it is in the
-	// group.
+	// A member without partitions is told only when it joins: the call means that it is in the group.
 	joined := c.rebalances == 1 || c.out
 	c.out = false
 	if joined || len(news) > 0 {

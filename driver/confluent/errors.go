@@ -68,7 +68,7 @@ func kindOf(err error) driver.Kind {
 	return driver.KindOther
 }
 
-// classed wraps an error of librdkafka about a partition, or about none.
+// classed converts an error of librdkafka, about a partition or about none, into a driver.Error.
 func classed(tp driver.TopicPartition, err error) *driver.Error {
 	return &driver.Error{Kind: kindOf(err), TopicPartition: tp, Broker: brokerOf(err), Offset: -1, Err: explain(err)}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/esm-go/esm/internal/repeat"
 )
 
-// logger writes kgo's log to slog. Info lines become debug lines, because kgo logs every rebalance step and every
-// reconnect at its info level.
+// logger writes kgo's log to slog. Its info lines become debug lines, and its debug lines trace lines, because kgo logs
+// every rebalance step and every reconnect at its info level.
 type logger struct {
 	log  *slog.Logger
 	said *repeat.Lines

@@ -106,8 +106,8 @@ func (c *consumer) apply() (again time.Duration) {
 	return again
 }
 
-// move sets the client's cursors to the partitions' starts. It returns false if some started anew meanwhile and must be
-// moved again.
+// move sets the client's cursors to the partitions' starts. It returns false if some got another Start meanwhile and
+// must be moved again.
 func (c *consumer) move(list []*partition) (all bool) {
 	offsets := map[string]map[int32]kgo.EpochOffset{}
 	told := make(map[*partition]driver.Start, len(list))
