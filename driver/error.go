@@ -139,7 +139,7 @@ func (e *CommitError) Unwrap() []error {
 	return errs
 }
 
-// RecreatedError is the Err of an Error of KindTopicRecreated.
+// RecreatedError is the Err of the Errors of KindTopicRecreated that driver/franz reports from Poll.
 type RecreatedError struct {
 	Topic string
 	// Was is the ID of the topic that the client read, Is the ID of the topic that has its name now.

@@ -12,9 +12,9 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// confluent-kafka-go calls rebalance inside Poll when the group's assignment changes. It always makes the (un)assign
-// call itself: otherwise, or if the library's own call fails, the library writes to a channel that has no reader, and
-// Poll never returns.
+// rebalance is called by confluent-kafka-go, inside Poll, when the group's assignment changes. It always makes the
+// (un)assign call itself: otherwise, or if the library's own call fails, the library writes to a channel that has no
+// reader, and Poll never returns.
 //
 // A new partition is acknowledged with an empty list: librdkafka takes part in the group with what the group assigned,
 // which it keeps apart from what it fetches. Start adds the partition to the latter.

@@ -9,8 +9,7 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// lacksTopicIDs and lacksNetwork return the missing feature because of which a case is skipped, "" if the driver has
-// it.
+// lacksTopicIDs and lacksNetwork return the feature's name if the driver lacks it, else "".
 func lacksTopicIDs(f driver.Features) string {
 	if f.TopicIDs {
 		return ""
@@ -25,7 +24,7 @@ func lacksNetwork(f driver.Features) string {
 	return "Network"
 }
 
-// Features must be true: the engine and the cases above rely on it.
+// The Features that a driver returns must be correct: the engine and the cases above rely on them.
 var featureCases = []testCase{
 	{name: "features/topic ids", needs: []string{needTopicIDs}, lacks: lacksTopicIDs, run: func(k *kit) {
 		topic := k.topic(1)

@@ -8,7 +8,7 @@
 //		})
 //	}
 //
-// [Run] runs every case; [Smoke] runs the subset for other than the usual brokers; [Moves] runs the cases that need
+// [Run] runs every case; [Smoke] runs a subset, for brokers other than the default; [Moves] runs the cases that need
 // several brokers.
 //
 // An [Environment] is a broker together with what can be done to it. Nothing is skipped silently. A case is skipped

@@ -16,7 +16,7 @@ func Run(t *testing.T, target Target) {
 	run(t, target, allCases())
 }
 
-// Smoke runs the part of Run for other than the usual brokers: all cases except those that wait for brokers to restart
+// Smoke runs a part of Run, for brokers other than the default: all cases except those that wait for brokers to restart
 // or need several brokers.
 func Smoke(t *testing.T, target Target) {
 	t.Helper()

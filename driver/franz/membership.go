@@ -14,10 +14,10 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// membership is one life in the group: from the group's answer to a join until the group drops the member. If a join
-// finds that the group no longer knows the member, for example after the process was frozen past its session, kgo
-// silently carries the assignment over into the next life. Other members have owned the partitions meanwhile, so this
-// package reports the end of a life as a loss.
+// membership lasts from the group's answer to a join until the group drops the member. If a join finds that the group no
+// longer knows the member, for example after the process was frozen past its session, kgo silently carries the assignment
+// over into the next membership. Other members have owned the partitions meanwhile, so this package reports the end of a
+// membership as a loss.
 type membership struct {
 	mu sync.Mutex
 	// member and generation belong to the current assignment. They are recorded in kgo's callbacks: during a join, kgo's
