@@ -191,8 +191,8 @@ func (c *Credentials) TLSConfig() (*tls.Config, error) {
 
 // TLSConfigFor is [Credentials.TLSConfig] for connections to one host, which it sets as ServerName. If a broker's
 // certificate has no DNS name in its subjectAltName, its common name counts. Java and OpenSSL do the same, but
-// crypto/tls does not: this way every broker that Kafka's own clients can reach can be reached. All other checks are
-// those of crypto/tls.
+// crypto/tls does not; brokers that Kafka's own clients accept are accepted this way. All other checks are those of
+// crypto/tls.
 func (c *Credentials) TLSConfigFor(host string) (*tls.Config, error) {
 	config, err := c.TLSConfig()
 	if err != nil || config == nil {

@@ -139,7 +139,7 @@ func escapeX500(text string) string {
 	return each(lead) + inner + each(trail)
 }
 
-// javaUTF8 decodes UTF-8 as Java does: each longest malformed prefix of a character becomes one U+FFFD.
+// javaUTF8 decodes UTF-8 as Java does: each incomplete character, as long as possible, becomes one U+FFFD.
 func javaUTF8(b []byte) string {
 	var out strings.Builder
 	for len(b) > 0 {

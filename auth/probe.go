@@ -25,10 +25,10 @@ const probeHandshake = 2 * time.Second
 //
 // dial opens the connection; nil means a plain [net.Dialer]. ProbeTLS sends no password. If the other side hangs up
 // during the handshake or is silent, a second connection, without TLS, asks for the supported versions of Kafka's
-// requests: an answer means a plaintext listener. After a successful handshake, credentials without SASL ask whether
-// the listener requires it. Credentials without TLS ask that at once; if the other side hangs up or is silent, a second
-// connection finds out whether it speaks TLS. ProbeTLS takes up to a second longer than the handshake, which may take
-// two, and ends with ctx.
+// requests: an answer means a plaintext listener. If the credentials have no SASL, ProbeTLS asks after a successful
+// handshake whether the listener requires it. If they have no TLS either, it asks that at once; if the other side hangs
+// up or is silent, a second connection finds out whether it speaks TLS. ProbeTLS takes up to a second longer than the
+// handshake, which may take two, and ends with ctx.
 func ProbeTLS(ctx context.Context, address string, credentials *Credentials,
 	dial func(ctx context.Context, network, address string) (net.Conn, error)) error {
 	host, _, err := net.SplitHostPort(address)

@@ -48,8 +48,8 @@ func answersTLS(ctx context.Context, address string, dial func(ctx context.Conte
 	return ok && operation.Op == "remote error" // an alert
 }
 
-// linger sets conn's deadline to the time that a probe waits for an answer, and interrupts it when ctx ends, until stop
-// is called.
+// linger sets conn's deadline to the time that a probe waits for an answer. Until stop is called, the end of ctx also
+// ends conn's reads and writes.
 func linger(ctx context.Context, conn net.Conn) (stop func() bool, err error) {
 	until := time.Now().Add(probeLinger)
 	if deadline, ok := ctx.Deadline(); ok && deadline.Before(until) {

@@ -23,8 +23,8 @@
 //	4.0.0, 2.8.2 …  run, on that version unless the test names one
 //
 // Tests that should run but cannot (no java, no mvn, no network) fail: nothing that was requested is skipped silently.
-// A test, benchmark or example that starts a real broker has "Kafka" in its top-level name, so that `go test -run
-// Kafka` finds all of them; [Start] refuses any other.
+// A test, benchmark or example that starts a real broker has "Kafka" in its top-level name, so that
+// `go test -run Kafka` finds all of them; [Start] refuses any other.
 //
 // # In-process
 //
