@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// Every bad secret has an error of its own that names the secret, the field,
-// and what to do, and quotes nothing of the value.
+// Every bad secret has its own error. It names the secret, the field, and what to do, and quotes nothing of the value.
 func TestBadSecrets(t *testing.T) {
 	ca := issue(nil, "ca", asCA)
 	client, other := issue(ca, "alice", asClient), issue(ca, "bob", asClient)

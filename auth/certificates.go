@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// readCertificates parses every CERTIFICATE block of text, in order, without
-// repetitions. Any block that cannot be read is an error, also behind good
-// ones: x509.CertPool.AppendCertsFromPEM would pass it over.
+// readCertificates parses every CERTIFICATE block of text, in order, without duplicates. A block that cannot be read is
+// an error, even after good ones: x509.CertPool.AppendCertsFromPEM would skip it.
 func readCertificates(text string) ([]*x509.Certificate, *pemError) {
 	blocks, err := parsePEM(text)
 	if err != nil {
@@ -34,7 +33,7 @@ func certificatesOf(blocks []pemBlock) ([]*x509.Certificate, *pemError) {
 		case "PKCS7", "CMS":
 			return fail("is PKCS#7", "convert it: openssl pkcs7 -print_certs -in FILE")
 		default:
-			continue // keys are the caller's affair; parameters and CRLs are nobody's
+			continue // keys are handled by the caller; parameters and CRLs are ignored
 		}
 		certificate, err := x509.ParseCertificate(block.der)
 		if err != nil {
@@ -50,7 +49,7 @@ func certificatesOf(blocks []pemBlock) ([]*x509.Certificate, *pemError) {
 	return all, nil
 }
 
-// foundInstead names what stands where something else was looked for.
+// foundInstead names what was found instead of what was expected.
 func foundInstead(blocks []pemBlock) string {
 	if len(blocks) == 0 {
 		return "there is no PEM in it"
@@ -81,13 +80,13 @@ func containsCertificate(all []*x509.Certificate, one *x509.Certificate) bool {
 func encodeCertificates(all []*x509.Certificate) []byte {
 	var out bytes.Buffer
 	for _, certificate := range all {
-		// A bytes.Buffer takes every write, and there are no headers to refuse.
+		// A bytes.Buffer accepts every write, and there are no headers to reject.
 		_ = pem.Encode(&out, &pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw})
 	}
 	return out.Bytes()
 }
 
-// name is how messages name a certificate: by its subject, or its number.
+// certificateName returns how messages name a certificate: by its subject, or else its serial number.
 func certificateName(c *x509.Certificate) string {
 	if subject := subjectName(c); subject != "" {
 		if len(subject) > 120 {

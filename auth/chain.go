@@ -65,8 +65,8 @@ func (p *secretParser) clientCertificate(c *Credentials) error {
 	return nil
 }
 
-// chain finds the certificate of key, puts its issuers behind it, and checks
-// what can be checked before a broker does.
+// chain finds the certificate of key, orders its issuers after it, and checks everything that can be checked before a
+// broker does.
 func (p *secretParser) chain(all []*x509.Certificate, key crypto.Signer) ([]*x509.Certificate, error) {
 	const field = "certificate"
 	leaf := -1
@@ -125,12 +125,12 @@ func (p *secretParser) chain(all []*x509.Certificate, key crypto.Signer) ([]*x50
 	return chain, nil
 }
 
-// maxSignatureChecks bounds what sorting costs. A chain takes one check a certificate; only certificates of the same name
-// take more.
+// maxSignatureChecks bounds the cost of sorting. A chain needs one check per certificate; only certificates with equal
+// names need more.
 const maxSignatureChecks = 100
 
-// link orders all behind all[leaf]. rest is what signed nothing in the chain. ok is false where finding out takes too many
-// checks of signatures.
+// link orders the certificates after all[leaf]. rest holds those that signed nothing in the chain. ok is false if that
+// would take too many signature checks.
 func link(all []*x509.Certificate, leaf int) (chain, rest []*x509.Certificate, ok bool) {
 	chain = []*x509.Certificate{all[leaf]}
 	for i, certificate := range all {
@@ -139,8 +139,8 @@ func link(all []*x509.Certificate, leaf int) (chain, rest []*x509.Certificate, o
 		}
 	}
 	checks := 0
-	// Each certificate of the chain looks for its issuers among the rest. A
-	// cross-signed CA has two, so the search goes on behind the first one.
+	// Each certificate of the chain looks for its issuers among the rest. A cross-signed CA has two, so the search
+	// continues after the first one.
 	for at := 0; at < len(chain); at++ {
 		kept := rest[:0:0]
 		for _, candidate := range rest {
@@ -162,14 +162,13 @@ func link(all []*x509.Certificate, leaf int) (chain, rest []*x509.Certificate, o
 	return chain, rest, true
 }
 
-// issued reports whether parent, which has the name of child's issuer, signed child. Where the signature is of a kind that
-// Go refuses to check, the names and key identifiers have to do.
+// issued reports whether parent, which has the name of child's issuer, signed child. If Go refuses to check the kind of
+// signature, matching names and key identifiers are enough.
 func issued(parent, child *x509.Certificate) bool {
 	if key, ok := parent.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSABits {
-		return false // to check it would take too long
+		return false // checking it would take too long
 	}
-	// CheckSignatureFrom would also refuse a parent that is not a CA: chain
-	// says so in better words.
+	// CheckSignatureFrom would also refuse a parent that is not a CA: chain reports that in a clearer way.
 	err := parent.CheckSignature(child.SignatureAlgorithm, child.RawTBSCertificate, child.Signature)
 	var insecure x509.InsecureAlgorithmError
 	if errors.As(err, &insecure) || errors.Is(err, x509.ErrUnsupportedAlgorithm) {
@@ -179,7 +178,7 @@ func issued(parent, child *x509.Certificate) bool {
 	return err == nil
 }
 
-// clientUsage says why a broker would not take the certificate from a client.
+// clientUsage returns why a broker would not accept the certificate from a client.
 func clientUsage(leaf *x509.Certificate) string {
 	if leaf.KeyUsage != 0 && leaf.KeyUsage&(x509.KeyUsageDigitalSignature|x509.KeyUsageKeyAgreement) == 0 {
 		return fmt.Sprintf("certificate %s may not be used for signatures (key usage lacks digitalSignature)", certificateName(leaf))

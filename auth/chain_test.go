@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// A certificate that a handshake needs and that is out of its dates stops, one that it does not need warns, and one that
-// is valid in a few minutes is waited for.
+// If a certificate that a handshake needs is expired or not yet valid, resolving fails; one that it does not need
+// causes a warning. One that becomes valid in a few minutes gives a temporary error.
 func TestExpiry(t *testing.T) {
 	ended := func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }
 	expiredCA := func(c *x509.Certificate) { asCA(c); ended(c) }
@@ -28,7 +28,7 @@ func TestExpiry(t *testing.T) {
 	oldRoot := issue(nil, "old root", expiredCA)
 	middle, oldMiddle := issue(root, "middle", asCA), issue(root, "middle", expiredCA)
 	lower := issue(oldMiddle, "lower", asCA)
-	// The same CA, signed by another root once, which has expired.
+	// The same CA, once signed by another root, which has expired.
 	cross := &testCA{must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, func() *x509.Certificate {
 		c := *middle.cert
 		c.NotAfter, c.AuthorityKeyId = time.Now().Add(-time.Minute), nil
@@ -74,7 +74,7 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
-// Credentials in use say when they end and warn as it comes near.
+// Credentials in use report when they expire, and warn when that is near.
 func TestExpires(t *testing.T) {
 	ca := issue(nil, "ca", asCA)
 	leaf := issue(ca, "alice", func(c *x509.Certificate) { asClient(c); c.NotAfter = time.Now().Add(90 * 24 * time.Hour) })
@@ -95,7 +95,7 @@ func TestExpires(t *testing.T) {
 	}
 }
 
-// weakCertificate makes what crypto/x509 does not: a certificate of a weak key or digest, with the real tool.
+// weakCertificate creates, with openssl, what crypto/x509 refuses to: a certificate with a weak key or digest.
 func weakCertificate(t *testing.T, digest string, keyArgs ...string) (certificate, key string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -111,7 +111,8 @@ func weakCertificate(t *testing.T, digest string, keyArgs ...string) (certificat
 	return certificate, string(must(os.ReadFile(keyFile)))
 }
 
-// What no broker takes is refused before it is tried, and what some refuse is warned of; OpenSSL's default level is stricter.
+// What no broker accepts is refused before it is tried, and what some refuse causes a warning. OpenSSL's default level
+// is stricter.
 func TestWeakKeysAndDigests(t *testing.T) {
 	ec := func(curve string) []string {
 		return []string{"-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:" + curve}
@@ -162,7 +163,7 @@ func TestWeakKeysAndDigests(t *testing.T) {
 	}
 }
 
-// A secret full of CAs of one name is refused before sorting them costs seconds.
+// A secret full of CAs with the same name is refused before sorting them takes seconds.
 func TestSortingIsBounded(t *testing.T) {
 	var text strings.Builder
 	var last *testCA
@@ -188,7 +189,8 @@ func must2[T any](value T, err *pemError) T {
 	return value
 }
 
-// What the broker sent is followed to its end, and a digest that is not accepted is no unknown CA.
+// The chain that the broker sent is followed to its end, and a digest that is not accepted is not reported as an
+// unknown CA.
 func TestServerChains(t *testing.T) {
 	root, other := issue(nil, "the root", asCA), issue(nil, "other", asCA)
 	upper := issue(root, "upper", asCA)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Report is what [Check] found, fit for printing: it holds no secret value.
+// Report is the result of [Check]. It can be printed: it holds no secret value.
 type Report struct {
 	Protocol  SecurityProtocol
 	Mechanism SASLMechanism
@@ -16,10 +16,10 @@ type Report struct {
 	Username string
 	// Principal is [Credentials.Principal], which ACLs must name.
 	Principal string
-	// Tokens says whose tokens OAUTHBEARER and AWS_MSK_IAM use, and where they come from. Check requests none.
+	// Tokens describes the tokens that OAUTHBEARER and AWS_MSK_IAM use, and their source. Check requests none.
 	Tokens string
-	// Certificates is the client's chain, leaf first; RootCAs are what brokers
-	// are checked against, none for the system's roots.
+	// Certificates is the client's chain, leaf first. RootCAs are what brokers are checked against; if there are none, the
+	// system's roots are used.
 	Certificates, RootCAs []CertificateInfo
 	// Warnings are about things that work but need attention.
 	Warnings []Warning
@@ -29,16 +29,15 @@ type Report struct {
 
 // CertificateInfo describes a certificate.
 type CertificateInfo struct {
-	// Subject and Issuer are as Java's X500Principal.getName() prints them. "User:" followed by the Subject of a client
+	// Subject and Issuer have the form of Java's X500Principal.getName(). "User:" followed by the Subject of a client
 	// certificate is its Kafka principal.
 	Subject, Issuer     string
 	DNSNames            []string
 	NotBefore, NotAfter time.Time
 }
 
-// Check does what [Resolve] does and returns a report for people: the protocol,
-// the principal, the certificates with their expiry, and warnings. Its errors
-// are those of Resolve; the Report's Warnings are set even then.
+// Check does what [Resolve] does and returns a report for humans: the protocol, the principal, the certificates with
+// their expiry, and warnings. Its errors are those of Resolve; the Report's Warnings are set even then.
 func Check(ctx context.Context, secrets Secrets, configs []SourceAccessConfiguration) (*Report, error) {
 	credentials, warnings, err := Resolve(ctx, secrets, configs)
 	report := &Report{Warnings: warnings}
@@ -53,7 +52,7 @@ func Check(ctx context.Context, secrets Secrets, configs []SourceAccessConfigura
 	return report, nil
 }
 
-// infos describes PEM that Resolve wrote.
+// infos describes PEM text that Resolve wrote.
 func infos(pemText []byte) []CertificateInfo {
 	if len(pemText) == 0 {
 		return nil

@@ -5,22 +5,22 @@ import (
 	"strings"
 )
 
-// Classify says what an error of a Kafka client, of a broker, or of this package means, in Lambda's words. A nil error gives
-// the zero Diagnosis.
+// Classify returns what an error of a Kafka client, of a broker, or of this package means, in Lambda's words. A nil
+// error gives the zero Diagnosis.
 //
 // It knows franz-go's errors (*kerr.Error, crypto/tls, crypto/x509, net) by type, and librdkafka's, as driver/confluent
-// returns them, by code and text. Of several joined errors the one that explains most counts. An error that it does not know
-// gives a Diagnosis whose Known is false.
+// returns them, by code and text. Of several joined errors it uses the one that explains most. For an unknown error it
+// returns a Diagnosis whose Known is false.
 func Classify(err error) Diagnosis { return facts{}.classify(err) }
 
-// Classify is the function [Classify] for an error of a connection that used these credentials (nil: not known) for a topic
-// and a group; either may be empty. The Diagnosis then names them, and tells a certificate that was refused from one that was
-// never sent.
+// Classify is the function [Classify] for an error of a connection that used these credentials (nil if not known) for a
+// topic and a group, either of which may be empty. The Diagnosis then names them, and distinguishes a certificate that
+// was refused from one that was never sent.
 func (c *Credentials) Classify(err error, topic, group string) Diagnosis {
 	return facts{Credentials: c, Topic: topic, Group: group}.classify(err)
 }
 
-// facts are what is known of the connection that an error came from.
+// facts are what is known about the connection that an error came from.
 type facts struct {
 	Credentials  *Credentials
 	Topic, Group string
@@ -40,9 +40,8 @@ func (f facts) classify(err error) Diagnosis {
 	return best
 }
 
-// branches are the errors that errors.Join and its like hold, each a chain
-// that can be asked with errors.As. A SecretError's two are one: sentinel and
-// cause.
+// branches returns the errors that errors.Join and the like hold, each a chain for errors.As. The two errors of a
+// SecretError, sentinel and cause, stay together.
 func branches(err error) []error {
 	for at := err; at != nil; at = errors.Unwrap(at) {
 		secretError := &SecretError{}
@@ -53,7 +52,7 @@ func branches(err error) []error {
 		if !ok {
 			continue
 		}
-		all := []error{err} // last resort: the whole of it
+		all := []error{err} // last resort: the whole error
 		for _, each := range many.Unwrap() {
 			if each != nil {
 				all = append(all, branches(each)...)
@@ -64,7 +63,7 @@ func branches(err error) []error {
 	return []error{err}
 }
 
-// one classifies an error that stands for itself, the surest evidence first.
+// one classifies a single error, trying the most reliable evidence first.
 func (f facts) one(err error) Diagnosis {
 	if already, ok := errors.AsType[Diagnosis](err); ok {
 		return already
@@ -77,7 +76,7 @@ func (f facts) one(err error) Diagnosis {
 	return Diagnosis{}
 }
 
-// classifySecret is for what goes wrong before connecting.
+// classifySecret classifies what goes wrong before connecting.
 func classifySecret(err error) Diagnosis {
 	own, named := errors.AsType[*SecretError](err)
 	invalid := func(cause Cause) Diagnosis {
@@ -113,8 +112,7 @@ func classifySecret(err error) Diagnosis {
 	return Diagnosis{}
 }
 
-// ownText is the text of an error that this package made, which holds no
-// secret and names what is wrong already.
+// ownText returns the text of an error that this package made. It holds no secret and already names what is wrong.
 func ownText(err error) string {
 	if secret, ok := errors.AsType[*SecretError](err); ok {
 		return secret.Error()
@@ -122,7 +120,7 @@ func ownText(err error) string {
 	return strings.ReplaceAll(err.Error(), "\n", "; ")
 }
 
-// connection is a connection error with its cause.
+// connection returns a connection error with its cause.
 func connection(cause Cause, detail, hint string) Diagnosis {
 	return Diagnosis{Text: TextConnection, Cause: cause, Detail: detail, Hint: hint, Retryable: true}
 }

@@ -8,8 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// Error codes of the Kafka protocol. librdkafka passes the broker's on under
-// the same numbers.
+// Error codes of the Kafka protocol. librdkafka passes the broker's codes on under the same numbers.
 const (
 	brokerUnknownTopic       = 3
 	brokerTopicAuthorization = 29
@@ -20,7 +19,7 @@ const (
 	brokerSASLAuthentication = 58
 )
 
-// classifyBroker is for what a broker says by a code of the protocol.
+// classifyBroker classifies a broker's error that has a code of the protocol.
 func (f facts) classifyBroker(err error) Diagnosis {
 	var broker *kerr.Error
 	if !errors.As(err, &broker) {
@@ -63,7 +62,7 @@ func (f facts) brokerCode(code int, seen string) Diagnosis {
 	return Diagnosis{}
 }
 
-// principal names who the broker sees, as far as it is known.
+// principal names the principal that the broker sees, as far as it is known.
 func (f facts) principal() string {
 	if f.Credentials == nil {
 		return "the principal"
@@ -72,7 +71,7 @@ func (f facts) principal() string {
 	switch {
 	case name == "":
 		return "the principal of the token"
-	case len(name) > maxPrincipal: // whole or not at all: an ACL takes the exact name
+	case len(name) > maxPrincipal: // whole or not at all: an ACL needs the exact name
 		return "the principal"
 	}
 	return "principal " + name

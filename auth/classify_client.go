@@ -26,12 +26,11 @@ const (
 	rdkafkaAuthentication = -169
 )
 
-// opensslAlert finds the alert in OpenSSL's words for one.
+// opensslAlert finds the alert number in OpenSSL's text.
 var opensslAlert = regexp.MustCompile(`SSL alert number ([0-9]{1,3})`)
 
-// classifyClient is for librdkafka. One refusal comes under several codes, now
-// with the helpful sentence and now without: the words of OpenSSL, which are
-// in all of them, say more than the code.
+// classifyClient classifies librdkafka's errors. One refusal comes under several codes, sometimes with a helpful
+// sentence and sometimes without: OpenSSL's text, which all of them contain, says more than the code.
 func (f facts) classifyClient(err error) Diagnosis {
 	var client *rdkafka.Error
 	if !errors.As(err, &client) {
@@ -49,7 +48,7 @@ func (f facts) classifyClient(err error) Diagnosis {
 	case client.Code == rdkafkaAuthentication && strings.Contains(text, "not valid in current SASL state"):
 		return f.brokerCode(brokerSASLState, text)
 	case strings.Contains(text, "mechanism handshake failed: Local:"):
-		return f.disconnected() // the broker went away in the middle of it
+		return f.disconnected() // the broker went away during the handshake
 	case client.Code == rdkafkaAuthentication && strings.Contains(text, "mechanism handshake"):
 		return f.mechanismRefused(text)
 	case client.Code == rdkafkaAuthentication:
@@ -61,7 +60,7 @@ func (f facts) classifyClient(err error) Diagnosis {
 	return f.clientText(client)
 }
 
-// opensslText goes by what OpenSSL says, in the forms of 1.1 and 3.
+// opensslText classifies OpenSSL's text, in the forms of versions 1.1 and 3.
 func (f facts) opensslText(text string) Diagnosis {
 	has := func(part string) bool { return strings.Contains(text, part) }
 	if match := opensslAlert.FindStringSubmatch(text); match != nil {
@@ -79,7 +78,7 @@ func (f facts) opensslText(text string) Diagnosis {
 		return refuseServer(CauseServerExpired, "the broker's certificate is out of its dates", "renew it on the brokers, or correct this machine's clock")
 	case has("certificate verify failed"), has("0A000086"), has("certificate could not be verified"),
 		has("Failed to verify broker certificate"), has("Broker did not provide a certificate"):
-		// OpenSSL knows which, librdkafka does not pass it on.
+		// OpenSSL knows which one, but librdkafka does not report it.
 		return refuseServer(CauseServerUnverified, "the broker's certificate could not be verified: its CA is not trusted, "+
 			"or it lacks the name that was dialled, or it is out of its dates",
 			"check the CA in the secret of Type "+string(ServerRootCACertificate)+", then the certificate's names and dates")
@@ -93,15 +92,14 @@ func (f facts) opensslText(text string) Diagnosis {
 	return Diagnosis{}
 }
 
-// clientText goes by librdkafka's own words.
+// clientText classifies librdkafka's own text.
 func (f facts) clientText(client *rdkafka.Error) Diagnosis {
 	has := func(part string) bool { return strings.Contains(client.Text, part) }
 	switch {
 	case has("SASL authentication error") && f.bearer():
-		return f.disconnected() // brokers that take tokens say why they refuse one
+		return f.disconnected() // brokers that accept tokens say why they refuse one
 	case has("SASL authentication error"):
-		// The broker hung up in the middle of SASL: old ones (before 1.0), and
-		// some proxies, answer a wrong password so.
+		// The broker hung up during SASL: old ones (before 1.0) and some proxies do that on a wrong password.
 		d := f.saslRefused(client.Text)
 		d.Detail = "the broker closed the connection during SASL, as some do on a wrong user name or password"
 		return d
@@ -125,7 +123,7 @@ func (f facts) clientText(client *rdkafka.Error) Diagnosis {
 	return Diagnosis{}
 }
 
-// clientConfiguration is for what a consumer is not even made with.
+// clientConfiguration classifies errors about settings that keep a consumer from being created.
 func (f facts) clientConfiguration(text string) Diagnosis {
 	invalid := func(cause Cause, detail string) Diagnosis {
 		return Diagnosis{Text: TextCertificateOrKey, Code: CodeConfigNotValid, Cause: cause, Detail: detail,
@@ -144,7 +142,7 @@ func (f facts) clientConfiguration(text string) Diagnosis {
 	return Diagnosis{}
 }
 
-// classifyNetwork is for Go's network errors and franz-go's words about them.
+// classifyNetwork classifies Go's network errors and franz-go's texts about them.
 func (f facts) classifyNetwork(err error) Diagnosis {
 	if lookup, ok := errors.AsType[*net.DNSError](err); ok {
 		return dns("the name " + strconv.Quote(lookup.Name) + " cannot be resolved")
@@ -152,8 +150,8 @@ func (f facts) classifyNetwork(err error) Diagnosis {
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return refusedConnection()
 	}
-	// franz-go's guesses at why a broker hung up (kgo.ErrFirstReadEOF), by
-	// their words: its kinds are not exported.
+	// These are franz-go's guesses why a broker hung up (kgo.ErrFirstReadEOF). They are matched by text because its kinds
+	// are not exported.
 	text, encrypted, sasl := err.Error(), false, false
 	if f.Credentials != nil {
 		encrypted, sasl = f.Credentials.protocol() != ProtocolPlaintext, f.Credentials.Mechanism != ""
@@ -187,7 +185,7 @@ func (f facts) classifyNetwork(err error) Diagnosis {
 	return Diagnosis{}
 }
 
-// bearer reports whether clients authenticate with tokens, or with signatures.
+// bearer reports whether the client authenticates with tokens or signatures.
 func (f facts) bearer() bool {
 	return f.Credentials != nil && (f.Credentials.Mechanism == MechanismOAuthBearer || f.Credentials.Mechanism == MechanismAWSMSKIAM)
 }

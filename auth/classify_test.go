@@ -26,9 +26,8 @@ var (
 
 func librdkafka(code int, text string) error { return &rdkafka.Error{Code: code, Text: text} }
 
-// What librdkafka 2.11.1 (OpenSSL 3) was heard to say to servers of Go's
-// crypto/tls ("go") and of Java's JSSE ("java"), and what its source says where
-// no such server was at hand ("source").
+// These are texts of librdkafka 2.11.1 (OpenSSL 3) when it talked to servers of Go's crypto/tls ("go") and of Java's
+// JSSE ("java"), and texts from its source for servers that were not available ("source").
 func TestClassifyLibrdkafka(t *testing.T) {
 	const at = "ssl://127.0.0.1:9094/bootstrap: "
 	for name, c := range map[string]struct {
@@ -100,12 +99,12 @@ func TestClassifyLibrdkafka(t *testing.T) {
 	}
 }
 
-// franz-go's and Go's own errors.
+// Errors of franz-go and of Go itself.
 func TestClassifyGo(t *testing.T) {
 	dial := func(err error) error {
 		return fmt.Errorf("unable to dial: %w", &net.OpError{Op: "dial", Net: "tcp", Err: err})
 	}
-	// kgo.ErrFirstReadEOF in its three kinds; the type's fields are private.
+	// kgo.ErrFirstReadEOF has three kinds; the type's fields are unexported.
 	firstRead := func(text string) error { return fmt.Errorf("%s%w", text, hiddenEOF{}) }
 	for name, c := range map[string]struct {
 		err         error

@@ -26,8 +26,7 @@ const (
 	alertCertificateRequired    = 116
 )
 
-// goAlerts are the alerts in the words of crypto/tls, whose type for them is
-// not exported.
+// goAlerts maps the texts of crypto/tls for alerts, whose type is not exported, to their numbers.
 func goAlerts() map[string]int {
 	return map[string]int{
 		"tls: handshake failure":              alertHandshakeFailure,
@@ -45,9 +44,8 @@ func goAlerts() map[string]int {
 	}
 }
 
-// classifyTLS is for errors of crypto/tls: what this side refused, by type, and
-// what the broker refused, by alert. On TLS 1.3 the alert about a client's
-// certificate comes with the first read, long after the handshake.
+// classifyTLS classifies errors of crypto/tls: what this side refused, by type, and what the broker refused, by alert.
+// In TLS 1.3 the alert about a client's certificate arrives with the first read, long after the handshake.
 func (f facts) classifyTLS(err error) Diagnosis {
 	if d := classifyVerification(err); d.Known() {
 		return d
@@ -79,7 +77,7 @@ func (f facts) classifyTLS(err error) Diagnosis {
 	return Diagnosis{}
 }
 
-// classifyVerification says why this side did not accept the broker.
+// classifyVerification classifies why this side did not accept the broker's certificate.
 func classifyVerification(err error) Diagnosis {
 	var verification *tls.CertificateVerificationError
 	var leaf *x509.Certificate
@@ -138,13 +136,13 @@ func classifyVerification(err error) Diagnosis {
 	return Diagnosis{}
 }
 
-// lastSent follows the certificates that a broker sent, its own first, as far up as they lead.
+// lastSent follows the chain of the certificates that a broker sent, from its own up to the last.
 func lastSent(sent []*x509.Certificate) *x509.Certificate {
 	if len(sent) == 0 {
 		return nil
 	}
 	at := sent[0]
-	for range sent { // no more steps than certificates: they may lead in a circle
+	for range sent { // no more steps than certificates: they may form a cycle
 		next := at
 		for _, c := range sent {
 			if c != at && !selfIssued(at) && bytes.Equal(c.RawSubject, at.RawIssuer) {
@@ -160,7 +158,7 @@ func lastSent(sent []*x509.Certificate) *x509.Certificate {
 	return at
 }
 
-// weaklySigned is the first certificate that is signed in a way that is not accepted any more.
+// weaklySigned returns the first certificate whose signature algorithm is no longer accepted.
 func weaklySigned(sent []*x509.Certificate) *x509.Certificate {
 	for _, c := range sent {
 		if !selfIssued(c) && c.SignatureAlgorithm != x509.UnknownSignatureAlgorithm && weakDigest(c) != "" {
@@ -174,7 +172,7 @@ func refuseServer(cause Cause, detail, hint string) Diagnosis {
 	return Diagnosis{Text: TextLambdaAuthenticate, Code: CodeAuthnError, Cause: cause, Detail: detail, Hint: hint}
 }
 
-// namesOf lists the names of a certificate, a few of them.
+// namesOf lists up to eight names of a certificate.
 func namesOf(c *x509.Certificate) string {
 	names := append([]string{}, c.DNSNames...)
 	for _, ip := range c.IPAddresses {
@@ -190,13 +188,12 @@ func namesOf(c *x509.Certificate) string {
 	return fmt.Sprintf("%.300s", strings.Join(names, ", "))
 }
 
-// alert is what a broker's refusal means.
+// alert returns what a broker's refusal means.
 //
-// Servers do not agree on which alert says what: for a client without a
-// certificate Java sends bad_certificate on either version, Go handshake_failure
-// on TLS 1.2 and certificate_required on 1.3. And librdkafka sends none when
-// the broker's list of CAs does not hold its issuer. So those three are told
-// apart by whether a certificate was configured.
+// Servers disagree about which alert to send. To a client without a certificate Java sends bad_certificate in both
+// versions, while Go sends handshake_failure in TLS 1.2 and certificate_required in 1.3. And librdkafka sends no
+// certificate if the broker's list of CAs lacks its issuer. So for these three alerts, the result depends on whether a
+// certificate was configured.
 func (f facts) alert(number int) Diagnosis {
 	refused := func(cause Cause, detail, hint string) Diagnosis {
 		return Diagnosis{Text: TextServerAuthenticate, Code: CodeAuthnError, Cause: cause, Detail: detail, Hint: hint}

@@ -17,8 +17,8 @@ import (
 // SecurityProtocol is Kafka's security.protocol.
 type SecurityProtocol string
 
-// The protocols that Credentials can ask for. SASL_PLAINTEXT is left out on
-// purpose: a password never goes over a connection that is not encrypted.
+// The protocols that Credentials support. SASL_PLAINTEXT is missing on purpose: a password is never sent over an
+// unencrypted connection.
 const (
 	ProtocolPlaintext SecurityProtocol = "PLAINTEXT"
 	ProtocolSSL       SecurityProtocol = "SSL"
@@ -28,7 +28,7 @@ const (
 // SASLMechanism is Kafka's sasl.mechanism.
 type SASLMechanism string
 
-// The mechanisms that Credentials can ask for.
+// The mechanisms that Credentials support.
 const (
 	MechanismPlain       SASLMechanism = "PLAIN"
 	MechanismSCRAMSHA256 SASLMechanism = "SCRAM-SHA-256"
@@ -37,20 +37,19 @@ const (
 	MechanismAWSMSKIAM   SASLMechanism = "AWS_MSK_IAM"
 )
 
-// Credentials are what a Kafka client needs to connect. The zero value means
-// PLAINTEXT without authentication. Treat Credentials as immutable: a rotation
-// makes new ones. They print without secrets in every format.
+// Credentials are what a Kafka client needs to connect. The zero value means PLAINTEXT without authentication. Treat
+// Credentials as immutable: a rotation creates new ones. They print without secrets in every format.
 type Credentials struct {
 	// Protocol is Kafka's security.protocol. "" means PLAINTEXT.
 	Protocol SecurityProtocol
 	// Mechanism is Kafka's sasl.mechanism, "" for none. It needs SASL_SSL.
 	Mechanism SASLMechanism
-	// Username is the SASL user name. It is printed: it names a principal.
+	// Username is the SASL user name. It is printed, because it names a principal.
 	Username string
 	// Password is the SASL password.
 	Password Secret
-	// Tokens are those of OAUTHBEARER. With AWS_MSK_IAM they are for clients without that mechanism: Amazon MSK accepts them
-	// with OAUTHBEARER.
+	// Tokens are those of OAUTHBEARER. With AWS_MSK_IAM they are for clients without that mechanism: Amazon MSK accepts
+	// them with OAUTHBEARER.
 	Tokens *Tokens
 	// Extensions are the SASL extensions of OAUTHBEARER (RFC 7628, 3.1).
 	Extensions map[string]string
@@ -63,12 +62,11 @@ type Credentials struct {
 	// Certificate is the client's chain as PEM, leaf first, each followed by
 	// its issuer. librdkafka: ssl.certificate.pem.
 	Certificate []byte
-	// PrivateKey is the key of the first certificate as unencrypted PKCS#8 PEM,
-	// marshalled anew so that every client reads it. librdkafka: ssl.key.pem.
+	// PrivateKey is the key of the first certificate as unencrypted PKCS#8 PEM, re-encoded so that every client can read
+	// it. librdkafka: ssl.key.pem.
 	PrivateKey Secret
-	// Version says which version of the secrets these are. Two Credentials
-	// that were resolved by one process through the same Secrets with the same
-	// Version hold the same values. "" when no secret was read. It is printed.
+	// Version identifies the versions of the secrets. Two Credentials that one process resolved through the same Secrets
+	// have the same values if they have the same Version. It is "" if no secret was read. It is printed.
 	Version string
 
 	scope, audience string // of the configurations, for those that make Tokens
@@ -82,11 +80,9 @@ func (c *Credentials) protocol() SecurityProtocol {
 	return c.Protocol
 }
 
-// Validate reports whether the fields go together: SASL only over TLS and with
-// a user name and a password, a key and a certificate only together, nothing
-// secret on PLAINTEXT. [Resolve] returns only Credentials that pass; whoever
-// fills Credentials by hand (and every driver, before it connects) calls it.
-// The error is [ErrInvalidCredentials].
+// Validate reports whether the fields are consistent: SASL only over TLS and with what the mechanism needs, a key and a
+// certificate only together, nothing secret with PLAINTEXT. [Resolve] returns only Credentials that pass. Call it for
+// Credentials that you fill yourself; every driver calls it before it connects. The error is [ErrInvalidCredentials].
 func (c *Credentials) Validate() error {
 	invalid := func(text string) error { return fmt.Errorf("%w: %s", ErrInvalidCredentials, text) }
 	if c == nil {
@@ -117,7 +113,7 @@ func (c *Credentials) Validate() error {
 	return nil
 }
 
-// mechanismProblem says what a SASL mechanism lacks.
+// mechanismProblem returns what is wrong with the fields of a SASL mechanism, "" for nothing.
 func (c *Credentials) mechanismProblem() string {
 	login := c.Username != "" || !c.Password.IsZero()
 	switch c.Mechanism {
@@ -154,13 +150,12 @@ var (
 	extensionValue = regexp.MustCompile(`^[\x21-\x7E \t\r\n]*$`)
 )
 
-// TLSConfig builds the configuration for a Go client, nil for PLAINTEXT.
+// TLSConfig returns the configuration for a Go client, nil for PLAINTEXT.
 //
-// ServerName is empty: the client sets it to the host of the broker that it
-// dials (franz-go's DialTLSConfig does). The least version is TLS 1.2. The
-// client certificate is offered to every broker that asks, whatever CAs the
-// broker says it accepts, so that a broker that does not trust it says so
-// instead of "no certificate". The caller owns the result.
+// ServerName is empty: the client sets it to the host of the broker that it dials (franz-go's DialTLSConfig does). The
+// minimum version is TLS 1.2. The client certificate is offered to every broker that asks, whatever CAs the broker
+// accepts, so that a broker that does not trust it reports that instead of "no certificate". The caller owns the
+// result.
 func (c *Credentials) TLSConfig() (*tls.Config, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -183,7 +178,7 @@ func (c *Credentials) TLSConfig() (*tls.Config, error) {
 	if len(c.Certificate) > 0 {
 		pair, err := tls.X509KeyPair(c.Certificate, []byte(c.PrivateKey.Reveal()))
 		if err != nil {
-			// The text may come from the key's parser: it is not passed on.
+			// The text may come from the key's parser, so it is not passed on.
 			return nil, fmt.Errorf("%w: Certificate and PrivateKey are not a pair of PEM that belong together",
 				ErrInvalidCredentials)
 		}
@@ -194,9 +189,10 @@ func (c *Credentials) TLSConfig() (*tls.Config, error) {
 	return config, nil
 }
 
-// TLSConfigFor is [Credentials.TLSConfig] for connections to one host, which it sets as ServerName. If a broker's certificate
-// has no DNS name in its subjectAltName, its common name counts, as with Java and OpenSSL but not crypto/tls: what Kafka's own
-// clients reach can be reached. Everything else is checked as crypto/tls does.
+// TLSConfigFor is [Credentials.TLSConfig] for connections to one host, which it sets as ServerName. If a broker's
+// certificate has no DNS name in its subjectAltName, its common name counts. Java and OpenSSL do the same, but
+// crypto/tls does not; brokers that Kafka's own clients accept are accepted this way. All other checks are those of
+// crypto/tls.
 func (c *Credentials) TLSConfigFor(host string) (*tls.Config, error) {
 	config, err := c.TLSConfig()
 	if err != nil || config == nil {
@@ -204,7 +200,7 @@ func (c *Credentials) TLSConfigFor(host string) (*tls.Config, error) {
 	}
 	config.ServerName = host
 	if net.ParseIP(host) != nil {
-		return config, nil // no common name stands for an address
+		return config, nil // a common name does not count for an address
 	}
 	roots := config.RootCAs
 	config.InsecureSkipVerify = true //nolint:gosec // VerifyConnection does it, with the same means
@@ -217,7 +213,7 @@ func (c *Credentials) TLSConfigFor(host string) (*tls.Config, error) {
 	return config, nil
 }
 
-// verifyServer does what crypto/tls does by itself, but for the common name.
+// verifyServer does what crypto/tls does by itself, except that the common name may count.
 func verifyServer(sent []*x509.Certificate, roots *x509.CertPool, host string) error {
 	if len(sent) == 0 {
 		return errors.New("the broker sent no certificate")
@@ -234,7 +230,7 @@ func verifyServer(sent []*x509.Certificate, roots *x509.CertPool, host string) e
 	return err
 }
 
-// commonNameFits reports whether a certificate without DNS names has one that fits in its subject.
+// commonNameFits reports whether a certificate without DNS names has a subject whose common name matches host.
 func commonNameFits(c *x509.Certificate, host string) bool {
 	if len(c.DNSNames) > 0 || c.Subject.CommonName == "" {
 		return false
@@ -242,7 +238,7 @@ func commonNameFits(c *x509.Certificate, host string) bool {
 	return (&x509.Certificate{DNSNames: []string{c.Subject.CommonName}}).VerifyHostname(host) == nil
 }
 
-// Equal reports whether both hold the same values, Version aside.
+// Equal reports whether both hold the same values, ignoring Version.
 func (c *Credentials) Equal(other *Credentials) bool {
 	a, b := c, other
 	if a == nil {
@@ -257,7 +253,7 @@ func (c *Credentials) Equal(other *Credentials) bool {
 		bytes.Equal(a.RootCAs, b.RootCAs) && bytes.Equal(a.Certificate, b.Certificate)
 }
 
-// summary is the printed form.
+// summary is the printed form of Credentials.
 type summary struct {
 	Protocol    SecurityProtocol
 	Mechanism   SASLMechanism `json:",omitempty"`
@@ -275,7 +271,7 @@ func (c Credentials) summary() summary {
 		Certificate: len(c.Certificate) > 0, PrivateKey: c.PrivateKey, RootCAs: len(c.RootCAs) > 0, Version: c.Version}
 }
 
-// String says what the credentials are, without a secret.
+// String describes the credentials without secrets.
 func (c Credentials) String() string {
 	text, err := json.Marshal(c.summary())
 	if err != nil {
@@ -287,16 +283,16 @@ func (c Credentials) String() string {
 // GoString implements [fmt.GoStringer].
 func (c Credentials) GoString() string { return "auth.Credentials(" + c.String() + ")" }
 
-// Format implements [fmt.Formatter]: every verb gives String or GoString.
+// Format implements [fmt.Formatter]: every verb prints String or GoString.
 func (c Credentials) Format(f fmt.State, verb rune) {
 	text := c.String()
 	if verb == 'v' && f.Flag('#') {
 		text = c.GoString()
 	}
-	_, _ = io.WriteString(f, text) // fmt.State keeps no error to report
+	_, _ = io.WriteString(f, text) // fmt.State has no way to report an error
 }
 
-// MarshalJSON gives the printed form. Credentials cannot be read back from it.
+// MarshalJSON returns the printed form. Credentials cannot be read back from it.
 func (c Credentials) MarshalJSON() ([]byte, error) { return json.Marshal(c.summary()) }
 
 // LogValue implements [slog.LogValuer].

@@ -28,11 +28,10 @@ const (
 		"You can provide access by configuring PrivateLink or a NAT Gateway."
 )
 
-// Cause is the reason behind a text, in this package's words. The values are
-// stable and fit for a metric's label.
+// Cause is the reason behind a text, in this package's words. The values are stable and can be used as metric labels.
 type Cause string
 
-// The causes that [Classify] tells apart.
+// The causes that [Classify] distinguishes.
 const (
 	CauseUnknown Cause = ""
 
@@ -42,16 +41,16 @@ const (
 	CauseClusterACL Cause = "cluster-acl" // DescribeConfigs on the cluster
 
 	// SASL.
-	CauseCredentials Cause = "sasl-credentials" // user name or password
+	CauseCredentials Cause = "sasl-credentials" // wrong user name or password
 	CauseMechanism   Cause = "sasl-mechanism"   // not enabled on the listener
-	CauseSASLState   Cause = "sasl-state"       // SASL where the listener has none
-	CauseSASLMissing Cause = "sasl-missing"     // no SASL where the listener wants it
+	CauseSASLState   Cause = "sasl-state"       // SASL on a listener without it
+	CauseSASLMissing Cause = "sasl-missing"     // no SASL on a listener that requires it
 	CauseToken       Cause = "token"            // the broker refuses the token
 	CauseIAM         Cause = "iam"              // the broker refuses AWS's signature
-	// The identity provider gives no token.
+	// The identity provider issues no token.
 	CauseTokenClient   Cause = "token-client"   // client id or secret
 	CauseTokenScope    Cause = "token-scope"    // scope or audience
-	CauseTokenGrant    Cause = "token-grant"    // the grant, or the assertion of one
+	CauseTokenGrant    Cause = "token-grant"    // the grant, or its assertion
 	CauseTokenClock    Cause = "token-clock"    // a clock is wrong
 	CauseTokenCA       Cause = "token-ca"       // its certificate is not trusted
 	CauseTokenEndpoint Cause = "token-endpoint" // it does not answer, or is not a token endpoint
@@ -63,11 +62,10 @@ const (
 
 	// This client does not accept the broker's certificate.
 	CauseServerCA      Cause = "server-ca"      // signed by a CA that is not trusted
-	CauseServerName    Cause = "server-name"    // lacks the name that was dialled
+	CauseServerName    Cause = "server-name"    // lacks the dialled name
 	CauseServerExpired Cause = "server-expired" // expired, or not valid yet
 	CauseServerInvalid Cause = "server-invalid" // unusable for another reason
-	// CauseServerUnverified is one of the four, and the client does not say
-	// which (librdkafka): ProbeTLS does.
+	// CauseServerUnverified is one of the four above, but the client (librdkafka) does not say which. ProbeTLS finds out.
 	CauseServerUnverified Cause = "server-unverified"
 
 	// Before authentication.
@@ -87,15 +85,13 @@ const (
 	CauseKeyPassword       Cause = "key-password" // its password
 	CauseKeyMismatch       Cause = "key-mismatch" // key of another certificate
 	CauseConfiguration     Cause = "configuration"
-	CauseSecret            Cause = "secret" // cannot be read or understood
+	CauseSecret            Cause = "secret" // cannot be read or parsed
 	CauseSecretUnavailable Cause = "secret-unavailable"
 )
 
-// Diagnosis is what an error of a client, a broker or a secret store means. It
-// holds no secret value.
+// Diagnosis is what an error of a client, a broker or a secret store means. It holds no secret value.
 type Diagnosis struct {
-	// Text is Lambda's text to the letter, without "PROBLEM: ". It is "" for
-	// an error that this package does not know.
+	// Text is exactly Lambda's text, without "PROBLEM: ". It is "" for an unknown error.
 	Text string
 	// Code is Lambda's code, "" for connection errors and unknown ones.
 	Code Code
@@ -105,8 +101,7 @@ type Diagnosis struct {
 	Detail string
 	// Hint says what to do.
 	Hint string
-	// Retryable is true when trying the same again may succeed without anybody
-	// changing the mapping, a secret or the cluster.
+	// Retryable is true if a retry may succeed without any change to the mapping, a secret or the cluster.
 	Retryable bool
 	// Err is the error that was classified.
 	Err error
@@ -149,8 +144,8 @@ func (d Diagnosis) Vague() bool {
 // Stronger reports whether d explains more than other does.
 func (d Diagnosis) Stronger(other Diagnosis) bool { return d.Cause.strength() > other.Cause.strength() }
 
-// strength orders causes by how much they explain: with librdkafka the first
-// thing seen on a wrong password can be "all brokers down".
+// strength orders causes by how much they explain: with librdkafka, the first error on a wrong password can be "all
+// brokers down".
 func (c Cause) strength() int {
 	switch c {
 	case CauseUnknown:

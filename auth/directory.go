@@ -12,30 +12,32 @@ import (
 	"strings"
 )
 
-// Directory is a Secrets that reads mounted Kubernetes secrets as they are, one file per key, without any JSON:
+// Directory is a Secrets that reads mounted Kubernetes secrets as they are, one file per key, without JSON:
 //
 //	user.crt, user.key (Strimzi's KafkaUser), or tls.crt, tls.key     a client certificate
 //	username, password                                                 a login
 //	ca.crt alone                                                       a CA
 //
-// The URI is "dir:" (or nothing) and a directory's path below the Directory's own. It may also name one file with PEM
-// certificates, such as dir:kafka-user/ca.crt, or with a secret's JSON. If the key is encrypted, its password is in
-// user.password, tls.password or key.password. Every call reads the files again, so a secret that changes is rotated; all files
-// are of one version, even while Kubernetes replaces them. It is safe for concurrent use.
+// The URI is "dir:" (or nothing) and the path of a directory below the Directory's own. It may also name one file with
+// PEM certificates, such as dir:kafka-user/ca.crt, or with a secret's JSON. If the key is encrypted, its password is in
+// user.password, tls.password or key.password. Every call reads the files again, so a changed secret is a rotation. All
+// files are of one version, even while Kubernetes replaces them. It is safe for concurrent use.
 type Directory struct {
 	directory string
 	versioner versioner
 }
 
-// NewDirectory returns a Directory that reads below directory. No path leads out of it, not even through a symbolic link.
+// NewDirectory returns a Directory that reads below directory. No path leads outside of it, not even through a symbolic
+// link.
 func NewDirectory(directory string) *Directory {
 	return &Directory{directory: directory, versioner: newVersioner()}
 }
 
-// swapTries is how often a secret that is being replaced is read again: the old one goes after the new one is in place.
+// swapTries is how often reading is tried while a secret is being replaced: the old version is deleted after the new
+// one is in place.
 const swapTries = 20
 
-// errSwapped: another version was put in place meanwhile.
+// errSwapped says that the version changed while it was read.
 var errSwapped = errors.New("changes all the time")
 
 // Secret reads a mounted secret, or one file of it.
@@ -59,7 +61,7 @@ func (d *Directory) Secret(ctx context.Context, uri string) ([]byte, string, err
 	}
 }
 
-// read reads what a name stands for, from one version of it.
+// read reads what name refers to, all of one version.
 func (d *Directory) read(name string) ([]byte, error) {
 	root, err := os.OpenRoot(d.directory)
 	if err != nil {
@@ -77,22 +79,22 @@ func (d *Directory) read(name string) ([]byte, error) {
 		}
 		return json.Marshal(map[string]string{"certificate": string(content)})
 	}
-	// Kubernetes mounts files as links to ..data/file, and ..data is a link that it swaps: whoever goes by where that leads
-	// now reads one version.
+	// Kubernetes mounts files as links to ..data/file, and ..data is a link that it swaps. Resolving ..data once and
+	// reading there gives one version.
 	link := path.Join(name, "..data")
 	version, err := root.Readlink(link)
 	if err != nil { // a directory of files
 		return fieldsIn(root, name)
 	}
 	value, err := fieldsIn(root, path.Join(name, version))
-	// The old version is taken away after the swap: what was read without one in between is whole.
+	// The old version is deleted after the swap, so what was read without a swap is complete.
 	if now, linkErr := root.Readlink(link); linkErr != nil || now != version {
 		return nil, errSwapped
 	}
 	return value, err
 }
 
-// fieldsIn makes a secret's JSON of the files in a directory.
+// fieldsIn builds a secret's JSON from the files in a directory.
 func fieldsIn(root *os.Root, name string) ([]byte, error) {
 	mounted, err := root.OpenRoot(name)
 	if err != nil {
@@ -102,10 +104,10 @@ func fieldsIn(root *os.Root, name string) ([]byte, error) {
 	return fieldsOf(mounted)
 }
 
-// errNoKeys: none of the files that make a secret.
+// errNoKeys says that none of the files of a secret exist.
 var errNoKeys = errors.New("holds none of user.crt and user.key, tls.crt and tls.key, username and password, ca.crt")
 
-// fieldsOf makes a secret's JSON of the files of a mounted one.
+// fieldsOf builds a secret's JSON from the files of a mounted secret.
 func fieldsOf(mounted *os.Root) ([]byte, error) {
 	has := func(name string) bool {
 		info, err := mounted.Stat(name)
@@ -136,7 +138,8 @@ func fieldsOf(mounted *os.Root) ([]byte, error) {
 	return json.Marshal(fields)
 }
 
-// clientFields reads a certificate and its key. Strimzi's user.password is that of a PKCS#12 file beside an open key.
+// clientFields reads a certificate and its key. Strimzi's user.password belongs to a PKCS#12 file; the key beside it is
+// not encrypted.
 func clientFields(read func(field, name string) error, has func(string) bool, fields map[string]string, name string) error {
 	if err := errors.Join(read("certificate", name+".crt"), read("privateKey", name+".key")); err != nil {
 		return err
@@ -156,7 +159,7 @@ func clientFields(read func(field, name string) error, has func(string) bool, fi
 	return nil
 }
 
-// readSmall reads a regular file whose size is that of a secret.
+// readSmall reads a regular file, up to the maximum size of a secret.
 func readSmall(root *os.Root, name string) ([]byte, error) {
 	// Stat before open: opening a named pipe would wait for a writer.
 	info, err := root.Stat(name)
@@ -176,7 +179,7 @@ func readSmall(root *os.Root, name string) ([]byte, error) {
 
 var errIrregular = errors.New("is not a regular file")
 
-// directoryError says why a mounted secret was not read.
+// directoryError returns why a mounted secret was not read.
 func directoryError(uri string, err error) error {
 	fail := func(kind error, problem, hint string) error {
 		return &SecretError{URI: uri, Kind: kind, Problem: problem, Hint: hint}

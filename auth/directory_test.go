@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// mount puts a version of a secret in place as Kubernetes does: files are links to ..data, which is a link that is swapped.
+// mount puts a version of a secret in place as Kubernetes does: files are links to ..data, which is a link that is
+// swapped.
 func mount(t *testing.T, directory, version string, files map[string]string) {
 	t.Helper()
 	try := func(err error) {
@@ -36,7 +37,7 @@ func mount(t *testing.T, directory, version string, files map[string]string) {
 	}
 }
 
-// Secrets of Kubernetes and of Strimzi are read as they are mounted.
+// Secrets of Kubernetes and Strimzi are read as they are mounted.
 func TestDirectory(t *testing.T) {
 	ca := issue(nil, "ca", asCA)
 	alice := issue(ca, "alice", asClient)
@@ -85,7 +86,7 @@ func TestDirectory(t *testing.T) {
 	}
 }
 
-// While Kubernetes swaps a secret, certificate and key are of one version, and the version changes with them.
+// While Kubernetes swaps a secret, certificate and key are always of one version, and the version changes with them.
 func TestDirectorySwap(t *testing.T) {
 	root := t.TempDir()
 	at := filepath.Join(root, "user")
@@ -126,7 +127,7 @@ func TestDirectorySwap(t *testing.T) {
 	wait.Wait()
 }
 
-// What is made of PEM is what Resolve reads, and what Resolve would refuse is refused at once.
+// Resolve reads what FromPEM makes, and FromPEM refuses at once what Resolve would refuse.
 func TestFromPEM(t *testing.T) {
 	ca := issue(nil, "ca", asCA)
 	alice, bob := issue(ca, "alice", asClient), issue(ca, "bob", asClient)
@@ -158,7 +159,7 @@ func TestFromPEM(t *testing.T) {
 	}
 }
 
-// encryptedKey encrypts a key with the real tool.
+// encryptedKey encrypts a key with openssl.
 func encryptedKey(t *testing.T, c *testCA, password string) string {
 	t.Helper()
 	return openssl(t, c.keyPEM(), "pkcs8", "-topk8", "-v2", "aes-256-cbc", "-passout", "pass:"+password)

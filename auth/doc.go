@@ -1,18 +1,15 @@
-// Package auth turns the SourceAccessConfigurations of an event source mapping
-// into credentials that a Kafka client can use, and turns what clients and
-// brokers say when they refuse them into the words that AWS Lambda uses.
+// Package auth turns the SourceAccessConfigurations of an event source mapping into credentials for a Kafka client. It
+// also translates the errors of clients and brokers that refuse them into the words that AWS Lambda uses.
 //
-// Start with [Resolve]: it reads each secret through a [Secrets] store,
-// parses it, decrypts the private key, checks that certificate, chain and key
-// belong together and are valid now, and returns [Credentials]. [Check] does
-// the same for people: it returns a [Report] that can be printed. [Classify]
-// maps an error of either Kafka client to a [Diagnosis].
+// Start with [Resolve]: it reads each secret through a [Secrets] store, parses it, decrypts the private key, checks
+// that certificate, chain and key belong together and are valid now, and returns [Credentials]. [Check] does the same
+// for humans: it returns a [Report] that can be printed. [Classify] maps an error of either Kafka client to a
+// [Diagnosis].
 //
 // # Secrets never print
 //
-// Every secret value is a [Secret]: its String, GoString, Format, JSON, text
-// and slog forms are all "REDACTED". No error of this package quotes the value
-// of a secret, not even a single character of it.
+// Every secret value is a [Secret]: its String, GoString, Format, JSON, text and slog forms are all "REDACTED". No
+// error of this package quotes the value of a secret, not even one character of it.
 //
 // # What is supported
 //
@@ -30,6 +27,6 @@
 //	VPC_SUBNET                   accepted, does nothing        -
 //	VPC_SECURITY_GROUP           accepted, does nothing        -
 //
-// SASL never goes over a connection that is not encrypted. No configuration at
-// all means PLAINTEXT; a root CA alone means TLS.
+// SASL is never used over an unencrypted connection. Without any configuration the protocol is PLAINTEXT; with only a
+// root CA it is TLS.
 package auth

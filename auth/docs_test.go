@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The table of situations in docs/auth.md has the situations that TestDriversAlike tries, in its order.
+// The table of situations in docs/auth.md lists the situations that TestDriversAlike tests, in the same order.
 func TestSituationsAreDocumented(t *testing.T) {
 	page := string(must(os.ReadFile("../docs/auth.md")))
 	_, table, _ := strings.Cut(page, "| Situation | `driver/franz` | `driver/confluent` |\n| --- | --- | --- |\n")

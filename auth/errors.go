@@ -5,51 +5,46 @@ import (
 	"strings"
 )
 
-// What can be wrong with a secret or with what it holds. Every error of
-// [Resolve], [Check] and the stores of this package wraps one of them, inside a
-// [*SecretError] that names the secret.
+// The ways in which a secret or its content can be wrong. Every error of [Resolve], [Check] and the stores of this
+// package wraps one of them, inside a [*SecretError] that names the secret.
 var (
 	// ErrSecretNotFound: the store has no secret of that name.
 	ErrSecretNotFound = errors.New("secret not found")
-	// ErrSecretAccessDenied: the store refuses to show it.
+	// ErrSecretAccessDenied: the store refuses access to it.
 	ErrSecretAccessDenied = errors.New("access to secret denied")
-	// ErrSecretThrottled: the store answers too many requests. Try later.
+	// ErrSecretThrottled: the store throttles requests. Retry later.
 	ErrSecretThrottled = errors.New("secret store throttled the request")
 	// ErrSecretKMS: the key that encrypts the secret cannot be used.
 	ErrSecretKMS = errors.New("secret cannot be decrypted by KMS")
-	// ErrSecretWrongRegion: the secret is in a region that is not asked.
+	// ErrSecretWrongRegion: the secret is not in the region that was asked.
 	ErrSecretWrongRegion = errors.New("secret is in another region")
 	// ErrSecretTooLarge: over 65 536 bytes.
 	ErrSecretTooLarge = errors.New("secret too large")
-	// ErrSecretUnavailable: the store did not answer, or answered that it is
-	// broken. Try later.
+	// ErrSecretUnavailable: the store did not answer, or reported a failure of its own. Retry later.
 	ErrSecretUnavailable = errors.New("secret store unavailable")
-	// ErrSecretInvalid: the store refuses the name or the request as malformed,
-	// or the secret is not JSON, or not a JSON object with the fields that the
-	// Type needs.
+	// ErrSecretInvalid: the store refuses the name or the request as malformed, or the secret is not a JSON object with
+	// the fields that the Type needs.
 	ErrSecretInvalid = errors.New("invalid secret")
 	// ErrCertificate: a certificate or chain cannot be read or used.
 	ErrCertificate = errors.New("invalid certificate")
 	// ErrPrivateKey: the private key cannot be read or used.
 	ErrPrivateKey = errors.New("invalid private key")
-	// ErrKeyPassword: the private key's password is wrong or missing. Errors
-	// that wrap it wrap ErrPrivateKey too.
+	// ErrKeyPassword: the private key's password is wrong or missing. Errors that wrap it also wrap ErrPrivateKey.
 	ErrKeyPassword = errors.New("wrong private key password")
 	// ErrKeyMismatch: certificate and private key do not belong together.
 	ErrKeyMismatch = errors.New("private key does not fit the certificate")
-	// ErrInvalidCredentials: Credentials whose fields do not go together.
+	// ErrInvalidCredentials: the fields of Credentials are inconsistent.
 	ErrInvalidCredentials = errors.New("invalid credentials")
 	// ErrSourceAccess: the SourceAccessConfigurations are refused, see
 	// [ValidateSourceAccess]. The error also wraps each [*Problem].
 	ErrSourceAccess = errors.New("invalid SourceAccessConfigurations")
 )
 
-// SecretError is what is wrong with one secret. It names the secret and the
-// field, never a value.
+// SecretError describes what is wrong with one secret. It names the secret and the field, but never a value.
 type SecretError struct {
 	// URI names the secret, as in SourceAccessConfiguration.URI.
 	URI string
-	// Type is what the secret is for, "" when a store does not know.
+	// Type is what the secret is for, "" if a store does not know.
 	Type SourceAccessType
 	// Field is the field of the secret's JSON, "" for the secret as a whole.
 	Field string
@@ -59,13 +54,13 @@ type SecretError struct {
 	Problem string
 	// Hint says what to do.
 	Hint string
-	// Err is the cause, nil when there is none that may be shown.
+	// Err is the cause, nil if there is none that may be shown.
 	Err error
-	// Temporary is true for what passes with time alone: a certificate that is valid in a few minutes.
+	// Temporary is true for an error that time alone resolves: a certificate that becomes valid in a few minutes.
 	Temporary bool
 }
 
-// Error reads: secret "uri" (TYPE), field f: problem: hint.
+// Error formats the error as: secret "uri" (TYPE), field f: problem: hint.
 func (e *SecretError) Error() string {
 	var b strings.Builder
 	b.WriteString("secret ")
@@ -86,7 +81,7 @@ func (e *SecretError) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the sentinel and the cause.
+// Unwrap returns the sentinel and the cause.
 func (e *SecretError) Unwrap() []error {
 	all := make([]error, 0, 2)
 	for _, err := range []error{e.Kind, e.Err} {
@@ -97,8 +92,7 @@ func (e *SecretError) Unwrap() []error {
 	return all
 }
 
-// quoteName quotes the name of a secret, unless it cannot be one: somebody may
-// have put the secret itself there.
+// quoteName quotes the name of a secret, unless it cannot be one: it may be the secret itself.
 func quoteName(uri string) string {
 	if len(uri) > 2*maxURILength || !uriPattern.MatchString(uri) {
 		return "(its URI is not the name of a secret)"
@@ -106,18 +100,18 @@ func quoteName(uri string) string {
 	return `"` + uri + `"`
 }
 
-// Warning is something that works and should be looked at: a certificate that
-// expires soon, a chain in the wrong order.
+// Warning is about something that works but needs attention: a certificate that expires soon, a chain in the wrong
+// order.
 type Warning struct {
-	// URI and Field name what it is about, as in SecretError.
+	// URI and Field identify the subject, as in SecretError.
 	URI   string
 	Type  SourceAccessType
 	Field string
-	// Message says what was seen and what to do. It holds no secret value.
+	// Message says what was found and what to do. It holds no secret value.
 	Message string
 }
 
-// String reads: secret "uri" (TYPE), field f: message.
+// String formats the warning as: secret "uri" (TYPE), field f: message.
 func (w Warning) String() string {
 	return (&SecretError{URI: w.URI, Type: w.Type, Field: w.Field, Problem: w.Message}).Error()
 }

@@ -8,14 +8,14 @@ import (
 )
 
 const (
-	// expiryNotice is how long before its end a certificate is worth a warning.
+	// expiryNotice is how long before its expiry a certificate causes a warning.
 	expiryNotice = 30 * 24 * time.Hour
-	// clockSkew is how far a clock may be behind that of the CA which has just made a certificate.
+	// clockSkew is how far this clock may be behind that of the CA that has just issued a certificate.
 	clockSkew = 10 * time.Minute
 )
 
-// dates says what is wrong with a certificate's dates, "" when all is well. out is true for one that is not in date, false
-// for one that merely ends soon.
+// dates returns what is wrong with a certificate's dates, "" if nothing is. out is true if the certificate is not valid
+// now, and false if it only expires soon.
 func dates(c *x509.Certificate, now time.Time) (problem string, out bool) {
 	switch {
 	case now.After(c.NotAfter):
@@ -29,16 +29,16 @@ func dates(c *x509.Certificate, now time.Time) (problem string, out bool) {
 	return "", false
 }
 
-// soon reports whether a certificate that is not valid yet is going to be in a few minutes: clocks differ by as much.
+// soon reports whether a certificate that is not valid yet becomes valid within clockSkew.
 func soon(c *x509.Certificate, now time.Time) bool {
 	return now.Before(c.NotBefore) && c.NotBefore.Sub(now) <= clockSkew
 }
 
 func selfIssued(c *x509.Certificate) bool { return bytes.Equal(c.RawSubject, c.RawIssuer) }
 
-// chainDates checks the dates of a client's chain, leaf first. The leaf must be in date, and one of the intermediates that
-// signed it where there are any; the others, such as an old root or the old one of two cross-signed CAs, a handshake does
-// not need: brokers go by the roots that they have.
+// chainDates checks the dates of a client's chain, leaf first. The leaf must be valid now and, if there are
+// intermediates that signed it, one of those. A handshake does not need the others, such as an old root or the old one
+// of two cross-signed CAs: brokers use the roots that they have.
 func (p *secretParser) chainDates(field string, chain []*x509.Certificate) error {
 	needed := map[*x509.Certificate]bool{chain[0]: true}
 	if !selfIssued(chain[0]) {
@@ -71,7 +71,7 @@ func (p *secretParser) chainDates(field string, chain []*x509.Certificate) error
 	return nil
 }
 
-// rootDates checks the dates of the CAs that brokers are checked against: one must be in date.
+// rootDates checks the dates of the CAs that brokers are checked against: at least one must be valid now.
 func (p *secretParser) rootDates(field string, all []*x509.Certificate) error {
 	var dead string
 	alive, waiting := false, false
@@ -101,8 +101,8 @@ func (p *secretParser) outOfDate(field, problem string, waiting bool, hint strin
 	return err
 }
 
-// Expires returns when the credentials stop working because a certificate expires: the client's, or the last of the CAs that
-// brokers are checked against, whichever is first. It is zero without certificates.
+// Expires returns when the credentials stop working because a certificate expires: the client's, or the last of the CAs
+// that brokers are checked against, whichever comes first. It is zero without certificates.
 func (c *Credentials) Expires() time.Time {
 	if c == nil {
 		return time.Time{}
@@ -125,8 +125,8 @@ func (c *Credentials) Expires() time.Time {
 	return first
 }
 
-// ExpiryWarnings returns a warning for each certificate that has expired or expires within 30 days of now. [Resolve] warns
-// about the same; a process that runs for months calls this again.
+// ExpiryWarnings returns a warning for each certificate that has expired or expires within 30 days of now. [Resolve]
+// returns the same warnings; a process that runs for months should call this again.
 func (c *Credentials) ExpiryWarnings(now time.Time) []string {
 	if c == nil {
 		return nil

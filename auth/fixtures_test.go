@@ -16,7 +16,7 @@ import (
 
 const unicodePassword = "pässwörd€😀"
 
-// passwordOf a fixture, by its name.
+// passwordOf returns the password of a fixture, by its name.
 func passwordOf(name string) string {
 	switch {
 	case strings.Contains(name, "unicode"):
@@ -36,8 +36,8 @@ func der(t testing.TB, key crypto.Signer) []byte {
 	return out
 }
 
-// Every encrypted fixture opens to the plain key beside it, no wrong password
-// opens it, and each truncation of it is refused.
+// Every encrypted fixture decrypts to the plain key beside it, no wrong password decrypts it, and every truncation of
+// it is refused.
 func TestFixtures(t *testing.T) {
 	plainOf := map[string]string{"openssl": "plain.pem", "jdk": "plain.pem", "bouncycastle": "plain-ec.pem"}
 	count := 0
@@ -88,7 +88,7 @@ func TestFixtures(t *testing.T) {
 	}
 }
 
-// A truncated key is damaged, not "wrong password".
+// A truncated key is reported as damaged, not as a wrong password.
 func TestTruncatedIsDamaged(t *testing.T) {
 	for _, file := range []string{"openssl/pbes1-PBE-SHA1-3DES.pem", "openssl/pbes2-aes-256-cbc.pem", "openssl/pbes2-scrypt.pem", "bouncycastle/aes128-gcm.pem"} {
 		block, _ := pem.Decode([]byte(fixture(t, file)))
@@ -102,7 +102,7 @@ func TestTruncatedIsDamaged(t *testing.T) {
 	}
 }
 
-// Keys made by the OpenSSL of this machine, of each kind of key.
+// Keys of each kind, created with this machine's OpenSSL.
 func TestOpenSSLKeys(t *testing.T) {
 	kinds := map[string][]string{
 		"rsa":     {"genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"},
@@ -115,7 +115,7 @@ func TestOpenSSLKeys(t *testing.T) {
 		{"-v2", "aes-128-cbc", "-v2prf", "hmacWithSHA512", "-iter", "100000"}}
 	for kind, args := range kinds {
 		t.Run(kind, func(t *testing.T) {
-			t.Parallel() // each openssl is a process of its own
+			t.Parallel() // each openssl is a separate process
 			encryptions := all
 			if kind != "p256" {
 				encryptions = all[:1]
@@ -135,7 +135,7 @@ func TestOpenSSLKeys(t *testing.T) {
 					t.Fatalf("%v opens to another key", encryption)
 				}
 			}
-			// What is handed to the client is what OpenSSL reads.
+			// OpenSSL can read the key that is passed to the client.
 			encoded, keyErr := encodeKey(want)
 			if keyErr != nil {
 				t.Fatal(keyErr)
@@ -158,7 +158,7 @@ func TestOpenSSLKeys(t *testing.T) {
 	}
 }
 
-// OpenSSL does not read BouncyCastle's Ed25519; it does read what is made of it.
+// OpenSSL cannot read BouncyCastle's Ed25519 key, but it can read the re-encoded one.
 func TestBouncyCastleEd25519IsMadeReadable(t *testing.T) {
 	key, err := openKey(fixture(t, "bouncycastle/plain-ed25519.pem"), password{})
 	if err != nil {
@@ -171,7 +171,7 @@ func TestBouncyCastleEd25519IsMadeReadable(t *testing.T) {
 	openssl(t, encoded.Reveal(), "pkey", "-noout")
 }
 
-// What youmark/pkcs8 writes and reads itself, this package reads too.
+// This package reads everything that youmark/pkcs8 writes and reads itself.
 func TestAgreesWithYoumark(t *testing.T) {
 	key := newKey()
 	for _, options := range []*pkcs8.Opts{

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// FromPEM returns the JSON of a secret of CLIENT_CERTIFICATE_TLS_AUTH, made of a certificate, followed by its chain, and its
-// private key, both as PEM. keyPassword is the key's password, "" if it has none. It checks what [Resolve] checks, and returns
-// the same errors.
+// FromPEM returns the JSON of a secret of CLIENT_CERTIFICATE_TLS_AUTH, built from a certificate followed by its chain
+// and its private key, both as PEM. keyPassword is the key's password, "" if it has none. FromPEM makes the same checks
+// as [Resolve] and returns the same errors.
 func FromPEM(certificate, privateKey []byte, keyPassword string) ([]byte, error) {
 	fields := map[string]string{"certificate": string(certificate), "privateKey": string(privateKey)}
 	if keyPassword != "" {
@@ -18,13 +18,14 @@ func FromPEM(certificate, privateKey []byte, keyPassword string) ([]byte, error)
 	return checkedSecret(ClientCertificateTLSAuth, fields)
 }
 
-// RootCAFromPEM returns the JSON of a secret of SERVER_ROOT_CA_CERTIFICATE, made of one or more CAs, one PEM block after the
-// other. It checks what [Resolve] checks.
+// RootCAFromPEM returns the JSON of a secret of SERVER_ROOT_CA_CERTIFICATE, built from one or more CAs, one PEM block
+// after the other. It makes the same checks as [Resolve].
 func RootCAFromPEM(certificates []byte) ([]byte, error) {
 	return checkedSecret(ServerRootCACertificate, map[string]string{"certificate": string(certificates)})
 }
 
-// checkedSecret makes the JSON of a secret, and reads it as Resolve does.
+// checkedSecret builds the JSON of a secret and parses it as Resolve does. A certificate that is valid soon is no
+// error.
 func checkedSecret(t SourceAccessType, fields map[string]string) ([]byte, error) {
 	value, err := json.Marshal(fields)
 	if err != nil {

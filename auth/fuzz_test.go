@@ -22,8 +22,8 @@ func fixtures(f *testing.F, add func(text string)) {
 	}
 }
 
-// FuzzPEM: no text panics, no error quotes its content, and what encoding/pem
-// reads whole this package reads too.
+// FuzzPEM checks that no text causes a panic, that no error quotes its content, and that this package reads everything
+// that encoding/pem reads completely.
 func FuzzPEM(f *testing.F) {
 	fixtures(f, func(text string) { f.Add(text) })
 	a := issue(nil, "a", nil)
@@ -72,8 +72,7 @@ func FuzzPEM(f *testing.F) {
 	})
 }
 
-// FuzzPKCS8: no DER and no password panic or take long, and a key that opens is
-// one that can be handed on.
+// FuzzPKCS8 checks that no DER and no password cause a panic or take long, and that a decrypted key can be re-encoded.
 func FuzzPKCS8(f *testing.F) {
 	fixtures(f, func(text string) {
 		block, _ := pem.Decode([]byte(text))
@@ -103,8 +102,8 @@ func FuzzPKCS8(f *testing.F) {
 	})
 }
 
-// FuzzSecret: no secret panics, what is accepted is valid and of the right
-// kind, and no error repeats a field's value.
+// FuzzSecret checks that no secret causes a panic, that what is accepted is valid and of the right kind, and that no
+// error repeats a field's value.
 func FuzzSecret(f *testing.F) {
 	a := issue(nil, "a", asClient)
 	f.Add([]byte(`{"username":"alice","password":"hunter2"}`), uint8(0))
@@ -116,7 +115,7 @@ func FuzzSecret(f *testing.F) {
 	types := []SourceAccessType{BasicAuth, SASLSCRAM256Auth, SASLSCRAM512Auth, ClientCertificateTLSAuth, ServerRootCACertificate}
 	f.Fuzz(func(t *testing.T, value []byte, which uint8) {
 		if strings.Contains(string(value), "ENCRYPTED") {
-			return // FuzzPKCS8's affair, with its bounds
+			return // left to FuzzPKCS8, which has bounds
 		}
 		kind := types[int(which)%len(types)]
 		p := secretParser{config: SourceAccessConfiguration{kind, "s"}, now: time.Unix(1_900_000_000, 0)}
@@ -143,8 +142,7 @@ func FuzzSecret(f *testing.F) {
 	})
 }
 
-// knownWords guards FuzzSecret against finding an error's own words: they are
-// ASCII letters and spaces.
+// knownWords keeps FuzzSecret from finding an error's own words, which are ASCII letters and spaces.
 func knownWords(text string) bool {
 	return strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ") == ""
 }

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// handshake connects a client with credentials to a TLS server on loopback and
-// returns what the client says, at the handshake or at its first read.
+// handshake connects a client with credentials to a TLS server on loopback and returns the client's error, from the
+// handshake or from its first read.
 func handshake(t *testing.T, server *tls.Config, credentials *Credentials, change func(*tls.Config)) error {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -65,7 +65,7 @@ func mtlsCredentials(c *testCA, root *testCA) *Credentials {
 	return &Credentials{Protocol: ProtocolSSL, RootCAs: []byte(root.pem()), Certificate: []byte(c.pem()), PrivateKey: NewSecret(c.keyPEM())}
 }
 
-// Real refusals of crypto/tls, on both versions of TLS.
+// Real refusals of crypto/tls, with both versions of TLS.
 func TestHandshakes(t *testing.T) {
 	ca, other := issue(nil, "the-ca", asCA), issue(nil, "other-ca", asCA)
 	broker := issue(ca, "broker", asServer)
@@ -120,7 +120,7 @@ func TestHandshakes(t *testing.T) {
 	}
 }
 
-// No version of TLS in common, and a listener that speaks none.
+// There is no common version of TLS, or the listener does not speak TLS.
 func TestHandshakesWithoutTLS(t *testing.T) {
 	broker := issue(nil, "broker", asServer)
 	credentials := &Credentials{Protocol: ProtocolSSL, RootCAs: []byte(broker.pem())}

@@ -37,7 +37,7 @@ func newKey() *ecdsa.PrivateKey {
 	return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 }
 
-// issue makes a certificate; a nil parent makes it sign itself.
+// issue creates a certificate; with a nil parent it is self-signed.
 func issue(parent *testCA, name string, change func(*x509.Certificate)) *testCA {
 	serial = new(big.Int).Add(serial, big.NewInt(1))
 	template := &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: name},
@@ -73,7 +73,7 @@ func (c *testCA) keyPEM() string {
 
 func secretJSON(fields map[string]any) string { return string(must(json.Marshal(fields))) }
 
-// openssl runs it, skipping the test where there is none.
+// openssl runs openssl. It skips the test if that is not installed.
 func openssl(t *testing.T, stdin string, args ...string) string {
 	t.Helper()
 	if _, err := exec.LookPath("openssl"); err != nil {
@@ -102,7 +102,7 @@ func fixture(t testing.TB, path string) string {
 	return string(data)
 }
 
-// openKey reads a key with a password.
+// openKey parses a key with a password.
 func openKey(text string, pass password) (crypto.Signer, error) {
 	blocks, pemErr := parsePEM(text)
 	if pemErr != nil {

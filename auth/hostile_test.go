@@ -28,8 +28,8 @@ func encryptedPEM(a pkix.AlgorithmIdentifier, data []byte) string {
 		Bytes: must(asn1.Marshal(encryptedPrivateKeyInfo{a, data}))}))
 }
 
-// Parameters that ask for too much, or are of the wrong size, are refused
-// before anything is computed and without a panic.
+// Parameters that demand too much, or have the wrong size, are refused before anything is computed, and without a
+// panic.
 func TestHostileParameters(t *testing.T) {
 	salt := []byte("saltsalt")
 	aes := "2.16.840.1.101.3.4.1.42"
@@ -105,7 +105,7 @@ type pbkdf2Shape struct {
 	KeyLength  int
 }
 
-// Forms of keys that are not taken, each with what to do.
+// Unsupported forms of keys are refused with a hint.
 func TestKeyForms(t *testing.T) {
 	ec := fixture(t, "openssl/plain.pem")
 	relabel := strings.ReplaceAll

@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// IAM signs with AWS credentials, for IAM_AUTH and IAM_OAUTHBEARER_AUTH. Package auth/iam has an implementation that uses the AWS
-// SDK's credential chain; pass it to a mapping with [WithIAM]. It must be safe for concurrent use.
+// IAM signs with AWS credentials, for IAM_AUTH and IAM_OAUTHBEARER_AUTH. Package auth/iam has an implementation that
+// uses the AWS SDK's credential chain; pass it to a mapping with [WithIAM]. Implementations must be safe for concurrent
+// use.
 type IAM interface {
 	// Challenge returns what AWS_MSK_IAM sends to a broker, signed for its host (without a port): a JSON object.
 	Challenge(ctx context.Context, host string) ([]byte, error)
@@ -16,7 +17,7 @@ type IAM interface {
 	MSKToken(ctx context.Context) (*Token, error)
 	// WebIdentityToken returns a token of sts:GetWebIdentityToken for an audience.
 	WebIdentityToken(ctx context.Context, audience string) (*Token, error)
-	// Identity describes the signer, such as its region. It is printed, and the same for equal signers.
+	// Identity describes the signer, for example by its region. It is printed, and equal for equal signers.
 	Identity() string
 }
 
@@ -37,7 +38,7 @@ func (s *iamSecrets) Secret(ctx context.Context, uri string) ([]byte, string, er
 	return s.secrets.Secret(ctx, uri)
 }
 
-// signer finds what signs.
+// signer returns the signer of secrets, nil if there is none.
 func signer(secrets Secrets) IAM {
 	if with, ok := secrets.(*iamSecrets); ok {
 		return with.iam
@@ -45,7 +46,7 @@ func signer(secrets Secrets) IAM {
 	return nil
 }
 
-// resolveIAM makes credentials of the types that have no secret.
+// resolveIAM sets the credentials of the types that have no secret.
 func resolveIAM(secrets Secrets, config SourceAccessConfiguration, c *Credentials) error {
 	iam := signer(secrets)
 	if iam == nil {
@@ -66,7 +67,7 @@ func resolveIAM(secrets Secrets, config SourceAccessConfiguration, c *Credential
 	return nil
 }
 
-// iamRefused is for a broker that does not take a signature.
+// iamRefused returns the Diagnosis for a broker that does not accept a signature.
 func iamRefused(seen string) Diagnosis {
 	d := Diagnosis{Text: TextSASL, Code: CodeAuthnError, Cause: CauseIAM, Detail: "the broker refuses the signature of AWS_MSK_IAM",
 		Hint: "check the region, that the credentials are of a role that may kafka-cluster:Connect, and this machine's clock"}
@@ -76,10 +77,10 @@ func iamRefused(seen string) Diagnosis {
 	return d
 }
 
-// saidByIAM is what Amazon MSK says of a refusal, without the ids and keys that may stand behind.
+// saidByIAM matches what Amazon MSK says about a refusal, without the IDs and keys that may follow.
 var saidByIAM = regexp.MustCompile(`(?i)(access denied|signature (expired|not yet current|does not match)|invalid (signature|credentials)|too (many|fast) connects)`)
 
-// classifyAWS is for what AWS says before there is a token or a signature.
+// classifyAWS classifies an error of AWS before there is a token or a signature.
 func classifyAWS(failure *TokenError, skewed bool) Diagnosis {
 	refused := func(cause Cause, hint string) Diagnosis {
 		return Diagnosis{Text: TextSASL, Code: CodeAuthnError, Cause: cause, Detail: failure.Error(), Hint: hint}

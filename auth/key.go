@@ -13,13 +13,12 @@ import (
 	"strings"
 )
 
-// maxKeySize bounds the DER of an unencrypted private key. RSA with 16 384
-// bits, the largest that OpenSSL checks signatures of, takes 9.3 KB; parsing
-// costs more than the square of the size.
+// maxKeySize bounds the DER of an unencrypted private key. RSA with 16 384 bits, the largest size for which OpenSSL
+// checks signatures, takes 9.3 KB; the cost of parsing grows faster than the square of the size.
 const maxKeySize = 10 * 1024
 
-// keyError is what is wrong with a private key. It never wraps the error of a
-// parser, whose text could tell of the key.
+// keyError describes what is wrong with a private key. It never wraps the error of a parser, whose text could reveal
+// parts of the key.
 type keyError struct {
 	kind    error // ErrPrivateKey or ErrKeyPassword
 	problem string
@@ -48,7 +47,7 @@ func badPassword(problem, hint string) *keyError {
 	return &keyError{kind: ErrKeyPassword, problem: problem, hint: hint}
 }
 
-// password is a privateKeyPassword: absent is not the same as empty.
+// password is a privateKeyPassword: absent differs from empty.
 type password struct {
 	value string
 	given bool
@@ -56,7 +55,7 @@ type password struct {
 
 func isKeyLabel(label string) bool { return strings.HasSuffix(label, "PRIVATE KEY") }
 
-// keyBlock finds the one private key among blocks.
+// keyBlock returns the only private key among blocks.
 func keyBlock(blocks []pemBlock) (pemBlock, *keyError) {
 	var found []pemBlock
 	for _, block := range blocks {
@@ -73,8 +72,8 @@ func keyBlock(blocks []pemBlock) (pemBlock, *keyError) {
 	return pemBlock{}, badKey(fmt.Sprintf("holds %d private keys", len(found)), "keep the one of the certificate")
 }
 
-// readKey parses the key of a block, decrypting it where it is encrypted.
-// unneeded is true when a password was given for a key that has none.
+// readKey parses the key of a block and decrypts it if necessary. unneeded is true if a password was given for a key
+// that is not encrypted.
 func readKey(block pemBlock, pass password, bounds costBounds) (key crypto.Signer, unneeded bool, err *keyError) {
 	if block.headers {
 		return nil, false, badKey("is encrypted in OpenSSL's old way (Proc-Type: 4,ENCRYPTED)",
@@ -102,7 +101,7 @@ func readKey(block pemBlock, pass password, bounds costBounds) (key crypto.Signe
 	return nil, false, badKey("is of a form that is not supported", "convert it: openssl pkcs8 -topk8 -in FILE -out FILE")
 }
 
-// oldForm reads PKCS#1 and SEC 1.
+// oldForm parses PKCS#1 and SEC 1.
 func oldForm(der []byte, pass password, parse func([]byte) (any, error)) (crypto.Signer, bool, *keyError) {
 	if err := checkSequence(der); err != nil {
 		return nil, false, err
@@ -115,7 +114,7 @@ func oldForm(der []byte, pass password, parse func([]byte) (any, error)) (crypto
 	return key, pass.given, keyErr
 }
 
-// parsePKCS8 reads an unencrypted PKCS#8 key.
+// parsePKCS8 parses an unencrypted PKCS#8 key.
 func parsePKCS8(der []byte) (crypto.Signer, *keyError) {
 	if err := checkSequence(der); err != nil {
 		return nil, err
@@ -130,7 +129,7 @@ func parsePKCS8(der []byte) (crypto.Signer, *keyError) {
 	return asSigner(parsed)
 }
 
-// checkSequence checks that der is one whole SEQUENCE of a reasonable size.
+// checkSequence checks that der is one complete SEQUENCE of a reasonable size.
 func checkSequence(der []byte) *keyError {
 	if len(der) > maxKeySize {
 		return badKey(fmt.Sprintf("is larger than any key in use (%d bytes)", len(der)), "use RSA up to 16 384 bits, ECDSA or Ed25519")
@@ -146,7 +145,7 @@ func checkSequence(der []byte) *keyError {
 	return nil
 }
 
-// parseHint turns what x509 says into a hint that tells nothing of the key.
+// parseHint turns an error of x509 into a hint that reveals nothing about the key.
 func parseHint(err error) string {
 	text := err.Error()
 	switch {
@@ -176,8 +175,8 @@ func asSigner(parsed any) (crypto.Signer, *keyError) {
 	return nil, badKey(fmt.Sprintf("is of a kind that TLS certificates do not have (%T)", parsed), "use RSA, ECDSA or Ed25519")
 }
 
-// encodeKey marshals a key anew: OpenSSL does not read every form that Go does,
-// such as the Ed25519 keys that BouncyCastle writes.
+// encodeKey re-encodes a key: OpenSSL does not read every form that Go does, such as the Ed25519 keys that BouncyCastle
+// writes.
 func encodeKey(key crypto.Signer) (Secret, *keyError) {
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
@@ -186,13 +185,13 @@ func encodeKey(key crypto.Signer) (Secret, *keyError) {
 	return NewSecret(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))), nil
 }
 
-// sameKey reports whether key is the one of a certificate's public key.
+// sameKey reports whether key belongs to a certificate's public key.
 func sameKey(public any, key crypto.Signer) bool {
 	own, ok := public.(interface{ Equal(crypto.PublicKey) bool })
 	return ok && own.Equal(key.Public())
 }
 
-// asSecretError names secret and field in whatever PEM or key errors there are.
+// asSecretError adds secret and field to a PEM or key error.
 func (p *secretParser) asSecretError(field string, err error) error {
 	if key, ok := errors.AsType[*keyError](err); ok {
 		return p.fail(key.kind, field, key.problem, key.hint)

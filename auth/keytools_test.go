@@ -24,7 +24,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// tool runs a program, skipping the test where there is none.
+// tool runs a program. It skips the test if that is not installed.
 func tool(t *testing.T, name string, args ...string) {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil {
@@ -38,8 +38,8 @@ func tool(t *testing.T, name string, args ...string) {
 	}
 }
 
-// A key of ssh-keygen's own format is read when it has no password, and named when it has one: openssl, which converts
-// all others, does not know it. The cure that the error names works.
+// A key in ssh-keygen's own format is read if it has no password; otherwise the error names the format, because
+// openssl, which converts all others, does not support it. The remedy in the error works.
 func TestOpenSSHKeys(t *testing.T) {
 	for _, kind := range []string{"rsa", "ecdsa", "ed25519"} {
 		file := filepath.Join(t.TempDir(), kind)
@@ -68,8 +68,8 @@ func TestOpenSSHKeys(t *testing.T) {
 	}
 }
 
-// What is inside an encrypted key may be an old form of a key, which is read, or an encrypted key again, which is named.
-// Neither is blamed on the password, and a wrong password still is.
+// An encrypted key may contain an old form of a key, which is read, or another encrypted key, which the error names.
+// Neither is reported as a wrong password, but a wrong password still is.
 func TestInsideEncryptedKeys(t *testing.T) {
 	encrypt := func(inner []byte, opts *pkcs8.Opts) string {
 		return encryptDER(t, "sesame", opts.Cipher.OID().String(), opts.Cipher.IVSize(), func(key, iv []byte) []byte {
@@ -116,7 +116,7 @@ func TestInsideEncryptedKeys(t *testing.T) {
 	}
 }
 
-// encryptDER encrypts anything as a key with PBES2, with the IV alone as the cipher's parameters.
+// encryptDER encrypts anything as a key with PBES2; the cipher's parameters are only the IV.
 func encryptDER(t *testing.T, password, oid string, ivSize int, encrypt func(key, iv []byte) []byte) string {
 	t.Helper()
 	salt, iv := []byte("saltsalt"), make([]byte, ivSize)

@@ -2,7 +2,7 @@ package auth
 
 import "hash"
 
-// md2 is MD2 (RFC 1319), here to read old private keys and for nothing else.
+// md2 is MD2 (RFC 1319), used only to read old private keys.
 type md2 struct {
 	state    [16]byte
 	checksum [16]byte
@@ -10,11 +10,10 @@ type md2 struct {
 	filled   int
 }
 
-// newMD2 has the form that hash users expect.
+// newMD2 has the signature that users of a hash expect.
 func newMD2() hash.Hash { return new(md2) }
 
-// md2Pi is RFC 1319's substitution table: a permutation of 0..255 from the
-// digits of pi.
+// md2Pi is RFC 1319's substitution table: a permutation of 0..255 from the digits of pi.
 var md2Pi = [256]byte{
 	0x29, 0x2e, 0x43, 0xc9, 0xa2, 0xd8, 0x7c, 0x01, 0x3d, 0x36, 0x54, 0xa1, 0xec, 0xf0, 0x06, 0x13,
 	0x62, 0xa7, 0x05, 0xf3, 0xc0, 0xc7, 0x73, 0x8c, 0x98, 0x93, 0x2b, 0xd9, 0xbc, 0x4c, 0x82, 0xca,
@@ -53,7 +52,7 @@ func (m *md2) Write(p []byte) (int, error) {
 	return written, nil
 }
 
-// Sum pads with as many bytes as are missing, then adds the checksum.
+// Sum pads the block, with the number of missing bytes as the value, then appends the checksum.
 func (m *md2) Sum(in []byte) []byte {
 	end := *m
 	pad := 16 - end.filled

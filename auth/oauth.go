@@ -16,8 +16,8 @@ import (
 )
 
 // OAuth says how to get tokens from an identity provider. It holds the secret of OAUTHBEARER_AUTH and the values of
-// OAUTHBEARER_SCOPE and OAUTHBEARER_AUDIENCE. It has one of two grants: client credentials (ClientSecret), or JWT bearer
-// (ClientEmail and PrivateKey; RFC 7523).
+// OAUTHBEARER_SCOPE and OAUTHBEARER_AUDIENCE. It uses one of two grants: client credentials (ClientSecret), or JWT
+// bearer (ClientEmail and PrivateKey; RFC 7523).
 type OAuth struct {
 	// TokenEndpointURL is oauthTokenEndpointUrl: https, without user or fragment.
 	TokenEndpointURL string
@@ -40,10 +40,10 @@ type OAuth struct {
 	Scope, Audience string
 }
 
-// usualAssertion is how long an assertion is valid unless told otherwise.
+// usualAssertion is how long an assertion is valid by default.
 const usualAssertion = 5 * time.Minute
 
-// Validate reports whether the fields go together. The error is [ErrInvalidCredentials].
+// Validate reports whether the fields are consistent. The error is [ErrInvalidCredentials].
 func (o *OAuth) Validate() error {
 	invalid := func(text string) error { return fmt.Errorf("%w: OAuth: %s", ErrInvalidCredentials, text) }
 	if problem, _ := endpointProblem(o.TokenEndpointURL); problem != "" {
@@ -64,7 +64,8 @@ func (o *OAuth) Validate() error {
 	return nil
 }
 
-// endpointProblem says what is wrong with a token endpoint's URL, which is not quoted: it may hold a password.
+// endpointProblem returns what is wrong with a token endpoint's URL. It does not quote the URL, which may hold a
+// password.
 func endpointProblem(text string) (problem, hint string) {
 	const form = "for example https://login.example.com/oauth2/token"
 	u, err := url.Parse(text)
@@ -112,7 +113,8 @@ func (o *OAuth) Tokens() (*Tokens, error) {
 	}), nil
 }
 
-// request returns what builds a request. Each one is new, because an assertion is valid for only a few minutes.
+// request returns a function that builds a request. Each request is new, because an assertion is valid for only a few
+// minutes.
 func (o *OAuth) request() (func() (*clientcredentials.Config, error), error) {
 	base := clientcredentials.Config{ClientID: o.ClientID, ClientSecret: o.ClientSecret.Reveal(), TokenURL: o.TokenEndpointURL,
 		Scopes: strings.Fields(o.Scope), EndpointParams: url.Values{}}
@@ -160,13 +162,13 @@ func (o *OAuth) client() (*http.Client, error) {
 	}, nil
 }
 
-// received makes a Token of the endpoint's answer.
+// received converts the endpoint's answer into a Token.
 func (o *OAuth) received(answer *oauth2.Token) (*Token, error) {
 	if kind := answer.Type(); !strings.EqualFold(kind, "bearer") {
 		return nil, &TokenError{Endpoint: o.endpoint(), Description: fmt.Sprintf("the token is of type %.40q, not Bearer", kind)}
 	}
 	token := &Token{Value: NewSecret(answer.AccessToken), Expires: answer.Expiry, Claims: ClaimsOf(answer.AccessToken)}
-	// Brokers go by the token itself.
+	// Brokers use the expiry in the token itself.
 	if at := token.Claims.Expires; !at.IsZero() && (token.Expires.IsZero() || at.Before(token.Expires)) {
 		token.Expires = at
 	}
@@ -177,7 +179,7 @@ func (o *OAuth) received(answer *oauth2.Token) (*Token, error) {
 	return token, nil
 }
 
-// endpoint is the URL as it is printed, without its query.
+// endpoint returns the URL for printing, without its query.
 func (o *OAuth) endpoint() string {
 	u, err := url.Parse(o.TokenEndpointURL)
 	if err != nil {
@@ -186,7 +188,7 @@ func (o *OAuth) endpoint() string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
-// identity holds all that makes tokens differ.
+// identity returns everything that makes tokens differ.
 func (o *OAuth) identity() Secret {
 	var b strings.Builder
 	for _, field := range []string{o.TokenEndpointURL, o.ClientID, o.ClientSecret.Reveal(), o.ClientEmail, o.PrivateKey.Reveal(),
@@ -196,7 +198,7 @@ func (o *OAuth) identity() Secret {
 	return NewSecret(b.String())
 }
 
-// failed makes a TokenError of what x/oauth2 says, whose own text holds the endpoint's whole answer.
+// failed converts an error of x/oauth2 into a TokenError. The error's own text holds the endpoint's whole answer.
 func (o *OAuth) failed(err error, asked time.Time) error {
 	failure := &TokenError{Endpoint: o.endpoint()}
 	var answer *oauth2.RetrieveError
@@ -221,7 +223,7 @@ func (o *OAuth) failed(err error, asked time.Time) error {
 	return failure
 }
 
-// clean makes a provider's words fit for a log: short, printable, and without what was sent to it.
+// clean makes a provider's text fit for a log: short, printable, and without the secrets that were sent to it.
 func (o *OAuth) clean(text string) string {
 	for _, secret := range []string{o.ClientSecret.Reveal(), url.QueryEscape(o.ClientSecret.Reveal())} {
 		if secret != "" {

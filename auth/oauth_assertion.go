@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// newAssertions returns what signs an assertion for the JWT bearer grant (RFC 7523).
+// newAssertions returns a function that signs an assertion for the JWT bearer grant (RFC 7523).
 func newAssertions(o *OAuth) (func(now time.Time) (string, error), error) {
 	blocks, pemErr := parsePEM(o.PrivateKey.Reveal())
 	if pemErr != nil {
@@ -52,7 +52,7 @@ func newAssertions(o *OAuth) (func(now time.Time) (string, error), error) {
 	}, nil
 }
 
-// signJWT makes the compact form.
+// signJWT returns the compact form of a signed JWT.
 func signJWT(header, claims map[string]any, sign func(data []byte) ([]byte, error)) (string, error) {
 	part := base64.RawURLEncoding.EncodeToString
 	head, err := json.Marshal(header)
@@ -66,12 +66,13 @@ func signJWT(header, claims map[string]any, sign func(data []byte) ([]byte, erro
 	text := part(head) + "." + part(body)
 	signature, err := sign([]byte(text))
 	if err != nil {
-		return "", errors.New("the private key does not sign") // the key's own words are not passed on
+		return "", errors.New("the private key does not sign") // the key's own error is not passed on
 	}
 	return text + "." + part(signature), nil
 }
 
-// jwtSigner returns the algorithm of a key (RFC 7518, RFC 8037) and what signs with it, nil for a key that JWTs do not know.
+// jwtSigner returns the algorithm of a key (RFC 7518, RFC 8037) and a function that signs with it, nil for a key that
+// JWT does not support.
 func jwtSigner(key crypto.Signer) (algorithm string, sign func([]byte) ([]byte, error)) {
 	digest := func(hash crypto.Hash, data []byte) []byte {
 		h := hash.New()

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TokenError says why there is no token: what the token endpoint answered, or why it could not be reached. It holds no secret,
-// token or assertion.
+// TokenError says why there is no token: what the token endpoint answered, or why it could not be reached. It holds no
+// secret, token or assertion.
 type TokenError struct {
 	// Endpoint is the token endpoint's URL without its query, or the name of an AWS service.
 	Endpoint string
@@ -49,13 +49,14 @@ func (e *TokenError) Error() string {
 // Unwrap returns Err.
 func (e *TokenError) Unwrap() error { return e.Err }
 
-// Refused reports whether the endpoint refused, rather than being unavailable.
+// Refused reports whether the endpoint refused, as opposed to being unavailable.
 func (e *TokenError) Refused() bool { return e.Err == nil && (e.Status == 0 || e.Status < 500) }
 
-// worthSkew is a difference of clocks that matters to signed requests: IAM takes 5 minutes, identity providers often one.
+// worthSkew is a clock difference that matters to signed requests: IAM tolerates 5 minutes, identity providers often
+// one.
 const worthSkew = 30 * time.Second
 
-// classifyToken is for what goes wrong before there is a token.
+// classifyToken classifies what goes wrong before there is a token.
 func classifyToken(err error) Diagnosis {
 	failure, ok := errors.AsType[*TokenError](err)
 	if !ok {
@@ -98,7 +99,7 @@ func classifyToken(err error) Diagnosis {
 		Hint: "check oauthTokenEndpointUrl in the secret: it has to be the token endpoint itself, not the issuer or a page to log in"}
 }
 
-// unreachableEndpoint is for an endpoint that gave no answer.
+// unreachableEndpoint returns the Diagnosis for an endpoint that gave no answer.
 func unreachableEndpoint(failure *TokenError) Diagnosis {
 	why := Classify(failure.Err)
 	detail := failure.Error()
@@ -118,7 +119,7 @@ func unreachableEndpoint(failure *TokenError) Diagnosis {
 		"check oauthTokenEndpointUrl, routes, proxies and firewalls; it is asked again")
 }
 
-// tokenRefused is for a token that the broker does not take.
+// tokenRefused returns the Diagnosis for a token that the broker does not accept.
 func (f facts) tokenRefused(seen string) Diagnosis {
 	d := Diagnosis{Text: TextSASL, Code: CodeAuthnError, Cause: CauseToken, Detail: "the broker refuses the token",
 		Hint: "check the broker's sasl.oauthbearer.expected.audience, expected.issuer and jwks.endpoint.url against the token, " +
@@ -134,12 +135,12 @@ func (f facts) tokenRefused(seen string) Diagnosis {
 	return d
 }
 
-// claims are those of the token in use, "" where there are none.
+// claims returns the claims of the current token, "" if there is none.
 func (t *Tokens) claims() string {
 	select {
 	case <-t.turn:
 	default:
-		return "" // another is on its way
+		return "" // a new one is being fetched
 	}
 	defer func() { t.turn <- struct{}{} }()
 	if t.last == nil {

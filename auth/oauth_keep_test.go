@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// An old token is handed out to its end while the provider is away, which is then asked seldom, and a new one comes in time.
+// While the provider is unavailable, an old token is returned until it expires and the provider is rarely asked. A new
+// token comes in time.
 func TestTokensOutlastTheProvider(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
@@ -58,7 +59,7 @@ func TestTokensOutlastTheProvider(t *testing.T) {
 		if got := get(); !strings.HasPrefix(got, "token ") {
 			t.Error(got)
 		}
-		// Await waits for a provider that is not there, and returns a refusal at once.
+		// Await waits for an unavailable provider, but returns a refusal at once.
 		time.Sleep(2 * time.Minute)
 		away.Store(true)
 		begun := time.Now()
@@ -82,8 +83,8 @@ func TestTokensOutlastTheProvider(t *testing.T) {
 	})
 }
 
-// Behind says why there is no newer token from shortly before the end of the last one on, also while the provider does not
-// answer, and never before.
+// Behind returns why there is no newer token, from shortly before the last one expires, even while the provider does
+// not answer, and never before.
 func TestBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var away, hangs atomic.Bool
@@ -117,7 +118,7 @@ func TestBehind(t *testing.T) {
 		}()
 		behind("with a token", "")
 		away.Store(true)
-		time.Sleep(55 * time.Second) // asked for again, and refused
+		time.Sleep(55 * time.Second) // a new one was requested, and refused
 		behind("while the old one is good", "")
 		time.Sleep(3 * time.Second)
 		behind("near its end", "HTTP 503")
@@ -136,7 +137,7 @@ func TestBehind(t *testing.T) {
 	})
 }
 
-// KeepTokens tells of each new token in time, of another source at once, and ends with its context.
+// KeepTokens reports each new token in time and another source at once, and ends with its context.
 func TestKeepTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := func(name string) *Tokens {

@@ -20,10 +20,10 @@ const (
 	fieldIdPCA      = "oauthIdpCaCertificate"
 )
 
-// maxAssertion is the longest life of an assertion that is taken for meant.
+// maxAssertion is the longest lifetime of an assertion that is accepted; a longer one is taken for a mistake.
 const maxAssertion = 24 * time.Hour
 
-// oauth reads OAUTHBEARER_AUTH.
+// oauth parses a secret of OAUTHBEARER_AUTH.
 func (p *secretParser) oauth(c *Credentials) error {
 	o := &OAuth{Scope: c.scope, Audience: c.audience}
 	var err1, err2 error
@@ -49,7 +49,7 @@ func (p *secretParser) oauth(c *Credentials) error {
 	return nil
 }
 
-// oauthGrant reads the fields of one of the two grants.
+// oauthGrant parses the fields of one of the two grants.
 func (p *secretParser) oauthGrant(o *OAuth) error {
 	secret, hasSecret, err := p.optional(fieldSecret)
 	if err != nil {
@@ -92,7 +92,7 @@ func (p *secretParser) oauthGrant(o *OAuth) error {
 	return err
 }
 
-// oauthKey reads the key that signs assertions; there is no field for a password of it.
+// oauthKey parses the key that signs assertions. There is no field for its password.
 func (p *secretParser) oauthKey(text string) (Secret, error) {
 	blocks, pemErr := parsePEM(text)
 	if pemErr != nil {
@@ -116,7 +116,7 @@ func (p *secretParser) oauthKey(text string) (Secret, error) {
 	return encoded, nil
 }
 
-// seconds reads a number of seconds, which may stand in quotes.
+// seconds parses a number of seconds, which may be in quotes.
 func (p *secretParser) seconds(name string) (time.Duration, error) {
 	raw, ok := p.fields[name]
 	if !ok || string(raw) == "null" {
@@ -133,7 +133,7 @@ func (p *secretParser) seconds(name string) (time.Duration, error) {
 	return time.Duration(n) * time.Second, nil
 }
 
-// oauthCA reads the CA of the identity provider.
+// oauthCA parses the CA of the identity provider.
 func (p *secretParser) oauthCA(o *OAuth) error {
 	text, present, err := p.optional(fieldIdPCA)
 	if err != nil || !present || strings.TrimSpace(text) == "" {

@@ -24,12 +24,12 @@ import (
 
 const clientSecret = hidden + " +/%"
 
-// oauthConfigs are a secret "s" of OAUTHBEARER_AUTH with options.
+// oauthConfigs returns a configuration with the secret "s" of OAUTHBEARER_AUTH and options.
 func oauthConfigs(options ...SourceAccessConfiguration) []SourceAccessConfiguration {
 	return append([]SourceAccessConfiguration{{OAuthBearerAuth, "s"}}, options...)
 }
 
-// oauthSecret is a secret for a provider; changes with the value nil take a field out.
+// oauthSecret returns a secret for a provider; a change to nil removes a field.
 func oauthSecret(p *idptest.Provider, changes map[string]any) string {
 	fields := map[string]any{"oauthTokenEndpointUrl": p.URL, "oauthClientId": "consumer", "oauthClientSecret": clientSecret, "oauthIdpCaCertificate": p.CA}
 	for name, value := range changes {
@@ -50,7 +50,7 @@ func provider(t *testing.T) *idptest.Provider {
 	return p
 }
 
-// Both grants get a token for the scope and the audience that were asked for, and the literals become extensions.
+// Both grants get a token for the requested scope and audience, and the literals become extensions.
 func TestOAuthTokens(t *testing.T) {
 	p := provider(t)
 	key := must(rsa.GenerateKey(rand.Reader, 2048))
@@ -94,7 +94,7 @@ func TestOAuthTokens(t *testing.T) {
 	}
 }
 
-// Every bad secret is refused with the field and what to do, before anything connects.
+// Every bad secret is refused, with the field and what to do, before anything connects.
 func TestOAuthSecrets(t *testing.T) {
 	p := provider(t)
 	key := must(rsa.GenerateKey(rand.Reader, 2048))
@@ -127,7 +127,7 @@ func TestOAuthSecrets(t *testing.T) {
 	}
 }
 
-// Every refusal and every absence of the token endpoint is told apart, and nothing of what was sent is repeated.
+// All refusals and failures of the token endpoint are distinguished, and nothing that was sent is repeated.
 func TestTokenEndpointRefusals(t *testing.T) {
 	p := provider(t)
 	p.Scopes("read")
@@ -211,7 +211,7 @@ func TestTokenEndpointRefusals(t *testing.T) {
 	}
 }
 
-// Assertions are signed with each kind of key that JWTs know, and no other is taken.
+// Assertions are signed with each kind of key that JWT supports; any other kind is refused.
 func TestAssertionKeys(t *testing.T) {
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -239,7 +239,7 @@ func TestAssertionKeys(t *testing.T) {
 	}
 }
 
-// Credentials with tokens go together with nothing else, compare by what makes tokens differ, and print without secrets.
+// Credentials with tokens allow no other login, compare by what makes tokens differ, and print without secrets.
 func TestOAuthCredentials(t *testing.T) {
 	p := provider(t)
 	one, _, err := resolveOAuth(oauthSecret(p, nil))

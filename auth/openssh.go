@@ -9,8 +9,8 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// openSSHKey reads a key in OpenSSH's own format, which ssh-keygen writes and openssl does not read. An encrypted one is
-// refused: its key derivation, bcrypt, has no bound.
+// openSSHKey parses a key in OpenSSH's own format, which ssh-keygen writes and openssl cannot read. An encrypted one is
+// refused, because the cost of its key derivation, bcrypt, cannot be bounded.
 func openSSHKey(der []byte) (crypto.Signer, *keyError) {
 	if len(der) > maxKeySize {
 		return nil, badKey("is larger than any key in use", "use RSA up to 16 384 bits, ECDSA or Ed25519")

@@ -18,17 +18,17 @@ type pbes1Parameter struct {
 	Iterations int
 }
 
-// pbes1Scheme is one of the schemes whose OID names hash and cipher together.
+// pbes1Scheme is a scheme whose OID names hash and cipher together.
 type pbes1Scheme struct {
-	pkcs12  bool // key derivation of PKCS#12 (RFC 7292, B), else PBKDF1
+	pkcs12  bool // PKCS#12's key derivation (RFC 7292, B), else PBKDF1
 	newHash func() hash.Hash
 	keySize int
 	ivSize  int
 	block   func(key []byte) (cipher.Block, error) // nil: RC4
 }
 
-// md2Slowness is how much longer a round of MD2 takes than one of the others:
-// its bound is lower by as much.
+// md2Slowness is how much slower a round of MD2 is than one of the other hashes; its iteration bound is lower by the
+// same factor.
 const md2Slowness = 25
 
 // pbes1Schemes are the schemes of RFC 8018, A.3 and RFC 7292, C, by OID.
@@ -89,7 +89,7 @@ func newPBES1(scheme pbes1Scheme, parameters []byte, bounds costBounds) (decrypt
 	}, nil
 }
 
-// derive returns key and IV, one after the other, for each way to encode pass.
+// derive returns key and IV, concatenated, for each way to encode pass.
 func (s pbes1Scheme) derive(pass []byte, p pbes1Parameter) [][]byte {
 	if !s.pkcs12 {
 		return [][]byte{pbkdf1(s.newHash, pass, p.Salt, p.Iterations)}
@@ -103,7 +103,7 @@ func (s pbes1Scheme) derive(pass []byte, p pbes1Parameter) [][]byte {
 	return all
 }
 
-// open decrypts data with key and IV as derive gives them.
+// open decrypts data with key and IV as returned by derive.
 func (s pbes1Scheme) open(derived, data []byte) ([]byte, *keyError) {
 	key, iv := derived[:s.keySize], derived[s.keySize:s.keySize+s.ivSize]
 	plain := make([]byte, len(data))
@@ -126,7 +126,7 @@ func (s pbes1Scheme) open(derived, data []byte) ([]byte, *keyError) {
 	return unpad(plain, block.BlockSize())
 }
 
-// pbkdf1 is RFC 8018, 5.1, giving all that the hash has: 16 bytes are used.
+// pbkdf1 is RFC 8018, 5.1. It returns the whole hash, of which 16 bytes are used.
 func pbkdf1(newHash func() hash.Hash, pass, salt []byte, iterations int) []byte {
 	h := newHash()
 	h.Write(pass)
@@ -140,10 +140,9 @@ func pbkdf1(newHash func() hash.Hash, pass, salt []byte, iterations int) []byte 
 	return t
 }
 
-// bmpPasswords encodes a password as PKCS#12 asks: UTF-16 with the high byte
-// first, and two zero bytes at the end. For the empty password OpenSSL keeps
-// the two and BouncyCastle does not: both are tried. What is not UTF-8 was
-// typed as Latin-1.
+// bmpPasswords encodes a password as PKCS#12 requires: UTF-16, big endian, with two zero bytes at the end. For the
+// empty password OpenSSL keeps these two bytes and BouncyCastle does not, so both are tried. A password that is not
+// UTF-8 is treated as Latin-1.
 func bmpPasswords(pass string) [][]byte {
 	runes := []rune(pass)
 	if strings.ToValidUTF8(pass, "") != pass {

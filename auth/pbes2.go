@@ -29,13 +29,12 @@ type pbes2Parameters struct {
 	Encryption    pkix.AlgorithmIdentifier
 }
 
-// derivation makes a key of size bytes of a password.
+// derivation derives a key of size bytes from a password.
 type derivation func(pass []byte, size int) ([]byte, error)
 
-// newPBES2 reads PBES2's parameters (RFC 8018, A.4) and bounds them. Ciphers in
-// CBC mode and scrypt are youmark/pkcs8's; it trusts its input in lengths,
-// costs and padding, so its own parser is not used and everything is checked
-// before it is called.
+// newPBES2 parses PBES2's parameters (RFC 8018, A.4) and bounds them. Ciphers in CBC mode and scrypt come from
+// youmark/pkcs8. That package trusts lengths, costs and padding in its input, so its parser is not used, and everything
+// is checked before it is called.
 func newPBES2(parameters []byte, bounds costBounds) (decryptor, *keyError) {
 	var p pbes2Parameters
 	if rest, err := asn1.Unmarshal(parameters, &p); err != nil || len(rest) > 0 {
@@ -51,7 +50,7 @@ func newPBES2(parameters []byte, bounds costBounds) (decryptor, *keyError) {
 	}
 	return func(pass, data []byte) ([][]byte, *keyError) {
 		if err := encryption.check(data); err != nil {
-			return nil, err // before the costly part
+			return nil, err // before the expensive part
 		}
 		key, deriveErr := derive(pass, encryption.keySize)
 		if deriveErr != nil {
@@ -65,8 +64,7 @@ func newPBES2(parameters []byte, bounds costBounds) (decryptor, *keyError) {
 	}, nil
 }
 
-// pbkdf2Parameters are RFC 8018's PBKDF2-params. Most keys that a JDK writes
-// have the KeyLength.
+// pbkdf2Parameters are RFC 8018's PBKDF2-params. Most keys that a JDK writes have a KeyLength.
 type pbkdf2Parameters struct {
 	Salt       []byte
 	Iterations int
@@ -137,7 +135,7 @@ func checkScrypt(p scryptParameters, bounds costBounds) *keyError {
 	return nil
 }
 
-// prf is the HMAC's hash. RFC 8018's default is SHA-1.
+// prf returns the HMAC's hash. RFC 8018's default is SHA-1.
 func prf(algorithm pkix.AlgorithmIdentifier) (func() hash.Hash, *keyError) {
 	switch oid := algorithm.Algorithm.String(); oid {
 	case "", "1.2.840.113549.2.7":
@@ -174,7 +172,7 @@ func prf(algorithm pkix.AlgorithmIdentifier) (func() hash.Hash, *keyError) {
 type encryption struct {
 	keySize   int
 	blockSize int // 1 for GCM
-	least     int // bytes of data at the least
+	least     int // minimum number of bytes of data
 	decrypt   func(key, data []byte) ([]byte, error)
 }
 
@@ -188,7 +186,7 @@ func (e encryption) check(data []byte) *keyError {
 func (e encryption) open(key, data []byte) ([]byte, *keyError) {
 	plain, err := e.decrypt(key, data)
 	if err != nil {
-		return nil, wrongPassword() // GCM's tag: the password, or damage
+		return nil, wrongPassword() // GCM's tag is wrong: the password, or damage
 	}
 	if e.blockSize == 1 {
 		return plain, nil
@@ -232,7 +230,7 @@ func cbc(c pkcs8.Cipher, raw []byte) (encryption, *keyError) {
 	if rest, err := asn1.Unmarshal(raw, &iv); err != nil || len(rest) > 0 || len(iv) != c.IVSize() {
 		return encryption{}, badCipher()
 	}
-	size := c.IVSize() // of a CBC cipher: its block
+	size := c.IVSize() // a CBC cipher's IV has its block size
 	return encryption{c.KeySize(), size, size, func(key, data []byte) ([]byte, error) {
 		return c.Decrypt(key, iv, data)
 	}}, nil
@@ -246,8 +244,7 @@ func desCBC(raw []byte) (encryption, *keyError) {
 	return ownCBC(des.BlockSize, iv, des.NewCipher), nil
 }
 
-// rc2Parameters are RFC 8018's RC2-CBC-Parameter. Its version stands for the
-// effective bits of the key (RFC 2268, 6).
+// rc2Parameters are RFC 8018's RC2-CBC-Parameter. Its version encodes the effective key bits (RFC 2268, 6).
 type rc2Parameters struct {
 	Version int
 	IV      []byte
@@ -263,7 +260,7 @@ func rc2CBC(raw []byte) (encryption, *keyError) {
 	return ownCBC(bits/8, p.IV, func(key []byte) (cipher.Block, error) { return newRC2(key, bits), nil }), nil
 }
 
-// ownCBC is CBC with a cipher that youmark/pkcs8 does not have.
+// ownCBC is CBC with a cipher that youmark/pkcs8 lacks.
 func ownCBC(keySize int, iv []byte, newBlock func([]byte) (cipher.Block, error)) encryption {
 	return encryption{keySize, len(iv), len(iv), func(key, data []byte) ([]byte, error) {
 		block, err := newBlock(key)
@@ -288,11 +285,11 @@ func gcm(keySize int, raw []byte) (encryption, *keyError) {
 	var nonce []byte
 	bare := false
 	if more, bareErr := asn1.Unmarshal(raw, &nonce); bareErr == nil && len(more) == 0 && (len(nonce) == 12 || len(nonce) == aes.BlockSize) {
-		// Some libraries write the nonce alone where RFC 5084 has a sequence; the tag is then whole.
+		// Some libraries write only the nonce where RFC 5084 has a sequence; they use a full tag.
 		p, rest, err, bare = gcmParameters{Nonce: nonce, ICVLen: 16}, nil, nil, true
 	}
-	// Tags of 12 to 16 bytes are RFC 5084's, and all that crypto/cipher opens;
-	// a nonce other than 12 bytes cannot be combined with a shorter tag there.
+	// Tags have 12 to 16 bytes, by RFC 5084, and crypto/cipher accepts no others. It cannot combine a nonce of other than
+	// 12 bytes with a shorter tag.
 	if err != nil || len(rest) > 0 || p.ICVLen < 12 || p.ICVLen > 16 || len(p.Nonce) < 1 || len(p.Nonce) > 64 {
 		return encryption{}, badCipher()
 	}
@@ -322,8 +319,8 @@ func gcm(keySize int, raw []byte) (encryption, *keyError) {
 	}}, nil
 }
 
-// openMislabelled opens what github.com/youmark/pkcs8 writes as AES-GCM: it is AES-CBC under GCM's number. That the tag is
-// wrong and the padding right says so, and what comes out must be a key.
+// openMislabelled opens what github.com/youmark/pkcs8 writes as AES-GCM but encrypts with AES-CBC. A wrong tag with
+// correct padding indicates this case, and the result must parse as a key.
 func openMislabelled(block cipher.Block, iv, data []byte) ([]byte, error) {
 	plain := make([]byte, len(data))
 	cipher.NewCBCDecrypter(block, iv).CryptBlocks(plain, data)

@@ -12,10 +12,10 @@ type pemBlock struct {
 	label   string
 	number  int // from 1, in order of appearance
 	der     []byte
-	headers bool // "Proc-Type: …" lines: the old encryption of OpenSSL
+	headers bool // has "Proc-Type: …" lines: OpenSSL's old encryption
 }
 
-// pemError is what is wrong with PEM. It never quotes the content.
+// pemError describes what is wrong with PEM. It never quotes the content.
 type pemError struct{ problem, hint string }
 
 func (e *pemError) Error() string {
@@ -27,22 +27,21 @@ func (e *pemError) Error() string {
 
 var (
 	escapedBreak = regexp.MustCompile(`(\\+r)?\\+n|\\+r`)
-	// Kafka's client.properties goes on in the next line behind a backslash.
+	// Kafka's client.properties continues a line after a backslash.
 	continued  = regexp.MustCompile(`\\[ \t]*(\r\n|\n|\r|$)`)
 	escapedTab = regexp.MustCompile(`\\+t`)
-	// A boundary may be anywhere in a line: pasted PEM loses its newlines.
+	// A boundary may be anywhere in a line: pasting PEM may lose newlines.
 	boundary = regexp.MustCompile(`(-+) ?(BEGIN|END) ([A-Za-z0-9][A-Za-z0-9 ._#/]*?) ?(-+)`)
 	header   = regexp.MustCompile(`(?m)^[ \t]*(Proc-Type|DEK-Info)[ \t]*:.*$`)
 	base64ID = regexp.MustCompile(`^[\s"]*MI[I-Q][A-Za-z0-9+/]`)
 )
 
-// base64OfPEM begins PEM in base64: Kubernetes shows secrets so.
+// base64OfPEM is the start of base64-encoded PEM: Kubernetes shows secrets in base64.
 const base64OfPEM = "LS0tLS1CRUdJTi"
 
-// parsePEM finds every block in text. encoding/pem finds nothing in PEM that is
-// indented or on one line, and skips what is broken without a word; secrets are
-// full of both. Here everything that can be read in one way only is read, and
-// everything else is an error that says which block and why.
+// parsePEM finds every block in text. encoding/pem finds nothing in PEM that is indented or on one line, and silently
+// skips broken blocks; secrets often have both. parsePEM reads everything that is unambiguous. Everything else is an
+// error that says which block and why.
 func parsePEM(text string) ([]pemBlock, *pemError) {
 	if strings.HasPrefix(strings.TrimSpace(text), base64OfPEM) {
 		decoded, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
@@ -52,12 +51,12 @@ func parsePEM(text string) ([]pemBlock, *pemError) {
 		text = string(decoded)
 	}
 	text = strings.TrimPrefix(text, "\ufeff")
-	// A backslash is not in PEM: \n in it is JSON that was escaped twice.
+	// PEM has no backslashes: \n in it comes from JSON that was escaped twice.
 	if strings.ContainsRune(text, '\\') {
 		text = continued.ReplaceAllString(text, "\n")
 		text = escapedTab.ReplaceAllString(escapedBreak.ReplaceAllString(text, "\n"), "\t")
 	}
-	// Ten hyphens in a row are an END and a BEGIN without the newline between.
+	// Ten hyphens in a row are an END and a BEGIN without a newline in between.
 	text = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u00a0", " ", "----------", "-----\n-----").Replace(text)
 	marks := boundary.FindAllStringSubmatchIndex(text, -1)
 	if len(marks) == 0 {
@@ -90,7 +89,7 @@ func parsePEM(text string) ([]pemBlock, *pemError) {
 			body = header.ReplaceAllString(body, "")
 		}
 		if block.headers {
-			blocks = append(blocks, block) // its body is of no use, see key.go
+			blocks = append(blocks, block) // its body is not used, see key.go
 			continue
 		}
 		der, err := decodeBody(body, number)
@@ -103,7 +102,7 @@ func parsePEM(text string) ([]pemBlock, *pemError) {
 	return blocks, nil
 }
 
-// decodeBody decodes base64 with white space anywhere in it.
+// decodeBody decodes base64 that may contain white space anywhere.
 func decodeBody(body string, number int) ([]byte, *pemError) {
 	body = strings.Join(strings.Fields(body), "")
 	if body == "" {
@@ -124,7 +123,7 @@ func decodeBody(body string, number int) ([]byte, *pemError) {
 	return der, nil
 }
 
-// noBoundary says why there may be no PEM.
+// noBoundary returns why there may be no PEM.
 func noBoundary(text string) *pemError {
 	const how = "PEM begins with a line like -----BEGIN CERTIFICATE-----"
 	switch {

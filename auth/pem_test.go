@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Ways in which people paste the same two certificates.
+// Ways in which the same two certificates are pasted.
 func TestPEMAsPasted(t *testing.T) {
 	a, b := issue(nil, "a", nil), issue(nil, "b", nil)
 	whole := a.pem() + b.pem()
@@ -47,7 +47,7 @@ func TestPEMAsPasted(t *testing.T) {
 	}
 }
 
-// What is not PEM is named.
+// If text is not PEM, the error says why.
 func TestPEMRefused(t *testing.T) {
 	a := issue(nil, "a", nil).pem()
 	body := strings.Split(a, "\n")

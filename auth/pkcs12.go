@@ -2,8 +2,8 @@ package auth
 
 import "hash"
 
-// pkcs12Derive is the key derivation of PKCS#12 (RFC 7292, appendix B.2) for
-// an already encoded password: size bytes for the purpose id (1 key, 2 IV).
+// pkcs12Derive is the key derivation of PKCS#12 (RFC 7292, appendix B.2) for an already encoded password. It returns
+// size bytes for the purpose id (1 is key, 2 is IV).
 func pkcs12Derive(newHash func() hash.Hash, id byte, pass, salt []byte, iterations, size int) []byte {
 	h := newHash()
 	v, u := h.BlockSize(), h.Size()
@@ -32,7 +32,7 @@ func pkcs12Derive(newHash func() hash.Hash, id byte, pass, salt []byte, iteratio
 	return out[:size]
 }
 
-// repeatTo repeats data to a whole number of blocks; nothing stays nothing.
+// repeatTo repeats data to a whole number of blocks; empty data stays empty.
 func repeatTo(data []byte, block int) []byte {
 	if len(data) == 0 {
 		return nil

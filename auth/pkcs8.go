@@ -13,25 +13,22 @@ type encryptedPrivateKeyInfo struct {
 	Data      []byte
 }
 
-// costBounds bound what a hostile secret can make this process do.
+// costBounds limit what a hostile secret can make this process do.
 type costBounds struct {
 	iterations   int // of PBKDF2, PBKDF1 and the PKCS#12 KDF
 	scryptMemory int // bytes, 128·N·r
 	scryptWork   int // N·r·p
 }
 
-// defaultBounds leave room above what is in use: OWASP asks for 1.3 million
-// rounds of PBKDF2-HMAC-SHA1, OpenSSL's scrypt takes 16 MiB. At the bounds a
-// decryption takes some seconds.
+// defaultBounds leave room above common values: OWASP recommends 1.3 million rounds of PBKDF2-HMAC-SHA1, and OpenSSL's
+// scrypt takes 16 MiB. At the bounds a decryption takes some seconds.
 var defaultBounds = costBounds{iterations: 2_000_000, scryptMemory: 256 << 20, scryptWork: 1 << 22}
 
-// maxSalt bounds salts. PKCS#5 asks for 8 bytes at least, and nobody takes more
-// than a few dozen.
+// maxSalt bounds salts. PKCS#5 requires at least 8 bytes, and a few dozen are the most in use.
 const maxSalt = 1024
 
-// decryptor is a password-based scheme with its parameters read and bounded.
-// More than one result is possible where implementations differ in how they
-// encode the password; the right one is a key.
+// decryptor is a password-based scheme whose parameters are parsed and bounded. It may return several results, because
+// implementations encode passwords differently; the right one is a key.
 type decryptor func(pass []byte, data []byte) ([][]byte, *keyError)
 
 // decryptPKCS8 decrypts an EncryptedPrivateKeyInfo to a PrivateKeyInfo.
@@ -60,8 +57,8 @@ func decryptPKCS8(der []byte, pass password, bounds costBounds) ([]byte, *keyErr
 	if err != nil {
 		return nil, err
 	}
-	// A wrong password passes the check of the padding once in 256 times, and
-	// RC4 has none: only what reads as a key is believed.
+	// A wrong password passes the padding check once in 256 times, and RC4 has no such check, so a result must parse as a
+	// key.
 	for _, candidate := range candidates {
 		if looksPlain(candidate) {
 			return candidate, nil
@@ -76,8 +73,8 @@ func decryptPKCS8(der []byte, pass password, bounds costBounds) ([]byte, *keyErr
 	return nil, wrongPassword()
 }
 
-// encryptedTwice reports whether what was decrypted is an encrypted key again, by a scheme that is known: other data
-// may have its shape.
+// encryptedTwice reports whether the decrypted data is again an encrypted key, by a known scheme: other data may have
+// the same structure.
 func encryptedTwice(der []byte) bool {
 	var info encryptedPrivateKeyInfo
 	rest, err := asn1.Unmarshal(der, &info)
@@ -89,7 +86,7 @@ func encryptedTwice(der []byte) bool {
 	return old || oid == oidPBES2
 }
 
-// wrapOldForm makes PKCS#8 of a key in SEC 1 or PKCS#1, which some tools encrypt as it is.
+// wrapOldForm converts a SEC 1 or PKCS#1 key, which some tools encrypt directly, into PKCS#8.
 func wrapOldForm(der []byte) ([]byte, bool) {
 	if checkSequence(der) != nil {
 		return nil, false
@@ -110,7 +107,7 @@ func wrongPassword() *keyError {
 	return badPassword("does not open the private key", "check the password, and that the key is whole")
 }
 
-// scheme picks the decryptor for an algorithm identifier.
+// scheme returns the decryptor for an algorithm identifier.
 func scheme(algorithm pkix.AlgorithmIdentifier, bounds costBounds) (decryptor, *keyError) {
 	oid := algorithm.Algorithm.String()
 	if oid == oidPBES2 {
@@ -123,8 +120,8 @@ func scheme(algorithm pkix.AlgorithmIdentifier, bounds costBounds) (decryptor, *
 		"encrypt it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc")
 }
 
-// looksPlain reports whether der is one whole PrivateKeyInfo or
-// OneAsymmetricKey (RFC 5958): version 0 or 1, an algorithm, a key.
+// looksPlain reports whether der is exactly one PrivateKeyInfo or OneAsymmetricKey (RFC 5958): version 0 or 1, an
+// algorithm, a key.
 func looksPlain(der []byte) bool {
 	var info struct {
 		Version    int
@@ -141,7 +138,7 @@ func looksEncrypted(der []byte) bool {
 	return err == nil && len(rest) == 0
 }
 
-// unpad removes and checks PKCS#7 padding. Every byte of it is checked.
+// unpad checks every byte of the PKCS#7 padding and removes it.
 func unpad(plain []byte, blockSize int) ([]byte, *keyError) {
 	if len(plain) == 0 || len(plain)%blockSize != 0 {
 		return nil, badKey("is damaged: its encrypted data is not whole blocks", "store it whole")

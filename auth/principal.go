@@ -22,14 +22,14 @@ var x500Keywords = map[string]string{
 	"0.9.2342.19200300.100.1.25": "DC",
 }
 
-// subjectName and issuerName print a certificate's names as Kafka prints them.
+// subjectName and issuerName return a certificate's names as Kafka prints them.
 func subjectName(c *x509.Certificate) string { return distinguishedName(c.RawSubject) }
 func issuerName(c *x509.Certificate) string  { return distinguishedName(c.RawIssuer) }
 
-// Principal returns the principal that ACLs must name for these credentials: "User:" followed by the user name, or by the
-// subject of the client's certificate as Java's X500Principal.getName() prints it. Brokers with ssl.principal.mapping.rules may
-// make something else of the subject. It is "User:ANONYMOUS" without either. It is "" for tokens: brokers take one of their
-// claims, "sub" unless they are configured otherwise.
+// Principal returns the principal that ACLs must name for these credentials: "User:" followed by the user name, or by
+// the subject of the client's certificate as Java's X500Principal.getName() prints it. Brokers with
+// ssl.principal.mapping.rules may map the subject to another name. It is "User:ANONYMOUS" without either. It is "" for
+// tokens: brokers use one of their claims, "sub" by default.
 func (c *Credentials) Principal() string {
 	switch {
 	case c == nil:
@@ -46,9 +46,9 @@ func (c *Credentials) Principal() string {
 	return "User:ANONYMOUS"
 }
 
-// distinguishedName prints a DER-encoded name as Java's X500Principal.getName() does (RFC 2253), from which Kafka makes a
-// principal: last part first, otherwise in the certificate's own order, with Java's additions to RFC 2253's escapes.
-// pkix.Name would sort the parts by kind. DER that is not a name is printed in hexadecimal.
+// distinguishedName prints a DER-encoded name as Java's X500Principal.getName() does (RFC 2253), from which Kafka makes
+// a principal: last part first, otherwise in the certificate's order, with Java's additional escapes. pkix.Name would
+// sort the parts by type. DER that is not a name is printed in hexadecimal.
 func distinguishedName(der []byte) string {
 	var parts []asn1.RawValue
 	if rest, err := asn1.Unmarshal(der, &parts); err != nil || len(rest) > 0 {
@@ -97,8 +97,8 @@ func attributeText(oid string, value asn1.RawValue) string {
 	return keyword + "=" + escapeX500(javaUTF8(value.Bytes))
 }
 
-// x500Text reports whether Java prints a value as text. It takes the bytes of each of these types for UTF-8, of
-// BMPString too, whose characters have two bytes.
+// x500Text reports whether Java prints a value as text. Java decodes the bytes of each of these types as UTF-8, even
+// those of BMPString, whose characters have two bytes.
 func x500Text(value asn1.RawValue) bool {
 	if value.Class != asn1.ClassUniversal {
 		return false
@@ -110,7 +110,7 @@ func x500Text(value asn1.RawValue) bool {
 	return false
 }
 
-// escapeX500 escapes a value as Java does: RFC 2253's characters, beside them = and #, a zero, and white space at either end.
+// escapeX500 escapes a value as Java does: RFC 2253's characters, = and #, a zero, and white space at both ends.
 func escapeX500(text string) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -139,7 +139,7 @@ func escapeX500(text string) string {
 	return each(lead) + inner + each(trail)
 }
 
-// javaUTF8 decodes UTF-8 as Java does: what is malformed becomes one U+FFFD for each longest beginning of a character.
+// javaUTF8 decodes UTF-8 as Java does: each incomplete character, as long as possible, becomes one U+FFFD.
 func javaUTF8(b []byte) string {
 	var out strings.Builder
 	for len(b) > 0 {
@@ -153,7 +153,7 @@ func javaUTF8(b []byte) string {
 	return out.String()
 }
 
-// malformed is how many bytes at the beginning of b, which is not a whole character, could have begun one.
+// malformed returns how many bytes at the start of b, which is not a complete character, could have begun one.
 func malformed(b []byte) int {
 	low, high, want := byte(0x80), byte(0xbf), 0
 	switch lead := b[0]; {

@@ -13,7 +13,7 @@ import (
 	"unicode/utf16"
 )
 
-// rawName makes the DER of a name of parts, each with its attributes.
+// rawName returns the DER of a name with parts, each with its attributes.
 func rawName(parts ...[]rawAttribute) []byte {
 	sequence := []asn1.RawValue{}
 	for _, part := range parts {
@@ -54,7 +54,7 @@ func bmp(text string) string {
 	return string(b)
 }
 
-// generatedNames are names of every kind that certificates have, and of some that none should have.
+// generatedNames returns names of every kind that certificates have, and some that none should have.
 func generatedNames(n int) [][]byte {
 	random := rand.New(rand.NewPCG(1, 2))
 	pieces := []string{"alice", "Zoë", "北京", "😀", " ", "  ", "\r", "\n", "\t", ",", "=", "+", "<", ">", "#", ";", `"`, `\`, "\x00", "/",
@@ -101,7 +101,7 @@ func generatedNames(n int) [][]byte {
 	return all
 }
 
-// java runs a program of testdata/java, skipping the test where there is no JDK.
+// java runs a program of testdata/java. It skips the test if there is no JDK.
 func java(t *testing.T, program, stdin string) string {
 	t.Helper()
 	command := exec.Command("java", "testdata/java/"+program+".java")
@@ -118,7 +118,7 @@ func java(t *testing.T, program, stdin string) string {
 	return string(out)
 }
 
-// The name of a certificate is the one that the JDK, and with it Kafka, prints.
+// A certificate's name equals the one that the JDK, and therefore Kafka, prints.
 func TestDistinguishedNameIsJavas(t *testing.T) {
 	names := generatedNames(600)
 	var in strings.Builder
@@ -137,7 +137,7 @@ func TestDistinguishedNameIsJavas(t *testing.T) {
 	}
 }
 
-// What is no name is printed all the same.
+// Data that is not a name is still printed.
 func TestDistinguishedNameOfDamage(t *testing.T) {
 	whole := rawName([]rawAttribute{{oidCN, asn1.TagUTF8String, "alice"}})
 	for i := range whole {

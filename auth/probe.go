@@ -11,28 +11,24 @@ import (
 	"time"
 )
 
-// probeLinger is how long ProbeTLS listens for a refusal after a handshake that
-// went well: on TLS 1.3 a broker judges the client's certificate after the
-// client is done. A round trip is what it takes.
+// probeLinger is how long ProbeTLS waits for a refusal after a successful handshake: in TLS 1.3 a broker judges the
+// client's certificate after the client has finished. That takes one round trip.
 const probeLinger = time.Second
 
-// probeHandshake bounds ProbeTLS's handshake: a listener without TLS may take
-// its beginning for that of a long request, and wait for the rest.
+// probeHandshake bounds ProbeTLS's handshake: a listener without TLS may mistake its first bytes for those of a long
+// request, and wait for the rest.
 const probeHandshake = 2 * time.Second
 
-// ProbeTLS makes one TLS connection to address ("host:port") with the
-// credentials' certificates and returns why it fails, in errors that
-// [Classify] tells apart. librdkafka reports a broker with an unknown CA, a
-// wrong name and an expired certificate in the same way; ProbeTLS says which.
+// ProbeTLS makes a TLS connection to address ("host:port") with the credentials' certificates and returns why it fails,
+// in errors that [Classify] distinguishes. librdkafka reports a broker with an unknown CA, a wrong name or an expired
+// certificate in the same way; ProbeTLS tells which one it is.
 //
-// dial opens the connection, nil for a plain [net.Dialer]. No password goes out.
-// Where the other side hangs up on the handshake or is silent, a second
-// connection asks, without TLS, which versions of Kafka's requests it knows: an
-// answer means a plaintext listener. After a handshake that went well,
-// credentials without SASL ask whether the listener wants it. Without TLS in the
-// credentials ProbeTLS asks that at once, and where the other side hangs up or
-// is silent, a second connection finds out whether it speaks TLS. It takes up to
-// a second longer than the handshake, which has two, and ends with ctx.
+// dial opens the connection; nil means a plain [net.Dialer]. ProbeTLS sends no password. If the other side hangs up
+// during the handshake or is silent, a second connection, without TLS, asks for the supported versions of Kafka's
+// requests: an answer means a plaintext listener. If the credentials have no SASL, ProbeTLS asks after a successful
+// handshake whether the listener requires it. If they have no TLS either, it asks that at once; if the other side hangs
+// up or is silent, a second connection finds out whether it speaks TLS. ProbeTLS takes up to a second longer than the
+// handshake, which may take two, and ends with ctx.
 func ProbeTLS(ctx context.Context, address string, credentials *Credentials,
 	dial func(ctx context.Context, network, address string) (net.Conn, error)) error {
 	host, _, err := net.SplitHostPort(address)
@@ -77,13 +73,13 @@ func ProbeTLS(ctx context.Context, address string, credentials *Credentials,
 	return probed(ctx, address, err)
 }
 
-// probed is what a probe answers when a connection that was made ended in err.
+// probed returns the result of a probe whose established connection ended with err.
 func probed(ctx context.Context, address string, err error) error {
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return fmt.Errorf("probe %s: %w", address, ctx.Err())
 	case err == nil, errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		// Silence is consent: a broker waits for a request.
+		// Silence means that the broker accepts the client and waits for a request.
 		return nil
 	}
 	return fmt.Errorf("probe %s: %w", address, err)

@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// errTLSListener: what was to speak Kafka without TLS speaks TLS.
+// errTLSListener says that a listener that should speak Kafka without TLS speaks TLS.
 var errTLSListener = errors.New("the listener speaks TLS")
 
-// probePlaintext asks over a connection without TLS whether the listener wants
-// SASL, and where it hangs up or is silent, whether it speaks TLS.
+// probePlaintext asks over a connection without TLS whether the listener requires SASL and, if it hangs up or is
+// silent, whether it speaks TLS.
 func probePlaintext(ctx context.Context, raw net.Conn, address string, dial func(ctx context.Context, network, address string) (net.Conn, error)) error {
 	stop, err := linger(ctx, raw)
 	if err != nil {
@@ -29,8 +29,8 @@ func probePlaintext(ctx context.Context, raw net.Conn, address string, dial func
 	return err
 }
 
-// answersTLS begins a TLS handshake that trusts nobody: a certificate or an
-// alert is the answer, and the handshake never comes to its end.
+// answersTLS begins a TLS handshake that trusts no CA. A certificate or an alert is an answer, and the handshake never
+// completes.
 func answersTLS(ctx context.Context, address string, dial func(ctx context.Context, network, address string) (net.Conn, error)) bool {
 	conn, err := dial(ctx, "tcp", address)
 	if err != nil {
@@ -48,8 +48,8 @@ func answersTLS(ctx context.Context, address string, dial func(ctx context.Conte
 	return ok && operation.Op == "remote error" // an alert
 }
 
-// linger gives conn the time that a probe waits for an answer, and ends it with
-// ctx, until stop.
+// linger sets conn's deadline to the time that a probe waits for an answer. Until stop is called, the end of ctx also
+// ends conn's reads and writes.
 func linger(ctx context.Context, conn net.Conn) (stop func() bool, err error) {
 	until := time.Now().Add(probeLinger)
 	if deadline, ok := ctx.Deadline(); ok && deadline.Before(until) {

@@ -12,37 +12,35 @@ import (
 	"time"
 )
 
-// errPlaintextListener: what was to speak TLS answers without.
+// errPlaintextListener says that a listener that should speak TLS answers without it.
 var errPlaintextListener = errors.New("the listener speaks Kafka without TLS")
 
-// saslWantedError: a listener that was to take TLS alone knows SASL mechanisms.
+// saslWantedError says that a listener that should require only TLS supports SASL mechanisms.
 type saslWantedError struct{ mechanisms []string }
 
 func (e *saslWantedError) Error() string {
 	return "the listener wants SASL, with one of " + strings.Join(e.mechanisms, ", ")
 }
 
-// hungUp reports whether the other side ended the connection without a word.
+// hungUp reports whether the other side closed the connection.
 func hungUp(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
-// The two requests that brokers answer before any authentication, by their keys
-// in Kafka's protocol, and the versions of them that are used here.
+// The two requests that brokers answer before authentication, by their keys in Kafka's protocol, and the versions that
+// are used here.
 const (
 	saslHandshake, saslHandshakeVersion = 17, 1
 	apiVersions, apiVersionsVersion     = 18, 0
 )
 
-// probeID is the correlation id of a probe's requests; no other program answers
-// with it by chance.
+// probeID is the correlation ID of a probe's requests; no other program answers with it by chance.
 const probeID = 0x65736d3f
 
-// maxProbeAnswer bounds what is read of an answer: SaslHandshake's is a few
-// names.
+// maxProbeAnswer bounds how much of an answer is read: SaslHandshake's holds a few names.
 const maxProbeAnswer = 4096
 
-// answersPlaintext asks for the versions of Kafka's requests.
+// answersPlaintext reports whether a listener answers the request for supported versions without TLS.
 func answersPlaintext(ctx context.Context, address string, dial func(ctx context.Context, network, address string) (net.Conn, error)) bool {
 	conn, err := dial(ctx, "tcp", address)
 	if err != nil {
@@ -58,8 +56,8 @@ func answersPlaintext(ctx context.Context, address string, dial func(ctx context
 	return err == nil
 }
 
-// wantsSASL begins a SASL exchange, with the name of a mechanism and nothing
-// more. Where SASL is not spoken the answer is ILLEGAL_SASL_STATE.
+// wantsSASL begins a SASL exchange with nothing but the name of a mechanism. A listener without SASL answers
+// ILLEGAL_SASL_STATE.
 func wantsSASL(conn io.ReadWriter) error {
 	const mechanism = string(MechanismPlain)
 	body := append(binary.BigEndian.AppendUint16(nil, uint16(len(mechanism))), mechanism...)
@@ -86,8 +84,7 @@ func wantsSASL(conn io.ReadWriter) error {
 	return wanted
 }
 
-// ask sends a request without a client id and returns its answer's body, the
-// first of it where that is long.
+// ask sends a request without a client ID and returns the body of its answer, truncated to maxProbeAnswer.
 func ask(conn io.ReadWriter, key, version uint16, body []byte) ([]byte, error) {
 	request := binary.BigEndian.AppendUint32(nil, uint32(10+len(body)))
 	request = binary.BigEndian.AppendUint16(request, key)

@@ -14,7 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-// tlsServer accepts until the test ends and says nothing, as a broker does.
+// tlsServer accepts connections until the test ends and sends nothing, like a broker.
 func tlsServer(t *testing.T, config *tls.Config) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -30,7 +30,7 @@ func tlsServer(t *testing.T, config *tls.Config) string {
 			}
 			wait.Go(func() {
 				conn := tls.Server(raw, config)
-				_, _ = conn.Read(make([]byte, 1)) // until the client goes
+				_, _ = conn.Read(make([]byte, 1)) // until the client closes
 				_ = raw.Close()
 			})
 		}
@@ -42,7 +42,7 @@ func tlsServer(t *testing.T, config *tls.Config) string {
 	return listener.Addr().String()
 }
 
-// What listeners of Kafka answer to a client that speaks another protocol than theirs.
+// What Kafka's listeners answer to a client that speaks another protocol.
 func TestProbeTLSAsksKafka(t *testing.T) {
 	ca := issue(nil, "ca", asCA)
 	broker := issue(ca, "broker", asServer)
@@ -81,7 +81,7 @@ func TestProbeTLSAsksKafka(t *testing.T) {
 	}
 }
 
-// What is answered to the question for SASL, by Kafka and by what is no broker.
+// What Kafka, and servers that are not brokers, answer to the SASL handshake.
 func TestProbeTLSAsksForSASL(t *testing.T) {
 	ca := issue(nil, "ca", asCA)
 	config := &tls.Config{Certificates: []tls.Certificate{pair(issue(ca, "broker", asServer))}}
@@ -165,7 +165,7 @@ func TestProbeTLS(t *testing.T) {
 		"SASL over TLS": {open, &Credentials{Protocol: ProtocolSASLSSL, Mechanism: MechanismPlain, Username: "a", Password: NewSecret("b"), RootCAs: []byte(ca.pem())}, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel() // what works takes the whole of probeLinger
+			t.Parallel() // a successful probe takes all of probeLinger
 			err := ProbeTLS(t.Context(), c.address, c.credentials, nil)
 			if d := (facts{Credentials: c.credentials}).classify(err); (err != nil) != c.fails || d.Cause != c.cause {
 				t.Errorf("%v is classified %q", err, d.Cause)

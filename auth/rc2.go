@@ -6,8 +6,7 @@ import (
 	"math/bits"
 )
 
-// rc2Cipher is RC2 (RFC 2268), here to read old private keys and for nothing
-// else. The standard library keeps its own out of reach.
+// rc2Cipher is RC2 (RFC 2268), used only to read old private keys. The standard library's implementation is internal.
 type rc2Cipher struct{ k [64]uint16 }
 
 var _ cipher.Block = (*rc2Cipher)(nil)
@@ -35,7 +34,7 @@ var rc2Pi = [256]byte{
 // rc2Rotations are the four left rotations of a mixing round.
 var rc2Rotations = [4]int{1, 2, 3, 5}
 
-// newRC2 expands a key of 1 to 128 bytes to effectiveBits of strength.
+// newRC2 expands a key of 1 to 128 bytes to an effective strength of effectiveBits.
 func newRC2(key []byte, effectiveBits int) *rc2Cipher {
 	var l [128]byte
 	n := copy(l[:], key)
@@ -59,7 +58,7 @@ const rc2BlockSize = 8
 
 func (c *rc2Cipher) BlockSize() int { return rc2BlockSize }
 
-// mashAfter tells after which of the 16 mixing rounds a mashing round comes.
+// mashAfter reports whether a mashing round follows the given one of the 16 mixing rounds.
 func mashAfter(round int) bool { return round == 4 || round == 10 }
 
 func (c *rc2Cipher) Encrypt(dst, src []byte) {

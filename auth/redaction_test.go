@@ -15,7 +15,7 @@ import (
 
 const hidden = "correct-horse-battery"
 
-// forms is every text that Go makes of a value.
+// forms returns every text form that Go makes of a value.
 func forms(v any) map[string]string {
 	out := map[string]string{}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% x", "%d", "%o", "%p", "%T", "%08.3f", "%!"} {
@@ -43,7 +43,7 @@ func forms(v any) map[string]string {
 	return out
 }
 
-// walk prints what a reflecting printer can reach, unexported fields included.
+// walk prints what a reflecting printer can reach, including unexported fields.
 func walk(v reflect.Value, depth int) string {
 	if depth > 12 || !v.IsValid() {
 		return ""
@@ -77,8 +77,8 @@ func walk(v reflect.Value, depth int) string {
 	return ""
 }
 
-// No form of any type that carries a secret gives it away, alone, behind a
-// pointer, in a collection, or in a private field of somebody's struct.
+// No form of any type that carries a secret reveals it: alone, behind a pointer, in a collection, or in an unexported
+// field of another struct.
 func TestNothingPrints(t *testing.T) {
 	secret := NewSecret(hidden)
 	client := issue(nil, "alice", asClient)

@@ -9,14 +9,12 @@ import (
 	"time"
 )
 
-// Resolve reads the secrets that configs name, parses them, decrypts the
-// private key and checks everything that can be checked without a connection.
+// Resolve reads the secrets that configs name, parses them, decrypts the private key and checks everything that can be
+// checked without a connection.
 //
-// Without an entry that authenticates, the result is PLAINTEXT; with only
-// SERVER_ROOT_CA_CERTIFICATE it is TLS. SASL is always SASL_SSL.
-// Warnings are in the order of configs. The error joins one [*SecretError] for
-// every secret that is wrong, or is [ErrSourceAccess] with the [*Problem]s.
-// Limits of AWS only ([Problem.AWSLimit]) do not apply here.
+// Without an entry that authenticates, the result is PLAINTEXT; with only SERVER_ROOT_CA_CERTIFICATE it is TLS. SASL is
+// always SASL_SSL. Warnings are in the order of configs. The error joins one [*SecretError] for each invalid secret, or
+// is [ErrSourceAccess] with the [*Problem]s. Limits that apply only to AWS ([Problem.AWSLimit]) are not enforced.
 func Resolve(ctx context.Context, secrets Secrets, configs []SourceAccessConfiguration) (*Credentials, []Warning, error) {
 	if err := refuse(configs); err != nil {
 		return nil, nil, err
@@ -59,7 +57,7 @@ func Resolve(ctx context.Context, secrets Secrets, configs []SourceAccessConfigu
 	return credentials, warnings, nil
 }
 
-// literals takes the options that stand in the configurations themselves.
+// literals sets the options that the configurations themselves contain.
 func (c *Credentials) literals(configs []SourceAccessConfiguration) {
 	for _, config := range configs {
 		extension := ""
@@ -82,7 +80,7 @@ func (c *Credentials) literals(configs []SourceAccessConfiguration) {
 	}
 }
 
-// refuse turns what ValidateSourceAccess says into one error.
+// refuse joins the problems from ValidateSourceAccess, except AWS's limits, into one error.
 func refuse(configs []SourceAccessConfiguration) error {
 	all := []error{ErrSourceAccess}
 	for _, problem := range ValidateSourceAccess(configs) {

@@ -67,7 +67,7 @@ func TestResolveProtocols(t *testing.T) {
 	}
 }
 
-// What works, and is worth a look.
+// What works but needs attention.
 func TestWarnings(t *testing.T) {
 	ca := issue(nil, "root", asCA)
 	middle := issue(ca, "middle", asCA)
@@ -106,7 +106,7 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// Everything that is wrong is said at once.
+// All errors are reported at once.
 func TestResolveSaysAll(t *testing.T) {
 	configs := []SourceAccessConfiguration{{BasicAuth, "login"}, {ServerRootCACertificate, "ca"}}
 	_, _, err := Resolve(context.Background(), NewStatic(map[string]string{"login": "{}"}), configs)
@@ -129,7 +129,7 @@ func TestResolveSaysAll(t *testing.T) {
 	}
 }
 
-// Versions change with any secret and with nothing else.
+// The version changes with each secret and with nothing else.
 func TestVersion(t *testing.T) {
 	values := map[string]string{"login": `{"username":"a","password":"b"}`, "ca": secretJSON(map[string]any{"certificate": issue(nil, "ca", asCA).pem()})}
 	versions := map[string]string{"login": "1", "ca": "1"}

@@ -7,19 +7,17 @@ import (
 	"log/slog"
 )
 
-// redacted is what every printed form of a Secret says.
+// redacted is the printed form of every Secret.
 const redacted = "REDACTED"
 
 // Secret is a value that must not be printed: a password or a private key.
 //
-// Every way that Go has to turn a value into text (fmt with any verb,
-// encoding/json, encoding/xml, slog) gives "REDACTED", or "" for the
-// zero Secret where the form allows it. Only [Secret.Reveal] gives the value.
-// A Secret is immutable and safe for concurrent use.
+// Every way in which Go formats values (fmt with any verb, encoding/json, encoding/xml, slog) gives "REDACTED", or ""
+// for the zero Secret if the form allows it. Only [Secret.Reveal] returns the value. A Secret is immutable and safe for
+// concurrent use.
 type Secret struct {
-	// The value hides in a closure and not in a field: fmt calls no methods on
-	// unexported fields, so a Secret inside somebody's private struct would
-	// print its bytes with %+v, and reflecting printers follow pointers.
+	// The value is hidden in a closure rather than a field: fmt calls no methods on unexported fields, so %+v would print
+	// the bytes of a Secret inside another package's private struct, and reflecting printers follow pointers.
 	value func() string
 }
 
@@ -42,13 +40,12 @@ func (s Secret) Reveal() string {
 // IsZero reports whether s holds nothing.
 func (s Secret) IsZero() bool { return s.value == nil }
 
-// Equal reports whether both hold the same value, in constant time for values
-// of the same length.
+// Equal reports whether both hold the same value, in constant time for values of equal length.
 func (s Secret) Equal(other Secret) bool {
 	return subtle.ConstantTimeCompare([]byte(s.Reveal()), []byte(other.Reveal())) == 1
 }
 
-// String implements [fmt.Stringer]: "REDACTED", or "" when there is no value.
+// String implements [fmt.Stringer]: "REDACTED", or "" if there is no value.
 func (s Secret) String() string {
 	if s.IsZero() {
 		return ""
@@ -59,14 +56,13 @@ func (s Secret) String() string {
 // GoString implements [fmt.GoStringer].
 func (s Secret) GoString() string { return "auth.Secret(" + s.String() + ")" }
 
-// Format implements [fmt.Formatter], so that no verb, %x and %q included,
-// reaches the value.
+// Format implements [fmt.Formatter], so that no verb, including %x and %q, reaches the value.
 func (s Secret) Format(f fmt.State, verb rune) {
 	text := s.String()
 	if verb == 'v' && f.Flag('#') {
 		text = s.GoString()
 	}
-	_, _ = io.WriteString(f, text) // fmt.State keeps no error to report
+	_, _ = io.WriteString(f, text) // fmt.State has no way to report an error
 }
 
 // MarshalText implements [encoding.TextMarshaler].

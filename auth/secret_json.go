@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// secretParser reads one secret's JSON into Credentials.
+// secretParser parses one secret's JSON into Credentials.
 type secretParser struct {
 	config   SourceAccessConfiguration
 	now      time.Time
@@ -29,7 +29,7 @@ func (p *secretParser) warnf(field, format string, args ...any) {
 		Message: fmt.Sprintf(format, args...)})
 }
 
-// into parses value and sets the fields that the type is for.
+// into parses value and sets the fields of c that belong to the type.
 func (p *secretParser) into(c *Credentials, value []byte) error {
 	if err := p.object(value); err != nil {
 		return err
@@ -66,8 +66,8 @@ func (p *secretParser) login(c *Credentials) error {
 	return nil
 }
 
-// object splits the secret into its fields. encoding/json alone would match
-// "Username" for username, take the last of two, and quote the value in errors.
+// object splits the secret into its fields. encoding/json alone would match "Username" for username, use the last of
+// two duplicates, and quote the value in errors.
 func (p *secretParser) object(value []byte) error {
 	const shape = `write a JSON object, such as {"username":"…","password":"…"}`
 	value = bytes.TrimPrefix(value, []byte("\xef\xbb\xbf"))
@@ -102,8 +102,7 @@ func (p *secretParser) object(value []byte) error {
 	return nil
 }
 
-// readObject reads a JSON object and the first of the names that matter here
-// that stands in it twice.
+// readObject reads a JSON object. doubled is the first known field that occurs twice.
 func readObject(decoder *json.Decoder) (fields map[string]json.RawMessage, doubled string, err error) {
 	if _, err = decoder.Token(); err != nil {
 		return nil, "", err
@@ -128,7 +127,7 @@ func readObject(decoder *json.Decoder) (fields map[string]json.RawMessage, doubl
 	return fields, doubled, err
 }
 
-// knownField guards against quoting a name that may be a pasted value.
+// knownField reports whether a name is a known field. Other names are not quoted: they may be pasted values.
 func knownField(name string) bool {
 	switch name {
 	case "username", "password", "certificate", "privateKey", "privateKeyPassword",
@@ -145,7 +144,7 @@ func errorOffset(err error, decoder *json.Decoder) int64 {
 	return decoder.InputOffset()
 }
 
-// required is a field that must be there, a string, and not empty.
+// required returns a field that must be present, a string, and not empty.
 func (p *secretParser) required(name string) (string, error) {
 	value, present, err := p.optional(name)
 	switch {
@@ -159,7 +158,7 @@ func (p *secretParser) required(name string) (string, error) {
 	return value, nil
 }
 
-// optional is a field that may be missing or null.
+// optional returns a field that may be missing or null.
 func (p *secretParser) optional(name string) (value string, present bool, err error) {
 	raw, ok := p.fields[name]
 	if !ok || string(raw) == "null" {
@@ -171,7 +170,7 @@ func (p *secretParser) optional(name string) (value string, present bool, err er
 	if err := json.Unmarshal(raw, &value); err != nil {
 		return "", false, p.fail(ErrSecretInvalid, name, "is not a valid JSON string", "check its escapes")
 	}
-	// encoding/json puts U+FFFD where an escape is half a surrogate pair.
+	// encoding/json replaces an escape of half a surrogate pair with U+FFFD.
 	if strings.ContainsRune(value, utf8.RuneError) && !bytes.ContainsRune(raw, utf8.RuneError) &&
 		!bytes.Contains(bytes.ToLower(raw), []byte(`\ufffd`)) {
 		return "", false, p.fail(ErrSecretInvalid, name, `holds half of a \u surrogate pair`, "write the character itself")
@@ -195,8 +194,8 @@ func jsonKind(raw json.RawMessage) string {
 	return "number"
 }
 
-// missingHint says what else was found: a name in other letters, or the fields
-// that belong to another Type. Only names that are known are quoted.
+// missingHint says what was found instead: the name in another spelling, or the fields of another Type. It quotes only
+// known names.
 func (p *secretParser) missingHint(name string) string {
 	known := make([]string, 0, len(p.fields))
 	for field := range p.fields {

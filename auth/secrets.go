@@ -14,17 +14,16 @@ import (
 // MaxSecretSize is the largest secret in bytes: AWS Secrets Manager's limit.
 const MaxSecretSize = 65536
 
-// Secrets is where secrets are kept.
+// Secrets is a store of secrets.
 //
-// Secret returns the value of the secret that uri names, and its version: as
-// long as the version stays the same the value does. The caller may change the
-// returned slice. It honours ctx. An error should be a [*SecretError]; others
-// are wrapped as [ErrSecretUnavailable]. It must be safe for concurrent use.
+// Secret returns the value of the secret that uri names, and its version: equal versions mean equal values. The caller
+// may change the returned slice. Secret respects ctx. An error should be a [*SecretError]; others are wrapped as
+// [ErrSecretUnavailable]. Implementations must be safe for concurrent use.
 type Secrets interface {
 	Secret(ctx context.Context, uri string) (value []byte, version string, err error)
 }
 
-// SecretsFunc makes a function a Secrets.
+// SecretsFunc is a function that implements Secrets.
 type SecretsFunc func(ctx context.Context, uri string) (value []byte, version string, err error)
 
 // Secret calls f.
@@ -32,16 +31,15 @@ func (f SecretsFunc) Secret(ctx context.Context, uri string) ([]byte, string, er
 	return f(ctx, uri)
 }
 
-// Prefixes is a Secrets that asks the store whose key the URI begins with; the
-// longest key wins, "" is the default. Stores get the whole URI.
+// Prefixes is a Secrets that selects a store by the prefix of the URI. The longest matching key wins; "" is the
+// default. Stores get the whole URI.
 //
 //	auth.Prefixes{"arn:": aws, "file:": auth.NewFiles("/run/secrets"), "env:": auth.NewEnv()}
 //
 // Do not change it while it is in use.
 type Prefixes map[string]Secrets
 
-// Secret asks the store of the longest prefix. Without one the error is
-// [ErrSecretNotFound].
+// Secret asks the store with the longest matching prefix. If there is none, the error is [ErrSecretNotFound].
 func (p Prefixes) Secret(ctx context.Context, uri string) ([]byte, string, error) {
 	best, found := "", false
 	for prefix := range p {
@@ -61,9 +59,8 @@ func (p Prefixes) Secret(ctx context.Context, uri string) ([]byte, string, error
 	return p[best].Secret(ctx, uri)
 }
 
-// versioner makes versions of values for stores that have none. The key is
-// random, so that a version, which gets printed, says nothing of a weak
-// password to whoever tries many.
+// versioner computes versions of values for stores that have none. Its key is random: versions are printed, and must
+// not help to guess a weak password by trial.
 type versioner struct{ key []byte }
 
 func newVersioner() versioner {
@@ -80,7 +77,7 @@ func (v versioner) version(uri string, value []byte) string {
 	return hex.EncodeToString(mac.Sum(nil)[:12])
 }
 
-// tooLarge is the error of every store for a value over MaxSecretSize.
+// tooLarge returns the error of every store for a value over MaxSecretSize.
 func tooLarge(uri string, size int64) *SecretError {
 	how := fmt.Sprintf("has %d bytes, %d are allowed", size, MaxSecretSize)
 	return &SecretError{URI: uri, Kind: ErrSecretTooLarge, Problem: how,

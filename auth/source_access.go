@@ -1,14 +1,13 @@
 package auth
 
-// SourceAccessType is the Type of one entry of SourceAccessConfigurations:
-// AWS's SourceAccessType.
+// SourceAccessType is the Type of one entry of SourceAccessConfigurations: AWS's SourceAccessType.
 type SourceAccessType string
 
-// The types that AWS Lambda knows for a self-managed Apache Kafka cluster
-// (AWS SDK enum SourceAccessType, without RabbitMQ's VIRTUAL_HOST).
+// The types that AWS Lambda supports for a self-managed Apache Kafka cluster (AWS SDK enum SourceAccessType, without
+// RabbitMQ's VIRTUAL_HOST).
 const (
-	// VPCSubnet and VPCSecurityGroup place Lambda's pollers in a network. This
-	// process already is in its network: both are accepted and do nothing.
+	// VPCSubnet and VPCSecurityGroup place Lambda's pollers in a network. This process already is in its network, so both
+	// are accepted and do nothing.
 	VPCSubnet        SourceAccessType = "VPC_SUBNET"
 	VPCSecurityGroup SourceAccessType = "VPC_SECURITY_GROUP"
 
@@ -18,22 +17,22 @@ const (
 	SASLSCRAM256Auth SourceAccessType = "SASL_SCRAM_256_AUTH"
 	// SASLSCRAM512Auth is SASL/SCRAM-SHA-512 over TLS. Secret: username, password.
 	SASLSCRAM512Auth SourceAccessType = "SASL_SCRAM_512_AUTH"
-	// ClientCertificateTLSAuth is mutual TLS. Secret: certificate, privateKey
-	// and, where the key is encrypted, privateKeyPassword.
+	// ClientCertificateTLSAuth is mutual TLS. Secret: certificate, privateKey and, if the key is encrypted,
+	// privateKeyPassword.
 	ClientCertificateTLSAuth SourceAccessType = "CLIENT_CERTIFICATE_TLS_AUTH"
-	// ServerRootCACertificate is the private CA that signed the brokers'
-	// certificates. Secret: certificate. Goes with any of the types above.
+	// ServerRootCACertificate is the private CA that signed the brokers' certificates. Secret: certificate. It can be
+	// combined with any of the types above.
 	ServerRootCACertificate SourceAccessType = "SERVER_ROOT_CA_CERTIFICATE"
 
-	// OAuthBearerAuth is SASL/OAUTHBEARER over TLS, with tokens of an identity provider. Secret: oauthTokenEndpointUrl,
-	// oauthClientId, and oauthClientSecret, or oauthClientEmail and oauthPrivateKey with oauthTokenExpirationSeconds if
-	// wanted; oauthIdpCaCertificate if the provider has a private CA.
+	// OAuthBearerAuth is SASL/OAUTHBEARER over TLS, with tokens of an identity provider. Secret: oauthTokenEndpointUrl and
+	// oauthClientId; either oauthClientSecret, or oauthClientEmail and oauthPrivateKey with an optional
+	// oauthTokenExpirationSeconds; oauthIdpCaCertificate if the provider has a private CA.
 	OAuthBearerAuth SourceAccessType = "OAUTHBEARER_AUTH"
-	// OAuthBearerScope is the scope to ask for. URI is the scope itself; several stand with spaces between.
+	// OAuthBearerScope is the scope to request. URI is the scope itself; several are separated by spaces.
 	OAuthBearerScope SourceAccessType = "OAUTHBEARER_SCOPE"
-	// OAuthBearerAudience is the audience to ask for. URI is the audience itself. IAM_OAUTHBEARER_AUTH needs it.
+	// OAuthBearerAudience is the audience to request. URI is the audience itself. IAM_OAUTHBEARER_AUTH needs it.
 	OAuthBearerAudience SourceAccessType = "OAUTHBEARER_AUDIENCE"
-	// OAuthBearerLogicalCluster and OAuthBearerIdentityPool are Confluent Cloud's: the SASL extensions logicalCluster and
+	// OAuthBearerLogicalCluster and OAuthBearerIdentityPool are Confluent Cloud's SASL extensions logicalCluster and
 	// identityPoolId. URI is the value itself.
 	OAuthBearerLogicalCluster SourceAccessType = "OAUTHBEARER_LOGICAL_CLUSTER"
 	OAuthBearerIdentityPool   SourceAccessType = "OAUTHBEARER_IDENTITY_POOL"
@@ -44,29 +43,27 @@ const (
 	IAMOAuthBearerAuth SourceAccessType = "IAM_OAUTHBEARER_AUTH"
 )
 
-// SourceAccessConfiguration is one entry of SourceAccessConfigurations:
-// AWS's SourceAccessConfiguration.
+// SourceAccessConfiguration is one entry of SourceAccessConfigurations: AWS's SourceAccessConfiguration.
 type SourceAccessConfiguration struct {
 	// Type says what the entry is for.
 	Type SourceAccessType `json:"Type"`
-	// URI names the secret (an ARN of AWS Secrets Manager, or whatever the
-	// configured [Secrets] understand), or is the subnet or security group.
-	// AWS allows 1 to 200 characters of [ a-zA-Z0-9-/*:_+=.@].
+	// URI names the secret (an ARN of AWS Secrets Manager, or whatever the configured [Secrets] accept), or is the subnet,
+	// the security group or another value. AWS allows 1 to 200 characters of [ a-zA-Z0-9-/*:_+=.@].
 	URI string `json:"URI,omitempty"`
 }
 
-// kind groups the types by what may stand beside what.
+// kind groups the types by what they may be combined with.
 type kind int
 
 const (
 	kindUnknown kind = iota
 	kindNetwork      // VPC_*: any number
 	kindCA           // at most one
-	kindAuth         // at most one of all of them
-	kindOption       // literals that belong to an OAuth kind, each at most once
+	kindAuth         // at most one in total
+	kindOption       // literals that belong to an OAuth type, each at most once
 )
 
-// traits is what the validator and the resolver need to know of a type.
+// traits are the properties of a type for the validator and the resolver.
 type traits struct {
 	kind   kind
 	secret bool // URI names a secret

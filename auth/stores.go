@@ -11,19 +11,16 @@ import (
 	"strings"
 )
 
-// Files is a Secrets that reads files: Kubernetes and Docker secrets, or
-// anything mounted. The URI is "file:" (or nothing) and a path. The file holds
-// the same JSON as the secret in AWS Secrets Manager. Each call reads the file
-// anew, so a file that is replaced is a secret that is rotated. Safe for
-// concurrent use.
+// Files is a Secrets that reads files: Kubernetes and Docker secrets, or any other mounted file. The URI is "file:" (or
+// nothing) and a path. The file holds the same JSON as the secret in AWS Secrets Manager. Each call reads the file
+// again, so replacing the file rotates the secret. It is safe for concurrent use.
 type Files struct {
 	directory string
 	versioner versioner
 }
 
-// NewFiles reads files under directory, out of which no path leads, also not
-// through a symbolic link. With directory "" any path can be named, relative
-// ones from the working directory.
+// NewFiles returns a Files that reads below directory. No path leads outside of it, not even through a symbolic link.
+// With directory "" any path can be named; relative ones start at the working directory.
 func NewFiles(directory string) *Files {
 	return &Files{directory: directory, versioner: newVersioner()}
 }
@@ -90,7 +87,7 @@ func (f *Files) read(uri string) ([]byte, error) {
 	return value, nil
 }
 
-// pathCause strips the path, which the error names already.
+// pathCause strips the path, which the error already names.
 func pathCause(err error) string {
 	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		return pathErr.Err.Error()
@@ -98,9 +95,8 @@ func pathCause(err error) string {
 	return err.Error()
 }
 
-// Env is a Secrets that reads environment variables. The URI is "env:" (or
-// nothing) and the variable's name; the variable holds the secret's JSON. Safe
-// for concurrent use.
+// Env is a Secrets that reads environment variables. The URI is "env:" (or nothing) and the variable's name; the
+// variable holds the secret's JSON. It is safe for concurrent use.
 type Env struct{ versioner versioner }
 
 // NewEnv returns an Env.
@@ -119,14 +115,14 @@ func (e *Env) Secret(_ context.Context, uri string) ([]byte, string, error) {
 	return []byte(value), e.versioner.version(uri, []byte(value)), nil
 }
 
-// Static is a Secrets that knows its values from the start: for tests, and for
-// programs that get their secrets some other way. Safe for concurrent use.
+// Static is a Secrets with fixed values, for tests and for programs that get their secrets in another way. It is safe
+// for concurrent use.
 type Static struct {
 	values    map[string]Secret
 	versioner versioner
 }
 
-// NewStatic makes a Static of values by URI, which it copies.
+// NewStatic returns a Static with values by URI, which it copies.
 func NewStatic(values map[string]string) *Static {
 	s := &Static{values: make(map[string]Secret, len(values)), versioner: newVersioner()}
 	for uri, value := range values {

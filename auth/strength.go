@@ -10,22 +10,22 @@ import (
 )
 
 const (
-	// leastRSABits is what crypto/rsa, Java and OpenSSL's default security level take at the least, goodRSABits what CAs
-	// may sign since 2014.
+	// leastRSABits is the minimum of crypto/rsa, Java and OpenSSL's default security level; goodRSABits is the minimum
+	// that CAs may sign since 2014.
 	leastRSABits, goodRSABits = 1024, 2048
-	// maxRSABits is the largest key that OpenSSL checks signatures of.
+	// maxRSABits is the largest key for which OpenSSL checks signatures.
 	maxRSABits = 16384
 	goodKeys   = "ECDSA on P-256, P-384 or P-521, RSA of 2 048 bits or more, or Ed25519, signed with SHA-256 or better"
 )
 
-// weakness says why brokers or clients refuse a certificate of a client's chain for its key or its signature. fatal is
-// true where none takes it: on the leaf, whose key signs the handshake.
+// weakness returns why brokers or clients refuse a certificate of a client's chain because of its key or its signature.
+// fatal is true if none accepts it: only for the leaf, whose key signs the handshake.
 func weakness(c *x509.Certificate, leaf bool) (problem string, fatal bool) {
 	if problem := weakKey(c); problem != "" {
 		return problem, leaf && !usableKey(c)
 	}
 	if selfIssued(c) {
-		return "", false // nobody checks a root's own signature
+		return "", false // a root's own signature is not checked
 	}
 	if problem := weakDigest(c); problem != "" {
 		return problem, leaf && !isSHA1(c.SignatureAlgorithm)
@@ -33,7 +33,7 @@ func weakness(c *x509.Certificate, leaf bool) (problem string, fatal bool) {
 	return "", false
 }
 
-// weakKey says what is wrong with a certificate's public key.
+// weakKey returns what is wrong with a certificate's public key, "" for nothing.
 func weakKey(c *x509.Certificate) string {
 	switch key := c.PublicKey.(type) {
 	case *rsa.PublicKey:
@@ -54,13 +54,13 @@ func weakKey(c *x509.Certificate) string {
 	return ""
 }
 
-// usableKey reports whether a weak key still signs a handshake.
+// usableKey reports whether a weak key can still sign a handshake.
 func usableKey(c *x509.Certificate) bool {
 	key, ok := c.PublicKey.(*rsa.PublicKey)
 	return ok && key.N.BitLen() >= leastRSABits && key.N.BitLen() <= maxRSABits
 }
 
-// weakDigest says what is wrong with a certificate's signature.
+// weakDigest returns what is wrong with a certificate's signature, "" for nothing.
 func weakDigest(c *x509.Certificate) string {
 	switch c.SignatureAlgorithm {
 	case x509.MD2WithRSA, x509.MD5WithRSA:
@@ -78,9 +78,9 @@ func isSHA1(a x509.SignatureAlgorithm) bool {
 	return a == x509.SHA1WithRSA || a == x509.DSAWithSHA1 || a == x509.ECDSAWithSHA1 || a == x509.UnknownSignatureAlgorithm
 }
 
-// CheckOpenSSL returns why a client that uses OpenSSL, such as librdkafka, cannot use certificates that Go can use. At its default
-// security level OpenSSL accepts only self-signed CAs as roots, no certificate that is signed with SHA-1, and no RSA key under
-// 1,024 bits. It returns nil if the client can use them. The error is [ErrCertificate].
+// CheckOpenSSL returns why a client that uses OpenSSL, such as librdkafka, cannot use these certificates although Go
+// can. At its default security level OpenSSL accepts only self-signed CAs as roots, no certificate that is signed with
+// SHA-1, and no RSA key under 1,024 bits. It returns nil if the client can use them. The error is [ErrCertificate].
 func (c *Credentials) CheckOpenSSL() error {
 	if c == nil {
 		return nil

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Token is what SASL/OAUTHBEARER, or any other bearer authentication, sends. Treat it as immutable.
+// Token is a bearer token, as sent by SASL/OAUTHBEARER or any other bearer authentication. Treat it as immutable.
 type Token struct {
 	// Value is the token itself.
 	Value Secret
@@ -29,8 +29,8 @@ type Claims struct {
 	IssuedAt, Expires time.Time
 }
 
-// TokenSource supplies bearer tokens to a Kafka client or any other. Token returns a valid token; if it has none, it waits for
-// the network until ctx ends. It must be safe for concurrent use.
+// TokenSource supplies bearer tokens to a Kafka client or any other client. Token returns a valid token; if it has
+// none, it waits for the network until ctx ends. Implementations must be safe for concurrent use.
 type TokenSource interface {
 	Token(ctx context.Context) (*Token, error)
 }
@@ -38,26 +38,26 @@ type TokenSource interface {
 const (
 	// fetchTimeout bounds one request for a token.
 	fetchTimeout = 15 * time.Second
-	// The pause after a failure: the shortest and the longest.
+	// The shortest and the longest pause after a failure.
 	leastTokenRetry, mostTokenRetry = time.Second, 30 * time.Second
-	// usualLifetime is that of a token which does not say when it ends.
+	// usualLifetime is assumed for a token that does not say when it expires.
 	usualLifetime = 5 * time.Minute
 	// lastMoment is how long before its expiry a token is no longer returned.
 	lastMoment = time.Second
 )
 
-// Tokens is a TokenSource that caches a token until about four fifths of its lifetime have passed. If no new one can be
-// fetched then, it returns the old one until that expires, and retries after 1 to 30 seconds. One of several concurrent callers
-// makes the request; the others wait. It starts no goroutine; see [KeepTokens]. It prints without the token. It is safe for
-// concurrent use.
+// Tokens is a TokenSource that caches a token until about four fifths of its lifetime have passed. If it cannot fetch a
+// new one then, it returns the old one until that expires, and retries after 1 to 30 seconds. If there are several
+// concurrent callers, one makes the request and the others wait. Tokens starts no goroutine; see [KeepTokens]. It
+// prints without the token. It is safe for concurrent use.
 type Tokens struct {
 	name     string
 	identity Secret
 	fetch    func(context.Context) (*Token, error)
 
-	turn    chan struct{} // a lock that can be waited for with a context; it guards what follows
+	turn    chan struct{} // a lock that can be awaited with a context; it guards the fields below
 	last    *Token
-	refresh time.Time // when to fetch the next
+	refresh time.Time // when to fetch the next one
 	failed  error
 	fails   int
 
@@ -71,8 +71,8 @@ type tokenState struct {
 	asking  bool
 }
 
-// NewTokens returns a source that gets new tokens from fetch. name describes them, and is printed. Sources with the same
-// identity are equal; it is not printed.
+// NewTokens returns a source that gets new tokens from fetch. name describes them, and is printed. Sources with the
+// same identity are equal; the identity is not printed.
 func NewTokens(name string, identity Secret, fetch func(context.Context) (*Token, error)) *Tokens {
 	t := &Tokens{name: name, identity: identity, fetch: fetch, turn: make(chan struct{}, 1)}
 	t.turn <- struct{}{}
@@ -85,7 +85,7 @@ func (t *Tokens) Token(ctx context.Context) (*Token, error) {
 	return token, err
 }
 
-// take is Token, and also returns when to ask again.
+// take is Token, but also returns when to ask again.
 func (t *Tokens) take(ctx context.Context) (*Token, time.Time, error) {
 	select {
 	case <-t.turn:
@@ -136,13 +136,13 @@ func (t *Tokens) publish(asking bool) {
 	t.public.Store(state)
 }
 
-// nearEnd is how long before its expiry brokers may already refuse a token: the session that it allows is then too short to
-// authenticate again in.
+// nearEnd is how long before its expiry brokers may already refuse a token: the remaining session would be too short to
+// re-authenticate in.
 const nearEnd = 3 * time.Second
 
-// Behind returns why a token that has expired, or is about to, has no successor: the error of the last request, or that there is
-// no answer yet. It is nil while the token is good, and before the first request. It does not wait. When a broker refuses an
-// expired token, this is the real reason.
+// Behind returns why a token that has expired, or is about to, has no successor: the error of the last request, or an
+// error saying that there is no answer yet. It is nil while the token is valid, and before the first request. It does
+// not wait. If a broker refuses an expired token, this is the real reason.
 func (t *Tokens) Behind() error {
 	state := t.public.Load()
 	switch {
@@ -166,7 +166,7 @@ func (t *Tokens) keep(token *Token) {
 		kept.Expires = now.Add(usualLifetime)
 	}
 	life := kept.Expires.Sub(now)
-	// Replicas that started together do not ask together.
+	// The random part keeps replicas that started together from asking together.
 	part := 0.75 + 0.1*rand.Float64() //nolint:gosec // no secret
 	t.last, t.failed, t.fails = &kept, nil, 0
 	t.refresh = now.Add(time.Duration(float64(life) * part))
@@ -186,7 +186,7 @@ func (t *Tokens) Await(ctx context.Context) (*Token, error) {
 	}
 }
 
-// pause waits until a time, and at least a moment. It returns false if ctx ends first.
+// pause waits until the given time, and at least 10 ms. It returns false if ctx ends first.
 func pause(ctx context.Context, until time.Time) bool {
 	timer := time.NewTimer(max(time.Until(until), 10*time.Millisecond))
 	defer timer.Stop()
@@ -198,8 +198,9 @@ func pause(ctx context.Context, until time.Time) bool {
 	}
 }
 
-// KeepTokens keeps a valid token at hand until ctx ends. It calls each with every new token, and with the error of every request
-// that fails. source returns the Tokens to use, or nil for none; it is called again after a receive from changed.
+// KeepTokens keeps a valid token available until ctx ends. It calls each with every new token, and with the error of
+// every failed request. source returns the Tokens to use, or nil for none; it is called again after a receive from
+// changed.
 func KeepTokens(ctx context.Context, source func() *Tokens, changed <-chan struct{}, each func(*Token, error)) {
 	var told *Token
 	for ctx.Err() == nil {
@@ -239,7 +240,7 @@ func (t *Tokens) String() string {
 	return t.name
 }
 
-// GoString is String.
+// GoString returns String inside auth.Tokens().
 func (t *Tokens) GoString() string { return "auth.Tokens(" + t.String() + ")" }
 
 // ClaimsOf returns the claims of a JWT without checking its signature. It returns the zero Claims for anything else.
@@ -267,12 +268,12 @@ func ClaimsOf(token string) Claims {
 	if json.Unmarshal(said.Audience, &one) == nil && one != "" {
 		claims.Audience = []string{one}
 	} else {
-		_ = json.Unmarshal(said.Audience, &claims.Audience) // none, where it is neither
+		_ = json.Unmarshal(said.Audience, &claims.Audience) // none if it is neither a string nor a list
 	}
 	return claims
 }
 
-// numericDate is RFC 7519's: seconds since 1970.
+// numericDate converts RFC 7519's NumericDate: seconds since 1970.
 func numericDate(seconds float64) time.Time {
 	if seconds <= 0 || seconds > 1<<40 {
 		return time.Time{}

@@ -20,30 +20,29 @@ var (
 	groupPattern  = regexp.MustCompile(`^(security_group:)?sg-[0-9a-zA-Z]+$`)
 )
 
-// Problem is one thing that is wrong in SourceAccessConfigurations.
+// Problem describes one thing that is wrong in SourceAccessConfigurations.
 type Problem struct {
-	// Index is the entry that is wrong, -1 when the list as a whole is.
+	// Index is the invalid entry, -1 if the list as a whole is invalid.
 	Index int
 	// Field is "Type" or "URI", or "" for the whole list.
 	Field string
-	// Other is the entry that Index clashes with, -1 when there is none. The
-	// clash is always between the two entries' Type.
+	// Other is the entry that Index conflicts with, -1 if there is none. The conflict is always between the two entries'
+	// Type.
 	Other int
-	// Message says what is wrong, naming both types where two clash. It quotes
-	// no URI that is not of AWS's form: somebody may have put a password there.
+	// Message says what is wrong, and names both types if two conflict. It quotes no URI that does not have AWS's form: it
+	// may be a password.
 	Message string
 	// Hint says what to do.
 	Hint string
-	// AWSLimit is true when AWS alone would refuse it; this package would not
-	// mind. A strict validation reports it, a lenient one may leave it out.
+	// AWSLimit is true if only AWS would refuse it, and this package would not. A strict validation reports it, a lenient
+	// one may leave it out.
 	AWSLimit bool
 }
 
-// Path is the field's name from the mapping's root, such as
-// "SourceAccessConfigurations[1].Type".
+// Path returns the field's name from the mapping's root, such as "SourceAccessConfigurations[1].Type".
 func (p *Problem) Path() string { return entryPath(p.Index, p.Field) }
 
-// OtherPath is the path of the entry that it clashes with, "" for none.
+// OtherPath returns the path of the conflicting entry, "" for none.
 func (p *Problem) OtherPath() string {
 	if p.Other < 0 {
 		return ""
@@ -75,15 +74,13 @@ func entryPath(index int, field string) string {
 	return path
 }
 
-// ValidateSourceAccess returns everything that is wrong with configs, in their
-// order, nil when nothing is. It reads no secret.
+// ValidateSourceAccess returns everything that is wrong with configs, in their order, nil if nothing is. It reads no
+// secret.
 //
-// It refuses an unknown Type; more than one way to authenticate; more than one
-// SERVER_ROOT_CA_CERTIFICATE; an OAUTHBEARER_* option that is given twice or
-// without the type that it belongs to; IAM_OAUTHBEARER_AUTH without its
-// audience; a URI that is missing, not of AWS's form, or given where there is
-// none. More than 23 entries and a URI over 200 characters are limits of AWS
-// only.
+// It refuses an unknown Type; more than one way to authenticate; more than one SERVER_ROOT_CA_CERTIFICATE; an
+// OAUTHBEARER_* option that is given twice or without the type that it belongs to; IAM_OAUTHBEARER_AUTH without its
+// audience; and a URI that is missing, does not have AWS's form, or is given for a type that has none. More than 23
+// entries and a URI over 200 characters only exceed limits of AWS.
 func ValidateSourceAccess(configs []SourceAccessConfiguration) []*Problem {
 	var problems []*Problem
 	if len(configs) > maxConfigurations {
@@ -136,7 +133,7 @@ func unknownType(i int, t SourceAccessType) *Problem {
 	return p
 }
 
-// clashOf finds the first entry before i that cannot stand beside it.
+// clashOf returns a Problem for the first entry before i that cannot be combined with it.
 func clashOf(configs []SourceAccessConfiguration, i int) *Problem {
 	mine := configs[i].Type.traits()
 	if mine.kind != kindAuth && mine.kind != kindCA && mine.kind != kindOption {
@@ -163,7 +160,7 @@ func clashOf(configs []SourceAccessConfiguration, i int) *Problem {
 	return nil
 }
 
-// ownerOf checks that an OAuth option has the type that it belongs to.
+// ownerOf checks that an OAuth option comes with the type that it belongs to.
 func ownerOf(configs []SourceAccessConfiguration, i int) *Problem {
 	option := configs[i].Type
 	bearer, iam := -1, -1

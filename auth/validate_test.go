@@ -18,7 +18,7 @@ func TestValidateSourceAccess(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		configs []SourceAccessConfiguration
-		want    []string // one a problem: path, then words of the message
+		want    []string // one per problem: the path, then words of the message
 	}{
 		"nothing":     {nil, nil},
 		"all of them": {[]SourceAccessConfiguration{e(VPCSubnet, "subnet:subnet-1"), e(VPCSubnet, "subnet-2"), e(VPCSecurityGroup, "security_group:sg-1"), e(SASLSCRAM512Auth, arn), e(ServerRootCACertificate, arn)}, nil},
@@ -71,7 +71,7 @@ func TestValidateSourceAccess(t *testing.T) {
 	}
 }
 
-// The JSON is AWS's.
+// The JSON has AWS's form.
 func TestSourceAccessJSON(t *testing.T) {
 	const text = `[{"Type":"SASL_SCRAM_512_AUTH","URI":"` + arn + `"},{"Type":"IAM_AUTH"}]`
 	var configs []SourceAccessConfiguration

@@ -8,24 +8,24 @@ import (
 	"strings"
 )
 
-// Kind classes a client's error by what the engine does about it.
+// Kind classifies a client's error by what the engine does about it.
 type Kind uint8
 
 const (
-	// KindOther is worth a log line and no more.
+	// KindOther is logged and nothing else.
 	KindOther Kind = iota
-	// KindUnavailable: no broker, or not the one needed, can be reached; the client goes on trying.
+	// KindUnavailable: no broker, or not the one needed, can be reached. The client keeps trying.
 	KindUnavailable
 	// KindAuthentication: TLS or SASL failed, on either side.
 	KindAuthentication
-	// KindAuthorization: the cluster, group or topic refuses this principal.
+	// KindAuthorization: this principal has no access to the cluster, group or topic.
 	KindAuthorization
-	// KindOffsetOutOfRange: Error.TopicPartition has no record at Error.Offset. The partition is held until it is
-	// started again.
+	// KindOffsetOutOfRange: Error.TopicPartition has no record at Error.Offset. The partition is held until it is started
+	// again.
 	KindOffsetOutOfRange
-	// KindUnknownTopic: Error.TopicPartition.Topic does not exist (any more).
+	// KindUnknownTopic: Error.TopicPartition.Topic does not exist, or no longer does.
 	KindUnknownTopic
-	// KindTopicRecreated: the topic was deleted and made again: its offsets begin anew. Its partitions are held until
+	// KindTopicRecreated: the topic was deleted and recreated, so its offsets start over. Its partitions are held until
 	// they are started again.
 	KindTopicRecreated
 	// KindMaxPollExceeded: the client was not polled for MaxPollInterval and left the group.
@@ -34,19 +34,19 @@ const (
 	KindFenced
 	// KindGroupProtocol: the group's other members speak another rebalance protocol, or none in common.
 	KindGroupProtocol
-	// KindStaleMember: the group moved on (illegal generation, unknown member, rebalance in progress): a commit came
+	// KindStaleMember: the group moved on (illegal generation, unknown member, rebalance in progress), and a commit came
 	// too late.
 	KindStaleMember
 	// KindInvalidConfig: the broker or the client refuses a setting.
 	KindInvalidConfig
-	// KindTruncated: the log of Error.TopicPartition was cut below Error.Offset, the position, and has grown again since.
-	// Error.To is where the logs part: reading goes on there. The partition is held until it is started again.
+	// KindTruncated: the log of Error.TopicPartition was truncated below Error.Offset, the position, and has grown again
+	// since. The logs diverge at Error.To, and reading continues there. The partition is held until it is started again.
 	KindTruncated
 	// KindCorrupt: the record batch at Error.Offset of Error.TopicPartition cannot be read: its checksum is wrong, or it
-	// does not parse. Nothing behind it is delivered, and the driver goes on asking for it. The condition is reported when it
+	// does not parse. Nothing after it is delivered, and the driver keeps asking for it. The condition is reported when it
 	// begins, and ends with the partition's next run.
 	KindCorrupt
-	// KindTooLarge: the broker takes no record of this size.
+	// KindTooLarge: the broker does not accept records of this size.
 	KindTooLarge
 )
 
@@ -64,22 +64,22 @@ func (k Kind) String() string {
 	return fmt.Sprintf("Kind(%d)", uint8(k))
 }
 
-// Error is what a client had to say, classed.
+// Error is an error of the client, classified.
 type Error struct {
 	Kind Kind
-	// TopicPartition is set where the error is about one; Partition is -1 where it is about a whole topic.
+	// TopicPartition is set if the error is about one; Partition is -1 if it is about a whole topic.
 	TopicPartition TopicPartition
-	// Broker is the host:port of the broker that it is about, empty where the client does not say.
+	// Broker is the host:port of the broker that the error is about, empty if the client does not say.
 	Broker string
-	// Offset is the offset that was asked for, with KindOffsetOutOfRange, KindTruncated and KindCorrupt; else -1.
+	// Offset is the requested offset for KindOffsetOutOfRange, KindTruncated and KindCorrupt, else -1.
 	Offset int64
-	// To is where to go on, with KindTruncated; it means nothing else.
+	// To is where to continue, for KindTruncated; otherwise it has no meaning.
 	To int64
 	// Err is the client's own error.
 	Err error
 }
 
-// Error says the kind, where it happened and what the client said.
+// Error names the kind and the partition, and quotes the client's error.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Kind.String())
@@ -105,16 +105,16 @@ func (e *Error) Error() string {
 // Unwrap returns the client's own error.
 func (e *Error) Unwrap() error { return e.Err }
 
-// CommitError names the partitions of a commit that the broker did not accept; the others it did.
+// CommitError names the partitions of a commit that the broker did not accept. It accepted the others.
 type CommitError struct {
 	// Partitions holds an error for each refused partition.
 	Partitions map[TopicPartition]*Error
 }
 
-// commitErrorPartitions is how many partitions the text of a CommitError names.
+// commitErrorPartitions is the number of partitions that the text of a CommitError names.
 const commitErrorPartitions = 5
 
-// Error names the first partitions, by topic and number, each with its error, and how many there are beside them.
+// Error names the first partitions, by topic and number, each with its error, and counts the rest.
 func (e *CommitError) Error() string {
 	refused := slices.SortedFunc(maps.Keys(e.Partitions), func(a, b TopicPartition) int {
 		return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
@@ -139,14 +139,14 @@ func (e *CommitError) Unwrap() []error {
 	return errs
 }
 
-// RecreatedError is in an Error of KindTopicRecreated.
+// RecreatedError is the Err of the Errors of KindTopicRecreated that driver/franz reports from Poll.
 type RecreatedError struct {
 	Topic string
-	// Was is the id of the topic that the client read, Is that of the one that has its name now.
+	// Was is the ID of the topic that the client read, Is the ID of the topic that has its name now.
 	Was, Is [16]byte
 }
 
-// Error says which topic it is.
+// Error names the topic and both IDs.
 func (e *RecreatedError) Error() string {
 	return fmt.Sprintf("topic %s was deleted and made again: its id was %x and is %x", e.Topic, e.Was, e.Is)
 }

@@ -7,21 +7,21 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// Fetch is what one Poll answers. The slices are used again by the next Poll into the same Fetch; the records in the
-// runs are not, but for those that the receiver gives back.
+// Fetch is the result of one Poll. The next Poll into the same Fetch reuses the slices, but not the records in the
+// runs, except those that the receiver gives back.
 type Fetch struct {
 	Runs   []Run
 	Errors []*Error
 
 	lent  [][]event.KafkaRecord // since the last Reset
-	spare [][]event.KafkaRecord // the latest last
+	spare [][]event.KafkaRecord // the newest last
 }
 
 // maxSpare is how many slabs of records a Fetch keeps: about those of one Poll over the partitions of a busy consumer.
 const maxSpare = 16
 
-// Reset empties the fetch and keeps its memory; what was given back it keeps only from a Poll that took records to the next
-// that does, so that an idle one holds none.
+// Reset empties the fetch and keeps its memory. It drops the slabs that were given back if no records were taken since
+// the last Reset, so that an idle Fetch holds none.
 func (f *Fetch) Reset() {
 	clear(f.Runs)
 	clear(f.Errors)
@@ -34,8 +34,8 @@ func (f *Fetch) Reset() {
 	f.lent = f.lent[:0]
 }
 
-// Records returns n empty records for a driver to fill: of what was given back, where that is large enough and not far too
-// large, or new ones.
+// Records returns n empty records for a driver to fill. It reuses a slab that was given back if one is large enough but
+// at most twice as large as needed.
 func (f *Fetch) Records(n int) []event.KafkaRecord {
 	for i, slab := range slices.Backward(f.spare) {
 		if n <= cap(slab) && cap(slab) <= 2*n {
@@ -49,9 +49,9 @@ func (f *Fetch) Records(n int) []event.KafkaRecord {
 	return slab
 }
 
-// GiveBack tells that nobody needs the records of a run any more, as where a filter left none of them: it clears them, and a
-// later Poll may use their memory where they are all that there is of a slab that Records returned since the last Reset: the
-// run has the slab's first record and its capacity.
+// GiveBack says that the records of a run are no longer needed, for example because a filter dropped all of them. It
+// clears them. A later Poll may reuse their memory if they are a whole slab that Records returned since the last Reset:
+// the run begins with the slab's first record and has its capacity.
 func (f *Fetch) GiveBack(records []event.KafkaRecord) {
 	clear(records)
 	i := slices.IndexFunc(f.lent, func(slab []event.KafkaRecord) bool {
@@ -61,7 +61,7 @@ func (f *Fetch) GiveBack(records []event.KafkaRecord) {
 		return
 	}
 	if len(f.spare) == maxSpare {
-		f.spare = slices.Delete(f.spare, 0, 1) // the oldest, which has fitted nothing for long
+		f.spare = slices.Delete(f.spare, 0, 1) // the oldest, which has fitted no request for the longest time
 	}
 	f.spare = append(f.spare, f.lent[i])
 	f.lent[i] = nil

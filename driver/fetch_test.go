@@ -54,8 +54,8 @@ func TestRecordsThatWereGivenBack(t *testing.T) {
 	}
 }
 
-// Only what Records returned for this Poll comes back: what a driver made itself, or a part of a slab of which another run
-// has the rest, does not.
+// Only what Records returned for this Poll is reused. Records that a driver allocated itself are not, nor is part of a
+// slab whose rest belongs to another run.
 func TestRecordsOfOthersAreNotTaken(t *testing.T) {
 	var f driver.Fetch
 	f.Reset()

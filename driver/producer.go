@@ -12,27 +12,27 @@ import (
 
 // ProducerDriver is implemented by Drivers whose client can also write.
 type ProducerDriver interface {
-	// OpenProducer makes a producer and begins to connect in the background. It does no waiting. The error is for a
+	// OpenProducer creates a producer and starts to connect in the background. It does not wait. The error is for a
 	// ProducerConfig that the client refuses.
 	OpenProducer(ProducerConfig) (Producer, error)
 }
 
-// ProducerConfig is what every client can do.
+// ProducerConfig is what every client supports.
 type ProducerConfig struct {
-	// BootstrapServers are host:port, at least one.
+	// BootstrapServers holds at least one host:port.
 	BootstrapServers []string
 	// ClientID is Kafka's client.id.
 	ClientID string
 	// Credentials say how to connect, as in Config.
 	Credentials *auth.Credentials
-	// Dialer opens connections, nil = the client's own.
+	// Dialer opens connections; nil means the client's own.
 	Dialer func(ctx context.Context, network, address string) (net.Conn, error)
-	// Linger is Kafka's linger.ms: how long a record waits for others to go with.
+	// Linger is Kafka's linger.ms: how long a record waits for others to be sent with.
 	Linger time.Duration
-	// BufferBytes bounds the records that wait for their acknowledgement, in bytes; 0 = 32 MiB. Where they are more,
-	// Produce waits.
+	// BufferBytes bounds the records that wait for acknowledgement, in bytes; 0 means 32 MiB. Produce waits while the
+	// buffer is full.
 	BufferBytes int
-	// Timeout is Kafka's delivery.timeout.ms: how long the client itself tries to write a record; 0 = 30 s.
+	// Timeout is Kafka's delivery.timeout.ms: how long the client itself tries to write a record; 0 means 30 s.
 	Timeout time.Duration
 	// Logger receives the client's own log; never nil.
 	Logger *slog.Logger
@@ -41,33 +41,33 @@ type ProducerConfig struct {
 // OutRecord is a record to write.
 type OutRecord struct {
 	Topic string
-	// Partition is where to write it; -1 = by the key as Kafka's Java producer does (murmur2), and without a key spread
-	// over all partitions.
+	// Partition is the partition to write to. -1 means by the key, as Kafka's Java producer does (murmur2), or without a
+	// key spread over all partitions.
 	Partition int32
-	// Key and Value may be nil. Like Headers they must not be changed before the record is answered.
+	// Key and Value may be nil. Like Headers, they must not be changed until answer is called for the record.
 	Key, Value []byte
 	Headers    []event.Header
-	// Timestamp is in milliseconds since the Unix epoch; negative = now.
+	// Timestamp is in milliseconds since the Unix epoch; negative means now.
 	Timestamp int64
 }
 
 // Producer writes records. Its methods may be called from any goroutine.
 //
-// It is idempotent: what the client itself sends again is written once, in the order of Produce for each partition; only
-// records of about a megabyte and more may be overtaken. A record is acknowledged by all in-sync replicas.
+// It is idempotent: what the client itself resends is written once, in the order of the Produce calls for each
+// partition. Only records of about a megabyte and more may be overtaken. A record is acknowledged by all in-sync
+// replicas.
 //
-// A broker's limit (max.message.bytes) is on what the client makes of several records, too: those that went with one that
-// is too large may be answered with KindTooLarge as well, and succeed alone.
+// A broker's limit (max.message.bytes) also applies to the batch that the client makes of several records. Records
+// batched with one that is too large may fail with KindTooLarge too, and succeed on their own.
 type Producer interface {
-	// Produce hands a record over. answer is called once, from another goroutine, and must not wait: with nil when the
-	// record is acknowledged; with an *Error, or with ctx's error soon after ctx ends, when it may not be. A record that
-	// was answered with an error may have been written, or be written later. Where the error wraps ErrReplace this producer
-	// is of no further use: close it and open another. Produce waits while BufferBytes are in use, at
-	// most until ctx ends.
+	// Produce hands over a record. It waits while BufferBytes are in use, at most until ctx ends. answer is called once,
+	// from another goroutine, and must not block. Its argument is nil if the record is acknowledged; otherwise it is an
+	// *Error, or ctx's error soon after ctx ends. A record with an error may still have been written, or be written later.
+	// If the error wraps ErrReplace, this producer can no longer be used: close it and open another.
 	Produce(ctx context.Context, r OutRecord, answer func(error))
 	// Topics describes topics, in the order of the names.
 	Topics(ctx context.Context, names ...string) ([]Topic, error)
-	// Close ends the producer; records that are not acknowledged yet are answered with an error. It returns by the end of
-	// ctx at the latest, with an error when something had to be left behind.
+	// Close ends the producer; unacknowledged records fail with an error. It returns no later than when ctx ends, with an
+	// error if something had to be left behind.
 	Close(ctx context.Context) error
 }

@@ -36,28 +36,29 @@ const (
 	// service and action are what Amazon MSK's brokers check.
 	service = "kafka-cluster"
 	action  = "kafka-cluster:Connect"
-	// challengeLife is how long a signature for a broker is good: it is made when it is sent. tokenLife is that of a signed
-	// token, the most that Amazon MSK takes.
+	// challengeLife is how long a signature for a broker is valid: it is made when it is sent. tokenLife is the lifetime
+	// of a signed token, the maximum that Amazon MSK accepts.
 	challengeLife, tokenLife = 15 * time.Minute, 15 * time.Minute
 	userAgent                = "esm-go"
 )
 
-// Option changes how a Signer is made.
+// Option configures a Signer.
 type Option func(*Signer)
 
 // WithConfig uses cfg instead of the SDK's default credential and configuration chain.
 func WithConfig(cfg aws.Config) Option { return func(s *Signer) { s.config = &cfg } }
 
-// WithRegion sets the region of the cluster. The default is the configuration's (AWS_REGION and the shared files), or else the
-// one in a broker's name under amazonaws.com.
+// WithRegion sets the region of the cluster. The default is the configuration's (AWS_REGION and the shared files), or
+// else the one in a broker's name under amazonaws.com.
 func WithRegion(region string) Option { return func(s *Signer) { s.region = region } }
 
-// WithSTSOptions changes the SDK's client of AWS STS: a VPC endpoint's BaseEndpoint, an HTTP client.
+// WithSTSOptions changes the SDK's client of AWS STS, for example its HTTP client or, for a VPC endpoint, its
+// BaseEndpoint.
 func WithSTSOptions(change ...func(*sts.Options)) Option {
 	return func(s *Signer) { s.sts = append(s.sts, change...) }
 }
 
-// Signer is an [auth.IAM] over the AWS SDK. Safe for concurrent use.
+// Signer is an [auth.IAM] that uses the AWS SDK. It is safe for concurrent use.
 type Signer struct {
 	config *aws.Config
 	region string
@@ -66,7 +67,7 @@ type Signer struct {
 
 var _ auth.IAM = (*Signer)(nil)
 
-// New makes a Signer. It loads the SDK's configuration and makes no request.
+// New returns a Signer. It loads the SDK's configuration but makes no request.
 func New(ctx context.Context, opts ...Option) (*Signer, error) {
 	s := &Signer{}
 	for _, opt := range opts {
@@ -93,7 +94,7 @@ func (s *Signer) Identity() string {
 	return "region " + s.region
 }
 
-// hostRegion finds the region in the name of a broker of Amazon MSK.
+// hostRegion finds the region in the name of an Amazon MSK broker.
 var hostRegion = regexp.MustCompile(`\.kafka(?:-serverless)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$`)
 
 func (s *Signer) regionFor(host string) (string, error) {
@@ -107,7 +108,7 @@ func (s *Signer) regionFor(host string) (string, error) {
 		Description: "no region is configured, and a broker's name of one's own has none in it"}
 }
 
-// credentials are the ones to sign with now.
+// credentials returns the current credentials.
 func (s *Signer) credentials(ctx context.Context) (aws.Credentials, error) {
 	if s.config.Credentials == nil {
 		return aws.Credentials{}, &auth.TokenError{Endpoint: "AWS credentials", Code: "NoCredentials", Description: "none are configured"}
@@ -119,11 +120,11 @@ func (s *Signer) credentials(ctx context.Context) (aws.Credentials, error) {
 	case ctx.Err() != nil:
 		return c, ctx.Err()
 	}
-	// The chain's own words are long, and name only where it looked.
+	// The chain's own text is long, and names only where it looked.
 	return c, &auth.TokenError{Endpoint: "AWS credentials", Code: "NoCredentials", Description: fmt.Sprintf("the credential chain has none: %.300s", err.Error())}
 }
 
-// presign signs a GET of a URL with nothing in its body, for a while.
+// presign signs a GET of a URL with an empty body, valid for life.
 func (s *Signer) presign(ctx context.Context, base, region string, life time.Duration) (*url.URL, aws.Credentials, error) {
 	c, err := s.credentials(ctx)
 	if err != nil {
@@ -175,7 +176,7 @@ func (s *Signer) MSKToken(ctx context.Context) (*auth.Token, error) {
 		return nil, err
 	}
 	query := u.Query()
-	query.Set("User-Agent", userAgent) // beside the signature, as Amazon MSK wants it
+	query.Set("User-Agent", userAgent) // outside the signature, as Amazon MSK requires
 	u.RawQuery = query.Encode()
 	expires := now.Add(tokenLife)
 	if c.CanExpire && c.Expires.Before(expires) {

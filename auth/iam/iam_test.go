@@ -42,8 +42,8 @@ func newSigner(t *testing.T, region, token string, opts ...Option) *Signer {
 	return s
 }
 
-// A verifier that knows AWS's description of signatures takes challenge and token, with and without a session token, and
-// refuses another key, region or session.
+// A verifier written from AWS's description of signatures accepts challenge and token, with and without a session
+// token, and refuses another key, region or session.
 func TestSignatures(t *testing.T) {
 	for _, token := range []string{"", session} {
 		s := newSigner(t, "eu-west-1", token)
@@ -81,7 +81,7 @@ func TestSignatures(t *testing.T) {
 	}
 }
 
-// franz-go's own challenge, which Amazon MSK is known to take, is ours to the field, where it knows the region.
+// franz-go's own challenge, which Amazon MSK is known to accept, equals ours in every field if it knows the region.
 func TestChallengeIsFranzs(t *testing.T) {
 	const host = "b-1.cluster.abc.c2.kafka.eu-west-1.amazonaws.com"
 	for _, region := range []string{"eu-west-1", ""} {
@@ -100,7 +100,7 @@ func TestChallengeIsFranzs(t *testing.T) {
 				t.Fatal(err)
 			}
 			if a["x-amz-date"] != b["x-amz-date"] && try < 4 {
-				continue // made in two seconds
+				continue // created in two different seconds
 			}
 			if fmt.Sprint(a) != fmt.Sprint(b) {
 				t.Errorf("ours   %v\ntheirs %v", a, b)
@@ -146,7 +146,7 @@ func atSTS(url string) Option {
 	})
 }
 
-// STS's tokens are for the audience, and each of its refusals is told apart, without what was signed.
+// STS's tokens are for the audience, and its refusals are distinguished, without what was signed.
 func TestWebIdentityToken(t *testing.T) {
 	idp := idptest.New(t)
 	token, err := newSigner(t, "eu-west-1", session, atSTS(stsStub(t, idp, nil))).WebIdentityToken(t.Context(), "orders-cluster")
@@ -206,7 +206,7 @@ func TestWebIdentityToken(t *testing.T) {
 	}
 }
 
-// Resolve makes credentials of the types that have no secret, and says what is missing without a signer.
+// Resolve sets the credentials of the types that have no secret, and reports what is missing without a signer.
 func TestResolve(t *testing.T) {
 	s := newSigner(t, "eu-west-1", session)
 	for _, c := range []struct {

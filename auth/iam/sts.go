@@ -16,7 +16,7 @@ import (
 	"github.com/esm-go/esm/auth"
 )
 
-// WebIdentityToken gets a token from AWS STS: signed with RS256, and valid for STS's default of five minutes.
+// WebIdentityToken gets a token from AWS STS, signed with RS256 and valid for STS's default of five minutes.
 func (s *Signer) WebIdentityToken(ctx context.Context, audience string) (*auth.Token, error) {
 	region, err := s.regionFor("")
 	if err != nil {
@@ -42,7 +42,7 @@ func (s *Signer) WebIdentityToken(ctx context.Context, audience string) (*auth.T
 	return token, nil
 }
 
-// explain makes a TokenError of what the SDK says.
+// explain converts an error of the SDK into a TokenError.
 func explain(ctx context.Context, region string, err error) error {
 	failure := &auth.TokenError{Endpoint: "AWS STS in " + region}
 	if ctx.Err() != nil {
@@ -66,7 +66,7 @@ func explain(ctx context.Context, region string, err error) error {
 	case strings.Contains(failure.Code, "Throttl"), strings.Contains(failure.Code, "LimitExceeded"):
 		failure.Status = http.StatusTooManyRequests
 	case strings.Contains(failure.Code, "Signature"):
-		return failure // its message repeats what was signed, a session token too
+		return failure // its message repeats what was signed, including a session token
 	}
 	line, _, _ := strings.Cut(api.ErrorMessage(), "\n")
 	failure.Description = fmt.Sprintf("%.300s", line)

@@ -13,10 +13,10 @@ import (
 	"github.com/esm-go/esm/auth"
 )
 
-// explain turns an error of the SDK into one that says what to do.
+// explain converts an error of the SDK into one that says what to do.
 //
-// The SDK's text is passed on as the cause: it holds codes, request ids and the
-// service's message, and nothing of a secret's value.
+// It passes on the SDK's text as the cause: that contains codes, request IDs and the service's message, but nothing of
+// a secret's value.
 func explain(uri, region string, err error) error {
 	e := &auth.SecretError{URI: uri, Err: cause{err}}
 	var api smithy.APIError
@@ -69,8 +69,8 @@ func explain(uri, region string, err error) error {
 	return e
 }
 
-// mentionsKMS tells a refusal by the key from one by the secret: Secrets
-// Manager answers both with the same code.
+// mentionsKMS reports whether the KMS key, rather than the secret, refused: Secrets Manager answers both with the same
+// code.
 func mentionsKMS(message string) bool {
 	return strings.Contains(message, "KMS") || strings.Contains(message, "kms:") || strings.Contains(message, "ciphertext")
 }
@@ -87,7 +87,7 @@ func wrongRegion(e *auth.SecretError, region string) error {
 	return e
 }
 
-// other goes by the status of the answer.
+// other classifies an error by its HTTP status.
 func other(e *auth.SecretError, code string, err error) error {
 	status := 0
 	if response, ok := errors.AsType[*awshttp.ResponseError](err); ok {
@@ -106,7 +106,7 @@ func other(e *auth.SecretError, code string, err error) error {
 	return e
 }
 
-// unanswered is for when Secrets Manager said nothing.
+// unanswered classifies an error without an answer from Secrets Manager.
 func unanswered(e *auth.SecretError, region string, err error) error {
 	e.Kind = auth.ErrSecretUnavailable
 	var dns *net.DNSError
@@ -126,7 +126,7 @@ func unanswered(e *auth.SecretError, region string, err error) error {
 	return e
 }
 
-// cause shortens the SDK's error to what matters and keeps it for errors.As.
+// cause shortens the text of the SDK's error and keeps the error for errors.As.
 type cause struct{ err error }
 
 func (c cause) Error() string {

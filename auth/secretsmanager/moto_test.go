@@ -19,9 +19,8 @@ import (
 	"github.com/esm-go/esm/auth"
 )
 
-// motoURL finds moto's server: at ESM_MOTO (http://host:port), or started from
-// the PATH. Without either the test is skipped; an ESM_MOTO that does not
-// answer fails it.
+// motoURL returns the address of a moto server: ESM_MOTO (http://host:port), or one started from the PATH. Without
+// either, the test is skipped; if ESM_MOTO does not answer, it fails.
 func motoURL(t *testing.T) string {
 	t.Helper()
 	if url := os.Getenv("ESM_MOTO"); url != "" {
@@ -79,7 +78,7 @@ func answers(url string) bool {
 	return response.StatusCode == http.StatusOK
 }
 
-// The real SDK against moto: create, read, rotate, read again, delete.
+// The real SDK with moto: create, read, rotate, read again, delete.
 func TestMoto(t *testing.T) {
 	url := motoURL(t)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -1,11 +1,11 @@
-// Package secretsmanager reads the secrets of SourceAccessConfigurations from
-// AWS Secrets Manager, as AWS Lambda does, through the AWS SDK for Go v2.
+// Package secretsmanager reads the secrets of SourceAccessConfigurations from AWS Secrets Manager, as AWS Lambda does,
+// through the AWS SDK for Go v2.
 //
 //	store, err := secretsmanager.New(ctx)
 //	credentials, warnings, err := auth.Resolve(ctx, store, configs)
 //
-// It needs secretsmanager:GetSecretValue on the secrets and, where a secret is
-// encrypted with a customer's key, kms:Decrypt on that key.
+// It needs secretsmanager:GetSecretValue on the secrets and, if a secret is encrypted with a customer's key,
+// kms:Decrypt on that key.
 package secretsmanager
 
 import (
@@ -24,14 +24,14 @@ import (
 	"github.com/esm-go/esm/auth"
 )
 
-// Defaults of New. The timeout bounds one call of Secret with its retries; a
-// consumer that waits for its credentials had better hear of trouble.
+// Defaults of New. The timeout bounds one call of Secret with its retries, so that a consumer that waits for its
+// credentials learns of a failure.
 const (
 	DefaultTimeout     = 15 * time.Second
 	DefaultMaxAttempts = 4
 )
 
-// Option changes how a Store is made.
+// Option configures a Store.
 type Option func(*options)
 
 type options struct {
@@ -42,34 +42,28 @@ type options struct {
 	client      []func(*awssm.Options)
 }
 
-// WithConfig uses cfg instead of the SDK's default credential and
-// configuration chain.
+// WithConfig uses cfg instead of the SDK's default credential and configuration chain.
 func WithConfig(cfg aws.Config) Option { return func(o *options) { o.config = &cfg } }
 
-// WithRegion sets the region for secrets that are named without an ARN, which
-// otherwise is the configuration's (AWS_REGION and the shared files). The
-// region of an ARN always comes from the ARN.
+// WithRegion sets the region for secrets that are named without an ARN. The default is the configuration's (AWS_REGION
+// and the shared files). For an ARN, the region always comes from the ARN.
 func WithRegion(region string) Option { return func(o *options) { o.region = region } }
 
-// WithTimeout bounds one call of Secret, retries included. Default 15 s; not
-// positive means the default.
+// WithTimeout bounds one call of Secret, including retries. The default is 15 s; it also applies if timeout is not
+// positive.
 func WithTimeout(timeout time.Duration) Option { return func(o *options) { o.timeout = timeout } }
 
-// WithMaxAttempts sets how often a request is tried when the service throttles
-// or fails: from 1. Default 4; less than 1 means the default. Between attempts
-// the SDK waits with exponential backoff and jitter.
+// WithMaxAttempts sets how often a request is attempted in all if the service throttles or fails. The default is 4; it
+// also applies if attempts is less than 1. Between attempts the SDK waits with exponential backoff and jitter.
 func WithMaxAttempts(attempts int) Option { return func(o *options) { o.maxAttempts = attempts } }
 
-// WithClientOptions changes the SDK's client: a VPC endpoint's BaseEndpoint, an
-// HTTP client.
+// WithClientOptions changes the SDK's client, for example its HTTP client or, for a VPC endpoint, its BaseEndpoint.
 func WithClientOptions(change ...func(*awssm.Options)) Option {
 	return func(o *options) { o.client = append(o.client, change...) }
 }
 
-// Store is an [auth.Secrets] that reads AWS Secrets Manager. The URI is a
-// secret's ARN, whole or without the six random characters, or its name. The
-// version is the secret's VersionId of the stage AWSCURRENT. Safe for
-// concurrent use.
+// Store is an [auth.Secrets] that reads AWS Secrets Manager. The URI is a secret's name or ARN; the ARN may lack its
+// six random characters. The version is the VersionId of the secret's AWSCURRENT stage. It is safe for concurrent use.
 type Store struct {
 	options options
 	config  aws.Config
@@ -80,9 +74,8 @@ type Store struct {
 
 var _ auth.Secrets = (*Store)(nil)
 
-// New makes a Store. It loads the SDK's configuration (environment, shared
-// files), and asks the network for nothing: credentials are fetched when the
-// first secret is.
+// New returns a Store. It loads the SDK's configuration (environment, shared files) but makes no request: credentials
+// are fetched with the first secret.
 func New(ctx context.Context, opts ...Option) (*Store, error) {
 	s := &Store{clients: make(map[string]*awssm.Client)}
 	for _, opt := range opts {
@@ -109,7 +102,7 @@ func New(ctx context.Context, opts ...Option) (*Store, error) {
 // arnPattern is arn:partition:secretsmanager:region:account:secret:name.
 var arnPattern = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:([a-z0-9-]+):[0-9]{12}:secret:.+$`)
 
-// region finds the region to ask for uri.
+// region returns the region to ask for uri.
 func (s *Store) region(uri string) (string, error) {
 	if match := arnPattern.FindStringSubmatch(uri); match != nil {
 		return match[1], nil
@@ -143,8 +136,7 @@ func (s *Store) client(region string) *awssm.Client {
 	return client
 }
 
-// Secret reads the current version of a secret: its SecretString, or its
-// SecretBinary. Errors are [*auth.SecretError]s.
+// Secret reads the current version of a secret: its SecretString, or its SecretBinary. Errors are [*auth.SecretError]s.
 func (s *Store) Secret(ctx context.Context, uri string) ([]byte, string, error) {
 	region, err := s.region(uri)
 	if err != nil {

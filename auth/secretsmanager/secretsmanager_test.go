@@ -31,7 +31,7 @@ func arn(name string) string {
 	return "arn:aws:secretsmanager:" + region + ":123456789012:secret:" + name
 }
 
-// answer is one answer of the server: of API errors the type and message.
+// answer is one answer of the server; for an API error, its type and message.
 type answer struct {
 	status  int
 	kind    string
@@ -40,11 +40,11 @@ type answer struct {
 	wait    bool // until the client goes away
 }
 
-// server speaks GetSecretValue's JSON (AWS JSON 1.1).
+// server answers GetSecretValue in AWS JSON 1.1.
 type server struct {
 	*httptest.Server
 	mu      sync.Mutex
-	answers []answer // in turn, the last one for ever
+	answers []answer // in turn; the last one repeats
 	asked   []string // SecretId
 	regions []string // of the signatures
 }
@@ -100,7 +100,7 @@ func (s *server) store(t *testing.T, opts ...Option) *Store {
 		HTTPClient: &http.Client{Transport: transport}}
 	store, err := New(context.Background(), append([]Option{WithConfig(config), WithClientOptions(func(o *awssm.Options) {
 		o.BaseEndpoint = aws.String(s.URL)
-		// No waiting between attempts.
+		// Do not wait between attempts.
 		o.Retryer = retry.NewStandard(func(r *retry.StandardOptions) {
 			r.MaxAttempts = 3
 			r.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
@@ -134,7 +134,7 @@ func TestSecretStringAndBinary(t *testing.T) {
 	}
 }
 
-// Each refusal is told apart, names the secret, and says what to do.
+// Each refusal is distinguished, names the secret, and says what to do.
 func TestErrors(t *testing.T) {
 	fail := func(status int, kind, message string) answer {
 		return answer{status: status, kind: kind, message: message}
@@ -174,8 +174,8 @@ func TestErrors(t *testing.T) {
 			if text := err.Error(); !strings.Contains(text, c.want) || strings.Contains(text, "hunter2") || secret.Hint == "" {
 				t.Errorf("error %q lacks %q", text, c.want)
 			}
-			// Where no number is given the SDK may ask again by itself: about one in a hundred answers of 70 KB ends for it with
-			// "use of closed network connection", which it takes for passing.
+			// If no number is given, the SDK may retry by itself: about one in a hundred answers of 70 KB ends for it with "use
+			// of closed network connection", which it considers temporary.
 			if c.asks > 0 && len(s.asked) != c.asks {
 				t.Errorf("asked %d times, want %d", len(s.asked), c.asks)
 			}
@@ -187,7 +187,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// A throttled request is repeated.
+// A throttled request is retried.
 func TestRetries(t *testing.T) {
 	s := newServer(t, answer{status: 400, kind: "ThrottlingException"}, answer{status: 500, kind: "InternalServiceError"},
 		answer{body: map[string]any{"SecretString": "{}", "VersionId": "v"}})
@@ -213,7 +213,7 @@ func TestTimeoutAndCancel(t *testing.T) {
 	}
 }
 
-// The region is the ARN's; a name's is the option's, then the configuration's.
+// The region is the ARN's; for a name it is the option's, then the configuration's.
 func TestRegion(t *testing.T) {
 	for _, c := range []struct {
 		uri, option, config, want string
@@ -263,7 +263,7 @@ func TestDefaultChain(t *testing.T) {
 	}
 }
 
-// One store serves many goroutines and keeps one client a region.
+// A store can be used by many goroutines and keeps one client per region.
 func TestConcurrent(t *testing.T) {
 	s := newServer(t, answer{body: map[string]any{"SecretString": "{}", "VersionId": "v"}})
 	store := s.store(t)

@@ -14,8 +14,8 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// giveLogin hands over a user name or a password that begins with white space, which librdkafka takes off its
-// properties' values. It is done before the client's first connection can have come as far as SASL.
+// giveLogin sets a user name or a password that begins with white space, which librdkafka trims from its properties'
+// values. It runs before the client's first connection can have reached SASL.
 func giveLogin(client *kafka.Consumer, c *auth.Credentials) error {
 	if c == nil || c.Username == "" || !blankFirst(c.Username) && !blankFirst(c.Password.Reveal()) {
 		return nil
@@ -26,27 +26,28 @@ func giveLogin(client *kafka.Consumer, c *auth.Credentials) error {
 func blankFirst(s string) bool { return strings.TrimLeftFunc(s, unicode.IsSpace) != s }
 
 const (
-	// vetTimeout bounds the handshakes that try a client certificate, vetInterval is the time to the next after a refusal.
+	// vetTimeout bounds the handshakes that try a client certificate; vetInterval is the delay before the next trial after
+	// a refusal.
 	vetTimeout  = 5 * time.Second
 	vetInterval = 10 * time.Second
 )
 
 // vetting tries a client certificate before the member joins. librdkafka sends none to a broker whose list of CAs lacks
-// its issuer; where the broker asks for one and does not insist (ssl.client.auth=requested), the member would go on as
-// ANONYMOUS without a word.
+// its issuer. If the broker requests a certificate without requiring one (ssl.client.auth=requested), the member would
+// continue silently as ANONYMOUS.
 type vetting struct {
 	subscribe func() error
 	verdict   chan error
-	next      time.Time // of the next trial, when the last one refused
+	next      time.Time // when the next trial may begin, if the last one refused
 }
 
-// needsVetting reports whether a certificate alone says who the client is.
+// needsVetting reports whether the client authenticates with a certificate only.
 func needsVetting(c *auth.Credentials) bool {
 	return c != nil && len(c.Certificate) > 0 && c.Mechanism == ""
 }
 
-// vet shakes hands with the certificate, and returns what a broker that does not accept it says. Brokers that cannot be
-// reached, and other reasons, are left to librdkafka.
+// vet does a TLS handshake with the certificate and returns the error of a broker that does not accept it. Brokers that
+// cannot be reached, and other errors, are left to librdkafka.
 func vet(ctx context.Context, servers []string, c *auth.Credentials) error {
 	ctx, cancel := context.WithTimeout(ctx, vetTimeout)
 	defer cancel()
@@ -76,8 +77,8 @@ func (c *consumer) beginVetting() {
 	}()
 }
 
-// admitted subscribes once the certificate was accepted, or nobody could say. Until then, and at most for the time of a
-// Poll, it waits.
+// admitted subscribes once the certificate was accepted, or no broker could tell. Until then it waits, at most for the
+// duration of a Poll.
 func (c *consumer) admitted(ctx context.Context) bool {
 	v := c.vetting
 	wait := time.NewTimer(pollFor)

@@ -12,16 +12,16 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// rebalance is what confluent-kafka-go calls, inside Poll, when the group's assignment changes. It always makes the
-// (un)assign call itself: where it does not, or where the library's own call fails, the library writes to a channel
-// that nobody reads, and Poll never returns.
+// rebalance is called by confluent-kafka-go, inside Poll, when the group's assignment changes. It always makes the
+// (un)assign call itself: otherwise, or if the library's own call fails, the library writes to a channel that has no
+// reader, and Poll never returns.
 //
-// A partition that comes is acknowledged with an empty list: librdkafka takes part in the group with what the group
-// gave, which it keeps apart from what it fetches. Start adds the partition to the latter.
+// A new partition is acknowledged with an empty list: librdkafka takes part in the group with what the group assigned,
+// which it keeps apart from what it fetches. Start adds the partition to the latter.
 func (c *consumer) rebalance(_ *kafka.Consumer, event kafka.Event) error {
 	if c.leaving {
-		// One call and no more: librdkafka takes every answer for an unassign now, and a call that falls into the moment in
-		// which it ends is never answered. See drain.
+		// Make exactly one call: librdkafka now treats every answer as an unassign, and a call made at the moment that its
+		// membership ends is never answered. See drain.
 		return c.client.Unassign()
 	}
 	switch c.client.GetRebalanceProtocol() {
@@ -70,7 +70,7 @@ func (c *consumer) assigned(assigned []kafka.TopicPartition) error {
 	c.wishes.drop(news)
 	c.watch.soon()
 	c.count()
-	// That the group gives this member nothing is worth saying when it comes in: it is in the group then.
+	// A member without partitions is told only when it joins: the call means that it is in the group.
 	joined := c.rebalances == 1 || c.out
 	c.out = false
 	if joined || len(news) > 0 {
@@ -96,12 +96,12 @@ func (c *consumer) revoked(revoked []kafka.TopicPartition) error {
 	if c.eager {
 		return c.client.Unassign()
 	}
-	// Only what is in librdkafka's own assignment can be taken out; held partitions are not. The call is made in any
-	// case: it is the answer for which the group waits.
+	// Only partitions in librdkafka's own assignment can be removed, and held ones are not in it. The call is made in any
+	// case: it is the answer that the group waits for.
 	return c.client.IncrementalUnassign(c.fetching(revoked))
 }
 
-// tell calls the listener for partitions that go.
+// tell calls the listener for removed partitions.
 func (c *consumer) tell(gone []driver.TopicPartition, lost bool) {
 	c.noteMember(lost)
 	switch {
@@ -125,13 +125,13 @@ func (c *consumer) forget(gone []driver.TopicPartition) {
 	c.again = slices.DeleteFunc(c.again, func(s driver.Start) bool { return slices.Contains(gone, s.TopicPartition) })
 	if c.into != nil {
 		c.into.Runs = slices.DeleteFunc(c.into.Runs, func(r driver.Run) bool { return slices.Contains(gone, r.TopicPartition) })
-		// Runs moved: none can be added to by its index.
+		// The runs moved, so none can be extended by its index.
 		c.fetchSeq++
 	}
 	c.count()
 }
 
-// lose tells that every partition is lost; the revocation that follows from librdkafka finds none then.
+// lose reports every partition as lost; the revocation by librdkafka that follows then finds none.
 func (c *consumer) lose() {
 	gone := c.assignment()
 	c.tell(gone, true)
@@ -148,7 +148,7 @@ func (c *consumer) assignment() []driver.TopicPartition {
 	return list
 }
 
-// fetching returns those of partitions that librdkafka has in its own assignment.
+// fetching returns the given partitions that are in librdkafka's own assignment.
 func (c *consumer) fetching(partitions []kafka.TopicPartition) []kafka.TopicPartition {
 	assignment, err := c.client.Assignment()
 	if err != nil {
@@ -163,8 +163,8 @@ func (c *consumer) fetching(partitions []kafka.TopicPartition) []kafka.TopicPart
 	})
 }
 
-// carryOut does what Start, Pause and Resume asked for. One wish replaces the earlier ones for its partition, except
-// that a Start leaves a pause as it is.
+// carryOut applies what Start, Pause and Resume asked for. A later request replaces earlier ones for its partition,
+// except that a Start leaves a pause as it is.
 func (c *consumer) carryOut() {
 	list := c.wishes.take()
 	if len(list) == 0 && len(c.again) == 0 {
@@ -199,8 +199,8 @@ func (c *consumer) carryOut() {
 			resumes = append(resumes, p.at())
 		}
 	}
-	// librdkafka drops what it has queued of a paused partition and fetches it again, from the record after the last
-	// one that Poll answered.
+	// librdkafka drops what it has queued of a paused partition and fetches it again, from the record after the last one
+	// that Poll returned.
 	if len(pauses) > 0 {
 		c.note(c.client.Pause(pauses))
 	}
@@ -210,7 +210,7 @@ func (c *consumer) carryOut() {
 	c.count()
 }
 
-// begin starts partitions, the last start of a partition only.
+// begin starts partitions; only the last start of a partition counts.
 func (c *consumer) begin(starts []driver.Start) {
 	var moved, fresh []*partition
 	wanted := make(map[*partition]driver.Start, len(starts))
@@ -250,13 +250,14 @@ func (c *consumer) begin(starts []driver.Start) {
 	}
 }
 
-// seek moves running partitions and returns those that librdkafka would not move, taken out of its assignment. Moving
-// is better than out and in again: an unassign between a rebalance's event and its callback would answer it early.
+// seek moves running partitions. It removes those that librdkafka refuses to move from its assignment, and returns
+// them. A seek is better than removing and adding again: an unassign between a rebalance's event and its callback would
+// answer it early.
 func (c *consumer) seek(moved []*partition) []*partition {
 	if len(moved) == 0 {
 		return nil
 	}
-	// Nothing is fetched for the old position after this: librdkafka drops what is queued.
+	// After this call nothing more arrives for the old position: librdkafka drops what is queued.
 	results, err := c.client.SeekPartitions(positions(moved))
 	if err != nil {
 		c.take(moved)
@@ -274,7 +275,7 @@ func (c *consumer) seek(moved []*partition) []*partition {
 	return stuck
 }
 
-// take takes partitions out of librdkafka's assignment, so that they are held.
+// take removes partitions from librdkafka's assignment, so that they are held.
 func (c *consumer) take(out []*partition) {
 	if len(out) == 0 {
 		return
@@ -301,8 +302,8 @@ func (c *consumer) assignMore(fresh []*partition) {
 	c.note(err)
 }
 
-// assignEager sets librdkafka's assignment to the running partitions and the fresh ones, under the eager protocol,
-// which knows no other way. The running ones go on where they are; what librdkafka had queued of them is fetched again.
+// assignEager sets librdkafka's assignment to the running partitions and the fresh ones; the eager protocol has no
+// other way. The running ones continue where they are, but what librdkafka had queued of them is fetched again.
 func (c *consumer) assignEager(fresh []*partition) {
 	all := slices.Clone(fresh)
 	for _, p := range c.partitions {
@@ -327,14 +328,14 @@ func (c *consumer) note(err error) {
 	}
 }
 
-// report puts an error into the running Poll's answer, once.
+// report adds an error to the running Poll's result, once.
 func (c *consumer) report(e *driver.Error) {
 	if c.into != nil && c.reported.first(e, time.Now()) {
 		c.into.Errors = append(c.into.Errors, e)
 	}
 }
 
-// count keeps how many partitions do not flow.
+// count updates the number of partitions that are held or paused.
 func (c *consumer) count() {
 	c.unflowing = 0
 	for _, p := range c.partitions {

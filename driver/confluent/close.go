@@ -13,9 +13,10 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// Close leaves the group. What is slow about it runs in a goroutine that is left behind when ctx ends, or when the brokers
-// do not answer, because librdkafka can be waited for only: a commit whose coordinator is away is tried again until one is
-// back, however long that takes, and Close after it. What is left behind ends then; only after a fatal error it does not.
+// Close leaves the group. The slow part runs in a goroutine, which is left behind when ctx ends or when the brokers do
+// not answer, because librdkafka cannot be interrupted: it retries a commit until a coordinator is available, however
+// long that takes, and Close waits for the commit. The goroutine ends then; only after a fatal error do librdkafka's
+// threads stay.
 func (c *consumer) Close(ctx context.Context) error {
 	c.closeOnce.Do(func() {
 		c.closing.Store(true)
@@ -45,16 +46,17 @@ func (c *consumer) Close(ctx context.Context) error {
 		" under way: %d: %w", c.group, c.commits.count(), c.gate.count(), why)
 }
 
-// leaveWithin is how long Close waits for the brokers once the Listener has returned: they are asked for one answer, and
-// where it does not come nobody gains from waiting.
+// leaveWithin is how long Close waits for the brokers after the Listener has returned. They are asked for one answer
+// only; if it does not come by then, waiting longer does not help.
 const leaveWithin = 3 * time.Second
 
 var errUnanswered = fmt.Errorf("no broker answered within %v", leaveWithin)
 
-// errFatalLeft says that librdkafka's threads stay.
+// errFatalLeft says that librdkafka's threads remain.
 var errFatalLeft = errors.New("confluent: librdkafka cannot be closed after a fatal error; its threads are left behind")
 
-// shutDown is the part of Close that can take long. Poll is over, so that this goroutine has the poll goroutine's place.
+// shutDown is the part of Close that can take long. Poll is no longer called, so this goroutine takes the place of the
+// poll goroutine.
 func (c *consumer) shutDown() {
 	defer close(c.closed)
 	c.queue.free()
@@ -69,7 +71,7 @@ func (c *consumer) shutDown() {
 		c.left = fmt.Errorf("%w: %w", errFatalLeft, c.fatal)
 		return
 	}
-	// librdkafka frees its handle at the end of Close, with no regard for calls that are inside it.
+	// librdkafka frees its handle at the end of Close, even if other calls are inside it.
 	<-commits
 	c.drain(gone)
 	c.leaving = true
@@ -79,20 +81,20 @@ func (c *consumer) shutDown() {
 	c.logs.stop()
 }
 
-// drain answers what is still in librdkafka's queue, before librdkafka is told to leave. It would queue the revocation
-// behind an assignment that waits there; the answer to the first of the two ends the membership, and an answer that
-// comes in the moment in which librdkafka ends it waits for ever.
+// drain processes what is left in librdkafka's queue, before librdkafka is told to leave. Otherwise librdkafka would
+// queue the revocation behind a waiting assignment. The answer to the first of the two ends the membership, and an
+// answer made at the moment when librdkafka ends it waits forever.
 func (c *consumer) drain(gone []driver.TopicPartition) {
-	// What is paused leaves the queue and brings nothing new, so that the queue has an end.
+	// Paused partitions leave the queue and deliver nothing new, so the queue becomes empty.
 	paused := make([]kafka.TopicPartition, len(gone))
 	for i := range gone {
 		paused[i] = kafka.TopicPartition{Topic: &gone[i].Topic, Partition: gone[i].Partition}
 	}
 	if len(paused) > 0 {
-		// It fails for partitions that were never started, and those bring nothing.
+		// This fails for partitions that were never started, and those deliver nothing.
 		_ = c.client.Pause(paused)
 	}
 	for event := c.client.Poll(0); event != nil; event = c.client.Poll(0) {
-		continue // what it may still bring is of no use any more
+		continue // what still arrives is no longer of use
 	}
 }

@@ -15,16 +15,16 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// deaf hears nothing.
+// deaf ignores all calls.
 type deaf struct{}
 
 func (deaf) Assigned([]driver.TopicPartition) {}
 func (deaf) Revoked([]driver.TopicPartition)  {}
 func (deaf) Lost([]driver.TopicPartition)     {}
 
-// TestCloseWithAssignmentQueued closes members whose assignment came but was never polled. librdkafka queues the
-// revocation behind it, and ends at the answer to the first of the two, soonest where it leaves without telling the
-// broker, as static members do.
+// TestCloseWithAssignmentQueued closes members whose assignment arrived but was never polled. librdkafka queues the
+// revocation behind it, and ends at the answer to the first of the two. It ends soonest if it leaves without telling
+// the broker, as static members do.
 func TestCloseWithAssignmentQueued(t *testing.T) {
 	t.Parallel()
 	fake := kafkatest.Fake(t)

@@ -13,10 +13,9 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// Commit commits positions. librdkafka's call waits for as long as the coordinator is away (a request that timed out
-// before it was sent is tried again without end), so that
-// it runs in a goroutine of its own. When ctx ends first, the call is left to itself and its outcome is not known: it may
-// still arrive. Close says how many there are.
+// Commit commits positions. librdkafka's call waits for as long as the coordinator is away: it retries a request that
+// timed out before it was sent, without end. So the call runs in its own goroutine. When ctx ends first, the call
+// continues and its outcome is unknown: it may still succeed. Close reports how many such calls there are.
 func (c *consumer) Commit(ctx context.Context, commits []driver.Commit) error {
 	if len(commits) == 0 {
 		return nil
@@ -26,7 +25,7 @@ func (c *consumer) Commit(ctx context.Context, commits []driver.Commit) error {
 			return fmt.Errorf("confluent: cannot commit offset %d of %s: an offset is 0 or more", one.Offset, one.TopicPartition)
 		}
 	}
-	commits = slices.Clone(commits) // the call may outlast this one
+	commits = slices.Clone(commits) // the call may outlive Commit
 	refused, err := background(ctx, c.commits, func() map[driver.TopicPartition]*driver.Error { return c.send(commits) })
 	switch {
 	case errors.Is(err, errClosed):
@@ -40,12 +39,12 @@ func (c *consumer) Commit(ctx context.Context, commits []driver.Commit) error {
 	return nil
 }
 
-// send commits what belongs to the assignment of now, and returns what was refused.
+// send commits what belongs to the current assignment, and returns what was refused.
 func (c *consumer) send(commits []driver.Commit) map[driver.TopicPartition]*driver.Error {
 	refused := make(map[driver.TopicPartition]*driver.Error)
 	was, lives := c.Member().ID, *c.lives.Load()
-	// librdkafka would commit without a member id, which a broker takes as long as the group is empty, or with that
-	// of a life that began after the assignment that the positions belong to was lost.
+	// librdkafka would commit without a member ID, which a broker accepts as long as the group is empty, or with the ID of
+	// a membership that began after the assignment of these positions was lost.
 	gone := was == "" || c.client.AssignmentLost() || !c.stillMember(was)
 	offsets := make([]kafka.TopicPartition, 0, len(commits))
 	for i := range commits {
@@ -84,16 +83,16 @@ func (c *consumer) send(commits []driver.Commit) map[driver.TopicPartition]*driv
 	return refused
 }
 
-// errNotOwned is why a position is not sent.
+// errNotOwned is the reason why a position is not sent.
 var errNotOwned = kafka.NewError(kafka.ErrUnknownMemberID, "this member does not own the partition, or no longer as it did", false)
 
-// stillMember reports whether librdkafka has the member id yet that the assignment came with.
+// stillMember reports whether librdkafka still has the member ID that the assignment came with.
 func (c *consumer) stillMember(was string) bool {
 	now, _ := memberOf(c.client)
 	return now == was
 }
 
-// background runs a call of librdkafka's that may outlast ctx. The gate keeps the handle alive until it is done.
+// background runs a librdkafka call that may outlive ctx. The gate keeps the handle alive until it returns.
 func background[T any](ctx context.Context, g *gate, call func() T) (T, error) {
 	var none T
 	if ctx.Err() != nil {

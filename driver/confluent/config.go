@@ -17,7 +17,7 @@ import (
 )
 
 // Reserved returns the librdkafka keys that WithConfig may not set, each with the reason. A key that ends in a dot
-// stands for all that begin with it.
+// stands for all keys that begin with it.
 func Reserved() map[string]string {
 	return map[string]string{
 		"bootstrap.servers":        "the mapping's SelfManagedEventSource names the brokers",
@@ -46,23 +46,23 @@ func Reserved() map[string]string {
 	}
 }
 
-// recordOverhead is what librdkafka keeps of a small record besides its bytes: its queue element and the share of
-// the fetch response's bookkeeping, rounded up. Measured: 335 MB for 1 M queued records of 100 bytes.
+// recordOverhead is what librdkafka keeps for a small record besides its bytes: its queue element and its share of the
+// fetch response's bookkeeping, rounded up. Measured: 335 MB for 1 M queued records of 100 bytes.
 const recordOverhead = 256
 
-// fetchBackoff is fetch.queue.backoff.ms: how long librdkafka leaves a partition alone once its queue is full. Its
-// default of 1000 ms lets the queue run dry and stay dry; 2 ms costs a few wake-ups while a queue is full.
+// fetchBackoff is fetch.queue.backoff.ms: how long librdkafka stops fetching a partition once its queue is full. With
+// its default of 1000 ms the queue runs dry and stays dry; 2 ms costs a few wake-ups while a queue is full.
 const fetchBackoff = 2
 
-// socketTimeout is how long a broker may take for an answer before its connection counts as broken: the Java client's
+// socketTimeout is how long a broker may take to answer before its connection counts as broken: the Java client's
 // request.timeout.ms. librdkafka's default is twice that.
 const socketTimeout = 30 * time.Second
 
 // minQueuedMessages keeps a small BufferBytes from starving the fetcher.
 const minQueuedMessages = 1000
 
-// configMap is the one place where librdkafka's properties are put together: ours, then the user's, then the ones
-// that the driver's promises rest on.
+// configMap is the only place that builds librdkafka's properties: the driver's defaults, then the user's, then those
+// that the driver's guarantees depend on.
 func configMap(config driver.Config, user map[string]any, logs *logPump) (*kafka.ConfigMap, error) {
 	if err := refuse(config, user); err != nil {
 		return nil, err
@@ -71,7 +71,8 @@ func configMap(config driver.Config, user map[string]any, logs *logPump) (*kafka
 		"partition.assignment.strategy": "cooperative-sticky",
 		"fetch.queue.backoff.ms":        fetchBackoff,
 	}
-	// Where librdkafka's defaults are not the Java client's, which Lambda uses. The package comment has the list.
+	// Here librdkafka's defaults differ from those of the Java client, which Lambda uses. The package comment has the
+	// list.
 	maps.Copy(m, kafka.ConfigMap{
 		"socket.keepalive.enable":            true,
 		"socket.connection.setup.timeout.ms": 10_000,
@@ -95,21 +96,21 @@ func configMap(config driver.Config, user map[string]any, logs *logPump) (*kafka
 	set("fetch.min.bytes", config.FetchMinBytes)
 	set("fetch.max.bytes", config.FetchMaxBytes)
 	if config.FetchMaxBytes > 0 {
-		// librdkafka refuses a fetch.max.bytes below message.max.bytes, which means nothing to a consumer.
+		// librdkafka refuses a fetch.max.bytes below message.max.bytes, which has no meaning for a consumer.
 		const least, usual = 1000, 1_000_000
 		m["fetch.max.bytes"] = max(config.FetchMaxBytes, least)
 		m["message.max.bytes"] = min(max(config.FetchMaxBytes, least), usual)
 	}
 	set("max.partition.fetch.bytes", config.FetchMaxPartitionBytes)
 	if config.FetchMaxBytes > 0 {
-		// librdkafka wants room for the response's own fields, and answers larger than this are refused by it.
+		// librdkafka needs room for the response's own fields, and refuses larger responses.
 		const maxReceive, slack, usual = 2147483647, 1 << 20, 100_000_000
 		m["receive.message.max.bytes"] = min(max(usual, config.FetchMaxBytes+slack), maxReceive)
 	}
 	if config.BufferBytes > 0 {
-		// librdkafka stops fetching when either bound is reached, over all partitions together. It counts only the
-		// records' bytes, so the number of records must bound what it keeps beside them. Half of the budget each; the
-		// one fetch response that is under way comes on top.
+		// librdkafka stops fetching when either bound is reached, over all partitions together. It counts only the records'
+		// bytes, so the number of records must bound the rest of what it keeps. Each bound gets half of the budget; the one
+		// fetch response in flight comes on top.
 		const maxKilobytes = 2097151
 		half := config.BufferBytes / 2
 		m["queued.max.messages.kbytes"] = min(max(half/1024, 1), maxKilobytes)
@@ -147,7 +148,7 @@ func configMap(config driver.Config, user map[string]any, logs *logPump) (*kafka
 	return &m, nil
 }
 
-// refuse names everything in the configuration that cannot be.
+// refuse returns an error that names every invalid setting.
 func refuse(config driver.Config, user map[string]any) error {
 	var errs []error
 	reserved := Reserved()
@@ -156,7 +157,7 @@ func refuse(config driver.Config, user map[string]any) error {
 		if prefix, _, ok := strings.Cut(key, "."); ok && reserved[prefix+"."] != "" {
 			name = prefix + "."
 		}
-		// librdkafka takes topic properties with this prefix, too.
+		// librdkafka also accepts topic properties with this prefix.
 		name = strings.TrimPrefix(name, "topic.")
 		if reason, ok := reserved[name]; ok {
 			errs = append(errs, fmt.Errorf("WithConfig may not set %q: %s", key, reason))
@@ -178,7 +179,7 @@ func refuse(config driver.Config, user map[string]any) error {
 	return invalidConfig("bad configuration", errors.Join(errs...))
 }
 
-// configValue keeps what kafka.ConfigMap knows and spells out the rest.
+// configValue keeps the types that kafka.ConfigMap knows and formats all others.
 func configValue(value any) kafka.ConfigValue {
 	switch v := value.(type) {
 	case string, bool, int:
@@ -193,7 +194,7 @@ func invalidConfig(what string, err error) error {
 	return &driver.Error{Kind: driver.KindInvalidConfig, Offset: -1, Err: fmt.Errorf("confluent: %s: %w", what, err)}
 }
 
-// logLevel is librdkafka's log_level (syslog's numbers) for a logger's.
+// logLevel returns librdkafka's log_level (syslog's numbers) for a logger with or without debug.
 func logLevel(debug bool) int {
 	const info, all = 6, 7
 	if debug {
@@ -202,7 +203,7 @@ func logLevel(debug bool) int {
 	return info
 }
 
-// slogLevel maps syslog's numbers, lower = worse, to slog's levels.
+// slogLevel maps syslog's numbers, where lower is worse, to slog's levels.
 func slogLevel(syslog int) slog.Level {
 	switch {
 	case syslog <= 3:

@@ -95,7 +95,7 @@ func TestLogPump(t *testing.T) {
 	for level := range 8 {
 		pump.events <- kafka.LogEvent{Name: "n", Tag: "TAG", Message: fmt.Sprint("m", level), Level: level}
 	}
-	// What differs in times and counts alone is the same line, once a minute.
+	// Lines that differ only in times and counts are the same line, written once a minute.
 	for i := range 5 {
 		pump.events <- kafka.LogEvent{Name: "n", Tag: "TAG", Message: fmt.Sprintf("repeated (after %dms in state UP, %d identical error(s) suppressed)", 300+i, i), Level: 3}
 	}

@@ -20,7 +20,7 @@ func TestConformance(t *testing.T) {
 	drivertest.Run(t, drivertest.Target{Driver: confluentDriver, Environment: drivertest.Fake})
 }
 
-// TestConformanceOfClientPoll is for where librdkafka's queue is not read.
+// TestConformanceOfClientPoll tests reading through confluent-kafka-go's Poll.
 func TestConformanceOfClientPoll(t *testing.T) {
 	polling := func(drivertest.Environment) driver.Driver { return Driver(WithClientPoll()) }
 	drivertest.Run(t, drivertest.Target{Driver: polling, Environment: drivertest.Fake, Skip: map[string]string{
@@ -28,12 +28,12 @@ func TestConformanceOfClientPoll(t *testing.T) {
 	}})
 }
 
-// TestConformanceBesideFranz has members of both drivers in one group.
+// TestConformanceBesideFranz puts members of both drivers into one group.
 func TestConformanceBesideFranz(t *testing.T) {
 	drivertest.Run(t, drivertest.Target{Driver: confluentDriver, Other: franzDriver, Environment: drivertest.Fake})
 }
 
-// onKafka is the contract on an Apache Kafka, with members of both drivers in one group.
+// onKafka returns the contract's target on an Apache Kafka, with members of both drivers in one group.
 func onKafka(c *kafkatest.Cluster) drivertest.Target {
 	return drivertest.Target{
 		Driver:      confluentDriver,

@@ -20,11 +20,11 @@ import (
 
 // consumer is one member of a consumer group.
 //
-// Who touches what: the fields of the first block never change; those of the second belong to the poll goroutine,
-// which is also the one that librdkafka calls rebalance on; the rest is safe for everyone.
+// The fields of the first block never change. Those of the second belong to the poll goroutine, on which librdkafka
+// also calls rebalance. The rest is safe for concurrent use.
 type consumer struct {
 	client        *kafka.Consumer
-	queue         *queue // nil where only client.Poll reads it
+	queue         *queue // nil if records are read through client.Poll
 	admin         *kafka.AdminClient
 	listener      driver.Listener
 	logger        *slog.Logger
@@ -33,54 +33,54 @@ type consumer struct {
 	strategy      string
 	topics        topicSet
 	readCommitted bool
-	credentials   *auth.Credentials // of Open; user name and password may have changed since
+	credentials   *auth.Credentials // as of Open; user name and password may have changed since
 	servers       []string
 	life          context.Context // ends with Close
 	end           context.CancelFunc
 
 	partitions  map[driver.TopicPartition]*partition // what the group assigned
-	last        *partition                           // the one that the last record was of
+	last        *partition                           // the last record's partition
 	eager       bool                                 // the protocol of the last rebalance
 	unflowing   int                                  // partitions that are held or paused
-	into        *driver.Fetch                        // what the running Poll fills
+	into        *driver.Fetch                        // the result of the running Poll
 	fetchSeq    uint64                               // numbers the Polls
-	fetched     fetched                              // how much the running Poll has
+	fetched     fetched                              // what the running Poll has so far
 	reported    *reported
 	again       []driver.Start // starts that librdkafka refused, for the next Poll
 	probe       *probe         // the search for the partition that is out of range
 	watch       *watch
 	coordinator coordinator
 	stalls      stalls
-	useless     *driver.Error // what every Poll answers once the client is beyond help
+	useless     *driver.Error // the error of every Poll once the client cannot recover
 	restarted   time.Time     // when the last such search found nothing
 	vetting     *vetting      // nil once the member has subscribed
 	fatal       *driver.Error
 	rebalances  int64
-	out         bool // the group has gone on without this member, which has not joined again yet
+	out         bool // the group moved on without this member, which has not rejoined yet
 	leaving     bool // librdkafka is being closed
 
 	tokens    atomic.Pointer[auth.Tokens]
-	newTokens chan struct{}                // holds a word when tokens are of another source
+	newTokens chan struct{}                // holds a value when tokens come from another source
 	noToken   atomic.Pointer[driver.Error] // why there is none, for the next Poll
 
 	wishes wishes
 	member atomic.Pointer[driver.Member]
-	// lives has what is assigned, with Member.Rebalances of when it came, for those who may not look at partitions.
+	// lives maps each assigned partition to its Member.Rebalances, for goroutines that may not read partitions.
 	lives   atomic.Pointer[map[driver.TopicPartition]int64]
-	gate    *gate // the calls that end by themselves
-	commits *gate // the commits that librdkafka has not answered
+	gate    *gate // calls with a time limit of their own
+	commits *gate // commits that librdkafka has not answered
 
-	closing   atomic.Bool // Close was called: Poll and new listener calls are over
+	closing   atomic.Bool // Close was called: no more Polls and no new listener calls
 	closeOnce sync.Once
 	told      chan struct{} // closed when Close has called the Listener
-	closed    chan struct{} // the background part of Close is done
-	left      error         // what that part had to leave behind; set before closed is
+	closed    chan struct{} // closed when the background part of Close is done
+	left      error         // what that part had to leave behind; set before closed is closed
 }
 
-// Member says how the consumer stood in its group after the last rebalance.
+// Member returns the consumer's state in its group as of the last rebalance.
 func (c *consumer) Member() driver.Member { return *c.member.Load() }
 
-// noteMember reads member id and generation; the poll goroutine calls it with every rebalance.
+// noteMember reads member ID and generation; the poll goroutine calls it at every rebalance.
 func (c *consumer) noteMember(lost bool) {
 	m := driver.Member{Generation: -1, Rebalances: c.rebalances}
 	if !lost {
@@ -89,7 +89,7 @@ func (c *consumer) noteMember(lost bool) {
 	c.member.Store(&m)
 }
 
-// noteLives has Commit know what is assigned; the poll goroutine calls it when that changes.
+// noteLives publishes what is assigned, for Commit; the poll goroutine calls it on each change.
 func (c *consumer) noteLives() {
 	lives := make(map[driver.TopicPartition]int64, len(c.partitions))
 	for tp, p := range c.partitions {
@@ -98,15 +98,15 @@ func (c *consumer) noteLives() {
 	c.lives.Store(&lives)
 }
 
-// memberOf takes member id and generation out of librdkafka's group metadata, whose only public form is the one in
-// which it goes to a transactional producer: a magic word, the generation in the machine's byte order, then group,
-// member and instance as C strings.
+// memberOf reads member ID and generation from librdkafka's group metadata. Its only public form is the serialized one
+// for a transactional producer: a magic word, the generation in native byte order, then group, member and instance as C
+// strings.
 func memberOf(client *kafka.Consumer) (string, int32) {
 	metadata, err := client.GetConsumerGroupMetadata()
 	if err != nil {
 		return "", -1
 	}
-	// The bytes stand in an unexported field; reflection may read them.
+	// The bytes are in an unexported field, which reflection can read.
 	field := reflect.ValueOf(metadata).Elem().FieldByName("serialized")
 	if !field.IsValid() || field.Type() != reflect.TypeFor[[]byte]() {
 		return "", -1

@@ -13,33 +13,33 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// coordinator watches for a failure of librdkafka's that does not heal. It keeps a connection of its own to the group's
-// coordinator, and where the only broker comes back at another address under the same id, that connection dials the old
-// address for ever, although the client's other connections have long found the new one. So while the connection fails and
-// nothing is owned, the group is asked for on another one.
+// coordinator detects a failure of librdkafka that does not heal. librdkafka keeps a separate connection to the group's
+// coordinator. If the only broker comes back at another address under the same ID, that connection dials the old
+// address forever, although the client's other connections have long found the new one. So while the connection fails
+// and no partition is owned, the coordinator is asked about the group on another connection.
 //
 // It belongs to the poll goroutine.
 type coordinator struct {
-	// since and last are the first and the last of failures to connect that follow each other.
+	// since and last are the times of the first and the last of consecutive failures to connect.
 	since, last time.Time
-	// next is when to ask again, answered when the group's coordinator last answered on another connection.
+	// next is when to ask again; answered is when the group's coordinator last answered on another connection.
 	next, answered time.Time
-	answers        chan bool // not nil while it is asked
+	answers        chan bool // not nil while a request is in flight
 }
 
 const (
-	// coordinatorName begins librdkafka's errors about that connection.
+	// coordinatorName is the prefix of librdkafka's errors about that connection.
 	coordinatorName = "GroupCoordinator: "
-	// coordinatorQuiet is how long there must be no failure for the next to count as the first: librdkafka tells of a
-	// lasting one every 30 s.
+	// coordinatorQuiet is how long there must be no failure before the next one counts as the first: librdkafka repeats a
+	// lasting failure every 30 s.
 	coordinatorQuiet = 45 * time.Second
-	// coordinatorPatience is how long failures must go on before the group is asked for.
+	// coordinatorPatience is how long failures must continue before the coordinator is asked.
 	coordinatorPatience = 20 * time.Second
-	// coordinatorPause is the time between two questions, coordinatorTimeout the bound of one.
+	// coordinatorPause is the time between two requests, coordinatorTimeout the bound of one.
 	coordinatorPause, coordinatorTimeout = 5 * time.Second, 10 * time.Second
 )
 
-// failed notes a failure to connect.
+// failed records a failure to connect.
 func (o *coordinator) failed(now time.Time) {
 	if now.Sub(o.last) > coordinatorQuiet {
 		o.since, o.answered = now, time.Time{}
@@ -47,17 +47,18 @@ func (o *coordinator) failed(now time.Time) {
 	o.last = now
 }
 
-// beyond reports whether the connection has failed again after the coordinator answered elsewhere.
+// beyond reports whether the connection has failed again since the coordinator answered elsewhere.
 func (o *coordinator) beyond() bool { return !o.answered.IsZero() && o.last.After(o.answered) }
 
-// noteCoordinator takes in an error event.
+// noteCoordinator handles an error event.
 func (c *consumer) noteCoordinator(err kafka.Error, kind driver.Kind) {
 	if kind == driver.KindUnavailable && strings.HasPrefix(err.String(), coordinatorName) {
 		c.coordinator.failed(time.Now())
 	}
 }
 
-// lookForCoordinator asks for the group when there is reason to. It returns the error of a client beyond help.
+// lookForCoordinator asks the coordinator about the group if there is reason to. It returns the error of a client that
+// cannot recover.
 func (c *consumer) lookForCoordinator() *driver.Error {
 	o := &c.coordinator
 	if o.answers != nil {

@@ -13,13 +13,12 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// Option changes what Driver makes.
+// Option configures the driver that Driver returns.
 type Option func(*client)
 
-// WithConfig sets librdkafka properties by name, as its CONFIGURATION.md has them: strings, integers and booleans.
-// They win over this driver's own choices (partition.assignment.strategy, queued.min.messages and so on) and over
-// the sizes and times of driver.Config. Keys on which the driver's promises rest are refused by Open, with the reason:
-// see the package's Reserved.
+// WithConfig sets librdkafka properties by name, as in its CONFIGURATION.md: strings, integers and booleans. They
+// override this driver's own choices (partition.assignment.strategy, queued.min.messages and so on) and the sizes and
+// times of driver.Config. Open refuses keys that the driver's guarantees depend on, with the reason: see [Reserved].
 func WithConfig(properties map[string]any) Option {
 	properties = maps.Clone(properties)
 	return func(c *client) {
@@ -30,12 +29,12 @@ func WithConfig(properties map[string]any) Option {
 	}
 }
 
-// WithClientPoll reads records through confluent-kafka-go's own Poll, one a call. By default, on Linux, many are taken of
-// librdkafka's queue at a time, which is about twice as fast for small records; elsewhere Poll is what there is. It is a
-// way out should a version of the client ever disagree with that.
+// WithClientPoll reads records through confluent-kafka-go's own Poll, one per call. By default, on Linux, many records
+// are taken from librdkafka's queue at once, which is about twice as fast for small records; on other systems Poll is
+// always used. Use this option if a version of the client ever proves incompatible with the default.
 func WithClientPoll() Option { return func(c *client) { c.clientPoll = true } }
 
-// Driver returns the driver over confluent-kafka-go. It is immutable and safe for concurrent use.
+// Driver returns a driver that uses confluent-kafka-go. It is immutable and safe for concurrent use.
 func Driver(opts ...Option) driver.Driver {
 	c := &client{stallEvery: stallEvery}
 	for _, opt := range opts {
@@ -64,12 +63,12 @@ func (c *client) Describe() driver.Description {
 	return d
 }
 
-// Features says that topic ids are known, that passwords change in place, and that librdkafka opens its own sockets.
+// Features returns that topic IDs are known and that passwords change in place, but librdkafka opens its own sockets.
 func (c *client) Features() driver.Features {
 	return driver.Features{TopicIDs: true, ReplaceCredentials: true, Network: true}
 }
 
-// Open makes a group member; librdkafka connects in the background.
+// Open creates a group member; librdkafka connects in the background.
 func (c *client) Open(config driver.Config, listener driver.Listener) (driver.Consumer, error) {
 	logs := newLogPump(config.Logger)
 	properties, err := configMap(config, c.properties, logs)
@@ -136,7 +135,7 @@ func (c *client) Open(config driver.Config, listener driver.Listener) (driver.Co
 		err = subscribe()
 	}
 	if err != nil {
-		// Nothing was joined, so there is no group to leave and Close has nothing to wait for.
+		// Nothing has joined yet, so there is no group to leave and Close has nothing to wait for.
 		consumer.end()
 		<-consumer.gate.close()
 		_ = client.Close()

@@ -17,10 +17,11 @@ import (
 	"github.com/esm-go/esm/internal/rdkafka"
 )
 
-// errClosed is what every call answers after Close.
+// errClosed is the error of every call after Close.
 var errClosed = errors.New("confluent: the consumer is closed")
 
-// kindOf classes librdkafka's error codes by what the engine does about them. The codes are those of librdkafka 2.11.
+// kindOf classifies librdkafka's error codes by what the engine does about them. The codes are those of librdkafka
+// 2.11.
 func kindOf(err error) driver.Kind {
 	var e kafka.Error
 	if !errors.As(err, &e) {
@@ -67,12 +68,12 @@ func kindOf(err error) driver.Kind {
 	return driver.KindOther
 }
 
-// classed wraps an error of librdkafka about a partition, or about none.
+// classed converts an error of librdkafka, about a partition or about none, into a driver.Error.
 func classed(tp driver.TopicPartition, err error) *driver.Error {
 	return &driver.Error{Kind: kindOf(err), TopicPartition: tp, Broker: brokerOf(err), Offset: -1, Err: explain(err)}
 }
 
-// brokerName is how librdkafka's errors about a broker begin: "sasl_ssl://host:9094/1: ".
+// brokerName matches the prefix of librdkafka's errors about a broker: "sasl_ssl://host:9094/1: ".
 var brokerName = regexp.MustCompile(`^[a-z_]+://([^/ ]+:[0-9]+)/`)
 
 func brokerOf(err error) string {
@@ -84,7 +85,7 @@ func brokerOf(err error) string {
 	return ""
 }
 
-// explained is an error of librdkafka with what auth.Classify reads, which must not need cgo.
+// explained is an error of librdkafka in a form that auth.Classify can read without cgo.
 type explained struct {
 	error
 	client rdkafka.Error
@@ -92,7 +93,7 @@ type explained struct {
 
 func (e *explained) Unwrap() []error { return []error{e.error, &e.client} }
 
-// explain makes an error of librdkafka's readable for auth.Classify.
+// explain converts an error of librdkafka for auth.Classify.
 func explain(err error) error {
 	var e kafka.Error
 	if !errors.As(err, &e) {
@@ -101,7 +102,7 @@ func explain(err error) error {
 	return &explained{err, rdkafka.Error{Code: int(e.Code()), Name: e.Code().String(), Text: e.Error()}}
 }
 
-// classify makes a driver.Error of an error event.
+// classify converts an error event into a driver.Error.
 func (c *consumer) classify(err kafka.Error) *driver.Error {
 	e := classed(driver.TopicPartition{}, err)
 	switch e.Kind {
@@ -117,7 +118,7 @@ func (c *consumer) classify(err kafka.Error) *driver.Error {
 	return e
 }
 
-// topicOf finds the topic in librdkafka's words: an error event has no field for it.
+// topicOf finds the topic in librdkafka's text: an error event has no field for it.
 func topicOf(text string) (string, bool) {
 	rest, ok := strings.CutPrefix(text, "Subscribed topic not available: ")
 	if !ok {
@@ -127,43 +128,43 @@ func topicOf(text string) (string, bool) {
 	return topic, ok
 }
 
-// reported remembers which conditions were reported, so that each is reported once until it changes: librdkafka
-// repeats an error with every connection attempt. It belongs to the poll goroutine.
+// reported remembers which conditions were reported, so that each is reported once until it changes: librdkafka repeats
+// an error with every connection attempt. It belongs to the poll goroutine.
 type reported struct {
 	seen map[condition]time.Time
-	// down says that unavailability was reported and no data came since.
+	// down says that unavailability was reported and no data has arrived since.
 	down bool
 }
 
-// condition is what makes two errors the same. The text does not count: it holds counters and times.
+// condition identifies equal errors. The text does not count: it holds counters and times.
 type condition struct {
 	kind driver.Kind
 	tp   driver.TopicPartition
 	code kafka.ErrorCode
-	// token: there is no token, which connections that stand do not feel yet. What brokers refuse then is news of its own.
+	// token: there is no token, which open connections do not notice yet. What brokers refuse because of it is a separate
+	// condition.
 	token bool
 }
 
-// repeatAfter is how long a condition has to be quiet before it counts as new. librdkafka repeats a lasting one
-// about every 30 s.
+// repeatAfter is how long a condition must be quiet before it counts as new. librdkafka repeats a lasting one about
+// every 30 s.
 const repeatAfter = time.Minute
 
 func newReported() *reported { return &reported{seen: make(map[condition]time.Time)} }
 
-// first reports whether the error is news.
+// first reports whether the error is new.
 func (r *reported) first(e *driver.Error, now time.Time) bool {
 	key := condition{kind: e.Kind, tp: e.TopicPartition}
 	var ke kafka.Error
 	errors.As(e.Err, &ke)
 	switch {
 	case e.Kind == driver.KindUnavailable && ke.Code() == kafka.ErrAllBrokersDown:
-		// The summary of what went before; it is news of its own only where data came in between, from brokers that
-		// were still up.
+		// This summarizes earlier errors. It is new only if data has arrived in between, from brokers that were still up.
 		news := !r.down
 		r.down = true
 		return news
 	case e.Kind == driver.KindUnavailable:
-		// One cause shows as several codes. Data from another broker says nothing about the one that failed.
+		// One cause produces several codes. Data from another broker says nothing about the one that failed.
 		r.down = true
 		_, noToken := errors.AsType[*auth.TokenError](e.Err)
 		key.token = noToken && e.Broker == ""
@@ -176,7 +177,7 @@ func (r *reported) first(e *driver.Error, now time.Time) bool {
 	return !ok || now.Sub(last) > repeatAfter
 }
 
-// data forgets what records of a topic disprove.
+// data forgets the conditions that records of a topic disprove.
 func (r *reported) data(topic string) {
 	r.down = false
 	if len(r.seen) == 0 {
@@ -189,7 +190,7 @@ func (r *reported) data(topic string) {
 	}
 }
 
-// joined forgets what an assignment disproves.
+// joined forgets the conditions that an assignment disproves.
 func (r *reported) joined(topics []driver.TopicPartition) {
 	for key := range r.seen {
 		switch key.kind {

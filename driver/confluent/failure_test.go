@@ -18,7 +18,7 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// nobody is a port at which nothing listens.
+// nobody returns an address at which nothing listens.
 func nobody(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -65,7 +65,8 @@ func TestUnreachable(t *testing.T) {
 	m.mu.Unlock()
 }
 
-// TestCommitAndCloseWithoutBroker takes the broker away: librdkafka keeps a commit until there is a coordinator again.
+// TestCommitAndCloseWithoutBroker commits after the broker has gone: librdkafka keeps a commit until there is a
+// coordinator again.
 func TestCommitAndCloseWithoutBroker(t *testing.T) {
 	t.Parallel()
 	_, port, err := net.SplitHostPort(nobody(t))
@@ -100,12 +101,12 @@ func TestCommitAndCloseWithoutBroker(t *testing.T) {
 	if took := time.Since(before); took > 5*time.Second {
 		t.Errorf("Close took %v", took)
 	}
-	// With a broker the rest of Close ends: leave, in the cleanup, waits for it.
+	// Once there is a broker, the rest of Close finishes: leave, in the cleanup, waits for it.
 	kafkatest.Fake(t, kfake.Ports(number))
 	m.leave()
 }
 
-// TestFenced takes a static member's place.
+// TestFenced takes over a static member's instance ID.
 func TestFenced(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t)
@@ -147,7 +148,7 @@ func TestNotPolledInTime(t *testing.T) {
 	})
 	<-entered
 	other := b.Connect(t, kgo.ConsumerGroup(topic), kgo.ConsumeTopics(topic), kgo.Balancers(kgo.CooperativeStickyBalancer()))
-	// The other one gets the partition once the group has dropped the first.
+	// The other member gets the partition once the group has dropped the first.
 	if fetches := other.PollFetches(t.Context()); fetches.NumRecords() != 1 {
 		t.Fatalf("fetched %v", fetches.Errors())
 	}

@@ -4,18 +4,18 @@ package confluent
 
 import "sync"
 
-// gate counts the calls that are inside librdkafka from other goroutines than the poll goroutine. librdkafka's handle
-// is freed by Close, so no call may begin after that and Close must wait for those that have begun.
+// gate counts the calls that goroutines other than the poll goroutine have inside librdkafka. Close frees librdkafka's
+// handle, so no call may begin after that, and Close must wait for those that have begun.
 type gate struct {
 	mu     sync.Mutex
 	inside int
 	shut   bool
-	empty  chan struct{} // closed when shut and nobody is inside
+	empty  chan struct{} // closed when shut and no call is inside
 }
 
 func newGate() *gate { return &gate{empty: make(chan struct{})} }
 
-// enter reports whether a call may begin; leave must follow then.
+// enter reports whether a call may begin; if so, leave must follow.
 func (g *gate) enter() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -35,7 +35,7 @@ func (g *gate) leave() {
 	}
 }
 
-// close lets nobody in any more and returns the channel that closes when the last one has left.
+// close refuses new calls and returns a channel that is closed when the last call has left.
 func (g *gate) close() <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -48,7 +48,7 @@ func (g *gate) close() <-chan struct{} {
 	return g.empty
 }
 
-// count returns how many are inside.
+// count returns the number of calls inside.
 func (g *gate) count() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// broker is a Kafka, the in-process one or Apache Kafka itself.
+// broker is a Kafka: the in-process one or Apache Kafka itself.
 type broker struct {
 	*kafkatest.Client
 	t       testing.TB
@@ -56,7 +56,7 @@ func (b *broker) config(group string, topics ...string) driver.Config {
 	}
 }
 
-// member is a consumer with a listener that writes down what it hears, and one goroutine that polls.
+// member is a consumer with a listener that records its calls, and one goroutine that polls.
 type member struct {
 	t        testing.TB
 	consumer driver.Consumer
@@ -78,7 +78,7 @@ type member struct {
 	done chan struct{}
 }
 
-// join opens a member that starts what it is assigned where onAssign says, at 0 when onAssign is nil.
+// join opens a member whose onAssign starts its partitions; by default it starts them at 0.
 func join(t testing.TB, config driver.Config, setup func(*member), opts ...Option) *member {
 	t.Helper()
 	m := &member{
@@ -95,7 +95,7 @@ func join(t testing.TB, config driver.Config, setup func(*member), opts ...Optio
 	if setup != nil {
 		setup(m)
 	}
-	// The listener is called from Poll only, which begins below.
+	// The listener is called only from Poll, which begins below.
 	consumer, err := Driver(opts...).Open(config, m)
 	if err != nil {
 		t.Fatal(err)
@@ -141,13 +141,13 @@ func (m *member) poll(ctx context.Context) {
 	}
 }
 
-// tell wakes until; the lock is held.
+// tell wakes until; the caller holds the lock.
 func (m *member) tell() {
 	close(m.changed)
 	m.changed = make(chan struct{})
 }
 
-// until waits for a condition of the member's fields.
+// until waits for a condition on the member's fields.
 func (m *member) until(what string, condition func() bool) {
 	m.t.Helper()
 	timeout := time.After(20 * time.Second)

@@ -11,7 +11,7 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// What was resolved under one member id is not committed under another.
+// A position that was reached under one member ID is not committed under another.
 func TestACommitOfAnEarlierLifeIsRefused(t *testing.T) {
 	b := newBroker(t)
 	topic := b.NewTopic(t, 1)

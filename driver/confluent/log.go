@@ -13,7 +13,7 @@ import (
 	"github.com/esm-go/esm/internal/repeat"
 )
 
-// logPump hands librdkafka's log to a slog.Logger. The consumer owns it: start, and stop when librdkafka is closed.
+// logPump forwards librdkafka's log to a slog.Logger. The consumer owns it: start, then stop once librdkafka is closed.
 type logPump struct {
 	logger *slog.Logger
 	said   repeat.Lines
@@ -67,17 +67,17 @@ func (l *logPump) drain() {
 	}
 }
 
-// changing is what differs in a line that is the same otherwise: which of its threads and connections to a broker says it, times
-// and counts.
+// changing matches what differs between otherwise equal lines: the thread and the connection to a broker, times and
+// counts.
 var changing = regexp.MustCompile(`^\[thrd:[^\]]*\]: |GroupCoordinator: |(/(bootstrap|[0-9]+))?: |,? ?[0-9]+ identical error\(s\) suppressed|[0-9]+ ?ms|0x[0-9a-f]+`)
 
 func (l *logPump) log(event kafka.LogEvent) {
 	level := slogLevel(event.Level)
 	if event.Tag == "FAIL" && level == slog.LevelInfo {
-		level = slog.LevelDebug // a connection that ended: that no broker is left is an error, which the driver reports
+		level = slog.LevelDebug // a closed connection: if no broker is left, the driver reports that as an error
 	}
 	attrs := []slog.Attr{slog.String("client", event.Name), slog.String("tag", event.Tag)}
-	if level >= slog.LevelInfo { // debug lines are for whoever wants all of them
+	if level >= slog.LevelInfo { // debug lines are never suppressed
 		ok, unsaid := l.said.First(changing.ReplaceAllString(event.Message, ""), time.Now())
 		if !ok {
 			return

@@ -13,8 +13,8 @@ import (
 
 var brokers kafkatest.Pool
 
-// TestMain looks for goroutines left behind. Tests that take the broker away and then Close abandon a client on purpose:
-// librdkafka goes on closing it for minutes, and its log has a reader until then.
+// TestMain looks for leaked goroutines. Tests that stop the broker and then call Close abandon a client on purpose:
+// librdkafka takes minutes to close it, and its log has a reader until then.
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(brokers.Main(m),
 		goleak.IgnoreAnyFunction("github.com/esm-go/esm/driver/confluent.(*consumer).shutDown"),
@@ -43,7 +43,7 @@ func TestKafka(t *testing.T) {
 	}
 }
 
-// cases are tests that both brokers serve.
+// cases are tests that run on both brokers.
 var cases = map[string]func(*testing.T, *broker){
 	"reads from where it starts":          readsFromWhereItStarts,
 	"held until started":                  heldUntilStarted,

@@ -15,11 +15,11 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// requestTimeout is how long one request to the broker may take where the context ends later or never.
+// requestTimeout bounds one request to the broker if the context ends later or never.
 const requestTimeout = 30 * time.Second
 
-// timeLeft is the time that librdkafka gets for one request: a little more than the context, so that where the context
-// ends it is the context's error that the caller sees.
+// timeLeft is the timeout that librdkafka gets for one request: a little more than the context's, so that the caller
+// sees the context's error when it ends.
 func timeLeft(ctx context.Context) time.Duration {
 	const grace = time.Second
 	left := requestTimeout
@@ -29,7 +29,7 @@ func timeLeft(ctx context.Context) time.Duration {
 	return max(left, 0) + grace
 }
 
-// requestError is the error of a request under the limited context: the caller's context's own where that ended.
+// requestError returns the error of a request under the limited context, or the caller's context's own if that ended.
 func requestError(ctx, limited context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
@@ -40,7 +40,7 @@ func requestError(ctx, limited context.Context, err error) error {
 	return wrapped(err)
 }
 
-// Committed answers the group's commits. Under read_committed it waits for open transactions that commit offsets.
+// Committed returns the group's commits. Under read_committed it waits for open transactions that commit offsets.
 func (c *consumer) Committed(ctx context.Context, partitions []driver.TopicPartition) ([]driver.Committed, error) {
 	if len(partitions) == 0 {
 		return nil, nil
@@ -95,7 +95,7 @@ func committed(tp driver.TopicPartition, answers map[driver.TopicPartition]kafka
 	return answer
 }
 
-// wrapped puts a client error into a driver.Error and leaves the context's own as they are.
+// wrapped puts a client error into a driver.Error and returns a context's error unchanged.
 func wrapped(err error) error {
 	if e, ok := err.(kafka.Error); ok { //nolint:errorlint // librdkafka's own, as the call returned it
 		return classed(driver.TopicPartition{}, e)
@@ -103,8 +103,8 @@ func wrapped(err error) error {
 	return err
 }
 
-// ListOffsets answers with one request a broker for up to a thousand partitions, whatever the queries ask for, and a second
-// one for the end of those that have no record at or after a time.
+// ListOffsets sends one request per broker for up to a thousand partitions, whatever the queries ask for. It sends a
+// second one for the end of those partitions that have no record at or after a time.
 func (c *consumer) ListOffsets(ctx context.Context, queries []driver.OffsetQuery) ([]driver.OffsetAnswer, error) {
 	if len(queries) == 0 {
 		return nil, nil
@@ -143,14 +143,14 @@ func (c *consumer) ListOffsets(ctx context.Context, queries []driver.OffsetQuery
 	return answers, nil
 }
 
-// lookUpPortion is how many partitions librdkafka is asked about at a time: its own work grows faster than their number,
-// and took a third of a second of a core for 10,000.
+// lookUpPortion is how many partitions librdkafka is asked about at once: its own work grows faster than their number,
+// and took a third of a second of one core for 10,000.
 const lookUpPortion = 1000
 
 // lookUp asks the brokers. The caller is inside the gate.
 func (c *consumer) lookUp(ctx context.Context, queries []driver.OffsetQuery, isolation kafka.IsolationLevel) ([]driver.OffsetAnswer, error) {
 	answers := make([]driver.OffsetAnswer, len(queries))
-	// A partition may stand in a request once: the n-th query for it goes with the n-th round.
+	// A request can name a partition only once: the n-th query for it goes into the n-th round.
 	var rounds [][]int
 	seen := make(map[driver.TopicPartition]int, len(queries))
 	for i, q := range queries {

@@ -15,7 +15,7 @@ import (
 	"github.com/esm-go/esm/driver/franz"
 )
 
-// A share group has the name that a member wants to join under: each driver says what it may be.
+// A share group has the name under which a member wants to join: each driver's error says what the cause may be.
 func TestKafkaGroupOfAnotherKind(t *testing.T) {
 	c := brokers.Cluster(t)
 	if c.Older("4.2") {

@@ -15,24 +15,23 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// searchTimeout bounds one look at the brokers for the partition that is out of range; the next comes searchPause
-// later.
+// searchTimeout bounds one search for the partition that is out of range; the next search begins searchPause later.
 const (
 	searchTimeout = 10 * time.Second
 	searchPause   = 500 * time.Millisecond
 )
 
-// probe is a search for the partitions whose position does not exist. librdkafka says only that there is one: it has
-// stopped fetching it, and says nothing more of it. So the log's bounds of all running partitions are looked up, with
-// one request a broker for each bound, and compared with the positions.
+// probe is a search for the partitions whose position does not exist. librdkafka reports only that there is one: it has
+// stopped fetching it and does not say which. So the log bounds of all running partitions are looked up, with one
+// request per broker for each bound, and compared with the positions.
 type probe struct {
 	cause kafka.Error
-	// starts are the positions as they were; a partition that moved since is not judged.
+	// starts are the positions at the start of the search; a partition that has moved since is not judged.
 	starts  []driver.Start
 	answers chan []bounds
-	// quiet is when the next search may begin, once this one found nothing.
+	// quiet is when the next search may begin after this one found nothing.
 	quiet time.Time
-	// more: another error came while this search was under way.
+	// more: another error arrived during this search.
 	more bool
 }
 
@@ -42,15 +41,15 @@ type bounds struct {
 	known         bool
 }
 
-// search begins a search, or notes that another is needed.
+// search begins a search, or records that another one is needed.
 func (c *consumer) search(cause kafka.Error) {
-	c.watch.soon() // a topic made again is the other reason for a position that is not there
+	c.watch.soon() // a recreated topic is the other reason for a position that does not exist
 	if c.probe != nil {
 		c.probe.more = true
 		return
 	}
 	if since := time.Since(c.restarted); since < searchPause {
-		// The last search found nothing, and telling librdkafka to go on did not help: no hurry.
+		// The last search found nothing, and restarting did not help: do not search again at once.
 		c.probe = &probe{cause: cause, quiet: time.Now().Add(searchPause - since)}
 		return
 	}
@@ -76,7 +75,7 @@ func (c *consumer) newProbe(cause kafka.Error) *probe {
 	return p
 }
 
-// bounds looks the logs' bounds up, under read_uncommitted: a position between the last stable offset and the end
+// bounds looks up the logs' bounds, under read_uncommitted: a position between the last stable offset and the end
 // exists.
 func (c *consumer) bounds(ctx context.Context, starts []driver.Start) []bounds {
 	queries := make([]driver.OffsetQuery, 0, 2*len(starts))
@@ -97,7 +96,7 @@ func (c *consumer) bounds(ctx context.Context, starts []driver.Start) []bounds {
 	return list
 }
 
-// searched takes the result of a search when it is there.
+// searched applies the result of a search once it is available.
 func (c *consumer) searched() {
 	p := c.probe
 	if p == nil {
@@ -128,7 +127,7 @@ func (c *consumer) searched() {
 			unknown++
 			continue
 		}
-		// One that has moved on since is being read, so that it is none of those that stopped.
+		// A partition that has advanced since is being read, so it is not one of those that stopped.
 		if one.next == s.Offset && (s.Offset < found[i].earliest || s.Offset > found[i].end) {
 			out = append(out, one)
 		}
@@ -144,15 +143,15 @@ func (c *consumer) searched() {
 		p.quiet = time.Now().Add(searchPause)
 		c.probe = p
 	case len(out) == 0:
-		// Every position exists now (the log grew past it, or transaction markers stood there). librdkafka must be told
-		// to go on.
+		// Every position exists now (the log grew past it, or there were transaction markers). librdkafka must be told to
+		// continue.
 		c.restart()
 	}
 }
 
-// truncated finds the partition whose log was cut and has grown again past the position: librdkafka's words name the
-// offset then, though not the partition. Where several partitions stand at that very offset, each is reported: to read again
-// from where one of them was cut repeats records, and loses none.
+// truncated finds the partition whose log was truncated and has grown again past the position. librdkafka's text then
+// names the offset, but not the partition. If several partitions are at that offset, each is reported: reading again
+// from where one of them was truncated repeats records but loses none.
 func (c *consumer) truncated(p *probe) []*partition {
 	var out []*partition
 	text := p.cause.String()
@@ -168,7 +167,7 @@ func (c *consumer) truncated(p *probe) []*partition {
 	return out
 }
 
-// names reports whether text holds the number n.
+// names reports whether text contains the number n.
 func names(text string, n int64) bool {
 	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r < '0' || r > '9' }) {
 		if word == strconv.FormatInt(n, 10) {
@@ -178,10 +177,10 @@ func names(text string, n int64) bool {
 	return false
 }
 
-// endOfEpoch is where librdkafka's words have the end of the log, as of the epoch of the last record that was read.
+// endOfEpoch matches librdkafka's text about the end of the log in the epoch of the last record that was read.
 var endOfEpoch = regexp.MustCompile(`broker end offset is ([0-9]+)`)
 
-// cutAt returns where the log parts from what was read, when that is what an error says.
+// cutAt returns the offset at which the log diverges from what was read, if the error says so.
 func cutAt(err error) (int64, bool) {
 	match := endOfEpoch.FindStringSubmatch(err.Error())
 	if match == nil {
@@ -191,7 +190,7 @@ func cutAt(err error) (int64, bool) {
 	return at, failed == nil
 }
 
-// hold reports partitions as out of range and holds them.
+// hold reports partitions as out of range, or truncated, and holds them.
 func (c *consumer) hold(out []*partition, cause error) {
 	for _, p := range out {
 		e := &driver.Error{Kind: driver.KindOffsetOutOfRange, TopicPartition: p.tp, Offset: p.next, Err: cause}
@@ -203,7 +202,7 @@ func (c *consumer) hold(out []*partition, cause error) {
 	c.take(out)
 }
 
-// restart gives librdkafka the position of every running partition anew.
+// restart gives librdkafka the position of every running partition again.
 func (c *consumer) restart() {
 	c.restarted = time.Now()
 	var all []*partition

@@ -13,36 +13,36 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// partition is one that the group assigned. It belongs to the poll goroutine.
+// partition is a partition that the group assigned. It belongs to the poll goroutine.
 type partition struct {
 	tp driver.TopicPartition
-	// assignment is the number of the rebalance that brought it.
+	// assignment is the number of the rebalance that assigned it.
 	assignment int64
-	// epoch and next are the Start's, next then where reading goes on.
+	// epoch is the Start's. next is first the Start's offset, then where reading continues.
 	epoch uint64
 	next  int64
-	// leaderEpoch is that of the record before next, -1 where it is not known.
+	// leaderEpoch is that of the record before next, -1 if it is not known.
 	leaderEpoch int32
-	// validated is the newest leader epoch up to which the position was checked, -1 for none.
+	// validated is the newest leader epoch up to which the position was validated, -1 for none.
 	validated int32
-	// validating: what comes before the seek that checks the position is not wanted.
+	// validating: records that arrive before the seek that validates the position are dropped.
 	validating bool
-	// end is the end of the log that was last reported, -1 for none.
+	// end is the last reported end of the log, -1 for none.
 	end int64
-	// running: it is in librdkafka's assignment. Else it is held.
+	// running: it is in librdkafka's assignment. Otherwise it is held.
 	running bool
-	// paused is what was asked for; repause: librdkafka has yet to be told.
+	// paused is what the caller asked for; repause: librdkafka has not been told yet.
 	paused, repause bool
-	// unreadable is the offset of the batch that was last reported as not to be read, -1 for none; retry is when the
-	// partition is fetched again after that, zero for no need.
+	// unreadable is the offset of the batch last reported as unreadable, -1 for none. retry is when to fetch the partition
+	// again after that, zero for not needed.
 	unreadable int64
 	retry      time.Time
-	// behind: when last looked at it had not moved though its log went on.
+	// behind: at the last check it had not moved although its log had grown.
 	behind bool
 
-	// slab is where records go; runs are sub-slices of it. It is filled once and then left to the receiver.
+	// slab is where records are stored; runs are sub-slices of it. It is filled once and then belongs to the receiver.
 	slab []event.KafkaRecord
-	// first is where in slab the current run begins, run its index in the Poll numbered seq.
+	// first is where the current run begins in slab, run its index in the Poll numbered seq.
 	first, run int
 	seq        uint64
 }
@@ -51,16 +51,16 @@ func newPartition(tp driver.TopicPartition) *partition {
 	return &partition{tp: tp, next: -1, leaderEpoch: -1, end: -1, validated: -1, unreadable: -1}
 }
 
-// start sets the position; running is left for librdkafka's answer.
+// start sets the position; running is set once librdkafka has answered.
 func (p *partition) start(s driver.Start) {
 	p.epoch, p.next, p.leaderEpoch = s.Epoch, s.Offset, s.LeaderEpoch
 	p.end = -1
 	p.retry, p.validating = time.Time{}, false
-	// A run under the old epoch is not added to.
+	// A run under the old epoch is not extended.
 	p.seq = 0
 }
 
-// at is the position as librdkafka wants it.
+// at returns the position in librdkafka's form.
 func (p *partition) at() kafka.TopicPartition {
 	tp := kafka.TopicPartition{Topic: &p.tp.Topic, Partition: p.tp.Partition, Offset: kafka.Offset(p.next)}
 	if p.leaderEpoch >= 0 {

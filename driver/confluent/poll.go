@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	// pollFor is the longest that a Poll waits.
+	// pollFor is how long a Poll waits at most.
 	pollFor = time.Second
-	// A wait inside librdkafka cannot be ended from outside, so that it is cut into slices, between which wishes and the
-	// context are looked at. Records end a slice at once. shortSlice holds while a Start or Resume is to be expected.
+	// A wait inside librdkafka cannot be interrupted, so it is cut into slices. Between them, requests and the context are
+	// checked. A record ends a slice at once. shortSlice is used while a Start or Resume is expected.
 	shortSlice, longSlice = 4 * time.Millisecond, 20 * time.Millisecond
 )
 
@@ -82,7 +82,7 @@ func (c *consumer) Poll(ctx context.Context, into *driver.Fetch) error {
 	}
 }
 
-// slice is how long to wait inside librdkafka.
+// slice returns how long to wait inside librdkafka.
 func (c *consumer) slice(deadline time.Time) time.Duration {
 	slice := longSlice
 	if c.unflowing > 0 || c.probe != nil || len(c.partitions) == 0 {
@@ -91,7 +91,7 @@ func (c *consumer) slice(deadline time.Time) time.Duration {
 	return max(min(slice, time.Until(deadline)), 0)
 }
 
-// next takes what is next in librdkafka's queue, and waits for it; false when nothing came.
+// next takes what comes next from librdkafka's queue, waiting for it. It returns false if nothing came.
 func (c *consumer) next(wait time.Duration) bool {
 	if c.queue != nil {
 		return c.queue.next(c, wait)
@@ -104,7 +104,7 @@ func (c *consumer) next(wait time.Duration) bool {
 	return true
 }
 
-// handle takes one event of librdkafka's. Rebalances are no events: they come as calls of rebalance.
+// handle handles one librdkafka event. Rebalances are not events: they arrive as calls of rebalance.
 func (c *consumer) handle(ev kafka.Event) {
 	switch ev := ev.(type) {
 	case *kafka.Message:
@@ -125,8 +125,8 @@ func (c *consumer) handle(ev kafka.Event) {
 	}
 }
 
-// messageError takes an error that comes in the place of a record. confluent-kafka-go 2.11 sends errors as events;
-// this is for one that does not.
+// messageError handles an error that comes in place of a record. confluent-kafka-go 2.11 sends errors as events; this
+// is for a version that does not.
 func (c *consumer) messageError(m *kafka.Message) {
 	tp := driver.TopicPartition{Partition: m.TopicPartition.Partition}
 	if m.TopicPartition.Topic != nil {
@@ -143,7 +143,7 @@ func (c *consumer) failure(err kafka.Error) {
 		c.fatal = e
 		return
 	case e.Kind == driver.KindOffsetOutOfRange:
-		// It does not say which partition.
+		// The error does not say which partition.
 		c.search(err)
 		return
 	case e.Kind == driver.KindCorrupt:

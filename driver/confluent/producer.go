@@ -30,30 +30,30 @@ const (
 	flushStep                                    = 100 * time.Millisecond // of a wait inside librdkafka in Close
 )
 
-// errProducerClosed is what a producer answers after Close.
+// errProducerClosed is the error of every call after Close.
 var errProducerClosed = errors.New("confluent: the producer is closed")
 
-// producer is a kafka.Producer.
+// producer is a driver.Producer that uses a kafka.Producer.
 type producer struct {
 	client *kafka.Producer
-	// topics is for what a consumer knows about metadata; it never joins a group.
+	// topics provides topic metadata; this consumer never joins a group.
 	topics *consumer
-	// bytes bounds what librdkafka holds, size is how much that is.
+	// bytes bounds what librdkafka holds; size is that bound.
 	bytes *semaphore.Weighted
 	size  int64
 	logs  *logPump
 	gate  *gate
-	// problem is why the last connection did not come about, nil once a broker acknowledged a record.
+	// problem is why the last connection failed, nil once a broker acknowledged a record.
 	problem atomic.Pointer[driver.Error]
 
 	mu       sync.Mutex
-	unsure   map[*outgoing]struct{} // those that librdkafka has not reported
+	unsure   map[*outgoing]struct{} // records that librdkafka has not reported
 	closeRun sync.Once
 	closed   chan struct{}
 	pumped   chan struct{}
 }
 
-// outgoing is a record on its way.
+// outgoing is a record in flight.
 type outgoing struct {
 	answer  func(error)
 	at      driver.TopicPartition
@@ -63,12 +63,12 @@ type outgoing struct {
 	unwatch func() bool
 }
 
-// finish answers once: what comes first, librdkafka's report or the end of the context.
+// finish answers once, with whichever comes first: librdkafka's report or the end of the context.
 func (o *outgoing) finish(err error) {
 	o.once.Do(func() { o.answer(err) })
 }
 
-// OpenProducer makes a producer. Properties of WithConfig are for consumers and do not apply to it.
+// OpenProducer creates a producer. Properties of WithConfig are for consumers and do not apply to it.
 func (c *client) OpenProducer(config driver.ProducerConfig) (driver.Producer, error) {
 	logs := newLogPump(config.Logger)
 	properties, err := producerMap(config, logs)
@@ -93,7 +93,7 @@ func (c *client) OpenProducer(config driver.ProducerConfig) (driver.Producer, er
 	return p, nil
 }
 
-// producerMap puts librdkafka's properties together.
+// producerMap builds librdkafka's properties.
 func producerMap(config driver.ProducerConfig, logs *logPump) (*kafka.ConfigMap, error) {
 	if len(config.BootstrapServers) == 0 {
 		return nil, invalidConfig("bad configuration", errors.New("BootstrapServers is empty: give at least one host:port"))
@@ -113,12 +113,12 @@ func producerMap(config driver.ProducerConfig, logs *logPump) (*kafka.ConfigMap,
 		"message.timeout.ms": int(timeout.Milliseconds()),
 		"socket.timeout.ms":  int(min(socketTimeout, timeout).Milliseconds()),
 		"compression.type":   "snappy",
-		// As the Java producer places keys; librdkafka's own default is another hash.
+		// Place keys as the Java producer does; librdkafka's default is another hash.
 		"partitioner": "murmur2_random",
-		// A record without a key goes to any partition, each to another one.
+		// Choose a partition for each record without a key, not one for several in a row.
 		"sticky.partitioning.linger.ms":     0,
 		"topic.metadata.propagation.max.ms": int(min(5*time.Second, timeout).Milliseconds()),
-		// The broker judges what is too large: the topic's max.message.bytes counts after compression, this before.
+		// The broker decides what is too large: the topic's max.message.bytes counts after compression, this limit before.
 		"message.max.bytes":            64 << 20,
 		"queue.buffering.max.kbytes":   2097151, // the semaphore bounds it
 		"queue.buffering.max.messages": 10_000_000,
@@ -136,7 +136,7 @@ func producerMap(config driver.ProducerConfig, logs *logPump) (*kafka.ConfigMap,
 	return &m, nil
 }
 
-// pump hands librdkafka's reports on, until it is closed.
+// pump forwards librdkafka's reports until librdkafka is closed.
 func (p *producer) pump() {
 	defer close(p.pumped)
 	for event := range p.client.Events() {
@@ -149,7 +149,7 @@ func (p *producer) pump() {
 	}
 }
 
-// trouble keeps why there is no connection. That brokers are down is librdkafka's summary of whatever the reason is.
+// trouble records why there is no connection. Plain unavailability does not replace another reason.
 func (p *producer) trouble(e *driver.Error) {
 	switch now := p.problem.Load(); {
 	case e.Kind == driver.KindOther:
@@ -174,7 +174,7 @@ func (p *producer) report(m *kafka.Message) {
 	o.finish(p.explain(o, err))
 }
 
-// forget ends what is kept for a record.
+// forget releases what is kept for a record.
 func (p *producer) forget(o *outgoing) {
 	p.mu.Lock()
 	_, there := p.unsure[o]
@@ -187,7 +187,7 @@ func (p *producer) forget(o *outgoing) {
 	p.bytes.Release(o.bytes)
 }
 
-// explain classes what became of a record that was not acknowledged.
+// explain classifies the error of a record that was not acknowledged.
 func (p *producer) explain(o *outgoing, err error) error {
 	if dead := p.dead(); dead != nil {
 		return dead
@@ -206,8 +206,8 @@ func (p *producer) explain(o *outgoing, err error) error {
 	return e
 }
 
-// dead is the answer of a client that writes no more: librdkafka's idempotent producer is of no further use after some
-// errors, such as that its user may write to no topic, though the user may a moment later.
+// dead returns the error of a client that can write nothing more: some errors are final for librdkafka's idempotent
+// producer, for example that its user may write to no topic, even if access is granted a moment later.
 func (p *producer) dead() error {
 	if !p.gate.enter() { // librdkafka may be gone
 		return nil
@@ -256,7 +256,7 @@ func (p *producer) Produce(ctx context.Context, r driver.OutRecord, answer func(
 	}
 }
 
-// late is the answer to a record that its owner waits for no longer.
+// late returns the error of a record whose caller has stopped waiting.
 func (p *producer) late(ctx context.Context) error {
 	if dead := p.dead(); dead != nil {
 		return dead
@@ -284,7 +284,7 @@ func (p *producer) Topics(ctx context.Context, names ...string) ([]driver.Topic,
 	return topics, err
 }
 
-// ReplaceCredentials has the next authentication use another user name and password.
+// ReplaceCredentials makes the next authentication use another user name and password.
 func (p *producer) ReplaceCredentials(next *auth.Credentials) error {
 	if !sameButPassword(p.topics.credentials, next) {
 		return &driver.Error{Kind: driver.KindInvalidConfig, Offset: -1, Err: driver.ErrNotInPlace}
@@ -302,14 +302,14 @@ func (p *producer) ReplaceCredentials(next *auth.Credentials) error {
 	return nil
 }
 
-// sameButPassword reports whether credentials differ in user name and password at most: librdkafka cannot change
-// certificates of a living client.
+// sameButPassword reports whether credentials differ only in user name and password: librdkafka cannot change the
+// certificates of a running client.
 func sameButPassword(now, next *auth.Credentials) bool {
 	return now != nil && next != nil && next.Mechanism != "" && next.Protocol == now.Protocol && next.Mechanism == now.Mechanism &&
 		bytes.Equal(next.RootCAs, now.RootCAs) && bytes.Equal(next.Certificate, now.Certificate) && next.PrivateKey.Equal(now.PrivateKey)
 }
 
-// Close ends librdkafka, in a goroutine that is left behind when ctx ends.
+// Close closes librdkafka, in a goroutine that is left behind when ctx ends.
 func (p *producer) Close(ctx context.Context) error {
 	p.closeRun.Do(func() { go p.shutDown() })
 	select {
@@ -323,7 +323,7 @@ func (p *producer) Close(ctx context.Context) error {
 func (p *producer) shutDown() {
 	defer close(p.closed)
 	<-p.gate.close()
-	// The reports of what is purged come through the pump.
+	// The reports of purged records come through the pump.
 	_ = p.client.Purge(kafka.PurgeInFlight | kafka.PurgeQueue)
 	for p.client.Flush(int(flushStep.Milliseconds())) > 0 && p.waiting() > 0 {
 		continue

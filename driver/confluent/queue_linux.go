@@ -21,26 +21,26 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// queue reads librdkafka's queue of a consumer, many records a call. confluent-kafka-go's own Poll crosses from Go to C
-// and back several times for each record, which is most of what a small record costs: see bench.
+// queue reads librdkafka's queue of a consumer, many records per call. confluent-kafka-go's own Poll switches between
+// Go and C several times per record, which is most of the cost of a small record: see bench.
 //
-// It reads the client's two handles out of unexported fields and calls librdkafka's public functions, as they are linked
-// in with confluent-kafka-go. Where a handle or a function is not there, there is no queue, and Poll is used instead. The
-// two do the same in the same order; the conformance suite runs on both.
+// It reads the client's two handles from unexported fields and calls librdkafka's public functions, as linked in by
+// confluent-kafka-go. If a handle or a function is missing, there is no queue, and Poll is used instead. Both do the
+// same in the same order; the conformance suite runs on both.
 type queue struct {
 	rk  *C.rd_kafka_t
 	rkq *C.rd_kafka_queue_t
-	// buf is C's memory, for one call's records.
+	// buf is C memory for the records of one call.
 	buf *C.esm_record
 }
 
 // perCall is how many records one call takes at most.
 const perCall = 256
 
-// testedVersions are the versions of librdkafka that the conformance suite was run on with this way of reading.
+// testedVersions are the versions of librdkafka for which the conformance suite was run with this way of reading.
 var testedVersions = []int{0x020b01ff}
 
-// newQueue returns nil where the client's Poll has to be used, and logs why.
+// newQueue returns nil if the client's Poll must be used, and logs why.
 func newQueue(client *kafka.Consumer, logger *slog.Logger) *queue {
 	why := noQueue()
 	if why == "" {
@@ -54,10 +54,10 @@ func newQueue(client *kafka.Consumer, logger *slog.Logger) *queue {
 	return nil
 }
 
-// unreachable is why there is no queue where client or library are not as they are known.
+// unreachable is the reason if the client or the library is not as expected.
 const unreachable = "librdkafka's queue cannot be reached"
 
-// noQueue says why no client's queue is read in this program, "" where it is.
+// noQueue returns why queues are not read in this program, or "" if they are.
 func noQueue() string {
 	if version, _ := kafka.LibraryVersion(); !slices.Contains(testedVersions, version) {
 		return "the faster way was not tested with this librdkafka"
@@ -68,7 +68,7 @@ func noQueue() string {
 	return ""
 }
 
-// handlesOf returns the client's handles of librdkafka, invalid Values where it has others.
+// handlesOf returns the client's librdkafka handles, or invalid Values if it has no such fields.
 func handlesOf(client *kafka.Consumer) (rk, rkq reflect.Value) {
 	handle := reflect.ValueOf(client).Elem().FieldByName("handle")
 	if handle.Kind() != reflect.Struct {
@@ -77,7 +77,7 @@ func handlesOf(client *kafka.Consumer) (rk, rkq reflect.Value) {
 	return handle.FieldByName("rk"), handle.FieldByName("rkq")
 }
 
-// queueOf returns the queue of a client for which noQueue has nothing to say.
+// queueOf returns the queue of a client; noQueue must have returned "".
 func queueOf(client *kafka.Consumer) *queue {
 	rk, rkq := handlesOf(client)
 	if rk.IsNil() || rkq.IsNil() {
@@ -90,24 +90,24 @@ func queueOf(client *kafka.Consumer) *queue {
 	return &queue{rk: (*C.rd_kafka_t)(rk.UnsafePointer()), rkq: (*C.rd_kafka_queue_t)(rkq.UnsafePointer()), buf: buf}
 }
 
-// pointerTo reports whether v is a pointer to that struct of C's; it may be nil.
+// pointerTo reports whether v is a pointer to the named C struct; it may be nil.
 func pointerTo(v reflect.Value, name string) bool {
 	return v.Kind() == reflect.Pointer && strings.HasSuffix(v.Type().Elem().Name(), "_struct_"+name)
 }
 
-// free gives C's memory back. There is no next after it.
+// free frees the C memory. next must not be called after it.
 func (q *queue) free() {
 	if q != nil {
 		C.free(unsafe.Pointer(q.buf))
 	}
 }
 
-// next takes records, up to perCall of them or up to another event, and that event; false when nothing came.
+// next takes up to perCall records, or fewer up to another event, and that event. It returns false if nothing came.
 func (q *queue) next(c *consumer, wait time.Duration) bool {
 	var other *C.rd_kafka_event_t
 	n := C.esm_poll(q.rkq, C.int(wait.Milliseconds()), q.buf, perCall, C.int64_t(maxBytes-c.fetched.bytes), &other) //nolint:gocritic // of what cgo makes of it
 	if n > 0 {
-		// What these point to is librdkafka's, until esm_done.
+		// What these point to belongs to librdkafka until esm_done.
 		records := unsafe.Slice(q.buf, n)
 		for i := range records {
 			q.record(c, &records[i])
@@ -131,7 +131,7 @@ func (q *queue) next(c *consumer, wait time.Duration) bool {
 	return true
 }
 
-// unknownEvent is the name of an event that is none of those above.
+// unknownEvent is the name of an event of another type.
 type unknownEvent string
 
 // String returns the name.
@@ -140,7 +140,7 @@ func (e unknownEvent) String() string { return string(e) }
 // record adds one record.
 func (q *queue) record(c *consumer, from *C.esm_record) {
 	m := from.message
-	// The string is C's memory: partitionOf compares it and does not keep it.
+	// The string is C memory: partitionOf compares it and does not keep it.
 	topic := unsafe.String((*byte)(unsafe.Pointer(from.topic)), from.topic_length)
 	if m.err != 0 {
 		c.report(classed(driver.TopicPartition{Topic: strings.Clone(topic), Partition: int32(m.partition)},
@@ -170,10 +170,10 @@ func (q *queue) record(c *consumer, from *C.esm_record) {
 	c.placed(p, r)
 }
 
-// joinBelow is the size up to which key and value share one allocation.
+// joinBelow is the size below which key and value share one allocation.
 const joinBelow = 4096
 
-// copied returns Go's copies of key and value, nil where there is none.
+// copied returns Go copies of key and value, nil if there is none.
 func copied(m *C.esm_message) (key, value []byte) {
 	if k, n := int(m.key_len), int(m.len); m.key != nil && m.payload != nil && k+n < joinBelow {
 		both := make([]byte, k+n)
@@ -201,7 +201,7 @@ func headers(from *C.esm_record) []event.Header {
 	return list
 }
 
-// rebalance is a rebalance event as confluent-kafka-go has it.
+// rebalanceOf converts a rebalance event into confluent-kafka-go's form.
 func rebalanceOf(ev *C.rd_kafka_event_t) kafka.Event {
 	var partitions []kafka.TopicPartition
 	if list := C.rd_kafka_event_topic_partition_list(ev); list != nil {
@@ -216,7 +216,7 @@ func rebalanceOf(ev *C.rd_kafka_event_t) kafka.Event {
 	return kafka.RevokedPartitions{Partitions: partitions}
 }
 
-// failure is an error event as confluent-kafka-go has it; the end of a partition is one.
+// failure converts an error event into confluent-kafka-go's form; the end of a partition is one.
 func (q *queue) failure(ev *C.rd_kafka_event_t) kafka.Event {
 	code := kafka.ErrorCode(C.rd_kafka_event_error(ev))
 	switch {

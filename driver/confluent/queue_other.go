@@ -9,7 +9,7 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
-// queue is for Linux alone: elsewhere the linker wants every symbol at once.
+// queue works only on Linux: on other systems the linker requires all symbols at link time.
 type queue struct{}
 
 func noQueue() string { return "only Linux has the faster way" }

@@ -18,7 +18,7 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// Where this fails after an update of confluent-kafka-go, records are read one by one: right, and half as fast.
+// If this fails after an update of confluent-kafka-go, records are read one by one: correct, but half as fast.
 func TestTheQueueIsRead(t *testing.T) {
 	client, err := kafka.NewConsumer(&kafka.ConfigMap{"group.id": "g", "bootstrap.servers": "localhost:1"})
 	if err != nil {
@@ -54,7 +54,8 @@ func TestHandlesOfAnotherKindAreNotTaken(t *testing.T) {
 	}
 }
 
-// The structs are compared with the header that came with the client: what cannot compile is not what is linked in.
+// The structs are compared with the header that comes with the client: if they do not compile together, they are not
+// those of the linked library.
 func TestTheStructsAreLibrdkafkas(t *testing.T) {
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/confluentinc/confluent-kafka-go/v2").Output()
 	if err != nil {

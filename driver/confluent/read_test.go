@@ -19,7 +19,7 @@ func (m *member) begin(p driver.TopicPartition, offset int64, epoch uint64) {
 	m.consumer.Start([]driver.Start{{TopicPartition: p, Offset: offset, LeaderEpoch: -1, Epoch: epoch}})
 }
 
-// from makes a member start everything at an offset with epoch 1; below 0 it starts nothing.
+// from makes a member start everything at an offset with epoch 1; if offset is negative, it starts nothing.
 func from(offset int64) func(*member) {
 	return func(m *member) {
 		m.onAssign = func(tps []driver.TopicPartition) {
@@ -66,7 +66,7 @@ func readsFromWhereItStarts(t *testing.T, b *broker) {
 	m.untilCount(p, 6)
 	m.until("the end", func() bool { return m.end[p] == 10 && m.next[p] == 10 })
 	m.has(p, sequence(4, 10))
-	// Partition 1 has nothing at 4: the position does not exist.
+	// Partition 1 has no record at 4: the position does not exist.
 	m.until("out of range", func() bool { return len(m.errors) == 1 && m.errors[0].Kind == driver.KindOffsetOutOfRange })
 }
 
@@ -189,7 +189,7 @@ func pausesAndGoesOn(t *testing.T, b *broker) {
 	m := join(t, b.config(topic, topic), from(0))
 	m.untilCount(p, 3)
 	m.consumer.Pause([]driver.TopicPartition{p})
-	// The pause is carried out by the Poll that reads this record, at the latest.
+	// The Poll that reads this record has applied the pause, at the latest.
 	b.produce(topic, 1, 1)
 	m.untilCount(tp(topic, 1), 1)
 	b.produce(topic, 0, 3)
@@ -250,7 +250,7 @@ func outOfRangeOnce(t *testing.T, b *broker) {
 		t.Errorf("errors: %v", m.errors)
 	}
 	m.mu.Unlock()
-	// They are held, and go on when they are started where something is.
+	// They are held, and continue when they are started at offsets that exist.
 	m.begin(tp(topic, 1), 5, 2)
 	m.untilCount(tp(topic, 1), 5)
 	m.begin(tp(topic, 2), 10, 2)
@@ -277,12 +277,12 @@ func wishesAtOnce(t *testing.T, b *broker) {
 		slowest = append(slowest, time.Since(before))
 	}
 	slices.Sort(slowest)
-	// Poll's slice, a fetch and a busy machine. Waiting for Poll's own second would show.
+	// Allow for Poll's slice, a fetch and a busy machine. Waiting for Poll's full second would show.
 	if median := slowest[10]; median > 250*time.Millisecond {
 		t.Errorf("a Start takes %v (median)", median)
 	}
 	t.Logf("Start to record: median %v, slowest %v", slowest[10], slowest[19])
-	// A Poll that waits ends with its context.
+	// A waiting Poll ends with its context.
 	m.stop()
 	before := time.Now()
 	<-m.done

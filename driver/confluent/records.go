@@ -12,13 +12,13 @@ import (
 )
 
 const (
-	// A Poll ends at maxRecords or maxBytes: enough to spread its own cost, few enough that the engine gets to work a
+	// A Poll ends at maxRecords or maxBytes: enough to spread its own cost, few enough that the engine starts to work a
 	// few milliseconds after the first record.
 	maxRecords = 2048
 	maxBytes   = 2 << 20
 
-	// A slab holds from minSlab records, for a quiet partition, to maxSlab; and those of many partitions together no more
-	// than allSlabs (15 MB), since a slab is kept for what is still to come.
+	// A slab holds between minSlab records, for a quiet partition, and maxSlab. The slabs of many partitions together hold
+	// at most about allSlabs (15 MB), because each slab is kept for records still to come.
 	minSlab  = 16
 	maxSlab  = 1024
 	allSlabs = 128 << 10
@@ -27,14 +27,14 @@ const (
 	headerSize = int(unsafe.Sizeof(event.Header{}))
 )
 
-// fetched is how much the running Poll has.
+// fetched counts what the running Poll has.
 type fetched struct {
 	records, bytes int
 }
 
 func (f fetched) full() bool { return f.records >= maxRecords || f.bytes >= maxBytes }
 
-// record adds one record that confluent-kafka-go answered.
+// record adds one record that confluent-kafka-go returned.
 func (c *consumer) record(m *kafka.Message) {
 	p := c.partitionOf(*m.TopicPartition.Topic, m.TopicPartition.Partition)
 	if p == nil {
@@ -55,7 +55,8 @@ func (c *consumer) record(m *kafka.Message) {
 	case kafka.TimestampLogAppendTime:
 		r.TimestampType, r.Timestamp = event.LogAppendTime, m.Timestamp.UnixMilli()
 	default:
-		// confluent-kafka-go says so of every record without one; in any format but the oldest it is of the batch's kind.
+		// confluent-kafka-go reports this for every record without a timestamp; in all formats but the oldest, such a record
+		// has its batch's timestamp type.
 		r.Timestamp = -1
 	}
 	if len(m.Headers) > 0 {
@@ -67,7 +68,8 @@ func (c *consumer) record(m *kafka.Message) {
 	c.placed(p, r)
 }
 
-// partitionOf returns the partition of a record, nil where it went while the record was queued. It does not keep topic.
+// partitionOf returns the partition of a record, or nil if it was removed while the record was queued. It does not keep
+// topic.
 func (c *consumer) partitionOf(topic string, partition int32) *partition {
 	if p := c.last; p != nil && p.tp.Partition == partition && p.tp.Topic == topic {
 		return p
@@ -81,11 +83,11 @@ func (c *consumer) partitionOf(topic string, partition int32) *partition {
 	return p
 }
 
-// place makes room for a record in its partition's run, and returns it with its coordinates filled in; nil for a record
-// that is not wanted. placed must follow when the rest is there.
+// place makes room for a record in its partition's run and returns it with its coordinates set, or nil if the record is
+// not wanted. The caller fills in the rest and then calls placed.
 func (c *consumer) place(p *partition, offset int64, epoch int32) *event.KafkaRecord {
 	if offset < p.next || !p.running || p.validating {
-		// librdkafka goes back to the start of a record batch, and may answer twice around a pause.
+		// librdkafka goes back to the start of a record batch, and may deliver records twice around a pause.
 		return nil
 	}
 	if p.leaderEpoch >= 0 && epoch > max(p.leaderEpoch, p.validated) {
@@ -95,16 +97,17 @@ func (c *consumer) place(p *partition, offset int64, epoch int32) *event.KafkaRe
 	run := c.runOf(p, epoch)
 	p.slab = p.slab[:len(p.slab)+1]
 	run.Records = p.slab[p.first:]
-	run.Next, run.End = offset+1, -1 // an end was seen before this record was there
+	run.Next, run.End = offset+1, -1 // the end was seen before this record existed
 	p.next, p.leaderEpoch = offset+1, epoch
 	r := &p.slab[len(p.slab)-1]
 	r.Topic, r.Partition, r.Offset = p.tp.Topic, p.tp.Partition, offset
 	return r
 }
 
-// validate has librdkafka ask a partition's leader whether the log still has what was read, before the first record of
-// another leader's is delivered: a seek does. librdkafka asks by itself when it hears of a new leader, and takes it for one
-// that cannot answer when it has no connection to it yet: a log that was cut and has grown again would go unnoticed.
+// validate makes librdkafka ask a partition's leader whether the log still has what was read, before the first record
+// of another leader is delivered: a seek does that. librdkafka also asks by itself when it learns of a new leader. But
+// if it has no connection to the leader yet, it assumes that the leader cannot answer, and a log that was truncated and
+// has grown again would go unnoticed.
 func (c *consumer) validate(p *partition, epoch int32) {
 	p.validated, p.validating = epoch, true
 	c.again = append(c.again, driver.Start{TopicPartition: p.tp, Offset: p.next, LeaderEpoch: p.leaderEpoch, Epoch: p.epoch})
@@ -121,9 +124,9 @@ func (c *consumer) placed(p *partition, r *event.KafkaRecord) {
 	c.fetched.bytes += size
 }
 
-// runOf returns the run to which the next record of a partition belongs: the current one, or a new one where there
-// is none in this Poll, the leader epoch changed or the slab is full. A new run goes on in the slab, right behind the
-// records of the one before, so that the receiver can join the two by slicing.
+// runOf returns the run that the next record of a partition belongs to. It is a new run if there is none in this Poll,
+// the leader epoch changed or the slab is full. A new run continues in the slab, right after the records of the
+// previous one, so that the receiver can join the two by slicing.
 func (c *consumer) runOf(p *partition, leaderEpoch int32) *driver.Run {
 	full := len(p.slab) == cap(p.slab)
 	if p.seq == c.fetchSeq && !full {
@@ -139,7 +142,7 @@ func (c *consumer) runOf(p *partition, leaderEpoch int32) *driver.Run {
 	return c.newRun(p, leaderEpoch)
 }
 
-// nextSlab sizes the slab after a full one: larger where one Poll filled most of it, smaller where it took many.
+// nextSlab sizes the slab after a full one: larger if one Poll filled most of it, smaller if it took many Polls.
 func (c *consumer) nextSlab(p *partition) int {
 	size := cap(p.slab) / 2
 	if p.seq == c.fetchSeq && len(p.slab)-p.first >= size {
@@ -160,21 +163,21 @@ func (c *consumer) newRun(p *partition, leaderEpoch int32) *driver.Run {
 	return &c.into.Runs[p.run]
 }
 
-// endOf says where a partition's log ends: it is what librdkafka reports when it has read all that there is,
-// transaction markers and aborted records included.
+// endOf records where a partition's log ends: librdkafka reports that when it has read everything, including
+// transaction markers and aborted records.
 func (c *consumer) endOf(e kafka.PartitionEOF) {
 	p := c.partitions[driver.TopicPartition{Topic: *e.Topic, Partition: e.Partition}]
 	if p == nil || !p.running || p.validating || int64(e.Offset) < p.next {
-		// Behind records that are not wanted until the position was checked, the end comes again with them.
+		// While the position is being validated, records are dropped. The end is reported again when they are read again.
 		return
 	}
 	c.reported.data(p.tp.Topic)
 	end := int64(e.Offset)
 	if p.next == end && p.end == end {
-		return // said already
+		return // already reported
 	}
 	if p.seq != c.fetchSeq {
-		// An empty run still says where the slab goes on.
+		// An empty run still shows where the slab continues.
 		p.first = len(p.slab)
 		c.newRun(p, p.leaderEpoch)
 	}
@@ -183,8 +186,8 @@ func (c *consumer) endOf(e kafka.PartitionEOF) {
 	p.next, p.end = end, end
 }
 
-// ends fills in the end of the log where a Poll has records but did not see the end. Under read_committed that is the
-// last stable offset, which librdkafka does not tell.
+// ends fills in the end of the log if a Poll has records but did not see the end. Under read_committed the end is the
+// last stable offset, which librdkafka does not expose.
 func (c *consumer) ends() {
 	if c.readCommitted {
 		return

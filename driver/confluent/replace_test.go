@@ -15,7 +15,7 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// front is an address that stays while the broker behind it moves, as a name or a load balancer is.
+// front is an address that stays the same while the broker behind it moves, like a name or a load balancer.
 type front struct {
 	net.Listener
 	mu     sync.Mutex
@@ -62,8 +62,8 @@ func (f *front) move(target string) {
 	f.target = target
 }
 
-// The only broker comes back at another address under the same id. librdkafka does not find its way to it; the driver says
-// so, and a consumer in its place reads on.
+// The only broker comes back at another address under the same ID. librdkafka cannot find it; the driver reports that,
+// and a consumer in its place continues to read.
 func TestReplaceWhereTheCoordinatorMoved(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute: librdkafka tells of a lasting failure every 30 s")

@@ -15,7 +15,7 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// secure sets what connects: after the user's own properties, so that none of those can take the encryption off.
+// secure sets how to connect. It runs after the user's own properties, so that none of those can turn off encryption.
 func secure(m kafka.ConfigMap, c *auth.Credentials) error {
 	if c == nil {
 		c = new(auth.Credentials)
@@ -57,8 +57,8 @@ func secure(m kafka.ConfigMap, c *auth.Credentials) error {
 	return nil
 }
 
-// ReplaceCredentials has the next authentication use another user name and password. librdkafka cannot change
-// certificates of a living client.
+// ReplaceCredentials makes the next authentication use another user name and password, or tokens from another source.
+// librdkafka cannot change the certificates of a running client.
 func (c *consumer) ReplaceCredentials(next *auth.Credentials) error {
 	now := c.credentials
 	if now == nil || next == nil || next.Mechanism == "" || next.Protocol != now.Protocol || next.Mechanism != now.Mechanism ||
@@ -85,10 +85,10 @@ func (c *consumer) ReplaceCredentials(next *auth.Credentials) error {
 	return nil
 }
 
-// probeStep is the most that one wait inside librdkafka lasts while a probe listens for the reason of a failure.
+// probeStep bounds one wait inside librdkafka while a probe listens for the reason of a failure.
 const probeStep = 250 * time.Millisecond
 
-// Probe tries the config's credentials with a client of its own, which joins no group.
+// Probe tries the config's credentials with a separate client, which joins no group.
 func (c *client) Probe(ctx context.Context, config driver.Config) error {
 	logs := newLogPump(config.Logger)
 	properties, err := configMap(config, c.properties, logs)
@@ -126,7 +126,7 @@ func (c *client) Probe(ctx context.Context, config driver.Config) error {
 		if reason == nil {
 			reason = classed(driver.TopicPartition{}, err)
 		}
-		// The reason comes as an event, and it does not end the wait for the metadata.
+		// The reason arrives as an event, which does not end the wait for the metadata.
 		for ev := client.Poll(0); ev != nil; ev = client.Poll(0) {
 			if e, ok := ev.(kafka.Error); ok {
 				if said := classed(driver.TopicPartition{}, e); auth.Classify(said).Stronger(auth.Classify(reason)) {
@@ -134,7 +134,7 @@ func (c *client) Probe(ctx context.Context, config driver.Config) error {
 				}
 			}
 		}
-		// By what it means: a broker that hangs up in the middle of SASL comes under a code for lost connections.
+		// Check the meaning too: if a broker hangs up during SASL, the error has a code for lost connections.
 		if reason.Kind == driver.KindAuthentication || auth.Classify(reason).Code == auth.CodeAuthnError || ctx.Err() != nil {
 			return reason
 		}

@@ -12,22 +12,22 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// stalls looks for partitions that stand still while their logs go on. librdkafka counts a batch whose checksum is right and
-// that does not parse as a partial response, and fetches it again for ever, without a word.
+// stalls looks for partitions that do not advance while their logs grow. librdkafka treats a batch whose checksum is
+// right but that does not parse as a partial response, and fetches it again forever, silently.
 //
 // It belongs to the poll goroutine.
 type stalls struct {
 	every   time.Duration
 	next    time.Time
-	at      map[driver.TopicPartition]driver.Start // positions at the last look
-	asked   []driver.Start                         // that have not moved since the look before
+	at      map[driver.TopicPartition]driver.Start // positions at the last check
+	asked   []driver.Start                         // those that have not moved since the check before
 	answers chan []driver.OffsetAnswer             // not nil while their ends are looked up
 }
 
-// stallEvery is the time between two looks: a partition that does not move from one to the next is told of.
+// stallEvery is the time between two checks. A partition that is behind in two checks in a row is reported.
 const stallEvery = time.Minute
 
-// lookForStalls begins a look when it is time, and takes its answer when it is there.
+// lookForStalls begins a check when it is due, and handles its answer once it is available.
 func (c *consumer) lookForStalls() {
 	s := &c.stalls
 	if s.answers != nil {
@@ -81,7 +81,7 @@ func (c *consumer) lookForStalls() {
 	}()
 }
 
-// stalled reports those that have not moved though their logs go on.
+// stalled reports the partitions that have not moved although their logs grew.
 func (c *consumer) stalled(answers []driver.OffsetAnswer) {
 	for i, a := range answers {
 		at := c.stalls.asked[i]
@@ -90,7 +90,7 @@ func (c *consumer) stalled(answers []driver.OffsetAnswer) {
 			continue
 		}
 		if !p.behind {
-			p.behind = true // what came to a quiet partition a moment ago is on its way: once more
+			p.behind = true // records that just reached a quiet partition may be in flight: check once more
 			continue
 		}
 		p.unreadable = p.next

@@ -15,7 +15,7 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// A batch has the right checksum and does not parse: librdkafka fetches it for ever and says nothing.
+// A batch has the right checksum but does not parse: librdkafka fetches it forever and reports nothing.
 func TestABatchThatDoesNotParse(t *testing.T) {
 	b := newBroker(t)
 	topic := b.NewTopic(t, 2)
@@ -41,7 +41,7 @@ func TestABatchThatDoesNotParse(t *testing.T) {
 	}
 }
 
-// produceRaw writes a batch of one record that is what it is told to be.
+// produceRaw writes a batch whose only record is the given bytes.
 func (b *broker) produceRaw(topic string, record []byte) {
 	b.t.Helper()
 	batch := kmsg.RecordBatch{Magic: 2, NumRecords: 1, PartitionLeaderEpoch: -1, ProducerID: -1, ProducerEpoch: -1, FirstSequence: -1,

@@ -12,14 +12,14 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// bearer reports whether librdkafka authenticates with tokens. AWS_MSK_IAM it does not have: Amazon MSK takes OAUTHBEARER
-// with a token that is signed in the same way.
+// bearer reports whether librdkafka authenticates with tokens. It does not support AWS_MSK_IAM, but Amazon MSK accepts
+// OAUTHBEARER with a token that is signed in the same way.
 func bearer(c *auth.Credentials) bool {
 	return c != nil && (c.Mechanism == auth.MechanismOAuthBearer || c.Mechanism == auth.MechanismAWSMSKIAM)
 }
 
-// keepTokens gives librdkafka a token before it connects, and each one after it in time: the next authentication uses it.
-// librdkafka's own event that asks for a token says nothing that is not known here, and is passed over.
+// keepTokens gives librdkafka a token before it connects, and replaces each one in time: the next authentication uses
+// it. librdkafka's own event that asks for a token adds nothing and is ignored.
 func (c *consumer) keepTokens() {
 	auth.KeepTokens(c.life, c.tokens.Load, c.newTokens, func(token *auth.Token, err error) {
 		if err == nil {
@@ -44,17 +44,17 @@ func (c *consumer) heardOfTokens() {
 func setToken(client *kafka.Consumer, token *auth.Token, extensions map[string]string) error {
 	principal := token.Claims.Subject
 	if principal == "" {
-		principal = "esm" // librdkafka wants one, and sends it to nobody
+		principal = "esm" // librdkafka requires one, and sends it to no broker
 	}
 	err := client.SetOAuthBearerToken(kafka.OAuthBearerToken{TokenValue: token.Value.Reveal(), Expiration: token.Expires, Principal: principal, Extensions: extensions})
 	if err == nil {
 		return nil
 	}
-	// What librdkafka says of a token may quote it.
+	// librdkafka's error about a token may quote it.
 	return &auth.TokenError{Endpoint: "the identity provider", Description: "librdkafka does not take the token: it has characters that no bearer token has, or has ended"}
 }
 
-// tokenFailure classes why there is no token.
+// tokenFailure classifies why there is no token.
 func tokenFailure(err error) *driver.Error {
 	kind := driver.KindUnavailable
 	if failure, ok := errors.AsType[*auth.TokenError](err); ok && failure.Refused() {
@@ -63,8 +63,9 @@ func tokenFailure(err error) *driver.Error {
 	return &driver.Error{Kind: kind, Offset: -1, Err: err}
 }
 
-// behindToken is why there is no token, in the place of an authentication that failed with one which has ended: librdkafka
-// goes on with it, and brokers answer with a wrong SASL state or a token that is not valid, which are consequences.
+// behindToken returns why there is no token, instead of an authentication error that an expired token caused:
+// librdkafka keeps using that token, and brokers answer with a wrong SASL state or an invalid token, which are only
+// consequences.
 func (c *consumer) behindToken(e *driver.Error) *driver.Error {
 	if e.Kind != driver.KindAuthentication || !bearer(c.credentials) {
 		return e
@@ -94,11 +95,11 @@ func probeToken(ctx context.Context, client *kafka.Consumer, c *auth.Credentials
 	return nil
 }
 
-// replaceTokens has the next authentications use the tokens of another source.
+// replaceTokens makes later authentications use the tokens of another source.
 func (c *consumer) replaceTokens(next *auth.Tokens) {
 	c.tokens.Store(next)
 	select {
 	case c.newTokens <- struct{}{}:
-	default: // a word is there already
+	default: // a value is already there
 	}
 }

@@ -22,8 +22,8 @@ type topicSet struct {
 	patterns []*regexp.Regexp
 }
 
-// compileTopics reads Config.Topics. librdkafka takes patterns as POSIX extended expressions; those that Go does not
-// understand are refused, so that Topics never answers something else than what is read.
+// compileTopics parses Config.Topics. librdkafka treats patterns as POSIX extended expressions. Those that Go cannot
+// parse are refused, so that Topics always describes what is read.
 func compileTopics(topics []string) (topicSet, error) {
 	var set topicSet
 	if len(topics) == 0 {
@@ -55,7 +55,7 @@ func (s topicSet) matching(names []string) []string {
 	return list
 }
 
-// Topics describes topics, with their ids where the broker has any (Kafka 2.8).
+// Topics describes topics, with their IDs if the broker has any (Kafka 2.8).
 func (c *consumer) Topics(ctx context.Context, names ...string) ([]driver.Topic, error) {
 	if len(names) == 0 {
 		subscribed, err := c.subscribed(ctx)
@@ -112,7 +112,7 @@ func topicFrom(name string, descriptions map[string]kafka.TopicDescription) driv
 	return topic
 }
 
-// subscribed returns the topics that the subscription names or matches now.
+// subscribed returns the topics that the subscription currently names or matches.
 func (c *consumer) subscribed(ctx context.Context) ([]string, error) {
 	if len(c.topics.patterns) == 0 {
 		return c.topics.names, nil

@@ -12,8 +12,8 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// The log was cut at 10 and has grown past the position again: an unclean election. The leader says where the epoch of the
-// last record that was read ends now.
+// The log was truncated at 10 and has grown past the position again: an unclean election. The leader answers where the
+// epoch of the last record that was read now ends.
 func TestALogThatWasCutAndGrewAgain(t *testing.T) {
 	fake := kafkatest.Fake(t, kfake.NumBrokers(2))
 	b := &broker{Client: fake.Client, t: t, session: 6_000_000_000}
@@ -32,7 +32,7 @@ func TestALogThatWasCutAndGrewAgain(t *testing.T) {
 	if err := fake.Kfake.MoveTopicPartition(topic, 0, (fake.Kfake.LeaderFor(topic, 0)+1)%2); err != nil {
 		t.Fatal(err)
 	}
-	b.produce(topic, 0, 5) // as the new leader has them
+	b.produce(topic, 0, 5) // written to the new leader
 	m.until("the report", func() bool { return len(m.errors) > 0 && m.errors[len(m.errors)-1].Kind == driver.KindTruncated })
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -59,8 +59,8 @@ func epochEnd(req *kmsg.OffsetForLeaderEpochRequest, end int64) *kmsg.OffsetForL
 	return resp
 }
 
-// olderEpochs has the in-process Kafka say that it knows OffsetForLeaderEpoch from version 2 on, as Apache Kafka does:
-// librdkafka knows no later one, and the script answers it whatever the version.
+// olderEpochs makes the in-process Kafka announce OffsetForLeaderEpoch from version 2 on, as Apache Kafka does:
+// librdkafka knows no later version, and the scripted answer fits any version.
 func olderEpochs(t *testing.T, fake *kafkatest.FakeCluster) {
 	cl := fake.Connect(t)
 	req := kmsg.NewPtrApiVersionsRequest()

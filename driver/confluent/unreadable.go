@@ -12,8 +12,8 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// unreadable is librdkafka's word that a batch's checksum is wrong or that it does not parse. librdkafka goes on with the
-// batch behind it, which would lose this one's records, so that the partition is held, and fetched again after a while.
+// unreadable is librdkafka's report that a batch's checksum is wrong or that it does not parse. librdkafka would
+// continue with the next batch and lose this one's records, so the partition is held and fetched again after a pause.
 type unreadable struct {
 	tp  driver.TopicPartition
 	err kafka.Error
@@ -22,7 +22,7 @@ type unreadable struct {
 // String names the partition.
 func (u unreadable) String() string { return fmt.Sprintf("unreadable batch of %s: %v", u.tp, u.err) }
 
-// unreadablePause is how long a partition with an unreadable batch is left alone.
+// unreadablePause is how long a partition with an unreadable batch is held.
 const unreadablePause = time.Second
 
 func (c *consumer) unreadable(u unreadable) {
@@ -33,7 +33,7 @@ func (c *consumer) unreadable(u unreadable) {
 	c.take([]*partition{p})
 	p.retry = time.Now().Add(unreadablePause)
 	if p.unreadable == p.next {
-		return // reported
+		return // already reported
 	}
 	p.unreadable = p.next
 	e := classed(u.tp, u.err)
@@ -41,9 +41,9 @@ func (c *consumer) unreadable(u unreadable) {
 	c.into.Errors = append(c.into.Errors, e)
 }
 
-// someUnreadable takes in an error that does not say of which partition: confluent-kafka-go leaves that out. librdkafka's
-// words name the batch's offset. Where several partitions stand there, or none, all of them are held: better a pause than a
-// batch that is passed over.
+// someUnreadable handles an error that does not name the partition, because confluent-kafka-go leaves that out.
+// librdkafka's text names the batch's offset. If several partitions are at that offset, or none, all running ones are
+// held: a pause is better than a skipped batch.
 func (c *consumer) someUnreadable(err kafka.Error) {
 	var there, all []*partition
 	for _, p := range c.partitions {
@@ -66,7 +66,7 @@ func (c *consumer) someUnreadable(err kafka.Error) {
 	c.report(classed(driver.TopicPartition{}, err))
 }
 
-// retryUnreadable has partitions fetched again whose pause is over.
+// retryUnreadable starts partitions again whose pause is over.
 func (c *consumer) retryUnreadable() {
 	if c.unflowing == 0 {
 		return

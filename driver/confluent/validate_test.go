@@ -10,8 +10,8 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// What follows a record of another leader's is passed over until the position was checked, and read again then. The end of
-// the log behind it must not move the position past it: that would be committed.
+// Records after one of another leader are dropped until the position is validated, and are then read again. The end of
+// the log after them must not move the position past them: that position would be committed.
 func TestTheEndDoesNotPassWhatIsChecked(t *testing.T) {
 	at := driver.TopicPartition{Topic: "t", Partition: 0}
 	p := newPartition(at)

@@ -11,18 +11,18 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// watch looks at the ids of the assigned topics. librdkafka follows a topic that was deleted and made again under the
-// same name in silence, from the old position: the new topic's first records would never be read. The look comes every
-// MetadataMaxAge, and sooner where something is odd; what librdkafka reads of the new topic before it is read again after
-// the Start that follows.
+// watch checks the IDs of the assigned topics. If a topic was deleted and recreated under the same name, librdkafka
+// silently continues from the old position, and the new topic's first records would never be read. A check runs every
+// MetadataMaxAge, and sooner if something is odd. What librdkafka reads of the new topic before the check is read again
+// after the Start that follows.
 type watch struct {
 	every   time.Duration
 	next    time.Time
 	ids     map[string][16]byte
-	answers chan []driver.Topic // not nil while a look is under way
+	answers chan []driver.Topic // not nil while a check is in flight
 }
 
-// usualWatch is the time between two looks where Config.MetadataMaxAge is unset: Kafka's metadata.max.age.ms.
+// usualWatch is the time between two checks if Config.MetadataMaxAge is unset: Kafka's metadata.max.age.ms.
 const usualWatch = 5 * time.Minute
 
 func newWatch(every time.Duration) *watch {
@@ -32,10 +32,10 @@ func newWatch(every time.Duration) *watch {
 	return &watch{every: every, ids: make(map[string][16]byte)}
 }
 
-// soon makes the next Poll look.
+// soon makes the next Poll check.
 func (w *watch) soon() { w.next = time.Time{} }
 
-// watched begins a look when it is time, and takes its answer when it is there.
+// watched begins a check when it is due, and handles its answer once it is available.
 func (c *consumer) watched() {
 	w := c.watch
 	if w.answers != nil {
@@ -62,7 +62,7 @@ func (c *consumer) watched() {
 		defer c.gate.leave()
 		ctx, cancel := context.WithTimeout(c.life, searchTimeout)
 		defer cancel()
-		// An error says that no broker answered, which is reported elsewhere.
+		// An error means that no broker answered, which is reported elsewhere.
 		topics, _ := c.describe(ctx, names)
 		answers <- topics
 	}()
@@ -78,7 +78,7 @@ func (c *consumer) assignedTopics() []string {
 	return names
 }
 
-// compare holds the partitions of topics whose id is another than it was.
+// compare holds the partitions of topics whose ID has changed.
 func (c *consumer) compare(topics []driver.Topic) {
 	for _, t := range topics {
 		if t.Err != nil || t.ID == [16]byte{} {
@@ -108,7 +108,7 @@ func (c *consumer) recreated(t driver.Topic, was [16]byte) {
 	})
 }
 
-// forgetTopics drops the ids of topics of which nothing is assigned: they begin anew with the next assignment.
+// forgetTopics drops the IDs of topics without assigned partitions: the next assignment records them anew.
 func (c *consumer) forgetTopics() {
 	names := c.assignedTopics()
 	for name := range c.watch.ids {

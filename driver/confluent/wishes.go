@@ -10,17 +10,17 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// wishes is what Start, Pause and Resume ask for, in order, until the poll goroutine carries it out.
+// wishes queues what Start, Pause and Resume ask for, until the poll goroutine applies it.
 type wishes struct {
-	some atomic.Bool // there are any: spares the poll goroutine the lock
+	some atomic.Bool // whether there are any, so that the poll goroutine need not lock
 	mu   sync.Mutex
 	list []wish
 }
 
-// wish is one partition's.
+// wish is a request for one partition.
 type wish struct {
 	kind  wishKind
-	start driver.Start // only its TopicPartition where kind is not wishStart
+	start driver.Start // only its TopicPartition is set unless kind is wishStart
 }
 
 type wishKind uint8
@@ -41,7 +41,7 @@ func (w *wishes) add(more []wish) {
 	w.some.Store(true)
 }
 
-// take returns what there is.
+// take returns and clears the list.
 func (w *wishes) take() []wish {
 	if !w.some.Load() {
 		return nil
@@ -54,7 +54,7 @@ func (w *wishes) take() []wish {
 	return list
 }
 
-// drop forgets the wishes for partitions: those from before they were assigned mean an earlier ownership.
+// drop forgets the wishes for partitions that were just assigned: older ones belong to an earlier ownership.
 func (w *wishes) drop(partitions []driver.TopicPartition) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -73,10 +73,10 @@ func (c *consumer) Start(starts []driver.Start) {
 	c.wishes.add(list)
 }
 
-// Pause stops fetching.
+// Pause stops fetching partitions.
 func (c *consumer) Pause(partitions []driver.TopicPartition) { c.wish(wishPause, partitions) }
 
-// Resume goes on.
+// Resume continues partitions where the last returned run ended.
 func (c *consumer) Resume(partitions []driver.TopicPartition) { c.wish(wishResume, partitions) }
 
 func (c *consumer) wish(kind wishKind, partitions []driver.TopicPartition) {

@@ -23,7 +23,7 @@ var faultCases = []testCase{
 		k.committed(p, 2)
 		k.produce(topic, 0, 2)
 		m.waitRecords(p, 2)
-		// The new coordinator knows the member, and shares the partitions out anew.
+		// The new coordinator knows the member, and assigns the partitions again when another joins.
 		b := k.open(topic, other)
 		b.wait("one partition", func(s *seen) bool { return s.owned() == 1 })
 		m.wait("one partition", func(s *seen) bool { return s.owned() == 1 })
@@ -95,7 +95,7 @@ var faultCases = []testCase{
 		k.env.Produce(k, topic, Record{Value: []byte("after")})
 		m := k.open(topic)
 		m.wait("the report", func(s *seen) bool { return s.errors(driver.KindCorrupt, topic) > 0 })
-		// The rest goes on meanwhile.
+		// The other partition continues meanwhile.
 		for i := range 3 {
 			k.produce(topic, 1, 1)
 			m.waitRecords(well, i+1)

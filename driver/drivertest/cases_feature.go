@@ -9,7 +9,7 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// lacksTopicIDs and lacksNetwork name the feature that a driver without it is excused by.
+// lacksTopicIDs and lacksNetwork return the feature's name if the driver lacks it, else "".
 func lacksTopicIDs(f driver.Features) string {
 	if f.TopicIDs {
 		return ""
@@ -24,7 +24,7 @@ func lacksNetwork(f driver.Features) string {
 	return "Network"
 }
 
-// What Features says is what is there: the engine and the cases above go by it.
+// The Features that a driver returns must be correct: the engine and the cases above rely on them.
 var featureCases = []testCase{
 	{name: "features/topic ids", needs: []string{needTopicIDs}, lacks: lacksTopicIDs, run: func(k *kit) {
 		topic := k.topic(1)

@@ -42,7 +42,7 @@ var groupCases = []testCase{
 				}
 			}
 		})
-		// Both go on reading.
+		// Both continue to read.
 		for _, m := range []*member{a, b} {
 			for p := range int32(4) {
 				owned := false
@@ -86,8 +86,8 @@ var groupCases = []testCase{
 		a.waitRecords(tp(topic, 1), 5)
 		b := k.open(topic, other)
 		p := <-revoked
-		// Still the owner: its commit counts. The round trips give the other member time to take what is not its own
-		// yet, which the watch on owners would see.
+		// The member is still the owner, so its commit counts. The round trips give the other member time to take what it
+		// does not own yet, which the check of owners would notice.
 		for i := range 5 {
 			k.commit(a, p, int64(i+1))
 			if _, err := b.c.Committed(k.ctx(), []driver.TopicPartition{p}); err != nil {
@@ -112,7 +112,7 @@ var groupCases = []testCase{
 		k.commit(a, p, 1)
 		release := a.park()
 		k.env.Kick(k, k.group, a.c.Member())
-		// The member cannot know yet; its commit must not count.
+		// The member cannot know yet; its commit must be refused.
 		err := a.c.Commit(k.ctx(), []driver.Commit{{TopicPartition: p, Offset: 3, LeaderEpoch: -1}})
 		var refused *driver.CommitError
 		if !errors.As(err, &refused) || refused.Partitions[p] == nil || refused.Partitions[p].Kind != driver.KindStaleMember {
@@ -197,7 +197,7 @@ var groupCases = []testCase{
 		if first < 1 || second <= first {
 			k.Errorf("Member.Rebalances was %d in one assignment, and %d in the next", first, second)
 		}
-		// It was decided upon before the loss, and is sent after the member has joined again.
+		// The commit was decided before the loss, and is sent after the member has rejoined.
 		err := a.c.Commit(k.ctx(), []driver.Commit{{TopicPartition: p, Offset: 3, LeaderEpoch: -1, Assignment: first}})
 		var refused *driver.CommitError
 		if !errors.As(err, &refused) || refused.Partitions[p] == nil || refused.Partitions[p].Kind != driver.KindStaleMember {
@@ -219,7 +219,7 @@ var groupCases = []testCase{
 		for _, m := range []*member{a, b} {
 			owns := false
 			m.look(func(s *seen) { owns = s.owns(p) })
-			if owns { // the group may have a generation that it does not know of yet
+			if owns { // the group may have a generation that the member does not know yet
 				k.commitInTheEnd(m, p, 1)
 				continue
 			}

@@ -157,7 +157,7 @@ var positionCases = []testCase{
 		if err := b.close(k.ctx()); err != nil {
 			k.Errorf("Close: %v", err)
 		}
-		// What comes back is paused no longer; what stayed is.
+		// A partition that comes back is no longer paused; one that stayed is.
 		a.waitRecords(moved, 3)
 		a.look(func(s *seen) {
 			// The end of the empty log may have been seen before the pause.
@@ -256,7 +256,8 @@ var offsetCases = []testCase{
 	}},
 }
 
-// outOfRange starts a partition where it has no record: one report, no spinning, others go on, Start heals.
+// outOfRange starts a partition at an offset without a record. It expects one report and no spinning; other partitions
+// continue, and a Start recovers.
 func outOfRange(k *kit, offset int64, prepare func(driver.TopicPartition)) {
 	topic := k.topic(2)
 	p, clock := tp(topic, 0), tp(topic, 1)

@@ -15,7 +15,7 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// RunProducer runs every case of the contract of driver.Producer as a subtest. Target.Driver must be a
+// RunProducer runs every case of the contract of driver.Producer as a subtest. The driver of target must be a
 // driver.ProducerDriver.
 func RunProducer(t *testing.T, target Target) {
 	t.Helper()
@@ -76,7 +76,7 @@ var producerCases = []testCase{
 		}
 	}},
 	{name: "producer/keys go where the Java producer puts them", run: func(k *kit) {
-		// Of Kafka's own test of its hash.
+		// The values come from Kafka's own test of its hash.
 		hashes := map[string]int32{"21": -973932308, "foobar": -790332482, "a-little-bit-long-string": -985981536,
 			"a-little-bit-longer-string": -1486304829, "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971, "abc": 479470107}
 		topic := k.topic(7)
@@ -135,13 +135,13 @@ var producerCases = []testCase{
 		topic := k.topic(1, "max.message.bytes=10000")
 		p := k.producer(nil)
 		large := make([]byte, 20_000)
-		_, _ = rand.Read(large) // not to be compressed
+		_, _ = rand.Read(large) // random, so that it does not compress
 		err := k.produceOne(p, driver.OutRecord{Topic: topic, Value: large, Timestamp: -1})
 		var e *driver.Error
 		if !errors.As(err, &e) || e.Kind != driver.KindTooLarge {
 			k.Errorf("got %v", err)
 		}
-		// The others go on.
+		// Other records still succeed.
 		if err := k.produceOne(p, driver.OutRecord{Topic: topic, Value: []byte("v"), Timestamp: -1}); err != nil {
 			k.Errorf("the next record: %v", err)
 		}
@@ -161,7 +161,7 @@ var producerCases = []testCase{
 		}
 	}},
 	{name: "producer/many records are never too large together", run: func(k *kit) {
-		topic := k.topic(1) // which takes a megabyte at a time
+		topic := k.topic(1) // which accepts a megabyte at a time
 		p := k.producer(func(c *driver.ProducerConfig) { c.Linger = 50 * time.Millisecond })
 		value := make([]byte, 100_000)
 		_, _ = rand.Read(value)
@@ -212,7 +212,7 @@ var producerCases = []testCase{
 		defer cancel()
 		var a answers
 		began := time.Now()
-		for i := range 30 { // of which some wait for room
+		for i := range 30 { // some of them wait for room
 			p.Produce(ctx, driver.OutRecord{Topic: topic, Value: make([]byte, 1000), Timestamp: -1}, a.of(i))
 		}
 		a.wait(k)

@@ -52,7 +52,7 @@ var readCases = []testCase{
 	{name: "read/no timestamp", needs: []string{needHeaders}, run: func(k *kit) {
 		topic := k.topic(1)
 		k.env.Produce(k, topic, Record{Value: []byte("v"), Timestamp: -1})
-		// As the Java client has it: the kind is the batch's own.
+		// As in the Java client: the timestamp type is the batch's.
 		if r := k.open(topic).waitRecords(tp(topic, 0), 1)[0]; r.TimestampType != event.CreateTime || r.Timestamp != -1 {
 			k.Errorf("a record without a timestamp is %v %d, want %v -1", r.TimestampType, r.Timestamp, event.CreateTime)
 		}
@@ -99,7 +99,7 @@ var readCases = []testCase{
 		}
 	}},
 	{name: "read/an append to a key or a value copies", run: func(k *kit) {
-		// Handlers may append: what follows in the memory of a batch is another record's.
+		// Handlers may append: the memory after a key or a value belongs to another record.
 		topic := k.topic(1)
 		const n = 50
 		text := func(what string, i int) []byte { return fmt.Appendf(nil, "%s %d", what, i) }
@@ -143,7 +143,7 @@ var readCases = []testCase{
 		k.env.Begin(k, topic, Record{Value: []byte("aborted")}, Record{Value: []byte("aborted")})(false)
 		k.env.Begin(k, topic, Record{Value: []byte("committed")})(true)
 		k.env.Begin(k, topic, Record{Value: []byte("aborted")})(false)
-		// 0, 1 and 2 aborted, marker 3, 4, marker 5, 6 aborted, marker 7.
+		// 0 is committed, 1 and 2 aborted, 3 a marker, 4 committed, 5 a marker, 6 aborted, 7 a marker.
 		m := k.open(topic)
 		m.wait("the end past the markers", func(s *seen) bool { return s.part(p).next == 8 })
 		m.look(func(s *seen) {
@@ -155,7 +155,7 @@ var readCases = []testCase{
 				k.Errorf("End is %d, want 8", end)
 			}
 		})
-		// A marker that arrives while the reader waits at the end.
+		// A marker arrives while the reader waits at the end.
 		k.env.Begin(k, topic, Record{Value: []byte("aborted")})(false)
 		m.wait("the end past the new marker", func(s *seen) bool { return s.part(p).next == 10 })
 		dirty := k.open(topic, config(func(c *driver.Config) { c.ReadUncommitted, c.GroupID = true, c.GroupID+"-dirty" }), alone)
@@ -255,7 +255,7 @@ var readCases = []testCase{
 	}},
 }
 
-// alone keeps a member of another group out of the watch on owners.
+// alone excludes a member of another group from the check of owners.
 func alone(_ *driver.Config, m *member) { m.watch = newOwners() }
 
 func offsets(records []event.KafkaRecord) []int64 {
@@ -266,5 +266,5 @@ func offsets(records []event.KafkaRecord) []int64 {
 	return out
 }
 
-// same tells nil from empty.
+// same reports whether a and b are equal; nil differs from empty.
 func same(a, b []byte) bool { return (a == nil) == (b == nil) && bytes.Equal(a, b) }

@@ -100,7 +100,7 @@ var topicCases = []testCase{
 		k.env.DeleteTopic(k, topic)
 		k.env.CreateTopic(k, topic, 1)
 		k.produce(topic, 0, 8)
-		// Either the driver says so, or the group took the partition back and gave it again. It is held either way.
+		// Either the driver reports it, or the group revokes the partition and assigns it again. It is held either way.
 		m.wait("news of the new topic", func(s *seen) bool {
 			return s.errors(driver.KindTopicRecreated, topic) > 0 || s.count("assigned", p) == 2
 		})
@@ -114,7 +114,7 @@ var topicCases = []testCase{
 				k.Errorf("%d records and %d runs: the new topic was read without a Start", len(pp.records), pp.runs)
 			}
 		})
-		// The group may take the partition back and give it again at any of these moments, and then it is held again.
+		// The group may revoke the partition and assign it again at any of these moments. Then it is held again.
 		epoch := uint64(1)
 		read := func() {
 			for begun := false; !begun; {
@@ -129,7 +129,7 @@ var topicCases = []testCase{
 		}
 		read()
 		read()
-		// The old topic's commit is none of the new one's, which takes its own.
+		// The old topic's commit does not apply to the new one, which accepts its own.
 		k.committed(p, -1)
 		if got, err := m.c.Committed(k.ctx(), []driver.TopicPartition{p}); err != nil || got[0].Err != nil || got[0].Offset != -1 {
 			k.Errorf("Committed of the new topic: %+v, %v, want none", got, err)
@@ -147,7 +147,7 @@ var topicCases = []testCase{
 	}},
 }
 
-// ended checks that every call that waits answers the end of its context.
+// ended checks that every waiting call returns the error of its context.
 func ended(ctx context.Context, k *kit, m *member, p driver.TopicPartition) {
 	k.Helper()
 	for name, call := range map[string]func() error{

@@ -11,8 +11,8 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// Fake returns an environment of its own on franz-go's in-process Kafka over TCP: three nodes, behind listeners that
-// can go away and freeze. It ends with the test.
+// Fake returns a new environment on franz-go's in-process Kafka over TCP: three nodes, behind listeners that can be
+// stopped and frozen. It ends with the test.
 func Fake(t testing.TB) Environment {
 	t.Helper()
 	g := newGate()
@@ -29,7 +29,7 @@ func Fake(t testing.TB) Environment {
 		goleak.IgnoreAnyFunction("github.com/twmb/franz-go/pkg/kfake.(*clientConn).write")}
 	e.Compacted = func(t testing.TB, topic string) []int64 {
 		c.CreateTopic(t, topic, 1, "cleanup.policy=compact", "min.compaction.lag.ms=0")
-		// Each record is a batch of its own: a log is compacted by batches that are not the active ones.
+		// Each record is a separate batch: compaction only cleans batches that are not active.
 		for _, key := range []string{"first", "a", "b", "a", "b", "a", "last"} {
 			e.Produce(t, topic, Record{Key: []byte(key), Value: []byte(key)})
 		}
@@ -41,7 +41,7 @@ func Fake(t testing.TB) Environment {
 		return left
 	}
 	e.MoveCoordinator = func(_ testing.TB, group string) {
-		// Hashed anew, one group in three stays where it is.
+		// A rehash leaves one group in three where it is.
 		for was := c.Kfake.CoordinatorFor(group); c.Kfake.CoordinatorFor(group) == was; {
 			c.Kfake.RehashCoordinators()
 		}

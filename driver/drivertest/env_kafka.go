@@ -15,9 +15,9 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// Kafka returns an environment on brokers that run already, reached without TLS and authentication. It can do what Kafka's
-// protocol can; Lacks names the rest, which the caller may set where it has a way: to stop and freeze brokers, to move
-// leaders and coordinators, to wait for a compaction.
+// Kafka returns an environment on running brokers, reached without TLS or authentication. It can do what Kafka's
+// protocol can. Lacks names the rest, which the caller may provide: stopping and freezing brokers, moving leaders and
+// coordinators, waiting for a compaction.
 func Kafka(t testing.TB, bootstrap ...string) Environment {
 	t.Helper()
 	c := kafkatest.On(t, bootstrap...)
@@ -34,7 +34,7 @@ func Kafka(t testing.TB, bootstrap ...string) Environment {
 	return e
 }
 
-// overKafka is what every Kafka can do, through its protocol.
+// overKafka returns what every Kafka can do through its protocol.
 func overKafka(t testing.TB, c *kafkatest.Client) Environment {
 	producer := c.Connect(t, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(16<<20),
 		kgo.ProducerLinger(0), kgo.MetadataMinAge(50*time.Millisecond), kgo.UnknownTopicRetries(-1),
@@ -63,7 +63,7 @@ func overKafka(t testing.TB, c *kafkatest.Client) Environment {
 		},
 		DeleteTopic: func(t testing.TB, topic string) {
 			c.DeleteTopic(t, topic)
-			// A topic of the same name has another id.
+			// A topic of the same name gets another ID.
 			producer.PurgeTopicsFromProducing(topic)
 		},
 		AddPartitions: func(t testing.TB, topic string, total int32) { c.GrowTopic(t, topic, int(total)) },
@@ -109,8 +109,8 @@ func kafkaRecords(topic string, records []Record) []*kgo.Record {
 	return out
 }
 
-// begin begins a transaction of a producer of its own. Its end returns when the markers are in the log: the broker answers
-// before that, and a record produced then could get an offset before them.
+// begin begins a transaction with a new producer. The function it returns ends the transaction and returns when the
+// markers are in the log: the broker answers before that, and a record produced then could get an offset before them.
 func begin(t testing.TB, c *kafkatest.Client, topic string, records []Record) func(commit bool) {
 	t.Helper()
 	id := kgo.TransactionalID(fmt.Sprintf("%s-%d", topic, time.Now().UnixNano()))
@@ -132,7 +132,7 @@ func begin(t testing.TB, c *kafkatest.Client, topic string, records []Record) fu
 		if err := cl.EndTransaction(ctx, kgo.TransactionEndTry(commit)); err != nil {
 			t.Fatalf("end a transaction: %v", err)
 		}
-		// The id is not given to a successor while a transaction of it is being completed.
+		// The broker does not give the ID to a successor until its transaction is complete.
 		if _, _, err := c.Connect(t, id).ProducerID(ctx); err != nil {
 			t.Fatalf("wait for the end of a transaction: %v", err)
 		}
@@ -143,7 +143,7 @@ func committedOf(t testing.TB, c *kafkatest.Client, group string, p driver.Topic
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	// The broker may have been away: the admin client's connection is dead then, and its coordinator unknown.
+	// If the broker was away, the admin client's connection is dead and its coordinator unknown.
 	again := time.NewTicker(50 * time.Millisecond)
 	defer again.Stop()
 	got, err := c.Admin().FetchOffsets(ctx, group)

@@ -8,13 +8,13 @@ import (
 	"sync/atomic"
 )
 
-// gate makes listeners whose traffic a test can stop: by closing everything, or by letting nothing through.
+// gate creates listeners whose traffic a test can stop, by closing everything or by blocking all bytes.
 type gate struct {
 	spoils    atomic.Bool
 	mu        sync.Mutex
 	listeners []*gateListener
 	conns     map[*gateConn]bool
-	// up is not nil while the gate is stopped, flow while it is frozen; they close when that is over.
+	// up is not nil while the gate is stopped, flow while it is frozen; each is closed when that ends.
 	up, flow chan struct{}
 }
 
@@ -70,7 +70,7 @@ func (g *gate) start() error {
 	return errors.Join(errs...)
 }
 
-// freeze keeps what is sent from arriving, on either side.
+// freeze stops the delivery of bytes, in both directions.
 func (g *gate) freeze() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -88,10 +88,10 @@ func (g *gate) thaw() {
 	}
 }
 
-// spoil has bytes be altered on their way to the client: a broker's disk, or the network, that nobody checked.
+// spoil turns on or off the alteration of bytes on their way to the client, like a faulty disk or network.
 func (g *gate) spoil(on bool) { g.spoils.Store(on) }
 
-// spoilt is what is altered.
+// spoilt is the text that is altered.
 const spoilt = "spoil this"
 
 func (g *gate) frozen() chan struct{} {

@@ -12,17 +12,17 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// kit is what a case works with.
+// kit holds what a case works with.
 type kit struct {
 	*testing.T
 	target Target
 	env    Environment
-	// group is the case's consumer group, prefix begins the names of its topics.
+	// group is the case's consumer group, prefix the prefix of its topics' names.
 	group, prefix string
 	owners        *owners
 }
 
-// topic makes a topic of the case.
+// topic creates the case's topic.
 func (k *kit) topic(partitions int32, configs ...string) string {
 	k.Helper()
 	k.env.CreateTopic(k, k.prefix, partitions, configs...)
@@ -45,7 +45,7 @@ type option func(*driver.Config, *member)
 // other opens the member with the target's second driver.
 func other(_ *driver.Config, m *member) { m.other = true }
 
-// held leaves assigned partitions alone until the case starts them.
+// held leaves assigned partitions held until the case starts them.
 func held(_ *driver.Config, m *member) { m.start = nil }
 
 // from starts assigned partitions at an offset.
@@ -64,7 +64,7 @@ func config(f func(*driver.Config)) option {
 	return func(c *driver.Config, _ *member) { f(c) }
 }
 
-// open opens a member that polls until it is closed, at the latest when the case ends.
+// open opens a member that polls until it is closed, no later than the end of the case.
 func (k *kit) open(topic string, opts ...option) *member {
 	k.Helper()
 	m := newMember(k)
@@ -87,7 +87,7 @@ func (k *kit) open(topic string, opts ...option) *member {
 	return m
 }
 
-// config is a member's before its options.
+// config returns a member's configuration before its options.
 func (k *kit) config(topic string) driver.Config {
 	return driver.Config{
 		BootstrapServers:       k.env.Bootstrap,
@@ -107,14 +107,14 @@ func (k *kit) config(topic string) driver.Config {
 	}
 }
 
-// ctx bounds one call.
+// ctx returns a context that bounds one call.
 func (k *kit) ctx() context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), k.target.Patience)
 	k.Cleanup(cancel)
 	return ctx
 }
 
-// commit commits and fails the case when it is refused.
+// commit commits, and fails the case if that is refused.
 func (k *kit) commit(m *member, tp driver.TopicPartition, offset int64) {
 	k.Helper()
 	if err := m.c.Commit(k.ctx(), []driver.Commit{{TopicPartition: tp, Offset: offset, LeaderEpoch: -1}}); err != nil {
@@ -122,7 +122,7 @@ func (k *kit) commit(m *member, tp driver.TopicPartition, offset int64) {
 	}
 }
 
-// commitInTheEnd commits again while the broker is away or the group is busy, as the engine does.
+// commitInTheEnd retries a commit while the broker is away or the group is busy, as the engine does.
 func (k *kit) commitInTheEnd(m *member, tp driver.TopicPartition, offset int64) {
 	k.Helper()
 	ctx := k.ctx()
@@ -165,7 +165,7 @@ func tps(topic string, partitions ...int32) []driver.TopicPartition {
 	return out
 }
 
-// owners watches that no two members own a partition at once.
+// owners checks that no two members own a partition at once.
 type owners struct {
 	mu    sync.Mutex
 	n     int
@@ -181,7 +181,7 @@ func (o *owners) count() int {
 	return o.n
 }
 
-// take notes a new owner and returns the one that there still was.
+// take records a new owner and returns the previous one if it still owns the partition.
 func (o *owners) take(p driver.TopicPartition, m *member) (before *member) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -198,7 +198,7 @@ func (o *owners) give(p driver.TopicPartition, m *member) {
 	}
 }
 
-// forget drops all that a member owned: it was kicked, and cannot know.
+// forget drops everything that a member owned: it was kicked, and cannot know.
 func (o *owners) forget(m *member) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -6,7 +6,7 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// enter begins a Listener call, and checks that it is in order.
+// enter begins a Listener call and checks that it is allowed.
 func (m *member) enter(call string, partitions []driver.TopicPartition) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

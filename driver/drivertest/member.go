@@ -12,7 +12,7 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// member is a consumer that polls, notes what it sees and watches the rules that always hold.
+// member is a consumer that polls, records what it sees and checks the rules that always hold.
 type member struct {
 	k    *kit
 	name string
@@ -31,11 +31,11 @@ type member struct {
 	closeErr error
 
 	mu sync.Mutex
-	// changed closes at the next change.
+	// changed is closed at the next change.
 	changed chan struct{}
-	// hold is not nil while the poll goroutine is to stay out of Poll; parked is set while it does.
+	// hold is not nil while the poll goroutine must stay out of Poll; parked is set while it does.
 	hold chan struct{}
-	// cutShort ends the Poll that runs.
+	// cutShort ends the running Poll.
 	cutShort context.CancelFunc
 	parked   bool
 	inPoll   bool
@@ -69,7 +69,7 @@ func (m *member) begin(offset int64, epoch uint64, partitions ...driver.TopicPar
 	m.c.Start(starts)
 }
 
-// pollLoop polls until the member is closed. Poll's error ends it.
+// pollLoop polls until the member is closed or Poll returns an error.
 func (m *member) pollLoop() {
 	defer close(m.polled)
 	var fetch driver.Fetch
@@ -87,7 +87,7 @@ func (m *member) pollLoop() {
 		begin := time.Now()
 		err := m.c.Poll(ctx, &fetch)
 		if ctx.Err() != nil {
-			// Not the driver's haste.
+			// The context ended, so do not count this Poll as hasty.
 			begin = begin.Add(-time.Second)
 		}
 		cancel()
@@ -97,7 +97,7 @@ func (m *member) pollLoop() {
 	}
 }
 
-// mayPoll waits while the case wants nobody to poll.
+// mayPoll waits while the case keeps the member from polling.
 func (m *member) mayPoll() bool {
 	for {
 		m.mu.Lock()
@@ -117,7 +117,7 @@ func (m *member) mayPoll() bool {
 	}
 }
 
-// note takes down what a Poll answered, and checks it.
+// note records and checks the result of a Poll.
 func (m *member) note(f *driver.Fetch, err error, took time.Duration) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -170,7 +170,7 @@ func (m *member) noteRun(r *driver.Run) {
 		}
 		next = k.Offset + 1
 	}
-	// A run that moves nothing may still bring news of the end.
+	// A run that moves nothing may still report a new end.
 	if r.Next < next || len(r.Records) == 0 && r.Next == p.next && (r.End < 0 || r.End == p.end) {
 		m.k.Errorf("%s: a run of %v (%d records, to %d) has Next %d after %d", m.name, r.TopicPartition, len(r.Records), next, r.Next, p.next)
 	}
@@ -187,7 +187,7 @@ func (m *member) noteRun(r *driver.Run) {
 	p.records = append(p.records, r.Records...)
 }
 
-// wait waits until ok says so. What ok sees does not change while it looks.
+// wait waits until ok returns true. The lock is held during ok, so nothing changes.
 func (m *member) wait(what string, ok func(*seen) bool) {
 	m.k.Helper()
 	deadline := time.NewTimer(m.k.target.Patience)
@@ -207,7 +207,7 @@ func (m *member) wait(what string, ok func(*seen) bool) {
 	}
 }
 
-// look lets f look at what was seen.
+// look calls f with what was seen.
 func (m *member) look(f func(*seen)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -231,7 +231,7 @@ func (m *member) waitOwns(want ...driver.TopicPartition) {
 	m.wait(fmt.Sprintf("ownership of %v alone", want), func(s *seen) bool { return s.owns(want...) })
 }
 
-// assignment returns what Member.Rebalances was when the partition was assigned.
+// assignment returns the value of Member.Rebalances when the partition was assigned.
 func (m *member) assignment(p driver.TopicPartition) (n int64) {
 	m.look(func(s *seen) { n = s.part(p).assignment })
 	return n
@@ -270,7 +270,7 @@ func (m *member) park() (release func()) {
 	})
 }
 
-// close closes the consumer from the poll goroutine's place, once.
+// close closes the consumer once, after the poll goroutine has ended.
 func (m *member) close(ctx context.Context) error {
 	m.closing.Do(func() {
 		m.mu.Lock()
@@ -283,7 +283,7 @@ func (m *member) close(ctx context.Context) error {
 	return m.closeErr
 }
 
-// end closes what the case left open and checks for haste.
+// end closes what the case left open and checks that the member did not spin.
 func (m *member) end() {
 	ctx, cancel := context.WithTimeout(context.Background(), m.k.target.Patience)
 	defer cancel()
@@ -297,7 +297,7 @@ func (m *member) end() {
 	})
 }
 
-// dump says what the member has seen.
+// dump describes what the member has seen.
 func (m *member) dump() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -36,7 +36,7 @@ func (k *kit) producer(change func(*driver.ProducerConfig)) driver.Producer {
 	return p
 }
 
-// answers collects the answers of records by their number.
+// answers collects the answers to records by their number.
 type answers struct {
 	mu   sync.Mutex
 	errs map[int][]error
@@ -59,7 +59,7 @@ func (a *answers) of(i int) func(error) {
 	}
 }
 
-// wait returns when each record has an answer.
+// wait returns when every record has an answer.
 func (a *answers) wait(k *kit) {
 	k.Helper()
 	done := make(chan struct{})
@@ -80,7 +80,7 @@ func (k *kit) produceOne(p driver.Producer, r driver.OutRecord) error {
 	return a.errs[0][0]
 }
 
-// read returns what a topic holds, through a client of its own, once it holds n records.
+// read returns a topic's records, read through a separate client, once there are n.
 func (k *kit) read(topic string, n int) []*kgo.Record {
 	k.Helper()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(k.env.Bootstrap...), kgo.ConsumeTopics(topic), kgo.FetchMaxWait(50*time.Millisecond),

@@ -16,8 +16,8 @@ func Run(t *testing.T, target Target) {
 	run(t, target, allCases())
 }
 
-// Smoke runs the part of Run that is for brokers that are not the usual one: all cases but those that wait for brokers to
-// start again or need several.
+// Smoke runs a part of Run, for brokers other than the default: all cases except those that wait for brokers to restart
+// or need several brokers.
 func Smoke(t *testing.T, target Target) {
 	t.Helper()
 	run(t, target, slices.DeleteFunc(allCases(), func(c testCase) bool {
@@ -25,8 +25,8 @@ func Smoke(t *testing.T, target Target) {
 	}))
 }
 
-// Moves runs the cases in which one broker takes over from another: a part of Run for an environment of several brokers,
-// where Run itself has one that is quicker to kill and to start.
+// Moves runs the cases in which one broker takes over from another. They are a part of Run, for an environment of
+// several brokers; Run itself can then use a single broker, which is quicker to kill and start.
 func Moves(t *testing.T, target Target) {
 	t.Helper()
 	run(t, target, slices.DeleteFunc(allCases(), func(c testCase) bool { return !c.moves() }))
@@ -76,14 +76,14 @@ func runCase(t *testing.T, target Target, c testCase) {
 		t.Skip(why)
 	}
 	k := &kit{T: t, target: target, env: env, owners: newOwners()}
-	// A name of its own for each run: an environment may outlive the case.
+	// Each run gets unique names: an environment may outlive the case.
 	unique := fmt.Sprintf("%s-%d", strings.NewReplacer("/", "-", " ", "-", ",", "", "#", "-").Replace(c.name), time.Now().UnixNano())
 	k.group, k.prefix = "g-"+unique, "t-"+unique
 	c.run(k)
 }
 
-// excused says why a case does not run: what it needs is declared as not there. The error is for what is not there and not
-// declared, so that nothing skips in silence.
+// excused returns why a case does not run: something it needs is declared as missing. The error is for something that
+// is missing and not declared, so that nothing is skipped silently.
 func (c *testCase) excused(env Environment, d driver.Driver) (why string, err error) {
 	can := env.can()
 	for n, reason := range env.Lacks {

@@ -15,7 +15,7 @@ type featured struct {
 func (featured) Name() string                { return "featured" }
 func (f featured) Features() driver.Features { return f.has }
 
-// What is not there skips a case only where it is declared.
+// A missing need skips a case only if it is declared.
 func TestExcused(t *testing.T) {
 	stop := testCase{needs: []string{needStop}}
 	ids := testCase{needs: []string{needTopicIDs}, lacks: lacksTopicIDs}

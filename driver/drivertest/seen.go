@@ -8,22 +8,22 @@ import (
 // seen is what a member has seen.
 type seen struct {
 	parts map[driver.TopicPartition]*part
-	// calls are the Listener calls in order: "assigned t-0", one a partition.
+	// calls are the Listener calls in order, one entry per partition: "assigned t-0".
 	calls []string
 	errs  []*driver.Error
 	// end is Poll's error.
 	end error
-	// hasty counts Polls that returned nothing at once.
+	// hasty counts Polls that returned nothing, and at once.
 	hasty int
 }
 
 // part is what a member has seen of a partition.
 type part struct {
 	owned bool
-	// assignment is Member.Rebalances of when it was assigned.
+	// assignment is the value of Member.Rebalances when it was assigned.
 	assignment int64
 	started    map[uint64]bool
-	// epoch, next and leaderEpoch are those of the last run; leaderEpoch of the last one with records.
+	// epoch and next are those of the last run; leaderEpoch is that of the last run with records.
 	epoch       uint64
 	next        int64
 	leaderEpoch int32
@@ -40,7 +40,7 @@ func (s *seen) part(p driver.TopicPartition) *part {
 	return s.parts[p]
 }
 
-// owns says whether the member owns exactly these.
+// owns reports whether the member owns exactly these.
 func (s *seen) owns(want ...driver.TopicPartition) bool {
 	n := 0
 	for _, p := range s.parts {
@@ -77,7 +77,7 @@ func (s *seen) count(call string, p driver.TopicPartition) int {
 	return n
 }
 
-// errors counts reports of a kind, about a topic unless topic is empty.
+// errors counts reports of a kind; unless topic is empty, only those about that topic.
 func (s *seen) errors(kind driver.Kind, topic string) int {
 	n := 0
 	for _, e := range s.errs {

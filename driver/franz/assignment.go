@@ -12,42 +12,42 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// partition is what the consumer knows of a partition that it owns.
+// partition is the consumer's state of a partition that it owns.
 type partition struct {
 	driver.TopicPartition
-	// start is the last Start, where started is set.
+	// start is the last Start; it is valid if started is set.
 	start   driver.Start
 	started bool
-	// placed: the client has a cursor for the partition, so that a Start must move it. Before that, adjustOffsets
-	// hands the client what start says.
+	// placed: the client has a cursor for the partition, so a Start must move the cursor. Until then, adjustOffsets passes
+	// start to the client.
 	placed bool
-	// moving: the client has not been told of start yet.
+	// moving: the client does not know start yet.
 	moving bool
-	// live: the cursor follows a start; what it reads is delivered under epoch. Not set, the partition is held.
+	// live: the cursor follows a start, and what it reads is delivered under epoch. If not set, the partition is held.
 	live  bool
 	epoch uint64
-	// next is the offset behind the last delivered run, the start's offset before the first.
+	// next is the offset after the last delivered run, or the start's offset if there is none yet.
 	next int64
-	// paused is the caller's wish.
+	// paused is what the caller asked for.
 	paused bool
-	// member is the life that it was assigned in, assignment the number of the rebalance.
+	// member is the member ID that it was assigned under, assignment the number of the rebalance.
 	member     string
 	assignment int64
-	// suspended: an error keeps the partition from being fetched until then, zero for none.
+	// suspended: an error keeps the partition from being fetched until this time; zero means none.
 	suspended time.Time
-	// fetchPaused: the partition is in the client's own set of paused ones.
+	// fetchPaused: the partition is in the client's own set of paused partitions.
 	fetchPaused bool
-	// recreated: the topic was made again; what is known of the old one may not be committed.
+	// recreated: the topic was recreated, and positions in the old one may not be committed.
 	recreated bool
 }
 
-// assignment is the set of partitions that this member owns, and what of it the client has yet to be told. Any
-// goroutine may read and mark; the poll goroutine alone tells the client, in apply.
+// assignment is the set of partitions that this member owns, with the changes that the client does not know yet. Any
+// goroutine may read and mark; only the poll goroutine tells the client, in apply.
 type assignment struct {
 	mu    sync.Mutex
 	parts map[string]map[int32]*partition
 	dirty map[*partition]struct{}
-	// changed is closed at each Start, for adjustOffsets, which waits for it.
+	// changed is closed at each Start, to wake adjustOffsets.
 	changed chan struct{}
 }
 
@@ -57,11 +57,11 @@ func (a *assignment) init() {
 	a.changed = make(chan struct{})
 }
 
-// get returns nil for a partition that is not owned. The lock must be held.
+// get returns nil for a partition that is not owned. The caller holds the lock.
 func (a *assignment) get(tp driver.TopicPartition) *partition { return a.parts[tp.Topic][tp.Partition] }
 
-// add takes a partition in, held; false when it was owned already, which happens when the client forgot a topic and
-// found it again: then only its cursor is new.
+// add adds a partition, held. It returns false if the partition was owned already, which happens if the client dropped
+// a topic and found it again: then only its cursor is new.
 func (a *assignment) add(tp driver.TopicPartition, member string, number int64) bool {
 	p := a.get(tp)
 	if p != nil {
@@ -123,7 +123,7 @@ func unflatten(list []driver.TopicPartition) map[string][]int32 {
 	return m
 }
 
-// onAssigned is kgo's callback; it runs at the end of every rebalance, also when nothing is new.
+// onAssigned is kgo's callback. It runs at the end of every rebalance, even if nothing was added.
 func (c *consumer) onAssigned(_ context.Context, client *kgo.Client, m map[string][]int32) {
 	number := c.rebalances.Add(1)
 	c.membership.note(client)
@@ -133,14 +133,15 @@ func (c *consumer) onAssigned(_ context.Context, client *kgo.Client, m map[strin
 	list := flatten(m)
 	out := c.out.Swap(false)
 	if len(list) == 0 {
-		if out || number == 1 { // the group's first answer: none for this member
+		if out || number == 1 { // the group's first assignment gives this member nothing
 			c.gate.enterCall(c.waker.wake)
 			defer c.gate.leaveCall()
 			c.listener.Assigned(nil)
 		}
 		return
 	}
-	// The client asks for committed offsets when this callback returns; paused first, it cannot fetch a held partition.
+	// The client asks for committed offsets when this callback returns. Pausing first keeps it from fetching a held
+	// partition.
 	client.PauseFetchPartitions(m)
 	c.gate.enterCall(c.waker.wake)
 	defer c.gate.leaveCall()
@@ -153,13 +154,14 @@ func (c *consumer) onAssigned(_ context.Context, client *kgo.Client, m map[strin
 	}
 }
 
-// onRevoked is kgo's callback for partitions that go to another member, and for all when the group is left.
+// onRevoked is kgo's callback for partitions that move to another member, and for all partitions when the member
+// leaves.
 func (c *consumer) onRevoked(_ context.Context, client *kgo.Client, m map[string][]int32) {
 	list := c.assigned.owned(m)
 	if len(list) == 0 {
 		return
 	}
-	// They are given up in the generation that took them away, which kgo has by now.
+	// They are given up in the generation that revoked them, which kgo knows by now.
 	c.noteGeneration(client)
 	c.gate.enterCall(c.waker.wake)
 	defer c.gate.leaveCall()
@@ -167,7 +169,7 @@ func (c *consumer) onRevoked(_ context.Context, client *kgo.Client, m map[string
 	c.forget(client, list)
 }
 
-// onLost is kgo's callback for partitions that are another member's already.
+// onLost is kgo's callback for partitions that already belong to another member.
 func (c *consumer) onLost(_ context.Context, client *kgo.Client, m map[string][]int32) {
 	c.gate.enterCall(c.waker.wake)
 	defer c.gate.leaveCall()
@@ -177,11 +179,11 @@ func (c *consumer) onLost(_ context.Context, client *kgo.Client, m map[string][]
 		return
 	}
 	c.out.Store(true)
-	c.forget(client, list) // before the call: nothing of theirs can be committed any more
+	c.forget(client, list) // before the call: nothing of theirs can be committed any longer
 	c.listener.Lost(list)
 }
 
-// noteGeneration notes the generation of a member that has stayed the same.
+// noteGeneration records the current generation if the member ID is still the same.
 func (c *consumer) noteGeneration(client *kgo.Client) {
 	member, _ := c.membership.of()
 	if now, _ := client.GroupMetadata(); now == member {
@@ -189,7 +191,7 @@ func (c *consumer) noteGeneration(client *kgo.Client) {
 	}
 }
 
-// forgetHeld ends the ownership of partitions that kgo still has: it goes on to hold them.
+// forgetHeld ends the ownership of partitions that kgo still has: kgo keeps them paused.
 func (c *consumer) forgetHeld(list []driver.TopicPartition) {
 	c.assigned.mu.Lock()
 	defer c.assigned.mu.Unlock()
@@ -199,24 +201,24 @@ func (c *consumer) forgetHeld(list []driver.TopicPartition) {
 	}
 }
 
-// forget ends the ownership of partitions, and their pauses with it.
+// forget ends the ownership of partitions, and with it their pauses.
 func (c *consumer) forget(client *kgo.Client, list []driver.TopicPartition) {
 	c.forgetHeld(list)
 	client.ResumeFetchPartitions(unflatten(list))
 	c.resize(client)
 }
 
-// resize fits the fetches to the brokers of now.
+// resize adapts the fetch sizes to the current number of brokers.
 func (c *consumer) resize(client *kgo.Client) {
 	client.UpdateFetchMaxBytes(c.fetchSizes(int(c.brokers.Load())))
 }
 
-// startsWithin is how long the client waits for the Starts of newly assigned partitions before it takes them as held.
-// A Start that comes in time is the position that the client begins with; a later one moves a cursor, for which kgo
-// drops the fetches of all partitions and begins them anew.
+// startsWithin is how long the client waits for the Starts of newly assigned partitions before it treats them as held.
+// A Start that comes in time is the client's first position. A later one moves a cursor, which makes kgo drop the
+// fetches of all partitions and start them again.
 const startsWithin = 200 * time.Millisecond
 
-// adjustOffsets is kgo's question where to begin, asked between onAssigned and the first fetch.
+// adjustOffsets is called by kgo between onAssigned and the first fetch, to learn where to begin.
 func (c *consumer) adjustOffsets(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 	a := &c.assigned
 	timer := time.NewTimer(startsWithin)
@@ -254,13 +256,13 @@ func (c *consumer) adjustOffsets(ctx context.Context, offsets map[string]map[int
 				continue
 			}
 			p.placed = true
-			at := kgo.NewOffset().At(0) // any offset would do: the partition is paused until it is started
+			at := kgo.NewOffset().At(0) // any offset works: the partition is paused until it is started
 			if p.started {
 				p.live, p.moving, p.epoch, p.next = true, false, p.start.Epoch, p.start.Offset
 				at = at.At(p.start.Offset)
 				if committed.EpochOffset().Offset == p.start.Offset {
-					// With the commit's leader epoch, which kgo has only where the broker can check it, the client
-					// notices a log that was cut and grew again while nobody looked.
+					// With the commit's leader epoch, the client notices a log that was truncated and has grown again
+					// meanwhile. kgo has the epoch only if the broker can check it.
 					at = at.WithEpoch(committed.EpochOffset().Epoch)
 				}
 				a.dirty[p] = struct{}{}

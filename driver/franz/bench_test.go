@@ -14,7 +14,7 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// BenchmarkDeliver is what the driver adds to a record that kgo has read: the conversion, alone.
+// BenchmarkDeliver measures only the conversion, which is what the driver adds to a record that kgo has read.
 func BenchmarkDeliver(b *testing.B) {
 	const n = maxPollRecords
 	slab := make([]kgo.Record, n)
@@ -36,9 +36,9 @@ func BenchmarkDeliver(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/record")
 }
 
-// BenchmarkPoll reads the in-process broker's canned batches of 100-byte values: the same fetches, taken by a bare kgo
-// loop that reads each record's offset and value, and by the driver's Poll with a loop that does the same. The broker
-// runs in this process too: compare the two, and neither with anything else.
+// BenchmarkPoll reads the in-process broker's canned batches of 100-byte values: the same fetches once with a bare kgo
+// loop that reads each record's offset and value, and once with the driver's Poll and a loop that does the same. The
+// broker runs in this process too, so compare only these two results.
 func BenchmarkPoll(b *testing.B) {
 	c := cluster(b, kfake.SeedTopics(8, "t"), kfake.SyntheticFetch(kfake.SyntheticBatch{}))
 	cfg := config(c.ListenAddrs(), "g", "t")
@@ -118,7 +118,8 @@ func (starter) Assigned([]driver.TopicPartition) {}
 func (starter) Revoked([]driver.TopicPartition)  {}
 func (starter) Lost([]driver.TopicPartition)     {}
 
-// cpuTime is what this process has used, in nanoseconds: on a shared machine it says more than the clock.
+// cpuTime returns the CPU time that this process has used, in nanoseconds: on a shared machine it says more than the
+// clock.
 func cpuTime(b *testing.B) int64 {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

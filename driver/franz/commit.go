@@ -17,17 +17,17 @@ var (
 	errRecreated = errors.New("the topic was deleted and made again, and the partition has not been started since")
 )
 
-// Commit commits positions for the group, as the member and of the generation of the assignment that they belong to; a
-// group that has gone on refuses them. kgo's own commit would take the member and the generation that kgo has by then, and
-// when the coordinator no longer knows the member kgo would join anew with the partitions that it had, as if nothing had
-// happened to them meanwhile. Partitions that this member no longer owns are refused here.
+// Commit commits positions for the group, with the member ID and generation of the assignment that they belong to. A
+// group that has moved on refuses them. kgo's own commit would use whatever member ID and generation kgo has at that
+// moment. If the coordinator no longer knew the member, kgo would rejoin with its old partitions, as if no other member
+// had owned them meanwhile. Commit itself refuses partitions that this member no longer owns.
 func (c *consumer) Commit(ctx context.Context, commits []driver.Commit) error {
 	if len(commits) == 0 {
 		return nil
 	}
-	commits = slices.Clone(commits) // the call may outlast this one
+	commits = slices.Clone(commits) // the request may outlive this call
 	refused, err := call(ctx, c, func() (refusals, error) {
-		select { // one after the other, as the caller has them
+		select { // one at a time, in the caller's order
 		case c.committing <- struct{}{}:
 			defer func() { <-c.committing }()
 		case <-ctx.Done():
@@ -59,8 +59,8 @@ func (c *consumer) Commit(ctx context.Context, commits []driver.Commit) error {
 	return nil
 }
 
-// knowTopics has the ids of the commits' topics known: from version 10 on a commit names them by id alone, so that it
-// cannot be taken for one of another topic of the same name.
+// knowTopics looks up the unknown IDs of the commits' topics. From version 10 on, a commit names topics only by ID, so
+// that it cannot apply to another topic of the same name.
 func (c *consumer) knowTopics(ctx context.Context, commits []driver.Commit) error {
 	var unknown []string
 	for i := range commits {
@@ -84,7 +84,7 @@ func (c *consumer) knowTopics(ctx context.Context, commits []driver.Commit) erro
 	return nil
 }
 
-// commitRequest makes the request of what this member may commit, and refuses the rest.
+// commitRequest builds the request from what this member may commit, and refuses the rest.
 func (c *consumer) commitRequest(commits []driver.Commit, r refusals) *kmsg.OffsetCommitRequest {
 	member, generation := c.membership.of()
 	req := kmsg.NewPtrOffsetCommitRequest()
@@ -128,7 +128,7 @@ func (r refusals) add(tp driver.TopicPartition, kind driver.Kind, err error) {
 	r[tp] = &driver.Error{Kind: kind, TopicPartition: tp, Offset: -1, Err: err}
 }
 
-// note adds what the coordinator refused.
+// note adds the partitions that the coordinator refused.
 func (r refusals) note(req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse) {
 	names := map[[16]byte]string{}
 	for _, t := range req.Topics {
@@ -137,13 +137,13 @@ func (r refusals) note(req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitRes
 	for _, t := range resp.Topics {
 		name := t.Topic
 		if name == "" {
-			name = names[t.TopicID] // from version 10 on a topic has its id alone
+			name = names[t.TopicID] // from version 10 on a topic has only its ID
 		}
 		for _, p := range t.Partitions {
 			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
 				kind := kindOf(err)
 				if errors.Is(err, kerr.UnknownTopicID) {
-					kind = driver.KindTopicRecreated // the id is the one that the records were read under
+					kind = driver.KindTopicRecreated // the ID is the one that the records were read under
 				}
 				r.add(driver.TopicPartition{Topic: name, Partition: p.Partition}, kind, err)
 			}
@@ -151,8 +151,8 @@ func (r refusals) note(req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitRes
 	}
 }
 
-// Committed asks the group's coordinator for its commits. An offset that a transaction is about to commit is waited
-// for (KIP-447).
+// Committed asks the group's coordinator for its commits. It waits for an offset that a transaction is about to commit
+// (KIP-447).
 func (c *consumer) Committed(ctx context.Context, partitions []driver.TopicPartition) ([]driver.Committed, error) {
 	if len(partitions) == 0 {
 		return nil, nil
@@ -193,7 +193,7 @@ func (c *consumer) fetchCommitted(ctx context.Context, req *kmsg.OffsetFetchRequ
 		return nil, err
 	}
 	answers := map[driver.TopicPartition]driver.Committed{}
-	for _, g := range resp.Groups { // kgo fills it in whatever version the broker speaks
+	for _, g := range resp.Groups { // kgo fills it in for every version that a broker supports
 		if err := kerr.ErrorForCode(g.ErrorCode); err != nil {
 			return nil, err
 		}

@@ -6,8 +6,8 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// ConnectOpts returns the options with which a kgo.Client of one's own connects as a mapping's clients do: servers,
-// client id, credentials, dialer and logger. The error names what is wrong with the credentials.
+// ConnectOpts returns the options for a kgo.Client of the caller that connects as a mapping's clients do: servers,
+// client ID, credentials, dialer and logger. The error says what is wrong with the credentials.
 func ConnectOpts(cfg driver.ProducerConfig) ([]kgo.Opt, error) {
 	var s security
 	if err := s.set(cfg.Credentials); err != nil {

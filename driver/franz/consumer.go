@@ -14,22 +14,22 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// ErrClosed is in the error of every call after Close.
+// ErrClosed is wrapped by the errors of all calls after Close.
 var ErrClosed = errors.New("franz: the consumer is closed")
 
-// consumer is one group member. The poll goroutine, the caller of Poll and Close, alone takes records from the client
-// and changes its pauses and positions; kgo's group goroutine runs the Listener, taking turns through gate.
+// consumer is one group member. Only the poll goroutine, the caller of Poll and Close, takes records from the client
+// and changes its pauses and positions. kgo's group goroutine runs the Listener; gate makes the two take turns.
 type consumer struct {
 	cfg          driver.Config
 	listener     driver.Listener
 	subscription subscription
 	client       *kgo.Client
-	// control carries what must not wait behind a fetch: commits, look-ups and the driver's own heartbeats. kgo writes to a
-	// broker from one goroutine, and while the broker throttles a fetch (a quota) that one sleeps.
+	// control sends what must not wait behind a fetch: commits, lookups and the driver's own heartbeats. kgo writes to a
+	// broker from one goroutine, which sleeps while the broker throttles a fetch (a quota).
 	control  *kgo.Client
 	security security
 
-	// life ends when Close gives up or is done: every request of the client ends with it.
+	// life ends when Close gives up or has finished. Every request of the client ends with it.
 	life    context.Context
 	endLife context.CancelFunc
 	closed  atomic.Bool
@@ -39,25 +39,25 @@ type consumer struct {
 	waker      waker
 	assigned   assignment
 	membership membership
-	// doubted has keepAlive look at once.
+	// doubted makes keepAlive check the membership at once.
 	doubted chan struct{}
-	// committing holds a token while a commit is under way: they reach the group in order.
+	// committing holds a token while a commit is in flight, so that commits reach the group in order.
 	committing chan struct{}
 	report     reporter
 	rebalances atomic.Int64
-	// out: the group has gone on without this member, which has not joined again yet.
+	// out: the group moved on without this member, which has not rejoined yet.
 	out atomic.Bool
-	// brokers is the cluster's size as last seen.
+	// brokers is the number of brokers as last seen.
 	brokers atomic.Int32
-	// served: a broker has answered more than which requests it knows, so that the way of connecting is right.
+	// served: a broker has answered more than ApiVersions and the SASL handshake, so the way of connecting is right.
 	served atomic.Bool
-	// saslHangUps counts the connections in a row that brokers ended in the middle of SASL.
+	// saslHangUps counts the consecutive connections that brokers closed during SASL.
 	saslHangUps atomic.Int32
 	fatal       atomic.Pointer[driver.Error]
 
 	topics watcher
 
-	// tasks counts goroutines other than kgo's own; none begins after ended is set.
+	// tasks counts the goroutines other than kgo's own; none starts after ended is set.
 	tasksMu sync.Mutex
 	tasks   sync.WaitGroup
 	ended   bool
@@ -114,14 +114,14 @@ func configError(err error) error {
 }
 
 const (
-	// pollLimit is how long a Poll waits, by contract.
+	// pollLimit is how long a Poll waits at most, by contract.
 	pollLimit = time.Second
-	// maxPollRecords bounds one Poll, so that the memory of the converted records is a small part of what the client
-	// holds, and stays in the processor's cache until the receiver looks at it.
+	// maxPollRecords bounds one Poll, so that the converted records take little memory compared with what the client
+	// holds, and are still in the processor's cache when the receiver reads them.
 	maxPollRecords = 1 << 14
 )
 
-// Poll waits for records and for what else there is to report.
+// Poll waits for records and for other things to report.
 func (c *consumer) Poll(ctx context.Context, into *driver.Fetch) error {
 	into.Reset()
 	c.polls.begin(true)
@@ -144,7 +144,7 @@ func (c *consumer) Poll(ctx context.Context, into *driver.Fetch) error {
 	}
 }
 
-// await returns what the client has, waiting until ctx ends or there is a reason not to wait.
+// await returns what the client has. It waits until ctx ends or there is a reason not to wait.
 func (c *consumer) await(ctx context.Context) kgo.Fetches {
 	if c.membership.doubtful(c.sessionTimeout()) {
 		c.awaitCertainty(ctx)
@@ -170,8 +170,8 @@ func (c *consumer) await(ctx context.Context) kgo.Fetches {
 	return c.client.PollRecords(ctx, maxPollRecords)
 }
 
-// awaitCertainty waits while nobody knows whether the group still has this member: what is delivered meanwhile could be
-// another member's by now.
+// awaitCertainty waits while it is not known whether the group still has this member: another member might own what
+// would be delivered.
 func (c *consumer) awaitCertainty(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -189,7 +189,7 @@ func (c *consumer) awaitCertainty(ctx context.Context) {
 	<-ctx.Done()
 }
 
-// broken returns the error of a consumer that is of no further use.
+// broken returns the error of a consumer that can no longer be used.
 func (c *consumer) broken() error {
 	if err := c.fatal.Load(); err != nil {
 		return err
@@ -200,7 +200,7 @@ func (c *consumer) broken() error {
 	return nil
 }
 
-// Member says how the consumer stands in its group.
+// Member returns the consumer's state in its group.
 func (c *consumer) Member() driver.Member {
 	id, generation := c.client.GroupMetadata()
 	return driver.Member{ID: id, Generation: generation, Rebalances: c.rebalances.Load()}
@@ -214,7 +214,7 @@ func (c *consumer) Close(ctx context.Context) error {
 	c.gate.openForGood()
 	done := make(chan error, 1)
 	go func() {
-		// What this goroutine waits for ends when life does, but for a Listener call, which is the engine's own.
+		// Everything that this goroutine waits for ends with life, except a Listener call, which the engine bounds.
 		leave, cancel := withMargin(ctx)
 		defer cancel()
 		left := make(chan struct{})
@@ -244,15 +244,15 @@ func (c *consumer) Close(ctx context.Context) error {
 }
 
 const (
-	// leaveStep is the time between two looks at a member that is leaving.
+	// leaveStep is the time between two checks of a member that is leaving.
 	leaveStep = 500 * time.Millisecond
-	// leaveSteps is how many of them may pass with nothing but the group to wait for.
+	// leaveSteps is how many steps may pass without a Listener call before the wait for the group ends.
 	leaveSteps = 4
 )
 
-// hurry has a member leave soon. kgo waits for a join under way before it leaves, which may take as long as the group's
-// slowest member, or for ever where the coordinator is gone: the group is asked to drop the member, which ends its join, and
-// after leaveSteps the wait is given up. The time that Listener calls take is the engine's own.
+// hurry makes a member leave soon. kgo waits for a pending join before it leaves. That can take as long as the group's
+// slowest member, or forever if the coordinator is gone. So hurry asks the group to drop the member, which ends its
+// join, and gives up after leaveSteps. Time in Listener calls does not count: the engine bounds it.
 func (c *consumer) hurry(left <-chan struct{}, giveUp func()) {
 	step := time.NewTicker(leaveStep)
 	defer step.Stop()
@@ -279,7 +279,7 @@ func (c *consumer) hurry(left <-chan struct{}, giveUp func()) {
 	}
 }
 
-// withMargin returns a context that ends a little before ctx does, so that there is time to take the client down.
+// withMargin returns a context that ends a little before ctx does, to leave time to shut down the client.
 func withMargin(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -305,7 +305,7 @@ func (w *waker) wake() {
 	}
 }
 
-// arm has cancel called at the next wake; false when there was one since the last arm.
+// arm registers cancel for the next wake. It returns false if there was a wake since the last arm.
 func (w *waker) arm(cancel context.CancelFunc) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

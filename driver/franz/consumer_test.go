@@ -31,14 +31,14 @@ func TestReadsFromStart(t *testing.T) {
 	}
 }
 
-// A Start long after the assignment moves the cursor of a partition that the client holds already.
+// A Start long after the assignment moves the cursor of a partition that the client already has.
 func TestHeldUntilStarted(t *testing.T) {
 	c := cluster(t, kfake.SeedTopics(2, "t"))
 	produce(t, c.ListenAddrs(), values("t", 0, 0, 10)...)
 	produce(t, c.ListenAddrs(), values("t", 1, 0, 10)...)
 	m := join(t, config(c.ListenAddrs(), "g", "t"), nil)
 	m.until(t, "assigned", func() bool { return len(m.owned) == 2 })
-	// The client has placed its cursors when adjustOffsets gave up waiting.
+	// The client places its cursors when adjustOffsets stops waiting.
 	placed := func() bool {
 		m.consumer.assigned.mu.Lock()
 		defer m.consumer.assigned.mu.Unlock()

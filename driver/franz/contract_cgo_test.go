@@ -14,7 +14,7 @@ func init() {
 	besides = func(drivertest.Environment) driver.Driver { return confluent.Driver() }
 }
 
-// TestContractBesideConfluent has members of both drivers in one group.
+// TestContractBesideConfluent puts members of both drivers into one group.
 func TestContractBesideConfluent(t *testing.T) {
 	target := contract(drivertest.Fake)
 	target.Other = besides

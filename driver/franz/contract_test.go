@@ -9,7 +9,7 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// besides makes the driver of the groups' other members on Apache Kafka: driver/confluent, where there is cgo.
+// besides returns the driver of the groups' other members on Apache Kafka: driver/confluent if there is cgo.
 var besides func(drivertest.Environment) driver.Driver
 
 func contract(environment func(testing.TB) drivertest.Environment) drivertest.Target {
@@ -19,7 +19,7 @@ func contract(environment func(testing.TB) drivertest.Environment) drivertest.Ta
 	}
 }
 
-// contractKafka is the contract on an Apache Kafka.
+// contractKafka returns the contract's target on an Apache Kafka.
 func contractKafka(c *kafkatest.Cluster) drivertest.Target {
 	target := contract(func(t testing.TB) drivertest.Environment { return kafkaenv.New(t, c) })
 	target.Other = besides

@@ -23,7 +23,7 @@ func (c *consumer) classify(err error) *driver.Error {
 	}
 	kind := kindOf(err)
 	if errors.Is(err, io.EOF) && !c.served.Load() && kind != driver.KindAuthentication {
-		// Once a broker has served us, the same means that it is going down.
+		// Once a broker has served us, the same error means that it is shutting down.
 		kind = driver.KindAuthentication
 		err = fmt.Errorf("the broker hung up on the first requests: credentials, or TLS or SASL at one end only: %w", err)
 	}
@@ -35,24 +35,25 @@ func (c *consumer) classify(err error) *driver.Error {
 	return &driver.Error{Kind: kind, Offset: -1, Err: err}
 }
 
-// hungUp says whether the other side ended a connection.
+// hungUp reports whether the other side closed a connection.
 func hungUp(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
-// refusedUs says whether brokers hang up on SASL, as those before Kafka 1.0 and some others do on a wrong password. One
-// that goes down does so as well, but hardly several times running, and not before any has served us.
+// refusedUs reports whether brokers hang up on SASL, as brokers before Kafka 1.0 and some others do on a wrong
+// password. A broker that shuts down hangs up too, but rarely several times in a row, and not before any broker has
+// served us.
 func (c *consumer) refusedUs() bool {
 	n := c.saslHangUps.Load()
 	return n > 2 || n > 0 && !c.served.Load()
 }
 
-// wholeTopic is the Error.TopicPartition of what is about a topic.
+// wholeTopic is the Error.TopicPartition of an error about a whole topic.
 func wholeTopic(topic string) driver.TopicPartition {
 	return driver.TopicPartition{Topic: topic, Partition: -1}
 }
 
-// brokerKinds classes the codes that a broker answers.
+// brokerKinds classifies a broker's error codes.
 var brokerKinds = map[int16]driver.Kind{
 	kerr.OffsetOutOfRange.Code:           driver.KindOffsetOutOfRange,
 	kerr.CorruptMessage.Code:             driver.KindCorrupt,
@@ -121,7 +122,7 @@ func kindOf(err error) driver.Kind {
 	return driver.KindOther
 }
 
-// isTLS says whether a handshake failed, on either side.
+// isTLS reports whether a TLS handshake failed, on either side.
 func isTLS(err error) bool {
 	var (
 		verification *tls.CertificateVerificationError
@@ -133,9 +134,9 @@ func isTLS(err error) bool {
 	)
 	return errors.As(err, &verification) || errors.As(err, &header) || errors.As(err, &alert) || errors.As(err, &invalid) ||
 		errors.As(err, &authority) || errors.As(err, &host) ||
-		// An alert of the other side is a net.OpError around an unexported type.
+		// An alert from the other side is a net.OpError around an unexported type.
 		strings.Contains(err.Error(), "remote error: tls: ")
 }
 
-// RecreatedError names a topic that was deleted and made again, with its ids.
+// RecreatedError names a topic that was deleted and recreated, with both IDs.
 type RecreatedError = driver.RecreatedError

@@ -48,7 +48,8 @@ func TestKindOf(t *testing.T) {
 	}
 }
 
-// A broker that wants what the client does not give, or the reverse, shows as an error of authentication, once.
+// If a broker requires what the client does not provide, or the reverse, that is reported once, as an authentication
+// error.
 func TestAuthenticationErrors(t *testing.T) {
 	pki := kafkatest.NewPKI(t)
 	certificate, key := pki.Issue(t, "localhost")

@@ -3,21 +3,21 @@ package franz
 import "sync"
 
 // gate keeps Listener calls inside Poll and Close: they run one at a time, and only while the poll goroutine waits for
-// them. The poll goroutine gives way at the start of each Poll, when its caller has handed on what the last one
-// answered, and whenever a call interrupts its wait for records.
+// them. The poll goroutine gives way at the start of each Poll, after its caller has passed on the last Poll's result,
+// and whenever a call interrupts its wait for records.
 //
-// kgo's BlockRebalanceOnPoll would let callbacks run between two Polls too.
+// kgo's BlockRebalanceOnPoll would also let callbacks run between two Polls.
 type gate struct {
 	mu      sync.Mutex
 	changed sync.Cond
-	open    bool // the poll goroutine waits, or is no more
-	waiting int  // calls that wait
+	open    bool // the poll goroutine waits, or has ended
+	waiting int  // waiting calls
 	running bool // a call runs
 }
 
 func (g *gate) init() { g.changed.L = &g.mu }
 
-// giveWay runs the calls that wait; it returns when none is left.
+// giveWay lets the waiting calls run; it returns when none is left.
 func (g *gate) giveWay() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -29,7 +29,7 @@ func (g *gate) giveWay() {
 	g.open = false
 }
 
-// openForGood lets every call run from now on: nobody polls any more.
+// openForGood lets every call run from now on, because Poll is no longer called.
 func (g *gate) openForGood() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -37,21 +37,21 @@ func (g *gate) openForGood() {
 	g.changed.Broadcast()
 }
 
-// callWaits says whether there is a reason to give way.
+// callWaits reports whether a call waits.
 func (g *gate) callWaits() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.waiting > 0
 }
 
-// busy says whether a call runs.
+// busy reports whether a call runs.
 func (g *gate) busy() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.running
 }
 
-// enterCall waits until a Listener call may run; interrupt ends what the poll goroutine waits for.
+// enterCall waits until a Listener call may run; interrupt ends the poll goroutine's current wait.
 func (g *gate) enterCall(interrupt func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

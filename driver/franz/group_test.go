@@ -18,14 +18,14 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// resume starts partitions at the group's commits, else at the beginning.
+// resume starts partitions at the group's commits, or at the beginning.
 func resume(m *member, list []driver.TopicPartition) {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		committed, err := m.consumer.Committed(ctx, list)
 		if err != nil {
-			return // the test sees that nothing is read
+			return // the test notices that nothing is read
 		}
 		var s []driver.Start
 		for _, c := range committed {
@@ -35,7 +35,7 @@ func resume(m *member, list []driver.TopicPartition) {
 	}()
 }
 
-// commitPositions commits what was read of partitions that go away.
+// commitPositions commits what was read of revoked partitions.
 func commitPositions(t testing.TB) func(*member, []driver.TopicPartition) {
 	return func(m *member, list []driver.TopicPartition) {
 		var commits []driver.Commit
@@ -58,8 +58,9 @@ func following(t testing.TB) func(*member) {
 	return func(m *member) { m.onAssign, m.onRevoke = resume, commitPositions(t) }
 }
 
-// Two members share a topic; partitions that move are committed by the one and gone on with by the other, with no
-// record read twice and none left out. In virtual time: a bubble's goroutines are all this library's and kgo's.
+// Two members share a topic. The old owner of a partition that moves commits it and the new one continues it; no record
+// is read twice and none is left out. The test uses virtual time: all of the bubble's goroutines are this library's and
+// kgo's.
 func TestRebalanceInBubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var network kfake.VirtualNetwork
@@ -130,7 +131,7 @@ func TestCommitRefusedForOthersPartitions(t *testing.T) {
 	}
 }
 
-// A member that the group forgot has lost its partitions, and joins anew.
+// A member that the group dropped has lost its partitions, and rejoins.
 func TestLost(t *testing.T) {
 	c := cluster(t, kfake.SeedTopics(1, "t"))
 	var forgotten atomic.Bool
@@ -156,7 +157,7 @@ func TestLost(t *testing.T) {
 	m.until(t, "read", func() bool { return m.next[tp("t", 0)] == 3 })
 }
 
-// The newer of two members with one instance id stays, the older says that it is of no further use.
+// Of two members with one instance ID the newer stays; the older one's Poll returns an error.
 func TestFenced(t *testing.T) {
 	c := cluster(t, kfake.SeedTopics(1, "t"))
 	cfg := config(c.ListenAddrs(), "g", "t")
@@ -174,7 +175,7 @@ func TestFenced(t *testing.T) {
 	}
 }
 
-// silent is a network whose connections stop answering when it is told to.
+// silent is a network whose connections stop answering once hung is set.
 type silent struct {
 	hung atomic.Bool
 	net.Dialer
@@ -248,7 +249,7 @@ func TestCloseWhileBrokerHangs(t *testing.T) {
 	m.consumer.Member()
 }
 
-// A partition goes on, and stays paused, through a rebalance that does not touch it.
+// A partition continues, and stays paused, through a rebalance that does not move it.
 func TestPauseAcrossRebalance(t *testing.T) {
 	c := cluster(t, kfake.SeedTopics(2, "t"))
 	cfg := config(c.ListenAddrs(), "g", "t")
@@ -280,12 +281,12 @@ func TestPauseAcrossRebalance(t *testing.T) {
 	})
 }
 
-// Brokers before 2.8 give topics no ids, so that a commit goes another way: that the group dropped the member is told all
-// the same, where kgo would join anew with the partitions that it had.
+// Brokers before 2.8 give topics no IDs, so commits are sent differently. The loss of a member that the group dropped
+// is reported all the same, where kgo would rejoin with its old partitions.
 func TestLostBeforeTopicIDs(t *testing.T) {
 	c := cluster(t, kfake.SeedTopics(1, "t"), kfake.MaxVersions(kversion.V2_7_0()))
 	cfg := config(c.ListenAddrs(), "g", "t")
-	cfg.HeartbeatInterval = 2 * time.Second // the commit finds out first
+	cfg.HeartbeatInterval = 2 * time.Second // the commit finds out before a heartbeat does
 	m := join(t, cfg, startAt(0))
 	m.until(t, "assigned", func() bool { return len(m.owned) == 1 })
 	leave(t, c, "g", m.consumer.Member().ID)
@@ -299,7 +300,7 @@ func TestLostBeforeTopicIDs(t *testing.T) {
 	})
 }
 
-// leave ends a membership behind the member's back.
+// leave ends a membership without the member's knowledge.
 func leave(t *testing.T, c *kfake.Cluster, group, id string) {
 	t.Helper()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...))

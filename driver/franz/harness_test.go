@@ -52,7 +52,7 @@ func config(servers []string, group string, topics ...string) driver.Config {
 	return cfg
 }
 
-// member polls one consumer on a goroutine of its own, as the engine does, and keeps what it heard.
+// member polls one consumer on its own goroutine, as the engine does, and records what it receives.
 type member struct {
 	consumer *consumer
 	onAssign func(*member, []driver.TopicPartition)
@@ -178,7 +178,7 @@ func (m *member) Lost(list []driver.TopicPartition) {
 	m.change(func() { m.inCall = false })
 }
 
-// until waits for a condition over what the member heard.
+// until waits for a condition on what the member received.
 func (m *member) until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)

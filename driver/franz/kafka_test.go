@@ -15,7 +15,7 @@ import (
 
 var brokers kafkatest.Pool
 
-// kafkaConfig is config with timeouts that a real broker accepts.
+// kafkaConfig returns config with timeouts that a real broker accepts.
 func kafkaConfig(c *kafkatest.Cluster, topics ...string) driver.Config {
 	cfg := config(c.Bootstrap(), fmt.Sprintf("g-%d", time.Now().UnixNano()), topics...)
 	cfg.SessionTimeout, cfg.HeartbeatInterval = 6*time.Second, 500*time.Millisecond

@@ -9,7 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// A join that is not answered, as while the group's other members take their time, does not keep a member from going.
+// An unanswered join, for example while the group's other members take their time, does not keep a member from leaving.
 func TestCloseDoesNotWaitForAJoin(t *testing.T) {
 	c := cluster(t, kfake.SeedTopics(1, "t"))
 	joining, answer := make(chan struct{}), make(chan struct{})
@@ -26,7 +26,7 @@ func TestCloseDoesNotWaitForAJoin(t *testing.T) {
 	<-joining
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	_ = opened.Close(ctx) // it says that the group was not left
+	_ = opened.Close(ctx) // it reports that the group was not left
 	if ctx.Err() != nil {
 		t.Error("Close took all the time that it had")
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/esm-go/esm/internal/repeat"
 )
 
-// logger writes kgo's log to slog, one level lower than kgo has it for what is routine: kgo speaks of every
-// rebalance step and every reconnect at its info level.
+// logger writes kgo's log to slog. Its info lines become debug lines, and its debug lines trace lines, because kgo logs
+// every rebalance step and every reconnect at its info level.
 type logger struct {
 	log  *slog.Logger
 	said *repeat.Lines
@@ -29,7 +29,7 @@ func newLogger(log *slog.Logger) logger {
 
 const levelTrace = slog.LevelDebug - 4
 
-// Level returns the most detailed of kgo's levels that is wanted. kgo asks before each line.
+// Level returns the most detailed of kgo's levels that is enabled. kgo asks before each line.
 func (l logger) Level() kgo.LogLevel {
 	for _, level := range [...]kgo.LogLevel{kgo.LogLevelDebug, kgo.LogLevelInfo, kgo.LogLevelWarn, kgo.LogLevelError} {
 		if l.log.Enabled(context.Background(), slogLevel(level)) {
@@ -39,8 +39,8 @@ func (l logger) Level() kgo.LogLevel {
 	return kgo.LogLevelNone
 }
 
-// Log writes one line, unless it is the same as one of the last minute. Of the values those count that say what it is about:
-// an error's text holds ports, which are others each time.
+// Log writes one line, unless the same line was written in the last minute. Only values that identify the subject are
+// compared: an error's text holds ports, which differ each time.
 func (l logger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 	if reported(msg) {
 		level = kgo.LogLevelInfo
@@ -65,8 +65,8 @@ func (l logger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 	l.log.Log(context.Background(), slogLevel(level), msg, keyvals...)
 }
 
-// reported reports whether a line tells of what the driver reports itself, by a *driver.Error or the error of a call. Whoever uses
-// the driver logs that.
+// reported reports whether a line is about something that the driver itself reports, in a *driver.Error or a call's
+// error. The driver's user logs those.
 func reported(msg string) bool {
 	switch msg {
 	case "unable to open connection to broker", "group manage loop errored", "join group failed", "sync group failed":

@@ -14,26 +14,28 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// membership is one life in the group: from the group's answer to a join until the group drops the member. kgo carries an assignment
-// over from one to the next without a word when a join finds that the group no longer knows the member, as after a process
-// was frozen past its session. Other members have had the partitions meanwhile, so that a life that ended is a loss here.
+// membership lasts from the group's answer to a join until the group drops the member. If a join finds that the group no
+// longer knows the member, for example after the process was frozen past its session, kgo silently carries the assignment
+// over into the next membership. Other members have owned the partitions meanwhile, so this package reports the end of a
+// membership as a loss.
 type membership struct {
 	mu sync.Mutex
-	// member and generation are those of the assignment that the partitions here belong to: noted when kgo calls back, and
-	// not what kgo has by then, which during a join may be of a generation that gives the partitions to others.
+	// member and generation belong to the current assignment. They are recorded in kgo's callbacks: during a join, kgo's
+	// own may already belong to a generation that gives the partitions to others.
 	member     string
 	generation int32
-	// client is the one that called back, for those who may not look at the consumer's yet.
+	// client is the client that called back, for code that may run before consumer.client is set.
 	client *kgo.Client
-	// over: the member lost its place before the join that is under way, whose assignment cannot be built upon.
+	// over: the member lost its place before the current join, so the assignment of that join must not build on the old
+	// one.
 	over bool
-	// heard is when the latest heartbeat or sync that the group answered was sent.
+	// heard is when the last heartbeat or sync that the group answered was sent.
 	heard time.Time
-	// doubt: the session may have ended; nothing is delivered until the group says that it has not.
+	// doubt: the session may have expired; nothing is delivered until the group confirms the member.
 	doubt bool
 }
 
-// note takes down the membership of an assignment.
+// note records the membership of an assignment.
 func (l *membership) note(client *kgo.Client) {
 	member, generation := client.GroupMetadata()
 	l.mu.Lock()
@@ -54,8 +56,8 @@ func (l *membership) of() (member string, generation int32) {
 	return l.member, l.generation
 }
 
-// answered notes that the group answered a heartbeat that was sent then. One that comes after the session can have run
-// out proves nothing: the answer may be that it has.
+// answered records that the group answered a heartbeat that was sent at that time. If it was sent after the session may
+// have expired, the answer proves nothing: it may say that the member is unknown.
 func (l *membership) answered(sent time.Time, session time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -68,7 +70,7 @@ func (l *membership) answered(sent time.Time, session time.Duration) {
 	}
 }
 
-// confirmed notes that the group knows the member.
+// confirmed records that the group knows the member.
 func (l *membership) confirmed(sent time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -78,8 +80,8 @@ func (l *membership) confirmed(sent time.Time) {
 	}
 }
 
-// doubtful reports whether the session may have run out with nobody noticing: the process was stopped, or the group's
-// coordinator is out of reach.
+// doubtful reports whether the session may have expired unnoticed: the process was stopped, or the group's coordinator
+// is unreachable.
 func (l *membership) doubtful(session time.Duration) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -89,14 +91,14 @@ func (l *membership) doubtful(session time.Duration) bool {
 	return l.member != "" && l.doubt
 }
 
-// silent reports whether no heartbeat has been answered for that long.
+// silent reports whether no heartbeat has been answered for longer than limit.
 func (l *membership) silent(limit time.Duration) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.member != "" && (l.doubt || time.Since(l.heard) > limit)
 }
 
-// sessionTimeout and heartbeatInterval are the configured ones, or kgo's defaults.
+// sessionTimeout and heartbeatInterval return the configured values, or kgo's defaults.
 func (c *consumer) sessionTimeout() time.Duration {
 	if c.cfg.SessionTimeout > 0 {
 		return c.cfg.SessionTimeout
@@ -111,8 +113,8 @@ func (c *consumer) heartbeatInterval() time.Duration {
 	return 3 * time.Second
 }
 
-// keepAlive sends a heartbeat of the driver's own where kgo's own is late: kgo writes to a broker from one goroutine, which
-// waits while the broker throttles a fetch, dials anew or hangs. It is also how a doubt about the session ends.
+// keepAlive sends the driver's own heartbeat when kgo's is late: kgo writes to a broker from one goroutine, which waits
+// while the broker throttles a fetch, or while it redials or hangs. It also resolves a doubt about the session.
 func (c *consumer) keepAlive() {
 	interval := c.heartbeatInterval()
 	timer := time.NewTimer(interval)
@@ -131,7 +133,7 @@ func (c *consumer) keepAlive() {
 	}
 }
 
-// heartbeat asks the group whether it knows the member, and tells the loss when it does not.
+// heartbeat asks the group whether it knows the member, and reports the loss if it does not.
 func (c *consumer) heartbeat() {
 	member, generation := c.membership.of()
 	if member == "" || c.closed.Load() {
@@ -157,7 +159,7 @@ func (c *consumer) heartbeat() {
 	case errors.Is(err, kerr.UnknownMemberID):
 		c.lose(member)
 	}
-	// ILLEGAL_GENERATION says nothing: a join that kgo has yet to hear of makes one.
+	// ILLEGAL_GENERATION proves nothing: a join that kgo does not know the result of yet starts a new generation.
 }
 
 // generationOf returns the newest generation that kgo knows for a member.
@@ -168,12 +170,12 @@ func (c *consumer) generationOf(member string, generation int32) (string, int32)
 	return member, generation
 }
 
-// lose tells that all is lost that a member owned that the group has dropped.
+// lose reports the loss of everything owned by a member that the group has dropped.
 func (c *consumer) lose(member string) {
 	c.gate.enterCall(c.waker.wake)
 	defer c.gate.leaveCall()
 	if now, _ := c.membership.of(); now != member || c.closed.Load() {
-		return // told meanwhile
+		return // reported meanwhile
 	}
 	c.membership.end()
 	c.assigned.mu.Lock()
@@ -193,7 +195,7 @@ func (c *consumer) lose(member string) {
 	c.listener.Lost(list)
 }
 
-// balancer is one of kgo's, which also sees each join: kgo asks it what to tell the group of this member.
+// balancer wraps one of kgo's balancers and sees each join: kgo asks it for this member's join metadata.
 type balancer struct {
 	kgo.GroupBalancer
 	c *consumer
@@ -201,7 +203,7 @@ type balancer struct {
 
 var errLifeOver = fmt.Errorf("the group dropped this member before the join: %w", kerr.UnknownMemberID)
 
-// JoinGroupMetadata says what this member owns: nothing, once the group has dropped it.
+// JoinGroupMetadata returns what this member owns: nothing, once the group has dropped it.
 func (b balancer) JoinGroupMetadata(topics []string, owned map[string][]int32, generation int32) []byte {
 	l := &b.c.membership
 	l.mu.Lock()
@@ -225,8 +227,8 @@ func (b balancer) JoinGroupMetadata(topics []string, owned map[string][]int32, g
 	return b.GroupBalancer.JoinGroupMetadata(topics, owned, generation)
 }
 
-// ParseSyncAssignment refuses the assignment of a join that began after the member was dropped: kgo then gives up all that
-// it had, and joins again with nothing.
+// ParseSyncAssignment refuses the assignment of a join that began after the member was dropped: kgo then gives up all
+// partitions and rejoins with none.
 func (b balancer) ParseSyncAssignment(assignment []byte) (map[string][]int32, error) {
 	l := &b.c.membership
 	l.mu.Lock()
@@ -239,9 +241,9 @@ func (b balancer) ParseSyncAssignment(assignment []byte) (map[string][]int32, er
 	return b.GroupBalancer.ParseSyncAssignment(assignment)
 }
 
-// balancers returns the user's balancers, or the driver's own choice, watched.
+// balancers returns the user's balancers, or the driver's default, each wrapped in a balancer.
 func (c *consumer) balancers(user []kgo.Opt) ([]kgo.GroupBalancer, error) {
-	// The members of the group that Lambda's users run are many and restart often: only what must move, moves.
+	// Groups of Lambda users have many members, which restart often: move only the partitions that must move.
 	list := []kgo.GroupBalancer{kgo.CooperativeStickyBalancer()}
 	for _, opt := range user {
 		if !setsBalancers(opt) {

@@ -15,7 +15,7 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// kick ends a membership behind the member's back, as the end of its session does.
+// kick ends a membership without the member's knowledge, like the end of its session.
 func kick(t testing.TB, c *kfake.Cluster, group, member string) {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...))
 	if err != nil {
@@ -33,8 +33,8 @@ func kick(t testing.TB, c *kfake.Cluster, group, member string) {
 	}
 }
 
-// A member hears of a rebalance, is frozen past its session, and joins: kgo takes the answer that nobody knows it for a
-// reason to join anew, with what it had.
+// A member learns of a rebalance, is frozen past its session, and joins. When kgo learns that the member is unknown, it
+// rejoins with what it had.
 func TestAJoinThatFindsTheMemberDroppedIsALoss(t *testing.T) {
 	c := cluster(t, kfake.SeedTopics(2, "t"))
 	produce(t, c.ListenAddrs(), values("t", 0, 0, 5)...)
@@ -67,7 +67,7 @@ func TestAJoinThatFindsTheMemberDroppedIsALoss(t *testing.T) {
 	}
 }
 
-// A position that was reached in one life is not committed in the next, whatever the client has by then.
+// A position of one membership is not committed in the next, whatever member ID the client has by then.
 func TestACommitCarriesTheLifeOfItsAssignment(t *testing.T) {
 	c := cluster(t, kfake.SeedTopics(1, "t"))
 	m := join(t, config(c.ListenAddrs(), "g", "t"), startAt(0))
@@ -95,8 +95,8 @@ func TestACommitCarriesTheLifeOfItsAssignment(t *testing.T) {
 	}
 }
 
-// After a session's length with no answer the member may be out: nothing is delivered before the group says otherwise, and
-// what is lost by then is told first.
+// After a session timeout without an answer the member may have been dropped: nothing is delivered until the group says
+// otherwise, and a loss is reported first.
 func TestNothingIsDeliveredInDoubt(t *testing.T) {
 	for _, out := range []bool{true, false} {
 		c := cluster(t, kfake.SeedTopics(1, "t"))
@@ -115,7 +115,7 @@ func TestNothingIsDeliveredInDoubt(t *testing.T) {
 		l.heard = time.Now().Add(-cfg.SessionTimeout - time.Second)
 		l.mu.Unlock()
 		was := m.consumer.Member()
-		for i := range 3 { // round trips, in which the records would arrive
+		for i := range 3 { // round trips in which the records would arrive
 			produce(t, c.ListenAddrs(), values("t", 0, i, 1)...)
 		}
 		m.mu.Lock()

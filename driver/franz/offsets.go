@@ -12,8 +12,8 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// ListOffsets looks offsets up at the partitions' leaders. A request asks for a partition once only, so queries of the
-// same partition go in rounds: one request a broker and round.
+// ListOffsets looks offsets up at the partitions' leaders. A request can name a partition only once, so several queries
+// for one partition take several rounds, with one request per broker and round.
 func (c *consumer) ListOffsets(ctx context.Context, queries []driver.OffsetQuery) ([]driver.OffsetAnswer, error) {
 	answers := make([]driver.OffsetAnswer, len(queries))
 	todo := make([]int, len(queries))
@@ -56,7 +56,7 @@ func (c *consumer) ListOffsets(ctx context.Context, queries []driver.OffsetQuery
 	return answers, nil
 }
 
-// listRound asks one query a partition and fills in the answers; it returns the queries that found no record.
+// listRound asks one query per partition and fills in the answers; it returns the queries that found no record.
 func (c *consumer) listRound(
 	ctx context.Context, queries []driver.OffsetQuery, round map[driver.TopicPartition]int, answers []driver.OffsetAnswer, end bool,
 ) (none []int, err error) {

@@ -15,7 +15,7 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// owned names the kgo options that users may not give, with where to turn instead.
+// owned names the kgo options that users may not give, with the field to set instead.
 var owned = map[string]string{
 	"SeedBrokers":            "BootstrapServers",
 	"ClientID":               "ClientID",
@@ -73,9 +73,9 @@ func setsBalancers(opt kgo.Opt) bool {
 	return slices.Contains(strings.Split(closureName(opt), "."), "Balancers")
 }
 
-// refuseOwned returns an error that names the first owned option among opts. kgo's options are closures and do not
-// say what they set, so the name is that of the function that made the closure; what this does not recognize is
-// overridden, since the driver's own options come last.
+// refuseOwned returns an error that names the first owned option among opts. kgo's options are closures and do not say
+// what they set, so refuseOwned reads the name of the function that made the closure. An option that it does not
+// recognize is overridden, because the driver's own options come last.
 func refuseOwned(opts []kgo.Opt) error {
 	for _, opt := range opts {
 		for part := range strings.SplitSeq(closureName(opt), ".") {
@@ -104,7 +104,7 @@ func closureName(opt kgo.Opt) string {
 	return ""
 }
 
-// clientOpts returns the options of the kgo.Client: defaults, the user's, then those that the library owns.
+// clientOpts returns the options of the kgo.Client: defaults, the user's, then the library's own.
 func (c *consumer) clientOpts(user []kgo.Opt, balancers []kgo.GroupBalancer) []kgo.Opt {
 	cfg := &c.cfg
 	opts := c.connectOpts(user)
@@ -161,14 +161,14 @@ func (c *consumer) controlOpts(user []kgo.Opt) []kgo.Opt {
 	return c.connectOpts(user)
 }
 
-// connectOpts returns what both clients need: defaults, the user's, then those that the library owns.
+// connectOpts returns what both clients need: defaults, the user's, then the library's own.
 func (c *consumer) connectOpts(user []kgo.Opt) []kgo.Opt {
 	cfg := &c.cfg
 	opts := []kgo.Opt{
-		// A library that reports to the broker about its process says so first; this one does not report.
+		// A library that sends client metrics about its process to the broker must ask first; this one sends none.
 		kgo.DisableClientMetrics(),
-		// A broker that restarts hangs up on new connections too: kgo would take that for a missing password, and end
-		// the group session and whatever else is asked for.
+		// A restarting broker also hangs up on new connections. Without this option kgo takes that for a missing password,
+		// and ends the group session and other requests.
 		kgo.AlwaysRetryEOF(),
 	}
 	opts = append(opts, user...)
@@ -181,15 +181,14 @@ func (c *consumer) connectOpts(user []kgo.Opt) []kgo.Opt {
 		kgo.WithLogger(newLogger(cfg.Logger)),
 		kgo.WithHooks(&hooks{c: c}),
 		kgo.SeedBrokers(cfg.BootstrapServers...),
-		// A response holds a record larger than the limit, so what is read must be allowed to be larger; 1 GiB is
-		// kgo's ceiling.
+		// A response may hold one record larger than the limit, so larger reads must be allowed; 1 GiB is kgo's maximum.
 		kgo.BrokerMaxReadBytes(1<<30),
 	)
 	if cfg.ClientID != "" {
 		opts = append(opts, kgo.ClientID(cfg.ClientID))
 	}
 	if age := cfg.MetadataMaxAge; age > 0 {
-		// kgo's own floor between two refreshes is 5 s, and may not be above the maximum.
+		// kgo's default minimum between two refreshes is 5 s, and the minimum may not exceed the maximum.
 		opts = append(opts, kgo.MetadataMaxAge(age), kgo.MetadataMinAge(min(age, 2500*time.Millisecond)))
 	}
 	return opts
@@ -202,14 +201,14 @@ func isolation(cfg *driver.Config) kgo.IsolationLevel {
 	return kgo.ReadCommitted()
 }
 
-// fetchSizes returns the limits of a fetch request to one of n brokers. kgo asks every broker for one fetch at a time
-// and holds it until it is polled, so that BufferBytes is met when each broker's answer is at most its share of it: two
-// answers of each broker, which is what can come before a pause takes effect, are at most a quarter of BufferBytes. An answer
-// stays in memory until the last of its records is done with, which is why they are not larger: at twice the size 64
-// partitions took 60 MB more, and were read no faster.
+// fetchSizes returns the limits of a fetch request to one of n brokers. kgo has at most one fetch per broker in flight
+// and holds the response until it is polled, so BufferBytes is respected if each broker's response is at most its
+// share. Two responses per broker, the most that can arrive before a pause takes effect, take at most a quarter of
+// BufferBytes. A response stays in memory until the last of its records is released, which is why it is not larger: at
+// twice the size, 64 partitions took 60 MB more and were read no faster.
 //
-// The limit of a partition does not depend on how many there are: it would say nothing about the whole, and of answers
-// made of 16 KB of each of 1,000 partitions a tenth as many records a second were read.
+// The limit per partition does not depend on the number of partitions. Such a limit would not bound the total, and with
+// 16 KB for each of 1,000 partitions throughput fell to a tenth.
 func (c *consumer) fetchSizes(brokers int) (total, partition int32) {
 	const (
 		floor      = 64 << 10 // less would make a request of every few records
@@ -230,7 +229,7 @@ func (c *consumer) fetchSizes(brokers int) (total, partition int32) {
 	return int32(t), int32(min(p, t))
 }
 
-// subscription is what Config.Topics means to kgo, which takes either names or patterns, never both.
+// subscription is Config.Topics for kgo, which accepts either names or patterns, never both.
 type subscription struct {
 	patterns []string
 	regex    bool
@@ -263,7 +262,7 @@ func newSubscription(topics []string) (subscription, error) {
 	return s, nil
 }
 
-// matches says whether a topic's name is matched by a pattern.
+// matches reports whether a pattern matches a topic's name.
 func (s *subscription) matches(topic string) bool {
 	for _, re := range s.match {
 		if re.MatchString(topic) {

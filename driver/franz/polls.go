@@ -11,8 +11,8 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// polls knows when the consumer was last polled. kgo heartbeats for as long as the process lives, so that a caller that
-// is stuck would keep its partitions for ever: Kafka's max.poll.interval.ms is kept here.
+// polls tracks when the consumer was last polled. kgo heartbeats for as long as the process lives, so a stuck caller
+// would keep its partitions forever: this type enforces Kafka's max.poll.interval.ms.
 type polls struct {
 	mu    sync.Mutex
 	in    bool // a Poll runs
@@ -20,7 +20,7 @@ type polls struct {
 	told  bool
 }
 
-// begin notes the start (in) or the end of a Poll.
+// begin records the start (in) or the end of a Poll.
 func (p *polls) begin(in bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -28,7 +28,7 @@ func (p *polls) begin(in bool) {
 	p.told = p.told && !in
 }
 
-// left returns how long the caller may still stay away; exceeded is true once for each time that it stayed too long.
+// left returns how long the caller may still go without polling; exceeded is true once each time it exceeds the limit.
 func (p *polls) left(limit time.Duration) (left time.Duration, exceeded bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -42,8 +42,8 @@ func (p *polls) left(limit time.Duration) (left time.Duration, exceeded bool) {
 	return limit, true
 }
 
-// watchPolls leaves the group in the name of a member that is not polled. The member hears of it at its next heartbeat:
-// its partitions are lost, and it joins again when it is polled.
+// watchPolls leaves the group on behalf of a member that is not polled. The member learns of it from its next
+// heartbeat: its partitions are lost, and it rejoins when it is polled.
 func (c *consumer) watchPolls() {
 	limit := c.cfg.MaxPollInterval
 	timer := time.NewTimer(limit)
@@ -67,7 +67,7 @@ func (c *consumer) watchPolls() {
 	}
 }
 
-// expel takes a member out of the group.
+// expel removes a member from the group.
 func (c *consumer) expel(id string) {
 	ctx, cancel := context.WithTimeout(c.life, max(c.cfg.MaxPollInterval, time.Second))
 	defer cancel()

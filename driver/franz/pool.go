@@ -6,21 +6,21 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// recordPool gives kgo the slabs that it decodes batches into, and gets each back when the last of its records has
-// been converted and recycled: in steady state the client then allocates nothing a record. A slab of records that are
-// dropped unseen is left to the garbage collector.
+// recordPool provides the slabs that kgo decodes batches into. It gets each back when the last of its records has been
+// converted and recycled, so in steady state the client allocates nothing per record. A slab with records that are
+// dropped without being recycled is left to the garbage collector.
 type recordPool struct {
 	mu   sync.Mutex
 	free [][]kgo.Record
 	held int // records in free
 }
 
-// maxFreeRecords bounds what the pool keeps: about 14 MB at the size of a kgo.Record.
+// maxFreeRecords bounds what the pool keeps: about 14 MB, given the size of a kgo.Record.
 const maxFreeRecords = 1 << 16
 
 var _ kgo.PoolRecords = (*recordPool)(nil)
 
-// GetRecords returns a slab for at least n records, the latest that came back first: it is in the cache.
+// GetRecords returns a slab for at least n records, preferring the one put back last, which is still in the cache.
 func (p *recordPool) GetRecords(n int) []kgo.Record {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -36,7 +36,7 @@ func (p *recordPool) GetRecords(n int) []kgo.Record {
 	return make([]kgo.Record, n)
 }
 
-// PutRecords takes a slab back, zeroed by kgo.
+// PutRecords puts a slab back, zeroed by kgo.
 func (p *recordPool) PutRecords(slab []kgo.Record) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

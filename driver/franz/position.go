@@ -26,10 +26,10 @@ func (c *consumer) Start(starts []driver.Start) {
 	})
 }
 
-// Pause stops fetching of partitions. What the client holds of them is dropped and read again after Resume.
+// Pause stops fetching partitions. What the client holds of them is dropped and read again after Resume.
 func (c *consumer) Pause(list []driver.TopicPartition) { c.setPaused(list, true) }
 
-// Resume goes on with partitions where their last returned run ended.
+// Resume continues partitions where their last returned run ended.
 func (c *consumer) Resume(list []driver.TopicPartition) { c.setPaused(list, false) }
 
 func (c *consumer) setPaused(list []driver.TopicPartition, paused bool) {
@@ -43,7 +43,7 @@ func (c *consumer) setPaused(list []driver.TopicPartition, paused bool) {
 	})
 }
 
-// mark changes the assignment and has the poll goroutine look at it.
+// mark changes the assignment and wakes the poll goroutine to apply it.
 func (c *consumer) mark(change func(*assignment)) {
 	c.assigned.mu.Lock()
 	change(&c.assigned)
@@ -51,12 +51,12 @@ func (c *consumer) mark(change func(*assignment)) {
 	c.waker.wake()
 }
 
-// soon is when a move is tried again for which the client was not ready.
+// soon is the delay before a move is retried that could not be completed.
 const soon = 2 * time.Millisecond
 
-// apply tells the client what changed in the assignment. It returns how long to wait at most before it is called
-// again, 0 for no need. Only the poll goroutine calls it, so that no record is taken between a position's change in
-// the client and its being noted here.
+// apply tells the client what changed in the assignment. It returns how long to wait at most until the next call, or 0
+// if none is needed. Only the poll goroutine calls it, so no record is taken between a change of position in the client
+// and its update here.
 func (c *consumer) apply() (again time.Duration) {
 	a := &c.assigned
 	a.mu.Lock()
@@ -106,7 +106,8 @@ func (c *consumer) apply() (again time.Duration) {
 	return again
 }
 
-// move sets the client's cursors to the partitions' starts; false when some have to be moved again.
+// move sets the client's cursors to the partitions' starts. It returns false if some got another Start meanwhile and
+// must be moved again.
 func (c *consumer) move(list []*partition) (all bool) {
 	offsets := map[string]map[int32]kgo.EpochOffset{}
 	told := make(map[*partition]driver.Start, len(list))

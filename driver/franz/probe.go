@@ -12,9 +12,9 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// Probe tries the config's credentials on a connection of their own.
+// Probe tries the config's credentials on a new connection.
 func (d *franz) Probe(ctx context.Context, cfg driver.Config) error {
-	c := &consumer{cfg: cfg} // for what it knows about errors; it never joins
+	c := &consumer{cfg: cfg} // only for its error handling; it never joins
 	c.report.init(func() {})
 	if err := c.security.set(cfg.Credentials); err != nil {
 		return configError(err)
@@ -35,11 +35,11 @@ func (d *franz) Probe(ctx context.Context, cfg driver.Config) error {
 	}
 	defer client.Close()
 	req := kmsg.NewPtrMetadataRequest()
-	req.Topics = []kmsg.MetadataRequestTopic{} // none: brokers answer that to whoever is authenticated
+	req.Topics = []kmsg.MetadataRequestTopic{} // none: brokers answer that for every authenticated client
 	if _, err = req.RequestWith(ctx, client); err == nil {
 		return nil
 	}
-	// The reason why no connection came about says more than that none did.
+	// The reason why no connection was established says more than the request's own error.
 	for _, e := range c.report.drain(nil) {
 		if e.Kind == driver.KindAuthentication || e.Kind == driver.KindAuthorization {
 			return e
@@ -48,13 +48,13 @@ func (d *franz) Probe(ctx context.Context, cfg driver.Config) error {
 	return c.classify(fmt.Errorf("trying the credentials: %w", err))
 }
 
-// refusal ends a probe that a broker refused: to try again would refuse it again.
+// refusal ends a probe that a broker refused: a retry would be refused too.
 type refusal struct {
 	c   *consumer
 	end context.CancelFunc
 }
 
-// OnBrokerConnect comes after that of hooks, which keeps the reason.
+// OnBrokerConnect runs after that of hooks, which records the reason.
 func (r refusal) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
 	if err != nil && r.c.classify(err).Kind == driver.KindAuthentication {
 		r.end()

@@ -23,28 +23,28 @@ var (
 const (
 	defaultProducerBytes   = 32 << 20
 	defaultProducerTimeout = 30 * time.Second
-	// batchBytes is kgo's default for a batch, which brokers take by default.
+	// batchBytes is kgo's default batch limit, which brokers accept by default.
 	batchBytes = 1_000_012
-	// largeRecord is from where a record goes through a client of its own, that lets the broker judge what is too large: in
-	// kgo one limit holds for batches and records, and batches of many small records would be refused with the larger one.
+	// largeRecord is the size from which a record goes through a separate client, so that the broker decides what is too
+	// large. kgo has one limit for batches and records. If it were higher, batches of many small records would be refused.
 	largeRecord   = batchBytes - 64<<10
 	maxBatchBytes = 64 << 20
 )
 
 // producer is a kgo.Client that writes.
 type producer struct {
-	// c is for what it knows about errors and metadata; it never joins a group.
+	// c provides error handling and metadata; it never joins a group.
 	c *consumer
-	// large makes the client for large records when the first one comes.
+	// large creates the client for large records on first use.
 	large func() (*kgo.Client, error)
 	made  atomic.Pointer[kgo.Client] // by large
 	// timeout bounds each record. kgo's RecordDeliveryTimeout counts from the record's timestamp, which may be years ago.
 	timeout time.Duration
-	// problem is why the last connection did not come about, nil once a broker acknowledged a record.
+	// problem is why the last connection failed, nil once a broker acknowledged a record.
 	problem atomic.Pointer[driver.Error]
 }
 
-// OpenProducer makes a producer. Options of WithOpts are for consumers and do not apply to it.
+// OpenProducer creates a producer. Options of WithOpts are for consumers and do not apply to it.
 func (d *franz) OpenProducer(cfg driver.ProducerConfig) (driver.Producer, error) {
 	if len(cfg.BootstrapServers) == 0 {
 		return nil, configError(errors.New("BootstrapServers is empty: give at least one host:port"))
@@ -73,7 +73,7 @@ func (d *franz) OpenProducer(cfg driver.ProducerConfig) (driver.Producer, error)
 		kgo.MetadataMinAge(time.Second),
 		kgo.ProducerLinger(cfg.Linger), kgo.MaxBufferedBytes(cfg.BufferBytes), kgo.MaxBufferedRecords(1<<30),
 		kgo.ProducerBatchMaxBytes(batchBytes), kgo.RecordPartitioner(partitioner{}),
-		// Who waits for a record stops with its context. What is sent again after that may be there twice.
+		// A caller stops waiting for a record when its context ends. What is resent after that may be written twice.
 		kgo.AllowIdempotentProduceCancellation(),
 	)
 	client, err := kgo.NewClient(opts...)
@@ -81,7 +81,7 @@ func (d *franz) OpenProducer(cfg driver.ProducerConfig) (driver.Producer, error)
 		c.endLife()
 		return nil, configError(err)
 	}
-	c.client, c.control = client, client // nothing is fetched, so nothing has to go apart
+	c.client, c.control = client, client // there are no fetches, so no second client is needed
 	p.large = sync.OnceValues(func() (*kgo.Client, error) {
 		client, err := kgo.NewClient(append(opts, kgo.ProducerBatchMaxBytes(maxBatchBytes), kgo.ProducerLinger(0))...)
 		if err == nil {
@@ -92,10 +92,10 @@ func (d *franz) OpenProducer(cfg driver.ProducerConfig) (driver.Producer, error)
 	return p, nil
 }
 
-// connecting keeps why no connection comes about: a record's own error is then only that it took too long.
+// connecting records why no connection is established: a record's own error then says only that it took too long.
 type connecting struct{ p *producer }
 
-// OnBrokerConnect comes after that of hooks.
+// OnBrokerConnect runs after that of hooks.
 func (h connecting) OnBrokerConnect(meta kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
 	if err != nil && h.p.c.life.Err() == nil {
 		e := h.p.c.classify(err)
@@ -136,7 +136,7 @@ func (p *producer) Produce(ctx context.Context, r driver.OutRecord, answer func(
 	})
 }
 
-// explain classes what became of a record that was not acknowledged.
+// explain classifies the error of a record that was not acknowledged.
 func (p *producer) explain(ctx context.Context, r driver.OutRecord, late bool, err error) error {
 	if p.c.life.Err() != nil || errors.Is(err, kgo.ErrClientClosed) {
 		return ErrProducerClosed
@@ -157,7 +157,7 @@ func (p *producer) explain(ctx context.Context, r driver.OutRecord, late bool, e
 	return e
 }
 
-// ErrProducerClosed is what a producer answers after Close.
+// ErrProducerClosed is the error of all calls after Close.
 var ErrProducerClosed = errors.New("franz: the producer is closed")
 
 // Topics describes topics.
@@ -174,12 +174,12 @@ func (p *producer) Topics(ctx context.Context, names ...string) ([]driver.Topic,
 	return topics, err
 }
 
-// ReplaceCredentials puts other credentials in force for every connection from now on.
+// ReplaceCredentials makes every later connection use other credentials.
 func (p *producer) ReplaceCredentials(next *auth.Credentials) error {
 	return p.c.ReplaceCredentials(next)
 }
 
-// Close ends the client.
+// Close closes the client.
 func (p *producer) Close(ctx context.Context) error {
 	if p.c.closed.Swap(true) {
 		return nil
@@ -202,11 +202,11 @@ func (p *producer) Close(ctx context.Context) error {
 	}
 }
 
-// partitioner places records as Kafka's Java producer does where they have a key, and one after the other where they
-// have none; a record that names its partition goes there.
+// partitioner places records with a key as Kafka's Java producer does, and those without one round-robin. A record that
+// names its partition goes there.
 type partitioner struct{}
 
-// ForTopic returns a topic's own.
+// ForTopic returns the partitioner of a topic.
 func (partitioner) ForTopic(topic string) kgo.TopicPartitioner {
 	return &topicPartitioner{manual: kgo.ManualPartitioner().ForTopic(topic), keyed: kgo.StickyKeyPartitioner(nil).ForTopic(topic)}
 }
@@ -216,12 +216,12 @@ type topicPartitioner struct {
 	next          atomic.Int64
 }
 
-// RequiresConsistency says that only a record without a key may go elsewhere when its partition is away.
+// RequiresConsistency reports that only a record without a key may go elsewhere if its partition is unavailable.
 func (p *topicPartitioner) RequiresConsistency(r *kgo.Record) bool {
 	return r.Partition >= 0 || r.Key != nil
 }
 
-// Partition chooses among n partitions.
+// Partition picks one of n partitions.
 func (p *topicPartitioner) Partition(r *kgo.Record, n int) int {
 	switch {
 	case r.Partition >= 0:

@@ -15,15 +15,15 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// A quota has the broker hold fetches back for longer than a session: the member stays in the group, and its commits do not
-// wait behind a fetch.
+// A quota makes the broker delay fetches for longer than a session: the member stays in the group, and its commits do
+// not wait behind a fetch.
 func TestKafkaThrottledFetches(t *testing.T) {
 	c := brokers.Cluster(t)
 	topic := c.NewTopic(t, 1)
 	produce := func() {
 		c.ProduceN(t, topic, 200, func(int) *kgo.Record {
 			value := make([]byte, 50_000)
-			_, _ = rand.Read(value) // producers compress
+			_, _ = rand.Read(value) // random, because producers compress
 			return kafkatest.At(0, &kgo.Record{Value: value})
 		})
 	}
@@ -43,7 +43,7 @@ func TestKafkaThrottledFetches(t *testing.T) {
 	m := join(t, cfg, startAt(0))
 	p := tp(topic, 0)
 	m.until(t, "the first records", func() bool { return m.next[p] > 0 })
-	// By now the quota is in force: the broker makes up for the fetches so far. Three sessions pass.
+	// By now the quota applies: the broker compensates for the fetches so far. Three sessions pass.
 	produce()
 	end := time.After(3 * cfg.SessionTimeout)
 	again := time.NewTicker(cfg.SessionTimeout / 3)

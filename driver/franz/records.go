@@ -13,7 +13,7 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// take turns what the client returned into runs and reports.
+// take converts what the client returned into runs and reports.
 func (c *consumer) take(fetches kgo.Fetches, into *driver.Fetch) {
 	if len(fetches) == 0 {
 		return
@@ -41,7 +41,7 @@ func (c *consumer) take(fetches kgo.Fetches, into *driver.Fetch) {
 	}
 }
 
-// partitionError looks at an error that came instead of records. The assignment's lock is held.
+// partitionError handles an error that came instead of records. The caller holds the assignment's lock.
 func (c *consumer) partitionError(t *kgo.FetchTopic, fp *kgo.FetchPartition, p *partition) {
 	err := fp.Err
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, kgo.ErrClientClosed) {
@@ -60,10 +60,10 @@ func (c *consumer) partitionError(t *kgo.FetchTopic, fp *kgo.FetchPartition, p *
 			e := c.classify(err)
 			e.TopicPartition = wholeTopic(t.Topic)
 			c.report.raise(topicCondition(t.Topic), e)
-		} else if p != nil && !p.placed { // the client could not read the group's commit: it will not begin
+		} else if p != nil && !p.placed { // the client could not read the group's commit, so it will not begin
 			c.raisePartition(p, err)
 		}
-		return // held: what the client says of it is known
+		return // held: the client's error is already known
 	}
 	loss, isLoss := errors.AsType[*kgo.ErrDataLoss](err)
 	tooLarge, isTooLarge := errors.AsType[*kgo.ErrDecompressTooLarge](err)
@@ -80,20 +80,20 @@ func (c *consumer) partitionError(t *kgo.FetchTopic, fp *kgo.FetchPartition, p *
 		})
 	case isTooLarge:
 		p.next = tooLarge.Offset
-		c.assigned.hold(p) // the client fetches it no more until it is moved
+		c.assigned.hold(p) // the client does not fetch it until it is moved
 		c.raisePartition(p, err)
 	case errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.InconsistentTopicID), errors.Is(err, kerr.UnknownTopicOrPartition):
 		c.suspend(p)
 		c.topics.ask(t.Topic, t.TopicID)
 	default:
-		// kgo asks again at once for as long as it gets an error.
+		// kgo retries at once, for as long as the error lasts.
 		c.suspend(p)
 		c.raisePartition(p, err)
 	}
 }
 
-// unreadable reports whether a fetch's error is about what the broker sent. kgo's errors of that are its own plain ones,
-// and those of decompression; a broker's are codes, and the network's have types.
+// unreadable reports whether a fetch's error is about the data that the broker sent. For that, kgo returns plain errors
+// of its own and those of decompression. A broker's errors have codes, and the network's have types.
 func (c *consumer) unreadable(err error) bool {
 	_, isBroker := errors.AsType[*kerr.Error](err)
 	return !isBroker && kindOf(err) == driver.KindOther
@@ -111,7 +111,7 @@ func (c *consumer) raisePartition(p *partition, err error) {
 	c.report.raise(partitionCondition(p.TopicPartition), e)
 }
 
-// suspendFor is how long a partition whose fetch failed is left alone.
+// suspendFor is how long a partition is not fetched after its fetch failed.
 const suspendFor = time.Second
 
 func (c *consumer) suspend(p *partition) {
@@ -122,21 +122,21 @@ func (c *consumer) suspend(p *partition) {
 const (
 	recordSize = int(unsafe.Sizeof(event.KafkaRecord{}))
 	headerSize = int(unsafe.Sizeof(event.Header{}))
-	// wireOverhead is about what a record takes in a batch beside its key, value and headers.
+	// wireOverhead is roughly what a record takes in a batch besides its key, value and headers.
 	wireOverhead = 10
 )
 
-// recycle gives kgo's records back to recordPool.
+// recycle returns kgo's records to recordPool.
 func recycle(records []*kgo.Record) {
 	for _, r := range records {
 		r.Recycle()
 	}
 }
 
-// deliver appends the runs of one fetched partition. The assignment's lock is held.
+// deliver appends the runs of one fetched partition. The caller holds the assignment's lock.
 //
-// The loop is the whole cost of a record in this driver. It writes each record once, into one allocation for the
-// partition, and gives kgo's own back while it is in the cache; keys and values stay where the client has them.
+// The loop is the whole cost of a record in this driver. It writes each record once, into one allocation per partition,
+// and recycles kgo's record while it is in the cache. Keys and values stay in the client's buffer.
 func (c *consumer) deliver(p *partition, fp *kgo.FetchPartition, into *driver.Fetch) {
 	records := fp.Records
 	for len(records) > 0 && records[0].Offset < p.next { // never backwards
@@ -210,7 +210,7 @@ func (c *consumer) deliver(p *partition, fp *kgo.FetchPartition, into *driver.Fe
 	flush(p.next, cap(slab)) // a run that has the slab to itself may give it back
 }
 
-// convertHeaders carves a record's headers out of a slab that records share.
+// convertHeaders cuts a record's headers from a slab that records share.
 func convertHeaders(in []kgo.RecordHeader, slab []event.Header) (out, rest []event.Header, size int) {
 	if len(slab) < len(in) {
 		slab = make([]event.Header, max(len(in), 64))

@@ -69,7 +69,7 @@ func TestTimestampTypes(t *testing.T) {
 	}
 }
 
-// transaction writes one transaction of n records and ends it.
+// transaction writes a transaction of n records and ends it.
 func transaction(t *testing.T, servers []string, n int, end kgo.TransactionEndTry) {
 	t.Helper()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(servers...), kgo.TransactionalID("x"), kgo.DefaultProduceTopic("t"))
@@ -105,7 +105,7 @@ func TestTransactions(t *testing.T) {
 	if n := len(u.records[one]); n != 7 {
 		t.Errorf("%d records under read_uncommitted", n)
 	}
-	// A position that moves without records says so.
+	// A position that moves without records is reported.
 	s := join(t, config(c.ListenAddrs(), "g3", "t"), startAt(4))
 	s.until(t, "moved", func() bool { return s.next[one] == 9 })
 	if len(s.records[one]) != 0 || len(s.runs) != 1 {
@@ -140,7 +140,7 @@ func TestLeaderEpochs(t *testing.T) {
 }
 
 // Whatever a fetch holds, its runs hold the records that are not markers, in order, each under its own leader epoch,
-// and never one from before the position.
+// and none from before the position.
 func TestDeliver(t *testing.T) {
 	control := kgo.NewRecordAttrs(kgo.RecordAttrsOpts{Control: true})
 	rapid.Check(t, func(t *rapid.T) {
@@ -193,7 +193,7 @@ func TestDeliver(t *testing.T) {
 	})
 }
 
-// Records that were not given back stay as they are, whatever later Polls bring.
+// Records that were not given back do not change, whatever later Polls return.
 func TestOnlyRecordsGivenBackAreWrittenAgain(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := &consumer{}

@@ -17,12 +17,12 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// reporter keeps what is to be reported until Poll takes it, each condition once until it changes or heals.
+// reporter queues reports until Poll takes them. It reports each condition once until the condition changes or ends.
 type reporter struct {
 	mu     sync.Mutex
 	queue  []*driver.Error
 	open   map[string]string
-	opened atomic.Int32 // len(open), to be asked without the lock
+	opened atomic.Int32 // len(open), readable without the lock
 	wake   func()
 }
 
@@ -45,9 +45,9 @@ func (r *reporter) init(wake func()) {
 	r.wake = wake
 }
 
-// raise reports err unless condition stands already and says the same.
+// raise reports err unless condition is already open with the same content.
 func (r *reporter) raise(condition string, err *driver.Error) {
-	// Texts of network errors hold the local port, which is another one each time.
+	// Texts of network errors hold the local port, which differs each time.
 	says := err.Kind.String()
 	if e, ok := errors.AsType[*kerr.Error](err.Err); ok {
 		says += e.Message
@@ -65,7 +65,7 @@ func (r *reporter) raise(condition string, err *driver.Error) {
 	r.wake()
 }
 
-// clear ends a condition: if it comes back it is reported again.
+// clear ends a condition. If it occurs again, it is reported again.
 func (r *reporter) clear(condition string) {
 	if !r.standing() {
 		return
@@ -76,7 +76,7 @@ func (r *reporter) clear(condition string) {
 	r.opened.Store(int32(len(r.open)))
 }
 
-// standing says whether there is any condition.
+// standing reports whether any condition is open.
 func (r *reporter) standing() bool { return r.opened.Load() > 0 }
 
 func (r *reporter) pending() bool {
@@ -94,7 +94,7 @@ func (r *reporter) drain(into []*driver.Error) []*driver.Error {
 	return into
 }
 
-// hooks hears from kgo what it does not say through fetches.
+// hooks receives what kgo does not report through fetches.
 type hooks struct{ c *consumer }
 
 var (
@@ -103,7 +103,7 @@ var (
 	_ kgo.HookGroupManageError = (*hooks)(nil)
 )
 
-// OnBrokerConnect hears of each connection, when it is authenticated or has failed.
+// OnBrokerConnect is called for each connection, once it is authenticated or has failed.
 func (h *hooks) OnBrokerConnect(meta kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
 	switch {
 	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, kgo.ErrClientClosed):
@@ -117,9 +117,9 @@ func (h *hooks) OnBrokerConnect(meta kgo.BrokerMetadata, _ time.Duration, _ net.
 	}
 }
 
-// OnBrokerRead hears of each response. A broker that answers no more is unavailable, and one that hangs up on the first
-// request wants TLS or SASL; that another connection ends is not news: brokers close idle ones, and a broker that went
-// away refuses the next.
+// OnBrokerRead is called for each response. A broker that no longer answers is unavailable, and one that hangs up on
+// the first request expects TLS or SASL. The end of any other connection is not reported: brokers close idle ones, and
+// a broker that is down refuses the next one.
 func (h *hooks) OnBrokerRead(meta kgo.BrokerMetadata, key int16, _ int, wait, took time.Duration, err error) {
 	if k := kmsg.Key(key); err == nil && (k == kmsg.Heartbeat || k == kmsg.SyncGroup) {
 		h.c.membership.answered(time.Now().Add(-wait-took), h.c.sessionTimeout())
@@ -128,14 +128,14 @@ func (h *hooks) OnBrokerRead(meta kgo.BrokerMetadata, key int16, _ int, wait, to
 		if err != nil && hungUp(err) {
 			h.c.saslHangUps.Add(1)
 		}
-		return // the connection's end is reported by OnBrokerConnect
+		return // OnBrokerConnect reports the connection's end
 	}
 	if err == nil {
 		switch kmsg.Key(key) {
-		case kmsg.ApiVersions, kmsg.SASLHandshake: // answered to anybody
+		case kmsg.ApiVersions, kmsg.SASLHandshake: // answered without authentication
 		default:
 			h.c.served.Store(true)
-			if h.c.saslHangUps.Load() > 0 { // read before written: all connections share it
+			if h.c.saslHangUps.Load() > 0 { // read before the write: all connections share it
 				h.c.saslHangUps.Store(0)
 			}
 			h.c.report.clear(brokerCondition(meta))
@@ -152,12 +152,12 @@ func (h *hooks) OnBrokerRead(meta kgo.BrokerMetadata, key int16, _ int, wait, to
 	}
 }
 
-// OnGroupManageError hears of the end of a group session before kgo tries again.
+// OnGroupManageError is called at the end of a group session, before kgo retries.
 func (h *hooks) OnGroupManageError(err error) {
 	if !errors.Is(err, kerr.FencedInstanceID) {
 		return // reported through the fetches
 	}
-	// Another member has this one's name: to try again would fence that one in turn.
+	// Another member has this one's group.instance.id: a retry would fence that member in turn.
 	h.c.fatal.CompareAndSwap(nil, h.c.classify(err))
 	h.c.client.LeaveGroupContext(nil) //nolint:errcheck,staticcheck // nil: do not wait, which would wait for ourselves
 	h.c.waker.wake()

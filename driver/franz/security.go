@@ -17,24 +17,24 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// setupTimeout bounds connecting and shaking hands: the default of Kafka's socket.connection.setup.timeout.ms.
+// setupTimeout bounds connecting and the TLS handshake: the default of Kafka's socket.connection.setup.timeout.ms.
 const setupTimeout = 10 * time.Second
 
-// security holds the credentials in force. Every new connection reads them anew, so that they change in place: living
-// connections stay, and the broker's own re-authentication or the next connection uses the new ones.
+// security holds the current credentials. Every new connection reads them, so they can change in place: open
+// connections stay, and re-authentication by the broker or the next connection uses the new ones.
 type security struct {
 	current atomic.Pointer[secured]
-	// changed holds a word when the credentials are others.
+	// changed holds a value when the credentials have changed.
 	changed chan struct{}
 }
 
-// secured are credentials with the TLS configuration that they make.
+// secured holds credentials and the TLS configuration made from them.
 type secured struct {
 	credentials *auth.Credentials
 	tls         *tls.Config
 }
 
-// set puts credentials in force.
+// set makes c the current credentials.
 func (s *security) set(c *auth.Credentials) error {
 	if c == nil {
 		c = new(auth.Credentials)
@@ -50,7 +50,7 @@ func (s *security) set(c *auth.Credentials) error {
 	return nil
 }
 
-// options are what a client needs for credentials of this protocol. The protocol itself cannot change in place.
+// options returns the client's options for credentials of this protocol. The protocol itself cannot change in place.
 func (s *security) options(dial func(context.Context, string, string) (net.Conn, error)) []kgo.Opt {
 	now := s.current.Load()
 	var opts []kgo.Opt
@@ -65,12 +65,12 @@ func (s *security) options(dial func(context.Context, string, string) (net.Conn,
 	return opts
 }
 
-// dialTLS opens a connection and shakes hands, with the host as the name to check.
+// dialTLS opens a connection and does the TLS handshake, checking the certificate against the host.
 func (s *security) dialTLS(ctx context.Context, dial func(context.Context, string, string) (net.Conn, error), network, address string) (net.Conn, error) {
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
-	// A listener that does not speak TLS may wait for more, for ever.
+	// A listener that does not speak TLS may wait for more bytes forever.
 	ctx, cancel := context.WithTimeout(ctx, setupTimeout)
 	defer cancel()
 	conn, err := dial(ctx, network, address)
@@ -94,7 +94,7 @@ func (s *security) dialTLS(ctx context.Context, dial func(context.Context, strin
 	return client, nil
 }
 
-// mechanism is SASL with the credentials in force when a connection authenticates.
+// mechanism is SASL with the credentials that are current when a connection authenticates.
 type mechanism struct {
 	s    *security
 	name auth.SASLMechanism
@@ -124,8 +124,8 @@ func (m mechanism) Authenticate(ctx context.Context, host string) (sasl.Session,
 	return inner.Authenticate(ctx, host)
 }
 
-// ReplaceCredentials puts other credentials in force for every connection from now on, with no rebalance. The protocol
-// and the mechanism must stay what they were.
+// ReplaceCredentials makes every later connection use other credentials, without a rebalance. The protocol and the
+// mechanism must stay the same.
 func (c *consumer) ReplaceCredentials(next *auth.Credentials) error {
 	now := c.security.current.Load().credentials
 	if next == nil || next.Protocol != now.Protocol || next.Mechanism != now.Mechanism {

@@ -2,7 +2,7 @@ package franz
 
 import "context"
 
-// goTask runs f in a goroutine that Close waits for; false after that.
+// goTask runs f in a goroutine that Close waits for. It returns false, without running f, after endTasks.
 func (c *consumer) goTask(f func()) bool {
 	c.tasksMu.Lock()
 	defer c.tasksMu.Unlock()
@@ -12,8 +12,8 @@ func (c *consumer) goTask(f func()) bool {
 	return !c.ended
 }
 
-// call runs f, which asks a broker, and stops waiting for it when ctx ends: kgo looks at a context between its attempts,
-// and not while it dials or holds requests back.
+// call runs f, which sends a request, and stops waiting for it when ctx ends: kgo checks a context between its
+// attempts, but not while it dials or holds requests back.
 func call[T any](ctx context.Context, c *consumer, f func() (T, error)) (T, error) {
 	type answer struct {
 		value T

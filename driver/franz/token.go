@@ -15,8 +15,9 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// tokenPatience is how long one authentication waits for an identity provider that is not there. kgo tries a request some
-// twenty times and logs each: waiting here keeps the member in its group for as long as its session lasts, with few attempts.
+// tokenPatience is how long one authentication waits for an unavailable identity provider. kgo retries a request some
+// twenty times and logs each attempt. Waiting here keeps the member in its group for as long as its session lasts, with
+// few attempts.
 const tokenPatience = time.Minute
 
 // authenticateToken begins an authentication with a token.
@@ -31,10 +32,10 @@ func authenticateToken(ctx context.Context, host string, c *auth.Credentials) (s
 	return tokenSession{}, first, err
 }
 
-// tokenSession is done with the first answer: a broker that refuses says why in it.
+// tokenSession ends with the first answer: a broker that refuses gives the reason in it.
 type tokenSession struct{}
 
-// Challenge takes the broker's answer: nothing, or a status in JSON (RFC 7628, 3.2.2).
+// Challenge handles the broker's answer: empty, or a status in JSON (RFC 7628, 3.2.2).
 func (tokenSession) Challenge(answer []byte) (bool, []byte, error) {
 	if len(answer) > 0 {
 		return false, nil, fmt.Errorf("%w: OAUTHBEARER: %.300q", kerr.SaslAuthenticationFailed, answer)
@@ -57,7 +58,7 @@ func authenticateIAM(ctx context.Context, address string, c *auth.Credentials) (
 
 type iamSession struct{}
 
-// Challenge takes the broker's answer: its version and a request id.
+// Challenge handles the broker's answer: its version and a request ID.
 func (iamSession) Challenge(answer []byte) (bool, []byte, error) {
 	if len(answer) == 0 {
 		return false, nil, fmt.Errorf("%w: AWS_MSK_IAM: the broker gives no answer", kerr.SaslAuthenticationFailed)
@@ -65,13 +66,13 @@ func (iamSession) Challenge(answer []byte) (bool, []byte, error) {
 	return true, nil, nil
 }
 
-// temporary is an error that kgo tries again.
+// temporary is an error that kgo retries.
 type temporary struct{ error }
 
 func (t temporary) Unwrap() error { return t.error }
 func (temporary) Temporary() bool { return true }
 
-// unavailable marks what may pass by itself: not a refusal, and not the end of the client.
+// unavailable marks errors that may pass: not a refusal, and not the end of the client.
 func unavailable(ctx context.Context, err error) error {
 	if refused, ok := errors.AsType[*auth.TokenError](err); ctx.Err() != nil || ok && refused.Refused() {
 		return err
@@ -81,7 +82,7 @@ func unavailable(ctx context.Context, err error) error {
 
 const tokenCondition = "token"
 
-// keepTokens has a token ready for whatever connects next.
+// keepTokens keeps a token ready for the next connection.
 func (c *consumer) keepTokens() {
 	source := func() *auth.Tokens { return c.security.current.Load().credentials.Tokens }
 	auth.KeepTokens(c.life, source, c.security.changed, func(_ *auth.Token, err error) {
@@ -93,7 +94,7 @@ func (c *consumer) keepTokens() {
 	})
 }
 
-// tokenKind classes why there is no token.
+// tokenKind classifies why there is no token.
 func tokenKind(err error) (driver.Kind, bool) {
 	failure, ok := errors.AsType[*auth.TokenError](err)
 	switch {

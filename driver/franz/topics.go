@@ -39,8 +39,8 @@ func (c *consumer) Topics(ctx context.Context, names ...string) ([]driver.Topic,
 	return topics, nil
 }
 
-// describe asks for metadata: of the topics named, in their order, or of all that are not internal. It also returns
-// the number of brokers.
+// describe requests metadata: of the named topics, in their order, or of all that are not internal. It also returns the
+// number of brokers.
 func (c *consumer) describe(ctx context.Context, names []string) (topics []driver.Topic, brokers int, err error) {
 	req := kmsg.NewPtrMetadataRequest()
 	for _, name := range names {

@@ -9,8 +9,8 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// The log was cut at 10 and has grown past the position again: an unclean election. The leader says where the epoch of the
-// last record that was read ends now.
+// The log was truncated at 10 and has grown past the position again: an unclean election. The leader answers where the
+// epoch of the last record that was read now ends.
 func TestALogThatWasCutAndGrewAgain(t *testing.T) {
 	c := cluster(t, kfake.NumBrokers(2), kfake.SeedTopics(1, "t"))
 	produce(t, c.ListenAddrs(), values("t", 0, 0, 20)...)

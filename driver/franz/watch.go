@@ -11,13 +11,13 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// watcher looks after topics, of which kgo says nothing: one that is not there is waited for in silence, and one that
-// was made again is fetched no more, under the old one's id, until it is purged from the client.
+// watcher watches topics, about which kgo reports nothing: kgo waits silently for a missing topic, and stops fetching a
+// recreated one, still under the old ID, until it is purged from the client.
 type watcher struct {
 	mu sync.Mutex
-	// ids are the topics' ids as the client reads them, or as they were first seen.
+	// ids are the topics' IDs as the client reads them, or as first seen.
 	ids map[string][16]byte
-	// asked holds topics that a fetch failed for, with the id that it was under.
+	// asked holds topics whose fetch failed, with the ID that was fetched.
 	asked map[string][16]byte
 	kick  chan struct{}
 }
@@ -28,7 +28,7 @@ func (w *watcher) init() {
 	w.kick = make(chan struct{}, 1)
 }
 
-// ask has a topic looked at soon.
+// ask makes the watcher check a topic soon.
 func (w *watcher) ask(topic string, id [16]byte) {
 	w.mu.Lock()
 	w.asked[topic] = id
@@ -39,7 +39,7 @@ func (w *watcher) ask(topic string, id [16]byte) {
 	}
 }
 
-// saw notes the id under which the client reads a topic.
+// saw records the ID under which the client reads a topic.
 func (w *watcher) saw(topic string, id [16]byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -48,7 +48,7 @@ func (w *watcher) saw(topic string, id [16]byte) {
 	}
 }
 
-// id returns a topic's id; known is false where nobody has asked, and the id zero with a broker that has none.
+// id returns a topic's ID. known is false before the first lookup; the ID is zero with a broker that has none.
 func (w *watcher) id(topic string) (id [16]byte, known bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -57,11 +57,11 @@ func (w *watcher) id(topic string) (id [16]byte, known bool) {
 }
 
 const (
-	// watchSoon is the time between two looks while a topic is missing or in doubt.
+	// watchSoon is the time between two checks while a topic is missing or in doubt.
 	watchSoon = time.Second
-	// watchLate is the time between two looks where Config.MetadataMaxAge is unset; Kafka's default of it.
+	// watchLate is the time between two checks if Config.MetadataMaxAge is unset: Kafka's default for it.
 	watchLate = 5 * time.Minute
-	// watchTimeout bounds one look.
+	// watchTimeout bounds one check.
 	watchTimeout = 30 * time.Second
 )
 
@@ -88,7 +88,7 @@ func (c *consumer) watch() {
 	}
 }
 
-// look asks for the topics' state once; false when one is missing, or the brokers did not say.
+// look checks the topics once. It returns false if one is missing, or if the brokers did not answer.
 func (c *consumer) look() (settled bool) {
 	ctx, cancel := context.WithTimeout(c.life, watchTimeout)
 	defer cancel()
@@ -122,7 +122,7 @@ func (c *consumer) look() (settled bool) {
 	return settled
 }
 
-// watched returns the topics to look at: those subscribed to by name, and those with partitions here.
+// watched returns the topics to check: those subscribed to by name, and those with partitions here.
 func (c *consumer) watched() []string {
 	set := map[string]bool{}
 	for _, name := range c.subscription.names {
@@ -140,7 +140,7 @@ func (c *consumer) watched() []string {
 	return names
 }
 
-// settle notes a topic that exists; it returns true when it was made again since the client first read it.
+// settle records a topic that exists. It returns true if the topic was recreated since the client first read it.
 func (w *watcher) settle(t driver.Topic) (was [16]byte, made bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -158,8 +158,8 @@ func (w *watcher) settle(t driver.Topic) (was [16]byte, made bool) {
 	return was, known && was != ([16]byte{}) && was != t.ID
 }
 
-// recreated holds a topic's partitions and has the client forget the old topic, so that it reads the new one. The
-// group sees the topic leave the subscription and come back: its partitions are usually revoked and assigned again.
+// recreated holds a topic's partitions and makes the client drop the old topic, so that it reads the new one. The group
+// sees the topic leave the subscription and come back, so its partitions are usually revoked and assigned again.
 func (c *consumer) recreated(t driver.Topic, was [16]byte) {
 	c.assigned.mu.Lock()
 	for _, p := range c.assigned.parts[t.Name] {

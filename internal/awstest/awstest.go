@@ -1,6 +1,6 @@
-// Package awstest gives tests the AWS services to talk to: two doubles of different authors, moto and ministack, so that
-// a test passes only where both agree with it. They are found at ESM_MOTO and ESM_MINISTACK (http://host:port), where
-// .ci/run starts them. A double that is not there skips its subtest, and fails it where CI=true is set.
+// Package awstest connects tests to AWS services: to two independent test doubles, moto and ministack, so that a test
+// passes only if both agree with it. Their addresses are in ESM_MOTO and ESM_MINISTACK (http://host:port); .ci/run
+// starts them. If a double is missing, its subtest is skipped, or fails if CI=true is set.
 package awstest
 
 import (
@@ -16,13 +16,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 )
 
-// Region is that of the doubles' resources.
+// Region is the region of the doubles' resources.
 const (
 	Region = "eu-central-1"
 	secret = "s3cr3t-of-aws"
 )
 
-// Each runs a test on each double.
+// Each runs a test with each double.
 func Each(t *testing.T, test func(t *testing.T, cfg aws.Config)) {
 	t.Helper()
 	for _, double := range []struct{ name, env, start string }{
@@ -53,9 +53,9 @@ func Config(t testing.TB, url string) aws.Config {
 		HTTPClient:  steady{&http.Client{Transport: transport, Timeout: 30 * time.Second}}}
 }
 
-// steady sends a copy of a request's body. The SDK closes the body when the answer begins; on a machine that is busy the
-// transport may not have seen its end then, breaks the connection, and the SDK sends the request again. Tests that
-// count messages would find two.
+// steady sends a copy of a request's body. The SDK closes the body when the answer begins. On a busy machine the
+// transport may not have seen the body's end by then; it breaks the connection, and the SDK sends the request again.
+// Tests that count messages would then find two.
 type steady struct{ client *http.Client }
 
 // Do sends the request.
@@ -71,7 +71,7 @@ func (s steady) Do(r *http.Request) (*http.Response, error) {
 	return s.client.Do(r)
 }
 
-// Name returns a name of its own for a queue, topic or bucket.
+// Name returns a unique name for a queue, topic or bucket.
 func Name(t testing.TB) string {
 	t.Helper()
 	return fmt.Sprintf("esm-%d", time.Now().UnixNano())

@@ -13,14 +13,14 @@ import (
 
 // Fault is what happens to one request.
 type Fault struct {
-	// Status answers in the service's place, with Body.
+	// Status is an answer instead of the service's, with Body.
 	Status int
 	Body   string
-	// Lost has the service do its work and loses the answer.
+	// Lost lets the service handle the request but drops the answer.
 	Lost bool
 }
 
-// Flaky is the network of a configuration, with faults. It is safe for concurrent use.
+// Flaky is a configuration's HTTP client with faults. It is safe for concurrent use.
 type Flaky struct {
 	mu     sync.Mutex
 	faults []Fault
@@ -28,7 +28,7 @@ type Flaky struct {
 	inner  aws.HTTPClient
 }
 
-// WithFaults returns the configuration with a network on which the faults happen to the next requests, one each.
+// WithFaults returns the configuration with an HTTP client that applies the faults to the next requests, one each.
 func WithFaults(t testing.TB, cfg aws.Config, faults ...Fault) (aws.Config, *Flaky) {
 	t.Helper()
 	f := &Flaky{faults: faults, inner: cfg.HTTPClient}
@@ -36,7 +36,7 @@ func WithFaults(t testing.TB, cfg aws.Config, faults ...Fault) (aws.Config, *Fla
 	return cfg, f
 }
 
-// Requests returns how many requests there were.
+// Requests returns the number of requests so far.
 func (f *Flaky) Requests() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -45,7 +45,7 @@ func (f *Flaky) Requests() int {
 
 var errLost = errors.New("the answer was lost")
 
-// Do answers a request.
+// Do sends a request, or applies a fault to it.
 func (f *Flaky) Do(r *http.Request) (*http.Response, error) {
 	f.mu.Lock()
 	f.count++

@@ -10,7 +10,8 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 )
 
-// Queue makes an SQS queue and returns its ARN and URL. The attribute FifoQueue makes it a FIFO queue, whose name ends so.
+// Queue creates an SQS queue and returns its ARN and URL. The attribute FifoQueue makes it a FIFO queue, with ".fifo"
+// at the end of its name.
 func Queue(t testing.TB, cfg aws.Config, attributes map[string]string) (arn, url string) {
 	t.Helper()
 	client, name := sqs.NewFromConfig(cfg), Name(t)
@@ -29,10 +30,10 @@ func Queue(t testing.TB, cfg aws.Config, attributes map[string]string) (arn, url
 	return got.Attributes["QueueArn"], *made.QueueUrl
 }
 
-// PathStyle has a client put the bucket's name into the path, as the doubles want it.
+// PathStyle makes a client put the bucket's name into the path, as the doubles require.
 func PathStyle(o *s3.Options) { o.UsePathStyle = true }
 
-// Bucket makes an S3 bucket and returns its name and a client for it.
+// Bucket creates an S3 bucket and returns its name and a client for it.
 func Bucket(t testing.TB, cfg aws.Config) (name string, client *s3.Client) {
 	t.Helper()
 	name, client = Name(t), s3.NewFromConfig(cfg, PathStyle)

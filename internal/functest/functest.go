@@ -1,6 +1,6 @@
-// Package functest finds the tools that tests of Lambda functions need: interface clients for Python, Node and Java, the
-// runtime interface emulator, a double of AWS Lambda. What is missing skips a test on a developer's machine and fails it
-// where CI=true; .ci/run installs all of it.
+// Package functest finds the tools that tests of Lambda functions need: interface clients for Python, Node and Java,
+// the runtime interface emulator, a double of AWS Lambda. A missing tool skips a test on a developer's machine and
+// fails it if CI=true; .ci/run installs all of them.
 package functest
 
 import (
@@ -25,7 +25,7 @@ func missing(tb testing.TB, what string) {
 	tb.Skip(what)
 }
 
-// Python returns an interpreter that has awslambdaric: that of ESM_PYTHON, or python3.
+// Python returns an interpreter that has awslambdaric: the one in ESM_PYTHON, or python3.
 func Python(tb testing.TB) string {
 	tb.Helper()
 	python := os.Getenv("ESM_PYTHON")
@@ -60,8 +60,8 @@ func Node(tb testing.TB) (node, ric string) {
 	return node, ric
 }
 
-// Java compiles a Lambda function, and returns java and a class path with it and the interface client for Java, whose
-// folder of jars ESM_JAVA_RIC names.
+// Java compiles a Lambda function. It returns java and a class path with the function and the interface client for
+// Java, whose jars are in the folder ESM_JAVA_RIC.
 func Java(tb testing.TB, source string) (java, classes string) {
 	tb.Helper()
 	java, err := exec.LookPath("java")
@@ -98,7 +98,7 @@ func RIE(tb testing.TB) string {
 	return path
 }
 
-// Ministack returns the address of a ministack, which plays AWS Lambda: ESM_MINISTACK.
+// Ministack returns the address of ministack, a double of AWS Lambda: ESM_MINISTACK.
 func Ministack(tb testing.TB) string {
 	tb.Helper()
 	url := os.Getenv("ESM_MINISTACK")
@@ -118,7 +118,7 @@ func Moto(tb testing.TB) string {
 	return url
 }
 
-// Eventually waits until ok, and fails the test when that takes longer than a minute.
+// Eventually waits until ok returns true, and fails the test if that takes longer than a minute.
 func Eventually(tb testing.TB, what string, ok func() bool) {
 	tb.Helper()
 	deadline, tick := time.After(time.Minute), time.NewTicker(5*time.Millisecond)
@@ -132,7 +132,7 @@ func Eventually(tb testing.TB, what string, ok func() bool) {
 	}
 }
 
-// Answers reports whether an HTTP server answers at url, with whatever status.
+// Answers reports whether an HTTP server answers at url, with any status.
 func Answers(url string) bool {
 	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	response, err := client.Get(url)

@@ -16,8 +16,9 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// Journal is a function that notes in dir what it has handled, and fails as the records say: "fail", "item" and, where die is
-// given, "die", the first time that it sees such a record. testdata/journal.py of package runtime is the same in Python.
+// Journal returns a function that records in dir what it has handled. The first time that it sees a record with the value
+// "fail", "item" or, if die is not nil, "die", it fails in that way. testdata/journal.py of package runtime is the same in
+// Python.
 func Journal(dir string, die func()) func(e esm.KafkaEvent) (map[string]any, error) {
 	var mu sync.Mutex
 	return func(e esm.KafkaEvent) (map[string]any, error) {
@@ -60,7 +61,7 @@ func note(dir, key string, offset int64) error {
 	return errors.Join(err, f.Close())
 }
 
-// handled reads the journal: for each partition the offsets in the order in which they were handled.
+// handled reads the journal: for each partition, the offsets in the order in which they were handled.
 func handled(tb testing.TB, dir string) map[string][]int64 {
 	text, err := os.ReadFile(filepath.Join(dir, "journal"))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -78,9 +79,9 @@ func handled(tb testing.TB, dir string) map[string][]int64 {
 	return all
 }
 
-// Invariants runs a mapping over a handler whose function notes in dir what it handles, on records some of which fail at
-// first, and holds the guarantees against the journal, which the function alone writes: no commit passes a record that it
-// has not handled, records are handled in the order of their partition, and in the end all are.
+// Invariants runs a mapping with a handler whose function records in dir what it handles; some records fail at first.
+// It checks the guarantees against the journal, which only the function writes: no commit passes a record that was not
+// handled, records are handled in the order of their partition, and in the end all are handled.
 func Invariants(t *testing.T, dir string, handler esm.Handler, batch int, verbs ...string) {
 	t.Helper()
 	const partitions, each = 3, 12

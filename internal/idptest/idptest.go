@@ -1,5 +1,5 @@
-// Package idptest is an identity provider for tests: a token endpoint over TLS that knows clients, secrets, keys, scopes and
-// audiences, and the keys with which brokers check its tokens (JWKS), over HTTP.
+// Package idptest is an identity provider for tests: a token endpoint over TLS that knows clients, secrets, keys,
+// scopes and audiences, and over HTTP the keys (JWKS) with which brokers check its tokens.
 package idptest
 
 import (
@@ -24,7 +24,7 @@ import (
 	"time"
 )
 
-// TB is what is needed of testing.TB.
+// TB is the required part of testing.TB.
 type TB interface {
 	Helper()
 	Cleanup(func())
@@ -33,15 +33,15 @@ type TB interface {
 
 // Provider is an identity provider. Its methods are safe for concurrent use.
 type Provider struct {
-	// URL is the token endpoint, https. CA is what it is trusted by, as PEM.
+	// URL is the token endpoint, https. CA is the certificate to trust it with, as PEM.
 	URL, CA string
-	// JWKS is where its keys are, http.
+	// JWKS is the URL of its keys, http.
 	JWKS string
 
 	mu       sync.Mutex
-	clients  map[string]string         // secrets by client id
+	clients  map[string]string         // secrets by client ID
 	emails   map[string]*rsa.PublicKey // keys by email
-	scopes   []string                  // those that are granted, nil for all
+	scopes   []string                  // the granted ones, nil for all
 	lifetime time.Duration
 	away     bool
 	skew     time.Duration
@@ -51,7 +51,7 @@ type Provider struct {
 	audience string
 }
 
-// New starts a provider with one key, which ends with the test. Its tokens last a minute and are for "kafka".
+// New starts a provider with one key, which ends with the test. Its tokens are valid for a minute and are for "kafka".
 func New(tb TB) *Provider {
 	tb.Helper()
 	p := &Provider{clients: map[string]string{}, emails: map[string]*rsa.PublicKey{}, keys: map[string]*rsa.PrivateKey{}, lifetime: time.Minute, audience: "kafka"}
@@ -64,37 +64,37 @@ func New(tb TB) *Provider {
 	return p
 }
 
-// Client makes a client and its secret known.
+// Client adds a client with its secret.
 func (p *Provider) Client(id, secret string) { p.change(func() { p.clients[id] = secret }) }
 
-// Email makes a key known that signs assertions of an email.
+// Email adds the key that signs the assertions of an email.
 func (p *Provider) Email(email string, key *rsa.PublicKey) {
 	p.change(func() { p.emails[email] = key })
 }
 
-// Scopes are the ones that are granted.
+// Scopes sets the scopes that are granted.
 func (p *Provider) Scopes(scopes ...string) { p.change(func() { p.scopes = scopes }) }
 
-// Lifetime is that of tokens from now on.
+// Lifetime sets the lifetime of later tokens.
 func (p *Provider) Lifetime(d time.Duration) { p.change(func() { p.lifetime = d }) }
 
-// Audience is that of tokens whose request names none.
+// Audience sets the audience of tokens whose request names none.
 func (p *Provider) Audience(a string) { p.change(func() { p.audience = a }) }
 
-// Away has the endpoint answer 503.
+// Away makes the endpoint answer 503, or ends that.
 func (p *Provider) Away(away bool) { p.change(func() { p.away = away }) }
 
 // Skew sets the provider's clock ahead.
 func (p *Provider) Skew(d time.Duration) { p.change(func() { p.skew = d }) }
 
-// Asked is how often a token was asked for.
+// Asked returns how often a token was requested.
 func (p *Provider) Asked() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.asked
 }
 
-// NewKey signs with another key from now on; the JWKS holds all of them.
+// NewKey signs later tokens with a new key; the JWKS holds all keys.
 func (p *Provider) NewKey(tb TB) {
 	tb.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -113,7 +113,7 @@ func (p *Provider) change(f func()) {
 	f()
 }
 
-// refusal is an error of RFC 6749, 5.2.
+// refusal is an error as in RFC 6749, 5.2.
 type refusal struct {
 	status            int
 	code, description string
@@ -152,7 +152,7 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"access_token": token, "token_type": "Bearer", "expires_in": int(p.lifetime.Seconds())})
 }
 
-// judge says who asks, or why there is no token for it.
+// judge returns the subject of a request, or why it gets no token.
 func (p *Provider) judge(r *http.Request, now time.Time) (subject string, no *refusal) {
 	if err := r.ParseForm(); err != nil {
 		return "", &refusal{400, "invalid_request", "no form"}
@@ -222,7 +222,7 @@ func (p *Provider) checkAssertion(assertion string, now time.Time) (string, erro
 	return claims.Sub, nil
 }
 
-// Sign makes a token with claims of the caller's.
+// Sign returns a token with the caller's claims.
 func (p *Provider) Sign(claims map[string]any) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -292,7 +292,7 @@ func (p *Provider) jwks(w http.ResponseWriter, _ *http.Request) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"keys": keys})
 }
 
-// PKCS8 writes a key as PEM.
+// PKCS8 returns a key as PEM.
 func PKCS8(tb TB, key *rsa.PrivateKey) string {
 	tb.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(key)

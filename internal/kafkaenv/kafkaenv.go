@@ -1,5 +1,5 @@
-// Package kafkaenv is the environment of driver/drivertest on clusters of package kafkatest, which can be killed, frozen and
-// moved about.
+// Package kafkaenv provides the environment of driver/drivertest on clusters of package kafkatest, whose brokers can be
+// killed and frozen, and whose leaders can be moved.
 package kafkaenv
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/esm-go/esm/internal/kafkatest"
 )
 
-// Options are what a cluster must be started with so that [New] can do all it knows, and more that the caller wants.
+// Options returns the options that a cluster needs so that [New] can do everything, followed by the caller's.
 func Options(more ...kafkatest.Option) []kafkatest.Option {
 	return append([]kafkatest.Option{
 		kafkatest.Property("group.min.session.timeout.ms", "1000"),
@@ -22,9 +22,9 @@ func Options(more ...kafkatest.Option) []kafkatest.Option {
 	}, more...)
 }
 
-// New returns an environment on Apache Kafka. The cluster may be lent to many cases, one after the other; it is
-// killed and frozen, so no other test may use it meanwhile. One of several nodes moves leaders and coordinators, see
-// drivertest.Moves; only one of a single node goes away and hangs as a whole.
+// New returns an environment on Apache Kafka. The cluster may be lent to many cases, one after the other. It is killed
+// and frozen, so no other test may use it meanwhile. A cluster of several nodes can move leaders and coordinators, see
+// drivertest.Moves; only one of a single node can stop and freeze as a whole.
 func New(t testing.TB, c *kafkatest.Cluster) drivertest.Environment {
 	t.Helper()
 	e := drivertest.Kafka(t, c.Bootstrap()...)
@@ -47,7 +47,7 @@ func New(t testing.TB, c *kafkatest.Cluster) drivertest.Environment {
 	return e
 }
 
-// age takes away what a broker's version does not have in its protocol.
+// age removes what the broker's version does not support.
 func age(e *drivertest.Environment, c *kafkatest.Cluster) {
 	for _, since := range []struct {
 		version string
@@ -64,7 +64,7 @@ func age(e *drivertest.Environment, c *kafkatest.Cluster) {
 		}
 	}
 	if c.Older("1.0") {
-		// CreatePartitions came with it; its own tool asks ZooKeeper.
+		// CreatePartitions came with 1.0; before that, Kafka's tool writes to ZooKeeper.
 		e.AddPartitions = func(t testing.TB, topic string, total int32) { c.GrowTopicByTool(t, topic, int(total)) }
 	}
 }
@@ -75,14 +75,14 @@ func lack(e drivertest.Environment, reason string, names ...string) {
 	}
 }
 
-// compacted writes keys more than once and waits for the cleaner.
+// compacted writes keys more than once and waits for the log cleaner.
 func compacted(t testing.TB, c *kafkatest.Cluster, e drivertest.Environment, topic string) []int64 {
 	t.Helper()
 	c.CreateTopic(t, topic, 1, "cleanup.policy=compact", "min.cleanable.dirty.ratio=0.01", "segment.ms=100")
 	for _, key := range []string{"first", "a", "b", "a", "b", "a"} {
 		e.Produce(t, topic, drivertest.Record{Key: []byte(key), Value: []byte(key)})
 	}
-	// A record after the segment's time rolls it; then the cleaner comes, and the record it left last stays.
+	// A record after segment.ms rolls the segment. Then the cleaner runs; the last record stays.
 	deadline := time.NewTimer(time.Minute)
 	defer deadline.Stop()
 	again := time.NewTicker(200 * time.Millisecond)

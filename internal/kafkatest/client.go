@@ -15,12 +15,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// callTimeout bounds one admin call or one wait of a helper. A broker that was
-// killed and started again, on a busy machine, takes the better part of it.
+// callTimeout bounds one admin call or one wait of a helper. On a busy machine, a killed and restarted broker takes
+// most of it.
 const callTimeout = 60 * time.Second
 
-// Client is what tests do to a cluster, real or not: [Cluster] and [FakeCluster]
-// embed it. Every method fails the test itself. Safe for concurrent use.
+// Client is what tests use to work with a cluster, real or not: [Cluster] and [FakeCluster] embed it. Every method
+// fails the test itself. It is safe for concurrent use.
 type Client struct {
 	seeds    []string
 	replicas int16
@@ -35,7 +35,7 @@ func newClient(seeds []string, replicas int) (*Client, error) {
 		kgo.RecordPartitioner(partitioner()),
 		kgo.MetadataMinAge(100*time.Millisecond),
 		kgo.UnknownTopicRetries(-1),
-		// Tests kill brokers: come back soon after they do.
+		// Tests kill brokers: reconnect soon after they come back.
 		kgo.RetryBackoffFn(func(int) time.Duration { return 100 * time.Millisecond }),
 	)
 	if err != nil {
@@ -44,7 +44,7 @@ func newClient(seeds []string, replicas int) (*Client, error) {
 	return &Client{seeds: seeds, replicas: int16(replicas), kgo: cl, adm: kadm.NewClient(cl)}, nil
 }
 
-// On returns a client of brokers that run already, closed when the test ends. Topics that it creates have a replica on each
+// On returns a client of running brokers, closed when the test ends. Topics that it creates have a replica on each
 // broker.
 func On(tb testing.TB, bootstrap ...string) *Client {
 	tb.Helper()
@@ -71,8 +71,7 @@ func (c *Client) Bootstrap() []string { return slices.Clone(c.seeds) }
 // Admin returns an admin client that lives as long as the cluster.
 func (c *Client) Admin() *kadm.Client { return c.adm }
 
-// Connect returns a new franz-go client on the plain listener, closed when the
-// test ends.
+// Connect returns a new franz-go client on the plain listener, closed when the test ends.
 func (c *Client) Connect(tb testing.TB, opts ...kgo.Opt) *kgo.Client {
 	tb.Helper()
 	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(c.seeds...)}, opts...)...)
@@ -83,7 +82,7 @@ func (c *Client) Connect(tb testing.TB, opts ...kgo.Opt) *kgo.Client {
 	return cl
 }
 
-// NewTopic creates a topic with a name of its own and returns the name.
+// NewTopic creates a topic with a unique name and returns the name.
 func (c *Client) NewTopic(tb testing.TB, partitions int, configs ...string) string {
 	tb.Helper()
 	name := strings.Map(func(r rune) rune {
@@ -92,15 +91,14 @@ func (c *Client) NewTopic(tb testing.TB, partitions int, configs ...string) stri
 		}
 		return '-'
 	}, tb.Name())
-	// A Kafka name has at most 249 characters; the pool's clusters see the same
-	// test again under -count.
+	// A Kafka name has at most 249 characters. With -count, the pool's clusters see the same test again.
 	topic := fmt.Sprintf("%.200s-%d", name, c.topics.Add(1))
 	c.CreateTopic(tb, topic, partitions, configs...)
 	return topic
 }
 
-// CreateTopic creates a topic and waits until all its partitions have leaders.
-// Each config is "key=value". Every node has a replica.
+// CreateTopic creates a topic and waits until all its partitions have leaders. Each config is "key=value". Every node
+// has a replica.
 func (c *Client) CreateTopic(tb testing.TB, topic string, partitions int, configs ...string) {
 	tb.Helper()
 	values := make(map[string]*string, len(configs))
@@ -116,7 +114,7 @@ func (c *Client) CreateTopic(tb testing.TB, topic string, partitions int, config
 	c.WaitLeaders(tb, topic, partitions)
 }
 
-// WaitLeaders waits until a topic has so many partitions, each with a leader.
+// WaitLeaders waits until a topic has that many partitions, each with a leader.
 func (c *Client) WaitLeaders(tb testing.TB, topic string, partitions int) {
 	tb.Helper()
 	c.eventually(tb, "leaders of "+topic, func(ctx context.Context) error {
@@ -140,7 +138,7 @@ func (c *Client) WaitLeaders(tb testing.TB, topic string, partitions int) {
 	})
 }
 
-// GrowTopic raises a topic's number of partitions and waits for their leaders.
+// GrowTopic increases a topic's number of partitions and waits for their leaders.
 func (c *Client) GrowTopic(tb testing.TB, topic string, partitions int) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
@@ -181,8 +179,7 @@ func (c *Client) DeleteTopic(tb testing.TB, topic string) {
 	})
 }
 
-// AlterConfigs sets a topic's configuration, each "key=value". Brokers from 2.3
-// on know the call.
+// AlterConfigs sets a topic's configuration; each config is "key=value". Brokers support the call from 2.3 on.
 func (c *Client) AlterConfigs(tb testing.TB, topic string, configs ...string) {
 	tb.Helper()
 	var alter []kadm.AlterConfig
@@ -212,8 +209,7 @@ func splitConfig(tb testing.TB, kv string) (key, value string) {
 	return key, value
 }
 
-// eventually repeats f until it returns nil, and fails the test with f's last
-// error after callTimeout.
+// eventually repeats f until it returns nil. After callTimeout it fails the test with f's last error.
 func (c *Client) eventually(tb testing.TB, what string, f func(context.Context) error) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
@@ -223,8 +219,7 @@ func (c *Client) eventually(tb testing.TB, what string, f func(context.Context) 
 	}
 }
 
-// poll repeats f until it returns nil or ctx ends, and then returns f's last
-// error.
+// poll repeats f until it returns nil or ctx ends, and then returns f's last error.
 func poll(ctx context.Context, f func(context.Context) error) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()

@@ -15,9 +15,8 @@ import (
 	"time"
 )
 
-// Cluster is a running Apache Kafka. Its methods fail the test that they are
-// given. Safe for concurrent use, but a node must not be stopped and started by
-// two tests at once.
+// Cluster is a running Apache Kafka. Its methods fail the test that they are given. It is safe for concurrent use, but
+// two tests must not stop and start the same node at once.
 type Cluster struct {
 	*Client
 	cfg   config
@@ -25,23 +24,22 @@ type Cluster struct {
 	java  string
 	jars  string
 	root  string
-	id    string // the cluster id that KRaft was formatted with
+	id    string // the cluster ID that KRaft was formatted with
 	pki   *PKI
 	nodes []*node
 	zk    *zookeeper
 }
 
 const (
-	// A bound on hanging, not on slowness: a process that ends is seen at once,
-	// and three JVMs on a busy machine were seen to take more than 2 minutes.
+	// startTimeout detects hanging, not slowness: the end of a process is noticed at once, but three JVMs on a busy
+	// machine have taken more than 2 minutes.
 	startTimeout = 4 * time.Minute
 	stopTimeout  = 45 * time.Second
 	clashRetries = 3
 )
 
-// Start runs a cluster for one test or benchmark and ends it with it. Where the
-// test has failed, the brokers' last lines are in its output. See the package
-// documentation for when it skips and when it fails.
+// Start runs a cluster that ends with the test or benchmark. If the test fails, its output has the brokers' last lines.
+// The package documentation says when Start skips the test and when it fails it.
 func Start(tb testing.TB, opts ...Option) *Cluster {
 	tb.Helper()
 	version := admit(tb)
@@ -54,8 +52,7 @@ func Start(tb testing.TB, opts ...Option) *Cluster {
 	return c
 }
 
-// launch starts a cluster in the folder root, again where a port that was free
-// a moment ago no longer is.
+// launch starts a cluster in the folder root. It retries if a port that was free a moment ago has been taken.
 func launch(version, root string, opts []Option) (*Cluster, error) {
 	cfg, rel, err := newConfig(version, opts)
 	if err != nil {
@@ -110,8 +107,7 @@ func (c *Cluster) launch(ctx context.Context) error {
 	return c.waitReady(ctx, len(c.nodes))
 }
 
-// prepare makes everything that the brokers read, and starts ZooKeeper where
-// they need one.
+// prepare creates everything that the brokers read, and starts ZooKeeper if they need it.
 func (c *Cluster) prepare(ctx context.Context) error {
 	if err := os.MkdirAll(c.root, 0o755); err != nil {
 		return err
@@ -180,8 +176,7 @@ func (c *Cluster) writeCertificates() error {
 	return os.WriteFile(c.path("ca.pem"), pki.CA(), 0o600)
 }
 
-// format prepares each node's log.dirs, side by side: each run costs a second
-// and a half.
+// format prepares each node's log.dirs, in parallel: each run takes a second and a half.
 func (c *Cluster) format(ctx context.Context) error {
 	c.id = newClusterID()
 	errs := make([]error, len(c.nodes))
@@ -203,8 +198,8 @@ func (c *Cluster) format(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// newClusterID returns a uuid in Kafka's base64 form. It never begins with a
-// dash: the format tool would read an option.
+// newClusterID returns a UUID in Kafka's base64 form. It never begins with a dash, which the format tool would parse as
+// an option.
 func newClusterID() string {
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails
@@ -212,8 +207,8 @@ func newClusterID() string {
 	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
-// waitReady waits until the cluster answers for itself: so many brokers, a
-// controller, a group coordinator, and our cluster id rather than that of someone who took our port.
+// waitReady waits until the cluster has that many brokers, a controller, a group coordinator, and our cluster ID rather
+// than that of another process that took our port.
 func (c *Cluster) waitReady(ctx context.Context, brokers int) error {
 	return poll(ctx, func(ctx context.Context) error {
 		m, err := c.adm.BrokerMetadata(ctx)
@@ -227,14 +222,13 @@ func (c *Cluster) waitReady(ctx context.Context, brokers int) error {
 		case len(m.Brokers) < brokers:
 			return fmt.Errorf("%d of %d brokers are there", len(m.Brokers), brokers)
 		}
-		// The first question for a group makes Kafka create the topic of the
-		// offsets. Asked here, no test waits for it or trips over it.
+		// The first request for a group makes Kafka create the offsets topic. Because it is made here, no test waits for it
+		// or fails because of it.
 		return c.adm.FindGroupCoordinators(ctx, "kafkatest").Error()
 	})
 }
 
-// end kills what runs. Nothing that a test's cluster holds is worth a clean
-// stop.
+// end kills what runs. A test's cluster holds nothing that is worth a clean stop.
 func (c *Cluster) end() {
 	if c.Client != nil {
 		c.close()

@@ -11,10 +11,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 )
 
-// Version returns the Apache Kafka version that runs.
+// Version returns the cluster's Apache Kafka version.
 func (c *Cluster) Version() string { return c.cfg.version }
 
-// BootstrapOf returns the addresses of one kind of listener, a node each.
+// BootstrapOf returns the addresses of one kind of listener, one per node.
 func (c *Cluster) BootstrapOf(l Listener) []string {
 	addrs := make([]string, len(c.nodes))
 	for i, n := range c.nodes {
@@ -23,20 +23,19 @@ func (c *Cluster) BootstrapOf(l Listener) []string {
 	return addrs
 }
 
-// Gate returns the network before a gated [Door] of a node, nil where there is none.
+// Gate returns the gate of a gated [Door] of a node, nil if there is none.
 func (c *Cluster) Gate(node int, l Listener) *Gate { return c.nodes[node-1].gates[l] }
 
-// PKI returns the authority of the brokers' certificates, which the brokers
-// trust too; nil without [Secure].
+// PKI returns the authority of the brokers' certificates, which the brokers trust too. It is nil without [Secure].
 func (c *Cluster) PKI() *PKI { return c.pki }
 
-// Kill ends a node with SIGKILL, as a crash does. Node ids begin at 1.
+// Kill ends a node with SIGKILL, like a crash. Node IDs begin at 1.
 func (c *Cluster) Kill(tb testing.TB, node int) {
 	tb.Helper()
 	c.node(tb, node).kill()
 }
 
-// Stop ends a node with SIGTERM, cleanly.
+// Stop ends a node cleanly, with SIGTERM.
 func (c *Cluster) Stop(tb testing.TB, node int) {
 	tb.Helper()
 	if err := c.node(tb, node).stop(stopTimeout); err != nil {
@@ -44,15 +43,15 @@ func (c *Cluster) Stop(tb testing.TB, node int) {
 	}
 }
 
-// Restart starts a node that was killed or stopped, on the same ports and data,
-// and returns when it answers and leads again what only it can lead.
+// Restart starts a node that was killed or stopped, on the same ports and data. It returns when the node answers and
+// again leads the partitions that only it can lead.
 func (c *Cluster) Restart(tb testing.TB, node int) {
 	tb.Helper()
 	n := c.node(tb, node)
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	// A port can be taken for a moment by an outgoing connection, and a broker
-	// of the ZooKeeper age ends when its last life's session is still there.
+	// An outgoing connection can take a port for a moment. A broker with ZooKeeper exits if the session of its last run
+	// still exists.
 	for {
 		if err := n.start(c.java, c.brokerArgs(n)); err != nil {
 			tb.Fatalf("kafkatest: restart: %v", err)
@@ -71,8 +70,7 @@ func (c *Cluster) Restart(tb testing.TB, node int) {
 	}
 }
 
-// waitBack waits until the other nodes' view, too, has the node alive and no
-// partition of the cluster is without a leader.
+// waitBack waits until the other nodes also see the node alive and, if all nodes run, no partition is without a leader.
 func (c *Cluster) waitBack(ctx context.Context, n *node) error {
 	return n.wait(ctx, func(ctx context.Context) error {
 		m, err := c.adm.Metadata(ctx)
@@ -106,8 +104,8 @@ func (c *Cluster) allRunning() bool {
 	return true
 }
 
-// Freeze suspends a node with SIGSTOP: connections stay open and nothing
-// answers. Thaw wakes it; the end of the test does too.
+// Freeze suspends a node with SIGSTOP: connections stay open and nothing answers. Thaw or the end of the test resumes
+// it.
 func (c *Cluster) Freeze(tb testing.TB, node int) {
 	tb.Helper()
 	p := c.node(tb, node).current()
@@ -117,7 +115,7 @@ func (c *Cluster) Freeze(tb testing.TB, node int) {
 	tb.Cleanup(func() { _ = thaw(p.cmd.Process) })
 }
 
-// Thaw wakes a frozen node.
+// Thaw resumes a frozen node.
 func (c *Cluster) Thaw(tb testing.TB, node int) {
 	tb.Helper()
 	if err := thaw(c.node(tb, node).current().cmd.Process); err != nil {
@@ -133,8 +131,8 @@ func (c *Cluster) node(tb testing.TB, id int) *node {
 	return c.nodes[id-1]
 }
 
-// AllowRead lets a principal ("User:alice", "User:CN=alice") read a topic with
-// a group. An empty topic or group is left out.
+// AllowRead allows a principal ("User:alice", "User:CN=alice") to read a topic with a group. An empty topic or group is
+// left out.
 func (c *Cluster) AllowRead(tb testing.TB, principal, topic, group string) {
 	tb.Helper()
 	acl := kadm.NewACLs().Allow(principal).AllowHosts().
@@ -157,7 +155,7 @@ func (c *Cluster) AllowRead(tb testing.TB, principal, topic, group string) {
 }
 
 // Tool runs one of Kafka's own command-line tools by its Java class, such as
-// org.apache.kafka.tools.ProducerPerformance, and returns what it printed.
+// org.apache.kafka.tools.ProducerPerformance, and returns its output.
 func (c *Cluster) Tool(tb testing.TB, class string, args ...string) string {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
@@ -169,13 +167,13 @@ func (c *Cluster) Tool(tb testing.TB, class string, args ...string) string {
 	return out
 }
 
-// RunTool is [Cluster.Tool] for a tool that may fail, or that runs until ctx
-// ends: it is then killed, and the error is ctx's.
+// RunTool is [Cluster.Tool] for a tool that may fail, or that runs until ctx ends: then it is killed, and the error is
+// ctx's.
 func (c *Cluster) RunTool(ctx context.Context, class string, args ...string) (string, error) {
 	return run(ctx, c.java, c.javaArgs("512m", append([]string{class}, args...)...)...)
 }
 
-// Log returns the last lines that the brokers printed, warnings and errors.
+// Log returns the last lines that the brokers printed: warnings and errors.
 func (c *Cluster) Log() string {
 	var b strings.Builder
 	nodes := c.nodes

@@ -1,10 +1,9 @@
-// Package kafkatest gives tests a Kafka to talk to: Apache Kafka itself, run
-// from the jars of Maven Central, or franz-go's in-process fake over TCP.
+// Package kafkatest provides a Kafka for tests: Apache Kafka itself, run from the jars of Maven Central, or franz-go's
+// in-process fake over TCP.
 //
 // # Apache Kafka
 //
-// [Start] gives a test a cluster of its own; a [Pool] lends one cluster to all
-// tests of a package:
+// [Start] starts a cluster for one test; a [Pool] lends one cluster to all tests of a package:
 //
 //	var brokers kafkatest.Pool
 //
@@ -16,21 +15,19 @@
 //		…
 //	}
 //
-// Real brokers cost seconds and 350 MB each, so they run only when asked for,
-// by the environment variable ESM_KAFKA:
+// Each real broker takes seconds and 350 MB, so they run only on request, through the environment variable ESM_KAFKA:
 //
-//	unset           skip, saying how to run them; where CI=true is set: run
-//	0               skip, in CI too
+//	unset           skip, saying how to run them; if CI=true is set: run
+//	0               skip, even in CI
 //	1               run, on [DefaultVersion]
-//	4.0.0, 2.8.2 …  run, on that version where the test names none
+//	4.0.0, 2.8.2 …  run, on that version unless the test names one
 //
-// Tests that are asked to run and cannot (no java, no mvn, no network) fail:
-// nothing that was asked for is skipped in silence. A test, benchmark or
-// example that starts a real broker has "Kafka" in its top-level name, so that
+// Tests that should run but cannot (no java, no mvn, no network) fail: nothing that was requested is skipped silently.
+// A test, benchmark or example that starts a real broker has "Kafka" in its top-level name, so that
 // `go test -run Kafka` finds all of them; [Start] refuses any other.
 //
 // # In-process
 //
-// [Fake] starts franz-go's kfake. It costs milliseconds and needs nothing, and
-// has the same [Client] face, so one test body can serve both.
+// [Fake] starts franz-go's kfake. It takes milliseconds and needs nothing else. It has the same [Client] methods, so
+// one test body can serve both.
 package kafkatest

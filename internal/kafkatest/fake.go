@@ -10,13 +10,13 @@ import (
 // FakeCluster is an in-process Kafka.
 type FakeCluster struct {
 	*Client
-	// Kfake is the fake itself: ControlKey and Fault script its answers,
-	// MoveTopicPartition, RemoveNode and ShufflePartitionLeaders its troubles.
+	// Kfake is the fake itself. ControlKey and Fault script its answers; MoveTopicPartition, RemoveNode and
+	// ShufflePartitionLeaders cause faults.
 	Kfake *kfake.Cluster
 }
 
-// Fake runs franz-go's in-process Kafka over TCP until the test ends: one node,
-// no topics, sessions down to 100 ms, unless opts say otherwise.
+// Fake runs franz-go's in-process Kafka over TCP until the test ends. Unless opts say otherwise, it has one node, no
+// topics, and accepts session timeouts down to 100 ms.
 func Fake(tb testing.TB, opts ...kfake.Opt) *FakeCluster {
 	tb.Helper()
 	defaults := []kfake.Opt{kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(100 * time.Millisecond)}

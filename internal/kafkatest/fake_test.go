@@ -14,7 +14,7 @@ func TestFake(t *testing.T) {
 	exerciseNewer(t, c.Client)
 }
 
-// The fake can be told to answer wrongly, and takes kfake's own options.
+// The fake can be scripted to answer wrongly, and accepts kfake's own options.
 func TestFakeFault(t *testing.T) {
 	c := Fake(t, kfake.NumBrokers(2))
 	if got := len(c.Bootstrap()); got != 2 {

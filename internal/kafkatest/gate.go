@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A Gate is the network before one listener of a node: clients that were given the addresses of a gated [Door] reach the
-// broker through it alone, those of other processes too. Safe for concurrent use.
+// A Gate is a proxy in front of one listener of a node. Clients that got the addresses of a gated [Door] reach the
+// broker only through it, even from other processes. It is safe for concurrent use.
 type Gate struct {
 	target string
 	ln     net.Listener
@@ -15,8 +15,8 @@ type Gate struct {
 
 	mu    sync.Mutex
 	mode  gateMode
-	delay time.Duration // of each piece, while slow
-	flow  chan struct{} // closed when a frozen gate moves again
+	delay time.Duration // per chunk, while slow
+	flow  chan struct{} // closed when a frozen gate is released
 	conns map[net.Conn]struct{}
 	done  bool
 }
@@ -29,7 +29,7 @@ const (
 	gateFrozen
 )
 
-// newGate opens a gate on a port of its own before an address.
+// newGate opens a gate on a free port in front of an address.
 func newGate(target string) (*Gate, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -40,19 +40,19 @@ func newGate(target string) (*Gate, error) {
 	return g, nil
 }
 
-// Addr is where clients find the gate.
+// Addr returns the address at which clients reach the gate.
 func (g *Gate) Addr() string { return g.ln.Addr().String() }
 
-// Cut resets every connection, and new ones at once.
+// Cut resets every connection, and each new one at once.
 func (g *Gate) Cut() { g.set(gateCut, 0) }
 
-// Freeze keeps connections open and lets nothing through, in either direction, as a half-open connection does.
+// Freeze keeps connections open but blocks all traffic in both directions, like a half-open connection.
 func (g *Gate) Freeze() { g.set(gateFrozen, 0) }
 
-// Slow delays each piece of up to 16 KiB, in both directions.
+// Slow delays each chunk of up to 16 KiB, in both directions.
 func (g *Gate) Slow(delay time.Duration) { g.set(gateOpen, delay) }
 
-// Heal ends every trouble. What a frozen gate held back arrives.
+// Heal ends every fault. What a frozen gate held back then arrives.
 func (g *Gate) Heal() { g.set(gateOpen, 0) }
 
 func (g *Gate) set(mode gateMode, delay time.Duration) {
@@ -82,7 +82,7 @@ func (g *Gate) reset() {
 	clear(g.conns)
 }
 
-// close ends the gate and waits for its goroutines.
+// close closes the gate and waits for its goroutines.
 func (g *Gate) close() {
 	g.mu.Lock()
 	g.done = true
@@ -96,7 +96,7 @@ func (g *Gate) close() {
 	g.wg.Wait()
 }
 
-// keep notes a connection, and reports whether it may live.
+// keep registers a connection, and reports whether it may stay open.
 func (g *Gate) keep(c net.Conn) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -124,7 +124,7 @@ func (g *Gate) accept() {
 	}
 }
 
-// serve joins a client to the broker.
+// serve connects a client to the broker.
 func (g *Gate) serve(client net.Conn) {
 	defer g.forget(client)
 	g.pass()
@@ -139,7 +139,7 @@ func (g *Gate) serve(client net.Conn) {
 	wg.Wait()
 }
 
-// pipe carries one direction until either end goes.
+// pipe copies one direction until either end closes.
 func (g *Gate) pipe(to, from net.Conn) {
 	defer func() {
 		_ = to.Close()
@@ -160,7 +160,7 @@ func (g *Gate) pipe(to, from net.Conn) {
 	}
 }
 
-// pass waits while the gate is frozen, and for its delay.
+// pass waits while the gate is frozen, and then for its delay.
 func (g *Gate) pass() {
 	g.mu.Lock()
 	flow, delay := g.flow, g.delay

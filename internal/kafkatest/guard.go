@@ -6,13 +6,12 @@ import (
 	"testing"
 )
 
-// envKafka is the variable that turns real brokers on; see the package
-// documentation for its values.
+// envKafka is the variable that turns real brokers on; see the package documentation for its values.
 const envKafka = "ESM_KAFKA"
 
 // guard is what the environment says about real brokers.
 type guard struct {
-	skip    string // why not to run; empty: run
+	skip    string // why not to run; empty means run
 	version string // for tests that name none
 }
 
@@ -32,8 +31,8 @@ func readGuard(getenv func(string) string) guard {
 	}
 }
 
-// admit skips a test where real brokers are not wanted, fails it where its name
-// would hide it from `-run Kafka`, and returns the version to run.
+// admit returns the version to run. It skips a test if real brokers are not wanted, and fails it if `-run Kafka` would
+// not find its name.
 func admit(tb testing.TB) string {
 	tb.Helper()
 	top, _, _ := strings.Cut(tb.Name(), "/")

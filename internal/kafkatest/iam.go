@@ -21,15 +21,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// IAM is what a broker of Amazon MSK knows: whose signatures it takes. It computes AWS's signature version 4 itself, from
-// AWS's description of it, with no code of AWS's.
+// IAM holds what an Amazon MSK broker knows about the signatures that it accepts. It computes AWS signature version 4
+// itself, from AWS's description and without AWS's code.
 type IAM struct {
 	Region, AccessKey, Secret, SessionToken string
 	// Skew sets the broker's clock ahead.
 	Skew time.Duration
 }
 
-// Challenge checks what AWS_MSK_IAM sends.
+// Challenge checks the payload of AWS_MSK_IAM.
 func (i IAM) Challenge(payload []byte) error {
 	var fields map[string]string
 	if err := json.Unmarshal(payload, &fields); err != nil {
@@ -48,7 +48,7 @@ func (i IAM) Challenge(payload []byte) error {
 	return i.check(fields["host"], query)
 }
 
-// Token checks the token with which Amazon MSK takes OAUTHBEARER.
+// Token checks a token with which Amazon MSK accepts OAUTHBEARER.
 func (i IAM) Token(token string) error {
 	text, err := base64.RawURLEncoding.DecodeString(token)
 	if err != nil {
@@ -109,7 +109,7 @@ func (i IAM) check(host string, query url.Values) error {
 	return nil
 }
 
-// Bearer takes the token and the extensions out of what OAUTHBEARER sends (RFC 7628, 3.1).
+// Bearer returns the token and the extensions in an OAUTHBEARER payload (RFC 7628, 3.1).
 func Bearer(payload []byte) (token string, extensions map[string]string, err error) {
 	extensions = map[string]string{}
 	for i, part := range strings.Split(string(payload), "\x01") {
@@ -129,9 +129,9 @@ func Bearer(payload []byte) (token string, extensions map[string]string, err err
 	return token, extensions, nil
 }
 
-// SASL has the in-process broker take one mechanism that it does not know by itself, checked by verify, whose answer goes to
-// the client; an error is a refusal in its words. Sessions last for lifetime, 0 for ever. It returns how often clients
-// authenticated.
+// SASL makes the in-process broker support a mechanism that it does not implement itself. verify checks what a client
+// sends; its result is sent to the client, and its error is a refusal with that text. Sessions last for lifetime, 0 for
+// no limit. SASL returns a function that counts authentications.
 func SASL(cluster *kfake.Cluster, mechanism string, lifetime time.Duration, verify func(payload []byte) ([]byte, error)) (authenticated func() int) {
 	var mu sync.Mutex
 	n := 0

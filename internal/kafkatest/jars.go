@@ -15,23 +15,20 @@ import (
 	"time"
 )
 
-// A folder of jars holds the pom it was fetched by and, written last, a
-// manifest of sizes and names; it appears under its final name by one rename,
-// whole. A folder that differs from its manifest is fetched again.
+// A folder of jars holds the pom that it was fetched with and, written last, a manifest of sizes and names. It appears
+// under its final name by one rename, complete. A folder that differs from its manifest is fetched again.
 const (
 	pomName      = "pom.xml"
 	manifestName = "manifest"
-	// The goal's version is fixed: a bare "dependency:" takes whatever the
-	// machine's Maven knows.
+	// The goal's version is fixed: a bare "dependency:" uses whatever version the machine's Maven knows.
 	copyGoal     = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 	fetchTimeout = 8 * time.Minute
 )
 
 var errNotWhole = errors.New("not whole")
 
-// jarsDir returns the folder that holds the jars of a version, fetching them
-// first where the user's cache does not have them whole. Test binaries that
-// run side by side fetch once: the others wait on a file lock.
+// jarsDir returns the folder that holds the jars of a version. It fetches them first unless the user's cache has them
+// all. Test binaries that run in parallel fetch once: the others wait on a file lock.
 func jarsDir(ctx context.Context, version string, r release) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -103,7 +100,7 @@ func pomOf(r release) []byte {
 		b.WriteString("    <dependency>")
 		for i, tag := range []string{"groupId", "artifactId", "version"} {
 			fmt.Fprintf(&b, "<%s>", tag)
-			_ = xml.EscapeText(&b, []byte(part[i])) // a bytes.Buffer takes every write
+			_ = xml.EscapeText(&b, []byte(part[i])) // a bytes.Buffer accepts every write
 			fmt.Fprintf(&b, "</%s>", tag)
 		}
 		b.WriteString("</dependency>\n")
@@ -134,8 +131,7 @@ func writeManifest(dir string) error {
 	return os.WriteFile(filepath.Join(dir, manifestName), b.Bytes(), 0o644)
 }
 
-// checkWhole says whether dir was made by this pom and holds every jar of its
-// manifest at its size.
+// checkWhole returns an error unless dir was fetched with this pom and holds every jar of its manifest at its size.
 func checkWhole(dir string, pom []byte) error {
 	have, err := os.ReadFile(filepath.Join(dir, pomName))
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// fetcher writes two jars, as Maven would, and counts.
+// fetcher writes two jars, like Maven, and counts its calls.
 func fetcher(n *atomic.Int32) func(context.Context, string, string) error {
 	return func(_ context.Context, _, dir string) error {
 		n.Add(1)

@@ -17,7 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
-// exercise drives every helper that a cluster and the fake share.
+// exercise calls every helper that a cluster and the fake share.
 func exercise(t *testing.T, c *Client) {
 	t.Helper()
 	topic := c.NewTopic(t, 3, "retention.ms=3600000")
@@ -37,7 +37,7 @@ func exercise(t *testing.T, c *Client) {
 	}
 }
 
-// exerciseNewer drives the helpers whose requests old brokers do not know.
+// exerciseNewer calls the helpers whose requests old brokers do not support.
 func exerciseNewer(t *testing.T, c *Client) {
 	t.Helper()
 	topic := c.NewTopic(t, 1)
@@ -127,7 +127,7 @@ func TestKafkaThreeNodes(t *testing.T) {
 	}
 }
 
-// Every version that we offer starts, and answers what the helpers ask.
+// Every supported version starts, and answers the helpers' requests.
 func TestKafkaVersions(t *testing.T) {
 	if testing.Short() {
 		t.Skip("fetches and starts six more versions")
@@ -172,7 +172,7 @@ func TestKafkaSecurity(t *testing.T) {
 		listener Listener
 		tls      *tls.Config
 		sasl     sasl.Mechanism
-		want     string // part of the error; empty: the record is read
+		want     string // part of the error; empty means the record is read
 	}{
 		{"scram-512", SASLSSL, server, scram.Auth{User: "alice", Pass: "pass-w0rd"}.AsSha512Mechanism(), ""},
 		{"scram-256", SASLSSL, server, scram.Auth{User: "alice", Pass: "pass-w0rd"}.AsSha256Mechanism(), ""},

@@ -6,19 +6,17 @@ import (
 	"path/filepath"
 )
 
-// Launch starts a cluster for a program that is no test, such as a benchmark's
-// main: its data goes into the folder root, and [Cluster.End] ends it. ESM_KAFKA
-// has no say here: who calls it has asked for it.
+// Launch starts a cluster for a program that is not a test, such as a benchmark's main. Its data goes into the folder
+// root, and [Cluster.End] ends it. ESM_KAFKA does not apply here: the caller has asked for it.
 func Launch(root string, opts ...Option) (*Cluster, error) {
 	return launch(DefaultVersion, root, opts)
 }
 
-// End kills the brokers of a cluster of [Launch]. A test's end by themselves.
+// End kills the brokers of a cluster from [Launch]. A test's cluster ends by itself.
 func (c *Cluster) End() { c.end() }
 
-// ToolCommand returns one of Kafka's own command-line tools, by its Java class and
-// not yet started, for callers that look at the process itself. Java's settings are those
-// that Kafka's own scripts give its performance tools.
+// ToolCommand returns one of Kafka's own command-line tools by its Java class, not yet started, for callers that
+// examine the process itself. Java's settings are those that Kafka's own scripts use for its performance tools.
 func ToolCommand(ctx context.Context, class string, args ...string) (*exec.Cmd, error) {
 	rel, err := lookupRelease(DefaultVersion)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 // Listener names one of a broker's listeners.
 type Listener string
 
-// The listeners. Only [Plaintext] is there without [Secure].
+// The listeners. Without [Secure] there is only [Plaintext].
 const (
 	Plaintext     Listener = "PLAINTEXT"      // no TLS, no login: the user ANONYMOUS
 	TLS           Listener = "TLS"            // the broker shows a certificate, the client need not
@@ -22,26 +22,26 @@ const (
 	controller    Listener = "CONTROLLER"
 )
 
-// Door is a listener that [Open] adds, for what the others cannot show: one
-// version of TLS alone, or a broker with a bad certificate.
+// Door is a listener that [Open] adds, for what the others do not offer: only one version of TLS, or a broker with a
+// bad certificate.
 type Door struct {
-	// Name is the listener's, in capitals.
+	// Name is the listener's name, in capitals.
 	Name Listener
 	// Protocol is SSL or SASL_SSL; the latter knows the users of [User].
 	Protocol string
-	// Certificate changes the broker's certificate before the cluster's [PKI]
-	// signs it; nil for the one that the other listeners have. A [Pool] tells
-	// doors with and without apart, not one function from another.
+	// Certificate changes the broker's certificate before the cluster's [PKI] signs it; nil means the certificate of the
+	// other listeners. A [Pool] distinguishes doors with and without a Certificate, but not one function from another.
 	Certificate func(*x509.Certificate)
-	// Properties of this listener alone, such as ssl.enabled.protocols.
+	// Properties are set for this listener only, such as ssl.enabled.protocols.
 	Properties map[string]string
-	// Gated puts a [Gate] before the listener of each node, and has the brokers advertise its address: see [Cluster.Gate].
+	// Gated puts a [Gate] in front of the listener of each node, and makes the brokers advertise its address: see
+	// [Cluster.Gate].
 	Gated bool
 }
 
 func (d Door) keystore() string { return "broker-" + strings.ToLower(string(d.Name)) + ".pem" }
 
-// protocol is what Kafka calls the kind of listener.
+// protocol returns Kafka's name for the kind of listener.
 func (c config) protocol(l Listener) string {
 	for _, d := range c.doors {
 		if d.Name == l {
@@ -58,7 +58,7 @@ func (c config) protocol(l Listener) string {
 	}
 }
 
-// listeners of one node, in the order in which they are written down.
+// listeners returns the listeners of one node, in the order in which they are configured.
 func (c config) listeners(r release) []Listener {
 	ls := []Listener{Plaintext}
 	if !r.zookeeper {
@@ -73,9 +73,8 @@ func (c config) listeners(r release) []Listener {
 	return ls
 }
 
-// freePorts returns n different ports that nothing listened on a moment ago.
-// It prefers ports below the range from which systems give out the ports of
-// outgoing connections: a broker that restarts must find its port free again.
+// freePorts returns n different ports on which nothing listened a moment ago. It prefers ports below the range that
+// systems use for outgoing connections: a broker that restarts must find its port free again.
 func freePorts(n int) ([]int, error) {
 	ports := make([]int, 0, n)
 	held := make([]net.Listener, 0, n)
@@ -86,7 +85,7 @@ func freePorts(n int) ([]int, error) {
 	}()
 	const from, to, tries = 15000, 32000, 50
 	for try := 0; len(ports) < n; try++ {
-		port := 0 // after too many tries: any that the system gives
+		port := 0 // after too many tries: any port that the system chooses
 		if try < tries*n {
 			port = from + rand.IntN(to-from)
 		}

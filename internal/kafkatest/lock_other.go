@@ -2,6 +2,6 @@
 
 package kafkatest
 
-// lockFile locks nothing here: two processes may fetch the same jars, which the
-// rename at the end makes wasteful, not wrong.
+// lockFile locks nothing here. Two processes may fetch the same jars, which wastes time but does no harm, because of
+// the rename at the end.
 func lockFile(string) (unlock func(), err error) { return func() {}, nil }

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// lockFile waits for the exclusive lock on path. The kernel drops the lock with
-// the process, so a killed test leaves nothing to clean up.
+// lockFile waits for the exclusive lock on path. The kernel releases the lock when the process ends, so a killed test
+// leaves nothing to clean up.
 func lockFile(path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {

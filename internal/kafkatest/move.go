@@ -12,12 +12,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// offsetsTopic is where groups live: a group's coordinator is the leader of its
-// partition of this topic.
+// offsetsTopic stores groups: a group's coordinator is the leader of its partition of this topic.
 const offsetsTopic = "__consumer_offsets"
 
-// MoveLeader gives a partition another leader and returns when every node knows.
-// It needs a cluster of several [Nodes].
+// MoveLeader moves a partition to another leader and returns when every node knows. It needs a cluster of several
+// [Nodes].
 func (c *Cluster) MoveLeader(tb testing.TB, topic string, partition int32) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
@@ -27,8 +26,8 @@ func (c *Cluster) MoveLeader(tb testing.TB, topic string, partition int32) {
 	}
 }
 
-// MoveCoordinator gives a group another coordinator and returns when the brokers
-// name it. It needs a cluster of several [Nodes].
+// MoveCoordinator moves a group to another coordinator and returns when the brokers name it. It needs a cluster of
+// several [Nodes].
 func (c *Cluster) MoveCoordinator(tb testing.TB, group string) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
@@ -38,7 +37,7 @@ func (c *Cluster) MoveCoordinator(tb testing.TB, group string) {
 	}
 }
 
-// moveLeader makes another replica the preferred one, and has it elected.
+// moveLeader makes another replica the preferred one and elects it.
 func (c *Cluster) moveLeader(ctx context.Context, topic string, partition int32) error {
 	was, replicas, err := c.leader(ctx, topic, partition)
 	if err != nil {
@@ -86,8 +85,8 @@ func (c *Cluster) leader(ctx context.Context, topic string, partition int32) (le
 	return leader, replicas, err
 }
 
-// allSee fails while a node's own metadata does not name this leader: a test's
-// next move would begin from there.
+// allSee fails while a node's own metadata does not name this leader, because a test's next move would start from that
+// metadata.
 func (c *Cluster) allSee(ctx context.Context, topic string, partition, leader int32) error {
 	for _, n := range c.nodes {
 		req := kmsg.NewPtrMetadataRequest()
@@ -118,7 +117,7 @@ func (c *Cluster) moveCoordinator(ctx context.Context, group string) error {
 	if err != nil {
 		return err
 	}
-	// One of these is the group's.
+	// One of these partitions is the group's.
 	for _, p := range m.Topics[offsetsTopic].Partitions.Sorted() {
 		if p.Leader != was {
 			continue

@@ -12,8 +12,7 @@ import (
 	"time"
 )
 
-// node is one broker (or ZooKeeper's one server): its ports and folder stay,
-// its process comes and goes.
+// node is one broker (or the ZooKeeper server). It keeps its ports and folder while processes come and go.
 type node struct {
 	id    int
 	ports map[Listener]int
@@ -21,7 +20,7 @@ type node struct {
 	root  string
 	out   *lastLines
 
-	mu   sync.Mutex // held for field access only
+	mu   sync.Mutex // held only for field access
 	proc *process
 }
 
@@ -39,7 +38,7 @@ func newNode(root string, id int, listeners []Listener) (*node, error) {
 	return n, os.MkdirAll(n.dir("data"), 0o755)
 }
 
-// advertised is where clients find a listener: its gate where it has one.
+// advertised returns where clients find a listener: its gate if it has one.
 func (n *node) advertised(l Listener) string {
 	if g := n.gates[l]; g != nil {
 		return g.Addr()
@@ -98,10 +97,10 @@ func (n *node) stop(d time.Duration) error {
 	return p.stop(d)
 }
 
-// errExited says that a process ended where it should have become ready.
+// errExited says that a process ended before it was ready.
 var errExited = errors.New("ended before it was ready")
 
-// waitPort waits until something accepts on the node's plain listener.
+// waitPort waits until the node's plain listener accepts connections.
 func (n *node) waitPort(ctx context.Context) error {
 	var d net.Dialer
 	return n.wait(ctx, func(ctx context.Context) error {
@@ -113,8 +112,7 @@ func (n *node) waitPort(ctx context.Context) error {
 	})
 }
 
-// wait is poll that fails at once, with errExited, when the node's process has
-// ended.
+// wait is poll, but fails at once with errExited when the node's process has ended.
 func (n *node) wait(ctx context.Context, f func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -133,7 +131,7 @@ func (n *node) wait(ctx context.Context, f func(context.Context) error) error {
 	return err
 }
 
-// clashed says whether the node's last words are that a port was taken.
+// clashed reports whether the node's last lines say that a port was taken.
 func (n *node) clashed() bool {
 	return n.out.contains("Address already in use") || n.out.contains("BindException")
 }

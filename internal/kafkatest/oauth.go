@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// mockOAuth2 is an identity provider that others wrote: no.nav.security:mock-oauth2-server.
+// mockOAuth2Version is the version of no.nav.security:mock-oauth2-server, an independent identity provider.
 const mockOAuth2Version = "3.0.1"
 
-// MockOAuth2 starts mock-oauth2-server, which ends with the test, and returns its base URL. The issuer is /default below it,
-// its keys are at /default/jwks and its token endpoint is /default/token; it takes any client and secret, and gives tokens
-// whose audience is the scope that was asked for.
+// MockOAuth2 starts mock-oauth2-server, which ends with the test, and returns its base URL. The issuer is /default
+// below it, its keys are at /default/jwks and its token endpoint is /default/token. It accepts any client and secret,
+// and issues tokens whose audience is the requested scope.
 func MockOAuth2(tb testing.TB) string {
 	tb.Helper()
 	admit(tb)

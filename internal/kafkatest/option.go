@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Option shapes a cluster of [Start] or [Pool.Cluster].
+// Option configures a cluster of [Start] or [Pool.Cluster].
 type Option func(*config)
 
 type user struct{ name, password string }
@@ -24,30 +24,28 @@ type config struct {
 	jvm        []string
 }
 
-// Version asks for an Apache Kafka version, whatever the environment says:
-// 4.3.0, 4.2.1, 4.1.1, 4.0.0, 3.9.1 (KRaft), 2.8.2 or 0.10.2.2 (ZooKeeper).
+// Version selects an Apache Kafka version, whatever the environment says: 4.3.0, 4.2.1, 4.1.1, 4.0.0, 3.9.1 (KRaft),
+// 2.8.2 or 0.10.2.2 (ZooKeeper).
 func Version(v string) Option { return func(c *config) { c.version = v } }
 
-// Nodes asks for n brokers, each a controller too; default 1. They have the
-// node ids 1 to n, and topics are replicated to all of them.
+// Nodes sets the number of brokers, each also a controller; the default is 1. They have the node IDs 1 to n, and topics
+// are replicated to all of them.
 func Nodes(n int) Option { return func(c *config) { c.nodes = n } }
 
-// Heap sets each broker's -Xmx; default 1g, 512m where there are several.
+// Heap sets each broker's -Xmx. The default is 1g, or 512m with several brokers.
 func Heap(size string) Option { return func(c *config) { c.heap = size } }
 
-// Secure opens the listeners [TLS], [MTLS], [SASLSSL] and [SASLPlaintext]
-// beside the plain one. The certificates are in [Cluster.PKI]. KRaft only.
+// Secure opens the listeners [TLS], [MTLS], [SASLSSL] and [SASLPlaintext] in addition to the plain one. The
+// certificates are in [Cluster.PKI]. KRaft only.
 func Secure() Option { return func(c *config) { c.secure = true } }
 
-// ACLs turns the StandardAuthorizer on: whoever is not ANONYMOUS (the user of
-// the [Plaintext] and [TLS] listeners, with all rights) may do nothing until an ACL allows it, see
-// [Cluster.AllowRead]. It implies [Secure].
+// ACLs enables the StandardAuthorizer. ANONYMOUS, the user of the [Plaintext] and [TLS] listeners, has all rights; any
+// other user needs an ACL, see [Cluster.AllowRead]. It implies [Secure].
 func ACLs() Option {
 	return func(c *config) { c.secure, c.acls = true, true }
 }
 
-// User adds a user that PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 know. It
-// implies [Secure].
+// User adds a user for PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512. It implies [Secure].
 func User(name, password string) Option {
 	return func(c *config) {
 		c.secure = true
@@ -55,7 +53,7 @@ func User(name, password string) Option {
 	}
 }
 
-// Open adds listeners of the caller's own making. It implies [Secure].
+// Open adds the caller's own listeners. It implies [Secure].
 func Open(doors ...Door) Option {
 	return func(c *config) {
 		c.secure = true
@@ -68,7 +66,7 @@ func Property(key, value string) Option {
 	return func(c *config) { c.properties[key] = value }
 }
 
-// JVM adds arguments of every broker's Java, such as -Dname=value.
+// JVM adds arguments for every broker's Java, such as -Dname=value.
 func JVM(args ...string) Option {
 	return func(c *config) { c.jvm = append(c.jvm, args...) }
 }
@@ -96,7 +94,7 @@ func newConfig(version string, opts []Option) (config, release, error) {
 	return c, r, nil
 }
 
-// key is equal for equal configurations.
+// key returns equal strings for equal configurations.
 func (c config) key() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %d %s %t %t %q", c.version, c.nodes, c.heap, c.secure, c.acls, c.users)

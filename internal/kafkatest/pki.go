@@ -13,15 +13,14 @@ import (
 	"time"
 )
 
-// PKI is a certificate authority made for one test. Safe for concurrent use.
+// PKI is a certificate authority for one test. It is safe for concurrent use.
 type PKI struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 	pem  []byte
 }
 
-// NewPKI makes an authority. A cluster has its own, [Cluster.PKI]; a second one
-// serves to be distrusted.
+// NewPKI creates an authority. A cluster has its own, [Cluster.PKI]; a second one serves as one that is not trusted.
 func NewPKI(tb testing.TB) *PKI {
 	tb.Helper()
 	p, err := newPKI()
@@ -53,16 +52,15 @@ func newPKI() (*PKI, error) {
 // CA returns the authority's certificate as PEM.
 func (p *PKI) CA() []byte { return append([]byte(nil), p.pem...) }
 
-// Pool returns a pool that trusts this authority alone.
+// Pool returns a pool that trusts only this authority.
 func (p *PKI) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(p.cert)
 	return pool
 }
 
-// Issue returns a certificate and its PKCS#8 key as PEM, good for a client and
-// for a server on localhost. Kafka's principal for it is "User:CN=" and the
-// name.
+// Issue returns a certificate and its PKCS#8 key as PEM, valid for a client and for a server on localhost. Kafka's
+// principal for it is "User:CN=" followed by the name.
 func (p *PKI) Issue(tb testing.TB, commonName string) (cert, key []byte) {
 	tb.Helper()
 	cert, key, err := p.issue(commonName, nil)
@@ -72,7 +70,7 @@ func (p *PKI) Issue(tb testing.TB, commonName string) (cert, key []byte) {
 	return cert, key
 }
 
-// IssueSubject is [PKI.Issue] for a subject of any form, in DER.
+// IssueSubject is [PKI.Issue] for any subject, in DER.
 func (p *PKI) IssueSubject(tb testing.TB, subject []byte) (cert, key []byte) {
 	tb.Helper()
 	cert, key, err := p.issue("", func(t *x509.Certificate) { t.RawSubject = subject })

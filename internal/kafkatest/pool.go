@@ -6,10 +6,9 @@ import (
 	"testing"
 )
 
-// Pool lends clusters to all tests of a package: each set of options gets one
-// cluster, started when the first test asks and ended after the last test. The
-// zero Pool is ready; its Main must be called from TestMain. Tests that kill or
-// stop nodes use [Start] instead.
+// Pool lends clusters to all tests of a package. Each set of options has one cluster, which starts when the first test
+// asks for it and ends after the last test. The zero Pool is ready; its Main must be called from TestMain. Tests that
+// kill or stop nodes use [Start] instead.
 type Pool struct {
 	mu       sync.Mutex // guards the map and main, never held while waiting
 	main     bool
@@ -23,7 +22,7 @@ type lent struct {
 	err  error
 }
 
-// TestingM is what *testing.M and goleak.VerifyTestMain understand.
+// TestingM is implemented by *testing.M, and accepted by goleak.VerifyTestMain.
 type TestingM interface{ Run() int }
 
 // Main returns an m whose Run ends the pool's clusters after the tests:
@@ -48,8 +47,7 @@ func (m pooled) Run() int {
 	return m.m.Run()
 }
 
-// Cluster returns the package's cluster with these options, on the terms of
-// [Start].
+// Cluster returns the package's cluster with these options. It skips or fails under the same conditions as [Start].
 func (p *Pool) Cluster(tb testing.TB, opts ...Option) *Cluster {
 	tb.Helper()
 	version := admit(tb)
@@ -92,7 +90,7 @@ func (p *Pool) end() {
 		if l.c != nil {
 			l.c.end()
 		}
-		_ = os.RemoveAll(l.root) // a folder of the temporary folder
+		_ = os.RemoveAll(l.root) // a folder in the temporary folder
 	}
 	p.clusters = nil
 }

@@ -12,8 +12,7 @@ import (
 	"time"
 )
 
-// process is one started Java program. Its goroutine owns it from start to
-// exit.
+// process is one started Java program. Its goroutine owns it from start to exit.
 type process struct {
 	cmd  *exec.Cmd
 	out  *lastLines
@@ -25,7 +24,7 @@ func startProcess(out *lastLines, name string, args ...string) (*process, error)
 	return startProcessEnv(out, nil, name, args...)
 }
 
-// startProcessEnv adds to the environment.
+// startProcessEnv is startProcess with additions to the environment.
 func startProcessEnv(out *lastLines, env []string, name string, args ...string) (*process, error) {
 	cmd := exec.Command(name, args...)
 	if len(env) > 0 {
@@ -37,8 +36,7 @@ func startProcessEnv(out *lastLines, env []string, name string, args ...string) 
 	p := &process{cmd: cmd, out: out, done: make(chan struct{})}
 	started := make(chan error, 1)
 	go func() {
-		// The kernel's death signal follows the starting thread, not the
-		// process: the thread has to outlive the child.
+		// The kernel's death signal is tied to the thread that starts the process, so that thread must outlive the child.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		defer close(p.done)
@@ -64,17 +62,17 @@ func (p *process) exited() bool {
 	}
 }
 
-// kill ends the process at once and waits for its end.
+// kill ends the process at once and waits until it has exited.
 func (p *process) kill() {
-	_ = p.cmd.Process.Kill() // fails only when it has ended already
+	_ = p.cmd.Process.Kill() // fails only if it has already ended
 	<-p.done
 }
 
-// stop asks the process to end, and kills it when it has not after d.
+// stop asks the process to end, and kills it if it has not ended after d.
 func (p *process) stop(d time.Duration) error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		p.kill()
-		return nil // it has ended already, or the system has no SIGTERM
+		return nil // it has already ended, or the system has no SIGTERM
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
@@ -87,7 +85,7 @@ func (p *process) stop(d time.Duration) error {
 	}
 }
 
-// run starts a program, waits for it and returns what it printed.
+// run starts a program, waits for it and returns its output.
 func run(ctx context.Context, name string, args ...string) (string, error) {
 	out := newLastLines(5000)
 	p, err := startProcess(out, name, args...)
@@ -103,13 +101,12 @@ func run(ctx context.Context, name string, args ...string) (string, error) {
 	}
 }
 
-// lastLines is a writer that keeps the last lines written to it. Safe for
-// concurrent use.
+// lastLines is a writer that keeps the last lines written to it. It is safe for concurrent use.
 type lastLines struct {
 	mu    sync.Mutex
 	max   int
 	lines []string
-	open  []byte // the line that has no end yet
+	open  []byte // the line that is not complete yet
 }
 
 func newLastLines(n int) *lastLines { return &lastLines{max: n} }

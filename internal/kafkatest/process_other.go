@@ -4,6 +4,5 @@ package kafkatest
 
 import "syscall"
 
-// dieWithParent can ask for nothing here: a test binary that is killed leaves
-// its brokers running.
+// dieWithParent does nothing here: a killed test binary leaves its brokers running.
 func dieWithParent() *syscall.SysProcAttr { return nil }

@@ -39,8 +39,7 @@ func TestRunEndsWithContext(t *testing.T) {
 
 const orphanEnv = "KAFKATEST_ORPHAN"
 
-// A test binary that panics leaves no process behind: this test runs itself as
-// such a binary.
+// A test binary that panics leaves no process behind: this test runs itself as such a binary.
 func TestChildDiesWithPanic(t *testing.T) {
 	sleep, err := exec.LookPath("sleep")
 	if err != nil || dieWithParent() == nil {
@@ -73,8 +72,7 @@ func TestChildDiesWithPanic(t *testing.T) {
 	}
 }
 
-// gone returns an error while the process runs. A zombie that nobody reaps has
-// ended.
+// gone returns an error while the process runs. A zombie has ended.
 func gone(pid int) error {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

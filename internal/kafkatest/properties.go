@@ -28,7 +28,7 @@ func (c *Cluster) properties(n *node) []byte {
 		"auto.create.topics.enable":      "false",
 		"default.replication.factor":     replicas,
 
-		// Kafka's 50 partitions make every first use of a group slow.
+		// Kafka's default of 50 partitions makes every first use of a group slow.
 		"offsets.topic.num.partitions":                     "4",
 		"offsets.topic.replication.factor":                 replicas,
 		"transaction.state.log.num.partitions":             "4",
@@ -38,16 +38,16 @@ func (c *Cluster) properties(n *node) []byte {
 		"share.coordinator.state.topic.replication.factor": replicas,
 		"share.coordinator.state.topic.min.isr":            "1",
 
-		// What a test would otherwise wait for.
+		// Settings that shorten waits in tests.
 		"group.initial.rebalance.delay.ms":        "0",
 		"group.min.session.timeout.ms":            "1000",
 		"log.initial.task.delay.ms":               "500",
 		"log.cleaner.backoff.ms":                  "500",
 		"log.retention.check.interval.ms":         "1000",
-		"log.cleaner.dedupe.buffer.size":          "4194304", // of the heap, 128 MB otherwise
+		"log.cleaner.dedupe.buffer.size":          "4194304", // of the heap, 128 MB by default
 		"controlled.shutdown.max.retries":         "1",
-		"delete.topic.enable":                     "true", // 0.10 has it off
-		"broker.session.timeout.ms":               "3000", // a killed node's leaders move after this
+		"delete.topic.enable":                     "true", // off by default in 0.10
+		"broker.session.timeout.ms":               "3000", // after this, the partitions of a killed node get new leaders
 		"broker.heartbeat.interval.ms":            "500",
 		"replica.lag.time.max.ms":                 "3000",
 		"leader.imbalance.check.interval.seconds": "5",
@@ -77,8 +77,8 @@ func (c *Cluster) properties(n *node) []byte {
 	return encodeProperties(p)
 }
 
-// secureProperties adds TLS, the users and the authorizer. A SASL listener
-// needs a JAAS line for every mechanism that is on, or the broker stops.
+// secureProperties adds TLS, the users and the authorizer. A SASL listener needs a JAAS line for every enabled
+// mechanism, or the broker does not start.
 func (c *Cluster) secureProperties(p map[string]string) {
 	p["ssl.enabled.protocols"] = "TLSv1.2,TLSv1.3"
 	p["ssl.keystore.type"] = "PEM"
@@ -118,8 +118,7 @@ func (c *Cluster) secureProperties(p map[string]string) {
 	}
 }
 
-// encodeProperties writes Java's properties format, sorted. The format takes a
-// backslash for its own.
+// encodeProperties writes Java's properties format, sorted. A backslash must be escaped.
 func encodeProperties(p map[string]string) []byte {
 	var b strings.Builder
 	for _, k := range slices.Sorted(maps.Keys(p)) {
@@ -128,8 +127,8 @@ func encodeProperties(p map[string]string) []byte {
 	return []byte(b.String())
 }
 
-// logging returns the file that sends the broker's warnings to its console, and
-// the system property that names it.
+// logging returns the file that sends the broker's warnings to its console, and the system property that names the
+// file.
 func (r release) logging(path string) (property, content string) {
 	if r.log4j1 {
 		return "-Dlog4j.configuration=file:" + path, `log4j.rootLogger=WARN, stdout

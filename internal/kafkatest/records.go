@@ -12,9 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// partitioner puts a record where At says, else where its key's hash says, as
-// Kafka's own clients do, else into the topic's partitions in turn, so that a
-// test knows how many went where.
+// partitioner puts a record into the partition of At, else into that of its key's hash, as Kafka's own clients do, else
+// into the topic's partitions in turn, so that a test knows how many are where.
 func partitioner() kgo.Partitioner {
 	byKey := kgo.StickyKeyPartitioner(nil)
 	return kgo.BasicConsistentPartitioner(func(topic string) func(*kgo.Record, int) int {
@@ -43,10 +42,9 @@ func At(partition int32, r *kgo.Record) *kgo.Record {
 	return r
 }
 
-// Produce writes the records, in order, and returns when the broker has
-// acknowledged all of them: each then has its Partition and Offset. A record
-// goes to the partition of [At], else to that of its key's hash; those without a
-// key go to partitions 0, 1, 2 … in turn.
+// Produce writes the records, in order, and returns when the broker has acknowledged all of them. Each then has its
+// Partition and Offset. A record goes to the partition of [At], else to that of its key's hash; records without a key
+// go to partitions 0, 1, 2 … in turn.
 func (c *Client) Produce(tb testing.TB, records ...*kgo.Record) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*callTimeout)
@@ -56,9 +54,8 @@ func (c *Client) Produce(tb testing.TB, records ...*kgo.Record) {
 	}
 }
 
-// ProduceN writes n records, those that record returns for 0 to n-1, without holding
-// them all, and returns when all are acknowledged. Topic is set where record
-// leaves it empty.
+// ProduceN writes the n records that record returns for 0 to n-1, without holding them all, and returns when all are
+// acknowledged. It sets Topic in records that have none.
 func (c *Client) ProduceN(tb testing.TB, topic string, n int, record func(i int) *kgo.Record) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*callTimeout)
@@ -76,8 +73,7 @@ func (c *Client) ProduceN(tb testing.TB, topic string, n int, record func(i int)
 	}
 }
 
-// Committed returns a group's committed offset of each partition of a topic
-// that has one.
+// Committed returns a group's committed offset of each partition of a topic that has one.
 func (c *Client) Committed(tb testing.TB, group, topic string) map[int32]int64 {
 	tb.Helper()
 	offsets := map[int32]int64{}
@@ -87,7 +83,7 @@ func (c *Client) Committed(tb testing.TB, group, topic string) map[int32]int64 {
 			err = got.Error()
 		}
 		if errors.Is(err, kerr.GroupIDNotFound) {
-			return nil // kfake's answer where Apache Kafka says "no offsets"
+			return nil // kfake answers this where Apache Kafka says "no offsets"
 		}
 		for p, o := range got[topic] {
 			if o.At >= 0 {
@@ -99,8 +95,7 @@ func (c *Client) Committed(tb testing.TB, group, topic string) map[int32]int64 {
 	return offsets
 }
 
-// Commit sets a group's committed offsets of a topic. The group must have no
-// members.
+// Commit sets a group's committed offsets of a topic. The group must have no members.
 func (c *Client) Commit(tb testing.TB, group, topic string, offsets map[int32]int64) {
 	tb.Helper()
 	var all kadm.Offsets
@@ -112,14 +107,13 @@ func (c *Client) Commit(tb testing.TB, group, topic string, offsets map[int32]in
 	})
 }
 
-// EndOffsets returns the end of each partition of a topic: the offset that the
-// next record gets.
+// EndOffsets returns the end of each partition of a topic: the offset of the next record.
 func (c *Client) EndOffsets(tb testing.TB, topic string) map[int32]int64 {
 	tb.Helper()
 	return c.listOffsets(tb, topic, "end", c.adm.ListEndOffsets)
 }
 
-// StartOffsets returns the first offset that each partition still has.
+// StartOffsets returns the log start offset of each partition of a topic.
 func (c *Client) StartOffsets(tb testing.TB, topic string) map[int32]int64 {
 	tb.Helper()
 	return c.listOffsets(tb, topic, "start", c.adm.ListStartOffsets)
@@ -144,8 +138,7 @@ func (c *Client) listOffsets(tb testing.TB, topic, which string, list func(conte
 	return offsets
 }
 
-// DeleteRecords moves the start of partitions up to the given offsets, as
-// retention would.
+// DeleteRecords moves the log start offset of partitions up to the given offsets, as retention does.
 func (c *Client) DeleteRecords(tb testing.TB, topic string, before map[int32]int64) {
 	tb.Helper()
 	var offsets kadm.Offsets
@@ -163,8 +156,8 @@ func (c *Client) DeleteRecords(tb testing.TB, topic string, before map[int32]int
 	}
 }
 
-// Survivors reads the offsets of the records that a topic's first partition still holds, the last one among them, and
-// says whether any is missing.
+// Survivors returns the offsets of the records that a topic's first partition still holds; the last record must be one
+// of them. gap reports whether any record is missing.
 func (c *Client) Survivors(t testing.TB, topic string) (offsets []int64, gap bool) {
 	t.Helper()
 	end := c.EndOffsets(t, topic)[0]

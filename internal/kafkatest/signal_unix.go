@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// freeze returns when every thread stands still: the signal is only on its way when it was sent, and a busy machine lets
-// a thread answer one more request.
+// freeze returns when every thread is stopped: the signal is delivered asynchronously, and on a busy machine a thread
+// could still answer one more request.
 func freeze(p *os.Process) error {
 	if err := p.Signal(syscall.SIGSTOP); err != nil {
 		return err
@@ -27,7 +27,7 @@ func freeze(p *os.Process) error {
 	return nil
 }
 
-// stopped reports whether all threads of a process are stopped; true where the system does not say.
+// stopped reports whether all threads of a process are stopped. It returns true if the system does not say.
 func stopped(pid int) bool {
 	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
 	for _, name := range files {
@@ -35,7 +35,7 @@ func stopped(pid int) bool {
 		if err != nil {
 			continue // the thread has ended
 		}
-		// The state follows the name, which is in parentheses and may hold any.
+		// The state follows the name, which is in parentheses and may itself contain parentheses.
 		if i := bytes.LastIndexByte(stat, ')'); i >= 0 && i+2 < len(stat) && stat[i+2] != 'T' {
 			return false
 		}

@@ -8,18 +8,17 @@ import (
 	"strings"
 )
 
-// DefaultVersion is the Apache Kafka that runs where neither the test nor the
-// environment names another.
+// DefaultVersion is the Apache Kafka version that runs unless the test or the environment names another.
 const DefaultVersion = "4.2.1"
 
-// release is what differs between the versions of Apache Kafka we can run.
+// release holds what differs between the supported versions of Apache Kafka.
 type release struct {
 	jars      []string // Maven coordinates, group:artifact:version
-	zookeeper bool     // the controller lives in ZooKeeper, not in the broker
+	zookeeper bool     // the controller state is in ZooKeeper, not in the broker
 	log4j1    bool     // logging is configured by log4j 1's property names
 }
 
-// kraft4 is a 4.x: its slf4j-api is 1.7 and it brings no binding of its own.
+// kraft4 returns a 4.x release: it uses slf4j-api 1.7 and comes without a binding.
 func kraft4(version string) release {
 	return release{jars: []string{
 		"org.apache.kafka:kafka_2.13:" + version,
@@ -28,7 +27,7 @@ func kraft4(version string) release {
 	}}
 }
 
-// releases are the versions that were seen to work on Java 17.
+// releases are the versions that are known to work on Java 17.
 func releases() map[string]release {
 	return map[string]release{
 		"4.3.0": kraft4("4.3.0"),
@@ -53,8 +52,8 @@ func releases() map[string]release {
 	}
 }
 
-// OtherVersions are those beside [DefaultVersion] that smoke tests run on. The
-// table of what was tried is docs/brokers.md.
+// OtherVersions are the versions besides [DefaultVersion] that smoke tests run on. docs/brokers.md has the table of
+// what was tested.
 func OtherVersions() []string { return []string{"4.3.0", "4.1.1", "3.9.1", "2.8.2", "0.10.2.2"} }
 
 func lookupRelease(version string) (release, error) {
@@ -67,13 +66,12 @@ func lookupRelease(version string) (release, error) {
 	return r, nil
 }
 
-// Older reports whether the version that runs comes before another, "2.8" or
-// "0.11".
+// Older reports whether the cluster's version is older than another, such as "2.8" or "0.11".
 func (c *Cluster) Older(than string) bool {
 	return slices.Compare(numbers(c.cfg.version), numbers(than)) < 0
 }
 
-// numbers of a version that we know, all of which have digits alone.
+// numbers returns the parts of a known version, all of which are numbers.
 func numbers(version string) []int {
 	var n []int
 	for part := range strings.SplitSeq(version, ".") {

@@ -16,7 +16,7 @@ func TestOlder(t *testing.T) {
 	}
 }
 
-// The other versions are versions that we can start, and not the usual one.
+// The other versions are versions that we can start, and not the default one.
 func TestOtherVersions(t *testing.T) {
 	for _, v := range OtherVersions() {
 		if _, err := lookupRelease(v); err != nil || v == DefaultVersion {

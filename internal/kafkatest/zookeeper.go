@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// zookeeper is the one server that brokers before KRaft need; node 0.
+// zookeeper is the one server that brokers before KRaft need; it is node 0.
 type zookeeper struct {
 	node *node
 	addr string
@@ -37,8 +37,8 @@ func (c *Cluster) startZooKeeper(ctx context.Context) error {
 	return n.waitPort(ctx)
 }
 
-// GrowTopicByTool is [Client.GrowTopic] for brokers before 1.0, which have no
-// call for it: the tool writes into ZooKeeper.
+// GrowTopicByTool is [Client.GrowTopic] for brokers before 1.0, which have no request for it: the tool writes to
+// ZooKeeper.
 func (c *Cluster) GrowTopicByTool(tb testing.TB, topic string, partitions int) {
 	tb.Helper()
 	c.Tool(tb, "kafka.admin.TopicCommand", "--zookeeper", c.zk.addr,

@@ -1,5 +1,5 @@
-// Package leaktest finds secrets in what a Runner says: each log line at every level, each hook, error and Status, in
-// every form that people print.
+// Package leaktest finds secrets in the output of a Runner: every log line at every level, every hook, error and
+// Status, in every form in which values are printed.
 package leaktest
 
 import (
@@ -15,12 +15,12 @@ import (
 	"github.com/esm-go/esm"
 )
 
-// Mark begins every password of the tests that use this package, so that one search finds them all.
+// Mark is the prefix of every password of the tests that use this package, so that one search finds them all.
 const Mark = "s3cr3t"
 
-// marks are what nothing may print: passwords, the lines around a private key's PEM block, and the beginning of its
-// content in PKCS#8 for keys of ECDSA on P-256, RSA (2048 bits; the length varies behind MIIE) and Ed25519; the claims of a
-// JWT behind its header, and AWS's signatures.
+// marks must never be printed: passwords; the lines around a private key's PEM block; the beginning of its content in
+// PKCS#8 for keys of ECDSA on P-256, RSA (2048 bits; the length after MIIE varies) and Ed25519; the claims of a JWT
+// after its header; and AWS's signatures.
 var marks = []string{Mark, "PRIVATE KEY", "MIGHAgEAMBMGByqGSM49AgEG", "IBADANBgkqhkiG9w0BAQEFAASC", "MC4CAQAwBQYDK2VwBCIEI", ".eyJ", "X-Amz-Signature", "x-amz-signature"}
 
 // shapes are the forms of each mark, in the order of marks.
@@ -32,20 +32,20 @@ var shapes = func() [][]string {
 	return all
 }()
 
-// shapesOf gives a text and what becomes of it when it is printed as bytes: hexadecimal, decimal (%v), and base64 (JSON)
-// at each of its three alignments, without the characters that share bits with what stands around it.
+// shapesOf returns a text and its forms when printed as bytes: hexadecimal, decimal (%v), and base64 (JSON) at each of
+// its three alignments, without the characters that share bits with adjacent text.
 func shapesOf(mark string) []string {
 	decimal := fmt.Sprintf("%d", []byte(mark))
 	all := []string{mark, fmt.Sprintf("%x", mark), fmt.Sprintf("%X", mark), decimal[1 : len(decimal)-1]}
 	for before := range 3 {
 		text := base64.StdEncoding.EncodeToString(append(make([]byte, before), mark...))
-		bits := 8 * before // of the zeros before, which reach into a character unless they are whole ones
+		bits := 8 * before // of the zeros in front, which may end within a character
 		all = append(all, text[(bits+5)/6:8*(before+len(mark))/6])
 	}
 	return all
 }
 
-// TB is what is needed of testing.TB.
+// TB is the required part of testing.TB.
 type TB interface {
 	Helper()
 	Name() string
@@ -54,19 +54,19 @@ type TB interface {
 	Errorf(format string, args ...any)
 }
 
-// Password is a password of the test, never to be seen in what is printed.
+// Password returns a password for the test that must never appear in output.
 func Password(tb TB, name string) string {
 	return Mark + "-" + strings.ToLower(strings.NewReplacer("/", "-", "#", "-", "_", "-").Replace(tb.Name())) + "-" + name
 }
 
-// Watch keeps what held a secret. Its methods are safe for concurrent use.
+// Watch records which output held a secret. Its methods are safe for concurrent use.
 type Watch struct {
 	mu    sync.Mutex
 	lines int
 	leaks map[string]string
 }
 
-// New returns a Watch that fails the test at its end when a secret was seen, or when there was nothing to look at.
+// New returns a Watch that fails the test at its end if a secret was seen, or if there was no output to check.
 func New(tb TB) *Watch {
 	tb.Helper()
 	w := &Watch{leaks: map[string]string{}}
@@ -83,12 +83,12 @@ func New(tb TB) *Watch {
 	return w
 }
 
-// Options give a Runner the log and the hooks that are looked at.
+// Options returns the log and the hooks to check, as options for a Runner.
 func (w *Watch) Options() []esm.Option {
 	return []esm.Option{esm.WithLogger(w.Logger()), esm.WithHooks(w.hooks())}
 }
 
-// hooks are all that there are.
+// hooks returns all hooks that exist.
 func (w *Watch) hooks() esm.Hooks {
 	assigned := func(i esm.AssignmentInfo) { w.Say(i) }
 	return esm.Hooks{
@@ -107,19 +107,19 @@ func (w *Watch) hooks() esm.Hooks {
 	}
 }
 
-// Logger logs at every level, in both forms that slog has.
+// Logger logs at every level, in both of slog's formats.
 func (w *Watch) Logger() *slog.Logger {
 	opts := &slog.HandlerOptions{Level: slog.LevelDebug - 8}
 	return slog.New(slog.NewMultiHandler(slog.NewJSONHandler(w, opts), slog.NewTextHandler(w, opts)))
 }
 
-// Write looks at a line of a log.
+// Write checks a line of a log.
 func (w *Watch) Write(line []byte) (int, error) {
 	w.look(string(line))
 	return len(line), nil
 }
 
-// Say looks at a value in each form that people print.
+// Say checks a value in every form in which values are printed.
 func (w *Watch) Say(v any) {
 	w.look(fmt.Sprintf("%v %+v %#v %s %q %x", v, v, v, v, v, v))
 	if text, err := json.Marshal(v); err == nil {

@@ -16,7 +16,7 @@ import (
 	"testing"
 )
 
-// The search finds what it looks for, in each place.
+// The search finds every mark in every place.
 func TestWatchFindsSecrets(t *testing.T) {
 	for _, mark := range marks {
 		text := "a" + mark + "b"
@@ -70,7 +70,7 @@ func TestWatchFindsKeys(t *testing.T) {
 	}
 }
 
-// No hook is left out, those that are yet to come included.
+// No hook is left out, including future ones.
 func TestWatchHasEveryHook(t *testing.T) {
 	hooks := reflect.ValueOf(New(sayer{t}).hooks())
 	for i := range hooks.NumField() {
@@ -80,7 +80,7 @@ func TestWatchHasEveryHook(t *testing.T) {
 	}
 }
 
-// sayer is a test that ends without a word.
+// sayer is a test whose cleanup functions do not run.
 type sayer struct{ *testing.T }
 
 func (sayer) Cleanup(func()) {}

@@ -1,3 +1,3 @@
-// Package published holds a test alone: that the nested modules install as a user would install them, from a module
-// proxy, with no go.work and no replace directive.
+// Package published holds only a test: that the nested modules install as they do for a user, from a module proxy,
+// without go.work or a replace directive.
 package published

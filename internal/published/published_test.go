@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// version is what the nested modules require of the root, and what the proxy serves of all of them.
+// version is the version of the root that the nested modules require, and that the proxy serves of all modules.
 const version = "v0.1.0"
 
 func TestNestedModulesInstallFromAProxy(t *testing.T) {
@@ -40,7 +40,7 @@ func TestNestedModulesInstallFromAProxy(t *testing.T) {
 	}
 	upstream := strings.TrimSpace(string(run(t, root, nil, "go", "env", "GOPROXY")))
 	local := url.URL{Scheme: "file", Path: proxy}
-	// A module cache of its own: one that is kept would go on holding this version's first content.
+	// Use a new module cache: a reused one would keep this version's first content.
 	cache := t.TempDir()
 	downloads := filepath.Join(strings.TrimSpace(string(run(t, root, nil, "go", "env", "GOMODCACHE"))), "cache", "download")
 	env := append(os.Environ(), "GOWORK=off", "GOFLAGS=-modcacherw", "GOMODCACHE="+cache, "GOBIN="+t.TempDir(), "GONOSUMDB=github.com/esm-go/*",
@@ -54,7 +54,7 @@ func TestNestedModulesInstallFromAProxy(t *testing.T) {
 	}
 }
 
-// nestedModules returns the directories below the root that are modules of their own.
+// nestedModules returns the directories below the root that are separate modules.
 func nestedModules(files []string) []string {
 	var dirs []string
 	for _, f := range files {
@@ -65,7 +65,7 @@ func nestedModules(files []string) []string {
 	return dirs
 }
 
-// owner returns the directory of the module that a file belongs to: the innermost one, where one is inside another.
+// owner returns the directory of the module that a file belongs to: the innermost one if modules are nested.
 func owner(file string, nested []string) string {
 	inner := "."
 	for _, dir := range nested {
@@ -83,7 +83,7 @@ func mains(t *testing.T, root, dir string) []string {
 	return strings.Fields(string(out))
 }
 
-// serve puts a module into a directory laid out as a module proxy.
+// serve writes a module into a directory laid out as a module proxy.
 func serve(t *testing.T, proxy, root, dir string, files []string) {
 	t.Helper()
 	name := path.Join("github.com/esm-go/esm", dir)

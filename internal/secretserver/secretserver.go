@@ -1,5 +1,5 @@
-// Package secretserver speaks as much of AWS Secrets Manager's API as the library and its tests need, for where neither
-// AWS nor moto is at hand: CreateSecret, PutSecretValue and GetSecretValue. It checks no signature.
+// Package secretserver implements the part of AWS Secrets Manager's API that the library and its tests need when
+// neither AWS nor moto is available: CreateSecret, PutSecretValue and GetSecretValue. It checks no signature.
 package secretserver
 
 import (
@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Server is an http.Handler that holds secrets in memory. The zero Server is ready. Safe for concurrent use.
+// Server is an http.Handler that holds secrets in memory. The zero Server is ready. It is safe for concurrent use.
 type Server struct {
 	mu      sync.Mutex
 	secrets map[string]*secret // by ARN
@@ -24,13 +24,13 @@ type secret struct {
 	version int
 }
 
-// value is what a secret holds, in the API's names.
+// value is a secret's value, in the API's names.
 type value struct {
 	SecretString string `json:",omitempty"`
 	SecretBinary []byte `json:",omitempty"`
 }
 
-// input is of all three calls.
+// input holds the parameters of all three calls.
 type input struct {
 	Name, SecretId string
 	value
@@ -95,7 +95,7 @@ func (s *Server) create(w http.ResponseWriter, r *http.Request, in input) {
 	answer(w, s.secrets[arn].about(arn))
 }
 
-// find looks up an ARN, whole or without its six random characters, or a name.
+// find looks up an ARN, with or without its six random characters, or a name.
 func (s *Server) find(w http.ResponseWriter, id string) (string, *secret) {
 	for arn, found := range s.secrets {
 		if id == arn || id+"-AbCdEf" == arn || id == found.name {
