@@ -86,8 +86,8 @@ func (c *Commits) Run(ctx context.Context, client Client, closed <-chan struct{}
 	}
 }
 
-// Began returns since when the client has been committing, in Unix nanoseconds; 0 if it is not. Any goroutine may call
-// it.
+// Began returns when the client's current commit began, in Unix nanoseconds, or 0 if there is none. Any goroutine may
+// call it.
 func (c *Commits) Began() int64 { return c.began.Load() }
 
 // UnderWay returns the request that has not been answered, nil if there is none.

@@ -18,7 +18,7 @@ type Diagnosis struct {
 	// credentials and group are those that the connections use.
 	credentials *auth.Credentials
 	group       string
-	// Refused is sent to when the brokers have refused the credentials. It is buffered for one.
+	// Refused signals that the brokers refused the credentials. It is buffered for one.
 	Refused chan struct{}
 	// Vague receives the broker (empty if unknown) of an error that a handshake may explain further. It is buffered for
 	// one.

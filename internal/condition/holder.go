@@ -132,7 +132,7 @@ func (h *Holder) Committed() {
 	h.End(func(c *observe.Condition) bool { return c.Op == observe.OpCommit })
 }
 
-// LookupFailed begins the condition that it cannot be looked up where partitions begin or continue.
+// LookupFailed begins the condition that a lookup of where partitions begin or continue failed.
 func (h *Holder) LookupFailed(err error) observe.ErrorInfo {
 	var tp event.TopicPartition
 	if e, ok := errors.AsType[*driver.Error](err); ok {

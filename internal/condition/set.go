@@ -17,7 +17,7 @@ import (
 type Set struct {
 	// Diagnosis is what is wrong with the event source.
 	Diagnosis Diagnosis
-	// Changed is sent to when a condition begins or is reported again. It is buffered for one.
+	// Changed signals that a condition began or was reported again. It is buffered for one.
 	Changed chan struct{}
 
 	mu       sync.Mutex
@@ -39,7 +39,7 @@ type key struct {
 type standing struct {
 	observe.Condition
 	holders map[*Holder]struct{}
-	// told: the log has a line of its beginning, with the text of toldResult.
+	// told is whether the log has a line about its beginning, with the result toldResult.
 	told       bool
 	toldResult string
 }

@@ -16,7 +16,7 @@ type List struct {
 	mu       sync.Mutex
 	queue    []call
 	finished bool
-	// work is sent to when the queue has calls, or finished is set. It is buffered for one.
+	// work signals that the queue has calls, or that finished is set. It is buffered for one.
 	work chan struct{}
 	// Ended is closed when the goroutine has ended.
 	Ended chan struct{}

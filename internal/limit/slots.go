@@ -7,8 +7,8 @@ import "sync"
 // effect at once. If it is lower, running invocations continue, and no slot is granted until enough have been released.
 type Slots struct {
 	mu sync.Mutex
-	// target is the number of slots. With full it is the current number of assigned partitions instead, at most most (0 =
-	// no bound).
+	// target is the number of slots. With full, it is the number of assigned partitions instead, up to most if that is
+	// not 0.
 	target, most int
 	full         bool
 	busy         int

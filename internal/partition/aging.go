@@ -9,7 +9,7 @@ import (
 
 // Aging decides when to look for records that have waited for long.
 type Aging struct {
-	Pins bool // the client's records keep the whole fetch that they came in in memory
+	Pins bool // a record of the client keeps its whole fetch in memory
 	next time.Time
 }
 

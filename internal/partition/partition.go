@@ -13,7 +13,7 @@ import (
 type Part = batch.Part[*Partition]
 
 // Partition is one partition for as long as this member owns it. An assignment creates it; a revocation or a loss ends
-// it. Code that finishes work for a partition checks Alive first; there is no other fence. The loop owns it.
+// it. Code that finishes work for a partition checks Alive first (the commit goroutine: Gone). The loop owns it.
 type Partition struct {
 	driver.TopicPartition
 	batch.Lane[*Partition]
@@ -35,10 +35,10 @@ type Partition struct {
 	ReadEpoch       int32     // of the last received record, or that of the last Start
 	End             int64     // of the log, -1 if unknown
 	SeenAt          time.Time // when End was last confirmed; before that, when the assignment began
-	BehindAt        time.Time // since when more is known to exist than was received
+	BehindAt        time.Time // when it became known that there is more than was received
 	Sampled         int64     // the end at the last evaluation, -1 at the first
 	Leaderless      bool      // the last lookup of the end had no answer for this partition
-	// StillSince is since when evaluations have found it at StillAt, although it should be fetched and there is more.
+	// StillSince is when an evaluation first found it at StillAt, although it should be fetched and there is more.
 	StillSince time.Time
 	StillAt    int64
 	// Found is the start, while it is being committed. Note is what commits carry in their metadata, and Words its text.

@@ -51,8 +51,8 @@ func (m *Meters) Read() observe.Histograms {
 	}
 }
 
-// Resolved counts the latency of n of the records that were resolved. Which ones is not known if n is less than all of
-// them, so n evenly spread records stand for them.
+// Resolved counts the latency of n resolved ones of records. If some are not resolved, n evenly spread records stand for
+// the resolved ones.
 func (m *Meters) Resolved(now time.Time, records []event.KafkaRecord, n int) {
 	if n <= 0 || records[0].Timestamp < 0 || records[len(records)-1].Timestamp < 0 {
 		return

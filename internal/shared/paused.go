@@ -12,7 +12,7 @@ import (
 // use.
 type PausedPartitions struct {
 	mu  sync.Mutex
-	set map[event.TopicPartition]time.Time // since when
+	set map[event.TopicPartition]time.Time // when each was paused
 	// Version counts the changes, so that loops can tell whether there is a new one.
 	Version atomic.Uint64
 }
@@ -52,7 +52,7 @@ func (s *PausedPartitions) Has(tp event.TopicPartition) bool {
 	return is
 }
 
-// Since returns since when the partition is paused; the zero time if it is not.
+// Since returns when the partition was paused, the zero time if it is not paused.
 func (s *PausedPartitions) Since(tp event.TopicPartition) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()

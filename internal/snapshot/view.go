@@ -20,7 +20,7 @@ const (
 	slowAmong = 20
 )
 
-// Since is since when the reasons for which partitions wait have applied.
+// Since has when the reasons for which partitions wait began to apply.
 type Since struct{ Paused, Tripped, Revoked, Stopping time.Time }
 
 // View is what a member's loop knows beyond its single partitions.
@@ -33,7 +33,7 @@ type View struct {
 	// Took has how long invocations took.
 	Took  *meter.Histogram
 	Since Since
-	// PausedAlone returns since when PausePartition has paused a partition.
+	// PausedAlone returns when PausePartition paused a partition.
 	PausedAlone func(event.TopicPartition) time.Time
 	// Due is whether a batch is due. Paused and Stopping are whether the member is.
 	Due, CircuitOpen, Paused, Stopping bool

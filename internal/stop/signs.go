@@ -17,8 +17,8 @@ const (
 
 // Signs are what other goroutines see of a member that works or hangs. Times are Unix nanoseconds.
 type Signs struct {
-	// Busy is since when the loop is busy, 0 while it waits. Lost is since when the group has taken away all partitions.
-	// Polling and Closing are since when a Poll and the Close run, 0 while none does.
+	// Busy is when the loop became busy, 0 while it waits. Lost is when the group took away all partitions, 0 after the
+	// next assignment. Polling and Closing are when the current Poll and Close began, 0 while none runs.
 	Busy, Lost, Polling, Closing atomic.Int64
 }
 
@@ -41,7 +41,7 @@ func (s *Signs) Sick(now time.Time, revocation time.Duration) (since time.Time, 
 	return since, ""
 }
 
-// Blocked returns what keeps the member's stop from ending. committing is since when a commit runs, 0 while none does.
+// Blocked returns what keeps the member's stop from ending. committing is when the current commit began, 0 for none.
 func (s *Signs) Blocked(committing int64) (list []observe.StuckCall) {
 	for _, x := range []struct {
 		op   observe.Op

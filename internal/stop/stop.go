@@ -31,7 +31,8 @@ type Process struct {
 	at    time.Time
 	by    time.Time
 	Begun chan struct{} // closed when the stop begins
-	// Asked reports whether Run's context has ended. Derived contexts end a moment later. It is set before there are any.
+	// Asked reports whether Run's context has ended. The members' own contexts end a moment later. It is set before there
+	// are members.
 	Asked func() bool
 }
 

@@ -37,7 +37,7 @@ func (m *Member) finish(now time.Time, inv *partition.Invocation) {
 		}
 		if v.Partial = known; !known && v.Outcome == verdict.Final {
 			// An unknown item, or a partial response where the mapping has no FunctionResponseTypes: the whole batch
-			// failed. The error does not say that every record is beyond repair, so none is dropped.
+			// failed. The error is permanent for its items only, so no record is dropped.
 			v.Outcome = verdict.Failed
 		}
 	}

@@ -77,7 +77,7 @@ type Member struct {
 
 	revocation *revocation
 	stop       stopState
-	// since is for Status only. unsettledAt is since when some of the assignment has not started; zero when all has.
+	// since is for Status only. unsettledAt is when the assignment began to change, zero when all of it has started.
 	since       snapshot.Since
 	unsettledAt time.Time
 
