@@ -9,7 +9,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// List calls each of several Hooks on its own goroutine, except those of a batch.
+// List calls the functions of several Hooks on one goroutine, except those of a batch.
 type List struct {
 	list []observe.Hooks
 

@@ -20,8 +20,8 @@ type observation struct {
 	diagnosis auth.Diagnosis
 }
 
-// DefaultWindow is how long an observation counts by default. It is longer than librdkafka's reconnect.backoff.max.ms (10
-// s), so that a reason that recurs with each connection attempt is not forgotten between two.
+// DefaultWindow is how long an observation counts by default. It is longer than librdkafka's reconnect.backoff.max.ms
+// (10 s), so that a reason that recurs with each connection attempt is not forgotten between two.
 const DefaultWindow = 30 * time.Second
 
 // New returns Diagnoses whose observations count for window, or for DefaultWindow if window is not positive.

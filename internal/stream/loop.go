@@ -89,7 +89,7 @@ func (m *Member) loop(ctx context.Context) error {
 
 func (m *Member) begin() { m.signs.Busy.Store(time.Now().UnixNano()) }
 
-// at records a time at which the loop has to look again.
+// at schedules a time at which the loop has to run again.
 func (m *Member) at(t time.Time) {
 	if m.wake.IsZero() || t.Before(m.wake) {
 		m.wake = t
