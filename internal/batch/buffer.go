@@ -13,25 +13,25 @@ type Chunk struct {
 	Records     []event.KafkaRecord
 	Arrived     time.Time
 	LeaderEpoch int32
-	// Size is the records' encoded size, Largest that of the largest, Held the memory that they keep alive.
+	// Size is the records' encoded size, Largest that of the largest record, Held the memory that they keep alive.
 	Size, Largest, Held int
-	// Own: nothing else is kept alive, the records are copies.
+	// Own is whether the records are copies, which keep nothing else alive.
 	Own bool
-	// rough: size is what shares left over, not a sum.
+	// rough is whether Size is what estimated shares left over, not a sum.
 	rough bool
 }
 
-// Buffer holds the records of one partition that are received and not yet in a batch, as the runs in which they came.
-// It is passive and knows no clock.
+// Buffer holds the records of one partition that are received and not yet in a batch, in the runs in which they came. It
+// is passive and has no clock.
 type Buffer struct {
 	chunks []Chunk
-	head   int // of chunks; what is before it was taken
+	head   int // index of the first chunk not yet taken
 	Count  int // records
 	Size   int // encoded bytes
 	Held   int // bytes of memory
 }
 
-// Add appends a run, whose encoded size is size.
+// Add appends a run.
 func (b *Buffer) Add(c Chunk) {
 	if len(c.Records) == 0 {
 		return
@@ -42,8 +42,8 @@ func (b *Buffer) Add(c Chunk) {
 	if b.head == len(b.chunks) {
 		b.chunks, b.head = b.chunks[:0], 0
 	} else if last := &b.chunks[len(b.chunks)-1]; adjacent(last.Records, c.Records) && last.LeaderEpoch == c.LeaderEpoch {
-		// A driver that goes on in the same slab lets two runs be one without copying. The joined run keeps the older
-		// arrival: a window never gets longer by it.
+		// If a driver continues in the same slab, two runs become one without copying. The joined run keeps the earlier
+		// arrival, so no window gets longer.
 		last.Records = last.Records[:len(last.Records)+len(c.Records)]
 		last.Size += c.Size
 		last.Largest = max(last.Largest, c.Largest)
@@ -67,7 +67,7 @@ func adjacent(x, y []event.KafkaRecord) bool {
 	return &x[:len(x)+1][len(x)] == unsafe.SliceData(y)
 }
 
-// First returns the oldest record, nil when there is none.
+// First returns the oldest record, nil if there is none.
 func (b *Buffer) First() *event.KafkaRecord {
 	if b.head == len(b.chunks) {
 		return nil
@@ -75,17 +75,17 @@ func (b *Buffer) First() *event.KafkaRecord {
 	return &b.chunks[b.head].Records[0]
 }
 
-// Arrived returns when the oldest record came.
+// Arrived returns when the oldest record arrived.
 func (b *Buffer) Arrived() time.Time { return b.chunks[b.head].Arrived }
 
-// Take removes up to n records from the front whose encoded sizes sum up to at most room, and returns them as one
-// slice. With force it returns at least one record, whatever its size. Records are copied only where the slice spans
-// runs, and measured only where room is short, or at the end of a run that was taken in parts: when so many of the largest
-// records fit, so do these, and each part of a run is then given its share of the run's size.
+// Take removes up to n records from the front whose encoded sizes add up to at most room, and returns them as one slice.
+// With force it returns at least one record, whatever its size. It copies records only if the slice spans runs. It
+// measures records only if n of the largest size would not fit in room, or to finish a run that was taken in parts.
+// Otherwise a part of a run gets its share of the run's size.
 func (b *Buffer) Take(n, room int, force bool) Unit {
 	var u Unit
 	ample := b.most(n) <= room
-	whole, part, partSize, taken := b.head, 0, 0, 0 // chunks before whole go, and part of the records of that one
+	whole, part, partSize, taken := b.head, 0, 0, 0 // chunks before whole are taken completely, and part records of chunk whole
 	for whole < len(b.chunks) && taken < n {
 		c := &b.chunks[whole]
 		k, size := min(n-taken, len(c.Records)), c.Size
@@ -95,7 +95,7 @@ func (b *Buffer) Take(n, room int, force bool) Unit {
 				k, size = 1, EncodedSize(c.Records[:1])
 			}
 		case k == len(c.Records) && c.rough:
-			size = EncodedSize(c.Records) // others may still join the batch: what is left for them is exact
+			size = EncodedSize(c.Records) // others may still join the batch, so the room left for them must be exact
 		case k < len(c.Records):
 			size = int(int64(c.Size) * int64(k) / int64(len(c.Records)))
 		}
@@ -135,7 +135,7 @@ func (b *Buffer) Take(n, room int, force bool) Unit {
 	}
 	if part > 0 {
 		c := &b.chunks[whole]
-		// What a part keeps alive is not to be known exactly; its share is fair, and the shares sum up.
+		// How much memory a part keeps alive cannot be known exactly. Its share is fair, and the shares add up.
 		held := int(int64(c.Held) * int64(part) / int64(len(c.Records)))
 		u.Held += held
 		b.Size -= partSize
@@ -146,7 +146,7 @@ func (b *Buffer) Take(n, room int, force bool) Unit {
 	return u
 }
 
-// most is a size that the first n records do not exceed.
+// most returns a size that the first n records do not exceed.
 func (b *Buffer) most(n int) (size int) {
 	for i := b.head; i < len(b.chunks) && n > 0; i++ {
 		c := &b.chunks[i]
@@ -157,14 +157,14 @@ func (b *Buffer) most(n int) (size int) {
 	return size
 }
 
-// EncodedSize is what records of one partition add to an event's JSON, each with the comma before or behind it.
+// EncodedSize returns what records of one partition add to an event's JSON, each with the comma before or after it.
 func EncodedSize(records []event.KafkaRecord) int {
 	total, _ := size.Run(records)
 	return total
 }
 
-// fit returns how many of the records, all of one partition, encode to at most room bytes, from the front, and their
-// size.
+// fit returns how many of the records, from the front, encode to at most room bytes, and their size. All are of one
+// partition.
 func fit(records []event.KafkaRecord, room int) (n, total int) {
 	if len(records) == 0 {
 		return 0, 0

@@ -8,8 +8,8 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// Copies are where batches under way are kept, for the next one when the handler was done with all of it. A mapping that
-// is steady allocates nothing for them.
+// Copies recycles the copies of batches in flight. A copy is reused when its batch is completely done, so a mapping under
+// steady load allocates nothing for them.
 type Copies struct{ pool sync.Pool }
 
 // Copy is the memory of one batch's copy.
@@ -30,7 +30,7 @@ func (c *Copies) Get(n int) *Copy {
 	return k
 }
 
-// Put takes memory back that nobody refers to any more.
+// Put returns memory that nothing refers to any longer.
 func (c *Copies) Put(k *Copy) {
 	clear(k.Records)
 	clear(k.headers)
@@ -38,7 +38,7 @@ func (c *Copies) Put(k *Copy) {
 	c.pool.Put(k)
 }
 
-// Add copies records, which the memory has room for.
+// Add copies records. The memory must have room for them.
 func (k *Copy) Add(records []event.KafkaRecord) []event.KafkaRecord {
 	from := len(k.Records)
 	k.Records = append(k.Records, records...)
@@ -47,7 +47,7 @@ func (k *Copy) Add(records []event.KafkaRecord) []event.KafkaRecord {
 	return mine
 }
 
-// OwnHeaders gives copied records headers of their own, out of a slab where it has room, and returns what is in use of it.
+// OwnHeaders gives copied records their own headers, from slab if it has room. It returns the slab in use.
 func OwnHeaders(records []event.KafkaRecord, slab []event.Header) []event.Header {
 	n := 0
 	for i := range records {
@@ -56,7 +56,7 @@ func OwnHeaders(records []event.KafkaRecord, slab []event.Header) []event.Header
 	if n == 0 {
 		return slab
 	}
-	if cap(slab)-len(slab) < n { // what was carved out before stays where it is
+	if cap(slab)-len(slab) < n { // the headers carved out before stay where they are
 		slab = make([]event.Header, 0, max(n, 2*cap(slab)))
 	}
 	for i := range records {

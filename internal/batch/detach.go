@@ -11,15 +11,16 @@ const (
 	LongWait = time.Second
 	// DetachBytes bounds what the loop copies at a time.
 	DetachBytes = 1 << 20
-	// slabBytes is what copied keys and values are carved from: small, so that the last of them keeps little in memory.
+	// slabBytes is the size of the slabs for copied keys and values: small, so that the last one in use keeps little memory
+	// alive.
 	slabBytes = 64 << 10
-	// RecordWeight is about what a record costs beside its own bytes.
+	// RecordWeight is about what a record costs in addition to its bytes.
 	RecordWeight = 136
-	// headerWeight is the same of a header.
+	// headerWeight is the same for a header.
 	headerWeight = 40
 )
 
-// Weight returns the memory of a record that stands alone.
+// Weight returns the memory of a record on its own.
 func Weight(r *event.KafkaRecord) int {
 	n := RecordWeight + len(r.Key) + len(r.Value)
 	for i := range r.Headers {
@@ -28,8 +29,8 @@ func Weight(r *event.KafkaRecord) int {
 	return n
 }
 
-// Detach copies records with all that they point to, so that nothing of the fetch that brought them stays alive. It
-// returns what the copies weigh.
+// Detach copies records with everything that they point to, so that nothing of the fetch that brought them stays alive.
+// It returns the copies and their weight.
 func Detach(records []event.KafkaRecord) (own []event.KafkaRecord, bytes int) {
 	own = make([]event.KafkaRecord, len(records))
 	var slab []byte
@@ -65,13 +66,13 @@ func Detach(records []event.KafkaRecord) (own []event.KafkaRecord, bytes int) {
 	return own, bytes
 }
 
-// Detach copies the chunks that have waited since before a time, as far as room goes, and returns what it copied and by
-// how much more is held then.
+// Detach copies the chunks that have waited since before the given time, until room bytes are copied. It returns how many
+// bytes it copied, and how much more memory is held afterwards.
 func (b *Buffer) Detach(before time.Time, room int) (copied, more int) {
 	for i := b.head; i < len(b.chunks) && copied < room; i++ {
 		c := &b.chunks[i]
 		if c.Arrived.After(before) {
-			break // they are in order
+			break // chunks are in order of arrival
 		}
 		if c.Own {
 			continue

@@ -10,7 +10,7 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// pieces makes records that are pieces of one fetched buffer.
+// pieces returns records that are slices of one fetched buffer.
 func pieces(fetch []byte, n int) []event.KafkaRecord {
 	records := make([]event.KafkaRecord, n)
 	each := len(fetch) / n
@@ -52,7 +52,7 @@ func TestDetachLetsTheFetchGo(t *testing.T) {
 		runtime.AddCleanup(&fetch[0], func(struct{}) { close(freed) }, struct{}{})
 		b.Add(Chunk{Records: pieces(fetch, 64), Arrived: now, Held: len(fetch), Size: 64, Largest: 1})
 	}()
-	b.Take(63, 1<<30, false) // the handler is done with these; the last one waits
+	b.Take(63, 1<<30, false) // the handler is done with these; the last record waits
 	if copied, _ := b.Detach(now.Add(-time.Nanosecond), 1<<20); copied != 0 {
 		t.Fatal("copied what has not waited long enough")
 	}

@@ -1,6 +1,6 @@
-// Package batch makes batches of records that wait: a [Lane] holds the records of one partition, first in a [Buffer] as
-// they came, then in [Unit]s as they are handled and retried; a [Pool] fills batches from the lanes that wait, and a
+// Package batch makes batches of waiting records. A [Lane] holds the records of one partition: first in a [Buffer] as
+// they came, then in [Unit]s as they are handled and retried. A [Pool] fills batches from the waiting lanes, and a
 // [Queue] orders lanes by time.
 //
-// It is passive and knows no clock: times are given to it. Nothing in it locks; a loop owns it.
+// The package is passive and has no clock: callers pass the time. It does not lock; a loop owns its values.
 package batch

@@ -8,7 +8,7 @@ import (
 	"github.com/esm-go/esm/internal/size"
 )
 
-// A batch goes when it has all that it may have, to the record and the byte, and when its window ends, to the instant.
+// A batch is due exactly when it is full, to the record and the byte, and exactly when its window ends.
 func TestDue(t *testing.T) {
 	arrived := time.Unix(1000, 0)
 	const each, overhead, envelope = 100, 10, 50
@@ -63,14 +63,15 @@ func TestDue(t *testing.T) {
 	if p.Due(arrived, l) {
 		t.Error("a lane that left is due")
 	}
-	p.SetStalled(stalled, false) // while it is out
+	p.SetStalled(stalled, false) // while it is not in the pool
 	p.Add(stalled)
 	if p.Due(arrived, l) {
 		t.Error("a lane that came back with memory is due")
 	}
 }
 
-// A batch goes on to the next lane only when it has all of the one before: what it left behind has no room in it.
+// A batch continues with the next lane only if it has emptied the one before: otherwise it has no room for that lane's
+// next record.
 func TestTakeEmptiesALaneBeforeTheNext(t *testing.T) {
 	record := func(bytes int) event.KafkaRecord { return event.KafkaRecord{Topic: "t", Value: make([]byte, bytes)} }
 	var p Pool[int]
@@ -89,7 +90,7 @@ func TestTakeEmptiesALaneBeforeTheNext(t *testing.T) {
 	}
 }
 
-// Runs that are one in memory are one chunk, which came when the first of them did.
+// Runs that are contiguous in memory are one chunk, with the arrival of the first.
 func TestJoinedRunsKeepTheOlderArrival(t *testing.T) {
 	slab := make([]event.KafkaRecord, 4)
 	var b Buffer

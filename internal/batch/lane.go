@@ -6,11 +6,11 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// Lane is what was received of one partition and is not resolved, in order: Work failed and waits to be tried again, or
-// is in flight, then comes Buf. O is whose lane it is.
+// Lane has the received and unresolved records of one partition, in order: first Work, which is in flight or waits to be
+// retried, then Buf. O is the type of its owner.
 type Lane[O any] struct {
 	Owner O
-	// Key is "topic-partition", Overhead what the lane adds to an event's JSON beside its records.
+	// Key is "topic-partition". Overhead is what the lane adds to an event's JSON in addition to its records.
 	Key      string
 	Overhead int
 
@@ -18,11 +18,11 @@ type Lane[O any] struct {
 	Buf  Buffer
 
 	place place[O]
-	// stalled: nothing more is fetched for it, since the records in memory are too many.
+	// stalled is whether the lane is not fetched because it holds too much memory.
 	stalled bool
 }
 
-// Part is one lane's records in a batch, as the engine keeps them: the handler never sees this slice.
+// Part is one lane's records in a batch, as the engine keeps them. The handler never sees this slice.
 type Part[O any] struct {
 	*Lane[O]
 	Records []event.KafkaRecord
@@ -37,7 +37,7 @@ func (l *Lane[O]) Held() int {
 	return n
 }
 
-// Buffered returns the number of records received and not resolved.
+// Buffered returns the number of received and unresolved records.
 func (l *Lane[O]) Buffered() int {
 	n := l.Buf.Count
 	for i := range l.Work {
@@ -46,7 +46,7 @@ func (l *Lane[O]) Buffered() int {
 	return n
 }
 
-// Head returns the first record that is not resolved, nil when there is none.
+// Head returns the first unresolved record, nil if there is none.
 func (l *Lane[O]) Head() *event.KafkaRecord {
 	if len(l.Work) > 0 {
 		return &l.Work[0].Records[0]
@@ -54,7 +54,7 @@ func (l *Lane[O]) Head() *event.KafkaRecord {
 	return l.Buf.First()
 }
 
-// PopWork takes the head unit out and puts what is left of it in its place.
+// PopWork replaces the head unit by what is left of it.
 func (l *Lane[O]) PopWork(next ...Unit) {
 	switch len(next) {
 	case 0:
@@ -68,8 +68,8 @@ func (l *Lane[O]) PopWork(next ...Unit) {
 	}
 }
 
-// Waits reports whether the lane stands in a queue.
+// Waits reports whether the lane is in a queue.
 func (l *Lane[O]) Waits() bool { return l.place.q != nil }
 
-// At returns the time by which the lane stands in its queue.
+// At returns the time by which the lane is ordered in its queue.
 func (l *Lane[O]) At() time.Time { return l.place.at }

@@ -11,7 +11,7 @@ import (
 	"github.com/esm-go/esm/internal/size"
 )
 
-// drawRecords makes n records of a partition from an offset on, with gaps.
+// drawRecords returns n records of a partition from an offset on, with gaps.
 func drawRecords(t *rapid.T, tp event.TopicPartition, from int64, n int) []event.KafkaRecord {
 	records := make([]event.KafkaRecord, n)
 	for i := range records {
@@ -35,7 +35,7 @@ func sizeOf(records []event.KafkaRecord) int {
 	return n
 }
 
-// lane is a lane that knows its partition's name.
+// lane is a lane owned by its partition.
 type lane = Lane[event.TopicPartition]
 
 func newLane(i int32) *lane {
@@ -43,8 +43,8 @@ func newLane(i int32) *lane {
 	return &lane{Owner: tp, Key: tp.String(), Overhead: size.Partition("t", i)}
 }
 
-// A buffer gives back what it was given, in order, within the limits of each take, and its sums are exact; also when
-// runs lie side by side in one slab.
+// A buffer returns what was added, in order, within the limits of each Take, and its sums are exact, even if runs are
+// contiguous in one slab.
 func TestBufferProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var b Buffer
@@ -79,7 +79,7 @@ func TestBufferProperty(t *testing.T) {
 				for _, r := range u.Records {
 					out = append(out, r.Offset)
 				}
-				// The unit's own size is only about right where room is ample; the limit holds for the true one.
+				// The unit's own size is only approximate if room is ample. The limit holds for the true size.
 				bytes := sizeOf(u.Records)
 				if len(u.Records) > n || bytes > room && (!force || len(u.Records) > 1) {
 					t.Fatalf("took %d records of %d bytes, at most %d of %d were asked for", len(u.Records), bytes, n, room)
@@ -111,8 +111,8 @@ func TestBufferProperty(t *testing.T) {
 	})
 }
 
-// The pool loses and repeats nothing, keeps the order of every partition, never has a partition in two batches, and no
-// batch passes BatchSize or the payload limit, but for one record that alone is larger.
+// The pool neither loses nor repeats records, keeps the order of every partition, and never has a partition in two
+// batches. No batch exceeds BatchSize or the payload limit, except for a single record that is larger on its own.
 func TestPoolProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		envelope := event.KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: "b:9092"}
@@ -230,8 +230,8 @@ func TestPoolProperty(t *testing.T) {
 	})
 }
 
-// With P backlogged partitions and W ≤ P workers, W invocations run: a batch takes from one partition that can fill it
-// at most, however many small ones it swept up before.
+// With P backlogged partitions and W ≤ P workers, W invocations run: a batch takes from at most one partition that can
+// fill it, however many small ones it took before.
 func TestPoolKeepsWorkersBusy(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := Limits{BatchSize: rapid.IntRange(1, 10).Draw(t, "BatchSize"), Payload: 6 << 20, Envelope: 100}
@@ -258,7 +258,7 @@ func TestPoolKeepsWorkersBusy(t *testing.T) {
 	})
 }
 
-// A queue gives its partitions in the order of their times, whatever is taken out of its middle.
+// A queue returns its partitions in the order of their times, whatever is removed from the middle.
 func TestQueueProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var q Queue[event.TopicPartition]

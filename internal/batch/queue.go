@@ -2,7 +2,7 @@ package batch
 
 import "time"
 
-// Queue is a heap of lanes by time. A lane stands in one queue at most.
+// Queue is a heap of lanes by time. A lane is in at most one queue.
 type Queue[O any] struct{ items []*Lane[O] }
 
 // place is a lane's place in its queue.
@@ -12,14 +12,14 @@ type place[O any] struct {
 	at    time.Time
 }
 
-// Add puts a lane into the queue.
+// Add adds a lane to the queue.
 func (q *Queue[O]) Add(l *Lane[O], at time.Time) {
 	l.place = place[O]{q: q, index: len(q.items), at: at}
 	q.items = append(q.items, l)
 	q.up(len(q.items) - 1)
 }
 
-// Head returns the lane with the earliest time, nil when there is none.
+// Head returns the lane with the earliest time, nil if there is none.
 func (q *Queue[O]) Head() *Lane[O] {
 	if len(q.items) == 0 {
 		return nil
@@ -27,10 +27,10 @@ func (q *Queue[O]) Head() *Lane[O] {
 	return q.items[0]
 }
 
-// Holds reports whether the lane stands in this queue.
+// Holds reports whether the lane is in this queue.
 func (q *Queue[O]) Holds(l *Lane[O]) bool { return l.place.q == q }
 
-// Remove takes a lane out of this queue, in which it stands.
+// Remove removes a lane, which must be in this queue.
 func (q *Queue[O]) Remove(l *Lane[O]) {
 	i, last := l.place.index, len(q.items)-1
 	q.swap(i, last)

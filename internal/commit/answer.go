@@ -14,24 +14,24 @@ import (
 // Outcome is what the answer to a commit means for its partitions.
 type Outcome struct {
 	Info observe.CommitInfo
-	// Records is how far the group's positions moved, by offsets.
+	// Records is how far the group's positions moved, in offsets.
 	Records int64
-	// Started are the partitions whose start the group now has: they may run.
+	// Started are the partitions whose start is committed: they may run.
 	Started []*partition.Partition
-	// Failed are those that live and whose position was not accepted.
+	// Failed are the partitions that are still assigned and whose position was not accepted.
 	Failed []*partition.Partition
 	// Lost are the starts among them that have to be looked up again, from Again on.
 	Lost  []*partition.Partition
 	Again time.Time
 }
 
-// Take takes in the answer to a commit, and has what failed committed again after a while.
+// Take applies the answer to a commit. What failed is committed again after a backoff.
 func (c *Commits) Take(now time.Time, r Result) Outcome {
 	c.underWay = nil
 	o := Outcome{Info: observe.CommitInfo{Offsets: make(map[event.TopicPartition]int64, len(r.Commits)), Duration: r.Took, Err: r.Err}}
 	var refused *driver.CommitError
 	partial := errors.As(r.Err, &refused)
-	apart := partial // what was refused says nothing of the other partitions
+	apart := partial // a refusal says nothing about the other partitions
 	for i, one := range r.Commits {
 		o.Info.Offsets[one.TopicPartition] = one.Offset
 		p := r.Parts[i]
@@ -44,7 +44,7 @@ func (c *Commits) Take(now time.Time, r Result) Outcome {
 		}
 		c.accepted(p, one.Offset, &o)
 	}
-	if len(o.Failed) == 0 { // what was refused is of assignments that have ended, and no business of this member's any more
+	if len(o.Failed) == 0 { // any refused position belongs to an assignment that has ended
 		c.errors, c.refusals = 0, 0
 		c.pause = r.Pause(r.Took, c.interval)
 		return o
@@ -63,7 +63,7 @@ func (c *Commits) Take(now time.Time, r Result) Outcome {
 	}
 	for _, p := range o.Failed {
 		switch {
-		case p.Phase == partition.Starting && partial: // whether the start still holds is asked again
+		case p.Phase == partition.Starting && partial: // look up whether the start still holds
 			p.Found = nil
 			o.Lost = append(o.Lost, p)
 		case p.Phase == partition.Starting:
@@ -77,7 +77,7 @@ func (c *Commits) Take(now time.Time, r Result) Outcome {
 	return o
 }
 
-// accepted takes in that the group has a position of a partition.
+// accepted records that the group has a partition's position.
 func (c *Commits) accepted(p *partition.Partition, offset int64, o *Outcome) {
 	if f := p.Found; f != nil {
 		f.Committed, f.Noted = offset, true
@@ -85,7 +85,7 @@ func (c *Commits) accepted(p *partition.Partition, offset int64, o *Outcome) {
 		case !p.Alive:
 		case p.Phase == partition.Starting:
 			o.Started = append(o.Started, p)
-		default: // about to be given away before it began
+		default: // revoked before it ran
 			p.Committed, p.Next = offset, offset
 		}
 		return

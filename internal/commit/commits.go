@@ -14,35 +14,35 @@ import (
 const (
 	// Timeout bounds one commit.
 	Timeout = 15 * time.Second
-	// refreshInterval is how often positions are committed that did not change. Brokers before 2.1 let a commit expire after
-	// offsets.retention.minutes though its group lives (a day by default, before 2.0), and all do where a group was left by
-	// everybody. It also carries an Update's fingerprint to commits that stand still.
+	// refreshInterval is how often positions are committed that did not change. Brokers before 2.1 expire commits after
+	// offsets.retention.minutes (by default a day, before 2.0) even while the group lives. Later brokers do when all
+	// members have left. A refresh also brings an Update's fingerprint to commits that do not move.
 	refreshInterval = time.Hour
 )
 
-// Commits is what is to be committed, and when. But for Run and Began it is the loop's alone.
+// Commits decides what to commit and when. Only the loop uses it, except for Run and Began.
 type Commits struct {
-	// Answers has what became of the request under way, for Take.
+	// Answers has the result of the pending request, for Take.
 	Answers  chan Result
-	requests chan Request // holds one: one at most is under way
-	began    atomic.Int64 // when the one at the client began, in Unix nanoseconds; 0 = there is none
+	requests chan Request // holds one; at most one is pending
+	began    atomic.Int64 // when the client's current commit began, in Unix nanoseconds; 0 = there is none
 	interval time.Duration
 	rng      *rand.Rand
 
-	// dirty are the partitions whose position may have moved; underWay the request that has not returned.
+	// dirty are the partitions whose position may have moved. underWay is the request that has not returned.
 	dirty    []*partition.Partition
 	underWay *Request
-	after    time.Time // not before, after an error
+	after    time.Time // no commit before this, after an error
 	pause    time.Time // nor before this, unless a revocation or a stop waits for it
 	errors   int
-	// begun are partitions whose start was found and is to be committed before they run; refused those whose position was
-	// not accepted when others' were, looked at again from refusedAfter on.
+	// begun are partitions whose start was found and must be committed before they run. refused are those whose position
+	// was refused while others were accepted. They are checked again from refusedAfter on.
 	begun        []*partition.Partition
 	refused      []*partition.Partition
 	refusedAfter time.Time
 	refusals     int
 	refresh      time.Time // when all positions are committed again
-	noted        string    // the mapping's fingerprint in what was committed last
+	noted        string    // the mapping's fingerprint in the last commits
 }
 
 // Result is the answer to a request.
@@ -52,7 +52,7 @@ type Result struct {
 	Took time.Duration
 }
 
-// Init makes it ready; interval is the least time between two commits, and rng the loop's.
+// Init prepares c for use. interval is the least time between two commits, rng the loop's.
 func (c *Commits) Init(interval time.Duration, rng *rand.Rand) {
 	c.interval, c.rng = interval, rng
 	c.requests, c.Answers = make(chan Request, 1), make(chan Result, 1)
@@ -64,7 +64,8 @@ type Client interface {
 	Commit(ctx context.Context, commits []driver.Commit) error
 }
 
-// Run is the commit goroutine, until closed is: a commit can wait for as long as the broker is away, and nothing else may.
+// Run is the commit goroutine. It returns after closed is closed. A commit can wait as long as the broker is away, and
+// nothing else may.
 func (c *Commits) Run(ctx context.Context, client Client, closed <-chan struct{}) {
 	for {
 		select {
@@ -85,13 +86,14 @@ func (c *Commits) Run(ctx context.Context, client Client, closed <-chan struct{}
 	}
 }
 
-// Began is since when a commit has been at the client, in Unix nanoseconds; 0 when none is. Any goroutine may ask.
+// Began returns when the client's current commit began, in Unix nanoseconds, or 0 if there is none. Any goroutine may
+// call it.
 func (c *Commits) Began() int64 { return c.began.Load() }
 
-// UnderWay returns the request that has not been answered, nil when there is none.
+// UnderWay returns the request that has not been answered, nil if there is none.
 func (c *Commits) UnderWay() *Request { return c.underWay }
 
-// Mark puts a partition on the list of those to look at for the next commit.
+// Mark adds a partition to those to check for the next commit.
 func (c *Commits) Mark(p *partition.Partition) {
 	if !p.Marked {
 		p.Marked = true
@@ -99,21 +101,21 @@ func (c *Commits) Mark(p *partition.Partition) {
 	}
 }
 
-// Begin has the start that was found for a partition committed, before it runs.
+// Begin has the found start of a partition committed before it runs.
 func (c *Commits) Begin(p *partition.Partition) { c.begun = append(c.begun, p) }
 
-// Failing reports whether the last request failed and no other is under way.
+// Failing reports whether the last request failed and no other is pending.
 func (c *Commits) Failing() bool { return c.errors > 0 && c.underWay == nil }
 
 // StartsFail reports whether starts wait that could not be committed.
 func (c *Commits) StartsFail() bool { return len(c.begun) > 0 && c.errors > 0 }
 
-// Forget forgets errors that nothing is left to try again for.
+// Forget clears the error count when nothing is left to retry.
 func (c *Commits) Forget() { c.errors = 0 }
 
-// Advance begins the next commit when positions moved, and the last one has returned and been followed by a pause in
-// proportion: commits clock themselves. Starts wait for no pause, nor does anything that is urgent; in a stop nothing is
-// started. It returns when to call it again.
+// Advance starts the next commit when positions have moved, the last commit has returned, and the pause after it, which
+// is proportional to its duration, is over. Starts and urgent commits do not wait for the pause. While stopping, no start
+// is committed. Advance returns when to call it again.
 func (c *Commits) Advance(now time.Time, urgent, stopping bool) (again time.Time) {
 	again = c.retryRefused(now)
 	if c.underWay != nil || len(c.dirty)+len(c.begun) == 0 {
@@ -146,11 +148,11 @@ func (c *Commits) Advance(now time.Time, urgent, stopping bool) (again time.Time
 		return again
 	}
 	c.underWay = &r
-	c.requests <- r // never waits: one at most is under way, and the channel holds one
+	c.requests <- r // never waits: at most one is pending, and the channel holds one
 	return again
 }
 
-// words are the metadata of a partition's commits.
+// words returns the metadata of a partition's commits.
 func (c *Commits) words(p *partition.Partition) string {
 	if p.Words == "" {
 		p.Words = p.Note.Text(c.noted)
@@ -158,8 +160,8 @@ func (c *Commits) words(p *partition.Partition) string {
 	return p.Words
 }
 
-// Refresh has all positions committed again when it is time, and when fingerprint says that what they carry is no longer true
-// of the mapping. due says that it was time.
+// Refresh has all positions committed again when that is due, and when the fingerprint in the commits is no longer the
+// mapping's. due reports whether it was due.
 func (c *Commits) Refresh(now time.Time, fingerprint string, parts map[event.TopicPartition]*partition.Partition) (due bool) {
 	renamed := c.noted != fingerprint
 	if due = !now.Before(c.refresh); due || renamed {
@@ -178,7 +180,7 @@ func (c *Commits) Refresh(now time.Time, fingerprint string, parts map[event.Top
 	return due
 }
 
-// retryRefused has positions that were refused looked at again, when it is time. It returns the next time to look.
+// retryRefused has refused positions checked again when it is time. It returns the next time to check.
 func (c *Commits) retryRefused(now time.Time) (again time.Time) {
 	if len(c.refused) == 0 {
 		return c.refresh

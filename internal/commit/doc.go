@@ -1,3 +1,3 @@
-// Package commit is what a member commits, and when: the positions that moved, the starts that were found, one request at a time on
-// a goroutine of its own, and what the answers mean for the next one.
+// Package commit decides what a member commits, and when: the positions that moved and the starts that were found. It
+// sends one request at a time on its own goroutine, and decides from the answers what to commit next.
 package commit

@@ -13,35 +13,34 @@ import (
 )
 
 const (
-	// commitPace is how much longer than a commit itself the time from its beginning to the next one's is: a tenth of the
-	// time goes into commits where they follow each other, which neither a broker nor a client then feels.
+	// commitPace is the time from the start of one commit to the start of the next, as a multiple of the first one's
+	// duration. So successive commits take a tenth of the time, which affects neither the broker nor the client.
 	commitPace = 10
-	// maxCommitPause bounds that where commits are slow.
+	// maxCommitPause limits that time when commits are slow.
 	maxCommitPause = time.Second
-	// commitPortion is how many positions go into one request. A coordinator writes those of a request as one batch, and
-	// refuses all of them when it is over message.max.bytes, 1 MiB by default: with the longest names of a topic (249) and
-	// a group (200) 1,000 positions take half of that.
+	// commitPortion is how many positions go into one request. A coordinator writes the positions of a request as one
+	// batch, and refuses all of them if it exceeds message.max.bytes (1 MiB by default). With the longest names of a topic
+	// (249) and a group (200), 1,000 positions take half of that.
 	commitPortion = 1000
 )
 
-// Request is one commit under way.
+// Request is one commit.
 type Request struct {
 	Commits []driver.Commit
 	Parts   []*partition.Partition
 	Began   time.Time
 }
 
-// Has reports whether it has a position of a partition.
+// Has reports whether the request has a position of a partition.
 func (r *Request) Has(p *partition.Partition) bool {
 	return slices.Contains(r.Parts, p)
 }
 
-// errGone is why a position is not sent any more.
+// errGone is why a position is not sent any longer.
 var errGone = errors.New("the assignment that the position belongs to has ended")
 
-// Send commits the positions, however many, but for those of assignments that have ended by the time at which they would be
-// sent. Like the client's Commit it returns a *driver.CommitError where some were refused; after any other error some may
-// have been accepted.
+// Send commits any number of positions, except those whose assignment has ended before they are sent. Like the client's
+// Commit, it returns a *driver.CommitError if some were refused. After any other error some may have been accepted.
 func (r *Request) Send(ctx context.Context, client Client) error {
 	all := make(map[event.TopicPartition]*driver.Error)
 	living := make([]driver.Commit, 0, min(len(r.Commits), commitPortion))
@@ -71,12 +70,12 @@ func (r *Request) Send(ctx context.Context, client Client) error {
 	return nil
 }
 
-// Pause is when the next one may begin, unless something waits for it; least is the least time between two.
+// Pause returns when the next commit may begin, unless something waits for it. least is the least time between two.
 func (r *Request) Pause(took, least time.Duration) time.Time {
 	return r.Began.Add(max(min(commitPace*took, maxCommitPause), least))
 }
 
-// Add adds a position of a partition.
+// Add adds a partition's position.
 func (r *Request) Add(p *partition.Partition, offset int64, leaderEpoch int32, words string) {
 	r.Parts = append(r.Parts, p)
 	r.Commits = append(r.Commits, driver.Commit{TopicPartition: p.TopicPartition, Offset: offset, LeaderEpoch: leaderEpoch, Metadata: words, Assignment: p.Assignment})

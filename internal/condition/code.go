@@ -7,7 +7,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// ErrorCode is the Java client's name of an error, where it has one, else Lambda's or ours.
+// ErrorCode returns the Java client's name of an error if it has one, otherwise the diagnosis' code or the Op.
 func ErrorCode(i *observe.ErrorInfo) string {
 	if e, ok := errors.AsType[*driver.Error](i.Err); ok {
 		names := map[driver.Kind]string{

@@ -5,11 +5,11 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// The kinds of conditions of an on-failure destination. Each has its own end.
+// The kinds of conditions of an on-failure destination. Each ends separately.
 const (
-	KindDelivery = "delivery"    // ends when no failure waits any more whose last Send failed
-	KindCheck    = "check"       // ends when the destination is there
-	KindRenewal  = "credentials" // ends when the destination has taken the newest
+	KindDelivery = "delivery"    // ends when no failure is pending whose last Send failed
+	KindCheck    = "check"       // ends when the destination exists
+	KindRenewal  = "credentials" // ends when the destination has accepted the newest
 )
 
 // DestinationFails begins a condition of the destination.
@@ -19,7 +19,7 @@ func (c *Set) DestinationFails(kind string, err error) observe.ErrorInfo {
 	return info
 }
 
-// DestinationWell ends one.
+// DestinationWell ends a condition of the destination.
 func (c *Set) DestinationWell(kind string) {
 	c.own.End(func(x *observe.Condition) bool { return x.Op == observe.OpDestination && x.Kind == kind })
 }

@@ -10,19 +10,20 @@ import (
 	"github.com/esm-go/esm/internal/recent"
 )
 
-// Diagnosis is what is wrong with the event source, by the strongest recent cause: after a wrong password clients speak
-// of brokers that are down, before and after they name the reason. Safe for concurrent use.
+// Diagnosis is what is wrong with the event source, by the strongest recent cause: with a wrong password, clients report
+// brokers as down both before and after they report the reason. It is safe for concurrent use.
 type Diagnosis struct {
 	mu     sync.Mutex
 	recent *recent.Diagnoses
-	// credentials and group are what the connections use.
+	// credentials and group are those that the connections use.
 	credentials *auth.Credentials
 	group       string
-	// Refused holds a word when the brokers refused the credentials.
+	// Refused signals that the brokers refused the credentials. It is buffered for one.
 	Refused chan struct{}
-	// Vague holds the broker (empty where it is not known) of an error that a handshake may tell more about.
+	// Vague receives the broker (empty if unknown) of an error that a handshake may explain further. It is buffered for
+	// one.
 	Vague chan string
-	// healings counts how often what was wrong was forgotten.
+	// healings counts how many times the observations were cleared.
 	healings int
 }
 
@@ -32,7 +33,7 @@ func (d *Diagnosis) init() {
 	d.Vague = make(chan string, 1)
 }
 
-// Use forgets what was wrong: other credentials are in force from now on.
+// Use sets the credentials in force from now on, and clears what was observed under the old ones.
 func (d *Diagnosis) Use(c *auth.Credentials, group string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -40,7 +41,7 @@ func (d *Diagnosis) Use(c *auth.Credentials, group string) {
 	d.credentials, d.group = c, group
 }
 
-// Healed forgets what was wrong: the event source works.
+// Healed clears what was observed: the event source works.
 func (d *Diagnosis) Healed() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -52,14 +53,15 @@ func (d *Diagnosis) forget() {
 	d.healings++
 }
 
-// InUse is what a handshake of our own goes by, with the number of healings so far.
+// InUse returns the credentials for the engine's own handshake, and the number of healings so far.
 func (d *Diagnosis) InUse() (*auth.Credentials, int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.credentials, d.healings
 }
 
-// observe says what err means: what it says itself where that is no connection error, else the strongest recent cause.
+// observe returns the diagnosis of err: its own, unless err is a connection error that is unknown or vague; then the
+// strongest recent cause.
 func (d *Diagnosis) observe(err error, now time.Time) auth.Diagnosis {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -98,7 +100,7 @@ func (d *Diagnosis) observe(err error, now time.Time) auth.Diagnosis {
 	return found
 }
 
-// problemText gives the LastProcessingResult for a diagnosis of err.
+// problemText returns the LastProcessingResult for a diagnosis of err.
 func problemText(d auth.Diagnosis, err error) string {
 	if d.Text != "" {
 		return "PROBLEM: " + d.Text

@@ -8,20 +8,21 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// UnaskedPatience is how long after the last invocation that named items for nothing the condition of it ends: a function
-// names some now and then.
+// UnaskedPatience is how long after the last invocation with ignored items their condition ends. A function may report
+// items only now and then.
 const UnaskedPatience = 5 * time.Minute
 
-// function is what invocations said of the function itself.
+// function is what invocations revealed about the function itself.
 type function struct {
-	// problem is the code of why it cannot be invoked as it is, nil when it can.
+	// problem is the code of why the function cannot be invoked as it is, nil if it can.
 	problem atomic.Pointer[string]
-	// unasked is when items were named for nothing last (Unix time, in ns), 0 when they are not.
+	// unasked is when items were last reported although the mapping does not ask for them (Unix time in ns), 0 if they are
+	// not.
 	unasked atomic.Int64
 }
 
-// FunctionBroken begins the condition that the function cannot be invoked as it is, in the place of one with another code. err
-// is what the invocation ended with.
+// FunctionBroken begins the condition that the function cannot be invoked as it is. It replaces one with another code.
+// err is the error of the invocation.
 func (c *Set) FunctionBroken(problem observe.FunctionProblem, err error) {
 	code := problem.FunctionProblem()
 	if old := c.function.problem.Swap(&code); old != nil && *old != code {
@@ -30,7 +31,7 @@ func (c *Set) FunctionBroken(problem observe.FunctionProblem, err error) {
 	c.own.Hold(observe.ErrorInfo{Op: observe.OpInvoke, Err: err, LastProcessingResult: "PROBLEM: " + problem.Error()}, code, event.TopicPartition{})
 }
 
-// FunctionReached ends it.
+// FunctionReached ends that condition.
 func (c *Set) FunctionReached() {
 	if c.function.problem.Load() != nil {
 		c.function.problem.Store(nil)
@@ -43,13 +44,13 @@ func ofFunction(c *observe.Condition) bool {
 	return c.Op == observe.OpInvoke && c.Kind != KindCircuit && c.Kind != kindInvalid
 }
 
-// ItemsUnasked begins the condition that items are named for nothing.
+// ItemsUnasked begins the condition that items are reported although the mapping does not ask for them.
 func (c *Set) ItemsUnasked(now time.Time, err error) {
 	c.function.unasked.Store(now.UnixNano())
 	c.Misconfigured(err)
 }
 
-// NoItems ends it when none were for a while.
+// NoItems ends that condition if no items were reported for UnaskedPatience.
 func (c *Set) NoItems(now time.Time) {
 	last := c.function.unasked.Load()
 	if last != 0 && now.Sub(time.Unix(0, last)) >= UnaskedPatience && c.function.unasked.CompareAndSwap(last, 0) {

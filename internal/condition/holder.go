@@ -11,19 +11,19 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// Holder is a member with the conditions that it holds. Safe for concurrent use.
+// Holder is the holder of conditions: a member, or the process itself. It is safe for concurrent use.
 type Holder struct {
 	set   *Set
 	holds atomic.Int32
 }
 
-// NewHolder makes one that holds nothing.
+// NewHolder returns a holder with no conditions.
 func (c *Set) NewHolder() *Holder { return &Holder{set: c} }
 
-// Any reports whether it holds a condition.
+// Any reports whether h holds a condition.
 func (h *Holder) Any() bool { return h.holds.Load() > 0 }
 
-// Hold begins a condition, or takes in that it was reported again.
+// Hold begins a condition, or records that it was reported again.
 func (h *Holder) Hold(info observe.ErrorInfo, kind string, tp event.TopicPartition) {
 	now := time.Now()
 	c := h.set
@@ -47,7 +47,7 @@ func (h *Holder) Hold(info observe.ErrorInfo, kind string, tp event.TopicPartiti
 	}
 }
 
-// End ends those of its conditions for which over says so.
+// End ends the conditions held by h for which over returns true.
 func (h *Holder) End(over func(*observe.Condition) bool) {
 	if !h.Any() {
 		return
@@ -68,7 +68,7 @@ func (h *Holder) End(over func(*observe.Condition) bool) {
 	}
 }
 
-// Has reports whether it holds a condition for which is says so.
+// Has reports whether h holds a condition for which is returns true.
 func (h *Holder) Has(is func(*observe.Condition) bool) bool {
 	if !h.Any() {
 		return false
@@ -84,55 +84,55 @@ func (h *Holder) Has(is func(*observe.Condition) bool) bool {
 	return false
 }
 
-// What follows ends conditions by what happened. It costs nothing while there are none.
+// The methods below end conditions because of an event. They cost almost nothing while h holds none.
 
-// Joined: the group has answered.
+// Joined is called when the group has answered.
 func (h *Holder) Joined() {
 	h.End(func(c *observe.Condition) bool {
 		return c.Op == observe.OpPoll && c.TopicPartition.Topic == "" && c.Kind != driver.KindUnavailable.String()
 	})
 }
 
-// Fetched: records of a partition came, or its position moved on.
+// Fetched is called when records of a partition arrived, or its position moved on.
 func (h *Holder) Fetched(tp event.TopicPartition) {
 	h.End(func(c *observe.Condition) bool { return c.Op == observe.OpPoll && about(c, tp) })
 }
 
-// Started: it is known where a partition begins, or goes on.
+// Started is called when it is known where a partition begins or continues.
 func (h *Holder) Started(tp event.TopicPartition) {
 	h.End(func(c *observe.Condition) bool {
 		return (c.Op == observe.OpPoll || c.Op == observe.OpStart) && about(c, tp)
 	})
 }
 
-// Gone: a partition is this member's no longer. With the last one of a topic, which reads tells, where to start in the topic is
-// nothing that it needs to know.
+// Gone is called when a partition is no longer this member's. reads reports whether the member still has partitions of a
+// topic; after the last one, its starts no longer matter.
 func (h *Holder) Gone(tp event.TopicPartition, reads func(topic string) bool) {
 	h.End(func(c *observe.Condition) bool {
 		return c.TopicPartition == tp || c.Op == observe.OpStart && c.TopicPartition.Topic == tp.Topic && !reads(tp.Topic)
 	})
 }
 
-// TopicThere: a topic that was missing is there.
+// TopicThere is called when a missing topic exists.
 func (h *Holder) TopicThere(topic string) {
 	h.End(func(c *observe.Condition) bool {
 		return c.TopicPartition.Topic == topic && c.Kind == driver.KindUnknownTopic.String()
 	})
 }
 
-// LookedUp: starts can be looked up, but for those of single partitions.
+// LookedUp is called when starts can be looked up, except those of single partitions.
 func (h *Holder) LookedUp() {
 	h.End(func(c *observe.Condition) bool {
 		return c.Op == observe.OpStart && c.TopicPartition.Topic == ""
 	})
 }
 
-// Committed: commits succeed.
+// Committed is called when commits succeed.
 func (h *Holder) Committed() {
 	h.End(func(c *observe.Condition) bool { return c.Op == observe.OpCommit })
 }
 
-// LookupFailed begins the condition that starts, or where to go on, cannot be looked up.
+// LookupFailed begins the condition that a lookup of where partitions begin or continue failed.
 func (h *Holder) LookupFailed(err error) observe.ErrorInfo {
 	var tp event.TopicPartition
 	if e, ok := errors.AsType[*driver.Error](err); ok {
@@ -143,14 +143,14 @@ func (h *Holder) LookupFailed(err error) observe.ErrorInfo {
 	return info
 }
 
-// Uncommitted is a partition whose position a commit did not get through (OpCommit), or its start (OpStart).
+// Uncommitted is a partition whose position (OpCommit) or start (OpStart) could not be committed.
 type Uncommitted struct {
 	event.TopicPartition
 	Op observe.Op
 }
 
-// CommitFailed begins the condition that commits fail: of the partitions that were refused, or of all. That of a start is
-// another one than that of a position.
+// CommitFailed begins the condition that commits fail: of the refused partitions, or of all. Starts and positions have
+// separate conditions.
 func (h *Holder) CommitFailed(err error, failed []Uncommitted) observe.ErrorInfo {
 	op := failed[0].Op
 	if op == observe.OpStart {

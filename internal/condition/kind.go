@@ -8,7 +8,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// Whereof names what a condition is about, after a word; it is empty for the whole mapping.
+// Whereof returns word and what a condition is about; it is empty for the whole mapping.
 func Whereof(c *observe.Condition, word string) string {
 	if where := c.Where(); where != "" {
 		return word + where
@@ -20,12 +20,12 @@ func Whereof(c *observe.Condition, word string) string {
 const (
 	KindCircuit = "circuit open"
 	KindMemory  = "memory full"
-	// KindUnfetched: the brokers have records that the client does not bring, and it names no reason.
+	// KindUnfetched means that the brokers have records that the client does not fetch, and it reports no reason.
 	KindUnfetched = "not fetched"
 	kindInvalid   = "not valid"
 )
 
-// KindOf is the driver's kind of an error in words.
+// KindOf returns the driver's kind of an error, as text.
 func KindOf(err error) string {
 	if e, ok := errors.AsType[*driver.Error](err); ok {
 		return e.Kind.String()
@@ -33,7 +33,7 @@ func KindOf(err error) string {
 	return driver.KindOther.String()
 }
 
-// Gravity orders conditions: the least is the worst. Those from minor on do not make the LastProcessingResult.
+// Gravity orders conditions: the lowest is the worst. Those from minor on do not affect the LastProcessingResult.
 func Gravity(c *observe.Condition) int {
 	switch c.Op {
 	case observe.OpLag:
@@ -60,7 +60,7 @@ func Gravity(c *observe.Condition) int {
 
 const minor = 100
 
-// about reports whether it concerns a partition, itself or through its topic.
+// about reports whether a condition concerns a partition, directly or through its topic.
 func about(c *observe.Condition, tp event.TopicPartition) bool {
 	return c.TopicPartition == tp || c.TopicPartition.Topic == tp.Topic && c.TopicPartition.Partition < 0
 }

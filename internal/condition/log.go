@@ -8,23 +8,24 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// lines writes the lines about conditions: one when a condition begins, when it becomes another one and when it ends,
-// as long as they are few; and one a minute, while any stands or some came and went unsaid.
+// lines writes the log lines about conditions: one when a condition begins, when its result changes and when it ends, as
+// long as they are few. In addition it writes one a minute while any condition stands, or if some began and ended without
+// a line.
 type lines struct {
 	log   *slog.Logger
 	few   allowance
 	ready []func() // to be written when the lock is released
-	// unsaid counts conditions that ended with no line of their own since the last line of the minute.
+	// unsaid counts conditions that ended without their own line since the last line of the minute.
 	unsaid int
 	minute time.Time // of the next such line; zero when nothing stands
 }
 
 const (
-	// fewLines is how many lines about single conditions may come at once; one more may each oneMoreEach. With the
-	// line of the minute that is four in any minute at most, which leaves two to clients and rebalances.
+	// fewLines is how many lines about single conditions may be written at once, and one more every oneMoreEach. With the
+	// line of the minute that is at most four in any minute, which leaves two to clients and rebalances.
 	fewLines    = 2
 	oneMoreEach = 30 * time.Second
-	// lineEvery is the time between two lines that say what stands.
+	// lineEvery is the time between two lines that list the standing conditions.
 	lineEvery = time.Minute
 )
 
@@ -32,7 +33,7 @@ func (l *lines) init(log *slog.Logger) {
 	l.log, l.few = log, allowance{most: fewLines, each: oneMoreEach}
 }
 
-// take hands over the lines that are to be written.
+// take returns the lines that are to be written.
 func (l *lines) take() []func() {
 	ready := l.ready
 	l.ready = nil
@@ -43,7 +44,7 @@ func (l *lines) add(level slog.Level, what string, attrs ...slog.Attr) {
 	l.ready = append(l.ready, func() { l.log.LogAttrs(context.Background(), level, what, attrs...) })
 }
 
-// write writes a line about a condition; false when there have been many.
+// write writes a line about a condition. It returns false if there have been too many.
 func (l *lines) write(now time.Time, what string, c observe.Condition) bool {
 	if l.minute.IsZero() {
 		l.minute = now.Add(lineEvery)
@@ -55,14 +56,14 @@ func (l *lines) write(now time.Time, what string, c observe.Condition) bool {
 	return true
 }
 
-// mention writes a line about what does not stand.
+// mention writes a line about an error that is not a standing condition.
 func (l *lines) mention(now time.Time, c observe.Condition) {
 	if ok, _ := l.few.take(now); ok {
 		l.add(slog.LevelWarn, "event source", attrs(&c)...)
 	}
 }
 
-// ended writes the line of a condition's end.
+// ended writes the line for a condition's end.
 func (l *lines) ended(now time.Time, s *standing) {
 	said := s.told
 	if said {
@@ -76,8 +77,8 @@ func (l *lines) ended(now time.Time, s *standing) {
 		slog.Int("count", s.Count))...)
 }
 
-// everyMinute writes the line of the minute when it is due, about the conditions given, worst first; it returns when the next
-// one is, zero when there is nothing to tell of.
+// everyMinute writes the line of the minute when it is due, about all, the conditions sorted worst first. It returns when
+// the next one is due, zero if there is nothing to report.
 func (l *lines) everyMinute(now time.Time, all []observe.Condition) time.Time {
 	if l.minute.IsZero() || now.Before(l.minute) {
 		return l.minute
@@ -105,7 +106,7 @@ func (l *lines) everyMinute(now time.Time, all []observe.Condition) time.Time {
 	return l.minute
 }
 
-// attrs describe a condition in a line of the log.
+// attrs returns the attributes of a condition in a log line.
 func attrs(c *observe.Condition) []slog.Attr {
 	list := []slog.Attr{slog.String("op", string(c.Op)), slog.String("kind", c.Kind)}
 	switch tp := c.TopicPartition; {

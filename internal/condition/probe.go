@@ -10,14 +10,14 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// ProbePatience bounds one look at whether what a client reported once still stands.
+// ProbePatience bounds one probe.
 const ProbePatience = 5 * time.Second
 
-// Probed reports whether it holds a condition of which a probe can tell that it has ended.
+// Probed reports whether h holds a condition whose end a probe can detect.
 func (h *Holder) Probed() bool { return h.Has(probed) }
 
-// Probe asks the brokers whether what a client said once still holds: that they, or a topic, cannot be reached. The leaders of
-// all of the member's partitions have to answer. named are the topics that the mapping names.
+// Probe asks the brokers whether what a client reported once still holds: that they, or a topic, cannot be reached. The
+// leaders of all of the member's partitions must answer. named has the topics that the mapping names.
 func (h *Holder) Probe(ctx context.Context, consumer driver.Consumer, parts []event.TopicPartition, named []string) {
 	ctx, cancel := context.WithTimeout(ctx, ProbePatience)
 	defer cancel()
@@ -36,7 +36,7 @@ func (h *Holder) Probe(ctx context.Context, consumer driver.Consumer, parts []ev
 			h.TopicThere(t.Name)
 		}
 	}
-	h.End(func(c *observe.Condition) bool { // one that only a pattern asked for, and that is gone for good
+	h.End(func(c *observe.Condition) bool { // a topic that only matched a pattern, and is gone for good
 		topic := c.TopicPartition.Topic
 		return c.Op == observe.OpPoll && c.Kind == driver.KindUnknownTopic.String() && topic != "" && !slices.Contains(named, topic) &&
 			!slices.ContainsFunc(topics, func(t driver.Topic) bool { return t.Name == topic }) &&
@@ -58,8 +58,8 @@ func (h *Holder) Probe(ctx context.Context, consumer driver.Consumer, parts []ev
 	}
 }
 
-// Told is of what the client has reported that it cannot read: partitions, topics (with the partition -1), and the whole mapping
-// (without a topic).
+// Told has what the client has reported that it cannot read: partitions, topics (with the partition -1), and the whole
+// mapping (without a topic).
 type Told map[event.TopicPartition]bool
 
 // ToldOfPolls returns what this member's client has reported and still stands.
@@ -78,12 +78,12 @@ func (h *Holder) ToldOfPolls() Told {
 	return told
 }
 
-// Of reports whether that concerns a partition.
+// Of reports whether a report concerns a partition.
 func (t Told) Of(tp event.TopicPartition) bool {
 	return len(t) > 0 && (t[tp] || t[event.TopicPartition{Topic: tp.Topic, Partition: -1}] || t[event.TopicPartition{}])
 }
 
-// probed reports whether a probe can tell that it has ended.
+// probed reports whether a probe can detect the end of a condition.
 func probed(c *observe.Condition) bool {
 	switch c.Kind {
 	case driver.KindUnavailable.String(), driver.KindAuthentication.String(), driver.KindUnknownTopic.String():

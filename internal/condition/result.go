@@ -9,7 +9,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// LastProcessingResult values, beside "PROBLEM: " and what is wrong.
+// LastProcessingResult values. Others are "PROBLEM: " and what is wrong.
 const (
 	ResultNone           = "No records processed"
 	ResultOK             = "OK"
@@ -17,17 +17,18 @@ const (
 	ResultConnection     = "PROBLEM: Connection error. Please check your event source connection configuration."
 )
 
-// SetResult keeps the LastProcessingResult of an invocation.
+// SetResult stores the LastProcessingResult of an invocation.
 func (c *Set) SetResult(text string) {
 	if old := c.result.Load(); old == nil || *old != text {
 		c.result.Store(&text)
 	}
 }
 
-// Result is what SetResult kept.
+// Result returns what SetResult stored last.
 func (c *Set) Result() string { return *c.result.Load() }
 
-// LastResult is the LastProcessingResult: the worst condition's of those that stand, else the last invocation's.
+// LastResult returns the LastProcessingResult: that of the worst standing condition, otherwise that of the last
+// invocation.
 func (c *Set) LastResult(standing []observe.Condition) (string, auth.Diagnosis) {
 	if len(standing) > 0 && Gravity(&standing[0]) < minor {
 		return standing[0].LastProcessingResult, standing[0].Diagnosis
@@ -35,19 +36,19 @@ func (c *Set) LastResult(standing []observe.Condition) (string, auth.Diagnosis) 
 	return c.Result(), auth.Diagnosis{}
 }
 
-// LastWord is the LastProcessingResult as it now is.
+// LastWord returns the current LastProcessingResult.
 func (c *Set) LastWord() string {
 	text, _ := c.LastResult(c.List())
 	return text
 }
 
-// Problem turns what the client, the broker or a secret store said into Lambda's text.
+// Problem translates an error of the client, the broker or a secret store into Lambda's text.
 func (c *Set) Problem(op observe.Op, err error) observe.ErrorInfo {
 	d := c.Diagnosis.observe(err, time.Now())
 	return observe.ErrorInfo{Op: op, Err: err, LastProcessingResult: problemText(d, err), Diagnosis: d}
 }
 
-// Hold begins a condition of the process's own, for the whole mapping.
+// Hold begins a condition that the process itself holds, for the whole mapping.
 func (c *Set) Hold(info observe.ErrorInfo) {
 	c.own.Hold(info, KindOf(info.Err), event.TopicPartition{})
 }
@@ -57,13 +58,13 @@ func (c *Set) Over(op observe.Op) {
 	c.own.End(func(x *observe.Condition) bool { return x.Op == op })
 }
 
-// Misconfigured begins a condition that says what of the mapping, or of what the handler returns, does not fit; it ends with
-// Corrected. The LastProcessingResult stays the last invocation's.
+// Misconfigured begins the condition that the mapping, or what the handler returns, does not fit. Corrected ends it. The
+// LastProcessingResult remains that of the last invocation.
 func (c *Set) Misconfigured(err error) {
 	c.own.Hold(observe.ErrorInfo{Op: observe.OpInvoke, Err: err, LastProcessingResult: "PROBLEM: " + err.Error()}, kindInvalid, event.TopicPartition{})
 }
 
-// Corrected ends what Misconfigured began.
+// Corrected ends the condition that Misconfigured began.
 func (c *Set) Corrected() {
 	c.own.End(func(x *observe.Condition) bool { return x.Kind == kindInvalid })
 }
@@ -74,7 +75,7 @@ func (c *Set) CircuitOpened(failures int, cooldown time.Duration, err error) {
 		failures, cooldown, err), LastProcessingResult: ResultFunctionFailed}, KindCircuit, event.TopicPartition{})
 }
 
-// CircuitClosed ends it.
+// CircuitClosed ends that condition.
 func (c *Set) CircuitClosed() {
 	c.own.End(func(x *observe.Condition) bool { return x.Kind == KindCircuit })
 }

@@ -7,31 +7,31 @@ import (
 	"time"
 )
 
-// Said bounds the lines of the log about one kind of thing that can happen often: one, and another one each half minute, which
-// says how many there were between. Safe for concurrent use.
+// Said limits the log lines about one kind of frequent event: one at first, then one every half minute, which says how
+// many were left out. It is safe for concurrent use.
 type Said struct {
 	mu    sync.Mutex
 	few   allowance
-	debug bool // the lines that are left out are at DEBUG
+	debug bool // log the lines left out at DEBUG
 }
 
-// SaidOfGroup returns the Said for what the group does with partitions. A single rebalance has both of its lines. Where one
-// follows the other there is a line each two minutes, since conditions have lines beside it; the rest is at DEBUG.
+// SaidOfGroup returns the Said for what the group does with partitions. A single rebalance gets both of its lines. When
+// rebalances follow each other, there is a line every two minutes, since conditions have lines too; the rest is at DEBUG.
 func SaidOfGroup() Said {
 	return Said{few: allowance{most: 2, each: 2 * time.Minute}, debug: true}
 }
 
-// Info writes a line, unless there have been many.
+// Info writes a line, unless there have been too many.
 func (s *Said) Info(log *slog.Logger, now time.Time, what string, args ...any) {
 	s.say(log, slog.LevelInfo, now, what, args)
 }
 
-// Warn writes a line, unless there have been many.
+// Warn writes a line, unless there have been too many.
 func (s *Said) Warn(log *slog.Logger, now time.Time, what string, args ...any) {
 	s.say(log, slog.LevelWarn, now, what, args)
 }
 
-// Error writes a line, unless there have been many.
+// Error writes a line, unless there have been too many.
 func (s *Said) Error(log *slog.Logger, now time.Time, what string, args ...any) {
 	s.say(log, slog.LevelError, now, what, args)
 }
@@ -55,16 +55,16 @@ func (s *Said) say(log *slog.Logger, level slog.Level, now time.Time, what strin
 	log.Log(context.Background(), level, what, args...)
 }
 
-// allowance bounds how often something is said: so many times at once, once more each so often. Not safe for concurrent use.
+// allowance limits a rate: most at once, and one more each period. It is not safe for concurrent use.
 type allowance struct {
 	most  int
 	each  time.Duration
 	spent int
-	since time.Time // when the last one came back
-	kept  int       // how many were refused since the last that was not
+	since time.Time // when the last one was regained
+	kept  int       // how many were refused since the last one granted
 }
 
-// take reports whether it may be said now, and how often it was not since the last time.
+// take reports whether one is granted now, and how many were refused since the last one granted.
 func (a *allowance) take(now time.Time) (ok bool, kept int) {
 	if a.spent > 0 {
 		back := int(now.Sub(a.since) / a.each)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A rebalance has its two lines at once; of many that follow one another there is one each two minutes, and all at DEBUG.
+// A rebalance gets its two lines at once. Many in a row get one line every two minutes, and all of them at DEBUG.
 func TestSaidOfGroup(t *testing.T) {
 	for level, want := range map[slog.Level]int{slog.LevelInfo: 2 + 4, slog.LevelDebug: 2 * 60} {
 		var out bytes.Buffer

@@ -12,11 +12,12 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// Set is the conditions that stand. Several members may hold the same one: it ends with the last. Safe for concurrent use.
+// Set has the standing conditions. Several members may hold the same one; it ends with its last holder. It is safe for
+// concurrent use.
 type Set struct {
 	// Diagnosis is what is wrong with the event source.
 	Diagnosis Diagnosis
-	// Changed holds a word for who watches when conditions began.
+	// Changed signals that a condition began or was reported again. It is buffered for one.
 	Changed chan struct{}
 
 	mu       sync.Mutex
@@ -27,23 +28,23 @@ type Set struct {
 	function function
 }
 
-// key tells conditions apart.
+// key identifies a condition.
 type key struct {
 	op   observe.Op
 	kind string
 	tp   event.TopicPartition
 }
 
-// standing is a condition with those that hold it.
+// standing is a standing condition with its holders.
 type standing struct {
 	observe.Condition
 	holders map[*Holder]struct{}
-	// told: the log has a line of its beginning, with the text of toldResult.
+	// told is whether the log has a line about its beginning, with the result toldResult.
 	told       bool
 	toldResult string
 }
 
-// Init makes the set ready for use.
+// Init prepares the set for use.
 func (c *Set) Init(log *slog.Logger) {
 	c.standing = make(map[key]*standing)
 	c.Changed = make(chan struct{}, 1)
@@ -53,7 +54,7 @@ func (c *Set) Init(log *slog.Logger) {
 	c.SetResult(ResultNone)
 }
 
-// lock locks; what it returns unlocks, and only then writes the lines: a slog.Handler may ask the Runner things.
+// lock locks c. unlock unlocks it and writes the lines only then, since a slog.Handler may call the Runner.
 func (c *Set) lock() (unlock func()) {
 	c.mu.Lock()
 	return func() {
@@ -65,26 +66,26 @@ func (c *Set) lock() (unlock func()) {
 	}
 }
 
-// tell has the log say that a condition began or is another one now. The caller holds mu.
+// tell logs that a condition began or that its result changed. The caller holds mu.
 func (c *Set) tell(now time.Time, s *standing) {
 	what := "event source: a condition begins"
 	if s.told {
 		what = "event source: a condition is another one now"
 	}
 	if s.told && s.toldResult == s.LastProcessingResult || !c.log.write(now, what, s.Condition) {
-		return // there is nothing new, or the next line of the minute says it
+		return // nothing new, or the next line of the minute has it
 	}
 	s.told, s.toldResult = true, s.LastProcessingResult
 }
 
-// Mention has the log say what does not stand, unless there have been many such lines.
+// Mention logs an error that is not a standing condition, unless there have been too many such lines.
 func (c *Set) Mention(info observe.ErrorInfo) {
 	now := time.Now()
 	defer c.lock()()
 	c.log.mention(now, observe.Condition{Op: info.Op, Kind: KindOf(info.Err), Err: info.Err, LastProcessingResult: info.LastProcessingResult, Diagnosis: info.Diagnosis})
 }
 
-// Forget ends conditions for which over says so, whoever holds them.
+// Forget ends the conditions for which over returns true, whoever holds them.
 func (c *Set) Forget(over func(*observe.Condition) bool) {
 	now := time.Now()
 	defer c.lock()()
@@ -100,7 +101,7 @@ func (c *Set) Forget(over func(*observe.Condition) bool) {
 	}
 }
 
-// Clarify says more of connections that fail, for a reason that was not clear before.
+// Clarify adds the reason, found later, to conditions about connections whose reason was unknown or vague.
 func (c *Set) Clarify(info observe.ErrorInfo) {
 	now := time.Now()
 	defer c.lock()()
@@ -113,7 +114,7 @@ func (c *Set) Clarify(info observe.ErrorInfo) {
 	}
 }
 
-// List are the conditions that stand, worst first, then the oldest.
+// List returns the standing conditions, the worst first, then the oldest.
 func (c *Set) List() []observe.Condition {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -138,7 +139,7 @@ func (c *Set) Any() bool {
 	return len(c.standing) > 0
 }
 
-// EveryMinute has the log say what stands, when it is time; it returns when the next time is.
+// EveryMinute logs the standing conditions when that is due. It returns when it is due next.
 func (c *Set) EveryMinute(now time.Time) time.Time {
 	all := c.List()
 	defer c.lock()()

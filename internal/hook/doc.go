@@ -1,2 +1,3 @@
-// Package hook calls what a program gave with Hooks: those of a batch where the batch is, all others in turn on one goroutine.
+// Package hook calls a program's Hooks: those of a batch on the invocation's goroutine, all others in turn on one
+// goroutine.
 package hook

@@ -8,7 +8,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// BatchBegin tells that a batch begins, on the invocation's goroutine.
+// BatchBegin reports that a batch begins, on the invocation's goroutine.
 func (l *List) BatchBegin(ctx context.Context, info func() observe.BatchInfo) {
 	for i := range l.list {
 		if f := l.list[i].BatchBegin; f != nil {
@@ -17,7 +17,7 @@ func (l *List) BatchBegin(ctx context.Context, info func() observe.BatchInfo) {
 	}
 }
 
-// BatchEnd tells that it ended, there too.
+// BatchEnd reports that it ended, on the same goroutine.
 func (l *List) BatchEnd(ctx context.Context, info func() observe.BatchEndInfo) {
 	for i := range l.list {
 		if f := l.list[i].BatchEnd; f != nil {
@@ -26,18 +26,18 @@ func (l *List) BatchEnd(ctx context.Context, info func() observe.BatchEndInfo) {
 	}
 }
 
-// Retry tells of a batch that is tried again.
+// Retry reports a batch that will be retried.
 func (l *List) Retry(i observe.RetryInfo) {
 	inTurn(l, "Retry", func(h *observe.Hooks) func(observe.RetryInfo) { return h.Retry }, i)
 }
 
-// Drop tells of records that are given up; it reports whether the hooks have returned.
+// Drop reports records that are given up. It returns whether the hooks have returned.
 func (l *List) Drop(i observe.DropInfo) (told bool) {
 	return inTurn(l, "Drop", func(h *observe.Hooks) func(observe.DropInfo) {
 		if len(l.list) == 1 || h.Drop == nil {
 			return h.Drop
 		}
-		return func(i observe.DropInfo) { // each gets its own
+		return func(i observe.DropInfo) { // each hook gets its own copy
 			i.Records = slices.Clone(i.Records)
 			batch.OwnHeaders(i.Records, nil)
 			h.Drop(i)
@@ -45,57 +45,57 @@ func (l *List) Drop(i observe.DropInfo) (told bool) {
 	}, i)
 }
 
-// Filtered tells of records that the filter took out.
+// Filtered reports records that the filter removed.
 func (l *List) Filtered(i observe.FilteredInfo) {
 	inTurn(l, "Filtered", func(h *observe.Hooks) func(observe.FilteredInfo) { return h.Filtered }, i)
 }
 
-// Commit tells of a commit that returned.
+// Commit reports a commit that returned.
 func (l *List) Commit(i observe.CommitInfo) {
 	inTurn(l, "Commit", func(h *observe.Hooks) func(observe.CommitInfo) { return h.Commit }, i)
 }
 
-// Assigned tells of partitions that came.
+// Assigned reports assigned partitions.
 func (l *List) Assigned(i observe.AssignmentInfo) {
 	inTurn(l, "Assigned", func(h *observe.Hooks) func(observe.AssignmentInfo) { return h.Assigned }, i)
 }
 
-// Revoked tells of partitions that were given away.
+// Revoked reports revoked partitions.
 func (l *List) Revoked(i observe.AssignmentInfo) {
 	inTurn(l, "Revoked", func(h *observe.Hooks) func(observe.AssignmentInfo) { return h.Revoked }, i)
 }
 
-// Lost tells of partitions that went without notice.
+// Lost reports lost partitions.
 func (l *List) Lost(i observe.AssignmentInfo) {
 	inTurn(l, "Lost", func(h *observe.Hooks) func(observe.AssignmentInfo) { return h.Lost }, i)
 }
 
-// OffsetsLost tells of offsets that are no more.
+// OffsetsLost reports offsets that no longer exist.
 func (l *List) OffsetsLost(i observe.OffsetsLostInfo) {
 	inTurn(l, "OffsetsLost", func(h *observe.Hooks) func(observe.OffsetsLostInfo) { return h.OffsetsLost }, i)
 }
 
-// StateChange tells of a state; nobody waits for it.
+// StateChange reports a state, without waiting for the hooks.
 func (l *List) StateChange(i observe.StateInfo) {
 	later(l, "StateChange", func(h *observe.Hooks) func(observe.StateInfo) { return h.StateChange }, i)
 }
 
-// Operation tells of what somebody asked for; nobody waits for it.
+// Operation reports an operation that a user asked for, without waiting for the hooks.
 func (l *List) Operation(i observe.OperationInfo) {
 	later(l, "Operation", func(h *observe.Hooks) func(observe.OperationInfo) { return h.Operation }, i)
 }
 
-// Scaled tells of a decision; nobody waits for it.
+// Scaled reports a scaling decision, without waiting for the hooks.
 func (l *List) Scaled(i observe.ScaledInfo) {
 	later(l, "Scaled", func(h *observe.Hooks) func(observe.ScaledInfo) { return h.Scaled }, i)
 }
 
-// Error tells of an error.
+// Error reports an error.
 func (l *List) Error(i observe.ErrorInfo) {
 	inTurn(l, "Error", func(h *observe.Hooks) func(observe.ErrorInfo) { return h.Error }, i)
 }
 
-// ErrorLater is Error for goroutines that may not wait.
+// ErrorLater is Error for goroutines that must not wait.
 func (l *List) ErrorLater(i observe.ErrorInfo) {
 	later(l, "Error", func(h *observe.Hooks) func(observe.ErrorInfo) { return h.Error }, i)
 }

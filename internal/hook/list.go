@@ -9,28 +9,28 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// List calls each of several Hooks, on a goroutine of its own but for those of a batch.
+// List calls the functions of several Hooks on one goroutine, except those of a batch.
 type List struct {
 	list []observe.Hooks
 
 	mu       sync.Mutex
 	queue    []call
 	finished bool
-	// work holds a word when there is something in the queue, or it is finished.
+	// work signals that the queue has calls, or that finished is set. It is buffered for one.
 	work chan struct{}
 	// Ended is closed when the goroutine has ended.
 	Ended chan struct{}
-	// released is closed when nobody waits for a hook any more.
+	// released is closed when callers no longer wait for hooks.
 	released chan struct{}
-	// Release has nobody wait any more.
+	// Release makes callers stop waiting.
 	Release func()
 
-	// waiting is how many wait for a hook, running the one that runs.
+	// waiting is how many callers wait for a hook. running is the call in progress.
 	waiting atomic.Int32
 	running atomic.Pointer[call]
 }
 
-// call is one call that stands in the queue. Done is closed when it has returned.
+// call is one queued call. done is closed when it has returned.
 type call struct {
 	name  string
 	f     func()
@@ -38,7 +38,7 @@ type call struct {
 	since time.Time
 }
 
-// NewList makes the list of several Hooks.
+// NewList returns a List that calls each of list.
 func NewList(list []observe.Hooks) *List {
 	l := &List{list: list, work: make(chan struct{}, 1), Ended: make(chan struct{}), released: make(chan struct{})}
 	l.Release = sync.OnceFunc(func() { close(l.released) })
@@ -48,17 +48,17 @@ func NewList(list []observe.Hooks) *List {
 // Any reports whether there are Hooks.
 func (l *List) Any() bool { return len(l.list) > 0 }
 
-// Waiting reports whether somebody waits for a hook.
+// Waiting reports whether a caller waits for a hook.
 func (l *List) Waiting() bool { return l.waiting.Load() > 0 }
 
-// Run is the goroutine of the hooks. It ends when it is told to finish and the queue is empty.
+// Run is the goroutine of the hooks. It returns when Finish was called and the queue is empty.
 func (l *List) Run() {
 	ending := false
 	defer func() {
 		if ending {
 			close(l.Ended)
-		} else { // a hook ended its goroutine, as t.FailNow does
-			go l.Run() // awaited as this one is, through Ended
+		} else { // a hook ended the goroutine, as t.FailNow does
+			go l.Run() // waited for like this one, through Ended
 		}
 	}()
 	for {
@@ -80,7 +80,7 @@ func (l *List) Run() {
 	}
 }
 
-// call runs one call. The rest goes back to the queue's head when it does not return.
+// call runs one call. If it ends the goroutine, the rest goes back to the head of the queue.
 func (l *List) call(c *call, rest []call) {
 	returned := false
 	defer func() {
@@ -98,7 +98,7 @@ func (l *List) call(c *call, rest []call) {
 	returned = true
 }
 
-// push has the goroutine call f; false when it is past that.
+// push has the goroutine call f. It returns false if Finish was called.
 func (l *List) push(name string, f func()) (done chan struct{}, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -118,7 +118,7 @@ func (l *List) wake() {
 	}
 }
 
-// Finish has the goroutine end when all has been told.
+// Finish makes the goroutine end when all queued hooks have been called.
 func (l *List) Finish() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -126,7 +126,7 @@ func (l *List) Finish() {
 	l.wake()
 }
 
-// tell calls one field of every Hooks that has it.
+// tell calls one hook of all Hooks that have it.
 func tell[T any](l *List, field func(*observe.Hooks) func(T), info T) {
 	for i := range l.list {
 		if f := field(&l.list[i]); f != nil {
@@ -135,7 +135,7 @@ func tell[T any](l *List, field func(*observe.Hooks) func(T), info T) {
 	}
 }
 
-// hooked reports whether any Hooks has a field.
+// hooked reports whether any Hooks has this hook.
 func hooked[T any](l *List, field func(*observe.Hooks) func(T)) bool {
 	for i := range l.list {
 		if field(&l.list[i]) != nil {
@@ -145,7 +145,7 @@ func hooked[T any](l *List, field func(*observe.Hooks) func(T)) bool {
 	return false
 }
 
-// inTurn calls hooks and waits for them, until nobody does any more. It reports whether they have returned.
+// inTurn calls hooks and waits for them, until Release is called. It reports whether they have returned.
 func inTurn[T any](l *List, name string, field func(*observe.Hooks) func(T), info T) (told bool) {
 	if !hooked(l, field) {
 		return true
@@ -162,21 +162,21 @@ func inTurn[T any](l *List, name string, field func(*observe.Hooks) func(T), inf
 	case <-l.released:
 	}
 	select {
-	case <-done: // both were so
+	case <-done: // both channels may have been ready
 		return true
 	default:
 		return false
 	}
 }
 
-// later calls hooks with nobody waiting.
+// later calls hooks without waiting.
 func later[T any](l *List, name string, field func(*observe.Hooks) func(T), info T) {
 	if hooked(l, field) {
 		l.push(name, func() { tell(l, field, info) })
 	}
 }
 
-// Stuck names the hook that has not returned, nil when there is none.
+// Stuck returns the hook that has not returned, nil if there is none.
 func (l *List) Stuck() *observe.StuckCall {
 	select {
 	case <-l.Ended:

@@ -7,18 +7,18 @@ import (
 	"github.com/esm-go/esm/internal/size"
 )
 
-// Delivery is a fetch with what the poll goroutine worked out about it.
+// Delivery is a fetch with what the poll goroutine computed about it.
 type Delivery struct {
 	driver.Fetch
-	Sizes   []int // of each run, encoded
-	Largest []int // of each run's largest record, encoded
+	Sizes   []int // encoded size of each run
+	Largest []int // encoded size of each run's largest record
 	Read    []int // records of each run, before the filter
-	Wrong   []int // of those, filtered for their kind
+	Wrong   []int // of those, filtered out for their kind
 
 	scratch filter.Scratch
 }
 
-// Prepare does what is per record, before the loop sees it: filter and measure. criteria may be nil.
+// Prepare does the per-record work before the loop sees the fetch: it filters and measures. criteria may be nil.
 func (d *Delivery) Prepare(criteria *Filter) {
 	d.Sizes, d.Largest, d.Read, d.Wrong = d.Sizes[:0], d.Largest[:0], d.Read[:0], d.Wrong[:0]
 	for i := range d.Runs {

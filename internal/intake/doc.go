@@ -1,3 +1,3 @@
-// Package intake is what is done to a run of records before the loop sees it: it filters and measures. It runs on the poll
+// Package intake processes a run of records before the loop sees it: it filters and measures. It runs on the poll
 // goroutine.
 package intake

@@ -7,14 +7,14 @@ import (
 	"github.com/esm-go/esm/internal/batch"
 )
 
-// Filter is FilterCriteria at work. It is immutable; each poll goroutine has its own scratch.
+// Filter applies FilterCriteria. It is immutable; each poll goroutine has its own scratch.
 type Filter struct {
 	set *filter.Set
-	// deliverWrongKind keeps what the filter cannot look at; see esm.WithDeliverWrongKind.
+	// deliverWrongKind keeps records that the filter cannot examine; see esm.WithDeliverWrongKind.
 	deliverWrongKind bool
 }
 
-// Compile makes the filter of a mapping's patterns, nil when there are none.
+// Compile returns the filter for a mapping's patterns, nil if there are none.
 func Compile(patterns []string, deliverWrongKind bool) (*Filter, error) {
 	if len(patterns) == 0 {
 		return nil, nil
@@ -26,9 +26,9 @@ func Compile(patterns []string, deliverWrongKind bool) (*Filter, error) {
 	return &Filter{set, deliverWrongKind}, nil
 }
 
-// apply takes out of a run what does not match, in place, and answers how many of those were of the wrong kind. When
-// little is left the survivors are copied, so that a few records do not keep a whole fetch in memory; the memory of the
-// run's records is then left over.
+// apply removes the records that do not match from a run, in place, and returns how many of those were of the wrong kind.
+// If little is left, it copies the survivors, so that a few records do not keep a whole fetch in memory. It then returns
+// the memory of the run's records as left.
 func (f *Filter) apply(run *driver.Run, scratch *filter.Scratch) (wrongKind int, left []event.KafkaRecord) {
 	all := run.Records
 	kept, bytes := 0, 0
@@ -56,7 +56,7 @@ func (f *Filter) apply(run *driver.Run, scratch *filter.Scratch) (wrongKind int,
 	case bytes < run.Bytes/4:
 		run.Records, run.Bytes = batch.Detach(all[:kept])
 	default:
-		clear(all[kept:]) // or they would keep what they point to
+		clear(all[kept:]) // otherwise they would keep alive what they point to
 		run.Records = all[:kept:kept]
 		return wrongKind, nil
 	}

@@ -1,5 +1,5 @@
-// Package jsonlen gives the lengths of numbers and bytes in JSON, without writing them. Package event sizes a record with it,
-// and internal/size a run of them.
+// Package jsonlen computes the lengths of numbers and bytes in JSON without encoding them. Package event uses it to size
+// a record, internal/size to size a run of records.
 package jsonlen
 
 import "math"
@@ -20,7 +20,7 @@ func Millis(n int64) int {
 	return LongInt(n)
 }
 
-// LongInt is Int. Neighbouring offsets have the same length, so that the processor predicts these branches; a
+// LongInt is Int for long numbers. Neighboring offsets have the same length, so the processor predicts these branches; a
 // logarithm by bits.Len64 takes twice as long.
 func LongInt(n int64) int {
 	switch {
@@ -44,7 +44,7 @@ func LongInt(n int64) int {
 	return stepLen(n, 17, 1e17, 1e18, 1e18)
 }
 
-// stepLen adds to least a digit for each of the three powers of ten, in order, that n reaches.
+// stepLen returns least, plus one digit for each of the three rising powers of ten that n reaches.
 func stepLen(n int64, least int, first, second, third int64) int {
 	switch {
 	case n < first:

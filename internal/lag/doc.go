@@ -1,3 +1,3 @@
-// Package lag is how far behind a process's partitions are: what an evaluation of the scaling reads of them, the question for the
-// ends of their logs, and which of them stand still.
+// Package lag tells how far behind a process's partitions are: it has what a scaling evaluation reads of them, the lookup
+// of their logs' ends, and the search for partitions that stand still.
 package lag

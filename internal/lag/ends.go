@@ -7,15 +7,15 @@ import (
 	"github.com/esm-go/esm/internal/partition"
 )
 
-// Ends asks for the ends of logs: of all members' partitions that want one, in one request.
+// Ends looks up the ends of logs, for all members' partitions that need it, in one request.
 type Ends struct {
 	Queries  []driver.OffsetQuery
 	Consumer driver.Consumer
-	parts    []*partition.Partition // only compared and given back; the members' loops own them
+	parts    []*partition.Partition // only compared and returned; the members' loops own them
 }
 
-// Want adds the partitions of a member whose end nobody has confirmed since the last evaluation, and those that its client only
-// believes in, when that was longer ago than the lag interval.
+// Want adds a member's partitions whose end is unknown or was not confirmed since the last evaluation. For an idle
+// partition, whose end the client is expected to report, it waits for the lag interval.
 func (e *Ends) Want(now, since time.Time, interval time.Duration, consumer driver.Consumer, held Held) {
 	if e.Consumer == nil {
 		e.Consumer = consumer
@@ -30,7 +30,7 @@ func (e *Ends) Want(now, since time.Time, interval time.Duration, consumer drive
 	}
 }
 
-// Take takes in the answers for a member's partitions, which were true when the question was put.
+// Take applies the answers for a member's partitions. They were true at the time asked.
 func (e *Ends) Take(asked time.Time, held Held, answers []driver.OffsetAnswer) {
 	for i, a := range answers {
 		p := e.parts[i]
@@ -40,7 +40,7 @@ func (e *Ends) Take(asked time.Time, held Held, answers []driver.OffsetAnswer) {
 		switch {
 		case a.Err != nil:
 			p.Leaderless = true
-		case p.End < 0 || p.SeenAt.Before(asked): // else a fetch has brought one that is as young
+		case p.End < 0 || p.SeenAt.Before(asked): // otherwise a fetch has brought a newer one
 			p.Ended(asked, a.Offset)
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/esm-go/esm/internal/partition"
 )
 
-// The answer to a question after the end of a log takes nothing back of what a fetch has told since the question was put, at the
-// same moment of the clock either.
+// The answer to a lookup of the end of a log does not overwrite what a fetch has reported since the lookup began, not
+// even at the same clock time.
 func TestEndsOfTheSameMoment(t *testing.T) {
 	tp, now := event.TopicPartition{Topic: "t"}, time.Now()
 	p := &partition.Partition{TopicPartition: tp, Alive: true, Phase: partition.Running, End: -1, SeenAt: now}

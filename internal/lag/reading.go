@@ -11,28 +11,28 @@ import (
 // Held are the partitions that a member holds.
 type Held = map[event.TopicPartition]*partition.Partition
 
-// Reading is what an evaluation reads of the members. Its slices are used again.
+// Reading is what an evaluation reads of the members. Its slices are reused.
 type Reading struct {
 	Partitions []scaling.Partition
-	// Index finds a partition in Partitions, so that one which two members hold for a moment counts once; nil with one member.
+	// Index finds a partition in Partitions, so that one held briefly by two members counts once; nil with one member.
 	Index map[event.TopicPartition]int
 	// LagTime is when the oldest of the lags was true.
 	LagTime        time.Time
 	Oldest         time.Duration
 	Buffered       int64
 	Busy           int
-	MaxLag, SumLag int64 // Lambda's, over the partitions
+	MaxLag, SumLag int64 // Lambda's OffsetLag, over the partitions
 }
 
-// Reset makes it ready for another evaluation.
+// Reset prepares r for the next evaluation.
 func (r *Reading) Reset(now time.Time) {
 	index := r.Index
 	clear(index)
 	*r = Reading{Partitions: r.Partitions[:0], Index: index, LagTime: now}
 }
 
-// Add adds what one member knows of its partitions. failing says that the last lookup of ends did not succeed: what the client
-// merely goes on believing then counts as old as it is. blocked reports whether no worker can help a partition now.
+// Add adds what one member knows of its partitions. failing reports whether the last lookup of ends failed: the age of
+// idle partitions' ends then counts too. blocked reports whether no worker can help a partition now.
 func (r *Reading) Add(now time.Time, held Held, failing bool, blocked func(*partition.Partition) bool) {
 	for tp, p := range held {
 		q := scaling.Partition{Topic: tp.Topic, Partition: tp.Partition, Lag: p.Lag(), Blocked: blocked(p)}
@@ -51,7 +51,7 @@ func (r *Reading) Add(now time.Time, held Held, failing bool, blocked func(*part
 		}
 		if r.Index != nil {
 			if i, twice := r.Index[tp]; twice {
-				if r.Partitions[i].Blocked { // the other one is about to learn that it lost it
+				if r.Partitions[i].Blocked { // the other member is about to learn that it lost the partition
 					r.Partitions[i] = q
 				}
 				continue

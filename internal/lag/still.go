@@ -9,22 +9,22 @@ import (
 	"github.com/esm-go/esm/internal/partition"
 )
 
-// fetchPatience is how long a partition of which there is more may stand still before that is a condition. A follower that takes
-// over, a quota's throttling and a rebalance are over sooner.
+// fetchPatience is how long a partition that has more records may stand still before that is a condition. A leader
+// change, throttling by a quota and a rebalance end sooner.
 const fetchPatience = time.Minute
 
-// Still finds partitions that stand still: the client brings nothing of them although the brokers have more, and although it
-// reports nothing. It tries again by itself for as long as a broker answers that it is not the leader, or that its disk failed.
-// The zero value has found none.
+// Still finds partitions that stand still: the brokers have more records, but the client fetches none and reports no
+// error. Clients retry silently while a broker answers that it is not the leader, or that its disk failed. The zero value
+// has found none.
 type Still struct {
 	count int
 	first event.TopicPartition
 }
 
-// Look looks at the partitions that a member holds; expected reports whether the client is to bring records of one. It reports
-// whether anything changed since the last look; err says what stands still by now, nil for nothing.
+// Look checks the partitions that a member holds. expected reports whether the client should be fetching one. changed
+// reports whether the result differs from the last one. err describes what stands still, nil for nothing.
 func (s *Still) Look(now time.Time, held Held, expected func(*partition.Partition) bool) (changed bool, err error) {
-	var first *partition.Partition // that stands still for longest
+	var first *partition.Partition // the one that has stood still the longest
 	n := 0
 	for _, p := range held {
 		switch {
@@ -55,7 +55,7 @@ func (s *Still) Look(now time.Time, held Held, expected func(*partition.Partitio
 		what, first.TopicPartition, first.Next, first.End, first.StillSince.Format(time.RFC3339))
 }
 
-// stillLonger orders partitions by how long they stand still, and those of the same evaluation by name.
+// stillLonger orders partitions by how long they have stood still, and by name if that is equal.
 func stillLonger(a, b *partition.Partition) bool {
 	return cmp.Or(a.StillSince.Compare(b.StillSince), cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition)) < 0
 }

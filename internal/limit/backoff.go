@@ -8,8 +8,8 @@ import (
 // Backoff is an exponential pause with jitter.
 type Backoff struct{ First, Most time.Duration }
 
-// After returns the pause after the n-th failure in a row, n ≥ 1: between half and the whole of first·2ⁿ⁻¹, bounded by
-// most. A nil rng gives the whole.
+// After returns the pause after the n-th failure in a row, n ≥ 1: between half and the whole of First·2ⁿ⁻¹, bounded by
+// Most. With a nil rng it is the whole.
 func (b Backoff) After(n int, rng *rand.Rand) time.Duration {
 	d := b.First
 	for i := 1; i < n && d < b.Most; i++ {

@@ -2,8 +2,8 @@ package limit
 
 import "testing"
 
-// While less than half of the budget is in use a partition may hold what it likes; from there on its fair share of the other
-// half. Partitions are fetched again when three eighths are in use.
+// While less than half of the budget is in use, a partition may hold any amount. Above that, it may hold its fair share
+// of the other half. Partitions are fetched again when less than three eighths are in use.
 func TestBytesBounds(t *testing.T) {
 	var b Bytes
 	b.Limit.Store(1000)

@@ -7,24 +7,25 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// breaker is the circuit's state; clockless.
+// breaker is the circuit's state. It has no clock.
 type breaker struct {
 	failures int           // in a row, that open it
-	cooldown time.Duration // before one is tried
+	cooldown time.Duration // before a trial invocation
 	enabled  bool
 	streak   int
-	// partitions that failed in the streak: a single poison partition never opens the circuit while others are there.
+	// failing has the partitions that failed in the streak. A single poison partition never opens the circuit while there
+	// are others.
 	failing map[event.TopicPartition]struct{}
 	open    bool
 	until   time.Time
 }
 
-// allows reports whether an invocation may begin, with so many under way.
+// allows reports whether an invocation may begin while busy are in flight.
 func (b *breaker) allows(now time.Time, busy int) bool {
 	return !b.open || busy == 0 && !now.Before(b.until)
 }
 
-// succeeded notes that an invocation did; it reports whether this closed the circuit.
+// succeeded records a successful invocation. It reports whether this closed the circuit.
 func (b *breaker) succeeded() (closed bool) {
 	closed = b.open
 	b.open, b.streak = false, 0
@@ -32,7 +33,7 @@ func (b *breaker) succeeded() (closed bool) {
 	return closed
 }
 
-// failed notes a failed invocation of some partitions; it reports whether this opened the circuit.
+// failed records a failed invocation of some partitions. It reports whether this opened the circuit.
 func (b *breaker) failed(now time.Time, parts []event.TopicPartition, assigned int) (opened bool) {
 	if !b.enabled {
 		return false
@@ -52,20 +53,20 @@ func (b *breaker) failed(now time.Time, parts []event.TopicPartition, assigned i
 	return true
 }
 
-// Circuit is the breaker of a mapping, which its members share. A member heeds it when it is nudged.
+// Circuit is the circuit breaker of a mapping, which its members share. A member follows it when it is nudged.
 type Circuit struct {
 	mu sync.Mutex
 	breaker
-	busy int // invocations under way
+	busy int // invocations in flight
 }
 
-// Begin sets the limits: so many failures in a row open the circuit, 0 for never, for a cooldown.
+// Begin sets the limits: this many failures in a row open the circuit (0 = never) for a cooldown.
 func (c *Circuit) Begin(failures int, cooldown time.Duration) {
 	c.failures, c.cooldown, c.enabled, c.failing = failures, cooldown, failures > 0, make(map[event.TopicPartition]struct{})
 }
 
-// Enter asks whether an invocation may begin; if so it has begun, and has to end. Else it may not before a time, or (a zero
-// time) before the members are nudged.
+// Enter asks to begin an invocation. If ok, it has begun, and the caller must call Ended or Leave. If not, it may not
+// begin before until or, if until is zero, before the members are nudged.
 func (c *Circuit) Enter(now time.Time) (ok bool, until time.Time) {
 	if !c.enabled {
 		return true, until
@@ -82,7 +83,7 @@ func (c *Circuit) Enter(now time.Time) (ok bool, until time.Time) {
 	return false, until
 }
 
-// Leave ends what Enter began with no outcome; it reports whether the members are to be nudged.
+// Leave ends what Enter began, without an outcome. It reports whether to nudge the members.
 func (c *Circuit) Leave() (nudge bool) {
 	if !c.enabled {
 		return false
@@ -93,8 +94,8 @@ func (c *Circuit) Leave() (nudge bool) {
 	return c.open
 }
 
-// Ended takes in the outcome of what Enter began. It reports whether that opened or closed the circuit, with how many
-// failures, and whether the members are to be nudged.
+// Ended ends what Enter began, with its outcome. It reports whether that opened or closed the circuit, after how many
+// failures, and whether to nudge the members.
 func (c *Circuit) Ended(now time.Time, ok bool, parts []event.TopicPartition, assigned int) (opened, closed, nudge bool, streak int) {
 	if !c.enabled {
 		return false, false, false, 0
@@ -111,7 +112,7 @@ func (c *Circuit) Ended(now time.Time, ok bool, parts []event.TopicPartition, as
 	return opened, closed, was || c.open, c.streak
 }
 
-// IsOpen reports whether the circuit is open, or half-open.
+// IsOpen reports whether the circuit is open or half-open.
 func (c *Circuit) IsOpen() bool {
 	if !c.enabled {
 		return false
@@ -121,7 +122,7 @@ func (c *Circuit) IsOpen() bool {
 	return c.open
 }
 
-// Shut reports whether the intake is stopped, and until when: an open circuit is half-open when its cooldown is over, and
+// Shut reports whether the intake is stopped, and until when. An open circuit becomes half-open when its cooldown ends;
 // what is to be tried then may have to be fetched first.
 func (c *Circuit) Shut(now time.Time) (shut bool, until time.Time) {
 	if !c.enabled {
@@ -132,7 +133,8 @@ func (c *Circuit) Shut(now time.Time) (shut bool, until time.Time) {
 	return c.open && now.Before(c.until), c.until
 }
 
-// Stuck returns when the cooldown of an open circuit ended, where nothing is being tried.
+// Stuck returns when an open circuit's cooldown ends. stuck reports whether the circuit is open and nothing is being
+// tried.
 func (c *Circuit) Stuck() (until time.Time, stuck bool) {
 	if !c.enabled {
 		return until, false
@@ -142,8 +144,8 @@ func (c *Circuit) Stuck() (until time.Time, stuck bool) {
 	return c.until, c.open && c.busy == 0
 }
 
-// Abandon closes a circuit whose cooldown has ended and that nothing is tried with; it reports whether it did. It is for a
-// process that has nothing to try it with any more.
+// Abandon closes the circuit if its cooldown has ended and nothing is being tried. It reports whether it did. It is for a
+// process that has nothing left to try the circuit with.
 func (c *Circuit) Abandon(now time.Time) (closed bool) {
 	if !c.enabled {
 		return false
@@ -153,7 +155,7 @@ func (c *Circuit) Abandon(now time.Time) (closed bool) {
 	return c.open && c.busy == 0 && !now.Before(c.until) && c.succeeded()
 }
 
-// Busy returns how many invocations are under way, 0 where the circuit is not in use.
+// Busy returns how many invocations are in flight, 0 if the circuit is disabled.
 func (c *Circuit) Busy() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,3 +1,3 @@
-// Package limit holds what the members of a mapping share: worker slots, bytes of memory, the circuit, and the pause between
-// tries.
+// Package limit has what the members of a mapping share: worker slots, bytes of memory, the circuit and orphaned
+// invocations. It also has the backoff between retries.
 package limit

@@ -6,14 +6,14 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// Orphans counts, for a partition, invocations of an assignment that has ended, whichever member's it was: a new one waits for
-// them, so that order holds within this process. Safe for concurrent use.
+// Orphans counts, for each partition, the running invocations of assignments that have ended, at whichever member. A new
+// assignment waits for them, so that order holds within this process. It is safe for concurrent use.
 type Orphans struct {
 	mu    sync.Mutex
 	count map[event.TopicPartition]int
 }
 
-// Hold notes that an invocation goes on whose assignment of the partition has ended.
+// Hold records that an invocation continues whose assignment of the partition has ended.
 func (o *Orphans) Hold(tp event.TopicPartition) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -23,14 +23,15 @@ func (o *Orphans) Hold(tp event.TopicPartition) {
 	o.count[tp]++
 }
 
-// IsHeld reports whether a partition has to wait. When it need not any longer, LetGo says so.
+// IsHeld reports whether a partition has to wait. LetGo reports when it no longer has to.
 func (o *Orphans) IsHeld(tp event.TopicPartition) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.count[tp] > 0
 }
 
-// LetGo notes that an invocation of an assignment that is over has ended; it reports whether that was the partition's last one.
+// LetGo records that an invocation of an ended assignment has ended. It reports whether that was the partition's last
+// one.
 func (o *Orphans) LetGo(tp event.TopicPartition) (last bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -41,7 +42,7 @@ func (o *Orphans) LetGo(tp event.TopicPartition) (last bool) {
 	return last
 }
 
-// Count is how many partitions are held.
+// Count returns how many partitions are held.
 func (o *Orphans) Count() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Pauses lie between half and the whole of the exponential, never over the bound, and a seed gives the same ones again.
+// Pauses are between half and the whole of the exponential and never above the bound, and a seed reproduces them.
 func TestBackoffProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		first := time.Duration(rapid.Int64Range(1, int64(time.Minute)).Draw(t, "first"))
@@ -29,7 +29,7 @@ func TestBackoffProperty(t *testing.T) {
 	})
 }
 
-// The circuit opens after Failures in a row on two partitions at least where there are two, and only a success closes it.
+// The circuit opens after failures in a row on at least two partitions (if there are two), and only a success closes it.
 func TestBreakerProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := breaker{failures: rapid.IntRange(1, 5).Draw(t, "failures"), cooldown: 10 * time.Second, enabled: true, failing: make(map[event.TopicPartition]struct{})}
@@ -66,8 +66,8 @@ func TestBreakerProperty(t *testing.T) {
 	})
 }
 
-// While pauses are obeyed within one fetch, the budget is passed by one fetch a partition at most, and a partition that
-// holds less than its share is never refused.
+// If a pause takes effect within one fetch, the budget is exceeded by at most one fetch for each partition, and a
+// partition that holds less than its share is never paused.
 func TestBudgetProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var b Bytes

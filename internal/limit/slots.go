@@ -2,12 +2,13 @@ package limit
 
 import "sync"
 
-// Slots are the concurrent invocations that the members of a mapping share. A member takes a slot before it begins an
-// invocation and gives it back when that has ended; who finds none is told in its turn, so that no member starves. The
-// number changes at once: fewer lets what runs go on, and no slot is handed out until enough have come back.
+// Slots bounds the concurrent invocations of a mapping; its members share it. A member takes a slot before it begins an
+// invocation and releases it afterwards. A member that finds none is queued, so that none starves. A new number takes
+// effect at once. If it is lower, running invocations continue, and no slot is granted until enough have been released.
 type Slots struct {
 	mu sync.Mutex
-	// target is the number of slots; full = as many as partitions are assigned, whatever their number becomes, but most.
+	// target is the number of slots. With full, it is the number of assigned partitions instead, up to most if that is
+	// not 0.
 	target, most int
 	full         bool
 	busy         int
@@ -16,7 +17,7 @@ type Slots struct {
 	partitions int
 }
 
-// count is the number of slots. The caller holds mu.
+// count returns the number of slots. The caller holds mu.
 func (w *Slots) count() int {
 	if !w.full {
 		return w.target
@@ -28,21 +29,21 @@ func (w *Slots) count() int {
 	return n
 }
 
-// Begin sets what holds before the first decision: minimum slots, or with full as many as partitions are assigned, at most
-// maximum, 0 for no bound.
+// Begin sets the limits that apply before the first decision: minimum slots, or with full as many as partitions are
+// assigned, at most maximum (0 = no bound).
 func (w *Slots) Begin(minimum, maximum int, full bool) {
 	w.most, w.full, w.target = maximum, full, max(minimum, 1)
 }
 
-// Limit returns the number of invocations that may run at a time.
+// Limit returns the number of invocations that may run concurrently.
 func (w *Slots) Limit() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.count()
 }
 
-// Set changes the number of slots. A number that the assigned partitions cap stays at the cap when more are assigned,
-// until it is set again.
+// Set changes the number of slots. If target is at least the number of assigned partitions, the number of slots follows
+// theirs until Set is called again.
 func (w *Slots) Set(target int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -50,7 +51,7 @@ func (w *Slots) Set(target int) {
 	w.grant()
 }
 
-// Assign notes that partitions came (or went).
+// Assign adds change, which may be negative, to the number of assigned partitions.
 func (w *Slots) Assign(change int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -58,8 +59,8 @@ func (w *Slots) Assign(change int) {
 	w.grant()
 }
 
-// Acquire takes a slot; when there is none, or others wait, it reports false, and one is granted through told later. told
-// holds one word, and tells members apart: each has its own.
+// Acquire takes a slot. If none is free, or others wait, it returns false, and a slot is granted through told later. told
+// is buffered for one. It identifies the member, so each member has its own.
 func (w *Slots) Acquire(told chan<- struct{}) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -71,7 +72,7 @@ func (w *Slots) Acquire(told chan<- struct{}) bool {
 	return false
 }
 
-// Release gives a slot back.
+// Release returns a slot.
 func (w *Slots) Release() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -79,7 +80,7 @@ func (w *Slots) Release() {
 	w.grant()
 }
 
-// grant hands free slots to those that wait. The caller holds mu.
+// grant gives free slots to the waiting members. The caller holds mu.
 func (w *Slots) grant() {
 	for len(w.queue) > 0 && w.busy < w.count() {
 		told := w.queue[0]
@@ -87,11 +88,11 @@ func (w *Slots) grant() {
 		w.queue[n] = nil
 		w.queue = w.queue[:n]
 		w.busy++
-		told <- struct{}{} // never waits: it holds one, and a member stands in the queue once and with no slot granted
+		told <- struct{}{} // never waits: told is buffered for one, and a queued member has no granted slot pending
 	}
 }
 
-// Leave takes a member that ends out of the queue, and its slot back if it was granted one.
+// Leave removes a member that ends from the queue, and takes back a slot that was granted to it.
 func (w *Slots) Leave(told chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

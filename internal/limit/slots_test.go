@@ -2,7 +2,7 @@ package limit
 
 import "testing"
 
-// Whatever makes slots free hands them to those that wait, in their turn; nobody that asks goes before them.
+// However slots become free, they are granted to the waiting members in order; no later caller goes before them.
 func TestSlotsAreHandedOutInTurn(t *testing.T) {
 	type member = chan struct{}
 	granted := func(m member) bool {
@@ -58,7 +58,7 @@ func TestSlotsAreHandedOutInTurn(t *testing.T) {
 		w := full(t)
 		w.Set(1)
 		first := waiting(t, w, 1)[0]
-		w.mu.Lock() // a slot that is free though somebody waits: of fewer partitions, then more, for one
+		w.mu.Lock() // a slot that is free although a member waits, for example after fewer partitions, then more
 		w.busy--
 		w.mu.Unlock()
 		second := waiting(t, w, 1)[0]
@@ -82,7 +82,7 @@ func TestSlotsAreHandedOutInTurn(t *testing.T) {
 		if granted(m[0]) || len(m[1]) != 1 {
 			t.Fatal("the slot went to the one that had left")
 		}
-		w.Leave(m[1]) // granted, and not heard of
+		w.Leave(m[1]) // granted, but not received yet
 		if !granted(m[2]) {
 			t.Error("the slot of the one that left went to nobody")
 		}

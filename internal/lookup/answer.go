@@ -5,7 +5,7 @@ import (
 	"github.com/esm-go/esm/internal/start"
 )
 
-// Answer is what a lookup found for one partition that still lives.
+// Answer is what a lookup found for one partition that is still assigned.
 type Answer struct {
 	Of    *partition.Partition
 	Found *start.Answer
@@ -13,16 +13,16 @@ type Answer struct {
 
 // Outcome is what the answer to a lookup means for its partitions.
 type Outcome struct {
-	// Found is what was found of the starts and the moves that were asked for.
+	// Found has the starts and moves that were found.
 	Found []Answer
-	// Again are the partitions to be asked for again, since there was no answer for them; Failure is why, or what failed as a
-	// whole.
+	// Again are the partitions to ask for again, because they had no answer. Failure is the reason, or the error of the
+	// lookup as a whole.
 	Again   []*partition.Partition
 	Failure error
 }
 
-// Take takes in the answer to a lookup, for the partitions that still live: an answer belongs to the assignment that it was asked
-// in. What is open of a start is asked for next.
+// Take applies the answer to a lookup. It skips partitions that are no longer assigned: an answer is valid only for the
+// assignment that asked. If a start needs a second lookup, Take queues it.
 func (l *Lookups) Take(a *Lookup) Outcome {
 	l.underWay--
 	o := Outcome{Failure: a.Err}
@@ -60,7 +60,7 @@ func (l *Lookups) Take(a *Lookup) Outcome {
 	case start.IDs:
 		l.checkFailed = a.Err != nil && !a.Reported
 		if !a.Reported {
-			o.Again, o.Failure = nil, a.Err // the next check comes by itself
+			o.Again, o.Failure = nil, a.Err // the next check follows at its interval
 		}
 	case start.Others:
 		o.Again = nil

@@ -1,3 +1,3 @@
-// Package lookup is what a member wants to know of the brokers: the questions that wait, the goroutines that put them, what is asked
-// again after an error, and what is asked now and then.
+// Package lookup asks the brokers what a member needs to know. It queues the lookups, runs them on goroutines, retries
+// them after errors, and repeats some periodically.
 package lookup

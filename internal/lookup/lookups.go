@@ -14,54 +14,54 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// Lookup is a question about offsets, and its answer. What follows from the answer the loop does, for the partitions that
-// still live then.
+// Lookup is a question about offsets, and its answer. The loop applies the answer to the partitions that are still
+// assigned then.
 type Lookup struct {
 	start.Question
-	Parts []*partition.Partition // only read by the loop; the goroutine uses Names
-	// Reported: the client said that the topic was made again, and holds its partitions.
+	Parts []*partition.Partition // only the loop reads them; the goroutine uses Names
+	// Reported is whether the client reported that the topic was recreated; it holds the partitions then.
 	Reported bool
-	// After is when it may begin.
+	// After is when the lookup may start.
 	After time.Time
-	// Then takes in the answer to a start.Seek, on the loop.
+	// Then applies the answer to a start.Seek, on the loop.
 	Then func(*Lookup)
 	// wanted is what start.Begin found for the partitions of start.Offsets.
 	wanted map[*partition.Partition]start.Answer
 }
 
 const (
-	// AtOnce is how many lookups are under way at a time: a broker that does not answer keeps only those waiting that ask for
-	// its partitions.
+	// AtOnce is how many lookups run concurrently. A broker that does not answer delays only the lookups of its own
+	// partitions, as long as those are fewer than AtOnce.
 	AtOnce = 4
-	// parts is into how many a lookup is split that a slow broker kept waiting.
+	// parts is how many lookups replace one that a slow broker delayed.
 	parts = 8
-	// othersAfter is how long after an assignment its members look for commits of another mapping in their group. Those of a
-	// version that is being replaced by another one are over by then.
+	// othersAfter is how long after an assignment a member looks for commits of another mapping in its group. The commits
+	// of a version that is being replaced should have ended by then.
 	othersAfter = time.Minute
 )
 
-// Lookups are those that wait and those under way, and when to look at what is looked at now and then. But for Run they are the
-// loop's alone.
+// Lookups has the queued and the running lookups, and the times of the periodic ones. Only the loop uses it, except for
+// Run.
 type Lookups struct {
-	// Answers has what was answered, for Take.
+	// Answers has the answered lookups, for Take.
 	Answers     chan Lookup
-	questions   chan Lookup // holds as many as may be under way
+	questions   chan Lookup // holds as many as may run concurrently
 	rng         *rand.Rand
-	interval    time.Duration // between two looks at the topics' ids; 0 = they are not looked at
+	interval    time.Duration // between two checks of the topics' ids; 0 = no checks
 	queued      []Lookup
 	underWay    int
-	checkFailed bool      // of the ids of topics, the last one
+	checkFailed bool      // the last check of the topics' ids
 	nextCheck   time.Time // of the topics' ids
 	nextOthers  time.Time // when to look for another mapping's commits; zero = not before the next assignment
 }
 
-// Init makes them ready; interval is the time between two looks at the topics' ids, 0 for none, and rng the loop's.
+// Init prepares l for use. interval is the time between two checks of the topics' ids (0 for none), rng the loop's.
 func (l *Lookups) Init(interval time.Duration, rng *rand.Rand) {
 	l.questions, l.Answers = make(chan Lookup, AtOnce), make(chan Lookup, 1)
 	l.interval, l.rng, l.nextCheck = interval, rng, time.Now().Add(interval)
 }
 
-// Run is a lookup goroutine, until closed is.
+// Run is a lookup goroutine. It returns after closed is closed.
 func (l *Lookups) Run(ctx context.Context, asker *start.Asker, calls *stop.Calls, closed <-chan struct{}) {
 	for {
 		select {
@@ -82,7 +82,7 @@ func (l *Lookups) Run(ctx context.Context, asker *start.Asker, calls *stop.Calls
 	}
 }
 
-// Pause is how long to wait before a lookup's nth try after the first.
+// Pause returns how long to wait before the nth retry of a lookup.
 func (l *Lookups) Pause(n int) time.Duration {
 	return limit.Backoff{First: 100 * time.Millisecond, Most: 5 * time.Second}.After(n, l.rng)
 }
@@ -90,10 +90,10 @@ func (l *Lookups) Pause(n int) time.Duration {
 // Add queues a lookup.
 func (l *Lookups) Add(one Lookup) { l.queued = append(l.queued, one) }
 
-// Again asks once more for the partitions that had no answer. Those of a broker that is slow are asked for apart.
+// Again retries a lookup for the partitions that had no answer. If a broker was slow, it splits the lookup.
 func (l *Lookups) Again(failed Lookup, again []*partition.Partition, after time.Time) {
 	if failed.Kind == start.Offsets {
-		failed.Kind = start.Begin // what was found before may not hold any more
+		failed.Kind = start.Begin // what was found before may no longer hold
 	}
 	next := Lookup{Question: start.Question{Kind: failed.Kind, From: failed.From, To: failed.To, Tries: failed.Tries + 1}, Reported: failed.Reported, After: after}
 	if failed.Kind == start.Topics {
@@ -112,13 +112,13 @@ func (l *Lookups) Again(failed Lookup, again []*partition.Partition, after time.
 	}
 }
 
-// Failing reports whether a lookup that failed is to be tried again, or one is under way.
+// Failing reports whether a failed lookup is to be retried, or any is running.
 func (l *Lookups) Failing() bool {
 	return l.checkFailed || l.underWay > 0 || slices.ContainsFunc(l.queued, func(one Lookup) bool { return one.Tries > 0 })
 }
 
-// Advance hands the lookups that may begin to their goroutines. It returns when to call it again; zero when the next answer is
-// soon enough.
+// Advance starts the queued lookups that may start now. It returns when to call it again; zero if the next answer is soon
+// enough.
 func (l *Lookups) Advance(now time.Time, policy start.Policy, fingerprint string, held map[event.TopicPartition]*partition.Partition) (again time.Time) {
 	again = earlier(l.checkTopics(now, held), l.checkOthers(now, fingerprint, held))
 	if len(l.queued) == 0 {
@@ -127,14 +127,14 @@ func (l *Lookups) Advance(now time.Time, policy start.Policy, fingerprint string
 	waiting := l.queued[:0]
 	for _, one := range l.queued {
 		switch {
-		case l.underWay == AtOnce: // the next answer comes back here
+		case l.underWay == AtOnce: // the next answer leads back here
 			waiting = append(waiting, one)
 		case now.Before(one.After):
 			again = earlier(again, one.After)
 			waiting = append(waiting, one)
 		case one.name(policy):
 			l.underWay++
-			l.questions <- one // never waits: the channel holds as many as may be under way
+			l.questions <- one // never waits: the channel holds as many as may run
 		}
 	}
 	clear(l.queued[len(waiting):])
@@ -142,7 +142,8 @@ func (l *Lookups) Advance(now time.Time, policy start.Policy, fingerprint string
 	return again
 }
 
-// name writes down for a lookup's goroutine what it needs to know; false when none of its partitions lives any more.
+// name copies into a lookup what its goroutine needs to know. It returns false if none of its partitions is still
+// assigned.
 func (l *Lookup) name(policy start.Policy) bool {
 	l.Start = policy
 	if l.Kind == start.Topics {
@@ -161,7 +162,7 @@ func (l *Lookup) name(policy start.Policy) bool {
 	return len(living) > 0
 }
 
-// checkTopics asks now and then whether topics were deleted and made again. It returns when it will.
+// checkTopics checks periodically whether topics were recreated. It returns the time of the next check.
 func (l *Lookups) checkTopics(now time.Time, held map[event.TopicPartition]*partition.Partition) (again time.Time) {
 	if l.interval <= 0 {
 		return time.Time{}
@@ -172,18 +173,18 @@ func (l *Lookups) checkTopics(now time.Time, held map[event.TopicPartition]*part
 	l.nextCheck = now.Add(l.interval)
 	running := running(held)
 	if len(running) == 0 {
-		l.checkFailed = false // what could not be looked up is not asked any more
+		l.checkFailed = false // a failed check is not retried
 		return l.nextCheck
 	}
 	l.Add(Lookup{Question: start.Question{Kind: start.IDs}, Parts: running})
 	return l.nextCheck
 }
 
-// LookForOthers has the group's commits looked at for those of another mapping a while after now: after an assignment, or a refresh of
-// all commits.
+// LookForOthers schedules a check of the group's commits for those of another mapping, othersAfter from now. It follows
+// an assignment, or a refresh of all commits.
 func (l *Lookups) LookForOthers(now time.Time) { l.nextOthers = now.Add(othersAfter) }
 
-// checkOthers asks for the commits of other mappings when it is time; it returns when that will be, zero for never.
+// checkOthers looks for the commits of other mappings when it is time. It returns when that will be, zero for never.
 func (l *Lookups) checkOthers(now time.Time, fingerprint string, held map[event.TopicPartition]*partition.Partition) (again time.Time) {
 	if l.nextOthers.IsZero() || fingerprint == "" {
 		return time.Time{}
@@ -196,7 +197,7 @@ func (l *Lookups) checkOthers(now time.Time, fingerprint string, held map[event.
 	return time.Time{}
 }
 
-// running are the partitions that are fetched and handled.
+// running returns the partitions that are fetched and handled.
 func running(held map[event.TopicPartition]*partition.Partition) (list []*partition.Partition) {
 	for _, p := range held {
 		if p.Phase == partition.Running {
@@ -206,7 +207,7 @@ func running(held map[event.TopicPartition]*partition.Partition) (list []*partit
 	return list
 }
 
-// earlier is the earlier one of two times, of which a zero one is none.
+// earlier returns the earlier of two times. A zero time does not count.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b

@@ -1,4 +1,4 @@
-// Package meter counts how values are distributed, for several goroutines at once and without a lock.
+// Package meter counts distributions of values, concurrently and without a lock.
 package meter
 
 import (
@@ -7,14 +7,14 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// Histogram counts values in buckets. It is safe for concurrent use; adding allocates nothing.
+// Histogram counts values in buckets. It is safe for concurrent use; adding a value allocates nothing.
 type Histogram struct {
 	bounds []int64 // upper ones, inclusive, rising
 	counts []atomic.Int64
 	sum    atomic.Int64
 }
 
-// New returns a histogram with the upper bounds of its buckets; one more holds what is above the last.
+// New returns a histogram with the given upper bounds of its buckets. One more bucket holds what is above the last.
 func New(bounds ...int64) *Histogram {
 	return &Histogram{bounds: bounds, counts: make([]atomic.Int64, len(bounds)+1)}
 }
@@ -40,8 +40,8 @@ func (h *Histogram) add(bucket int, n, sum int64) {
 	h.sum.Add(sum)
 }
 
-// AddRun counts n values that rise or fall from the first to the last, without looking at each: what lies between two that
-// are in the same bucket is in that bucket, and in the mean halfway between them.
+// AddRun counts n values that rise or fall from the first to the last, without looking at each. If two values are in the
+// same bucket, so are those between them; their sum is estimated from the mean of the two.
 func (h *Histogram) AddRun(n int, value func(int) int64) {
 	if n > 0 {
 		h.addRun(0, n-1, value)
@@ -60,8 +60,8 @@ func (h *Histogram) addRun(i, j int, value func(int) int64) {
 	h.addRun(k+1, j, value)
 }
 
-// Most returns a bound that a part of the values did not exceed, and how many values there were; false when the bound is not
-// known.
+// Most returns a bound that the given part of the values does not exceed, and the number of values. known is false if
+// there are no values, or that part exceeds the highest bound.
 func (h *Histogram) Most(part float64) (bound, n int64, known bool) {
 	for i := range h.counts {
 		n += h.counts[i].Load()
@@ -75,7 +75,7 @@ func (h *Histogram) Most(part float64) (bound, n int64, known bool) {
 	return 0, n, false
 }
 
-// Read returns what was counted, with values of so many to one of the unit shown.
+// Read returns what was counted. Values are divided by unit.
 func (h *Histogram) Read(unit float64) observe.Histogram {
 	r := observe.Histogram{Bounds: make([]float64, len(h.bounds)), Counts: make([]uint64, len(h.counts)), Sum: float64(h.sum.Load()) / unit}
 	for i, b := range h.bounds {

@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A run of values in order is counted as its values one by one, but for the sum, which is that of a straight line in each
+// A run of ordered values is counted like its single values, except for the sum, which is that of a straight line in each
 // bucket.
 func TestAddRunProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -1,3 +1,3 @@
-// Package operation is what somebody asked for one partition: how a call reaches the loop that owns the partition, waits there, and
-// ends. What an operation does is the member's.
+// Package operation carries an operation on one partition from its caller to the loop that owns the partition, where it
+// waits and ends. What an operation does is up to the member.
 package operation

@@ -15,31 +15,32 @@ import (
 // ErrNotHere is the error of an operation on a partition that another member may hold.
 var ErrNotHere = errors.New("esm: not this member's")
 
-// leaves is why an operation ends that was taken in.
+// leaves is why an accepted operation ends early.
 const leaves = "it is being taken away, or the mapping stops"
 
-// Operation is what somebody asked of a partition. It belongs to the assignment in which it was taken in, and ends with it.
+// Operation is an operation that a user asked for on a partition. It belongs to the assignment in which the loop accepted
+// it, and ends with it.
 type Operation struct {
 	Name observe.Operation
 	TP   event.TopicPartition
 	// Of is the partition. The loop owns it.
 	Of *partition.Partition
-	// Step carries it on, on the loop, until it is done.
+	// Step advances the operation, on the loop, until it is done.
 	Step func(now time.Time, o *Operation) (done bool, err error)
 
 	ctx   context.Context
-	begun atomic.Bool // it cannot be taken back
-	// answer holds one.
+	begun atomic.Bool // it can no longer be undone
+	// answer is buffered for one error.
 	answer chan error
 }
 
-// Loop is where a member's loop is reached.
+// Loop has the channels of a member's loop.
 type Loop struct {
 	Control          chan<- func()
 	Closed, Stopping <-chan struct{}
 }
 
-// NotAssigned is the error of an operation on a partition that this process does not hold.
+// NotAssigned returns the error of an operation on a partition that this process does not hold.
 func NotAssigned(name observe.Operation, tp event.TopicPartition, why string) error {
 	if why != "" {
 		why = ": " + why
@@ -47,17 +48,17 @@ func NotAssigned(name observe.Operation, tp event.TopicPartition, why string) er
 	return fmt.Errorf("esm: %s(%s): %w%s", name, tp, observe.ErrNotAssigned, why)
 }
 
-// Leaves is the error of an operation whose partition goes.
+// Leaves returns the error of an operation whose partition is being revoked, or whose mapping stops.
 func (o *Operation) Leaves() error { return NotAssigned(o.Name, o.TP, leaves) }
 
-// Begin notes that it cannot be taken back any more.
+// Begin marks the operation as no longer undoable.
 func (o *Operation) Begin() { o.begun.Store(true) }
 
-// Begun reports whether it cannot be taken back any more.
+// Begun reports whether the operation can no longer be undone.
 func (o *Operation) Begun() bool { return o.begun.Load() }
 
-// CarryOut gives the operation to a loop, which runs takeIn, and waits for its answer; ErrNotHere where the partition is not that
-// member's. It runs on the caller's goroutine.
+// CarryOut passes takeIn to a loop, which runs it, and waits for the operation's answer. It returns ErrNotHere if the
+// partition is not that member's. It runs on the caller's goroutine.
 func (o *Operation) CarryOut(ctx context.Context, loop Loop, takeIn func()) error {
 	o.ctx, o.answer = ctx, make(chan error, 1)
 	select {
@@ -79,7 +80,7 @@ func (o *Operation) CarryOut(ctx context.Context, loop Loop, takeIn func()) erro
 	}
 }
 
-// outOfTime is the error of an operation that did not come to its end.
+// outOfTime returns the error of an operation that did not finish.
 func (o *Operation) outOfTime(cause error) error {
 	if o.Begun() {
 		return fmt.Errorf("esm: %s(%s): %w: %w", o.Name, o.TP, observe.ErrOperationPending, cause)
@@ -90,10 +91,10 @@ func (o *Operation) outOfTime(cause error) error {
 	return fmt.Errorf("esm: %s(%s): nothing was done: %w", o.Name, o.TP, cause)
 }
 
-// Waiting are the operations that a loop has taken in. They are the loop's alone.
+// Waiting has the operations that a loop has accepted. Only the loop uses it.
 type Waiting struct{ list []*Operation }
 
-// TakeIn takes an operation in for a partition's life of this moment; p is nil where the member does not hold it.
+// TakeIn accepts an operation for the current life of a partition. p is nil if the member does not hold it.
 func (w *Waiting) TakeIn(o *Operation, p *partition.Partition, stopping bool) {
 	switch {
 	case p == nil:
@@ -106,8 +107,9 @@ func (w *Waiting) TakeIn(o *Operation, p *partition.Partition, stopping bool) {
 	}
 }
 
-// Advance carries out what may be carried out by now, of the partitions that the member holds. Those that wait look again whenever
-// the loop does. publish is called before an operation is answered: Status is to show it.
+// Advance carries out the operations that can be carried out now. held are the partitions that the member holds. Those
+// that wait are tried again whenever the loop runs. publish is called before an operation is answered, so that Status
+// shows it.
 func (w *Waiting) Advance(now time.Time, held map[event.TopicPartition]*partition.Partition, stopping bool, publish func(time.Time)) {
 	if len(w.list) == 0 {
 		return
@@ -115,14 +117,14 @@ func (w *Waiting) Advance(now time.Time, held map[event.TopicPartition]*partitio
 	var waiting []*Operation
 	for _, o := range w.list {
 		if q := held[o.TP]; q != nil && q.Assignment == o.Of.Assignment && !o.Begun() {
-			o.Of = q // the partition began anew: its log was cut, or its topic made again
+			o.Of = q // the partition restarted: its log was truncated, or its topic recreated
 		}
 		if !o.Of.Alive || o.Of.Phase == partition.Draining || stopping {
 			o.answer <- o.outOfTime(o.Leaves())
 			continue
 		}
 		if o.ctx.Err() != nil {
-			continue // nobody waits any more, and says so
+			continue // the caller has returned already, with the error
 		}
 		if done, err := o.Step(now, o); done {
 			publish(now)

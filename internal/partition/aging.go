@@ -7,15 +7,16 @@ import (
 	"github.com/esm-go/esm/internal/batch"
 )
 
-// Aging is when to look for records that have waited for long.
+// Aging decides when to look for records that have waited for long.
 type Aging struct {
-	Pins bool // the client's records keep the fetch that brought them in memory
+	Pins bool // a record of the client keeps its whole fetch in memory
 	next time.Time
 }
 
-// Advance copies what has waited for long. A client's records are pieces of what it fetched: one that waits, because its partition
-// fails or it is not its turn, keeps all of that in memory, and the budget knows only of its own part. used is what the budget
-// holds; release gives memory of a partition back to it. Advance returns when to call it again, zero while nothing waits.
+// Advance copies records that have waited for long. A client's records are slices of what it fetched. One that waits,
+// because its partition fails or it is not its turn, keeps the whole fetch in memory, while the budget counts only the
+// record. used is what the budget holds, and release returns memory of a partition to it. Advance returns when to call it
+// again, zero while nothing waits.
 func (a *Aging) Advance(now time.Time, used int64, held map[event.TopicPartition]*Partition, release func(*Partition, int)) (again time.Time) {
 	switch {
 	case !a.Pins || used == 0:
@@ -30,7 +31,7 @@ func (a *Aging) Advance(now time.Time, used int64, held map[event.TopicPartition
 	return a.next
 }
 
-// detachAged copies what waits since before a time; false when there is more than is good at once.
+// detachAged copies what has waited since before the given time. It returns false if that is too much to copy at once.
 func detachAged(before time.Time, held map[event.TopicPartition]*Partition, release func(*Partition, int)) bool {
 	room := batch.DetachBytes
 	for _, p := range held {

@@ -1,3 +1,3 @@
-// Package partition is one partition for as long as a member owns it, and what is under way for it: an invocation, or a handover to
-// the destination. It is passive, and but for what says otherwise it is the loop's alone.
+// Package partition is the state of one partition while a member owns it, and of what is in flight for it: an invocation,
+// or a handover to the destination. It is passive. Unless stated otherwise, only the loop uses it.
 package partition

@@ -10,7 +10,7 @@ import (
 	"github.com/esm-go/esm/internal/batch"
 )
 
-// Handover is a partition's head unit on its way to the destination. The partition waits for its end.
+// Handover is a partition's head unit on its way to the destination. The partition waits until it ends.
 type Handover struct {
 	Of     *Partition
 	Why    destination.Condition
@@ -20,14 +20,14 @@ type Handover struct {
 	Err    error
 }
 
-// Handovers are those that came to their end, for the loop. Safe for concurrent use: who adds never waits.
+// Handovers has the ended handovers, for the loop. It is safe for concurrent use; Add never waits.
 type Handovers struct {
 	mu   sync.Mutex
 	list []*Handover
-	Word chan struct{} // buffered: there are some
+	Word chan struct{} // buffered: tells the loop that there are some
 }
 
-// Add adds one.
+// Add adds an ended handover.
 func (h *Handovers) Add(one *Handover) {
 	h.mu.Lock()
 	h.list = append(h.list, one)
@@ -38,7 +38,7 @@ func (h *Handovers) Add(one *Handover) {
 	}
 }
 
-// Take takes them all.
+// Take returns all of them and empties the list.
 func (h *Handovers) Take() []*Handover {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -47,14 +47,14 @@ func (h *Handovers) Take() []*Handover {
 	return list
 }
 
-// Recall ends the sending of a partition's records; what was acknowledged before that still counts while p lives.
+// Recall cancels the sending of a partition's records. An acknowledgment from before that still counts while p lives.
 func (p *Partition) Recall(cause error) {
 	if p.Sending != nil {
 		p.Sending.End(cause)
 	}
 }
 
-// ResponseOf is what a unit's function answered last, nil when it was not invoked.
+// ResponseOf returns what the function last answered for a unit, nil if it was not invoked.
 func ResponseOf(u *batch.Unit, partial bool) *destination.Response {
 	if u.Tries == 0 {
 		return nil
@@ -66,7 +66,7 @@ func ResponseOf(u *batch.Unit, partial bool) *destination.Response {
 	return r
 }
 
-// GivenUp is a unit with what its last invocation left of it to give up.
+// GivenUp returns the unit reduced to gone, the records that its last invocation left to give up.
 func GivenUp(u batch.Unit, gone []event.KafkaRecord, now time.Time) batch.Unit {
 	u.Records, u.Size = gone, batch.EncodedSize(gone)
 	u.Tries++

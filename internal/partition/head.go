@@ -6,12 +6,12 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// HeadState is what of a partition is kept for PartitionStatus.Head alone.
+// HeadState is the state of a partition that only PartitionStatus.Head shows.
 type HeadState struct {
 	FirstErr error
-	// FailedAt is when its head failed last, FullAt since when it waits for memory.
+	// FailedAt is when its head last failed, FullAt when it began to wait for memory.
 	FailedAt, FullAt time.Time
-	// Hashed is the key's hash of the record at HashedAt, in the epoch HashedIn.
+	// Hashed is the hash of the key of the record at HashedAt, in the epoch HashedIn.
 	Hashed   observe.KeyHash
 	HashedAt int64
 	HashedIn uint64

@@ -23,24 +23,24 @@ type Invocation struct {
 	Started time.Time
 	Took    time.Duration
 	Err     error
-	// interrupted: the engine ended the context before the handler returned its error.
+	// Interrupted is whether the engine ended the context before the handler returned its error.
 	Interrupted bool
-	// living counts the parts whose partition is still this member's.
+	// Living counts the parts whose partition is still assigned to this member.
 	Living int
-	// copy is where the engine keeps what the handler was given for the first time, nil when it was no first time.
+	// Copy is where the engine keeps the records when the handler gets them for the first time, nil on a retry.
 	Copy *batch.Copy
-	// Ignored counts the items that a Lambda function named for nothing.
+	// Ignored counts the items that a Lambda function reported although the mapping does not ask for them.
 	Ignored atomic.Int64
 }
 
-// Heed has the invocation hear of items that count for nothing.
+// Heed makes the invocation count items that are ignored.
 func (inv *Invocation) Heed() {
 	if !inv.ReportBatchItemFailures {
 		inv.Ctx = event.WithIgnoredItems(inv.Ctx, &inv.Ignored)
 	}
 }
 
-// Ranges gives the offsets of a batch by partition.
+// Ranges returns the offsets of a batch by partition.
 func Ranges(parts []Part) map[string]observe.OffsetRange {
 	r := make(map[string]observe.OffsetRange, len(parts))
 	for _, p := range parts {
@@ -49,13 +49,13 @@ func Ranges(parts []Part) map[string]observe.OffsetRange {
 	return r
 }
 
-// Info is what hooks are told of it.
+// Info returns what hooks get to know of the invocation.
 func (inv *Invocation) Info() observe.BatchInfo {
 	return observe.BatchInfo{Invocation: inv.ID, Records: inv.Records, Bytes: inv.Bytes, Attempt: inv.Attempt, Partitions: Ranges(inv.Parts)}
 }
 
-// EndedByEngine reports whether the engine ended a handler's context because it has to go, or its partitions went: what the
-// handler says then is no verdict. The end by WithInvocationTimeout is one.
+// EndedByEngine reports whether the engine ended a handler's context because of a stop, or because its partitions are
+// gone. The handler's error is no verdict then. After a WithInvocationTimeout it is one.
 func EndedByEngine(ctx context.Context) bool {
 	cause := context.Cause(ctx)
 	return errors.Is(cause, observe.ErrStopping) || errors.Is(cause, observe.ErrPartitionsGone)
@@ -71,5 +71,5 @@ func Guard(ctx context.Context, h func(context.Context, event.KafkaEvent) error,
 	return h(ctx, e)
 }
 
-// ErrGoexit is the outcome of a handler that ended its goroutine.
+// ErrGoexit is the result of a handler that ended its goroutine.
 var ErrGoexit = errors.New("esm: the handler ended its goroutine (runtime.Goexit, or FailNow of a test)")

@@ -7,12 +7,12 @@ import (
 	"github.com/esm-go/esm/internal/batch"
 )
 
-// What a handler is given is the handler's: it may sort, truncate and overwrite it. So the engine keeps a copy of a batch
-// from before its first invocation, and goes by that alone: positions, items, retries, drops. Of the bytes of keys and
-// values, which the doc tells handlers to leave as they are, there is no copy.
+// The handler owns the records that it gets: it may sort, truncate and overwrite them. So before a batch's first
+// invocation the engine makes a copy, and relies only on that: for positions, items, retries and drops. The bytes of keys
+// and values are not copied; the documentation tells handlers not to change them.
 
-// HandOut makes what the handler gets of a batch. Of a first try that is what the client made, and the engine goes on with
-// a copy; of another one it is a copy of what the engine kept.
+// HandOut returns the records to pass to the handler. On the first attempt these are the slices that the client filled,
+// and the engine keeps a copy; on a retry they are a copy of what the engine kept.
 func (inv *Invocation) HandOut(copies *batch.Copies) map[string][]event.KafkaRecord {
 	records := make(map[string][]event.KafkaRecord, len(inv.Parts))
 	for i := range inv.Parts {

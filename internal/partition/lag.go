@@ -7,9 +7,9 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// Lag is the number of records between the first unresolved one and the end of the log: those received, counted, and
-// behind them the offsets not received yet, of which compaction and transaction markers take some. 0 when the end is not
-// known, or lies before (the log was truncated, and the client has not said so yet).
+// Lag is the number of records from the first unresolved one to the end of the log. Those received are counted; beyond
+// them it counts offsets, some of which compaction and transaction markers may take. The rest is 0 if the end is unknown
+// or before the position (the log was truncated, and the client has not reported it yet).
 func (p *Partition) Lag() int64 {
 	if p.Phase == Starting {
 		return 0
@@ -17,8 +17,8 @@ func (p *Partition) Lag() int64 {
 	return int64(p.Buffered()) + max(0, p.End-p.Next)
 }
 
-// OffsetLag is Lambda's: the end of the log less the commit. Before the group's first commit the start that was found
-// stands for it. -1 where it is not known.
+// OffsetLag is Lambda's OffsetLag: the end of the log minus the committed offset. Before the group's first commit, the
+// position takes the place of the commit. It is -1 if unknown.
 func (p *Partition) OffsetLag() int64 {
 	switch {
 	case p.Phase == Starting || p.End < 0:
@@ -29,8 +29,9 @@ func (p *Partition) OffsetLag() int64 {
 	return max(0, p.End-p.Committed)
 }
 
-// Age is how old the oldest unresolved record is: by its timestamp, by its arrival here when it has none or one that lies
-// ahead, and, while none is received, by how long nothing has come (it is older than that). 0 when there is none.
+// Age is the age of the oldest unresolved record: by its timestamp, or by its arrival if it has no timestamp or one in
+// the future. If none is received, it is how long nothing has come; the record is older than that. It is 0 if there is no
+// unresolved record.
 func (p *Partition) Age(now time.Time) time.Duration {
 	byTime := func(r *event.KafkaRecord, arrived time.Time) time.Duration {
 		if age := now.Sub(time.UnixMilli(r.Timestamp)); r.Timestamp >= 0 && age >= 0 {
@@ -49,7 +50,7 @@ func (p *Partition) Age(now time.Time) time.Duration {
 	return 0
 }
 
-// Received takes in that the client has come to an offset.
+// Received records that the client has come to an offset.
 func (p *Partition) Received(now time.Time, next int64) {
 	if next > p.Next {
 		p.BehindAt = now
@@ -57,7 +58,7 @@ func (p *Partition) Received(now time.Time, next int64) {
 	p.Next = next
 }
 
-// Ended takes in an end of the log.
+// Ended records an end of the log.
 func (p *Partition) Ended(now time.Time, end int64) {
 	if p.End <= p.Next {
 		p.BehindAt = now
@@ -65,10 +66,10 @@ func (p *Partition) Ended(now time.Time, end int64) {
 	p.End, p.SeenAt, p.Leaderless = end, now, false
 }
 
-// Idle reports whether the client itself keeps the end true: everything is received, and it waits for more.
+// Idle reports whether fetches keep the end up to date: everything is received, and the client waits for more.
 func (p *Partition) Idle() bool { return p.End >= 0 && p.Next >= p.End && p.Pauses == 0 }
 
-// AddLag adds two numbers that are not negative, and stops at the largest one.
+// AddLag adds two numbers that are not negative. It saturates at the largest int64.
 func AddLag(a, b int64) int64 {
 	if a > math.MaxInt64-b {
 		return math.MaxInt64

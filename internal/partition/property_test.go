@@ -20,7 +20,7 @@ func newTestPartition(i int32) *Partition {
 	return p
 }
 
-// The position is never behind an unresolved record, in whatever state a partition is.
+// The position never passes an unresolved record, in whatever state a partition is.
 func TestPositionProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := newTestPartition(0)

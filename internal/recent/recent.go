@@ -1,5 +1,5 @@
-// Package recent remembers what was wrong with an event source for a while. A client's first words after a wrong password
-// can be "all brokers down", and its last ones as well: neither is the reason.
+// Package recent remembers for a while what was wrong with an event source. With a wrong password, a client's first
+// report, and its last, may be "all brokers down"; neither is the reason.
 package recent
 
 import (
@@ -8,11 +8,11 @@ import (
 	"github.com/esm-go/esm/auth"
 )
 
-// Diagnoses remembers diagnoses for a while and returns the one that explains most. It is plain data: it has no clock, and
-// one goroutine at a time may use it.
+// Diagnoses remembers diagnoses for a while and returns the one that explains most. It has no clock, and is not safe for
+// concurrent use.
 type Diagnoses struct {
 	window time.Duration
-	seen   []observation // at most one a cause
+	seen   []observation // at most one for each cause
 }
 
 type observation struct {
@@ -20,11 +20,11 @@ type observation struct {
 	diagnosis auth.Diagnosis
 }
 
-// DefaultWindow is how long an observation counts unless told otherwise: longer than librdkafka's reconnect.backoff.max.ms
-// (10 s), so that a reason that comes with each attempt to connect never goes out of sight between two.
+// DefaultWindow is how long an observation counts by default. It is longer than librdkafka's reconnect.backoff.max.ms
+// (10 s), so that a reason that recurs with each connection attempt is not forgotten between two.
 const DefaultWindow = 30 * time.Second
 
-// New returns a memory whose observations count for window, or for DefaultWindow when window is not positive.
+// New returns Diagnoses whose observations count for window, or for DefaultWindow if window is not positive.
 func New(window time.Duration) *Diagnoses {
 	if window <= 0 {
 		window = DefaultWindow
@@ -32,7 +32,7 @@ func New(window time.Duration) *Diagnoses {
 	return &Diagnoses{window: window}
 }
 
-// Observe adds what was seen at now. A later observation of the same cause replaces the earlier one.
+// Observe adds what was seen at now. It replaces an earlier observation of the same cause.
 func (r *Diagnoses) Observe(now time.Time, d auth.Diagnosis) {
 	kept := r.seen[:0]
 	for _, o := range r.seen {
@@ -44,8 +44,8 @@ func (r *Diagnoses) Observe(now time.Time, d auth.Diagnosis) {
 	r.seen = kept
 }
 
-// Strongest returns the diagnosis within the window before now that explains most, the latest of equals; false when
-// there is none.
+// Strongest returns the diagnosis within the window before now that explains most, the latest of equals. It returns false
+// if there is none.
 func (r *Diagnoses) Strongest(now time.Time) (auth.Diagnosis, bool) {
 	var best observation
 	found := false

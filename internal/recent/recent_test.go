@@ -40,7 +40,7 @@ func TestRecentPassword(t *testing.T) {
 	}
 }
 
-// Strongest is what a plain search through everything observed would find.
+// Strongest returns what a plain search through all observations would find.
 func TestRecentProperty(t *testing.T) {
 	causes := []auth.Cause{auth.CauseUnknown, auth.CauseAllBrokersDown, auth.CauseDisconnected, auth.CauseRefused, auth.CauseCredentials, auth.CauseTopicACL}
 	rapid.Check(t, func(t *rapid.T) {

@@ -6,20 +6,20 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// Counters are the living Metrics, written from several goroutines.
+// Counters are the current values of Metrics. Several goroutines write them.
 type Counters struct {
 	Polled, Filtered, WrongKind, Invoked, Failed, Dropped, Committed atomic.Int64
 	PollErrors, CommitErrors, InvokeErrors, Invokes, Throttles, Lost atomic.Int64
 	AbandonedCommits, Rebalances, Delivered, DeliveryErrors, Skipped atomic.Int64
 	Retries                                                          RetryCounts
 
-	// For the scaler: records that workers were done with, and the time of invocations that were not throttled.
+	// For the scaler: records that workers resolved, and the time of invocations that were not throttled.
 	Resolved, InvocationTime atomic.Int64
 	// Gauges, as of the last evaluation.
 	MaxLag, SumLag, Pollers, Workers atomic.Int64
 }
 
-// Snapshot reads them, one by one.
+// Snapshot reads the counters one by one.
 func (c *Counters) Snapshot() observe.Metrics {
 	return observe.Metrics{
 		PolledEventCount: c.Polled.Load(), FilteredOutEventCount: c.Filtered.Load(), WrongKindEventCount: c.WrongKind.Load(),
@@ -33,10 +33,10 @@ func (c *Counters) Snapshot() observe.Metrics {
 	}
 }
 
-// RetryCounts are the living RetryCounts.
+// RetryCounts are the current values of observe.RetryCounts.
 type RetryCounts struct{ Failed, Partial, Throttled, Timeout, Panicked atomic.Int64 }
 
-// Read reads them, one by one.
+// Read reads the counts one by one.
 func (c *RetryCounts) Read() observe.RetryCounts {
 	return observe.RetryCounts{Failed: c.Failed.Load(), Partial: c.Partial.Load(), Throttled: c.Throttled.Load(), Timeout: c.Timeout.Load(), Panic: c.Panicked.Load()}
 }

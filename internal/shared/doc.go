@@ -1,3 +1,3 @@
-// Package shared is what the members of one mapping share: its settings as they now are, the counters, and the rooms that hold what
-// has to be one.
+// Package shared is what the members of one mapping share: the current settings, the counters, and what there must be
+// only one of.
 package shared

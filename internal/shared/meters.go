@@ -9,17 +9,17 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// Meters are the living Histograms. They are written once or a few times a batch, never a record.
+// Meters are the current values of Histograms. They are written once or a few times a batch, never for each record.
 type Meters struct {
 	Invocation, Records, Fill, Window, Latency, Commit, Rebalance, Destination *meter.Histogram
 }
 
-// FullBatch is a full batch in the histogram of how full batches are.
+// FullBatch stands for a full batch in the histogram of batch fill.
 const FullBatch = 1000
 
-// NewMeters makes empty ones.
+// NewMeters returns empty meters.
 func NewMeters() *Meters {
-	// From a millisecond to Lambda's 15 minutes, which are the last bound, and two more for what is not bounded so.
+	// From a millisecond to Lambda's 15 minutes; ages, which have no such limit, get two bounds more.
 	durations := durationsOf(1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1e3, 2.5e3, 5e3, 10e3, 30e3, 60e3, 120e3, 300e3, 900e3)
 	ages := slices.Concat(durations, durationsOf(3600e3, 86400e3))
 	fills := make([]int64, 10)
@@ -51,7 +51,8 @@ func (m *Meters) Read() observe.Histograms {
 	}
 }
 
-// Resolved takes in that n of some records are resolved; those that are not have none of their own, and n stands for them.
+// Resolved counts the latency of n resolved ones of records. If some are not resolved, n evenly spread records stand for
+// the resolved ones.
 func (m *Meters) Resolved(now time.Time, records []event.KafkaRecord, n int) {
 	if n <= 0 || records[0].Timestamp < 0 || records[len(records)-1].Timestamp < 0 {
 		return

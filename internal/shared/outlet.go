@@ -6,15 +6,15 @@ import (
 	"github.com/esm-go/esm/destination"
 )
 
-// Outlet is what sends to the on-failure destination. Safe for concurrent use.
+// Outlet sends to the on-failure destination. It is safe for concurrent use.
 type Outlet struct {
 	Sender *destination.Sender
 
 	mu sync.Mutex
 }
 
-// Changed takes in that something has changed for a failure on its way: f gets whether any Send fails now. There is one call of f
-// at a time.
+// Changed calls f after the state of a Send changed; failing reports whether any Send fails now. Calls of f do not
+// overlap.
 func (o *Outlet) Changed(f func(failing bool)) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

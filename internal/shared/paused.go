@@ -8,15 +8,16 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// PausedPartitions are those that somebody asked to be paused, whichever member holds them. Safe for concurrent use.
+// PausedPartitions are the partitions that PausePartition paused, whichever member holds them. It is safe for concurrent
+// use.
 type PausedPartitions struct {
 	mu  sync.Mutex
-	set map[event.TopicPartition]time.Time // since when
-	// Version counts the changes, for loops to see whether there is something new.
+	set map[event.TopicPartition]time.Time // when each was paused
+	// Version counts the changes, so that loops can tell whether there is a new one.
 	Version atomic.Uint64
 }
 
-// Add reports whether the partition was not paused before.
+// Add pauses a partition. It reports whether the partition was not paused before.
 func (s *PausedPartitions) Add(tp event.TopicPartition) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -31,7 +32,7 @@ func (s *PausedPartitions) Add(tp event.TopicPartition) bool {
 	return true
 }
 
-// Remove reports whether the partition was paused.
+// Remove ends a partition's pause. It reports whether the partition was paused.
 func (s *PausedPartitions) Remove(tp event.TopicPartition) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -51,7 +52,7 @@ func (s *PausedPartitions) Has(tp event.TopicPartition) bool {
 	return is
 }
 
-// Since returns since when the partition is paused, the zero time when it is not.
+// Since returns when the partition was paused, the zero time if it is not paused.
 func (s *PausedPartitions) Since(tp event.TopicPartition) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -20,7 +20,7 @@ import (
 // Handler handles one batch.
 type Handler = func(ctx context.Context, e event.KafkaEvent) error
 
-// Config is what the options say to members.
+// Config has the options that members need.
 type Config struct {
 	Driver            driver.Driver
 	StopTimeout       time.Duration
@@ -40,7 +40,7 @@ type State struct {
 	Handler Handler
 	Log     *slog.Logger
 	Hooks   *hook.List
-	// Conditions are what is wrong, Stopping the stop of Run, Left what it had to leave behind.
+	// Conditions are the current problems, Stopping is the stop of Run, and Left is what the stop had to leave behind.
 	Conditions condition.Set
 	Stopping   stop.Process
 	Left       stop.Left
@@ -51,20 +51,20 @@ type State struct {
 	Workers    limit.Slots
 	Circuit    limit.Circuit
 	Orphans    limit.Orphans
-	// Nudge has every member look again at what they share. It never waits.
+	// Nudge makes every member look again at what they share. It never waits.
 	Nudge  func()
 	Copies batch.Copies
 	Wish   Wish
-	// PausedParts are partitions that are paused alone.
+	// PausedParts are the partitions that PausePartition paused.
 	PausedParts PausedPartitions
-	// HasDestination: records given up go to Outlet, which is there before the first member.
+	// HasDestination is whether given-up records go to Outlet, which is set before the first member exists.
 	HasDestination bool
 	Outlet         atomic.Pointer[Outlet]
 	Current        atomic.Pointer[Settings]
-	// Function, which an Update may change, UUID and Bootstrap are the mapping's, as invocations show them.
+	// Function (which an Update may change), UUID and Bootstrap are the mapping's, as invocations show them.
 	Function        atomic.Pointer[string]
 	UUID, Bootstrap string
-	// Cluster is the fingerprint of the bootstrap servers, for notes; Group the consumer group.
+	// Cluster is the fingerprint of the bootstrap servers, for notes. Group is the consumer group.
 	Cluster                                 string
 	Group                                   string
 	Census                                  start.Census

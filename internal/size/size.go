@@ -1,10 +1,10 @@
-// Package size measures runs of records, as the engine has to: each record once, before the batches are made.
+// Package size measures runs of records before batches are made, each record once.
 //
-// The sizes are bytes of Lambda's JSON, exact, and add up: an event of at least one partition, none of them empty, has
+// Sizes are exact bytes of Lambda's JSON, and add up. An event of at least one partition, none of them empty, has
 //
 //	Envelope + the Partition of each partition + the total of each Run
 //
-// bytes, so a batch is filled up to Lambda's payload limit by adding as its records come.
+// bytes. So a batch is filled up to Lambda's payload limit by adding the sizes of its records.
 package size
 
 import (
@@ -12,24 +12,25 @@ import (
 	"github.com/esm-go/esm/internal/jsonlen"
 )
 
-// Envelope returns what an event takes beside its records: the part that is the same for every batch of a mapping.
+// Envelope returns the size of an event without its records and partitions: the part that is the same for every batch of
+// a mapping.
 func Envelope(e event.KafkaEvent) int {
 	e.Records = nil
 	return e.Size() - 1 // each partition counts a comma, and the last one has none
 }
 
-// Partition returns what a partition takes in an event beside its records.
+// Partition returns what a partition adds to an event in addition to its records.
 func Partition(topic string, partition int32) int {
 	with := event.KafkaEvent{Records: map[string][]event.KafkaRecord{event.PartitionKey(topic, partition): nil}}
 	without := event.KafkaEvent{}
 	return with.Size() - without.Size()
 }
 
-// Record returns what a record takes in an event: its own size and a comma.
+// Record returns what a record adds to an event: its own size and a comma.
 func Record(r *event.KafkaRecord) int { return r.Size() + 1 }
 
-// Run measures records of one partition, in offset order: total is the sum of what Record says of each, largest the most
-// that it says of one. What neighbours have in common is measured once.
+// Run measures records of one partition, in offset order. total is the sum of Record over all, largest the largest of
+// them. What the records have in common is measured only once.
 func Run(records []event.KafkaRecord) (total, largest int) {
 	if len(records) == 0 {
 		return 0, 0
@@ -52,12 +53,12 @@ func Run(records []event.KafkaRecord) (total, largest int) {
 	return total, largest
 }
 
-// plain reports whether a record differs from its neighbours by offset, timestamp, key and value alone.
+// plain reports whether a record can differ from its neighbors only in offset, timestamp, key and value.
 func plain(r *event.KafkaRecord) bool {
 	return r.TimestampType == event.CreateTime && r.Headers == nil && r.KeySchemaMetadata == nil && r.ValueSchemaMetadata == nil
 }
 
-// own is the part of a plain record's size that neighbours do not share, when their offsets have the same length.
+// own returns the part of a plain record's size that its neighbors do not share if their offsets have the same length.
 func own(r *event.KafkaRecord) int {
 	const key, value = len(`,"key":""`), len(`,"value":""`)
 	n := jsonlen.Millis(r.Timestamp)
@@ -70,7 +71,7 @@ func own(r *event.KafkaRecord) int {
 	return n
 }
 
-// each is Run where the records differ in more than their bytes.
+// each is Run for records that differ in more than that.
 func each(records []event.KafkaRecord) (total, largest int) {
 	for i := range records {
 		n := Record(&records[i])

@@ -9,7 +9,7 @@ import (
 	"github.com/esm-go/esm/internal/size"
 )
 
-// Run gives the sum, and the greatest of the exact sizes, whatever the records have in common.
+// Run returns the sum and the largest of the exact sizes, whatever the records have in common.
 func TestRun(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		records := make([]event.KafkaRecord, rapid.IntRange(0, 12).Draw(t, "n"))
@@ -60,7 +60,7 @@ func BenchmarkRun(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(records)), "ns/record")
 }
 
-// The sums that fill a batch give the size of the event that is sent.
+// The sums that fill a batch equal the size of the event that is sent.
 func TestSizesAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := event.KafkaEvent{EventSource: event.SourceSelfManagedKafka, BootstrapServers: rapid.String().Draw(t, "servers"),

@@ -1,3 +1,3 @@
-// Package snapshot is what a member's loop publishes for Status: how each partition stands, what it waits for, and the sum of what
-// several members published.
+// Package snapshot has what a member's loop publishes for Status: the state of each partition and what it waits for. It
+// also sums up what several members published.
 package snapshot

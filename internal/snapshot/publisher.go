@@ -11,39 +11,39 @@ import (
 const (
 	// Interval is the least time between two snapshots that a loop publishes.
 	Interval = 100 * time.Millisecond
-	// patience is how long Status waits for a loop that has something else to do.
+	// patience is how long Status waits for a loop that is busy.
 	patience = 100 * time.Millisecond
-	// portion is how many partitions are read in one turn of the loop: so that ten thousand of them do not hold up the records.
+	// portion is how many partitions are read in one turn of the loop, so that ten thousand do not delay the records.
 	portion = 250
 )
 
-// Snapshot is what a member's loop knew at a time. It is never changed once it is published.
+// Snapshot is what a member's loop knew at a time. It does not change once it is published.
 type Snapshot struct {
 	At       time.Time
 	InFlight int
 	Slow     []observe.SlowInvocation
-	// Portions are the partitions, as they were read.
+	// Portions has the partitions, in the portions in which they were read.
 	Portions [][]observe.PartitionStatus
-	// heard is closed when the next one is published.
+	// heard is closed when the next snapshot is published.
 	heard chan struct{}
 }
 
-// Publisher takes and publishes the snapshots of one loop. Published, Want and Await are for other goroutines, the other methods for
-// the loop.
+// Publisher takes and publishes the snapshots of one loop. Other goroutines call Published, Want and Await; the loop
+// calls the other methods.
 type Publisher struct {
 	published atomic.Pointer[Snapshot]
-	wanted    atomic.Bool // somebody asked for another one
+	wanted    atomic.Bool // a caller has asked for another one
 
-	// taking is a snapshot that is being taken, portion by portion; left are the partitions that it has yet to read.
+	// taking is a snapshot in progress, taken portion by portion. left are the partitions not read yet.
 	taking *Snapshot
 	left   []*partition.Partition
 }
 
-// Init publishes an empty snapshot of no time.
+// Init publishes an empty snapshot with the zero time.
 func (p *Publisher) Init() { p.published.Store(&Snapshot{heard: make(chan struct{})}) }
 
-// Due reports whether Take is to be called: somebody asked, and the last snapshot is old enough. Where it is not, again is when
-// it will be.
+// Due reports whether to call Take: a snapshot was asked for, and the last one is old enough. If it was asked for but is
+// not due, again is when it will be.
 func (p *Publisher) Due(now time.Time) (due bool, again time.Time) {
 	if p.taking != nil {
 		return true, time.Time{}
@@ -57,7 +57,7 @@ func (p *Publisher) Due(now time.Time) (due bool, again time.Time) {
 	return true, time.Time{}
 }
 
-// Take reads a portion of the partitions. It reports whether the snapshot is complete, and published.
+// Take reads a portion of the partitions. It reports whether the snapshot is complete and published.
 func (p *Publisher) Take(v *View) (done bool) {
 	if p.taking == nil {
 		p.begin(v)
@@ -84,7 +84,7 @@ func (p *Publisher) begin(v *View) {
 	}
 }
 
-// read reads some of the partitions; true when those were the last.
+// read reads up to most partitions. It reports whether none is left.
 func (p *Publisher) read(v *View, most int) bool {
 	n := min(len(p.left), most)
 	if n > 0 {
@@ -111,10 +111,11 @@ func (p *Publisher) publish() {
 	}
 }
 
-// Published returns what was published last. It asks nobody.
+// Published returns the last published snapshot. It does not ask the loop.
 func (p *Publisher) Published() *Snapshot { return p.published.Load() }
 
-// Want asks for a snapshot that is not older than Interval; fresh when s is one. Otherwise the loop is to be nudged.
+// Want asks for a snapshot that is not older than Interval. fresh reports whether s is one; if not, the caller nudges the
+// loop.
 func (p *Publisher) Want() (s *Snapshot, fresh bool) {
 	s = p.published.Load()
 	if time.Since(s.At) < Interval {
@@ -124,8 +125,8 @@ func (p *Publisher) Want() (s *Snapshot, fresh bool) {
 	return s, false
 }
 
-// Await waits until the loop has published another one than s, has ended, or is busy with something that takes longer than
-// patience. It returns the last one there is.
+// Await waits until the loop has published a newer snapshot than s, has ended, or has been busy for patience. It returns
+// the latest snapshot.
 func (p *Publisher) Await(s *Snapshot, ended <-chan struct{}) *Snapshot {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()

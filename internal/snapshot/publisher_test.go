@@ -12,8 +12,8 @@ import (
 	"github.com/esm-go/esm/internal/partition"
 )
 
-// BenchmarkSnapshot is what a snapshot of 10,000 partitions that all have a failed record costs a loop, which stands still for one
-// portion at a time.
+// BenchmarkSnapshot measures what a snapshot of 10,000 partitions, each with a failed record, costs a loop. The loop
+// stands still for one portion at a time.
 func BenchmarkSnapshot(b *testing.B) {
 	now, failed := time.Now(), errors.New("no")
 	v := &View{Now: now, Partitions: make(map[event.TopicPartition]*partition.Partition), Retry: new(batch.Queue[*partition.Partition]), Orphans: new(limit.Orphans), Took: meter.New(1)}

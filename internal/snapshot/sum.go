@@ -32,8 +32,8 @@ func Mark(s *observe.Status) {
 	}
 }
 
-// Sum makes one Status of what members said. A partition that two of them hold, since one does not know yet that it
-// lost it, counts as the one that has come further says.
+// Sum makes one Status of several members' snapshots. If two members hold a partition, because one does not know yet that
+// it lost it, the one with the higher position counts.
 func Sum(snapshots []*Snapshot) (s observe.Status) {
 	s.OffsetLag = make(map[string]int64)
 	n := 0
@@ -42,7 +42,7 @@ func Sum(snapshots []*Snapshot) (s observe.Status) {
 			n += len(portion)
 		}
 	}
-	// The keys lie together in memory, so that ten thousand partitions are sorted quickly.
+	// The keys are contiguous in memory, so that ten thousand partitions are sorted quickly.
 	type place struct {
 		event.TopicPartition
 		*observe.PartitionStatus

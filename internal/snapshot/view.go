@@ -13,34 +13,35 @@ import (
 )
 
 const (
-	// An invocation is slow when it runs for slowTimes what 99 of 100 took, and slowLeast at least, once slowAmong have ended.
+	// An invocation is slow if it has run for slowTimes the 99th percentile, and for slowLeast at least, once slowAmong
+	// invocations have ended.
 	slowTimes = 5
 	slowLeast = time.Second
 	slowAmong = 20
 )
 
-// Since is since when what partitions wait for has held.
+// Since has when the reasons for which partitions wait began to apply.
 type Since struct{ Paused, Tripped, Revoked, Stopping time.Time }
 
-// View is what a member's loop knows that is not one partition's alone.
+// View is what a member's loop knows beyond its single partitions.
 type View struct {
 	Now        time.Time
 	Partitions map[event.TopicPartition]*partition.Partition
 	InFlight   map[*partition.Invocation]struct{}
 	Retry      *batch.Queue[*partition.Partition]
 	Orphans    *limit.Orphans
-	// Took is how long invocations took.
+	// Took has how long invocations took.
 	Took  *meter.Histogram
 	Since Since
-	// PausedAlone returns since when a partition is paused that is so alone.
+	// PausedAlone returns when PausePartition paused a partition.
 	PausedAlone func(event.TopicPartition) time.Time
-	// Due: a batch is. Paused, Stopping: the member is.
+	// Due is whether a batch is due. Paused and Stopping are whether the member is.
 	Due, CircuitOpen, Paused, Stopping bool
-	// HeadKeys: the key of the head is shown.
+	// HeadKeys is whether to show the key of the head record.
 	HeadKeys bool
 }
 
-// status fills in how a partition stands.
+// status fills in the state of a partition.
 func (v *View) status(p *partition.Partition, s *observe.PartitionStatus) {
 	*s = observe.PartitionStatus{
 		TopicPartition: p.TopicPartition, Position: -1, Received: p.Next, Committed: p.Committed, End: p.End, Lag: p.OffsetLag(), EndSeen: p.SeenAt, OldestAge: p.Age(v.Now),
@@ -62,7 +63,7 @@ func (v *View) status(p *partition.Partition, s *observe.PartitionStatus) {
 	v.head(p, s)
 }
 
-// head says which record blocks a partition, and what it waits for.
+// head fills in which record blocks a partition, and what it waits for.
 func (v *View) head(p *partition.Partition, s *observe.PartitionStatus) {
 	h := &s.Head
 	h.WaitsFor, h.Since = v.waits(p)
@@ -96,7 +97,7 @@ func recordBytes(r *event.KafkaRecord) int {
 	return n
 }
 
-// waits says what a partition waits for, and since when.
+// waits returns what a partition waits for, and since when.
 func (v *View) waits(p *partition.Partition) (observe.Wait, time.Time) {
 	switch {
 	case p.Phase == partition.Starting:
@@ -133,7 +134,7 @@ func (v *View) waits(p *partition.Partition) (observe.Wait, time.Time) {
 	}
 }
 
-// arrivalOfHead is when the head of a partition with records came.
+// arrivalOfHead returns when the head of a partition with records arrived.
 func arrivalOfHead(p *partition.Partition) time.Time {
 	if len(p.Work) > 0 {
 		return p.Work[0].Arrived
@@ -141,7 +142,7 @@ func arrivalOfHead(p *partition.Partition) time.Time {
 	return p.Buf.Arrived()
 }
 
-// waitsToBeFetched is waits for a partition of which nothing unresolved has been received.
+// waitsToBeFetched is waits for a partition with no unresolved record received.
 func (v *View) waitsToBeFetched(p *partition.Partition) (observe.Wait, time.Time) {
 	switch {
 	case p.End <= p.Next:
@@ -159,7 +160,7 @@ func (v *View) waitsToBeFetched(p *partition.Partition) (observe.Wait, time.Time
 	}
 }
 
-// slow are the invocations that run for far longer than others took.
+// slow returns the invocations that have run far longer than others took.
 func (v *View) slow() (list []observe.SlowInvocation) {
 	if len(v.InFlight) == 0 {
 		return nil

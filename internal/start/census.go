@@ -8,20 +8,19 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// Census is which topics there were when the mapping first asked. One that was made after that begins at its beginning,
-// whatever StartingPosition says: nobody could have meant to skip what was produced before the first look at it. It
-// belongs to the mapping, so that members that join later, and those that take others' places, go by the same one.
-// Safe for concurrent use.
+// Census is the set of topics that existed when the mapping first asked. A topic created later begins at its beginning,
+// whatever StartingPosition says: nobody can have meant to skip what was produced before the first look at it. The census
+// belongs to the mapping, so members that join later or replace others use the same one. It is safe for concurrent use.
 type Census struct {
 	mu    sync.Mutex
 	taken bool
-	// ids are the topics' ids, zero where they are not known.
+	// ids has the topics' ids, zero if unknown.
 	ids map[string][16]byte
-	// opaque are topics of which the brokers did not say whether they are there.
+	// opaque has topics for which the brokers did not say whether they exist.
 	opaque map[string]bool
 }
 
-// takeCensus asks for the topics that the mapping reads, once. It has no say under TRIM_HORIZON.
+// takeCensus looks up the topics that the mapping reads, once. TRIM_HORIZON does not need it.
 func (a *Asker) takeCensus(ctx context.Context, start Policy) error {
 	if start.At == driver.AtEarliest || a.Census.known() {
 		return nil
@@ -59,7 +58,7 @@ func (c *Census) take(topics []driver.Topic) {
 	}
 }
 
-// later reports whether a topic that is there now was not, or was another one, when the mapping first asked.
+// later reports whether a topic that exists now did not exist, or was another one, when the mapping first asked.
 func (c *Census) later(topic string, id [16]byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -8,31 +8,31 @@ import (
 	"strings"
 )
 
-// Note is what this library writes beside every position that it commits, as the commit's metadata:
+// Note is the metadata that this library writes with every position that it commits:
 //
 //	esm/1 partitions=12 topic=QO5N3lJ0Sj6o0vGM1r7Wcg.5d1c09aa mapping=0f3a9c51
 //
-// Words that a version does not know are passed over; the first two are the oldest.
+// A version ignores words that it does not know. The first two are the oldest.
 type Note struct {
-	// Ours: this library wrote it.
+	// Ours is whether this library wrote the note.
 	Ours bool
-	// Partitions is the number of partitions that the topic had when the group began to read it, so that any member can
-	// tell a partition that was added later (it begins at its beginning) from one that was there and never started
-	// (StartingPosition applies). 0: every partition without a commit begins at its beginning.
+	// Partitions is the number of partitions that the topic had when the group began to read it. With it any member can
+	// tell a partition that was added later (it begins at its beginning) from one that existed and never started
+	// (StartingPosition applies). If it is 0, every partition without a commit begins at its beginning.
 	Partitions int32
-	// Topic is the id of the topic whose offset it is, zero where it is not known: a topic that was deleted and made again
-	// under the same name has another one, and offsets of its own.
+	// Topic is the id of the topic that the offset belongs to, zero if unknown. A topic that was recreated under the same
+	// name has another id, and its own offsets.
 	Topic [16]byte
-	// Cluster is a fingerprint of the bootstrap servers under which that id was seen. Tools that carry a group over to
-	// another cluster take its commits' metadata along, and topics have other ids there without having been made again.
+	// Cluster is a fingerprint of the bootstrap servers under which that id was seen. Tools that copy a group to another
+	// cluster copy its commits' metadata. Topics have other ids there without having been recreated.
 	Cluster string
-	// Mapping is the fingerprint of the mapping, empty where it has none.
+	// Mapping is the fingerprint of the mapping, empty if it has none.
 	Mapping string
 }
 
 const notePrefix = "esm/1 partitions="
 
-// Text is what a commit carries.
+// Text returns the metadata of a commit.
 func (n Note) Text(fingerprint string) string {
 	b := make([]byte, 0, 80)
 	b = append(b, notePrefix...)
@@ -50,7 +50,7 @@ func (n Note) Text(fingerprint string) string {
 	return string(b)
 }
 
-// ParseNote is the reverse of Text. What others wrote is not ours.
+// ParseNote is the reverse of Text. For metadata that others wrote, Ours is false.
 func ParseNote(s string) (n Note) {
 	rest, ok := strings.CutPrefix(s, notePrefix)
 	if !ok {
@@ -77,13 +77,14 @@ func ParseNote(s string) (n Note) {
 	return n
 }
 
-// Stale reports whether the commit is known to be of an earlier topic than now, which a note of today would be of.
+// Stale reports whether the commit is known to be of an earlier topic than now. now is the note that would be written
+// today.
 func (n Note) Stale(now Note) bool {
 	none := [16]byte{}
 	return n.Topic != none && now.Topic != none && n.Topic != now.Topic && n.Cluster == now.Cluster
 }
 
-// Fingerprint is a short name of what is written, for notes.
+// Fingerprint returns a short hash of parts, for notes.
 func Fingerprint(parts ...string) string {
 	sum := crc32.NewIEEE()
 	for _, p := range parts {

@@ -37,7 +37,7 @@ func TestNote(t *testing.T) {
 	}{
 		{Note{Topic: a, Cluster: "x"}, Note{Topic: b, Cluster: "x"}, true},
 		{Note{Topic: a, Cluster: "x"}, Note{Topic: a, Cluster: "x"}, false},
-		{Note{Topic: a, Cluster: "x"}, Note{Topic: b, Cluster: "y"}, false}, // carried over from another cluster
+		{Note{Topic: a, Cluster: "x"}, Note{Topic: b, Cluster: "y"}, false}, // copied from another cluster
 		{Note{Cluster: "x"}, Note{Topic: b, Cluster: "x"}, false},
 		{Note{Topic: a, Cluster: "x"}, Note{Cluster: "x"}, false},
 	} {

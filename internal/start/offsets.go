@@ -8,7 +8,7 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// resolveOthers reads what the group's commits say of who made them, but for the partitions that are this member's.
+// resolveOthers reads the mapping fingerprints in the group's commits, except those of this member's own partitions.
 func (a *Asker) resolveOthers(ctx context.Context, q *Question) error {
 	topics, err := a.describe(ctx, q.Names)
 	if err != nil {
@@ -30,9 +30,9 @@ func (a *Asker) resolveOthers(ctx context.Context, q *Question) error {
 	return nil
 }
 
-// findStarts finds the offsets of starts that are still open. The end of a log is asked for before a time is: a record
-// that comes between the two questions is behind that end, and not skipped. A leader that does not answer keeps the others'
-// partitions waiting for as long as the first try takes, and is asked for its own apart from then on.
+// findStarts finds the offsets of starts that are still open. It looks up the end of a log before it looks up a time: a
+// record that arrives in between is after that end, and not skipped. A leader that does not answer delays the other
+// leaders' partitions for as long as the first attempt takes. From then on the lookup is split.
 func (a *Asker) findStarts(ctx context.Context, q *Question) {
 	ctx, cancel := context.WithTimeout(ctx, min(Timeout, firstOffsetsTimeout<<min(q.Tries, 8)))
 	defer cancel()
@@ -75,7 +75,7 @@ func (a *Asker) findStarts(ctx context.Context, q *Question) {
 	})
 }
 
-// resolveMove finds where the log of one partition begins and ends.
+// resolveMove finds where to continue in the log of one partition, within its bounds.
 func (a *Asker) resolveMove(ctx context.Context, q *Question) error {
 	tp := q.Names[0]
 	answers, err := a.Consumer.ListOffsets(ctx, []driver.OffsetQuery{{TopicPartition: tp, At: driver.AtEarliest}, {TopicPartition: tp, At: driver.AtEnd}})

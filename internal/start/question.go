@@ -7,48 +7,48 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// Question is a question about offsets, and its answer. It changes nothing at the broker.
+// Question is a lookup at the brokers, and its answer. It changes nothing there.
 type Question struct {
 	Kind  Kind
 	Names []driver.TopicPartition
-	// Anew: of each partition, whether its topic was made again, so that its commit means nothing.
+	// Anew is, for each partition, whether its topic was recreated, which makes its commit meaningless.
 	Anew  []bool
 	Start Policy
 	From  int64 // Move: the offset that does not exist
-	// To is where the client found the log to part from what was read, Nowhere when it did not: of a Move.
+	// To is, for a Move, where the client found the log to diverge from what was read, or Nowhere.
 	To    int64
-	Tries int // those that failed
+	Tries int // failed attempts
 
 	Found []Answer
 	IDs   map[string][16]byte // Begin and IDs
-	// Place is where a Seek leads, Earliest and End are the bounds of the log that it found.
+	// Place is the target of a Seek. Earliest and End are the bounds of the log that it found.
 	Place         event.LogPosition
 	Earliest, End int64
-	// Slow: a broker did not answer in time, and the partitions that had to wait for it are to be asked for apart.
+	// Slow is whether a broker did not answer in time, so that the lookup should be split.
 	Slow bool
-	// Others are the fingerprints of other mappings in the group's commits.
+	// Others has the fingerprints of other mappings in the group's commits.
 	Others []string
 	Err    error
 }
 
-// Kind is what is asked.
+// Kind is the kind of a lookup.
 type Kind uint8
 
-// What can be asked.
+// The kinds of lookups.
 const (
 	Begin   Kind = iota + 1 // where newly assigned partitions begin
-	Offsets                 // the offsets at which those begin that the group has no commit of
-	Move                    // where to go on from a position that does not exist
-	IDs                     // whether topics were made again
-	Topics                  // which topics there are when the mapping first asks
+	Offsets                 // the starting offsets of partitions without a commit in the group
+	Move                    // where to continue from a position that does not exist
+	IDs                     // whether topics were recreated
+	Topics                  // which topics exist when the mapping first asks
 	Others                  // whether another mapping commits in this group
 	Seek                    // the offset of a place in a log
 )
 
 const (
-	// Timeout bounds one question.
+	// Timeout bounds one lookup.
 	Timeout = 15 * time.Second
-	// firstOffsetsTimeout is how long the first question for offsets may take, and grows with each try.
+	// firstOffsetsTimeout bounds the first lookup of offsets. The bound doubles with each retry, up to Timeout.
 	firstOffsetsTimeout = 4 * time.Second
 )
 
@@ -62,11 +62,11 @@ type Policy struct{ At driver.OffsetAt }
 type Answer struct {
 	Offset      int64
 	LeaderEpoch int32
-	Committed   int64 // the group's commit, -1 without
-	Note        Note  // what a commit is to say
-	Noted       bool  // the group's commit says so
+	Committed   int64 // the group's commit, -1 if there is none
+	Note        Note  // what a commit should carry
+	Noted       bool  // whether the group's commit carries it
 	At          driver.OffsetAt
-	Open        bool // Offset is yet to be looked up, at At
-	Anew        bool // the start cannot be committed before the client knows it
+	Open        bool // whether Offset is still to be looked up, at At
+	Anew        bool // whether the start cannot be committed before the client knows it
 	Err         error
 }

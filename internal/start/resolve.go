@@ -7,13 +7,13 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// Asker asks the brokers, by way of a member's client.
+// Asker asks the brokers, through a member's client.
 type Asker struct {
 	Consumer driver.Consumer
 	Census   *Census
 	// Cluster is the fingerprint of the bootstrap servers.
 	Cluster string
-	// Fingerprint is the mapping's as it now is.
+	// Fingerprint returns the mapping's current fingerprint.
 	Fingerprint func() string
 }
 
@@ -40,7 +40,7 @@ func (a *Asker) Resolve(ctx context.Context, q *Question) {
 	}
 }
 
-// take notes which topics are there, and what is wrong with the others.
+// take records the ids of the topics that exist, and the errors of the others.
 func (q *Question) take(topics map[string]driver.Topic) {
 	q.IDs = make(map[string][16]byte, len(topics))
 	for i, tp := range q.Names {
@@ -77,18 +77,19 @@ func (a *Asker) describe(ctx context.Context, names []driver.TopicPartition) (ma
 	return topics, nil
 }
 
-// history is what the group's commits say of one topic.
+// history is what the group's commits say about one topic.
 type history struct {
-	// commits: the group has some. ours: this library made some of them, and initial is what they say.
+	// commits is whether the group has some. ours is whether this library made some of them, and initial is what their
+	// notes say.
 	commits, ours bool
 	initial       int32
-	// madeAgain: some are of a topic of the same name that was deleted since.
+	// madeAgain is whether some are of a topic of the same name that was deleted since.
 	madeAgain bool
 }
 
-// resolveStart decides where partitions begin: at the group's commit; without one at StartingPosition when the group
-// has never read the topic, or the partition was there when it began; at the beginning when it was added later, or the
-// topic made later or again.
+// resolveStart decides where partitions begin. With a commit of the group they begin there. Without one they begin at
+// StartingPosition, if the group has never read the topic or the partition existed when it began to. They begin at the
+// beginning if the partition was added later, or the topic was created later or recreated.
 func (a *Asker) resolveStart(ctx context.Context, q *Question) error {
 	if err := a.takeCensus(ctx, q.Start); err != nil {
 		return err
@@ -116,7 +117,7 @@ func (a *Asker) resolveStart(ctx context.Context, q *Question) error {
 		}
 		f.At, f.Open = q.Start.At, true
 		id, h := q.IDs[tp.Topic], past[tp.Topic]
-		later := a.Census.later(tp.Topic, id) // the mapping asked before there was this topic
+		later := a.Census.later(tp.Topic, id) // whether the mapping asked before this topic existed
 		f.Note = Note{Topic: id, Cluster: a.Cluster, Partitions: topics[tp.Topic].Partitions}
 		switch {
 		case h.ours:
@@ -139,7 +140,7 @@ func (a *Asker) resolveStart(ctx context.Context, q *Question) error {
 	return nil
 }
 
-// add takes in a commit of the topic of which one of today would say now.
+// add adds a commit of the topic. now is the note that would be written today.
 func (h history) add(c driver.Committed, now Note) history {
 	n := ParseNote(c.Metadata)
 	switch {
@@ -155,8 +156,8 @@ func (h history) add(c driver.Committed, now Note) history {
 	return h
 }
 
-// commitsOf answers the group's commits of every partition of the named partitions' topics, of those that have one, or
-// an error in its place.
+// commitsOf returns the group's commits for every partition of the named partitions' topics. Partitions without a commit
+// are left out; those with an error have it in their place.
 func (a *Asker) commitsOf(ctx context.Context, names []driver.TopicPartition, topics map[string]driver.Topic) (map[driver.TopicPartition]driver.Committed, error) {
 	var all []driver.TopicPartition
 	for topic, t := range topics {

@@ -6,9 +6,9 @@ import (
 	"github.com/esm-go/esm/driver"
 )
 
-// resolveSeek finds the offset of a place in the log of one partition, and the bounds of that log. As by findStarts its end is
-// asked for before a time is. The answer is as if the group had committed nothing: the new position is to be committed though it
-// is the old one, and the way to it is not counted.
+// resolveSeek finds the offset of a place in the log of one partition, and the bounds of that log. Like findStarts, it
+// looks up the end before it looks up a time. It answers as if the group had no commit: so the new position is committed
+// even if it is the old one, and the distance does not count as committed records.
 func (a *Asker) resolveSeek(ctx context.Context, q *Question) error {
 	bounds, err := a.offsets(ctx, q.Names[0], driver.AtEarliest, driver.AtEnd)
 	if err != nil {
@@ -34,7 +34,7 @@ func (a *Asker) resolveSeek(ctx context.Context, q *Question) error {
 	return nil
 }
 
-// offsets asks for several offsets of one partition.
+// offsets looks up several offsets of one partition.
 func (a *Asker) offsets(ctx context.Context, tp driver.TopicPartition, at ...driver.OffsetAt) ([]driver.OffsetAnswer, error) {
 	queries := make([]driver.OffsetQuery, len(at))
 	for i := range at {

@@ -10,14 +10,14 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// Left are the handlers and calls that had to be left behind. Safe for concurrent use.
+// Left has the handlers and calls that a stop had to leave behind. It is safe for concurrent use.
 type Left struct {
 	any  atomic.Bool
 	mu   sync.Mutex
 	list []leftBehind
 }
 
-// leftBehind is one of them. Token says whose end ends it: an invocation's or a member's poll goroutine's.
+// leftBehind is one of them. token identifies it in Returned: an invocation, or the member of a poll goroutine.
 type leftBehind struct {
 	token    any
 	at       time.Time
@@ -31,7 +31,7 @@ func (l *Left) Handler(token any, h observe.StuckHandler) {
 	l.add(leftBehind{token: token, at: time.Now(), handler: &h})
 }
 
-// Call adds a call; token is nil where nothing will say that it came to its end.
+// Call adds a call. token is nil if nothing will report its end.
 func (l *Left) Call(token any, c observe.StuckCall) {
 	l.add(leftBehind{token: token, at: time.Now(), call: &c})
 }
@@ -43,7 +43,7 @@ func (l *Left) add(b leftBehind) {
 	l.any.Store(true)
 }
 
-// Returned notes that what was left behind has come to its end.
+// Returned records that what was left behind under token has ended.
 func (l *Left) Returned(token any) {
 	if !l.any.Load() {
 		return
@@ -57,8 +57,8 @@ func (l *Left) Returned(token any) {
 	}
 }
 
-// Stuck is what Run returns of it: what was left behind by the stop that began then, and what a poller left behind before and
-// still runs; nil when there is nothing.
+// Stuck returns the error of Run, nil if there is none. It names what the stop that began at begun left behind, and what
+// pollers left behind before and is still running.
 func (l *Left) Stuck(begun time.Time) *observe.StuckError {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -79,14 +79,14 @@ func (l *Left) Stuck(begun time.Time) *observe.StuckError {
 	return &s
 }
 
-// Calls are those under way that can take as long as what the user gave us likes. Safe for concurrent use.
+// Calls are the calls in progress whose duration is up to code that the user provided. It is safe for concurrent use.
 type Calls struct {
 	mu   sync.Mutex
 	last int
 	list map[int]observe.StuckCall
 }
 
-// Begin notes that a call begins; what it returns is given to End.
+// Begin records that a call begins. Its result is passed to End.
 func (c *Calls) Begin(op observe.Op) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -98,14 +98,14 @@ func (c *Calls) Begin(op observe.Op) int {
 	return c.last
 }
 
-// End notes that it has ended.
+// End records that the call has ended.
 func (c *Calls) End(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.list, n)
 }
 
-// UnderWay are those that have not ended, the oldest first.
+// UnderWay returns the calls that have not ended, oldest first.
 func (c *Calls) UnderWay() []observe.StuckCall {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -9,20 +9,21 @@ import (
 )
 
 const (
-	// pollBusy is how long a loop may be busy with one thing, and a poll of the client may last; awayPatience how long the group
-	// may keep everything away.
+	// pollBusy is how long a loop may be busy with one thing, and a poll of the client may last. awayPatience is how long a
+	// member may go without partitions after it lost them all.
 	pollBusy     = 30 * time.Second
 	awayPatience = time.Minute
 )
 
-// Signs are what other goroutines see of a member that works, or hangs. Times are Unix nanoseconds.
+// Signs are what other goroutines see of a member that works or hangs. Times are Unix nanoseconds.
 type Signs struct {
-	// Busy is since when the loop is busy, 0 while it waits; Lost since when the group has taken everything away; Polling and
-	// Closing since when a Poll and the Close run, 0 while none does.
+	// Busy is when the loop became busy, 0 while it waits. Lost is when the group took away all partitions, 0 after the
+	// next assignment. Polling and Closing are when the current Poll and Close began, 0 while none runs.
 	Busy, Lost, Polling, Closing atomic.Int64
 }
 
-// Sick says what of the member has lasted too long. revocation is how long the client may be kept waiting beside its own work.
+// Sick reports what has taken too long at the member. revocation is how long the client may be kept waiting in addition
+// to its own work.
 func (s *Signs) Sick(now time.Time, revocation time.Duration) (since time.Time, what string) {
 	for _, check := range []struct {
 		bound time.Duration
@@ -40,7 +41,7 @@ func (s *Signs) Sick(now time.Time, revocation time.Duration) (since time.Time, 
 	return since, ""
 }
 
-// Blocked names what keeps the member's stop from ending; committing is since when a commit runs, 0 while none does.
+// Blocked returns what keeps the member's stop from ending. committing is when the current commit began, 0 for none.
 func (s *Signs) Blocked(committing int64) (list []observe.StuckCall) {
 	for _, x := range []struct {
 		op   observe.Op
@@ -64,7 +65,7 @@ func (s *Signs) Blocked(committing int64) (list []observe.StuckCall) {
 	return list
 }
 
-// Client names the call from which the client does not come back.
+// Client returns the client's call that does not return.
 func (s *Signs) Client() observe.StuckCall {
 	call := observe.StuckCall{Op: observe.OpClose, Since: time.Now()}
 	if at := s.Closing.Load(); at != 0 {

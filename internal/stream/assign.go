@@ -12,8 +12,8 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// change takes in a Listener call of the driver and sees to it that it is answered: at once, but for a revocation,
-// which waits for the partitions' work.
+// change handles a Listener call of the driver. It answers at once, except for a revocation, which waits for the work
+// of its partitions.
 func (m *Member) change(now time.Time, msg message) {
 	m.shared.Counters.Rebalances.Add(1)
 	m.unsettled(now)
@@ -29,7 +29,7 @@ func (m *Member) change(now time.Time, msg message) {
 	}
 }
 
-// assign takes partitions in. They are held by the driver until their start is found.
+// assign adds partitions. The driver holds them until their start is found.
 func (m *Member) assign(tps []event.TopicPartition) {
 	m.signs.Lost.Store(0)
 	m.shared.Conditions.Diagnosis.Healed()
@@ -51,7 +51,7 @@ func (m *Member) assign(tps []event.TopicPartition) {
 	m.shared.Hooks.Assigned(observe.AssignmentInfo{Partitions: tps})
 }
 
-// admit makes the state of a partition.
+// admit creates the state of a partition.
 func (m *Member) admit(tp event.TopicPartition) *partition.Partition {
 	p := &partition.Partition{
 		TopicPartition: tp,
@@ -80,8 +80,8 @@ func (m *Member) pick(tps []event.TopicPartition) []*partition.Partition {
 	return parts
 }
 
-// remove ends a partition's life here. What is in flight for it goes on, but means nothing any more; when nothing of
-// its batch is ours any longer, its context ends.
+// remove ends a partition's life at this member. What is in flight for it continues, but its result is ignored. An
+// invocation none of whose partitions is still assigned has its context canceled.
 func (m *Member) remove(p *partition.Partition) {
 	m.unqueue(p)
 	m.forsake(p)
@@ -101,7 +101,7 @@ func (m *Member) remove(p *partition.Partition) {
 	}
 }
 
-// lose drops partitions that another member may own already: no commit, no waiting.
+// lose drops partitions that another member may already own: it neither commits nor waits.
 func (m *Member) lose(now time.Time, tps []event.TopicPartition) {
 	parts := m.pick(tps)
 	info := observe.AssignmentInfo{Partitions: tps}
@@ -118,34 +118,34 @@ func (m *Member) lose(now time.Time, tps []event.TopicPartition) {
 	m.shared.Hooks.Lost(info)
 }
 
-// revocation is a Listener.Revoked that waits for its partitions' work. There is one at most.
+// revocation is a Listener.Revoked call that waits for the work of its partitions. There is at most one.
 type revocation struct {
 	tps      []event.TopicPartition
 	parts    []*partition.Partition
 	deadline time.Time // for the handlers
-	settle   time.Time // for the commit behind them; zero until they are done
+	settle   time.Time // for the commit that follows; zero until the handlers are done
 	answered chan struct{}
 }
 
-// revoke begins to drain partitions. The others go on meanwhile.
+// revoke starts to drain partitions. The others continue meanwhile.
 func (m *Member) revoke(now time.Time, tps []event.TopicPartition, answered chan struct{}) {
 	r := &revocation{tps: tps, parts: m.pick(tps), deadline: now.Add(m.shared.Config.RevokeTimeout), answered: answered}
 	for _, p := range r.parts {
 		m.unqueue(p)
 		p.Recall(observe.ErrPartitionsGone)
-		p.Phase = partition.Draining // one that has not begun is not begun any more
+		p.Phase = partition.Draining // a partition that has not started will not start
 		m.commits.Mark(p)
 	}
 	m.revocation, m.since.Revoked = r, now
 }
 
-// invoked reports whether a handler of this process has records of a partition: of this life of it, or of an earlier one, before
-// its log was cut, say.
+// invoked reports whether a handler in this process has records of a partition, from this life of it or an earlier one
+// (before its log was truncated, for example).
 func (m *Member) invoked(p *partition.Partition) bool {
 	return p.Inflight != nil || m.shared.Orphans.IsHeld(p.TopicPartition)
 }
 
-// advanceRevocation answers a revocation when its work is done and committed, or its time is up.
+// advanceRevocation answers a revocation when its work is done and committed, or when its time is up.
 func (m *Member) advanceRevocation(now time.Time) {
 	r := m.revocation
 	if r == nil {
@@ -186,9 +186,9 @@ func (m *Member) advanceRevocation(now time.Time) {
 	}
 	m.revocation = nil
 	if len(m.parts) > 0 {
-		m.announce() // what goes may be all that had not started
+		m.announce() // the revoked partitions may be the only ones that had not started
 	} else {
-		m.getReady() // a client need not tell a member that it gets nothing in its place
+		m.getReady() // a client need not report that nothing is assigned in their place
 	}
 	close(r.answered)
 	m.shared.SaidOfGroup.Info(m.shared.Log, now, "partitions revoked", "partitions", len(r.parts), "inFlight", info.InFlight)

@@ -11,7 +11,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// advanceCommit begins the next commit when it is time.
+// advanceCommit starts the next commit when it is due.
 func (m *Member) advanceCommit(now time.Time) {
 	if m.commits.Refresh(now, m.settings.Fingerprint, m.parts) {
 		m.lookups.LookForOthers(now)
@@ -20,7 +20,7 @@ func (m *Member) advanceCommit(now time.Time) {
 	m.at(m.commits.Advance(now, m.revocation != nil || stopping, stopping))
 }
 
-// committed takes in the answer to a commit.
+// committed handles the result of a commit.
 func (m *Member) committed(now time.Time, r commit.Result) {
 	o := m.commits.Take(now, r)
 	m.shared.Meters.Commit.Add(int64(r.Took))
@@ -40,7 +40,7 @@ func (m *Member) committed(now time.Time, r commit.Result) {
 	m.shared.Hooks.Commit(o.Info)
 }
 
-// uncommitted names partitions whose position, or start, a commit did not get through.
+// uncommitted names the partitions whose position or start could not be committed.
 func uncommitted(parts []*partition.Partition) []condition.Uncommitted {
 	list := make([]condition.Uncommitted, len(parts))
 	for i, p := range parts {

@@ -9,23 +9,23 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// What follows other goroutines may call.
+// Other goroutines may call the methods below.
 
-// ErrSurplus ends the context of a member that is not needed any more, while others go on.
+// ErrSurplus is the cause with which the context of a member ends that is no longer needed while others continue.
 var ErrSurplus = errors.New("esm: there are more pollers than are needed")
 
-// Adopt takes over what is wished of members by now. It is called before Run.
+// Adopt applies the current settings and the current wish to pause. It is called before Run.
 func (m *Member) Adopt() {
 	m.settings = m.shared.Current.Load()
 	m.flow.obeyed = m.shared.Wish.Load()
 	m.flow.paused = m.flow.obeyed%2 == 1
 }
 
-// OnQuiet sets what is called on the loop when a pause has taken effect here: nothing is in flight any more. It is called before
-// Run.
+// OnQuiet sets a function that the loop calls when a pause has taken effect at this member, with nothing in flight any
+// longer. It is called before Run.
 func (m *Member) OnQuiet(f func()) { m.quiet = f }
 
-// Rests reports whether a pause has taken effect here, or the member has ended.
+// Rests reports whether a pause has taken effect at this member, or the member has ended.
 func (m *Member) Rests(wish uint64) bool {
 	select {
 	case <-m.closed:
@@ -35,10 +35,10 @@ func (m *Member) Rests(wish uint64) bool {
 	}
 }
 
-// Ready is closed when the first assignment is started.
+// Ready is closed when the first assignment has started.
 func (m *Member) Ready() <-chan struct{} { return m.ready }
 
-// ReplaceCredentials has the client use others; driver.ErrNotInPlace where it cannot.
+// ReplaceCredentials gives the client new credentials. It returns driver.ErrNotInPlace if the client cannot take them.
 func (m *Member) ReplaceCredentials(next *auth.Credentials) (err error) {
 	m.do(func() {
 		if replacer, ok := m.consumer.(driver.CredentialsReplacer); ok {
@@ -50,7 +50,7 @@ func (m *Member) ReplaceCredentials(next *auth.Credentials) (err error) {
 	return err
 }
 
-// do runs f on the loop and waits for it; false when the loop has ended, or Run stops and the loop is busy.
+// do runs f on the loop and waits for it. It returns false if the loop has ended, or is busy while Run stops.
 func (m *Member) do(f func()) bool {
 	done := make(chan struct{})
 	select {
@@ -64,7 +64,7 @@ func (m *Member) do(f func()) bool {
 	}
 }
 
-// Nudge has the loop look again at what the members share. It never waits.
+// Nudge makes the loop look again at what the members share. It never waits.
 func (m *Member) Nudge() {
 	select {
 	case m.nudges <- struct{}{}:
@@ -72,10 +72,10 @@ func (m *Member) Nudge() {
 	}
 }
 
-// Sick says what of one member has lasted too long.
+// Sick reports what has taken too long at this member.
 func (m *Member) Sick(now time.Time) (since time.Time, what string) {
 	return m.signs.Sick(now, m.shared.Config.RevokeTimeout)
 }
 
-// Blocked names what keeps the member's stop from ending.
+// Blocked returns what keeps the member's stop from ending.
 func (m *Member) Blocked() []observe.StuckCall { return m.signs.Blocked(m.commits.Began()) }

@@ -11,8 +11,8 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// dispatch begins every invocation that is due, as far as there are workers: oldest first, be it a new batch or a part
-// that failed and has waited.
+// dispatch starts every invocation that is due, as far as there are workers, oldest first. An invocation is a new
+// batch, or a failed unit whose wait is over.
 func (m *Member) dispatch(now time.Time) {
 	defer m.giveBackSlot()
 	if m.stop.phase != working || m.flow.paused {
@@ -52,10 +52,10 @@ func (m *Member) dispatch(now time.Time) {
 	}
 }
 
-// invokeAgain tries a partition's head unit once more; false when nothing of it was left to try.
+// invokeAgain retries a partition's head unit. It returns false if no record of the unit is left to retry.
 func (m *Member) invokeAgain(now time.Time, p *partition.Partition) bool {
 	m.retry.Remove(&p.Lane)
-	if u := &p.Work[0]; len(u.Records) > m.settings.BatchSize { // BatchSize was made smaller meanwhile
+	if u := &p.Work[0]; len(u.Records) > m.settings.BatchSize { // BatchSize has become smaller since
 		a, b := u.Split(m.settings.BatchSize)
 		p.Work = append([]batch.Unit{a, b}, p.Work[1:]...)
 	}
@@ -67,7 +67,7 @@ func (m *Member) invokeAgain(now time.Time, p *partition.Partition) bool {
 	return true
 }
 
-// invokeFresh fills and begins a new batch; false when nothing was left of it.
+// invokeFresh takes a new batch and invokes the handler with it. It returns false if no record was left in it.
 func (m *Member) invokeFresh(now time.Time) bool {
 	parts, _, size := m.pool.Take(m.settings.Limits)
 	if m.settings.MaxAge > 0 {
@@ -94,7 +94,7 @@ func (m *Member) invokeFresh(now time.Time) bool {
 	return true
 }
 
-// expire drops the records of a partition's head unit that are too old; false when none is left.
+// expire drops the records of a partition's head unit that are too old. It returns false if none is left.
 func (m *Member) expire(now time.Time, p *partition.Partition) bool {
 	if m.settings.MaxAge <= 0 {
 		return true
@@ -109,7 +109,7 @@ func (m *Member) expire(now time.Time, p *partition.Partition) bool {
 		return true
 	}
 	if !m.drop(p, gone, observe.DropRecordAge, u.Attempts) {
-		*u = whole // whoever reads them next tells of them; here a stop is about to begin
+		*u = whole // a stop is about to begin here; the next consumer reports the drop
 		return false
 	}
 	p.LeaderEpoch = u.LeaderEpoch
@@ -128,13 +128,13 @@ func (m *Member) expire(now time.Time, p *partition.Partition) bool {
 	return false
 }
 
-// drop gives records up: it tells the hook, which gets copies since the records may stay here, counts them and logs their
-// coordinates. It returns false where a stop did not wait for the hook: the records are not to be committed then.
+// drop gives records up: it calls the hook, with copies since the records may stay in the unit, and counts and logs
+// them. It returns false if a stop did not wait for the hook; the caller must not commit the records then.
 func (m *Member) drop(p *partition.Partition, records []event.KafkaRecord, why observe.DropReason, attempts int) (told bool) {
 	own, _ := batch.Detach(records)
 	told = m.shared.Hooks.Drop(observe.DropInfo{TopicPartition: p.TopicPartition, Records: own, Reason: why, Attempts: attempts, Err: p.LastErr})
 	if !told {
-		return false // they come again, and are counted then
+		return false // they are delivered again, and counted then
 	}
 	m.shared.Counters.Dropped.Add(int64(len(records)))
 	m.shared.SaidOfDrops.Error(m.shared.Log, time.Now(), "records dropped", "reason", why.String(), "partition", p.Key, "first", records[0].Offset,
@@ -142,7 +142,7 @@ func (m *Member) drop(p *partition.Partition, records []event.KafkaRecord, why o
 	return true
 }
 
-// invoke begins one invocation.
+// invoke starts one invocation.
 func (m *Member) invoke(now time.Time, parts []partition.Part, size int) {
 	inv := &partition.Invocation{Parts: parts, Started: now, Living: len(parts)}
 	inv.ID = m.shared.Invocations.Add(1)
@@ -172,8 +172,8 @@ func (m *Member) invoke(now time.Time, parts []partition.Part, size int) {
 	m.calls.Go(inv) // awaited by the loop through done, or named by a *StuckError
 }
 
-// call runs on the invocation's goroutine. What must happen in the end happens deferred, since a handler can end the
-// goroutine with runtime.Goexit (as t.FailNow does).
+// call runs on the invocation's goroutine. A handler can end the goroutine with runtime.Goexit (as t.FailNow does), so
+// whatever must happen at the end is deferred.
 func (m *Member) call(inv *partition.Invocation) {
 	inv.Err = partition.ErrGoexit
 	defer func() {
@@ -187,7 +187,7 @@ func (m *Member) call(inv *partition.Invocation) {
 		inv.Cancel()
 		select {
 		case m.done <- inv:
-		case <-m.closed: // it was left behind; the partitions that wait for it have another member, or will
+		case <-m.closed: // left behind; the partitions that wait for it have another member, or will have
 			for _, part := range inv.Parts {
 				m.letGo(part.Owner.TopicPartition)
 			}

@@ -14,7 +14,7 @@ import (
 	"github.com/esm-go/esm/internal/start"
 )
 
-// Each of the fences holds alone: answers and starts for partitions whose assignment has ended are passed over.
+// Answers and starts for partitions whose assignment has ended are ignored. Each fence works without the others.
 func TestAnswersForDeadPartitionsAreNotTakenIn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := membroker.NewBroker(t)
@@ -47,8 +47,9 @@ func TestAnswersForDeadPartitionsAreNotTakenIn(t *testing.T) {
 	})
 }
 
-// The accepted commit of a start, or where to go on, for a partition whose assignment has ended starts nothing: the client
-// would read the next life of the partition as of the last one's start, and nobody would take that in.
+// For a partition whose assignment has ended, neither the accepted commit of a start nor a move starts anything.
+// Otherwise the client would read the partition's next life under the start of the last one, and the engine would drop
+// those records.
 func TestStartsOfDeadPartitions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := membroker.NewBroker(t)

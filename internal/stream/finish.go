@@ -14,7 +14,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// finish takes in the end of an invocation.
+// finish handles the end of an invocation.
 func (m *Member) finish(now time.Time, inv *partition.Invocation) {
 	if _, flying := m.flying[inv]; !flying {
 		m.returned(inv)
@@ -24,7 +24,7 @@ func (m *Member) finish(now time.Time, inv *partition.Invocation) {
 	m.shared.Workers.Release()
 	v := verdict.Classify(inv.Err)
 	if inv.Interrupted || m.stop.phase != working && errors.Is(inv.Err, context.Canceled) {
-		// In a stop a handler may have gone by the context of Run, which has ended before its own.
+		// During a stop a handler may have followed Run's context, which ends before its own.
 		v.Outcome = verdict.Interrupted
 	}
 	m.heardOfFunction(now, inv, v)
@@ -36,13 +36,13 @@ func (m *Member) finish(now time.Time, inv *partition.Invocation) {
 			items, known = verdict.ItemsIn(inv.Parts, v.Items)
 		}
 		if v.Partial = known; !known && v.Outcome == verdict.Final {
-			// An unknown item, or partial responses not asked for: the whole batch failed. Nothing said that all of it is
-			// beyond mending, so none of it is dropped.
+			// An unknown item, or a partial response where the mapping has no FunctionResponseTypes: the whole batch
+			// failed. The error is permanent for its items only, so no record is dropped.
 			v.Outcome = verdict.Failed
 		}
 	}
 	m.count(now, inv, v, items)
-	forgotten := true // nothing refers to the batch's copy any more
+	forgotten := true // whether nothing refers to the batch's copy any longer
 	for i, part := range inv.Parts {
 		p := part.Owner
 		if !p.Alive {
@@ -68,7 +68,7 @@ func (m *Member) finish(now time.Time, inv *partition.Invocation) {
 			next = []batch.Unit{partition.GivenUp(u, gone, now)}
 		case why != 0:
 			if untold = !m.drop(p, gone, why, u.Attempts+1); untold {
-				next = []batch.Unit{u} // whoever reads them next tells of them
+				next = []batch.Unit{u} // the next consumer reports the drop
 			}
 		}
 		held, resolved := u.Held, len(u.Records)
@@ -118,7 +118,7 @@ func (m *Member) finish(now time.Time, inv *partition.Invocation) {
 	}
 }
 
-// mostlyDone reports whether a failure is a partial one that leaves more than half of the batch done.
+// mostlyDone reports whether a failure is partial and leaves more than half of the batch done.
 func mostlyDone(inv *partition.Invocation, v verdict.Verdict, items [][]int) bool {
 	if !v.Partial {
 		return false
@@ -130,7 +130,7 @@ func mostlyDone(inv *partition.Invocation, v verdict.Verdict, items [][]int) boo
 	return 2*bad < inv.Records
 }
 
-// returned takes in the end of an invocation that was left behind. It resolves nothing, as its *StuckError said.
+// returned handles the end of an invocation that was left behind. It resolves nothing, as its *StuckError said.
 func (m *Member) returned(inv *partition.Invocation) {
 	for _, part := range inv.Parts {
 		if part.Owner.Alive {
@@ -141,14 +141,14 @@ func (m *Member) returned(inv *partition.Invocation) {
 	}
 }
 
-// letGo notes that an invocation of an assignment that is over has ended. With the last one, others may go on.
+// letGo records the end of an invocation of an ended assignment. The last one lets waiting partitions continue.
 func (m *Member) letGo(tp event.TopicPartition) {
 	if m.shared.Orphans.LetGo(tp) {
 		m.shared.Nudge()
 	}
 }
 
-// count keeps the counters, the circuit and the last result of an invocation.
+// count updates the counters, the circuit and the last result after an invocation.
 func (m *Member) count(now time.Time, inv *partition.Invocation, v verdict.Verdict, items [][]int) {
 	m.shared.Counters.Invokes.Add(1)
 	if v.Outcome != verdict.Overloaded {

@@ -8,7 +8,7 @@ import (
 	"github.com/esm-go/esm/internal/partition"
 )
 
-// flow is what the client has been told of this member's partitions, or is to be told, and why it fetches none of them.
+// flow is what the client was told, or is still to be told, of this member's partitions, and why it fetches none.
 type flow struct {
 	toStart           []driver.Start
 	toPause, toResume []event.TopicPartition
@@ -18,18 +18,18 @@ type flow struct {
 	obeyed uint64 // the wish that paused follows
 	// obeyedParts is the version of PausedParts that the partitions follow.
 	obeyedParts uint64
-	// tripped: the circuit was open, and not half-open, when it was last looked at.
+	// tripped is whether the circuit was open, and not half-open, at the last look.
 	tripped bool
-	// full are the partitions that wait for memory; fullSince is since when there are any, fullTold: that is a condition by now.
+	// full has the partitions that wait for memory, since fullSince; fullTold is whether that is a condition by now.
 	full      map[*partition.Partition]struct{}
 	fullSince time.Time
 	fullTold  bool
 }
 
-// slot is a worker for the next invocation: held, or asked for, to come through the member's slots.
+// slot is a worker for the next invocation: either held, or requested and to come through the member's slots channel.
 type slot struct{ held, waiting bool }
 
-// acquire has the member hold a slot for its next invocation; false when it has to wait for one.
+// acquire takes a slot for the member's next invocation. It returns false if the member has to wait for one.
 func (m *Member) acquire() bool {
 	if !m.slot.held && !m.slot.waiting {
 		m.slot.held = m.shared.Workers.Acquire(m.slots)
@@ -38,7 +38,7 @@ func (m *Member) acquire() bool {
 	return m.slot.held
 }
 
-// giveBackSlot gives back a slot that there is no use for.
+// giveBackSlot returns a slot that is not needed.
 func (m *Member) giveBackSlot() {
 	if m.slot.held {
 		m.slot.held = false
@@ -46,8 +46,8 @@ func (m *Member) giveBackSlot() {
 	}
 }
 
-// followCircuit stops or resumes this member's intake as the circuit now stands. A circuit that the process has no partition
-// left to try with closes when its cooldown ends. It runs on the loop.
+// followCircuit pauses or resumes this member's partitions as the circuit requires. If no partition is left in the
+// process to test the circuit with, the circuit closes when its cooldown ends. It runs on the loop.
 func (m *Member) followCircuit(now time.Time) {
 	shut, until := m.shared.Circuit.Shut(now)
 	if shut {
@@ -67,7 +67,7 @@ func (m *Member) followCircuit(now time.Time) {
 	}
 }
 
-// flush hands the collected changes to the client.
+// flush passes the collected changes to the client.
 func (m *Member) flush() {
 	if len(m.flow.toStart) > 0 {
 		m.consumer.Start(m.flow.toStart)
@@ -83,8 +83,8 @@ func (m *Member) flush() {
 	}
 }
 
-// release gives memory of a partition back to the budget, and lets paused partitions be fetched again: this one when it
-// is well below its share, all of them when the whole is well below the bound.
+// release returns a partition's memory to the budget and resumes partitions that were paused for it: this one when it
+// holds at most half its share, all of them when the total is well below the limit.
 func (m *Member) release(p *partition.Partition, held int) {
 	if held == 0 {
 		return
@@ -141,7 +141,7 @@ func (m *Member) resumeAll(why partition.PauseReason) {
 	}
 }
 
-// standing is the set of reasons for which a partition is paused as soon as it comes.
+// standing returns the reasons for which a partition is paused as soon as it is assigned.
 func (m *Member) standing(tp event.TopicPartition) partition.PauseReason {
 	var r partition.PauseReason
 	if m.flow.paused {
@@ -156,7 +156,7 @@ func (m *Member) standing(tp event.TopicPartition) partition.PauseReason {
 	return r
 }
 
-// obey pauses or resumes as is now wished. It runs on the loop.
+// obey pauses or resumes as currently wished. It runs on the loop.
 func (m *Member) obey() {
 	now := m.shared.Wish.Load()
 	if now == m.flow.obeyed || m.stop.phase != working {
@@ -174,7 +174,7 @@ func (m *Member) obey() {
 	}
 }
 
-// nudged looks again at what the members share: partitions that waited for a handler of another life, and the circuit.
+// nudged looks again at what the members share: the circuit, and partitions that waited for an orphaned handler.
 func (m *Member) nudged() {
 	now := time.Now()
 	m.followCircuit(now)

@@ -10,15 +10,15 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// errUnasked is what stands while a handler names items without FunctionResponseTypes.
+// errUnasked is the condition's error while a handler names items without FunctionResponseTypes.
 var errUnasked = errors.New("the handler returned ItemFailures, but the mapping has no FunctionResponseTypes: its whole batch failed; " +
 	"set FunctionResponseTypes to ReportBatchItemFailures")
 
-// errIgnored is the same of a Lambda function.
+// errIgnored is the same for a Lambda function.
 var errIgnored = errors.New("the function reports batchItemFailures, but the mapping has no FunctionResponseTypes: they are ignored, its batches succeeded; " +
 	"set FunctionResponseTypes to ReportBatchItemFailures")
 
-// heardOfFunction begins and ends the conditions of what an invocation's end says of the function itself.
+// heardOfFunction begins and ends the conditions that the end of an invocation implies for the function.
 func (m *Member) heardOfFunction(now time.Time, inv *partition.Invocation, v verdict.Verdict) {
 	if v.Outcome == verdict.Interrupted {
 		return
@@ -41,8 +41,8 @@ func (m *Member) heardOfFunction(now time.Time, inv *partition.Invocation, v ver
 	conditions.FunctionReached()
 }
 
-// pauseAfter is how long a part waits after a failure: the mapping's own pause, or what a throttled other side asked for, up to
-// the longest that WithRetryBackoff allows.
+// pauseAfter returns how long a partition waits after a failure: the mapping's backoff, or the pause that a throttled
+// target asked for if that is longer, up to the maximum of WithRetryBackoff.
 func (m *Member) pauseAfter(p *partition.Partition, inv *partition.Invocation, v verdict.Verdict) time.Duration {
 	backoff := m.shared.Config.Backoff
 	after := backoff.After(p.Failures, m.rng)

@@ -12,14 +12,14 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// handOver gives a partition's head unit to the destination. It stays the head, unresolved and uncommitted, until the
-// destination has it.
+// handOver sends a partition's head unit to the destination. The unit stays the head, unresolved and uncommitted, until
+// the destination has it.
 func (m *Member) handOver(now time.Time, p *partition.Partition, why destination.Condition, answer *destination.Response) {
 	if p.Phase != partition.Running || m.stop.phase != working {
-		return // whoever reads it next gives it up again
+		return // the next consumer gives it up again
 	}
 	u := &p.Work[0]
-	if !u.Own { // it may take long, and the bytes of a handler's records are the handler's too
+	if !u.Own { // sending may take long, and the handler may still use the bytes of its records
 		held := u.Held
 		u.Records, u.Held = batch.Detach(u.Records)
 		u.Own, u.Kept = true, true
@@ -47,17 +47,17 @@ func (m *Member) handOver(now time.Time, p *partition.Partition, why destination
 	})
 }
 
-// delivered takes in the handovers that came to their end.
+// delivered handles the handovers that have ended.
 func (m *Member) delivered(now time.Time) {
 	for _, one := range m.handed.Take() {
 		p := one.Of
 		if p.Sending != one {
-			continue // of an assignment that is over
+			continue // of an ended assignment
 		}
 		p.Sending = nil
 		m.sending--
 		if one.Err != nil {
-			continue // the partition goes, or the Run ends
+			continue // the partition is going away, or Run ends
 		}
 		u := p.Work[0]
 		p.PopWork()
@@ -72,7 +72,7 @@ func (m *Member) delivered(now time.Time) {
 	}
 }
 
-// forsake is recall for a partition that lives no more.
+// forsake ends the handover of a partition that is no longer assigned.
 func (m *Member) forsake(p *partition.Partition) {
 	if p.Sending != nil {
 		p.Sending.End(observe.ErrPartitionsGone)
@@ -81,8 +81,8 @@ func (m *Member) forsake(p *partition.Partition) {
 	}
 }
 
-// sendExpired hands over the records of a partition's head unit that are too old. They are taken from its front alone, so
-// that what is resolved stays in order: where some come later, what is before them goes to the handler first. It reports
+// sendExpired hands over the records of a partition's head unit that are too old. It takes them from the front only, so
+// that records are resolved in order: if younger records precede them, those go to the handler first. It reports
 // whether the head unit may be invoked.
 func (m *Member) sendExpired(now time.Time, p *partition.Partition) bool {
 	before := now.Add(-m.settings.MaxAge).UnixMilli()

@@ -17,8 +17,8 @@ func (m *Member) stalled(p *partition.Partition, now time.Time) bool {
 		m.retry.Holds(&p.Lane) && p.At().After(now)
 }
 
-// Read adds what this member knows to a reading, and looks for partitions that stand still. failing says that the last lookup of
-// ends did not succeed.
+// Read adds what this member knows to a reading, and looks for partitions that stand still. failing reports whether the
+// last lookup of ends failed.
 func (m *Member) Read(now time.Time, r *lag.Reading, failing bool) {
 	m.do(func() {
 		m.advanceUnfetched(now)
@@ -27,8 +27,8 @@ func (m *Member) Read(now time.Time, r *lag.Reading, failing bool) {
 	})
 }
 
-// advanceUnfetched holds a condition while partitions stand still: one for all of the member's partitions, since a broker that
-// sends nothing leads many. It runs with each evaluation of the scaling, which also asks for the ends of logs that no fetch tells.
+// advanceUnfetched holds one condition while partitions of the member stand still, since a broker that sends nothing
+// leads many. It runs with each scaling evaluation, which also asks for the log ends that no fetch reports.
 func (m *Member) advanceUnfetched(now time.Time) {
 	told := m.troubles.ToldOfPolls()
 	changed, err := m.still.Look(now, m.parts, func(p *partition.Partition) bool { return m.toBeFetched(p) && !told.Of(p.TopicPartition) })
@@ -41,17 +41,17 @@ func (m *Member) advanceUnfetched(now time.Time) {
 	}
 }
 
-// toBeFetched reports whether the client is to bring records of a partition, there are some, and nothing else keeps it from that.
+// toBeFetched reports whether the client should be fetching a partition: there are records, and nothing prevents it.
 func (m *Member) toBeFetched(p *partition.Partition) bool {
 	return p.Phase == partition.Running && p.Pauses == 0 && !p.Moving && p.Buffered() == 0 && p.End > p.Next && m.revocation == nil && m.stop.phase == working
 }
 
-// WantEnds adds the partitions whose end is to be asked for.
+// WantEnds adds the partitions whose log end should be looked up.
 func (m *Member) WantEnds(now, since time.Time, q *lag.Ends) {
 	m.do(func() { q.Want(now, since, m.shared.Config.LagInterval, m.consumer, m.parts) })
 }
 
-// TakeEnds takes in the answers for this member's partitions, which were true when the question was put.
+// TakeEnds applies the answers for this member's partitions. They were true at the time asked.
 func (m *Member) TakeEnds(asked time.Time, q *lag.Ends, answers []driver.OffsetAnswer) {
 	m.do(func() { q.Take(asked, m.parts, answers) })
 }

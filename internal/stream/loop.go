@@ -17,7 +17,7 @@ import (
 // finalCommitTimeout bounds the commit of a revocation, after the work is drained.
 const finalCommitTimeout = 5 * time.Second
 
-// loop owns the member's state. It waits for nothing but its channels.
+// loop owns the member's state. It waits only on its channels.
 func (m *Member) loop(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -59,7 +59,7 @@ func (m *Member) loop(ctx context.Context) error {
 		case inv := <-m.done:
 			m.begin()
 			if end != nil && m.shared.Stopping.Asked() {
-				stop() // the handler may have gone by the context of Run, and is heard before ctx is
+				stop() // the handler may have followed Run's context, and its end may arrive before ctx's
 			}
 			m.finish(time.Now(), inv)
 		case <-m.handed.Word:
@@ -89,14 +89,14 @@ func (m *Member) loop(ctx context.Context) error {
 
 func (m *Member) begin() { m.signs.Busy.Store(time.Now().UnixNano()) }
 
-// at notes a time at which the loop has to look again.
+// at schedules a time at which the loop has to run again.
 func (m *Member) at(t time.Time) {
 	if m.wake.IsZero() || t.Before(m.wake) {
 		m.wake = t
 	}
 }
 
-// advance does everything that may be done now, and finds the next deadline.
+// advance does everything that is due now, and finds the next deadline.
 func (m *Member) advance(now time.Time) {
 	m.wake = time.Time{}
 	m.settings = m.shared.Current.Load()
@@ -108,7 +108,7 @@ func (m *Member) advance(now time.Time) {
 	}
 	m.dispatch(now)
 	m.advanceRevocation(now)
-	m.flush() // a client may refuse the commit of a start that it does not know
+	m.flush() // a client may refuse to commit a start that it does not know
 	m.advanceCommit(now)
 	m.advanceLookups(now)
 	if again := m.aging.Advance(now, m.shared.Budget.Used.Load(), m.parts, m.release); !again.IsZero() {
@@ -124,13 +124,13 @@ func (m *Member) advance(now time.Time) {
 	m.advanceSnapshot(now)
 }
 
-// deliver takes in what a Poll brought.
+// deliver processes what a Poll returned.
 func (m *Member) deliver(now time.Time, d *intake.Delivery) {
 	for i := range d.Runs {
 		run := &d.Runs[i]
 		p := m.parts[run.TopicPartition]
 		if p == nil || p.Phase != partition.Running || run.Epoch != p.Epoch {
-			continue // of an assignment or a start that is over; it will come again where it belongs
+			continue // of an ended assignment or an earlier start; it will be fetched again where it belongs
 		}
 		m.shared.Counters.Polled.Add(int64(d.Read[i]))
 		if out := d.Read[i] - len(run.Records); out > 0 {
@@ -172,7 +172,7 @@ func (m *Member) deliver(now time.Time, d *intake.Delivery) {
 	}
 }
 
-// settle puts an idle partition where it waits: for its next try, or in the pool.
+// settle queues an idle partition: for its next retry, or in the pool.
 func (m *Member) settle(p *partition.Partition, now time.Time) {
 	if p.Phase != partition.Running || p.Inflight != nil || p.Sending != nil || p.Waits() || p.Pauses&partition.Alone != 0 || m.shared.Orphans.IsHeld(p.TopicPartition) {
 		return
@@ -185,7 +185,7 @@ func (m *Member) settle(p *partition.Partition, now time.Time) {
 	}
 }
 
-// unqueue takes a partition out of where it waits.
+// unqueue removes a partition from the queue that it waits in.
 func (m *Member) unqueue(p *partition.Partition) {
 	switch {
 	case !p.Waits():
@@ -196,7 +196,7 @@ func (m *Member) unqueue(p *partition.Partition) {
 	}
 }
 
-// sourceError takes in what the client had to say.
+// sourceError handles an error that the client reported.
 func (m *Member) sourceError(err *driver.Error) {
 	m.shared.Counters.PollErrors.Add(1)
 	info := m.shared.Conditions.Problem(observe.OpPoll, err)
@@ -214,7 +214,7 @@ func (m *Member) sourceError(err *driver.Error) {
 		m.reportedAnew(err.TopicPartition.Topic)
 	default:
 		if !stands {
-			m.shared.Conditions.Mention(info) // else the log has it
+			m.shared.Conditions.Mention(info) // otherwise it has been logged already
 		}
 	}
 }

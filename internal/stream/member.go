@@ -27,7 +27,7 @@ import (
 )
 
 // Member is one member of the consumer group: a client, the goroutine that polls it, the loop that owns all state, a
-// goroutine for commits and some for looking up offsets, and the invocations. run starts and awaits them all.
+// goroutine for commits, several for lookups, and the invocations. Run starts them all and waits for them.
 type Member struct {
 	shared   *shared.State
 	consumer driver.Consumer
@@ -36,35 +36,35 @@ type Member struct {
 	free    chan *intake.Delivery      // deliveries for the poll goroutine to fill
 	done    chan *partition.Invocation // invocations that ended
 	calls   *goroutine.Pool[*partition.Invocation]
-	slots   chan struct{} // a worker that was waited for
-	nudges  chan struct{} // the members' common state changed
+	slots   chan struct{} // delivers a worker that the member waited for
+	nudges  chan struct{} // the state that the members share has changed
 	control chan func()   // runs on the loop
 	polled  chan error    // the poll goroutine's end
 	handed  partition.Handovers
 	closed  chan struct{}
 
-	// ready is closed when the first assignment is started.
+	// ready is closed when the first assignment has started.
 	ready     chan struct{}
 	readyOnce sync.Once
 
-	// signs are for Healthy and the end.
+	// signs are for Healthy and for the end of Run.
 	signs stop.Signs
-	// troubles are the conditions that this member holds.
+	// troubles has the conditions that this member holds.
 	troubles *condition.Holder
-	// WaitsForCircuit: partitions are not fetched, for the circuit is open.
+	// WaitsForCircuit is whether partitions are not fetched because the circuit is open.
 	WaitsForCircuit atomic.Bool
 	snapshots       snapshot.Publisher
 
-	// quiet is called on the loop when a pause has taken effect here: nothing is in flight any more. pauseReported is the wish that
-	// it was.
+	// quiet is called on the loop when a pause has taken effect: nothing is in flight any longer. pauseReported is the
+	// wish that it was last called for.
 	quiet         func()
 	pauseReported atomic.Uint64
 
-	// What follows the loop goroutine owns.
-	settings   *shared.Settings // the mapping's current ones, as last seen
+	// The loop goroutine owns the fields below.
+	settings   *shared.Settings // the mapping's current settings, as last seen
 	parts      map[event.TopicPartition]*partition.Partition
 	pool       batch.Pool[*partition.Partition]
-	retry      batch.Queue[*partition.Partition] // by the time of the next try
+	retry      batch.Queue[*partition.Partition] // by the time of the next retry
 	flying     map[*partition.Invocation]struct{}
 	sending    int // partitions that wait for the destination
 	slot       slot
@@ -79,16 +79,16 @@ type Member struct {
 
 	revocation *revocation
 	stop       stopState
-	// since is kept for Status alone. unsettledAt is since when the assignment is not all started; zero when it is.
+	// since is for Status only. unsettledAt is when the assignment began to change, zero when all of it has started.
 	since       snapshot.Since
 	unsettledAt time.Time
 
 	handlers       context.Context
 	cancelHandlers context.CancelCauseFunc
-	wake           time.Time // the earliest deadline found by advance
+	wake           time.Time // the earliest deadline that advance found
 }
 
-// message is what reaches the loop from the client's side: a delivery, or a Listener call with its answer channel.
+// message is what reaches the loop from the client: a delivery, or a Listener call with its answer channel.
 type message struct {
 	delivery *intake.Delivery
 	kind     assignmentChange
@@ -104,7 +104,7 @@ const (
 	lost
 )
 
-// NewMember makes a member that has not run.
+// NewMember returns a member that has not run.
 func NewMember(c *shared.State) *Member {
 	m := &Member{
 		shared:  c,
@@ -142,14 +142,14 @@ func NewMember(c *shared.State) *Member {
 	return m
 }
 
-// Run joins the group and works until ctx ends or the client fails for good. It returns when every goroutine that it
-// started has returned, or with a *StuckError.
+// Run joins the group and works until ctx ends or the client fails permanently. It returns when every goroutine that it
+// started has returned, or leaves behind those that do not; a *StuckError names them.
 func (m *Member) Run(ctx context.Context, cfg driver.Config) error {
 	consumer, err := m.shared.Config.Driver.Open(cfg, listener{m})
 	if err != nil {
 		close(m.closed)
 		op := "open the " + m.shared.Config.Driver.Name() + " client"
-		if !auth.Classify(err).Known() { // what is wrong with credentials says so itself
+		if !auth.Classify(err).Known() { // an error about credentials explains itself
 			op += ": check the client options"
 		}
 		return &observe.SourceError{Op: op, Err: err}
@@ -171,10 +171,10 @@ func (m *Member) Run(ctx context.Context, cfg driver.Config) error {
 	for range lookup.AtOnce {
 		io.Go(func() { m.lookups.Run(ioCtx, &asker, &m.shared.Calls, m.closed) })
 	}
-	go func() { m.polled <- m.pollLoop(pollCtx, background) }() // awaited by the loop, with a bound
+	go func() { m.polled <- m.pollLoop(pollCtx, background) }() // the loop waits for it, with a bound
 
 	err = m.loop(ctx)
-	for _, p := range m.parts { // of a client that did not say that they are revoked, or of handlers left behind
+	for _, p := range m.parts { // of a client that did not report them revoked, or of handlers left behind
 		m.remove(p)
 	}
 	m.publish(time.Now())
@@ -190,7 +190,7 @@ func (m *Member) Run(ctx context.Context, cfg driver.Config) error {
 	return err
 }
 
-// pollLoop is the poll goroutine: the only one that calls Poll and Close.
+// pollLoop is the poll goroutine, the only one that calls Poll and Close.
 func (m *Member) pollLoop(ctx, background context.Context) error {
 	var fatal error
 	for ctx.Err() == nil && fatal == nil {
@@ -218,7 +218,7 @@ func (m *Member) pollLoop(ctx, background context.Context) error {
 		case m.control <- func() { m.fail(fatal) }:
 		case <-m.closed:
 		}
-		// The client is of no further use, but it is ours to close, when the loop says so.
+		// The client is of no further use, but the engine closes it when the loop says so.
 		<-ctx.Done()
 	}
 	m.signs.Closing.Store(time.Now().UnixNano())
@@ -231,7 +231,7 @@ func (m *Member) pollLoop(ctx, background context.Context) error {
 	return m.consumer.Close(closeCtx)
 }
 
-// listener hands the driver's calls to the loop and waits for its answer.
+// listener passes the driver's calls to the loop and waits for its answer.
 type listener struct{ m *Member }
 
 func (l listener) Assigned(parts []event.TopicPartition) { l.tell(assigned, parts) }

@@ -11,7 +11,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// unsettled notes that the assignment changes, settled that everything assigned is started.
+// unsettled records that the assignment is changing, settled that everything assigned has started.
 func (m *Member) unsettled(now time.Time) {
 	if m.unsettledAt.IsZero() {
 		m.unsettledAt = now
@@ -25,7 +25,7 @@ func (m *Member) settled(now time.Time) {
 	}
 }
 
-// begun takes in that an invocation begins.
+// begun counts the beginning of an invocation.
 func (m *Member) begun(inv *partition.Invocation) {
 	meters := m.shared.Meters
 	meters.Records.Add(int64(inv.Records))
@@ -42,7 +42,7 @@ func (m *Member) begun(inv *partition.Invocation) {
 	meters.Window.Add(int64(max(0, inv.Started.Sub(oldest))))
 }
 
-// countRetry counts a retry by its reason.
+// countRetry counts a retry under its reason.
 func (m *Member) countRetry(inv *partition.Invocation, v verdict.Verdict) {
 	c := &m.shared.Counters.Retries
 	n := &c.Failed

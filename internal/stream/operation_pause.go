@@ -10,7 +10,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// PausePartition is Runner.PausePartition.
+// PausePartition implements Runner.PausePartition.
 func (m *Member) PausePartition(ctx context.Context, tp event.TopicPartition) error {
 	return m.carryOut(ctx, &operation.Operation{Name: observe.OperationPausePartition, TP: tp, Step: func(now time.Time, o *operation.Operation) (done bool, err error) {
 		o.Begin()
@@ -22,7 +22,7 @@ func (m *Member) PausePartition(ctx context.Context, tp event.TopicPartition) er
 	}})
 }
 
-// FollowPartition waits until the loop has seen what is wished of a partition.
+// FollowPartition waits until the loop has applied the current pauses of single partitions.
 func (m *Member) FollowPartition(ctx context.Context, tp event.TopicPartition) error {
 	return m.carryOut(ctx, &operation.Operation{Name: observe.OperationResumePartition, TP: tp, Step: func(now time.Time, _ *operation.Operation) (done bool, err error) {
 		m.obeyPartitions(now)
@@ -30,7 +30,7 @@ func (m *Member) FollowPartition(ctx context.Context, tp event.TopicPartition) e
 	}})
 }
 
-// obeyPartitions pauses and resumes single partitions as is now wished. It runs on the loop.
+// obeyPartitions pauses and resumes single partitions as currently wished. It runs on the loop.
 func (m *Member) obeyPartitions(now time.Time) {
 	version := m.shared.PausedParts.Version.Load()
 	if version == m.flow.obeyedParts || m.stop.phase != working {
@@ -49,9 +49,9 @@ func (m *Member) obeyPartitions(now time.Time) {
 	}
 }
 
-// retryAt sets a partition down for its next try.
+// retryAt schedules a partition's next retry.
 func (m *Member) retryAt(p *partition.Partition, at time.Time) {
-	if p.Pauses&partition.Alone == 0 { // else it is tried when it is resumed
+	if p.Pauses&partition.Alone == 0 { // otherwise it is retried when it is resumed
 		m.retry.Add(&p.Lane, at)
 	}
 }

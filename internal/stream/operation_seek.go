@@ -12,16 +12,16 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// seek is one Seek: it asks for offsets, begins the partition anew at one, and waits for the group to have that.
+// seek is one Seek: it looks up the offset, restarts the partition there, and waits until that position is committed.
 type seek struct {
 	m  *Member
 	to event.LogPosition
-	p  *partition.Partition // that offsets were asked for
-	// question is the one that was asked, with its answer; without a Kind while there is none.
+	p  *partition.Partition // the assignment that the lookup was for
+	// question is the lookup with its answer. Its Kind is zero until there is an answer.
 	question start.Question
 }
 
-// Seek is Runner.Seek.
+// Seek implements Runner.Seek.
 func (m *Member) Seek(ctx context.Context, tp event.TopicPartition, to event.LogPosition) (offset int64, err error) {
 	s := &seek{m: m, to: to}
 	if err := m.carryOut(ctx, &operation.Operation{Name: observe.OperationSeek, TP: tp, Step: s.step}); err != nil {
@@ -35,14 +35,14 @@ func (s *seek) step(now time.Time, o *operation.Operation) (done bool, err error
 	m, p, q := s.m, o.Of, &s.question
 	switch {
 	case o.Begun():
-		return p.Committed >= 0, nil // of a life that began without one
+		return p.Committed >= 0, nil // the new life began without a commit, so any commit is its own
 	case p.Phase != partition.Running || p.Moving:
-		return false, nil // where it begins, or goes on, is being looked for
+		return false, nil // its position is being looked up
 	case s.p != p:
 		s.p, s.question = p, start.Question{}
 		m.lookups.Add(lookup.Lookup{Question: start.Question{Kind: start.Seek, Place: s.to}, Parts: []*partition.Partition{p}, Then: func(l *lookup.Lookup) {
 			if s.p == p {
-				s.question = l.Question // the operation goes on, or says what is wrong
+				s.question = l.Question // the operation continues, or returns the error
 			}
 		}})
 		return false, nil

@@ -18,7 +18,7 @@ type skip struct {
 	offset int64
 }
 
-// Skip is Runner.Skip.
+// Skip implements Runner.Skip.
 func (m *Member) Skip(ctx context.Context, tp event.TopicPartition, offset int64) error {
 	return m.carryOut(ctx, &operation.Operation{Name: observe.OperationSkip, TP: tp, Step: (&skip{m, offset}).step})
 }
@@ -30,7 +30,7 @@ func (s *skip) step(now time.Time, o *operation.Operation) (done bool, err error
 		return p.Committed > s.offset, nil
 	}
 	if p.Phase != partition.Running || p.Moving {
-		return false, nil // where it begins, or goes on, is being looked for
+		return false, nil // its position is being looked up
 	}
 	if at := p.Position(); at != s.offset || p.Head() == nil {
 		return true, &observe.PositionError{TopicPartition: o.TP, Operation: o.Name, Offset: s.offset, Position: at, Earliest: -1, End: -1}
@@ -46,8 +46,8 @@ func (s *skip) step(now time.Time, o *operation.Operation) (done bool, err error
 	return false, nil
 }
 
-// dropHead gives up the first unresolved record of a partition that is not in flight, since somebody asked for it; false where
-// a stop did not wait for the hook that is told of it.
+// dropHead gives up the first unresolved record of a partition that is not in flight, for a Skip. It returns false if a
+// stop did not wait for the hook.
 func (m *Member) dropHead(now time.Time, p *partition.Partition) (told bool) {
 	sent := p.Sending
 	m.forsake(p)

@@ -7,7 +7,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// foundOthers says once, for each mapping that is not this one, that it reads in the same group.
+// foundOthers reports, once for each other mapping, that it reads in the same group.
 func (m *Member) foundOthers(others []string) {
 	for _, other := range others {
 		if other == m.settings.Fingerprint || m.others[other] {

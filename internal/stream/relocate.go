@@ -11,7 +11,7 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// answered takes in the answer to a lookup.
+// answered handles the answer to a lookup.
 func (m *Member) answered(now time.Time, l lookup.Lookup) {
 	o := m.lookups.Take(&l)
 	for _, a := range o.Found {
@@ -40,8 +40,8 @@ func (m *Member) answered(now time.Time, l lookup.Lookup) {
 	m.lookups.Again(l, o.Again, now.Add(after))
 }
 
-// startFound takes in where a partition starts. A start that the group has not yet is committed before anything of the partition
-// is delivered, so that it is decided once for the whole group, whoever reads on from it.
+// startFound handles the start found for a partition. A start that is not committed yet is committed before any record is
+// delivered. So it is decided once for the whole group, whichever member continues from it.
 func (m *Member) startFound(now time.Time, p *partition.Partition, f *start.Answer) {
 	if p.Phase != partition.Starting || p.Found != nil {
 		return
@@ -65,12 +65,12 @@ func (m *Member) launch(now time.Time, p *partition.Partition, f *start.Answer) 
 	p.Renote = f.Committed >= 0 && !f.Noted
 	p.LeaderEpoch = f.LeaderEpoch
 	m.startAt(p, f.Offset, f.LeaderEpoch)
-	m.commits.Mark(p) // of a topic that was made again: a client refuses the commit before it knows the start
+	m.commits.Mark(p) // for a recreated topic: a client refuses the commit until it knows the start
 	m.settle(p, now)
 	m.announce()
 }
 
-// startAt tells the client where to read a partition on.
+// startAt tells the client where to continue reading a partition.
 func (m *Member) startAt(p *partition.Partition, offset int64, leaderEpoch int32) {
 	m.troubles.Started(p.TopicPartition)
 	m.flow.epochs++
@@ -81,7 +81,7 @@ func (m *Member) startAt(p *partition.Partition, offset int64, leaderEpoch int32
 	m.flow.toStart = append(m.flow.toStart, driver.Start{TopicPartition: p.TopicPartition, Offset: offset, LeaderEpoch: leaderEpoch, Epoch: p.Epoch})
 }
 
-// announce closes Ready when every partition of the first assignment is started.
+// announce closes Ready when every partition of the first assignment has started.
 func (m *Member) announce() {
 	for _, p := range m.parts {
 		if p.Phase == partition.Starting {
@@ -95,12 +95,12 @@ func (m *Member) announce() {
 // getReady closes Ready.
 func (m *Member) getReady() { m.readyOnce.Do(func() { close(m.ready) }) }
 
-// movesAtOnce is how often in a row a partition is moved without a pause: a client or a broker that goes on refusing every
-// position is not asked in a loop.
+// movesAtOnce is how many times in a row a partition is moved without a pause. Beyond it the engine backs off, so as not
+// to loop with a client or a broker that refuses every position.
 const movesAtOnce = 3
 
-// relocate goes on elsewhere when a position does not exist any more, or not yet, or, where to says where, when the log was
-// cut below it and has grown again.
+// relocate handles a position that does not exist any longer, or not yet. If to is not start.Nowhere, the log was
+// truncated below the position and has grown again, and to is where to continue.
 func (m *Member) relocate(now time.Time, tp event.TopicPartition, from, to int64) {
 	p := m.parts[tp]
 	if p == nil || p.Phase != partition.Running || p.Moving {
@@ -109,7 +109,7 @@ func (m *Member) relocate(now time.Time, tp event.TopicPartition, from, to int64
 	if from < 0 {
 		from = p.Next
 	}
-	if to >= p.Next { // it was said of a position that was left since
+	if to >= p.Next { // the client reported a position that was left since
 		m.startAt(p, p.Next, p.ReadEpoch)
 		return
 	}
@@ -126,8 +126,8 @@ func (m *Member) relocate(now time.Time, tp event.TopicPartition, from, to int64
 	m.lookups.Add(l)
 }
 
-// move goes on at the offset found: the log's start when retention passed the position, and what was received before
-// stays and is handled; its end, or where it parts from what was read, when the log was cut.
+// move continues at the offset found. If retention passed the position, that is the log's start, and received records
+// are still handled. If the log was truncated, it is the log's end, or where the log diverges from what was read.
 func (m *Member) move(now time.Time, p *partition.Partition, from int64, f start.Answer) {
 	p.Moving = false
 	if p.Phase != partition.Running {
@@ -144,9 +144,9 @@ func (m *Member) move(now time.Time, p *partition.Partition, from int64, f start
 	m.shared.Counters.Lost.Add(info.Lost)
 	switch {
 	case to < from:
-		// Records that were received and are not resolved may have been cut off, and others may take their offsets: no
-		// commit may pass those. So the partition begins anew, at its first unresolved record that is still there. The
-		// epoch is that of what was read, so that the client finds out whether the log parts from it further back.
+		// Received, unresolved records may have been cut off, and others may take their offsets: no commit may pass those. So
+		// the partition restarts at its first unresolved record that still exists. The epoch is that of what was read, so
+		// that the client can detect whether the log diverges further back.
 		f = start.Answer{Offset: min(p.Position(), to), LeaderEpoch: p.LeaderEpoch, Committed: p.Committed, Noted: !p.Renote}
 		if f.LeaderEpoch < 0 {
 			f.LeaderEpoch = p.ReadEpoch
@@ -155,7 +155,7 @@ func (m *Member) move(now time.Time, p *partition.Partition, from int64, f start
 		p = m.renew(p)
 		p.Moves = moves
 		m.launch(now, p, &f)
-	case to == from: // it is there again, with or without what was read before it
+	case to == from: // the position exists again, with or without what was read before it
 		m.startAt(p, to, p.ReadEpoch)
 	default:
 		if p.Head() == nil {
@@ -175,8 +175,8 @@ func (m *Member) offsetsLost(info observe.OffsetsLostInfo, key string) {
 	m.shared.Hooks.OffsetsLost(info)
 }
 
-// renew ends a partition's life here and begins another within the same assignment. The client keeps its pauses, so what
-// the old life alone was paused for ends with it.
+// renew ends a partition's life and starts another within the same assignment. The client keeps its pauses, so the pause
+// for the old life's memory is lifted.
 func (m *Member) renew(p *partition.Partition) *partition.Partition {
 	m.resume(p, partition.ByBudget)
 	m.remove(p)
@@ -185,8 +185,8 @@ func (m *Member) renew(p *partition.Partition) *partition.Partition {
 	return q
 }
 
-// reportedAnew takes in the client's word that a topic was deleted and made again, for which it holds the partitions. The
-// engine decides: it may have noticed by itself, and gone on with the new topic already.
+// reportedAnew handles the client's report that a topic was recreated; the client holds its partitions until they are
+// started. The engine decides: it may have noticed already, and be reading the new topic.
 func (m *Member) reportedAnew(topic string) {
 	l := lookup.Lookup{Question: start.Question{Kind: start.IDs}, Reported: true}
 	for _, p := range m.parts {
@@ -199,8 +199,8 @@ func (m *Member) reportedAnew(topic string) {
 	}
 }
 
-// compareIDs begins anew with the partitions whose topic is not the one that they were started with, and returns those of
-// which it is not known.
+// compareIDs restarts the partitions whose topic is not the one that they were started with. It returns those whose topic
+// id is unknown.
 func (m *Member) compareIDs(l *lookup.Lookup) (unknown []*partition.Partition) {
 	var old []*partition.Partition
 	for i, p := range l.Parts {
@@ -215,9 +215,9 @@ func (m *Member) compareIDs(l *lookup.Lookup) (unknown []*partition.Partition) {
 		case id != none && p.Note.Topic != none && id != p.Note.Topic:
 			old = append(old, p)
 		case l.Reported && (id == none || p.Note.Topic == none):
-			old = append(old, p) // nothing to compare: the client's word counts
+			old = append(old, p) // nothing to compare: trust the client
 		case l.Reported:
-			m.startAt(p, p.Next, p.ReadEpoch) // it runs with the new topic already
+			m.startAt(p, p.Next, p.ReadEpoch) // it reads the new topic already
 		case p.Note.Topic == none:
 			p.Note.Topic, p.Words = id, ""
 		}
@@ -226,8 +226,8 @@ func (m *Member) compareIDs(l *lookup.Lookup) (unknown []*partition.Partition) {
 	return unknown
 }
 
-// recreated begins anew with partitions whose topic was deleted and made again: what is known of it, and what is in
-// flight, belongs to another log.
+// recreated restarts partitions whose topic was recreated: what is known of them, and what is in flight, belongs to
+// another log.
 func (m *Member) recreated(olds []*partition.Partition) {
 	l := lookup.Lookup{Question: start.Question{Kind: start.Begin}}
 	for _, old := range olds {
@@ -243,7 +243,7 @@ func (m *Member) recreated(olds []*partition.Partition) {
 	}
 }
 
-// advanceLookups has the lookups that may begin do so.
+// advanceLookups starts the lookups that may start now.
 func (m *Member) advanceLookups(now time.Time) {
 	if m.stop.phase != working {
 		return

@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// idle makes a member that has not run, on a broker, with the defaults and a starting position.
+// idle returns a member that has not run, on a broker, with the defaults and a starting position.
 func idle(b *membroker.Broker, at driver.OffsetAt) *Member {
 	log := slog.New(slog.DiscardHandler)
 	c := &shared.State{Config: shared.Config{Driver: b.Driver(), RevokeTimeout: 10 * time.Second, StopTimeout: 25 * time.Second},

@@ -16,26 +16,25 @@ func (m *Member) view(now time.Time) *snapshot.View {
 	return v
 }
 
-// publish publishes a snapshot of now. It runs on the loop.
+// publish publishes a snapshot as of now. It runs on the loop.
 func (m *Member) publish(now time.Time) { m.snapshots.Publish(m.view(now)) }
 
-// advanceSnapshot takes a snapshot, or a portion of one, when it is time.
+// advanceSnapshot takes a snapshot, or a portion of one, when it is due.
 func (m *Member) advanceSnapshot(now time.Time) {
 	due, again := m.snapshots.Due(now)
 	switch {
 	case due && !m.snapshots.Take(m.view(now)):
-		m.at(now) // the next portion, after what else there is to do
+		m.at(now) // the next portion, after other work
 	case !again.IsZero():
 		m.at(again)
 	}
 }
 
-// Published returns what was published last. It asks nobody.
+// Published returns the last published snapshot. It does not ask the loop.
 func (m *Member) Published() *snapshot.Snapshot { return m.snapshots.Published() }
 
-// Snapshot returns what the loop knows: of this moment, or not older than snapshot.Interval, unless the loop is busy with
-// something that takes long, or waits for a hook: then it is the last one there is. It never waits for a hook, so a hook may
-// call it.
+// Snapshot returns what the loop knows now, or knew no longer than snapshot.Interval ago. If the loop is busy for long,
+// or waits for a hook, it is the last snapshot there is. It never waits for a hook, so a hook may call it.
 func (m *Member) Snapshot() *snapshot.Snapshot {
 	s, fresh := m.snapshots.Want()
 	if fresh {
@@ -48,7 +47,7 @@ func (m *Member) Snapshot() *snapshot.Snapshot {
 	return m.snapshots.Await(s, m.closed)
 }
 
-// Client returns the member's client, nil where it has ended, and the generation of its group, -1 where it is not known.
+// Client returns the member's client (nil if it has ended) and its generation in the group (-1 if unknown).
 func (m *Member) Client() (consumer driver.Consumer, generation int32) {
 	generation = -1
 	m.do(func() { consumer, generation = m.consumer, m.consumer.Member().Generation })

@@ -12,8 +12,8 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// A partition that is not fetched for want of memory says so, and since when. Each partition has a share of its own, so that it is
-// only ever a moment in a member that runs.
+// A partition that is not fetched for lack of memory shows that, and since when. In a running member this lasts only for
+// a moment, since each partition has its own share.
 func TestHeadWaitsForMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := membroker.NewBroker(t)

@@ -10,14 +10,14 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// stopState is how far a stop has come. The phases are in order; each ends by itself or by its deadline, and takes its share
-// of what is left until by.
+// stopState is how far a stop has come. The phases run in order. Each ends by itself or at its deadline, and takes its
+// share of the time that is left until by.
 type stopState struct {
 	phase    stopPhase
 	deadline time.Time
-	// by is the end of the whole stop, but for what it takes to say so.
+	// by is the end of the whole stop, less the time it takes to return.
 	by time.Time
-	// closeBy is the end of the client's Close, which the poll goroutine goes by.
+	// closeBy is the deadline of the client's Close. The poll goroutine reads it.
 	closeBy     time.Time
 	stopPolling context.CancelFunc
 	fatal       error
@@ -27,25 +27,25 @@ type stopPhase uint8
 
 const (
 	working    stopPhase = iota
-	finishing            // handlers run to their end, nothing new begins
-	cancelling           // their contexts have ended
+	finishing            // handlers run to their end, nothing new starts
+	cancelling           // the handlers' contexts have ended
 	settling             // the last commit
 	closing              // the client leaves the group
 	stopped
 )
 
-// fail begins a stop with the client's last word.
+// fail starts a stop with the client's final error.
 func (m *Member) fail(err error) {
 	if m.stop.fatal == nil {
 		m.stop.fatal = &observe.SourceError{Op: string(observe.OpPoll), Err: err}
 	}
 	m.shared.Log.Error("the client failed for good", "err", err)
-	m.shared.Conditions.Hold(m.shared.Conditions.Problem(observe.OpPoll, err)) // of the Runner: it outlives the member
+	m.shared.Conditions.Hold(m.shared.Conditions.Problem(observe.OpPoll, err)) // held by the Runner: it outlives the member
 	m.beginStop(time.Now(), false)
 }
 
-// beginStop ends the intake. A surplus member, which others take the place of, is as a rebalance that takes away all that
-// it has.
+// beginStop ends the intake. For a surplus member, whose partitions others take over, the stop is bounded like a
+// revocation of all its partitions.
 func (m *Member) beginStop(now time.Time, surplus bool) {
 	if m.stop.phase != working {
 		return
@@ -57,7 +57,7 @@ func (m *Member) beginStop(now time.Time, surplus bool) {
 	}
 	s := &m.stop
 	s.phase = finishing
-	s.by = now.Add(all - all/50) // the rest is for what it takes to return
+	s.by = now.Add(all - all/50) // the rest is the time it takes to return
 	s.deadline = now.Add(handlers)
 	m.shared.Log.Info("stopping", "inFlight", len(m.flying), "bound", all)
 	for _, p := range m.parts {
@@ -66,12 +66,12 @@ func (m *Member) beginStop(now time.Time, surplus bool) {
 	}
 }
 
-// share is a part of what is left of the stop.
+// share returns the end of a part of the time that is left of the stop.
 func (s *stopState) share(now time.Time, part, of int) time.Time {
 	return now.Add(max(0, s.by.Sub(now)) * time.Duration(part) / time.Duration(of))
 }
 
-// hasten shortens a stop that has begun, of a surplus member for one, to end with that of Run.
+// hasten shortens a stop that has begun, such as that of a surplus member, to end with Run's.
 func (s *stopState) hasten(now, by time.Time) {
 	if by.IsZero() || !by.Before(s.by) {
 		return
@@ -82,7 +82,7 @@ func (s *stopState) hasten(now, by time.Time) {
 	}
 }
 
-// advanceStop moves a stop on as far as it goes.
+// advanceStop takes a stop as far as it can go now.
 func (m *Member) advanceStop(now time.Time) {
 	s := &m.stop
 	if s.phase != working {
@@ -140,13 +140,13 @@ func (m *Member) advanceStop(now time.Time) {
 	}
 }
 
-// closeSlack is how much longer than the client's Close may take it is waited for: it returns at the end of its context.
+// closeSlack is how far past its deadline the client's Close may run: it returns after its context has ended.
 func (m *Member) closeSlack() time.Duration {
 	all, _ := stop.Bound(m.shared.Config.StopTimeout)
 	return all / 100
 }
 
-// abandon leaves an invocation behind: what it does later means nothing.
+// abandon leaves an invocation behind: whatever it does later has no effect.
 func (m *Member) abandon(inv *partition.Invocation) {
 	h := observe.StuckHandler{Partitions: partition.Ranges(inv.Parts), Since: inv.Started}
 	m.shared.Left.Handler(inv, h)
@@ -158,7 +158,7 @@ func (m *Member) abandon(inv *partition.Invocation) {
 	}
 }
 
-// uncommitted notes that a stop goes on without a commit of what was handled.
+// uncommitted records that a stop continues without a commit of handled records.
 func (m *Member) uncommitted(now time.Time) {
 	call := observe.StuckCall{Op: observe.OpCommit, Since: now, Err: errors.New("records that were handled are not committed: they will be delivered again")}
 	if m.commits.UnderWay() != nil {
@@ -174,15 +174,15 @@ func (m *Member) uncommitted(now time.Time) {
 	m.shared.Log.Error("the stop goes on without a commit", "since", call.Since, "err", call.Err)
 }
 
-// clientStuck notes that the poll goroutine does not come back from the client.
+// clientStuck records that a client's call on the poll goroutine does not return.
 func (m *Member) clientStuck() {
 	call := m.signs.Client()
 	m.shared.Left.Call(m, call)
 	m.shared.Log.Error("the Kafka client does not return and is left behind", "op", string(call.Op), "since", call.Since)
 }
 
-// pollEnded takes in the end of the poll goroutine: the client is closed, and no goroutine is left behind of ours. Where it
-// did not leave the group in order nothing is lost by that: the group finds out by itself.
+// pollEnded handles the end of the poll goroutine: the client is closed, and no goroutine of the engine's is left behind.
+// If the client did not leave the group in order, nothing is lost: the group notices by itself.
 func (m *Member) pollEnded(err error) {
 	if err != nil {
 		m.shared.Log.Warn("the group was not left in order; it notices after the session timeout", "err", err)

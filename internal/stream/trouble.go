@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	// fullMemory is how long partitions have to wait for memory before that is a condition.
+	// fullMemory is how long partitions must wait for memory before that is a condition.
 	fullMemory = time.Minute
 )
 
-// reads reports whether a partition of a topic is this member's.
+// reads reports whether a partition of a topic is assigned to this member.
 func (m *Member) reads(topic string) bool {
 	for tp := range m.parts {
 		if tp.Topic == topic {
@@ -28,16 +28,16 @@ func (m *Member) reads(topic string) bool {
 	return false
 }
 
-// lookupsFail reports whether a lookup that failed is to be tried again.
+// lookupsFail reports whether a failed lookup is to be retried.
 func (m *Member) lookupsFail() bool {
 	return m.lookups.Failing() || m.commits.StartsFail()
 }
 
-// advanceConditions ends the conditions that nobody needs any more, and looks whether memory has been full for long.
+// advanceConditions ends the conditions that no longer apply, and checks how long memory has been full.
 func (m *Member) advanceConditions(now time.Time) {
 	if m.commits.Failing() && !m.anyDirty() {
 		m.commits.Forget()
-		m.troubles.Committed() // what was refused went with its partition, or was committed by another way
+		m.troubles.Committed() // what was refused went with its partition, or was committed in another way
 	}
 	if m.troubles.Any() && !m.lookupsFail() {
 		m.troubles.LookedUp()
@@ -61,8 +61,8 @@ func (m *Member) advanceConditions(now time.Time) {
 	}
 }
 
-// Probe asks the brokers whether what a client said once still holds, see condition.Holder.Probe. named are the topics that the
-// mapping names.
+// Probe asks the brokers whether what a client reported once still holds, see condition.Holder.Probe. named has the
+// topics that the mapping names.
 func (m *Member) Probe(ctx context.Context, named []string) {
 	if !m.troubles.Probed() {
 		return
@@ -73,11 +73,11 @@ func (m *Member) Probe(ctx context.Context, named []string) {
 	}
 }
 
-// stands takes in what the client said; it reports whether that is a condition that stands until something ends it.
+// stands reports whether the client's error is a condition that stands until something ends it, and holds it if so.
 func (m *Member) stands(err *driver.Error, info observe.ErrorInfo) bool {
 	switch {
 	case err.Kind == driver.KindOffsetOutOfRange, err.Kind == driver.KindTruncated, err.Kind == driver.KindTopicRecreated:
-		return false // what follows is ours to do
+		return false // the engine handles these itself
 	case err.Kind == driver.KindOther && err.TopicPartition.Topic == "":
 		return false
 	}

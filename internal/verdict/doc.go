@@ -1,3 +1,3 @@
-// Package verdict says what a handler's error means, and what becomes of the records that it failed: tried again, split,
+// Package verdict decides what a handler's error means, and what happens to the failed records: they are retried, split,
 // kept in part, or given up.
 package verdict

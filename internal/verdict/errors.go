@@ -6,7 +6,7 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// permanentError, throttledError and itemFailuresError are what Permanent, Throttled and ItemFailures make.
+// permanentError, throttledError and itemFailuresError are what Permanent, Throttled and ItemFailures return.
 type (
 	permanentError    struct{ err error }
 	throttledError    struct{ err error }
@@ -26,7 +26,7 @@ func (e *itemFailuresError) Error() string {
 		len(e.ids), e.ids[0].Offset, e.ids[0].Partition)
 }
 
-// Permanent marks err as one that no retry will mend; nil is nil.
+// Permanent marks err as one that no retry can fix. It returns nil for nil.
 func Permanent(err error) error {
 	if err == nil {
 		return nil
@@ -34,7 +34,7 @@ func Permanent(err error) error {
 	return &permanentError{err}
 }
 
-// Throttled marks err as a sign of overload; nil is nil.
+// Throttled marks err as a sign of overload. It returns nil for nil.
 func Throttled(err error) error {
 	if err == nil {
 		return nil
@@ -42,7 +42,7 @@ func Throttled(err error) error {
 	return &throttledError{err}
 }
 
-// ItemFailures names the records that failed; without any it is nil.
+// ItemFailures returns an error that names the failed records, nil if there are none.
 func ItemFailures(ids []event.ItemID) error {
 	if len(ids) == 0 {
 		return nil

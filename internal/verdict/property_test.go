@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Whatever a policy makes of a failed unit, nothing of it is lost: what failed is tried again or given up, in order.
+// Whatever a policy does with a failed unit, nothing is lost: failed records are retried or given up, in order.
 func TestRetryPolicyProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		records := drawRecords(t, event.TopicPartition{Topic: "t"}, 0, rapid.IntRange(1, 12).Draw(t, "n"))
@@ -74,7 +74,7 @@ func TestRetryPolicyProperty(t *testing.T) {
 	})
 }
 
-// ItemsIn finds exactly the records named, once each.
+// ItemsIn finds exactly the named records, each once.
 func TestItemsIn(t *testing.T) {
 	p, q := &batch.Lane[int]{Key: "t-0"}, &batch.Lane[int]{Key: "t-1"}
 	records := func(offsets ...int64) []event.KafkaRecord {
@@ -97,7 +97,7 @@ func TestItemsIn(t *testing.T) {
 	}
 }
 
-// drawRecords makes n records of a partition from an offset on, with gaps.
+// drawRecords returns n records of a partition from an offset on, with gaps.
 func drawRecords(t *rapid.T, tp event.TopicPartition, from int64, n int) []event.KafkaRecord {
 	records := make([]event.KafkaRecord, n)
 	for i := range records {

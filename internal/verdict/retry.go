@@ -9,16 +9,16 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// Policy is what the mapping says about failures.
+// Policy is the mapping's policy on failures.
 type Policy struct {
-	// maxAttempts is MaximumRetryAttempts: -1 = no limit.
+	// MaximumRetryAttempts is the mapping's parameter; -1 = no limit.
 	MaximumRetryAttempts int
 	Bisect               bool
 	Partial              bool
 }
 
-// ItemsIn resolves the items of a partial failure against the parts of a batch: for each part the sorted indexes of
-// its failed records. ok is false when an item is not in the batch: the whole batch has failed then.
+// ItemsIn resolves the items of a partial failure against the parts of a batch: for each part, the sorted indexes of its
+// failed records. ok is false if an item is not in the batch; the whole batch has failed then.
 func ItemsIn[O any](parts []batch.Part[O], items []event.ItemID) (failed [][]int, ok bool) {
 	failed = make([][]int, len(parts))
 	for _, item := range items {
@@ -47,8 +47,8 @@ func ItemsIn[O any](parts []batch.Part[O], items []event.ItemID) (failed [][]int
 	return failed, true
 }
 
-// Apply says what becomes of a unit whose invocation ended with an outcome: the units to try next, in order, and the
-// records to give up, with the reason. items are the indexes of the failed records when the failure is partial.
+// Apply decides what happens to a unit after an invocation with the given outcome: the units to try next, in order, or
+// the records to give up, with the reason. items has the indexes of the failed records if the failure is partial.
 func (pol Policy) Apply(u batch.Unit, out Outcome, partial bool, items []int, now time.Time) (next []batch.Unit, gone []event.KafkaRecord, why observe.DropReason) {
 	if out == Succeeded || partial && len(items) == 0 {
 		return nil, nil, 0
@@ -69,7 +69,7 @@ func (pol Policy) Apply(u batch.Unit, out Outcome, partial bool, items []int, no
 	case out == Overloaded:
 		return []batch.Unit{u}, nil, 0
 	case pol.Bisect && !partial && len(u.Records) > 1:
-		// Splitting uses no attempt: it isolates the record, then its attempts count.
+		// Splitting uses no attempt: it isolates the record, whose attempts count from then on.
 		a, b := u.Split(len(u.Records) / 2)
 		return []batch.Unit{a, b}, nil, 0
 	}

@@ -8,27 +8,28 @@ import (
 // Outcome is what an invocation means for the records that it failed.
 type Outcome uint8
 
-// The outcomes.
+// The outcomes of an invocation.
 const (
 	Succeeded  Outcome = iota
-	Failed             // try again, one attempt used
-	Overloaded         // try again, no attempt used
-	Final              // do not try again
-	// Interrupted: the engine ended the invocation, and nothing is known of its records. No error reads so by itself.
+	Failed             // retry, one attempt used
+	Overloaded         // retry, no attempt used
+	Final              // do not retry
+	// Interrupted means that the engine ended the invocation, and the state of its records is unknown. Classify never
+	// returns it.
 	Interrupted
 )
 
 // Verdict is the meaning of what a handler returned.
 type Verdict struct {
 	Outcome Outcome
-	// partial: only items failed, the rest succeeded. Without it the outcome is the whole batch's.
+	// Partial is whether only items failed and the rest succeeded. If false, Outcome is that of the whole batch.
 	Partial bool
 	Items   []event.ItemID
 	Err     error
 }
 
-// Classify is the one place that reads a handler's error. Of several errors joined, the whole batch fails unless every
-// one of them names items, and the mildest treatment wins: one that may be retried makes all be retried.
+// Classify is the only place that interprets a handler's error. If errors are joined, the whole batch fails unless each
+// of them names items, and the mildest treatment wins: if one may be retried, all are.
 func Classify(err error) Verdict {
 	if err == nil {
 		return Verdict{}
@@ -51,7 +52,7 @@ func read(err error) Verdict {
 	case *itemFailuresError:
 		return Verdict{Outcome: Failed, Partial: true, Items: e.ids}
 	case *observe.PanicError:
-		// What a handler panicked with is not what it returned.
+		// The value that a handler panicked with is not an error that it returned.
 		return Verdict{Outcome: Failed}
 	}
 	switch e := err.(type) { //nolint:errorlint // the same
@@ -65,7 +66,7 @@ func read(err error) Verdict {
 	return Verdict{Outcome: Failed}
 }
 
-// merge reads the branches of a joined error.
+// merge combines the branches of a joined error.
 func merge(errs []error) Verdict {
 	var out Verdict
 	first := true
@@ -81,7 +82,7 @@ func merge(errs []error) Verdict {
 		}
 		out.Partial = out.Partial && v.Partial
 		out.Items = append(out.Items, v.Items...)
-		// A throttle counts only where everything says so: the rest did use an attempt. Permanent likewise.
+		// Throttled counts only if every branch says so: the others did use an attempt. The same goes for Permanent.
 		if v.Outcome != out.Outcome {
 			out.Outcome = Failed
 		}

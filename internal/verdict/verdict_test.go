@@ -58,8 +58,9 @@ func TestClassify(t *testing.T) {
 	}
 }
 
-// FuzzClassify builds trees of errors from a program of bytes. Whatever the tree: it never panics, nil alone succeeds,
-// a tree with an unmarked plain leaf outside any mark is retried whole, and items come only with a partial
+// FuzzClassify builds trees of errors from a program of bytes. For every tree, Classify does not panic, only nil
+// succeeds, a plain error joined to the tree makes it fail as a whole, and there are items only if the failure is
+// partial.
 func FuzzClassify(f *testing.F) {
 	f.Add([]byte{0}, false)
 	f.Add([]byte{1, 0, 2, 0, 5}, true)
