@@ -86,7 +86,8 @@ func TestSeveralStandStill(t *testing.T) {
 	b.Next++
 	wants(look(3*time.Minute, a, b, c), "2 partitions", "t-2 stands at offset 3 of 9")
 	wants(look(4*time.Minute, a, b, c), "3 partitions", "t-2 stands")
-	if c.Next++; look(5*time.Minute, a, b, c) == "" {
-		t.Error("another number of partitions is not told")
-	}
+	c.Next++
+	wants(look(5*time.Minute, a, b, c), "2 partitions", "t-0 stands at offset 1 of 9")
+	a.Next++ // as c begins to stand still again
+	wants(look(6*time.Minute, a, b, c), "2 partitions", "t-1 stands at offset 3 of 9")
 }
