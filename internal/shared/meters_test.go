@@ -63,6 +63,8 @@ func TestResolved(t *testing.T) {
 		"of one age":      {[]event.KafkaRecord{record(2 * time.Second), record(2 * time.Second), record(2 * time.Second)}, 3, 3, 6},
 		"in part":         {[]event.KafkaRecord{record(2 * time.Second), record(2 * time.Second), record(2 * time.Second)}, 2, 2, 4},
 		"none":            {[]event.KafkaRecord{record(2 * time.Second)}, 0, 0, 0},
+		"none of none":    {nil, 0, 0, 0},
+		"none at first":   {[]event.KafkaRecord{{Timestamp: -1}, record(time.Second)}, 2, 0, 0},
 		"of the future":   {[]event.KafkaRecord{record(-time.Hour)}, 1, 1, 0},
 		"no timestamps":   {[]event.KafkaRecord{{Timestamp: -1}}, 1, 0, 0},
 		"none at the end": {[]event.KafkaRecord{record(time.Second), {Timestamp: -1}}, 2, 0, 0},
