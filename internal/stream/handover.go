@@ -72,7 +72,7 @@ func (m *Member) delivered(now time.Time) {
 	}
 }
 
-// forsake ends the handover of a partition that is no longer assigned.
+// forsake abandons the handover of a partition's head unit.
 func (m *Member) forsake(p *partition.Partition) {
 	if p.Sending != nil {
 		p.Sending.End(observe.ErrPartitionsGone)
