@@ -42,10 +42,13 @@ func (c *Commits) Take(now time.Time, r Result) Outcome {
 			}
 			continue
 		}
-		c.accepted(p, one.Offset, &o)
+		c.accepted(p, &one, &o)
 	}
 	if len(o.Failed) == 0 { // any refused position belongs to an assignment that has ended
-		c.errors, c.refusals = 0, 0
+		c.errors = 0
+		if len(c.refused) == 0 {
+			c.refusals = 0
+		}
 		c.pause = r.Pause(r.Took, c.interval)
 		return o
 	}
@@ -53,7 +56,9 @@ func (c *Commits) Take(now time.Time, r Result) Outcome {
 	if apart {
 		c.refusals++
 		o.Again = now.Add(after.After(c.refusals, c.rng))
-		c.refusedAfter = o.Again
+		if len(c.refused) == 0 { // otherwise it joins those that wait
+			c.refusedAfter = o.Again
+		}
 		c.errors = 0
 		c.pause = r.Pause(r.Took, c.interval)
 	} else {
@@ -69,7 +74,9 @@ func (c *Commits) Take(now time.Time, r Result) Outcome {
 		case p.Phase == partition.Starting:
 			c.begun = append(c.begun, p)
 		case apart:
-			c.refused = append(c.refused, p)
+			if !p.Refused {
+				p.Refused, c.refused = true, append(c.refused, p)
+			}
 		default:
 			c.Mark(p)
 		}
@@ -77,10 +84,11 @@ func (c *Commits) Take(now time.Time, r Result) Outcome {
 	return o
 }
 
-// accepted records that the group has a partition's position.
-func (c *Commits) accepted(p *partition.Partition, offset int64, o *Outcome) {
+// accepted records that the group has a partition's position. The fingerprint may have changed since the commit was sent.
+func (c *Commits) accepted(p *partition.Partition, one *driver.Commit, o *Outcome) {
+	offset, noted := one.Offset, one.Metadata == c.words(p)
 	if f := p.Found; f != nil {
-		f.Committed, f.Noted = offset, true
+		f.Committed, f.Noted = offset, noted
 		switch {
 		case !p.Alive:
 		case p.Phase == partition.Starting:
@@ -93,8 +101,8 @@ func (c *Commits) accepted(p *partition.Partition, offset int64, o *Outcome) {
 	if p.Committed >= 0 && offset > p.Committed {
 		o.Records += offset - p.Committed
 	}
-	p.Committed, p.Renote = offset, false
-	if p.Alive && p.Dirty() {
+	p.Committed, p.Renote = offset, p.Renote && !noted
+	if p.Alive && (p.Dirty() || p.Renote) {
 		c.Mark(p)
 	}
 }

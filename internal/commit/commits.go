@@ -36,7 +36,8 @@ type Commits struct {
 	pause    time.Time // nor before this, unless a revocation or a stop waits for it
 	errors   int
 	// begun are partitions whose start was found and must be committed before they run. refused are those whose position
-	// was refused while others were accepted. They are checked again from refusedAfter on.
+	// was refused while others were accepted. They are not committed before refusedAfter, unless a revocation or a stop
+	// waits for it.
 	begun        []*partition.Partition
 	refused      []*partition.Partition
 	refusedAfter time.Time
@@ -136,14 +137,19 @@ func (c *Commits) Advance(now time.Time, urgent, stopping bool) (again time.Time
 	}
 	clear(c.begun)
 	c.begun = c.begun[:0]
-	for i, p := range c.dirty {
-		c.dirty[i] = nil
+	held := c.dirty[:0]
+	for _, p := range c.dirty {
+		if p.Refused && p.Alive && !urgent {
+			held = append(held, p)
+			continue
+		}
 		p.Marked = false
 		if p.Alive && (p.Dirty() || p.Renote && p.Phase == partition.Running) {
 			r.Add(p, p.Position(), p.LeaderEpoch, c.words(p))
 		}
 	}
-	c.dirty = c.dirty[:0]
+	clear(c.dirty[len(held):])
+	c.dirty = held
 	if len(r.Commits) == 0 {
 		return again
 	}
@@ -189,7 +195,7 @@ func (c *Commits) retryRefused(now time.Time) (again time.Time) {
 		return earlier(c.refresh, c.refusedAfter)
 	}
 	for i, p := range c.refused {
-		c.refused[i] = nil
+		c.refused[i], p.Refused = nil, false
 		if p.Alive {
 			c.Mark(p)
 		}

@@ -60,6 +60,7 @@ func (l *Lookups) Take(a *Lookup) Outcome {
 	case start.IDs:
 		l.checkFailed = a.Err != nil && !a.Reported
 		if !a.Reported {
+			l.checking = false
 			o.Again, o.Failure = nil, a.Err // the next check follows at its interval
 		}
 	case start.Others:

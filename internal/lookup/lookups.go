@@ -51,6 +51,7 @@ type Lookups struct {
 	queued      []Lookup
 	underWay    int
 	checkFailed bool      // the last check of the topics' ids
+	checking    bool      // a check of them has not been answered
 	nextCheck   time.Time // of the topics' ids
 	nextOthers  time.Time // when to look for another mapping's commits; zero = not before the next assignment
 }
@@ -134,6 +135,7 @@ func (l *Lookups) Advance(now time.Time, policy start.Policy, fingerprint string
 			waiting = append(waiting, one)
 		case one.name(policy):
 			l.underWay++
+			l.checking = l.checking || one.isCheck()
 			l.questions <- one // never waits: the channel holds as many as may run
 		}
 	}
@@ -162,6 +164,9 @@ func (l *Lookup) name(policy start.Policy) bool {
 	return len(living) > 0
 }
 
+// isCheck reports whether a lookup is a periodic check for recreated topics.
+func (l *Lookup) isCheck() bool { return l.Kind == start.IDs && !l.Reported }
+
 // checkTopics checks periodically whether topics were recreated. It returns the time of the next check.
 func (l *Lookups) checkTopics(now time.Time, held map[event.TopicPartition]*partition.Partition) (again time.Time) {
 	if l.interval <= 0 {
@@ -171,6 +176,9 @@ func (l *Lookups) checkTopics(now time.Time, held map[event.TopicPartition]*part
 		return l.nextCheck
 	}
 	l.nextCheck = now.Add(l.interval)
+	if l.checking || slices.ContainsFunc(l.queued, func(one Lookup) bool { return one.isCheck() }) {
+		return l.nextCheck // while the brokers are slow, checks must not crowd out other lookups
+	}
 	running := running(held)
 	if len(running) == 0 {
 		l.checkFailed = false // a failed check is not retried

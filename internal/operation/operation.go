@@ -29,10 +29,17 @@ type Operation struct {
 	Step func(now time.Time, o *Operation) (done bool, err error)
 
 	ctx   context.Context
-	begun atomic.Bool // it can no longer be undone
+	state atomic.Int32
 	// answer is buffered for one error.
 	answer chan error
 }
+
+// The states of an operation. The loop and the caller decide together, once, which of the last two follows the first.
+const (
+	waiting   int32 = iota
+	begun           // it can no longer be undone
+	takenBack       // the caller has returned, and was told that nothing was done
+)
 
 // Loop has the channels of a member's loop.
 type Loop struct {
@@ -51,11 +58,11 @@ func NotAssigned(name observe.Operation, tp event.TopicPartition, why string) er
 // Leaves returns the error of an operation whose partition is being revoked, or whose mapping stops.
 func (o *Operation) Leaves() error { return NotAssigned(o.Name, o.TP, leaves) }
 
-// Begin marks the operation as no longer undoable.
-func (o *Operation) Begin() { o.begun.Store(true) }
+// Begin marks the operation as no longer undoable. It returns false if the caller has given up: then nothing may be done.
+func (o *Operation) Begin() bool { return o.state.CompareAndSwap(waiting, begun) || o.Begun() }
 
 // Begun reports whether the operation can no longer be undone.
-func (o *Operation) Begun() bool { return o.begun.Load() }
+func (o *Operation) Begun() bool { return o.state.Load() == begun }
 
 // CarryOut passes takeIn to a loop, which runs it, and waits for the operation's answer. It returns ErrNotHere if the
 // partition is not that member's. It runs on the caller's goroutine.
@@ -80,9 +87,9 @@ func (o *Operation) CarryOut(ctx context.Context, loop Loop, takeIn func()) erro
 	}
 }
 
-// outOfTime returns the error of an operation that did not finish.
+// outOfTime returns the error of an operation that did not finish. An operation that has not begun cannot begin after it.
 func (o *Operation) outOfTime(cause error) error {
-	if o.Begun() {
+	if !o.state.CompareAndSwap(waiting, takenBack) && o.Begun() {
 		return fmt.Errorf("esm: %s(%s): %w: %w", o.Name, o.TP, observe.ErrOperationPending, cause)
 	}
 	if errors.Is(cause, observe.ErrNotAssigned) {

@@ -61,6 +61,8 @@ type Partition struct {
 
 	// Marked is whether it is in the list of partitions to check for the next commit.
 	Marked bool
+	// Refused is whether its position was refused, and waits to be committed again.
+	Refused bool
 	// Moving is whether its position does not exist and a new one is being looked up. Moves is how many times that happened
 	// since something was received.
 	Moving bool

@@ -2,12 +2,15 @@ package run
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/esm-go/esm/esmtest/membroker"
+	"github.com/esm-go/esm/event"
 )
 
 // A batch that cannot grow because memory is full does not wait for its window.
@@ -71,6 +74,48 @@ func TestWindowAfterAFullBuffer(t *testing.T) {
 		pass(2 * time.Minute)
 		if more := r.events()[n:]; len(more) != 1 || more[0].Len() != 3 {
 			t.Errorf("%d invocations when it had ended, want one of three records", len(more))
+		}
+		r.mustStop()
+	})
+}
+
+// A partition that was paused because memory was full is fetched again after its topic was recreated.
+func TestRecreatedWhileMemoryIsFull(t *testing.T) {
+	inBubble(t, "", func(t *testing.T) {
+		b := membroker.NewBroker(t, membroker.FetchRecords(100))
+		b.CreateTopic("t", 1)
+		b.CreateTopic("u", 3) // these go on holding memory
+		for i := range 4000 {
+			b.Produce("t", membroker.Record{Value: make([]byte, 1000)})
+			b.Produce("u", membroker.Record{Partition: int32(i % 3), Value: make([]byte, 1000)})
+		}
+		release := make(chan struct{})
+		var newer atomic.Int64
+		m := memoryMapping()
+		m.Topics = []string{"t", "u"}
+		r := newMapped(t, b, m, func(_ context.Context, e event.KafkaEvent) error {
+			for _, records := range e.Records {
+				if len(records[0].Value) == 1 {
+					newer.Add(int64(len(records)))
+					return nil
+				}
+			}
+			<-release
+			return nil
+		}, WithBufferBytes(1<<20)).start()
+		pass(time.Minute)
+		if s := r.runner.Status(); s.BufferedBytes < 1<<20 || s.Partitions[0].Paused != "buffer full" {
+			t.Fatalf("memory is not full: %d bytes, %+v", s.BufferedBytes, s.Partitions[0])
+		}
+		b.RecreateTopic("t")
+		for range 10 {
+			b.Produce("t", membroker.Record{Value: []byte("v")})
+		}
+		pass(time.Minute)
+		close(release)
+		pass(10 * time.Minute)
+		if n := newer.Load(); n != 10 {
+			t.Errorf("%d records of the new topic were handled, want 10", n)
 		}
 		r.mustStop()
 	})

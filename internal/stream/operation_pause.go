@@ -13,8 +13,7 @@ import (
 // PausePartition implements Runner.PausePartition.
 func (m *Member) PausePartition(ctx context.Context, tp event.TopicPartition) error {
 	return m.carryOut(ctx, &operation.Operation{Name: observe.OperationPausePartition, TP: tp, Step: func(now time.Time, o *operation.Operation) (done bool, err error) {
-		o.Begin()
-		if m.shared.PausedParts.Add(tp) {
+		if o.Begin() && m.shared.PausedParts.Add(tp) {
 			m.obeyPartitions(now)
 			m.shared.Operated(observe.OperationInfo{TopicPartition: tp, Operation: o.Name, From: -1, To: -1})
 		}

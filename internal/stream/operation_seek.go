@@ -54,7 +54,9 @@ func (s *seek) step(now time.Time, o *operation.Operation) (done bool, err error
 	if n, ok := s.to.Offset(); ok && (n < q.Earliest || n > q.End) {
 		return true, &observe.PositionError{TopicPartition: o.TP, Operation: o.Name, Offset: n, Position: p.Position(), Earliest: q.Earliest, End: q.End}
 	}
-	o.Begin()
+	if !o.Begin() {
+		return true, nil
+	}
 	info := observe.OperationInfo{TopicPartition: o.TP, Operation: o.Name, From: p.Position(), To: q.Found[0].Offset}
 	o.Of = m.renew(p)
 	m.launch(now, o.Of, &q.Found[0])

@@ -38,10 +38,12 @@ func (s *skip) step(now time.Time, o *operation.Operation) (done bool, err error
 	if p.Inflight != nil {
 		return false, nil // its end brings the loop back here
 	}
+	if !o.Begin() {
+		return true, nil
+	}
 	if !m.dropHead(now, p) {
 		return true, o.Leaves()
 	}
-	o.Begin()
 	m.shared.Operated(observe.OperationInfo{TopicPartition: o.TP, Operation: o.Name, From: s.offset, To: p.Position()})
 	return false, nil
 }

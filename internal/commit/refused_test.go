@@ -1,0 +1,72 @@
+package commit
+
+import (
+	"testing"
+	"time"
+
+	"github.com/esm-go/esm/driver"
+	"github.com/esm-go/esm/event"
+	"github.com/esm-go/esm/internal/partition"
+	"github.com/esm-go/esm/internal/start"
+)
+
+// A position that was refused once is committed soon, though another partition's is refused again and again.
+func TestRefusedPositionsAreCommittedSoon(t *testing.T) {
+	c, now := prepared(0), time.Now()
+	bad, once := running(0, 5, 3), running(1, 5, 3)
+	c.Mark(bad)
+	c.Mark(once)
+	answer(c, now, mustBegin(t, c, now), refusal(driver.KindAuthorization, bad, once))
+	refusals := 0
+	for range 12000 { // ten minutes
+		now = now.Add(50 * time.Millisecond)
+		bad.Next++
+		c.Mark(bad) // as a batch of it that is handled does
+		if r := begin(c, now); r != nil {
+			refusals++
+			answer(c, now, r, refusal(driver.KindAuthorization, bad))
+		}
+	}
+	if once.Committed != 5 {
+		t.Errorf("after ten minutes committed is %d, want 5; the other was refused %d times, the list has %d entries", once.Committed, refusals, len(c.refused))
+	}
+}
+
+// An Update's fingerprint reaches a commit that is under way at that time.
+func TestUpdateDuringACommit(t *testing.T) {
+	for _, begins := range []bool{false, true} {
+		c, now := prepared(0), time.Now()
+		p := running(0, 5, 3)
+		if begins {
+			p = starting(0, 5)
+		}
+		parts := map[event.TopicPartition]*partition.Partition{p.TopicPartition: p}
+		c.Refresh(now, "11111111", parts)
+		if begins {
+			c.Begin(p)
+		} else {
+			c.Mark(p)
+		}
+		r := mustBegin(t, c, now)
+		said := start.ParseNote(r.Commits[0].Metadata).Mapping
+		c.Refresh(now, "22222222", parts)
+		o := answer(c, now, r, nil)
+		for _, p := range o.Started { // as Member.launch
+			f := p.Found
+			p.Phase, p.Found, p.Committed, p.Next = partition.Running, nil, f.Committed, f.Offset
+			p.Renote = f.Committed >= 0 && !f.Noted
+			c.Mark(p)
+		}
+		for range 50 { // minutes
+			now = now.Add(time.Minute)
+			c.Refresh(now, "22222222", parts)
+			if r := begin(c, now); r != nil {
+				said = start.ParseNote(r.Commits[0].Metadata).Mapping
+				answer(c, now, r, nil)
+			}
+		}
+		if said != "22222222" {
+			t.Errorf("a start: %t: 50 minutes after the Update the group's commit says mapping=%s", begins, said)
+		}
+	}
+}
