@@ -27,8 +27,30 @@ func TestRefusedPositionsAreCommittedSoon(t *testing.T) {
 			answer(c, now, r, refusal(driver.KindAuthorization, bad))
 		}
 	}
+	if refusals > 150 { // every 5 s at the most, after the first ones
+		t.Errorf("the broker was asked %d times in ten minutes for a position that it refuses", refusals)
+	}
+	bad.Next++
+	c.Mark(bad)
+	if c.Advance(now, true, false); takeRequest(c) == nil {
+		t.Error("a revocation does not commit a position that was refused and has moved")
+	}
 	if once.Committed != 5 {
 		t.Errorf("after ten minutes committed is %d, want 5; the other was refused %d times, the list has %d entries", once.Committed, refusals, len(c.refused))
+	}
+}
+
+// A refusal does not put off positions that were refused before it.
+func TestLaterRefusalsJoin(t *testing.T) {
+	c, now := prepared(0), time.Now()
+	first, second := running(0, 5, 3), running(1, 5, 3)
+	c.Mark(first)
+	again := answer(c, now, mustBegin(t, c, now), refusal(driver.KindAuthorization, first)).Again
+	later := now.Add(again.Sub(now) / 2)
+	c.Mark(second)
+	answer(c, later, mustBegin(t, c, later), refusal(driver.KindAuthorization, second))
+	if r := mustBegin(t, c, again); len(r.Commits) != 2 {
+		t.Errorf("committed again: %+v, want both", r.Commits)
 	}
 }
 
