@@ -31,7 +31,8 @@
 // worker fails to start, the next attempt follows after a growing pause, up to a minute; Status shows it. If no other
 // worker is alive, the waiting invocations fail with the next failed start, as on Lambda.
 //
-// The output of a worker goes to the log, line by line, with the function's name and the request ID.
+// The output of a worker goes to the log, line by line, with the function's name and the request ID. The ID is that of the
+// invocation that runs when the line is read, so a line written at the very end of an invocation can have the next one's.
 //
 // # What a worker gets
 //

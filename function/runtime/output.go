@@ -21,7 +21,8 @@ const (
 	outputPatience = time.Second
 )
 
-// output writes a worker's output to the log, line by line.
+// output writes a worker's output to the log, line by line. It reads pipes, so a line that the worker writes shortly before
+// its next invocation can get that one's request ID.
 type output struct {
 	log      *slog.Logger
 	level    slog.Level

@@ -20,6 +20,8 @@ import (
 
 func TestPython(t *testing.T) {
 	p, j := begin(t, python(t, "app.handler"))
+	// A line has the ID of the invocation that runs when it is read.
+	functest.Eventually(t, "the output of the cold start is logged", func() bool { return strings.Contains(j.String(), "cold start") })
 	r := esmtest.Invoke(t, mapping(1), p.Handle, esmtest.Values("ok", "item", "ok", "print hello")...)
 	if len(r.Dropped) != 1 || len(r.Dropped[0].Records) != 1 || r.Dropped[0].Records[0].Offset != 1 || r.Attempts != 2 || r.Unresolved != 0 {
 		t.Errorf("%d attempts, dropped %+v, last error %v", r.Attempts, r.Dropped, r.Err)
