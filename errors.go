@@ -26,7 +26,7 @@ var (
 	// ErrNotAssigned is wrapped by the error of an operation on a partition that is not assigned to this process, or is
 	// being revoked.
 	ErrNotAssigned = observe.ErrNotAssigned
-	// ErrOperationPending is wrapped by the error of an operation that was started but not committed in time.
+	// ErrOperationPending is wrapped by the error of an operation that was started but not completed in time.
 	ErrOperationPending = observe.ErrOperationPending
 	// ErrInvalidMapping is wrapped by every *FieldError.
 	ErrInvalidMapping = mapping.ErrInvalid

@@ -22,7 +22,8 @@ func (r *Runner) PausePartition(ctx context.Context, tp TopicPartition) error {
 }
 
 // ResumePartition ends a PausePartition, also if the partition has moved to another process. Resuming a partition that
-// is not paused does nothing.
+// is not paused does nothing. Its errors: ErrNotAssigned for a partition that is neither paused nor assigned to this
+// process; ErrOperationPending if the context ended before the partition's member had seen it.
 func (r *Runner) ResumePartition(ctx context.Context, tp TopicPartition) error {
 	return r.process.ResumePartition(ctx, tp)
 }

@@ -8,12 +8,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/esm-go/esm"
 	"github.com/esm-go/esm/manager"
 	"github.com/esm-go/esm/manager/store/memory"
 	parameters "github.com/esm-go/esm/mapping"
 	"github.com/esm-go/esm/observe/diag"
+	"github.com/esm-go/esm/observe/pollerlog"
 )
 
 // lines collects written lines.
@@ -40,7 +42,10 @@ func (l *lines) list() []string {
 func TestLog(t *testing.T) {
 	h := newHarness(t)
 	written := new(lines)
-	m, _ := h.start(memory.New(), h.handlers, manager.WithPollerLog(written), manager.WithARN(manager.ARN{Region: "eu-west-1", Account: "123456789012"}))
+	second := new(lines)
+	m, _ := h.start(memory.New(), h.handlers, manager.WithPollerLog(written),
+		manager.WithRunnerOptions(esm.WithDriver(h.broker.Driver()), esm.WithStopTimeout(time.Second), esm.WithPollerLog(pollerlog.New(second))),
+		manager.WithARN(manager.ARN{Region: "eu-west-1", Account: "123456789012"}))
 	logged := mapping("orders")
 	logged.LoggingConfig = &parameters.LoggingConfig{SystemLogLevel: "INFO"}
 	id, other := create(t, m, logged), create(t, m, mapping("others"))
@@ -81,6 +86,10 @@ func TestLog(t *testing.T) {
 		if !strings.HasSuffix(line, "}\n") || strings.Count(line, "\n") != 1 || !strings.Contains(line, `:123456789012:event-source-mapping:`+id+`"`) {
 			t.Errorf("written: %q", line)
 		}
+	}
+	within(t, "the poller log of WithRunnerOptions", func() bool { return len(second.list()) > 0 })
+	if line := second.list()[0]; !strings.Contains(line, `"arn:aws:lambda:::event-source-mapping:`+id+`"`) {
+		t.Errorf("the poller log of WithRunnerOptions: %s", line)
 	}
 	if l := log(id).Poller; len(written.list()) < len(l) || !bytes.Equal(append(slices.Clone(l[len(l)-1]), '\n'), []byte(written.list()[0])) {
 		t.Errorf("kept %s, written %s", l, written.list())

@@ -35,8 +35,9 @@ type OperationInfo struct {
 var ErrNotAssigned = errors.New("esm: this process does not hold the partition")
 
 // ErrOperationPending is wrapped by the error of an operation whose context ended, or whose partition was revoked,
-// after it had started. The partition may already be at its new offset, but the group has not committed that offset.
-var ErrOperationPending = errors.New("esm: begun, but the group does not have the new position yet")
+// after it had started. After a Seek or Skip the partition may already be at its new offset, but the group has not committed
+// that offset. After a ResumePartition the partition is resumed as soon as its member gets to it.
+var ErrOperationPending = errors.New("esm: begun, but not completed")
 
 // PositionError is the error of a Seek or Skip that refused an offset and did not change the partition.
 type PositionError struct {

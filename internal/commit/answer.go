@@ -84,7 +84,8 @@ func (c *Commits) Take(now time.Time, r Result) Outcome {
 	return o
 }
 
-// accepted records that the group has a partition's position. The fingerprint may have changed since the commit was sent.
+// accepted records that the group has a partition's position. What its metadata
+// should say may have changed since the commit was sent; it is then sent again.
 func (c *Commits) accepted(p *partition.Partition, one *driver.Commit, o *Outcome) {
 	offset, noted := one.Offset, one.Metadata == c.words(p)
 	if f := p.Found; f != nil {
@@ -101,7 +102,7 @@ func (c *Commits) accepted(p *partition.Partition, one *driver.Commit, o *Outcom
 	if p.Committed >= 0 && offset > p.Committed {
 		o.Records += offset - p.Committed
 	}
-	p.Committed, p.Renote = offset, p.Renote && !noted
+	p.Committed, p.Renote = offset, !noted
 	if p.Alive && (p.Dirty() || p.Renote) {
 		c.Mark(p)
 	}

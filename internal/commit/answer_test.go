@@ -12,11 +12,11 @@ import (
 	"github.com/esm-go/esm/internal/partition"
 )
 
-// growing are the pauses after failures in a row.
+// growing are the pauses after consecutive failures.
 var growing = []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond,
 	1600 * time.Millisecond, 3200 * time.Millisecond, 5 * time.Second, 5 * time.Second}
 
-// What is accepted is the group's: it is told, counted by offsets, and not committed again.
+// An accepted position is reported, counted by offsets, and not committed again.
 func TestAccepted(t *testing.T) {
 	c, now := prepared(0), time.Now()
 	p, first := running(0, 50, 30), running(1, 7, -1)
@@ -42,7 +42,7 @@ func TestAccepted(t *testing.T) {
 	}
 }
 
-// A position that moved while its commit was under way is committed next, though nobody marks the partition.
+// A position that moved while its commit was in flight is committed next, even if the partition was not marked.
 func TestMovedDuringTheCommit(t *testing.T) {
 	c, now := prepared(0), time.Now()
 	p := running(0, 5, 3)
@@ -55,7 +55,7 @@ func TestMovedDuringTheCommit(t *testing.T) {
 	}
 }
 
-// A start that the group accepted lets its partition run, unless the partition has gone or goes.
+// An accepted start lets its partition run, unless the partition was or is being revoked.
 func TestAcceptedStarts(t *testing.T) {
 	c, now := prepared(0), time.Now()
 	living, going, gone := starting(0, 5), starting(1, 6), starting(2, 7)
@@ -81,8 +81,8 @@ func TestAcceptedStarts(t *testing.T) {
 	}
 }
 
-// When a commit fails as a whole, or the group has moved on, nothing is committed for a while: a tenth of a second after the first
-// failure in a row, twice as long after each further one, five seconds at most. A success ends the row.
+// After a commit that failed as a whole, or a stale member, nothing is committed for 100 ms, then twice as long after each
+// consecutive failure, up to 5 s. A success resets the pause.
 func TestFailedAsAWhole(t *testing.T) {
 	p, q := running(0, 5, 3), running(1, 5, 3)
 	mixed := refusal(driver.KindAuthorization, p, q)
@@ -130,7 +130,7 @@ func TestFailedAsAWhole(t *testing.T) {
 	}
 }
 
-// A start that got no answer is committed again by itself. One that was refused has to be looked up again: it may not hold any more.
+// A start without an answer is committed again. A refused start is looked up again, because it may no longer hold.
 func TestFailedStarts(t *testing.T) {
 	for name, c := range map[string]struct {
 		fail func(p *partition.Partition) error
@@ -166,8 +166,7 @@ func TestFailedStarts(t *testing.T) {
 	}
 }
 
-// The refusal of one partition's position says nothing of the others: those go on. The one refused is committed again after a pause
-// that doubles up to five seconds.
+// A refused position does not affect the others. It is committed again after a pause that doubles up to 5 s.
 func TestRefused(t *testing.T) {
 	c, now := prepared(0), time.Now()
 	refused, other := running(0, 5, 3), running(1, 5, 3)
@@ -210,7 +209,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// Others are committed while a refused position waits.
+// Other positions are committed while a refused one waits.
 func TestOthersGoOnAfterARefusal(t *testing.T) {
 	c, now := prepared(0), time.Now()
 	refused, other := running(0, 5, 3), running(1, 5, 3)
@@ -224,7 +223,7 @@ func TestOthersGoOnAfterARefusal(t *testing.T) {
 	}
 }
 
-// Answers belong to the assignment of which the request was: they change nothing of a later one, and a refusal is no failure.
+// An answer applies only to the assignment of its request: it changes nothing in a later one, and its refusal is not a failure.
 func TestAnswersOfAnEarlierAssignment(t *testing.T) {
 	for name, err := range map[string]error{"accepted": nil, "no answer": errBroker, "fenced": refusal(driver.KindStaleMember, running(0, 0, 0), running(1, 0, 0))} {
 		t.Run(name, func(t *testing.T) {
@@ -251,7 +250,7 @@ func TestAnswersOfAnEarlierAssignment(t *testing.T) {
 	}
 }
 
-// Errors are forgotten when nothing is left to try again for.
+// Errors are forgotten when nothing is left to retry.
 func TestForget(t *testing.T) {
 	c, now := prepared(0), time.Now()
 	p, q := running(0, 5, 3), starting(1, 9)

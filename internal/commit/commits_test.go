@@ -13,7 +13,7 @@ import (
 	"github.com/esm-go/esm/internal/start"
 )
 
-// One commit is under way at a time, whatever waits for the next and however urgent it is.
+// One commit is in flight at a time, however urgent the next one is.
 func TestOneCommitAtATime(t *testing.T) {
 	c, now := prepared(0), time.Now()
 	c.Mark(running(0, 5, 3))
@@ -42,8 +42,8 @@ func TestOneCommitAtATime(t *testing.T) {
 	}
 }
 
-// Commits clock themselves: the next one begins no sooner than ten times as long after the last one began as that one took, or
-// a second, or the interval. It never begins before the last one has ended.
+// Commits pace themselves. Measured from the last commit's start, the next one waits ten times the last one's duration, but at
+// most 1 s, and at least the interval. It never starts before the last one has returned.
 func TestWhenTheNextCommitBegins(t *testing.T) {
 	for name, c := range map[string]struct{ took, interval, want time.Duration }{
 		"fast":                  {5 * time.Millisecond, 0, 50 * time.Millisecond},
@@ -63,7 +63,7 @@ func TestWhenTheNextCommitBegins(t *testing.T) {
 				commits.Mark(q)
 				r := mustBegin(t, commits, now)
 				var err error
-				if refused { // what is refused does not hold up the other partitions
+				if refused { // a refusal does not hold up the other partitions
 					err = refusal(driver.KindAuthorization, q)
 				}
 				answer(commits, now.Add(c.took), r, err)
@@ -80,7 +80,7 @@ func TestWhenTheNextCommitBegins(t *testing.T) {
 	}
 }
 
-// The rule of the pause between commits, over all of its range.
+// The rule for the pause between commits, over its whole range.
 func TestPauseProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		took := time.Duration(rapid.Int64Range(0, int64(Timeout)).Draw(t, "took"))
@@ -100,7 +100,7 @@ func TestPauseProperty(t *testing.T) {
 	})
 }
 
-// Neither a start nor what is urgent waits for the pause between commits, and positions that moved go along.
+// Starts and urgent commits do not wait for the pause between commits, and take moved positions along.
 func TestWhatWaitsForNoPause(t *testing.T) {
 	for name, urgent := range map[string]bool{"a start": false, "urgent": true} {
 		t.Run(name, func(t *testing.T) {
@@ -126,7 +126,7 @@ func TestWhatWaitsForNoPause(t *testing.T) {
 	}
 }
 
-// A commit has the positions that moved of partitions that live, and the starts of those that wait for theirs.
+// A commit has the moved positions of assigned partitions, and the starts of partitions that wait for one.
 func TestWhatIsCommitted(t *testing.T) {
 	for name, c := range map[string]struct {
 		begun    *partition.Partition
@@ -174,8 +174,8 @@ func TestWhatIsCommitted(t *testing.T) {
 	}
 }
 
-// What a commit says beside the offset: the leader epoch of the record before it, the assignment that it belongs to, and the
-// note, with the mapping's fingerprint.
+// Beside the offset, a commit has the leader epoch of the record before it, its assignment, and the note with the mapping's
+// fingerprint.
 func TestWhatACommitSays(t *testing.T) {
 	c := prepared(0)
 	p, q := running(0, 5, 3), starting(1, 9)
@@ -200,7 +200,7 @@ func TestWhatACommitSays(t *testing.T) {
 	}
 }
 
-// All positions of partitions that run are committed again once an hour, moved or not, since brokers let commits expire.
+// The positions of all running partitions are committed again once an hour, moved or not, because brokers expire commits.
 func TestRefresh(t *testing.T) {
 	begun := time.Now()
 	c := prepared(0)
@@ -231,7 +231,8 @@ func TestRefresh(t *testing.T) {
 	}
 }
 
-// An Update that changes the fingerprint has all positions committed again at once, with the new one, and the hour goes on.
+// After an Update that changes the fingerprint, all positions are committed again at once with the new one. The hourly refresh
+// keeps its time.
 func TestRefreshAfterAnUpdate(t *testing.T) {
 	c, now := prepared(0), time.Now()
 	p := running(0, 5, 5)

@@ -13,7 +13,7 @@ import (
 	"github.com/esm-go/esm/internal/start"
 )
 
-// group is a consumer group, with a member that uses Commits as its loop does. Its answers are drawn.
+// group is a consumer group with a member that uses Commits as the loop does. Its answers are random.
 type group struct {
 	t     *rapid.T
 	c     *Commits
@@ -21,13 +21,12 @@ type group struct {
 	has   map[event.TopicPartition]int64 // the group's commits
 	lives map[event.TopicPartition]*partition.Partition
 	sent  *Request // the request that is with the client
-	// refused is what the coordinator refuses. lost: its answer does not arrive, and lostAndCommitted says what it did.
+	// refused is what the coordinator refuses. lost is whether its answer is lost, lostAndCommitted what it did in that case.
 	refused                map[event.TopicPartition]*driver.Error
 	lost, lostAndCommitted bool
 }
 
-// Commit is the coordinator's part. It is never asked to commit for an assignment that has ended, one partition twice, or a position
-// that goes back.
+// Commit is the coordinator. No request may commit for an ended assignment, commit a partition twice, or move a position back.
 func (g *group) Commit(_ context.Context, commits []driver.Commit) error {
 	refused := make(map[event.TopicPartition]*driver.Error)
 	seen := make(map[event.TopicPartition]bool)
@@ -67,7 +66,7 @@ func offsetOf(f *start.Answer) int64 {
 	return f.Offset
 }
 
-// begin begins a partition where the group says, or at 0, once the group has that.
+// begin starts a partition at the group's position, or at 0 once the group has accepted that.
 func (g *group) begin(p *partition.Partition) {
 	if at, there := g.has[p.TopicPartition]; there {
 		g.launch(p, at)
@@ -82,7 +81,7 @@ func (g *group) launch(p *partition.Partition, at int64) {
 	g.c.Mark(p)
 }
 
-// advance lets the next commit begin.
+// advance starts the next commit if it may start.
 func (g *group) advance(urgent bool) {
 	g.c.Advance(g.now, urgent, false)
 	if r := takeRequest(g.c); r != nil {
@@ -93,7 +92,7 @@ func (g *group) advance(urgent bool) {
 	}
 }
 
-// reply sends the request under way, and takes in the answer.
+// reply sends the request in flight and applies its answer.
 func (g *group) reply() {
 	if g.sent == nil {
 		return
@@ -144,8 +143,8 @@ func (g *group) draw(next int64) {
 	}
 }
 
-// Whatever is refused, unanswered, assigned and lost: positions do not go back, nothing is committed for an assignment that has
-// ended, and when commits succeed again the group soon has the position of each partition.
+// Whatever is refused or unanswered, and whichever assignments change: positions do not go back, nothing is committed for an
+// ended assignment, and once commits succeed again the group soon has each partition's position.
 func TestCommitsProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := &group{t: t, c: prepared(0), now: time.Now(), has: make(map[event.TopicPartition]int64), lives: make(map[event.TopicPartition]*partition.Partition)}

@@ -10,7 +10,7 @@ import (
 	"github.com/esm-go/esm/internal/start"
 )
 
-// A position that was refused once is committed soon, though another partition's is refused again and again.
+// A position that was refused once is committed soon, even if another partition's is refused again and again.
 func TestRefusedPositionsAreCommittedSoon(t *testing.T) {
 	c, now := prepared(0), time.Now()
 	bad, once := running(0, 5, 3), running(1, 5, 3)
@@ -21,13 +21,13 @@ func TestRefusedPositionsAreCommittedSoon(t *testing.T) {
 	for range 12000 { // ten minutes
 		now = now.Add(50 * time.Millisecond)
 		bad.Next++
-		c.Mark(bad) // as a batch of it that is handled does
+		c.Mark(bad) // as the loop does after each batch
 		if r := begin(c, now); r != nil {
 			refusals++
 			answer(c, now, r, refusal(driver.KindAuthorization, bad))
 		}
 	}
-	if refusals > 150 { // every 5 s at the most, after the first ones
+	if refusals > 150 { // at most one every 5 s, after the first ones
 		t.Errorf("the broker was asked %d times in ten minutes for a position that it refuses", refusals)
 	}
 	bad.Next++
@@ -54,7 +54,7 @@ func TestLaterRefusalsJoin(t *testing.T) {
 	}
 }
 
-// An Update's fingerprint reaches a commit that is under way at that time.
+// A commit that is in flight during an Update is written again with the new fingerprint.
 func TestUpdateDuringACommit(t *testing.T) {
 	for _, begins := range []bool{false, true} {
 		c, now := prepared(0), time.Now()

@@ -11,7 +11,7 @@ import (
 	"github.com/esm-go/esm/internal/partition"
 )
 
-// nobody listens to a client.
+// nobody is a Listener that does nothing.
 type nobody struct{}
 
 func (nobody) Assigned([]event.TopicPartition) {}
@@ -33,7 +33,7 @@ func member(t *testing.T, b *membroker.Broker) driver.Consumer {
 	return c
 }
 
-// request makes a request for the offset 5 of n partitions.
+// request returns a request that commits offset 5 of n partitions.
 func request(n int32) *Request {
 	r := new(Request)
 	for i := range n {
@@ -44,7 +44,7 @@ func request(n int32) *Request {
 	return r
 }
 
-// committed counts the partitions from first on, as far as to last, of which the group has the position 5.
+// committed counts the partitions from first to last whose committed position is 5.
 func committed(b *membroker.Broker, first, last int32) (n int) {
 	for i := first; i < last; i++ {
 		if b.Committed("g", "t", i).Offset == 5 {
@@ -73,7 +73,7 @@ func TestPortions(t *testing.T) {
 	}
 }
 
-// What was refused in any portion is named, and the other portions are sent.
+// The error names the positions refused in any portion, and the other portions are sent.
 func TestRefusedInPortions(t *testing.T) {
 	b := membroker.NewBroker(t)
 	b.CreateTopic("t", 2500)
@@ -95,7 +95,7 @@ func TestRefusedInPortions(t *testing.T) {
 	}
 }
 
-// After any other error nothing more is sent: some portions may have been accepted.
+// After any other error the remaining portions are not sent. Earlier ones may have been accepted.
 func TestFailedPortion(t *testing.T) {
 	b := membroker.NewBroker(t)
 	b.CreateTopic("t", 2500)
@@ -112,7 +112,7 @@ func TestFailedPortion(t *testing.T) {
 	}
 }
 
-// Positions of assignments that have ended are not sent, and are refused as of a member that the group left behind.
+// Positions of ended assignments are not sent. They count as refused with KindStaleMember.
 func TestGoneBeforeTheyAreSent(t *testing.T) {
 	b := membroker.NewBroker(t)
 	b.CreateTopic("t", 3)
@@ -133,7 +133,7 @@ func TestGoneBeforeTheyAreSent(t *testing.T) {
 	}
 }
 
-// An assignment that ends while the first portion is on its way has no position in the second.
+// If an assignment ends while the first portion is in flight, its position is not in the second.
 func TestGoneBetweenPortions(t *testing.T) {
 	r := request(1500)
 	b := membroker.NewBroker(t, membroker.OnCommit(func(membroker.CommitInfo) { r.Parts[1200].Gone.Store(true) }))

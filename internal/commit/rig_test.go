@@ -22,7 +22,7 @@ func prepared(interval time.Duration) *Commits {
 	return c
 }
 
-// running returns partition i of an assignment that runs: everything before next is resolved.
+// running returns running partition i, with everything before next resolved.
 func running(i int32, next, committed int64) *partition.Partition {
 	p := &partition.Partition{TopicPartition: event.TopicPartition{Topic: "t", Partition: i}, Alive: true, Phase: partition.Running,
 		Next: next, Committed: committed, LeaderEpoch: -1, Assignment: 1}
@@ -30,7 +30,7 @@ func running(i int32, next, committed int64) *partition.Partition {
 	return p
 }
 
-// starting returns partition i of an assignment whose start was found, and that the group has no commit of.
+// starting returns partition i, whose start was found and which has no commit.
 func starting(i int32, offset int64) *partition.Partition {
 	p := running(i, -1, -1)
 	p.Phase, p.Found = partition.Starting, &start.Answer{Offset: offset, LeaderEpoch: 7, Committed: -1}
@@ -43,7 +43,7 @@ func end(p *partition.Partition) {
 	p.Gone.Store(true)
 }
 
-// takeRequest takes the request that has begun, as the commit goroutine does; nil when there is none.
+// takeRequest receives the pending request, as the commit goroutine does; nil if there is none.
 func takeRequest(c *Commits) *Request {
 	select {
 	case r := <-c.requests:
@@ -53,13 +53,13 @@ func takeRequest(c *Commits) *Request {
 	}
 }
 
-// begin lets the next commit begin if it may, and returns its request; nil when it may not.
+// begin starts the next commit if it may start, and returns its request; otherwise nil.
 func begin(c *Commits, now time.Time) *Request {
 	c.Advance(now, false, false)
 	return takeRequest(c)
 }
 
-// mustBegin is begin for a commit that has to begin now.
+// mustBegin is begin for a commit that must start now.
 func mustBegin(t *testing.T, c *Commits, now time.Time) *Request {
 	t.Helper()
 	r := begin(c, now)
@@ -69,7 +69,7 @@ func mustBegin(t *testing.T, c *Commits, now time.Time) *Request {
 	return r
 }
 
-// beginsAt checks that the next commit begins at a time and not before, and that Advance says so. It returns the request.
+// beginsAt checks that the next commit starts at a time and not before, and that Advance returns that time. It returns the request.
 func beginsAt(t *testing.T, c *Commits, at time.Time) *Request {
 	t.Helper()
 	early := at.Add(-time.Nanosecond)
@@ -82,7 +82,7 @@ func beginsAt(t *testing.T, c *Commits, at time.Time) *Request {
 	return mustBegin(t, c, at)
 }
 
-// answer takes in the answer to a request.
+// answer applies the answer to a request.
 func answer(c *Commits, now time.Time, r *Request, err error) Outcome {
 	return c.Take(now, Result{Request: *r, Err: err, Took: now.Sub(r.Began)})
 }
@@ -98,7 +98,7 @@ func refusal(kind driver.Kind, parts ...*partition.Partition) error {
 
 var errBroker = errors.New("the coordinator does not answer")
 
-// offsets returns what a request commits, by partition; -1 for one that is in it twice.
+// offsets returns a request's offsets by partition, -1 for a partition that is in it twice.
 func offsets(r *Request) map[int32]int64 {
 	all := make(map[int32]int64)
 	if r == nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/esm-go/esm/esmtest/membroker"
 )
 
-// ran runs the commit goroutine in a bubble. The goroutine ends when f has returned.
+// ran runs f beside the commit goroutine in a bubble, and ends the goroutine afterwards.
 func ran(t *testing.T, f func(t *testing.T, b *membroker.Broker, c *Commits)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -28,7 +28,7 @@ func ran(t *testing.T, f func(t *testing.T, b *membroker.Broker, c *Commits)) {
 	})
 }
 
-// ask has a position of partition i committed.
+// ask requests a commit of partition i.
 func ask(t *testing.T, c *Commits, i int32) {
 	t.Helper()
 	p := running(i, 5, 3)
@@ -39,7 +39,7 @@ func ask(t *testing.T, c *Commits, i int32) {
 	}
 }
 
-// Requests are answered one after the other, with how long each took.
+// Requests are answered in order, each with its duration.
 func TestRunAnswers(t *testing.T) {
 	ran(t, func(t *testing.T, b *membroker.Broker, c *Commits) {
 		b.Delay(membroker.OpCommit, 30*time.Millisecond)
@@ -60,7 +60,7 @@ func TestRunAnswers(t *testing.T) {
 	})
 }
 
-// A commit may take 15 s and no longer, and others see since when it is at the client.
+// A commit may take at most 15 s, and Began returns when it started.
 func TestRunIsBounded(t *testing.T) {
 	ran(t, func(t *testing.T, b *membroker.Broker, c *Commits) {
 		release := b.Hang(membroker.OpCommit)
@@ -85,10 +85,10 @@ func TestRunIsBounded(t *testing.T) {
 	})
 }
 
-// The goroutine ends when closed is, also with an answer that nobody takes.
+// The goroutine ends when closed is closed, even with an answer that nothing receives.
 func TestRunEnds(t *testing.T) {
 	ran(t, func(t *testing.T, _ *membroker.Broker, c *Commits) {
-		c.Answers <- Result{} // there is room for one
+		c.Answers <- Result{} // the channel holds one
 		ask(t, c, 0)
 		synctest.Wait()
 	})

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"weak"
 
 	"go.uber.org/goleak"
 )
@@ -71,6 +72,25 @@ func TestPoolOutlivesACallThatEndsItsGoroutine(t *testing.T) {
 			t.Errorf("calls: %v, want %v", calls, want)
 		}
 	})
+}
+
+// A goroutine that waits does not keep what its last call had.
+func TestPoolLetsTheLastCallGo(t *testing.T) {
+	done := make(chan struct{})
+	p := New(func(*[1 << 20]byte) { done <- struct{}{} })
+	defer p.Close()
+	kept := func() weak.Pointer[[1 << 20]byte] {
+		x := new([1 << 20]byte)
+		p.Go(x)
+		return weak.Make(x)
+	}()
+	<-done
+	for range 100 {
+		if runtime.GC(); kept.Value() == nil {
+			return
+		}
+	}
+	t.Error("it is kept")
 }
 
 // BenchmarkPool compares a call that needs a stack of 16 KB on a kept goroutine with one on a new goroutine.

@@ -12,8 +12,8 @@ import (
 
 func never(*partition.Partition) bool { return false }
 
-// Records that arrived are those by which the end moved since the last evaluation: none at the first, and none where the log was
-// cut.
+// The records that arrived are how far the end moved since the last evaluation: none at the first one, and none if the log was
+// truncated.
 func TestArrived(t *testing.T) {
 	now, p := time.Now(), running(0, 0, 0, -1)
 	p.SeenAt = now
@@ -28,8 +28,8 @@ func TestArrived(t *testing.T) {
 	}
 }
 
-// The lags are told with the time at which the oldest of them was true. What a client keeps true itself is of now, unless the
-// brokers do not answer.
+// The lags have the time of the oldest one. A lag that the client keeps current has the current time, unless the brokers do not
+// answer.
 func TestLagTime(t *testing.T) {
 	now := time.Now()
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
@@ -62,8 +62,8 @@ func TestLagTime(t *testing.T) {
 	}
 }
 
-// The lag of Lambda's metrics is summed over the partitions of which it is known, and so is what is buffered. The oldest record
-// is that of a partition which a worker could help.
+// The lag of Lambda's metrics is the sum over the partitions whose lag is known, and so are the buffered records. The oldest
+// record is taken from partitions that a worker could help.
 func TestSums(t *testing.T) {
 	now := time.Now()
 	behind, far, done, unknown := running(0, 5, 5, 9), running(1, 0, 100, 100), running(2, 7, 7, 7), running(3, 3, 3, -1)
@@ -74,7 +74,7 @@ func TestSums(t *testing.T) {
 	waiting(far, time.Minute, 50)
 	blocked := func(p *partition.Partition) bool { return p == behind }
 	var r Reading
-	for range 2 { // it is used again
+	for range 2 { // the same value is reused
 		r.Reset(now)
 		r.Add(now, held(behind, far, done, unknown), false, blocked)
 		if r.SumLag != 104 || r.MaxLag != 100 || r.Buffered != 350 || len(r.Partitions) != 4 {
@@ -96,7 +96,7 @@ func TestSums(t *testing.T) {
 	}
 }
 
-// A partition that two members hold for a moment counts once: as the one says that can give work to a worker.
+// A partition that two members hold for a moment counts once, as the member reports that can give work to a worker.
 func TestHeldTwice(t *testing.T) {
 	now := time.Now()
 	for name, c := range map[string]struct {

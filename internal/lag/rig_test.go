@@ -14,7 +14,7 @@ func running(i int32, committed, next, end int64) *partition.Partition {
 	return p
 }
 
-// held is what a member holds.
+// held returns the partitions that a member holds.
 func held(parts ...*partition.Partition) Held {
 	all := make(Held)
 	for _, p := range parts {

@@ -8,8 +8,8 @@ import (
 	"github.com/esm-go/esm/internal/partition"
 )
 
-// A partition of which there is more, and of which nothing comes, stands still after a minute, and until something comes or
-// nothing is expected any more. Each change is told once.
+// A partition that has more records, none of which arrive, stands still after a minute, until a record arrives or none is
+// expected any longer. Each change is reported once.
 func TestStill(t *testing.T) {
 	const offset = 40
 	for name, ends := range map[string]func(p *partition.Partition) (expected bool){
@@ -50,8 +50,8 @@ func TestStill(t *testing.T) {
 	}
 }
 
-// Of several partitions that stand still the one is named that has stood for longest, and of those of the same time the first
-// by name. Another number, or another one to name, is a change.
+// Of several partitions that stand still, the report names the one that has stood still the longest, or the first by name. A
+// different number of partitions, or a different name, is a change.
 func TestSeveralStandStill(t *testing.T) {
 	now := time.Now()
 	a, b, c := running(0, 0, 1, 9), running(1, 0, 2, 9), running(2, 0, 3, 9)

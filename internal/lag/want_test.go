@@ -12,8 +12,8 @@ import (
 	"github.com/esm-go/esm/internal/partition"
 )
 
-// An end is asked for where nobody has confirmed it since the last evaluation. Where the client waits for more records it would know
-// of a new end: it is believed for the lag interval.
+// An end is looked up if it was not confirmed since the last evaluation. A client that waits for more records would know of a new
+// end, so its value is trusted for the lag interval.
 func TestWant(t *testing.T) {
 	const interval = time.Minute
 	now := time.Now()
@@ -58,8 +58,8 @@ func (listener) Assigned([]event.TopicPartition) {}
 func (listener) Revoked([]event.TopicPartition)  {}
 func (listener) Lost([]event.TopicPartition)     {}
 
-// The ends of all members' partitions are asked for at once, by the first member's client, and each answer goes to the partition
-// that asked, where its member still runs that. An error is of one partition.
+// The ends of all members' partitions are looked up at once by the first member's client, and each answer goes to the partition
+// that asked, if its member still has it. An error concerns one partition.
 func TestEndsOfSeveralMembers(t *testing.T) {
 	b := membroker.NewBroker(t)
 	b.CreateTopic("t", 6)

@@ -12,7 +12,7 @@ import (
 
 var errPartition = errors.New("there is no such partition")
 
-// What is found counts for the partitions that still live: an answer belongs to the assignment that it was asked in.
+// An answer is valid only for the assignment that asked; partitions that are no longer assigned ignore it.
 func TestAnswersOfPartitionsThatWent(t *testing.T) {
 	for name, fail := range map[string]func(one *Lookup){
 		"found":     func(*Lookup) {},
@@ -58,7 +58,7 @@ func TestAnswersOfPartitionsThatWent(t *testing.T) {
 	}
 }
 
-// Errors of some partitions leave the answers for the others as they are. The Outcome names those to ask for again, and why.
+// Errors of some partitions do not affect the answers for others. The Outcome names the partitions to look up again, and why.
 func TestErrorsOfPartitions(t *testing.T) {
 	for _, kind := range []start.Kind{start.Begin, start.Offsets, start.Move} {
 		l, parts := prepared(0), list(3)
@@ -79,7 +79,7 @@ func TestErrorsOfPartitions(t *testing.T) {
 	}
 }
 
-// A start whose offset is open is asked for next, with what was found so far; the others begin without waiting for it.
+// A start that needs an offset is looked up next, with what was found so far. Other partitions start without waiting.
 func TestOpenStarts(t *testing.T) {
 	l, now := prepared(0), time.Now()
 	parts := list(3)
@@ -107,8 +107,8 @@ func TestOpenStarts(t *testing.T) {
 	}
 }
 
-// A question that failed is put again at its time, for the partitions that had no answer. Where a broker was slow it is split. Where
-// only offsets were open it begins anew, since what was found before may not hold any more.
+// A failed lookup is retried at its time, for the partitions without an answer. If a broker was slow, it is split. If only offsets
+// were open, it restarts from the beginning, because what was found before may no longer hold.
 func TestAgain(t *testing.T) {
 	now := time.Now()
 	for name, c := range map[string]struct {
@@ -155,7 +155,7 @@ func TestAgain(t *testing.T) {
 	}
 }
 
-// The pause before a further try doubles from a tenth of a second to five seconds.
+// The pause before a retry doubles from 100 ms to 5 s.
 func TestPause(t *testing.T) {
 	l := prepared(0)
 	for i, ms := range []int{100, 200, 400, 800, 1600, 3200, 5000, 5000} {
@@ -165,7 +165,7 @@ func TestPause(t *testing.T) {
 	}
 }
 
-// The answer to a Seek goes to who asked, also when it is an error, and means nothing else.
+// The answer to a Seek goes only to its caller, even if it is an error.
 func TestSeekAnswers(t *testing.T) {
 	for _, err := range []error{nil, errBroker} {
 		l, now := prepared(0), time.Now()
@@ -187,7 +187,7 @@ func TestSeekAnswers(t *testing.T) {
 	}
 }
 
-// A failed check of topics is not put again, since the next one comes by itself. One that the client's report caused is.
+// A failed periodic check of topic ids is not retried, because the next one follows. One that the client's report caused is.
 func TestFailedChecks(t *testing.T) {
 	for name, c := range map[string]struct {
 		kind     start.Kind

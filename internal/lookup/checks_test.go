@@ -8,7 +8,7 @@ import (
 	"github.com/esm-go/esm/internal/start"
 )
 
-// While no broker answers, checks of topics do not pile up before other questions.
+// While no broker answers, checks of topic ids do not pile up ahead of other lookups.
 func TestChecksDoNotPileUp(t *testing.T) {
 	const interval = time.Second // WithLagInterval
 	l, now := prepared(interval), time.Now()

@@ -11,7 +11,7 @@ import (
 	"github.com/esm-go/esm/internal/start"
 )
 
-// Questions wait in turn, four are put at a time, and each answer lets the next one be put.
+// Lookups wait in order; four run at a time, and each answer lets the next one run.
 func TestQuestionsWaitInTurn(t *testing.T) {
 	l, now := prepared(0), time.Now()
 	parts := list(7)
@@ -46,7 +46,7 @@ func TestQuestionsWaitInTurn(t *testing.T) {
 	}
 }
 
-// A question that waits for its time holds up none that may be put, and Advance tells the earliest of those times.
+// A lookup that waits for its time does not hold up others, and Advance returns the earliest such time.
 func TestQuestionsWaitForTheirTime(t *testing.T) {
 	l, now := prepared(0), time.Now()
 	parts := list(3)
@@ -70,8 +70,8 @@ func TestQuestionsWaitForTheirTime(t *testing.T) {
 	}
 }
 
-// A question names the partitions that live when it is put, and what is known of them. A question of which no partition lives is
-// dropped, and does not count as one of the four.
+// A lookup names the partitions that are still assigned when it starts, and what is known of them. If none is, the lookup is
+// dropped and does not count as one of the four.
 func TestWhatAQuestionNames(t *testing.T) {
 	l, now := prepared(0), time.Now()
 	parts := list(4)
@@ -98,7 +98,7 @@ func TestWhatAQuestionNames(t *testing.T) {
 	}
 }
 
-// Topics' ids are asked for once an interval, of the partitions that run.
+// The topic ids of running partitions are looked up once an interval.
 func TestTopicsAreChecked(t *testing.T) {
 	const interval = time.Minute
 	before := time.Now()
@@ -130,8 +130,8 @@ func TestTopicsAreChecked(t *testing.T) {
 	}
 }
 
-// A minute after an assignment the group's commits are looked at for those of another mapping, once. A later assignment puts
-// that off, and a mapping without a fingerprint has nothing to compare.
+// A minute after an assignment, the group's commits are checked once for those of another mapping. A later assignment postpones
+// the check, and a mapping without a fingerprint makes none.
 func TestOthersAreLookedFor(t *testing.T) {
 	l, now := prepared(0), time.Now()
 	all := held(living(0, partition.Running), living(1, partition.Starting))
@@ -158,7 +158,7 @@ func TestOthersAreLookedFor(t *testing.T) {
 	}
 }
 
-// Lookups fail while one is put, while one waits for a further try, and after a failed check of topics.
+// Failing is true while a lookup runs, while one waits for a retry, and after a failed check of topic ids.
 func TestFailing(t *testing.T) {
 	l, now := prepared(time.Minute), time.Now()
 	p := living(0, partition.Running)
@@ -196,7 +196,7 @@ func TestFailing(t *testing.T) {
 	}
 }
 
-// The earlier of two times, of which a zero one is none.
+// The earlier of two times. A zero time does not count.
 func TestEarlierProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		draw := func(name string) time.Time {

@@ -10,7 +10,7 @@ import (
 	"github.com/esm-go/esm/internal/start"
 )
 
-// asking is a member that uses Lookups as its loop does. What the brokers answer is drawn.
+// asking is a member that uses Lookups as the loop does. The brokers' answers are random.
 type asking struct {
 	t     *rapid.T
 	l     *Lookups
@@ -20,7 +20,7 @@ type asking struct {
 	found map[*partition.Partition]int // how often a start was found
 }
 
-// advance puts what may be put: of partitions that live, four questions at most.
+// advance starts the lookups that may start: at most four, and only for assigned partitions.
 func (a *asking) advance() {
 	put, _ := advance(a.l, a.now, a.all)
 	for _, one := range put {
@@ -38,7 +38,7 @@ func (a *asking) advance() {
 	}
 }
 
-// answer takes in the answer to one of the questions that are put.
+// answer applies the answer to one of the running lookups.
 func (a *asking) answer(i int, fails func(name string) bool) {
 	one := a.put[i]
 	a.put = append(a.put[:i], a.put[i+1:]...)
@@ -66,7 +66,7 @@ func (a *asking) answer(i int, fails func(name string) bool) {
 	}
 }
 
-// Whatever fails, is open, assigned and lost: each assignment's start is found once, and soon when the brokers answer again.
+// Whatever fails and whichever assignments change, each assignment's start is found once, and soon after the brokers answer again.
 func TestLookupsProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a := &asking{t: t, l: prepared(0), now: time.Now(), all: make(partitions), found: make(map[*partition.Partition]int)}

@@ -32,7 +32,7 @@ func living(i int32, phase partition.Phase) *partition.Partition {
 	return p
 }
 
-// list returns n partitions that have not begun.
+// list returns n partitions that have not started.
 func list(n int32) (all []*partition.Partition) {
 	for i := range n {
 		all = append(all, living(i, partition.Starting))
@@ -40,7 +40,7 @@ func list(n int32) (all []*partition.Partition) {
 	return all
 }
 
-// held is what a member holds.
+// held returns the partitions that a member holds.
 func held(parts ...*partition.Partition) partitions {
 	all := make(partitions)
 	for _, p := range parts {
@@ -49,12 +49,12 @@ func held(parts ...*partition.Partition) partitions {
 	return all
 }
 
-// question asks for some partitions.
+// question returns a lookup for some partitions.
 func question(kind start.Kind, parts ...*partition.Partition) Lookup {
 	return Lookup{Question: start.Question{Kind: kind}, Parts: parts}
 }
 
-// advance hands out the questions that may be put, and returns them in their order, as the lookup goroutines get them.
+// advance starts the lookups that may start, and returns them in order, as the lookup goroutines receive them.
 func advance(l *Lookups, now time.Time, all partitions) (put []*Lookup, again time.Time) {
 	again = l.Advance(now, start.Policy{At: 7}, "0f3a9c51", all)
 	for {
@@ -67,7 +67,7 @@ func advance(l *Lookups, now time.Time, all partitions) (put []*Lookup, again ti
 	}
 }
 
-// putOne is advance where one question has to be put.
+// putOne is advance for exactly one lookup.
 func putOne(t *testing.T, l *Lookups, now time.Time, all partitions) *Lookup {
 	t.Helper()
 	put, _ := advance(l, now, all)
@@ -86,7 +86,7 @@ func numbers(parts []*partition.Partition) []int32 {
 	return all
 }
 
-// found returns the numbers of the partitions of which something was found.
+// found returns the numbers of the partitions in Found.
 func found(o Outcome) []int32 {
 	var all []int32
 	for _, a := range o.Found {

@@ -17,14 +17,14 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// nobody listens to a client.
+// nobody is a Listener that does nothing.
 type nobody struct{}
 
 func (nobody) Assigned([]event.TopicPartition) {}
 func (nobody) Revoked([]event.TopicPartition)  {}
 func (nobody) Lost([]event.TopicPartition)     {}
 
-// ran runs four lookup goroutines in a bubble, on a broker with a topic of eight partitions. They end when f has returned.
+// ran runs f beside four lookup goroutines in a bubble, on a broker with a topic of eight partitions, and ends them afterwards.
 func ran(t *testing.T, f func(t *testing.T, b *membroker.Broker, l *Lookups, calls *stop.Calls)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -56,7 +56,7 @@ func ran(t *testing.T, f func(t *testing.T, b *membroker.Broker, l *Lookups, cal
 	})
 }
 
-// A question is put to the broker, and the answer says where the partition begins.
+// A lookup asks the broker, and its answer says where the partition starts.
 func TestRunAnswers(t *testing.T) {
 	ran(t, func(t *testing.T, b *membroker.Broker, l *Lookups, _ *stop.Calls) {
 		b.SetCommitted("g", "t", 3, 12, "")
@@ -71,7 +71,7 @@ func TestRunAnswers(t *testing.T) {
 	})
 }
 
-// A broker that does not answer keeps only those waiting that ask for its partitions, and nobody for longer than 15 s.
+// A broker that does not answer delays only lookups of its partitions, by at most 15 s.
 func TestRunIsBounded(t *testing.T) {
 	ran(t, func(t *testing.T, b *membroker.Broker, l *Lookups, calls *stop.Calls) {
 		release := b.Hang(membroker.OpTopics)
@@ -104,7 +104,7 @@ func TestRunIsBounded(t *testing.T) {
 	})
 }
 
-// The goroutines end when closed is, also with answers that nobody takes.
+// The goroutines end when closed is closed, even with answers that nothing receives.
 func TestRunEnds(t *testing.T) {
 	ran(t, func(_ *testing.T, _ *membroker.Broker, l *Lookups, _ *stop.Calls) {
 		for _, p := range list(AtOnce) {

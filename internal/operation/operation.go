@@ -15,6 +15,9 @@ import (
 // ErrNotHere is the error of an operation on a partition that another member may hold.
 var ErrNotHere = errors.New("esm: not this member's")
 
+// errRestarted is why an operation that has begun ends early although its partition is still assigned.
+var errRestarted = errors.New("the partition has restarted: its log was truncated, or its topic recreated")
+
 // leaves is why an accepted operation ends early.
 const leaves = "it is being taken away, or the mapping stops"
 
@@ -34,7 +37,7 @@ type Operation struct {
 	answer chan error
 }
 
-// The states of an operation. The loop and the caller decide together, once, which of the last two follows the first.
+// The states of an operation. It leaves waiting once: either the loop begins it, or its caller takes it back.
 const (
 	waiting   int32 = iota
 	begun           // it can no longer be undone
@@ -87,10 +90,15 @@ func (o *Operation) CarryOut(ctx context.Context, loop Loop, takeIn func()) erro
 	}
 }
 
+// Pending returns the error of an operation that has begun and did not complete.
+func Pending(name observe.Operation, tp event.TopicPartition, cause error) error {
+	return fmt.Errorf("esm: %s(%s): %w: %w", name, tp, observe.ErrOperationPending, cause)
+}
+
 // outOfTime returns the error of an operation that did not finish. An operation that has not begun cannot begin after it.
 func (o *Operation) outOfTime(cause error) error {
 	if !o.state.CompareAndSwap(waiting, takenBack) && o.Begun() {
-		return fmt.Errorf("esm: %s(%s): %w: %w", o.Name, o.TP, observe.ErrOperationPending, cause)
+		return Pending(o.Name, o.TP, cause)
 	}
 	if errors.Is(cause, observe.ErrNotAssigned) {
 		return cause
@@ -123,8 +131,12 @@ func (w *Waiting) Advance(now time.Time, held map[event.TopicPartition]*partitio
 	}
 	var waiting []*Operation
 	for _, o := range w.list {
-		if q := held[o.TP]; q != nil && q.Assignment == o.Of.Assignment && !o.Begun() {
-			o.Of = q // the partition restarted: its log was truncated, or its topic recreated
+		if q := held[o.TP]; q != nil && q != o.Of && q.Assignment == o.Of.Assignment { // the partition has restarted
+			if o.Begun() {
+				o.answer <- o.outOfTime(errRestarted)
+				continue
+			}
+			o.Of = q
 		}
 		if !o.Of.Alive || o.Of.Phase == partition.Draining || stopping {
 			o.answer <- o.outOfTime(o.Leaves())

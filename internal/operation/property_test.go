@@ -13,17 +13,17 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// asked is an operation with what is known of it.
+// asked is an operation and what the test knows about it.
 type asked struct {
 	*Operation
 	cancel  context.CancelFunc
 	answers []error
 	done    bool
-	// assignment is the one in which it was taken in, 0 where it was not.
+	// assignment is the one in which the loop accepted it, 0 if it did not.
 	assignment int64
 }
 
-// newAsked makes an operation that takes as long as its test likes, and may begin at its first step.
+// newAsked returns an operation that lasts as long as the test wants, and may begin at its first step.
 func newAsked(t *rapid.T, begins bool) *asked {
 	a := &asked{Operation: &Operation{Name: observe.OperationSkip, TP: tp, answer: make(chan error, 9)}}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
@@ -42,7 +42,7 @@ func newAsked(t *rapid.T, begins bool) *asked {
 	return a
 }
 
-// read reads the answers that an operation got.
+// read receives the answers that an operation got.
 func (a *asked) read() {
 	for {
 		select {
@@ -54,8 +54,8 @@ func (a *asked) read() {
 	}
 }
 
-// Whatever becomes of the partition, the member and the caller: an operation is answered once, unless its caller has gone, and is
-// carried on in the assignment in which it was taken in and no other.
+// Whatever happens to the partition, the member and the caller: an operation is answered once, unless its caller has returned,
+// and is advanced only in the assignment in which it was accepted.
 func TestAnsweredOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var w Waiting

@@ -20,12 +20,12 @@ type partitions = map[event.TopicPartition]*partition.Partition
 
 var tp = event.TopicPartition{Topic: "t", Partition: 3}
 
-// living returns a life of the partition in an assignment.
+// living returns the partition in an assignment.
 func living(assignment int64) *partition.Partition {
 	return &partition.Partition{TopicPartition: tp, Alive: true, Phase: partition.Running, Assignment: assignment}
 }
 
-// held is what a member holds of the partition.
+// held returns the partitions that the member holds.
 func held(p *partition.Partition) partitions {
 	if p == nil || !p.Alive {
 		return nil
@@ -48,10 +48,10 @@ func newMember(p *partition.Partition) *member {
 	return &member{control: make(chan func()), closed: make(chan struct{}), stopping: make(chan struct{}), p: p}
 }
 
-// loop is where callers reach it.
+// loop returns the channels of the member's loop.
 func (m *member) loop() Loop { return Loop{Control: m.control, Closed: m.closed, Stopping: m.stopping} }
 
-// turn is one turn of the loop. It takes in what callers ask, while there is something.
+// turn is one turn of the loop. It first accepts all pending calls.
 func (m *member) turn() {
 	for {
 		synctest.Wait()
@@ -66,7 +66,7 @@ func (m *member) turn() {
 	m.advance()
 }
 
-// advance carries out what may be carried out.
+// advance advances the accepted operations.
 func (m *member) advance() {
 	m.Advance(time.Now(), held(m.p), m.isStopping, func(time.Time) {
 		m.turns = append(m.turns, "published")
@@ -77,7 +77,7 @@ func (m *member) advance() {
 	synctest.Wait()
 }
 
-// ask has an operation carried out, on a goroutine of its own. The error comes on the channel.
+// ask carries out an operation on its own goroutine, and sends its error on the channel.
 func (m *member) ask(ctx context.Context, o *Operation) <-chan error {
 	ended := make(chan error, 1)
 	go func() {
@@ -86,7 +86,7 @@ func (m *member) ask(ctx context.Context, o *Operation) <-chan error {
 	return ended
 }
 
-// answered returns the error of an operation that has ended by now.
+// answered returns the error of an operation that must have ended.
 func answered(t *testing.T, ended <-chan error) error {
 	t.Helper()
 	synctest.Wait()
@@ -110,7 +110,7 @@ func unanswered(t *testing.T, ended <-chan error) {
 	}
 }
 
-// wantError checks that an error is of some kinds and of none of the others, and names the operation and the partition.
+// wantError checks that an error wraps some sentinels and none of the others, and names the operation and the partition.
 func wantError(t *testing.T, err error, kinds ...error) {
 	t.Helper()
 	const named = "esm: Skip(t-3): "

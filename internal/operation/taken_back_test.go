@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Who is told that nothing was done can rely on it.
+// A caller that is told that nothing was done can rely on it.
 func TestNothingIsDoneAfterItWasTakenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, did := newMember(living(1)), false

@@ -185,3 +185,24 @@ func TestHookGoroutines(t *testing.T) {
 		}
 	})
 }
+
+// Invocations that follow each other run on a goroutine that is kept.
+func TestInvocationsReuseGoroutines(t *testing.T) {
+	inBubble(t, "", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.CreateTopic("t", 1)
+		ran := make(map[string]int)
+		r := newRig(t, b, defaults(), func(context.Context, event.KafkaEvent) error {
+			ran[goroutine()]++
+			return nil
+		}).start()
+		for range 20 {
+			b.Produce("t", membroker.Record{})
+			pass(time.Second)
+		}
+		r.mustStop()
+		if len(ran) != 1 || len(r.events()) != 20 {
+			t.Errorf("%d invocations ran on these goroutines: %v, want 20 on one", len(r.events()), ran)
+		}
+	})
+}

@@ -34,6 +34,13 @@ func failing(offsets ...int64) shared.Handler {
 	}
 }
 
+// canceled returns a context that has ended.
+func canceled() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
 // asks collects what the hooks receive.
 type asks struct {
 	mu    sync.Mutex
@@ -183,6 +190,41 @@ func TestPausePartition(t *testing.T) {
 		synctest.Wait()
 		if n := len(r.events()); n != 2 {
 			t.Errorf("%d invocations at the moment of the resume, want the second try", n)
+		}
+		r.mustStop()
+	})
+	inBubble(t, "a resume that is not waited for", func(t *testing.T) {
+		b := membroker.NewBroker(t)
+		b.Produce("t", numbered(1)...)
+		hold, holding := make(chan struct{}), make(chan struct{})
+		r := newMapped(t, b, one(), nil, WithHooks(observe.Hooks{Commit: func(observe.CommitInfo) {
+			select {
+			case holding <- struct{}{}:
+				<-hold // the loop waits for the hook
+			default:
+			}
+		}})).start()
+		pass(3 * time.Second)
+		if err := r.runner.PausePartition(ctx, t0); err != nil {
+			t.Fatal(err)
+		}
+		b.Produce("t", numbered(1)...)
+		if err := r.runner.ResumePartition(ctx, t0); err != nil {
+			t.Fatal(err)
+		}
+		<-holding
+		if err := r.runner.PausePartition(canceled(), t0); !errors.Is(err, context.Canceled) || errors.Is(err, observe.ErrOperationPending) {
+			t.Errorf("PausePartition: %v", err)
+		}
+		r.runner.shared.PausedParts.Add(t0) // as if it had been paused before
+		if err := r.runner.ResumePartition(canceled(), t0); !errors.Is(err, observe.ErrOperationPending) || !errors.Is(err, context.Canceled) {
+			t.Errorf("ResumePartition: %v", err)
+		}
+		close(hold)
+		b.Produce("t", numbered(1)...)
+		pass(time.Minute)
+		if got := r.seen(0); got != "[0 1 2]" {
+			t.Errorf("handled %s", got)
 		}
 		r.mustStop()
 	})

@@ -27,10 +27,14 @@ func (r *Process) PausePartition(ctx context.Context, tp event.TopicPartition) e
 func (r *Process) ResumePartition(ctx context.Context, tp event.TopicPartition) error {
 	was := r.shared.ResumePartition(tp)
 	err := r.ask(ctx, observe.OperationResumePartition, tp, func(ctx context.Context, m *stream.Member) error { return m.FollowPartition(ctx, tp) })
-	if was && errors.Is(err, observe.ErrNotAssigned) {
+	switch {
+	case !was || err == nil:
+		return err
+	case errors.Is(err, observe.ErrNotAssigned):
 		return nil
+	default: // the pause has ended, whether or not the caller waited for the member to see it
+		return operation.Pending(observe.OperationResumePartition, tp, errors.Unwrap(err))
 	}
-	return err
 }
 
 // Seek is esm.Runner.Seek.

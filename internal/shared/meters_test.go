@@ -9,7 +9,7 @@ import (
 	"github.com/esm-go/esm/event"
 )
 
-// Every number of Metrics is one counter's, and no two are the same one's.
+// Every field of Metrics has its own counter.
 func TestCountersSnapshot(t *testing.T) {
 	var c Counters
 	set := make(map[int64]string)
@@ -46,8 +46,8 @@ func TestCountersSnapshot(t *testing.T) {
 	}
 }
 
-// Resolved counts the ages of so many of the records. Records without timestamps do not count, and the age of one whose timestamp
-// lies ahead is 0.
+// Resolved counts the ages of the first records. Records without timestamps do not count, and the age of one whose timestamp
+// is in the future is 0.
 func TestResolved(t *testing.T) {
 	now := time.UnixMilli(1_000_000_000)
 	record := func(age time.Duration) event.KafkaRecord {
@@ -80,7 +80,7 @@ func TestResolved(t *testing.T) {
 	}
 }
 
-// Each histogram is read under its own name and in its unit: seconds, records, or parts of a full batch.
+// Each histogram is read under its own name and in its unit: seconds, records, or the fraction of a full batch.
 func TestMetersRead(t *testing.T) {
 	m := NewMeters()
 	m.Invocation.Add(int64(1 * time.Second))

@@ -22,7 +22,7 @@ var (
 	other = event.TopicPartition{Topic: "t", Partition: 2}
 )
 
-// A partition is paused from the first wish until the wish ends. Version changes with each change, and with nothing else.
+// A partition is paused from Add to Remove. Version changes with each change, and only then.
 func TestPausedPartitions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s PausedPartitions
@@ -58,7 +58,7 @@ func TestPausedPartitions(t *testing.T) {
 	})
 }
 
-// Of several that ask at once for one change, one is told that it was made.
+// Of several concurrent calls for one change, exactly one reports that it made it.
 func TestPausedPartitionsAtOnce(t *testing.T) {
 	var s PausedPartitions
 	for name, change := range map[string]func(event.TopicPartition) bool{"Add": s.Add, "Remove": s.Remove} {
@@ -83,7 +83,7 @@ func TestPausedPartitionsAtOnce(t *testing.T) {
 	}
 }
 
-// The end of a wish to pause a partition is told to hooks, where there was one.
+// The end of a partition's pause is reported to hooks, if it was paused.
 func TestResumePartition(t *testing.T) {
 	var told []observe.OperationInfo
 	s := State{Log: slog.New(slog.DiscardHandler), Hooks: hook.NewList([]observe.Hooks{{Operation: func(i observe.OperationInfo) { told = append(told, i) }}})}

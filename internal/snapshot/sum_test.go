@@ -12,13 +12,13 @@ import (
 	"github.com/esm-go/esm/observe"
 )
 
-// status returns how partition i of a topic stands.
+// status returns the status of partition i of a topic.
 func status(topic string, i int32, position, lag int64, age time.Duration) observe.PartitionStatus {
 	return observe.PartitionStatus{TopicPartition: event.TopicPartition{Topic: topic, Partition: i}, Position: position, Lag: lag, OldestAge: age}
 }
 
-// Several members' snapshots are one Status: of the time of the oldest, its partitions by name, and the lags that are known
-// summed.
+// Sum makes one Status of several members' snapshots: it has the time of the oldest, the partitions by name, and the sums
+// of the known lags.
 func TestSum(t *testing.T) {
 	now := time.Now()
 	slow := func(n uint64, ago time.Duration) observe.SlowInvocation {
@@ -55,7 +55,7 @@ func TestSum(t *testing.T) {
 	}
 }
 
-// A partition that two members hold for a moment counts once, as the one says that has come further.
+// A partition that two members hold for a moment counts once, as the member reports that has come further.
 func TestSumOfAPartitionHeldTwice(t *testing.T) {
 	a := &Snapshot{Portions: [][]observe.PartitionStatus{{status("t", 0, 50, 9, time.Hour)}}}
 	b := &Snapshot{Portions: [][]observe.PartitionStatus{{status("t", 0, 58, 1, time.Second)}}}
@@ -66,7 +66,7 @@ func TestSumOfAPartitionHeldTwice(t *testing.T) {
 	}
 }
 
-// Each partition has the worst condition of its own and its topic, and none of another's.
+// Each partition has the worst of its own and its topic's conditions, and none of another partition's.
 func TestMark(t *testing.T) {
 	condition := func(kind driver.Kind, topic string, i int32) observe.Condition {
 		return observe.Condition{Op: observe.OpPoll, Kind: kind.String(), TopicPartition: event.TopicPartition{Topic: topic, Partition: i}, Err: errors.New("no")}

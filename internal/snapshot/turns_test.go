@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// view returns what a loop with n partitions that run knows.
+// view returns the view of a loop with n running partitions.
 func view(now time.Time, n int32) *View {
 	v := &View{Now: now, Partitions: make(map[event.TopicPartition]*partition.Partition), Retry: new(batch.Queue[*partition.Partition]), Orphans: new(limit.Orphans), Took: meter.New(1)}
 	for i := range n {
@@ -35,7 +35,7 @@ func count(s *Snapshot) (n int) {
 	return n
 }
 
-// A loop takes a snapshot when somebody asks, ten a second at most. One that is young enough is had without the loop.
+// A loop takes a snapshot only on demand, at most ten a second. A recent one is returned without asking the loop.
 func TestDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p Publisher
@@ -77,7 +77,7 @@ func TestDue(t *testing.T) {
 	})
 }
 
-// Partitions are read in portions, one a turn of the loop. The snapshot is published when it has all that still live.
+// Partitions are read in portions, one per turn of the loop. The snapshot is published when it has all that are still assigned.
 func TestPortions(t *testing.T) {
 	for n, turns := range map[int32]int{0: 1, 1: 1, 250: 1, 251: 2, 1000: 4} {
 		var p Publisher
@@ -106,7 +106,7 @@ func TestPortions(t *testing.T) {
 	}
 }
 
-// A partition that has gone before it is read is not in the snapshot. One that is taken at once has all, whatever was begun.
+// A partition that is revoked before it is read is not in the snapshot. A snapshot taken at once has all partitions, whatever was in progress.
 func TestPartitionsThatGo(t *testing.T) {
 	var p Publisher
 	p.Init()
@@ -129,7 +129,7 @@ func TestPartitionsThatGo(t *testing.T) {
 	}
 }
 
-// Who asks waits for the next snapshot, the loop's end, or a tenth of a second.
+// A caller waits for the next snapshot, the loop's end, or 100 ms.
 func TestAwait(t *testing.T) {
 	for name, c := range map[string]struct {
 		end  func(p *Publisher, ended chan struct{})

@@ -169,7 +169,7 @@ func operationProblem(err error) string {
 	text := strings.TrimPrefix(err.Error(), "esm: ")
 	switch {
 	case errors.Is(err, esm.ErrOperationPending):
-		return "It was begun, but the group does not have the new position yet; this page shows how far it has come. (" + text + ")"
+		return "It was begun, but is not completed yet; this page shows how far it has come. (" + text + ")"
 	case errors.Is(err, esm.ErrNotAssigned):
 		return "This process does not hold the partition now, so nothing was done. Where the group has other members, one of those may. (" + text + ")"
 	case errors.Is(err, context.DeadlineExceeded):
