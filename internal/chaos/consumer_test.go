@@ -70,8 +70,10 @@ func (c consumer) run() (err error) {
 	count := func(what string) { _, _ = out.WriteString("! " + what + "\n") }
 	handler := func(ctx context.Context, event esm.KafkaEvent) error {
 		begin := time.Now().UnixMicro()
-		select { // up to 20 ms of work
-		case <-time.After(time.Duration(rand.IntN(20)) * time.Millisecond):
+		// Up to 20 ms of work, but no more than 2 ms a record: batches of one must keep up with the producers too.
+		work := min(20*time.Millisecond, time.Duration(event.Len())*2*time.Millisecond)
+		select {
+		case <-time.After(rand.N(work)):
 		case <-ctx.Done():
 			count("interrupted")
 			return context.Cause(ctx)
