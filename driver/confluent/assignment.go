@@ -80,7 +80,7 @@ func (c *consumer) assigned(assigned []kafka.TopicPartition) error {
 }
 
 func (c *consumer) revoked(revoked []kafka.TopicPartition) error {
-	lost := c.client.AssignmentLost()
+	lost := c.lost()
 	gone := make([]driver.TopicPartition, 0, len(revoked))
 	for _, r := range revoked {
 		tp := driver.TopicPartition{Topic: *r.Topic, Partition: r.Partition}
@@ -99,6 +99,17 @@ func (c *consumer) revoked(revoked []kafka.TopicPartition) error {
 	// Only partitions in librdkafka's own assignment can be removed, and held ones are not in it. The call is made in any
 	// case: it is the answer that the group waits for.
 	return c.client.IncrementalUnassign(c.fetching(revoked))
+}
+
+// lost reports whether the member lost its place in the group, rather than being asked to give partitions up. librdkafka
+// forgets a loss at the next call that changes what it fetches. Such a call can come between the loss and its callback.
+// But then the membership has no ID or another one, or no generation.
+func (c *consumer) lost() bool {
+	if c.client.AssignmentLost() {
+		return true
+	}
+	id, generation := memberOf(c.client)
+	return generation < 0 || id != c.Member().ID
 }
 
 // tell calls the listener for removed partitions.

@@ -73,6 +73,8 @@ type member struct {
 	changed  chan struct{}
 	onRevoke func([]driver.TopicPartition)
 	onAssign func([]driver.TopicPartition)
+	// beforePoll, if not nil, runs before each Poll, on its goroutine.
+	beforePoll func()
 
 	stop context.CancelFunc
 	done chan struct{}
@@ -112,6 +114,9 @@ func (m *member) poll(ctx context.Context) {
 	defer close(m.done)
 	var fetch driver.Fetch
 	for ctx.Err() == nil {
+		if m.beforePoll != nil {
+			m.beforePoll()
+		}
 		err := m.consumer.Poll(ctx, &fetch)
 		m.mu.Lock()
 		for _, run := range fetch.Runs {
