@@ -34,7 +34,8 @@ type consumer struct {
 	topics        topicSet
 	readCommitted bool
 	credentials   *auth.Credentials // as of Open; user name and password may have changed since
-	servers       []string
+	config        driver.Config
+	properties    map[string]any  // of WithConfig
 	life          context.Context // ends with Close
 	end           context.CancelFunc
 
@@ -59,6 +60,7 @@ type consumer struct {
 	out         bool // the group moved on without this member, which has not rejoined yet
 	leaving     bool // librdkafka is being closed
 
+	login     atomic.Pointer[auth.Credentials] // those in use now
 	tokens    atomic.Pointer[auth.Tokens]
 	newTokens chan struct{}                // holds a value when tokens come from another source
 	noToken   atomic.Pointer[driver.Error] // why there is none, for the next Poll

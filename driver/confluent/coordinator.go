@@ -5,6 +5,7 @@ package confluent
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -15,14 +16,14 @@ import (
 
 // coordinator detects a failure of librdkafka that does not heal. librdkafka keeps a separate connection to the group's
 // coordinator. If the only broker comes back at another address under the same ID, that connection dials the old
-// address forever, although the client's other connections have long found the new one. So while the connection fails
-// and no partition is owned, the coordinator is asked about the group on another connection.
+// address forever, although the client's other connections may long have found the new one. So while the connection
+// fails and no partition is owned, a separate client asks the coordinator about the group.
 //
 // It belongs to the poll goroutine.
 type coordinator struct {
 	// since and last are the times of the first and the last of consecutive failures to connect.
 	since, last time.Time
-	// next is when to ask again; answered is when the group's coordinator last answered on another connection.
+	// next is when to ask again; answered is when the group's coordinator answered another client.
 	next, answered time.Time
 	answers        chan bool // not nil while a request is in flight
 }
@@ -92,11 +93,30 @@ func (c *consumer) lookForCoordinator() *driver.Error {
 	o.answers = answers
 	go func() {
 		defer c.gate.leave()
-		ctx, cancel := context.WithTimeout(c.life, coordinatorTimeout)
-		defer cancel()
-		result, err := c.admin.DescribeConsumerGroups(ctx, []string{c.group}, kafka.SetAdminRequestTimeout(timeLeft(ctx)))
-		answers <- err == nil && len(result.ConsumerGroupDescriptions) == 1 &&
-			result.ConsumerGroupDescriptions[0].Error.Code() == kafka.ErrNoError
+		answers <- c.coordinatorAnswers()
 	}()
 	return nil
+}
+
+// coordinatorAnswers asks the group's coordinator with a separate client. The consumer's own can miss the new address
+// on its other connections too: now and then librdkafka dials only the old address until it bootstraps again, minutes
+// later.
+func (c *consumer) coordinatorAnswers() bool {
+	ctx, cancel := context.WithTimeout(c.life, coordinatorTimeout)
+	defer cancel()
+	config := c.config
+	config.Credentials = c.login.Load()
+	config.Logger = slog.New(slog.DiscardHandler) // the consumer reports the same failures
+	client, closeProbe, err := openProbe(ctx, config, c.properties)
+	if err != nil {
+		return false
+	}
+	defer closeProbe()
+	admin, err := kafka.NewAdminClientFromConsumer(client)
+	if err != nil {
+		return false
+	}
+	result, err := admin.DescribeConsumerGroups(ctx, []string{c.group}, kafka.SetAdminRequestTimeout(timeLeft(ctx)))
+	return err == nil && len(result.ConsumerGroupDescriptions) == 1 &&
+		result.ConsumerGroupDescriptions[0].Error.Code() == kafka.ErrNoError
 }

@@ -97,7 +97,8 @@ func (c *client) Open(config driver.Config, listener driver.Listener) (driver.Co
 		topics:        patterns,
 		readCommitted: !config.ReadUncommitted,
 		credentials:   config.Credentials,
-		servers:       config.BootstrapServers,
+		config:        config,
+		properties:    c.properties,
 		partitions:    make(map[driver.TopicPartition]*partition),
 		watch:         newWatch(config.MetadataMaxAge),
 		stalls:        stalls{every: c.stallEvery},
@@ -107,6 +108,7 @@ func (c *client) Open(config driver.Config, listener driver.Listener) (driver.Co
 		told:          make(chan struct{}),
 		closed:        make(chan struct{}),
 	}
+	consumer.login.Store(config.Credentials)
 	consumer.newTokens = make(chan struct{}, 1)
 	if !c.clientPoll {
 		consumer.queue = newQueue(client, config.Logger)

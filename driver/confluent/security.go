@@ -4,10 +4,8 @@ package confluent
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"maps"
-	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
@@ -77,66 +75,12 @@ func (c *consumer) ReplaceCredentials(next *auth.Credentials) error {
 			return &driver.Error{Kind: driver.KindInvalidConfig, Offset: -1, Err: driver.ErrNotInPlace}
 		}
 		c.replaceTokens(next.Tokens)
+		c.login.Store(next)
 		return nil
 	}
 	if err := c.client.SetSaslCredentials(next.Username, next.Password.Reveal()); err != nil {
 		return classed(driver.TopicPartition{}, err)
 	}
+	c.login.Store(next)
 	return nil
-}
-
-// probeStep bounds one wait inside librdkafka while a probe listens for the reason of a failure.
-const probeStep = 250 * time.Millisecond
-
-// Probe tries the config's credentials with a separate client, which joins no group.
-func (c *client) Probe(ctx context.Context, config driver.Config) error {
-	logs := newLogPump(config.Logger)
-	properties, err := configMap(config, c.properties, logs)
-	if err != nil {
-		return err
-	}
-	client, err := kafka.NewConsumer(properties)
-	if err != nil {
-		return invalidConfig("librdkafka refuses the configuration", err)
-	}
-	logs.start()
-	defer func() {
-		_ = client.Close() // it never joined: there is nothing to leave
-		logs.stop()
-	}()
-	if err := giveLogin(client, config.Credentials); err != nil {
-		return classed(driver.TopicPartition{}, err)
-	}
-	if bearer(config.Credentials) {
-		if err := probeToken(ctx, client, config.Credentials); err != nil {
-			return err
-		}
-	}
-	if needsVetting(config.Credentials) {
-		if err := vet(ctx, config.BootstrapServers, config.Credentials); err != nil {
-			return err
-		}
-	}
-	var reason *driver.Error
-	for {
-		_, err := client.GetMetadata(nil, false, int(probeStep.Milliseconds()))
-		if err == nil {
-			return nil
-		}
-		if reason == nil {
-			reason = classed(driver.TopicPartition{}, err)
-		}
-		// The reason arrives as an event, which does not end the wait for the metadata.
-		for ev := client.Poll(0); ev != nil; ev = client.Poll(0) {
-			if e, ok := ev.(kafka.Error); ok {
-				if said := classed(driver.TopicPartition{}, e); auth.Classify(said).Stronger(auth.Classify(reason)) {
-					reason = said
-				}
-			}
-		}
-		// Check the meaning too: if a broker hangs up during SASL, the error has a code for lost connections.
-		if reason.Kind == driver.KindAuthentication || auth.Classify(reason).Code == auth.CodeAuthnError || ctx.Err() != nil {
-			return reason
-		}
-	}
 }
