@@ -46,13 +46,13 @@ func TestBadSecrets(t *testing.T) {
 		"field missing":   {scram, holds(`{"username":"alice"}`), auth.ErrSecretInvalid, "field password: is missing", "add it", auth.CodeConfigNotValid, false},
 		"wrong type":      {scram, holds(`{"username":"alice","password":["` + password + `"]}`), auth.ErrSecretInvalid, "field password: is a JSON array, not a string", "double quotes", auth.CodeConfigNotValid, false},
 		"access denied":   {scram, fails("AccessDeniedException", "User is not authorized to perform: secretsmanager:GetSecretValue"), auth.ErrSecretAccessDenied, "may not be read by this process", "allow secretsmanager:GetSecretValue", auth.CodeConfigNotValid, false},
-		"throttled":       {scram, fails("ThrottlingException", "Rate exceeded"), auth.ErrSecretThrottled, "was asked for too often", "wait", "", true},
+		"throttled":       {scram, fails("ThrottlingException", "Rate exceeded"), auth.ErrSecretThrottled, "was requested too often", "wait", "", true},
 		"KMS refuses":     {scram, fails("AccessDeniedException", "Access to KMS is not allowed"), auth.ErrSecretKMS, "its KMS key refuses", "allow kms:Decrypt", auth.CodeConfigNotValid, false},
-		"wrong region":    {scram, fails("ValidationException", "Invalid ARN: region does not match."), auth.ErrSecretWrongRegion, "is not a secret of region eu-west-1", "the secret's own region", auth.CodeConfigNotValid, false},
+		"wrong region":    {scram, fails("ValidationException", "Invalid ARN: region does not match."), auth.ErrSecretWrongRegion, "is not a secret of region eu-west-1", "in its own region", auth.CodeConfigNotValid, false},
 		"70 KB":           {scram, holds(strings.Repeat(leaktest.Mark+"!", 10_000)), auth.ErrSecretTooLarge, "has 70000 bytes, 65536 are allowed", "leave out", auth.CodeConfigNotValid, false},
 		"empty password":  {scram, holds(`{"username":"alice","password":""}`), auth.ErrSecretInvalid, "field password: is empty", "", auth.CodeConfigNotValid, false},
 		"no key":          {mtls, holds(asJSON(t, map[string]string{"certificate": cert})), auth.ErrSecretInvalid, "field privateKey: is missing", "add it; the secret has certificate", auth.CodeConfigNotValid, false},
-		"not answering":   {scram, fails("InternalServiceError", "An error occurred on the server side."), auth.ErrSecretUnavailable, "Secrets Manager has a problem of its own", "try again", "", true},
+		"not answering":   {scram, fails("InternalServiceError", "An error occurred on the server side."), auth.ErrSecretUnavailable, "Secrets Manager has an internal error", "try again", "", true},
 		"without a value": {scram, map[string]any{"VersionId": "v"}, auth.ErrSecretInvalid, "has no value", "put one", auth.CodeConfigNotValid, false},
 	} {
 		t.Run(name, func(t *testing.T) {

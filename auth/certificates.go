@@ -116,10 +116,10 @@ func (p *secretParser) rootCAs(c *Credentials) error {
 	for _, certificate := range all {
 		selfIssued := bytes.Equal(certificate.RawSubject, certificate.RawIssuer)
 		if !selfIssued {
-			p.warnf(field, "certificate %s is not a root: it is signed by %q, and driver/confluent (OpenSSL) wants that one too",
+			p.warnf(field, "certificate %s is not a root: it is signed by %q, and driver/confluent (OpenSSL) needs that one too",
 				certificateName(certificate), issuerName(certificate))
 		} else if certificate.Version >= 3 && !certificate.IsCA {
-			p.warnf(field, "certificate %s is not marked as a CA: it trusts that one server alone", certificateName(certificate))
+			p.warnf(field, "certificate %s is not marked as a CA: only a server that presents it is trusted", certificateName(certificate))
 		}
 		if problem := weakKey(certificate); problem != "" {
 			p.warnf(field, "%s: clients may refuse what it signs", problem)

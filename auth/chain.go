@@ -27,7 +27,7 @@ func (p *secretParser) clientCertificate(c *Credentials) error {
 	}
 	for _, block := range certificateBlocks {
 		if isKeyLabel(block.label) {
-			p.warnf("certificate", "holds a private key, which is not used: take it out")
+			p.warnf("certificate", "holds a private key, which is not used: remove it")
 			break
 		}
 	}
@@ -87,7 +87,7 @@ func (p *secretParser) chain(all []*x509.Certificate, key crypto.Signer) ([]*x50
 	chain, rest, ok := link(all, leaf)
 	if !ok {
 		return nil, p.fail(ErrCertificate, field,
-			fmt.Sprintf("%d certificates, too many of which could have signed one another, are more than a chain", len(all)),
+			fmt.Sprintf("%d certificates are not one chain: too many of them could have signed one another", len(all)),
 			"store the client's certificate and the CAs above it alone")
 	}
 	if len(rest) > 0 {
@@ -112,11 +112,11 @@ func (p *secretParser) chain(all []*x509.Certificate, key crypto.Signer) ([]*x50
 			return nil, p.fail(ErrCertificate, field, problem, "have the CA make one with "+goodKeys)
 		}
 		if problem != "" {
-			p.warnf(field, "%s: have it made anew with "+goodKeys, problem)
+			p.warnf(field, "%s: have it reissued with "+goodKeys, problem)
 		}
 		if i > 0 && certificate.Version >= 3 && !certificate.IsCA {
 			return nil, p.fail(ErrCertificate, field,
-				fmt.Sprintf("certificate %s stands as an issuer and is not a CA", certificateName(certificate)), "store the CA's own certificate")
+				fmt.Sprintf("certificate %s is in the place of an issuer but is not a CA", certificateName(certificate)), "store the CA's own certificate")
 		}
 	}
 	if problem := clientUsage(chain[0]); problem != "" {

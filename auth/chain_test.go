@@ -130,7 +130,7 @@ func TestWeakKeysAndDigests(t *testing.T) {
 		"P-256":          {"sha256", ec("P-256"), "", "", ""},
 		"P-521, SHA-512": {"sha512", ec("P-521"), "", "", ""},
 		"P-224":          {"sha256", ec("P-224"), "P-224", "", ""},
-		"RSA 512":        {"sha256", rsaKey("512"), "512 bits, and TLS takes 1024 at the least", "", ""},
+		"RSA 512":        {"sha256", rsaKey("512"), "512 bits, and TLS needs at least 1024", "", ""},
 		"RSA 1024":       {"sha256", rsaKey("1024"), "", "no longer considered safe", ""},
 		"RSA 2048":       {"sha256", rsaKey("2048"), "", "", ""},
 		"SHA-1":          {"sha1", ec("P-256"), "", "no longer trusted (SHA1-RSA)", "SHA1-RSA"},

@@ -94,7 +94,7 @@ func (f facts) mechanism() string {
 func (f facts) saslRefused(seen string) Diagnosis {
 	switch {
 	case strings.Contains(seen, "Cannot change principals during re-authentication"):
-		return connection(CauseDisconnected, "the broker ends connections whose user has changed", "nothing has to be done: the next connection is the new user's")
+		return connection(CauseDisconnected, "the broker ends connections whose user has changed", "nothing to do: the next connection uses the new user")
 	case f.Credentials != nil && f.Credentials.Mechanism == MechanismOAuthBearer, strings.Contains(seen, "invalid_token"):
 		return f.tokenRefused(seen)
 	case f.Credentials != nil && f.Credentials.Mechanism == MechanismAWSMSKIAM:

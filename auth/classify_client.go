@@ -75,12 +75,12 @@ func (f facts) opensslText(text string) Diagnosis {
 	case has("hostname mismatch"), has("IP address mismatch"):
 		return refuseServer(CauseServerName, "the broker's certificate lacks the name that was dialled", "dial the broker by a name in its certificate")
 	case has("certificate has expired"), has("certificate is not yet valid"):
-		return refuseServer(CauseServerExpired, "the broker's certificate is out of its dates", "renew it on the brokers, or correct this machine's clock")
+		return refuseServer(CauseServerExpired, "the broker's certificate has expired or is not valid yet", "renew it on the brokers, or correct this machine's clock")
 	case has("certificate verify failed"), has("0A000086"), has("certificate could not be verified"),
 		has("Failed to verify broker certificate"), has("Broker did not provide a certificate"):
 		// OpenSSL knows which one, but librdkafka does not report it.
 		return refuseServer(CauseServerUnverified, "the broker's certificate could not be verified: its CA is not trusted, "+
-			"or it lacks the name that was dialled, or it is out of its dates",
+			"or it lacks the name that was dialled, or it has expired or is not valid yet",
 			"check the CA in the secret of Type "+string(ServerRootCACertificate)+", then the certificate's names and dates")
 	case has("client SSL authentication might be required"):
 		return f.alert(alertCertificateRequired)
@@ -222,7 +222,7 @@ func timeout() Diagnosis {
 func (f facts) disconnected() Diagnosis {
 	hint := "check that the port's listener has the security protocol that is used here"
 	if f.Credentials != nil && f.Credentials.Mechanism != "" {
-		hint += "; some brokers close the connection on a wrong password without a word"
+		hint += "; some brokers close the connection on a wrong password without an error"
 	}
 	return connection(CauseDisconnected, "the broker closed the connection", hint)
 }

@@ -105,7 +105,7 @@ func classifyVerification(err error) Diagnosis {
 			leaf = unknown.Cert
 		}
 		if weak := weaklySigned(sent); weak != nil && strings.Contains(unknown.Error(), "insecure algorithm") {
-			return refuseServer(CauseServerInvalid, weakDigest(weak), "have the broker's certificate issued anew, signed with SHA-256 or better")
+			return refuseServer(CauseServerInvalid, weakDigest(weak), "have the broker's certificate reissued, signed with SHA-256 or better")
 		}
 		if top := lastSent(sent); top != nil && top != leaf && leaf != nil {
 			return refuseServer(CauseServerCA, fmt.Sprintf("the broker's certificate %s leads to %.200q, which is not trusted",
@@ -119,14 +119,14 @@ func classifyVerification(err error) Diagnosis {
 		return refuseServer(CauseServerCA, detail,
 			"put that CA's certificate into a secret of Type "+string(ServerRootCACertificate)+", and have the broker send its intermediate certificates")
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		detail := "a certificate of the broker is out of its dates"
+		detail := "a certificate of the broker has expired or is not valid yet"
 		if invalid.Cert != nil {
 			detail = fmt.Sprintf("certificate %s is valid from %s to %s", certificateName(invalid.Cert),
 				stamp(invalid.Cert.NotBefore), stamp(invalid.Cert.NotAfter))
 		}
 		return refuseServer(CauseServerExpired, detail, "renew it on the brokers, or correct this machine's clock")
 	case errors.As(err, &invalid):
-		return refuseServer(CauseServerInvalid, invalid.Error(), "have the broker's certificate issued anew")
+		return refuseServer(CauseServerInvalid, invalid.Error(), "have the broker's certificate reissued")
 	case errors.As(err, &roots):
 		return refuseServer(CauseServerCA, "this machine has no root certificates",
 			"install them (package ca-certificates), or configure "+string(ServerRootCACertificate))
@@ -210,15 +210,15 @@ func (f facts) alert(number int) Diagnosis {
 		}
 		return refused(CauseClientCertificateMissing, "the broker asks for a client certificate", hint)
 	case alertExpiredCertificate:
-		return refused(CauseClientCertificateExpired, "the client certificate is expired for the broker", "renew it, and check the brokers' clocks")
+		return refused(CauseClientCertificateExpired, "the broker considers the client certificate expired", "renew it, and check the brokers' clocks")
 	case alertRevokedCertificate:
-		return refused(CauseClientCertificateRejected, "the client certificate is revoked", "have it issued anew")
+		return refused(CauseClientCertificateRejected, "the client certificate is revoked", "have it reissued")
 	case alertUnknownCertificate, alertUnknownCA, alertUnsupportedCertificate, alertAccessDenied:
 		return refused(CauseClientCertificateRejected, "the broker does not trust the client certificate", sign)
 	case alertProtocolVersion, alertInsufficientSecurity:
 		return tlsVersion()
 	case alertUnrecognizedName:
-		return refuseServer(CauseServerName, "the broker does not know the name that was dialled", "dial it by a name of its own")
+		return refuseServer(CauseServerName, "the broker does not know the name that was dialled", "dial it by one of its own names")
 	}
 	return Diagnosis{}
 }

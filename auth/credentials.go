@@ -135,7 +135,7 @@ func (c *Credentials) mechanismProblem() string {
 		}
 		for name, value := range c.Extensions {
 			if !extensionName.MatchString(name) || name == "auth" || !extensionValue.MatchString(value) {
-				return fmt.Sprintf("Extensions: %.40q and its value are none that RFC 7628 allows", name)
+				return fmt.Sprintf("Extensions: %.40q and its value are not allowed by RFC 7628", name)
 			}
 		}
 	default:

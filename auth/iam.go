@@ -88,7 +88,7 @@ func classifyAWS(failure *TokenError, skewed bool) Diagnosis {
 	code := failure.Code
 	switch {
 	case failure.Err != nil, failure.Status >= 500, failure.Status == 429:
-		return connection(CauseTokenEndpoint, failure.Error(), "open a way to AWS STS, by a NAT gateway or a VPC endpoint; it is asked again")
+		return connection(CauseTokenEndpoint, failure.Error(), "give access to AWS STS, through a NAT gateway or a VPC endpoint; the request is repeated")
 	case failure.Clock, skewed && (strings.Contains(code, "Signature") || strings.Contains(code, "Expired")):
 		d := refused(CauseTokenClock, "correct this machine's clock")
 		if skewed {

@@ -98,7 +98,7 @@ func readKey(block pemBlock, pass password, bounds costBounds) (key crypto.Signe
 	case "EC PRIVATE KEY":
 		return oldForm(block.der, pass, func(der []byte) (any, error) { return x509.ParseECPrivateKey(der) })
 	}
-	return nil, false, badKey("is of a form that is not supported", "convert it: openssl pkcs8 -topk8 -in FILE -out FILE")
+	return nil, false, badKey("has a format that is not supported", "convert it: openssl pkcs8 -topk8 -in FILE -out FILE")
 }
 
 // oldForm parses PKCS#1 and SEC 1.
@@ -140,7 +140,7 @@ func checkSequence(der []byte) *keyError {
 	case err != nil || outer.Tag != asn1.TagSequence || outer.Class != asn1.ClassUniversal:
 		return badKey("is damaged or cut off", "store it whole")
 	case len(rest) > 0:
-		return badKey("has something behind its end", "store the key alone")
+		return badKey("has something after its end", "store the key alone")
 	}
 	return nil
 }

@@ -71,7 +71,7 @@ func endpointProblem(text string) (problem, hint string) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || text != strings.TrimSpace(text):
-		return "is no URL", form
+		return "is not a URL", form
 	case u.Scheme != "https":
 		return "does not begin with https://", "client secrets are not sent over connections that are not encrypted"
 	case u.Hostname() == "":
@@ -174,7 +174,7 @@ func (o *OAuth) received(answer *oauth2.Token) (*Token, error) {
 	}
 	if now := time.Now(); !token.Expires.IsZero() && !token.Expires.After(now) {
 		return nil, &TokenError{Endpoint: o.endpoint(), Clock: true,
-			Description: fmt.Sprintf("the token had ended when it came (%s; this machine's clock says %s)", token.Claims, stamp(now))}
+			Description: fmt.Sprintf("the token had already expired when it arrived (%s; this machine's clock says %s)", token.Claims, stamp(now))}
 	}
 	return token, nil
 }
@@ -208,7 +208,7 @@ func (o *OAuth) failed(err error, asked time.Time) error {
 		} else if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 			failure.Err = err
 		} else {
-			failure.Description = "the answer is none that OAuth 2.0 knows"
+			failure.Description = "the answer is not one that OAuth 2.0 defines"
 		}
 		return failure
 	}

@@ -90,7 +90,7 @@ func classifyToken(err error) Diagnosis {
 	case failure.Code == "unsupported_grant_type":
 		return refused(CauseTokenGrant, "use the grant that the provider supports: oauthClientSecret, or oauthClientEmail and oauthPrivateKey")
 	case failure.Status >= 500, failure.Status == 429:
-		d := connection(CauseTokenEndpoint, failure.Error(), "see the identity provider's log; it is asked again")
+		d := connection(CauseTokenEndpoint, failure.Error(), "see the identity provider's log; the request is repeated")
 		return d
 	case failure.Code == "invalid_request":
 		return refused(CauseTokenGrant, "see what the provider misses: a scope, an audience, another grant")
@@ -116,7 +116,7 @@ func unreachableEndpoint(failure *TokenError) Diagnosis {
 		return connection(CauseTokenEndpoint, "the token endpoint's name cannot be resolved: "+detail, "check oauthTokenEndpointUrl and DNS")
 	}
 	return connection(CauseTokenEndpoint, "the token endpoint does not answer: "+detail,
-		"check oauthTokenEndpointUrl, routes, proxies and firewalls; it is asked again")
+		"check oauthTokenEndpointUrl, routes, proxies and firewalls; the request is repeated")
 }
 
 // tokenRefused returns the Diagnosis for a token that the broker does not accept.

@@ -104,7 +104,7 @@ func (p *secretParser) oauthKey(text string) (Secret, error) {
 	}
 	key, _, keyErr := readKey(block, password{}, defaultBounds)
 	if keyErr != nil && errors.Is(keyErr.kind, ErrKeyPassword) {
-		return Secret{}, p.fail(ErrPrivateKey, fieldOAuthKey, "is encrypted", "take the password off: openssl pkcs8 -in FILE -topk8 -nocrypt")
+		return Secret{}, p.fail(ErrPrivateKey, fieldOAuthKey, "is encrypted", "remove the password: openssl pkcs8 -in FILE -topk8 -nocrypt")
 	}
 	if keyErr != nil {
 		return Secret{}, p.asSecretError(fieldOAuthKey, keyErr)

@@ -18,7 +18,7 @@ func openSSHKey(der []byte) (crypto.Signer, *keyError) {
 	parsed, err := ssh.ParseRawPrivateKey(pem.EncodeToMemory(&pem.Block{Type: "OPENSSH PRIVATE KEY", Bytes: der}))
 	if _, encrypted := errors.AsType[*ssh.PassphraseMissingError](err); encrypted {
 		return nil, badKey("is an OpenSSH key with a password",
-			"take the password off (ssh-keygen -p -N '' -f FILE): an OpenSSH key without one is read; openssl does not know the format")
+			"remove the password (ssh-keygen -p -N '' -f FILE): an OpenSSH key without one is read; openssl does not know the format")
 	}
 	if err != nil {
 		return nil, badKey("is an OpenSSH key that cannot be read", "store it whole, or make a PKCS#8 key: openssl genpkey")

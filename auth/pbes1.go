@@ -110,14 +110,14 @@ func (s pbes1Scheme) open(derived, data []byte) ([]byte, *keyError) {
 	if s.block == nil {
 		stream, err := rc4.NewCipher(key) //nolint:gosec // see above
 		if err != nil {
-			return nil, badKey("cannot be decrypted with RC4", "encrypt it anew: openssl pkcs8 -topk8")
+			return nil, badKey("cannot be decrypted with RC4", "encrypt it again: openssl pkcs8 -topk8")
 		}
 		stream.XORKeyStream(plain, data)
 		return plain, nil
 	}
 	block, err := s.block(key)
 	if err != nil {
-		return nil, badKey("cannot be decrypted", "encrypt it anew: openssl pkcs8 -topk8")
+		return nil, badKey("cannot be decrypted", "encrypt it again: openssl pkcs8 -topk8")
 	}
 	if len(data)%block.BlockSize() != 0 {
 		return nil, badKey("is damaged: its encrypted data is not whole blocks", "store it whole")

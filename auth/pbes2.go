@@ -54,7 +54,7 @@ func newPBES2(parameters []byte, bounds costBounds) (decryptor, *keyError) {
 		}
 		key, deriveErr := derive(pass, encryption.keySize)
 		if deriveErr != nil {
-			return nil, badKey("is encrypted with a key derivation that does not work here", "encrypt it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc")
+			return nil, badKey("is encrypted with a key derivation that does not work here", "encrypt it again: openssl pkcs8 -topk8 -v2 aes-256-cbc")
 		}
 		plain, err := encryption.open(key, data)
 		if err != nil {
@@ -113,7 +113,7 @@ func newDerivation(algorithm pkix.AlgorithmIdentifier, size int, bounds costBoun
 		}, err
 	default:
 		return nil, badKey(fmt.Sprintf("is encrypted with a key derivation that is not supported (OID %s)", oid),
-			"encrypt it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc")
+			"encrypt it again: openssl pkcs8 -topk8 -v2 aes-256-cbc")
 	}
 }
 
@@ -130,7 +130,7 @@ func checkScrypt(p scryptParameters, bounds costBounds) *keyError {
 	if !legal || int64(p.N)*int64(p.R)*128 > int64(bounds.scryptMemory) ||
 		int64(p.N)*int64(p.R)*int64(p.P) > int64(bounds.scryptWork) {
 		return badKey(fmt.Sprintf("asks for scrypt with N=%d, r=%d, p=%d, which is illegal or over %d MiB of memory",
-			p.N, p.R, p.P, bounds.scryptMemory>>20), "encrypt it anew: openssl pkcs8 -topk8 -scrypt")
+			p.N, p.R, p.P, bounds.scryptMemory>>20), "encrypt it again: openssl pkcs8 -topk8 -scrypt")
 	}
 	return nil
 }
@@ -164,7 +164,7 @@ func prf(algorithm pkix.AlgorithmIdentifier) (func() hash.Hash, *keyError) {
 		return func() hash.Hash { return sha3.New512() }, nil
 	default:
 		return nil, badKey(fmt.Sprintf("is encrypted with an HMAC that is not supported (OID %s)", oid),
-			"encrypt it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc -v2prf hmacWithSHA256")
+			"encrypt it again: openssl pkcs8 -topk8 -v2 aes-256-cbc -v2prf hmacWithSHA256")
 	}
 }
 
@@ -178,7 +178,7 @@ type encryption struct {
 
 func (e encryption) check(data []byte) *keyError {
 	if len(data) < e.least || len(data)%e.blockSize != 0 {
-		return badKey("is damaged: its encrypted data is not of a length that its cipher writes", "store it whole")
+		return badKey("is damaged: its encrypted data has a length that its cipher cannot produce", "store it whole")
 	}
 	return nil
 }
@@ -217,7 +217,7 @@ func newEncryption(algorithm pkix.AlgorithmIdentifier) (encryption, *keyError) {
 		return rc2CBC(raw)
 	default:
 		return encryption{}, badKey(fmt.Sprintf("is encrypted with a cipher that is not supported (OID %s)", oid),
-			"encrypt it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc")
+			"encrypt it again: openssl pkcs8 -topk8 -v2 aes-256-cbc")
 	}
 }
 
@@ -295,7 +295,7 @@ func gcm(keySize int, raw []byte) (encryption, *keyError) {
 	}
 	if p.ICVLen != 16 && len(p.Nonce) != 12 {
 		return encryption{}, badKey("is encrypted with an AES-GCM nonce and tag that are not supported together",
-			"encrypt it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc")
+			"encrypt it again: openssl pkcs8 -topk8 -v2 aes-256-cbc")
 	}
 	return encryption{keySize, 1, p.ICVLen + 1, func(key, data []byte) ([]byte, error) {
 		block, err := aes.NewCipher(key)

@@ -113,7 +113,7 @@ func decodeBody(body string, number int) ([]byte, *pemError) {
 		case r >= 'A' && r <= 'Z', r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '+', r == '/', r == '=':
 		default:
 			return nil, &pemError{fmt.Sprintf("PEM block %d holds a character that is not base64", number),
-				"check for quotes, commas and dots that came in by copying"}
+				"check for quotes, commas and dots that were added by copying"}
 		}
 	}
 	der, err := base64.StdEncoding.Strict().DecodeString(body)
@@ -128,7 +128,7 @@ func noBoundary(text string) *pemError {
 	const how = "PEM begins with a line like -----BEGIN CERTIFICATE-----"
 	switch {
 	case strings.Contains(text, "BEGIN"):
-		return &pemError{"the BEGIN line is not of PEM's form", "it takes five ASCII hyphens on either side"}
+		return &pemError{"the BEGIN line is not in PEM format", "it takes five ASCII hyphens on either side"}
 	case base64ID.MatchString(text):
 		return &pemError{"is base64 without BEGIN and END lines", "add them: " + how}
 	case strings.HasPrefix(text, "0\x82"):

@@ -67,7 +67,7 @@ func decryptPKCS8(der []byte, pass password, bounds costBounds) ([]byte, *keyErr
 			return wrapped, nil
 		}
 		if encryptedTwice(candidate) {
-			return nil, badKey("is encrypted twice", "take one encryption off: openssl pkcs8 -in FILE -topk8 -nocrypt -out FILE")
+			return nil, badKey("is encrypted twice", "remove one encryption: openssl pkcs8 -in FILE -topk8 -nocrypt -out FILE")
 		}
 	}
 	return nil, wrongPassword()
@@ -117,7 +117,7 @@ func scheme(algorithm pkix.AlgorithmIdentifier, bounds costBounds) (decryptor, *
 		return newPBES1(kind, algorithm.Parameters.FullBytes, bounds)
 	}
 	return nil, badKey(fmt.Sprintf("is encrypted with an algorithm that is not supported (OID %s)", oid),
-		"encrypt it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc")
+		"encrypt it again: openssl pkcs8 -topk8 -v2 aes-256-cbc")
 }
 
 // looksPlain reports whether der is exactly one PrivateKeyInfo or OneAsymmetricKey (RFC 5958): version 0 or 1, an
@@ -158,7 +158,7 @@ func unpad(plain []byte, blockSize int) ([]byte, *keyError) {
 func checkIterations(n int, bounds costBounds) *keyError {
 	if n < 1 || n > bounds.iterations {
 		return badKey(fmt.Sprintf("asks for %d rounds of key derivation, 1 to %d are allowed", n, bounds.iterations),
-			"encrypt it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc -iter 600000")
+			"encrypt it again: openssl pkcs8 -topk8 -v2 aes-256-cbc -iter 600000")
 	}
 	return nil
 }
@@ -166,7 +166,7 @@ func checkIterations(n int, bounds costBounds) *keyError {
 func checkSalt(salt []byte) *keyError {
 	if len(salt) < 1 || len(salt) > maxSalt {
 		return badKey(fmt.Sprintf("has a salt of %d bytes, 1 to %d are allowed", len(salt), maxSalt),
-			"encrypt it anew: openssl pkcs8 -topk8")
+			"encrypt it again: openssl pkcs8 -topk8")
 	}
 	return nil
 }

@@ -40,15 +40,15 @@ func weakKey(c *x509.Certificate) string {
 		bits := key.N.BitLen()
 		switch {
 		case bits < leastRSABits:
-			return fmt.Sprintf("certificate %s has an RSA key of %d bits, and TLS takes %d at the least", certificateName(c), bits, leastRSABits)
+			return fmt.Sprintf("certificate %s has an RSA key of %d bits, and TLS needs at least %d", certificateName(c), bits, leastRSABits)
 		case bits > maxRSABits:
-			return fmt.Sprintf("certificate %s has an RSA key of %d bits, and OpenSSL takes %d at the most", certificateName(c), bits, maxRSABits)
+			return fmt.Sprintf("certificate %s has an RSA key of %d bits, and OpenSSL accepts at most %d", certificateName(c), bits, maxRSABits)
 		case bits < goodRSABits:
 			return fmt.Sprintf("certificate %s has an RSA key of %d bits, which is no longer considered safe", certificateName(c), bits)
 		}
 	case *ecdsa.PublicKey:
 		if key.Curve == elliptic.P224() {
-			return fmt.Sprintf("certificate %s has a key on P-224, which TLS 1.3 has no signature for and Java no longer knows", certificateName(c))
+			return fmt.Sprintf("certificate %s has a key on P-224, which TLS 1.3 has no signature for and Java no longer supports", certificateName(c))
 		}
 	}
 	return ""
@@ -108,7 +108,7 @@ func (c *Credentials) CheckOpenSSL() error {
 				problem = weakKey(certificate)
 			}
 			if problem != "" {
-				refuse(problem + ": have it made anew with " + goodKeys + other)
+				refuse(problem + ": have it reissued with " + goodKeys + other)
 			}
 		}
 	}

@@ -156,7 +156,7 @@ func (t *Tokens) Behind() error {
 	return nil
 }
 
-var errNoAnswerYet = errors.New("it has not answered yet, and the token before has come to its end")
+var errNoAnswerYet = errors.New("it has not answered yet, and the previous token has expired")
 
 // keep stores a new token.
 func (t *Tokens) keep(token *Token) {

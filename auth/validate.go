@@ -122,7 +122,7 @@ func unknownType(i int, t SourceAccessType) *Problem {
 	case t == "":
 		p.Message, p.Hint = "is missing", "for example "+string(SASLSCRAM512Auth)
 	case t == "VIRTUAL_HOST":
-		p.Message, p.Hint = "VIRTUAL_HOST belongs to RabbitMQ", "leave it out"
+		p.Message, p.Hint = "VIRTUAL_HOST is for RabbitMQ", "leave it out"
 	case SourceAccessType(strings.ToUpper(string(t))).traits().kind != kindUnknown:
 		p.Message = "is not in AWS's spelling"
 		p.Hint = "write it in capitals: " + strings.ToUpper(string(t))
@@ -153,7 +153,7 @@ func clashOf(configs []SourceAccessConfiguration, i int) *Problem {
 			p.Hint = "keep one of them"
 		default:
 			p.Message = fmt.Sprintf("%s and %s are two ways to authenticate", configs[i].Type, other.Type)
-			p.Hint = "keep one of them; VPC_* and SERVER_ROOT_CA_CERTIFICATE may stand beside it"
+			p.Hint = "keep one of them; VPC_* and SERVER_ROOT_CA_CERTIFICATE may be combined with it"
 		}
 		return p
 	}
@@ -178,7 +178,7 @@ func ownerOf(configs []SourceAccessConfiguration, i int) *Problem {
 	case iam >= 0:
 		return &Problem{Index: i, Field: "Type", Other: iam,
 			Message: fmt.Sprintf("%s does not go with %s", option, IAMOAuthBearerAuth),
-			Hint:    fmt.Sprintf("of the OAUTHBEARER_* options it takes %s alone", OAuthBearerAudience)}
+			Hint:    fmt.Sprintf("of the OAUTHBEARER_* options it accepts only %s", OAuthBearerAudience)}
 	default:
 		return &Problem{Index: i, Field: "Type", Other: -1,
 			Message: fmt.Sprintf("%s needs %s, which is not in the list", option, OAuthBearerAuth),

@@ -87,7 +87,7 @@ func ParseOffsets(text string) ([]Offsets, error) {
 	for part := range strings.SplitSeq(text, ";") {
 		words := strings.Split(part, " ")
 		if words[0] == "" || len(words) < 2 {
-			return nil, fmt.Errorf("destination: offsets %q: %q is no topic with partitions", abbreviate(text), abbreviate(part))
+			return nil, fmt.Errorf("destination: offsets %q: %q is not a topic with partitions", abbreviate(text), abbreviate(part))
 		}
 		for _, word := range words[1:] {
 			o, err := parsePartition(word)

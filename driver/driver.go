@@ -220,7 +220,7 @@ type CredentialsReplacer interface {
 var ErrReplace = errors.New("the client does not recover: open another in its place")
 
 // ErrNotInPlace is wrapped by ReplaceCredentials for a change that only a new member can make.
-var ErrNotInPlace = errors.New("these credentials cannot change on a living client")
+var ErrNotInPlace = errors.New("these credentials cannot be changed on a running client")
 
 // Consumer is one member of a consumer group.
 type Consumer interface {

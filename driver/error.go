@@ -94,7 +94,7 @@ func (e *Error) Error() string {
 		fmt.Fprintf(&b, " at offset %d", e.Offset)
 	}
 	if e.Kind == KindTruncated {
-		fmt.Fprintf(&b, ", go on at %d", e.To)
+		fmt.Fprintf(&b, ", continue at %d", e.To)
 	}
 	if e.Err != nil {
 		fmt.Fprintf(&b, ": %v", e.Err)
@@ -148,5 +148,5 @@ type RecreatedError struct {
 
 // Error names the topic and both IDs.
 func (e *RecreatedError) Error() string {
-	return fmt.Sprintf("topic %s was deleted and made again: its id was %x and is %x", e.Topic, e.Was, e.Is)
+	return fmt.Sprintf("topic %s was deleted and recreated: its id was %x and is %x", e.Topic, e.Was, e.Is)
 }

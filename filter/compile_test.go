@@ -33,7 +33,7 @@ func TestCompileRefuses(t *testing.T) {
 		{`{"V":{"a":[01]}}`, 15, "not a JSON number"},
 		{`{"V":{"a":[-]}}`, 15, "not a JSON number"},
 		{`{"V":{"a":[[1]]}}`, 15, "inside the list"},
-		{`{"V":{"a":[{}]}}`, 15, "empty object is no condition"},
+		{`{"V":{"a":[{}]}}`, 15, "empty object is not a condition"},
 		{`{"V":{"a":[{"prefix":"a","suffix":"b"}]}}`, 29, "only one operator"},
 		{`{"V":{"a":[{"PREFIX":"a"}]}}`, 16, `unknown operator "PREFIX"`},
 		{`{"V":{"a":[{"exists":"yes"}]}}`, 25, "true or false"},

@@ -174,7 +174,7 @@ func (c *leafCollector) explain(path string, t *test) FieldResult {
 		f.Met = true
 		f.Reason = "met: there is no value"
 	case n == 0 && c.containers[path]:
-		f.Reason = "an object or an array without plain elements stands there; conditions look at strings, numbers, true, false and null only"
+		f.Reason = "the value is an object, or an array without plain elements; conditions look at strings, numbers, true, false and null only"
 	case n == 0:
 		f.Reason = "there is no such field"
 	case t.absent:

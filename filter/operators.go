@@ -57,7 +57,7 @@ func (r *operatorReader) test(t *tree) (*test, *PatternError) {
 func single(t *tree) (treeKey, *tree, *PatternError) {
 	switch len(t.keys) {
 	case 0:
-		return treeKey{}, nil, refuse(t.off, "an empty object is no condition; write one operator, as {\"prefix\": \"AB\"}")
+		return treeKey{}, nil, refuse(t.off, "an empty object is not a condition; write one operator, as {\"prefix\": \"AB\"}")
 	case 1:
 		return t.keys[0], &t.kids[0], nil
 	}

@@ -131,7 +131,7 @@ func TestAnswersIgnored(t *testing.T) {
 		if standing != tc.told {
 			t.Errorf("%s: %d conditions, want %d", tc.payload, standing, tc.told)
 		}
-		told("the mapping", &own, "a condition begins", tc.told)
+		told("the mapping", &own, "a condition has begun", tc.told)
 		told("the target, in a mapping,", &log, "items", 0)
 		for range 3 {
 			if err := c.Handle(event.WithInvocation(t.Context(), &event.Invocation{}), esmtest.Event("t", esmtest.Values("a")...)); err != nil {

@@ -34,7 +34,7 @@ func TestWhatIsLogged(t *testing.T) {
 	ref := r.ref(map[string]string{"topics": "t,absent"})
 	r.wanted(ref)
 	quiet := log.String()
-	for _, text := range []string{"following a ScaledObject", "namespace=shop", "scaledObject=orders", "replicas=0", "active=false", "going on without some topics", "topic absent"} {
+	for _, text := range []string{"following a ScaledObject", "namespace=shop", "scaledObject=orders", "replicas=0", "active=false", "continuing without some topics", "topic absent"} {
 		if !strings.Contains(quiet, text) {
 			t.Errorf("the log does not say %q:\n%s", text, quiet)
 		}

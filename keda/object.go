@@ -119,7 +119,7 @@ func (o *object) tell(was, now state) {
 		o.log.Info("reading the group works again")
 	}
 	if now.failure == nil && now.answer.missed != "" && (was.answer == nil || was.answer.missed != now.answer.missed) {
-		o.log.Warn("going on without some topics", "err", now.answer.missed)
+		o.log.Warn("continuing without some topics", "err", now.answer.missed)
 	}
 	if a := now.answer; now.failure == nil && (was.answer == nil || was.answer.replicas != a.replicas || was.answer.active != a.active) {
 		o.log.Info("decided", "replicas", a.replicas, "active", a.active, "lag", a.summary.lag,

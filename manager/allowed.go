@@ -34,7 +34,7 @@ func (a Allowed) check(m esm.Mapping) error {
 				return
 			}
 		}
-		e := &esm.FieldError{Field: field, Reason: "is not allowed here: it is on no allow-list of this service; ask whoever runs it"}
+		e := &esm.FieldError{Field: field, Reason: "is not allowed here: it is not on this service's allow-list; ask its operator"}
 		if shown { // a user may have put a secret where its name belongs
 			e.Value = value
 		}

@@ -17,7 +17,7 @@ var (
 	// wait for Run to start, as long as their context allows.
 	ErrNotRunning = errors.New("manager: not running: call Run")
 	// ErrAlreadyRun is returned by a second call of Run.
-	ErrAlreadyRun = errors.New("manager: this Manager has run already; make a new one with New")
+	ErrAlreadyRun = errors.New("manager: this Manager has run already; create another with New")
 	// ErrStale is wrapped by Update's error if the mapping is not at the given revision.
 	ErrStale = errors.New("manager: the mapping has been changed meanwhile")
 )
@@ -38,7 +38,7 @@ type ConflictError struct {
 func (e *ConflictError) Error() string {
 	servers := strings.Join(e.Servers, ",")
 	if e.ConsumerGroupId != "" {
-		return fmt.Sprintf("The consumer group (%q) on event source (%q) is that of the existing mapping with UUID %s. A group belongs to one mapping; choose another ConsumerGroupId", e.ConsumerGroupId, servers, e.UUID)
+		return fmt.Sprintf("The consumer group (%q) on event source (%q) is used by the existing mapping with UUID %s. A group belongs to one mapping; choose another ConsumerGroupId", e.ConsumerGroupId, servers, e.UUID)
 	}
 	return fmt.Sprintf(`An event source mapping with event source ("%s"), function ("%s"), topics ("%s") already exists. Please update or delete the existing mapping with UUID %s`,
 		servers, e.FunctionARN, strings.Join(e.Topics, ","), e.UUID)

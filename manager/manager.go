@@ -169,7 +169,7 @@ func (m *Manager) mark() {
 func (m *Manager) problem(p store.Problem) {
 	if p.Err == nil {
 		delete(m.problems, p.Source)
-		m.o.logger.Info("mended in the store of mappings", "source", p.Source)
+		m.o.logger.Info("fixed in the store of mappings", "source", p.Source)
 		return
 	}
 	m.problems[p.Source] = p.Err

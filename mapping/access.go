@@ -19,7 +19,7 @@ type (
 func checkSourceAccess(c *checker, path string, configs []SourceAccessConfiguration) {
 	if c.strict && len(configs) == 0 {
 		c.refuse(path, nil, "Required 'sourceAccessConfigurations' parameter is missing. "+
-			"AWS wants at least the VPC_SUBNET and VPC_SECURITY_GROUP entries where brokers need no authentication")
+			"AWS requires at least the VPC_SUBNET and VPC_SECURITY_GROUP entries where brokers need no authentication")
 	}
 	for _, p := range auth.ValidateSourceAccess(configs) {
 		if p.AWSLimit && !c.strict {

@@ -23,7 +23,7 @@ func Changed(old, m Mapping) error {
 		{"StartingPositionTimestamp", old.StartingPositionTimestamp.Equal(m.StartingPositionTimestamp)},
 	} {
 		if !f.same {
-			errs = append(errs, &FieldError{Field: f.name, Reason: "cannot be changed while the mapping runs; make a new Runner", Err: ErrImmutable})
+			errs = append(errs, &FieldError{Field: f.name, Reason: "cannot be changed while the mapping runs; create a new Runner", Err: ErrImmutable})
 		}
 	}
 	return errors.Join(errs...)

@@ -91,7 +91,7 @@ func limitCases() []limitCase {
 		{"a:http", "1 to 65535", "1 to 65535"}, {"a:+1", "1 to 65535", "1 to 65535"}, {"", "is empty", "is empty"}, {"a", "has no port", "has no port"}, {":9092", "has no host", "has no host"},
 		{"PLAINTEXT://a:9092", "has a scheme", "has a scheme"}, {"a:1,b:2", "has a comma", "has a comma"}, {"a :1", "character", "character"},
 		{"a/b:1", "character", "character"}, {"[::1]:9092", "", "AWS allows a name"}, {"[fe80::1%eth0]:9092", "", "AWS allows a name"},
-		{"::1:9092", "needs brackets", "needs brackets"}, {"[x:y]:9092", "no IPv6 address", "no IPv6 address"}, {"[a]:9092", "no IPv6 address", "no IPv6 address"},
+		{"::1:9092", "needs brackets", "needs brackets"}, {"[x:y]:9092", "not an IPv6 address", "not an IPv6 address"}, {"[a]:9092", "not an IPv6 address", "not an IPv6 address"},
 		{"my_broker:9092", "", "AWS allows a name"}, {"-a:9092", "", "AWS allows a name"},
 		{strings.Repeat("a", 295) + ":9092", "", ""}, {strings.Repeat("a", 296) + ":9092", "300 characters", "300 characters"},
 	} {
@@ -104,9 +104,9 @@ func limitCases() []limitCase {
 	add("Topics", "two", func(m *Mapping) { m.Topics = []string{"aa", "bb"} }, "", "exactly one topic")
 	for _, s := range []struct{ topic, loose, strict string }{
 		{"AWSKafkaTopic", "", ""}, {"a.b_c-1", "", ""}, {"", "is empty", "is empty"}, {"a b", "letters", "letters"}, {"é", "letters", "letters"}, {"a\xff", "letters", "letters"},
-		{"a", "", "two characters"}, {".a", "", "no dot"}, {".", "no name of a topic", "no name of a topic"}, {"..", "no name of a topic", "no name of a topic"},
+		{"a", "", "two characters"}, {".a", "", "not a dot"}, {".", "not a valid name of a Kafka topic", "not a valid name of a Kafka topic"}, {"..", "not a valid name of a Kafka topic", "not a valid name of a Kafka topic"},
 		{strings.Repeat("t", 249), "", ""}, {strings.Repeat("t", 250), "249 characters", "249 characters"},
-		{"^orders\\..*", "", "no topics by regular expression"}, {"^orders(", "no regular expression", "no regular expression"},
+		{"^orders\\..*", "", "no topics by regular expression"}, {"^orders(", "not a regular expression", "not a regular expression"},
 	} {
 		add("Topics[0]", s.topic, func(m *Mapping) { m.Topics = []string{s.topic} }, s.loose, s.strict)
 	}
@@ -121,7 +121,7 @@ func limitCases() []limitCase {
 		}, "", n.strict)
 	}
 	for _, s := range []struct{ kind, uri, part, loose, strict string }{
-		{"", "a", ".Type", "is missing", "is missing"}, {"VIRTUAL_HOST", "a", ".Type", "belongs to RabbitMQ", "belongs to RabbitMQ"},
+		{"", "a", ".Type", "is missing", "is missing"}, {"VIRTUAL_HOST", "a", ".Type", "is for RabbitMQ", "is for RabbitMQ"},
 		{"BASIC_AUTH", "", ".URI", "needs the secret's name", "needs the secret's name"}, {"BASIC_AUTH", "p{ss", ".URI", "not be one", "not be one"},
 		{"BASIC_AUTH", strings.Repeat("u", 200), ".URI", "", ""}, {"BASIC_AUTH", strings.Repeat("u", 201), ".URI", "", "AWS allows 200"},
 		{"IAM_AUTH", "", ".Type", "", ""}, {"IAM_AUTH", "a", ".URI", "takes no URI", "takes no URI"},

@@ -46,9 +46,9 @@ func endpointReason(server string, strict bool) string {
 	case strings.Contains(server, "@"):
 		return "has a @; " + form + ", and put user and password into a secret (SourceAccessConfigurations)"
 	case strings.Contains(server, ","):
-		return "has a comma; give each broker an element of its own"
+		return "has a comma; list each broker separately"
 	case strings.ContainsFunc(server, func(r rune) bool { return r <= ' ' || r == '/' || r >= 0x7f }):
-		return "has a character that no host:port has; " + form
+		return "has a character that host:port cannot have; " + form
 	case err != nil && strings.Count(server, ":") > 1:
 		return "an IPv6 address needs brackets, such as [::1]:9092"
 	case err != nil:
@@ -58,7 +58,7 @@ func endpointReason(server string, strict bool) string {
 	case notNumber != nil || number == 0:
 		return "the port must be 1 to 65535"
 	case strings.HasPrefix(server, "[") && (!strings.Contains(host, ":") || net.ParseIP(withoutZone(host)) == nil):
-		return "what is in brackets is no IPv6 address"
+		return "what is in brackets is not an IPv6 address"
 	case strict && !endpoint.MatchString(server):
 		return "AWS allows a name or an IPv4 address, of letters, digits, - and . only"
 	}
@@ -105,7 +105,7 @@ func topicReason(topic string, strict bool) string {
 		_, err := regexp.Compile(topic)
 		switch {
 		case err != nil:
-			return "begins with ^ and is no regular expression in Go's syntax: " + err.Error()
+			return "begins with ^ but is not a regular expression in Go's syntax: " + err.Error()
 		case strict:
 			return "AWS has no topics by regular expression; name the topic"
 		}
@@ -119,9 +119,9 @@ func topicReason(topic string, strict bool) string {
 	case !topicName.MatchString(topic):
 		return "must be letters, digits, . _ and -; a regular expression begins with ^"
 	case topic == "." || topic == "..":
-		return "is no name of a topic in Kafka"
+		return "is not a valid name of a Kafka topic"
 	case strict && !strictTopicName.MatchString(topic):
-		return "AWS wants at least two characters, the first of them no dot"
+		return "AWS requires at least two characters, the first of which is not a dot"
 	}
 	return ""
 }

@@ -10,9 +10,9 @@ import (
 // Errors that the Runner's methods return.
 var (
 	// ErrAlreadyRun is returned by a second call of Runner.Run. A Runner runs once.
-	ErrAlreadyRun = errors.New("esm: this Runner has run already; make a new one with New")
+	ErrAlreadyRun = errors.New("esm: this Runner has run already; create another with New")
 	// ErrGroupInUse is wrapped by Run's error when another mapping in this process uses the same consumer group.
-	ErrGroupInUse = errors.New("esm: the consumer group is another mapping's")
+	ErrGroupInUse = errors.New("esm: the consumer group belongs to another mapping")
 	// ErrNotReady is wrapped by Run's error when WithStartTimeout passes without a first assignment.
 	ErrNotReady = errors.New("esm: no partition was assigned and started in time")
 	// ErrUnhealthy is wrapped by the error of Runner.Healthy.
@@ -99,7 +99,7 @@ func (e *StuckError) Error() string {
 	b.WriteString("esm: stopped, but had to leave behind")
 	sep := " "
 	for _, h := range e.Handlers {
-		fmt.Fprintf(&b, "%sa handler that runs since %s on", sep, h.Since.Format(time.RFC3339))
+		fmt.Fprintf(&b, "%sa handler that has been running since %s on", sep, h.Since.Format(time.RFC3339))
 		for key, r := range h.Partitions {
 			fmt.Fprintf(&b, " %s[%d..%d]", key, r.First, r.Last)
 		}

@@ -100,7 +100,7 @@ type SlowInvocation struct {
 
 // String returns what runs, since when, and how long others took.
 func (i *SlowInvocation) String() string {
-	return fmt.Sprintf("invocation %d of %s runs since %s; 99 of 100 took at most %v", i.Invocation, rangesText(i.Partitions), i.Since.Format(time.RFC3339), i.Usual)
+	return fmt.Sprintf("invocation %d of %s has been running since %s; 99 of 100 took at most %v", i.Invocation, rangesText(i.Partitions), i.Since.Format(time.RFC3339), i.Usual)
 }
 
 func rangesText(r map[string]OffsetRange) string {

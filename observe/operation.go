@@ -57,7 +57,7 @@ func (e *PositionError) Error() string {
 		return fmt.Sprintf("esm: Seek: %s has no offset %d: its log has %d to %d", where, e.Offset, e.Earliest, e.End)
 	}
 	if e.Offset == e.Position {
-		return fmt.Sprintf("esm: Skip: no record of %s has been received at or behind offset %d", where, e.Offset)
+		return fmt.Sprintf("esm: Skip: no record of %s has been received at or after offset %d", where, e.Offset)
 	}
-	return fmt.Sprintf("esm: Skip: %s does not stand at offset %d, but at %d", where, e.Offset, e.Position)
+	return fmt.Sprintf("esm: Skip: %s is not at offset %d but at %d", where, e.Offset, e.Position)
 }

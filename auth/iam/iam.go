@@ -105,7 +105,7 @@ func (s *Signer) regionFor(host string) (string, error) {
 		return match[1], nil
 	}
 	return "", &auth.TokenError{Endpoint: "AWS credentials", Code: "NoRegion",
-		Description: "no region is configured, and a broker's name of one's own has none in it"}
+		Description: "no region is configured, and a custom broker name does not contain one"}
 }
 
 // credentials returns the current credentials.
@@ -132,7 +132,7 @@ func (s *Signer) presign(ctx context.Context, base, region string, life time.Dur
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base, http.NoBody)
 	if err != nil {
-		return nil, c, errors.New("a broker's name is no host")
+		return nil, c, errors.New("a broker's name is not a host")
 	}
 	request.URL.RawQuery = url.Values{"Action": {action}, "X-Amz-Expires": {fmt.Sprint(int(life.Seconds()))}}.Encode()
 	empty := sha256.Sum256(nil)

@@ -170,8 +170,8 @@ func TestWebIdentityToken(t *testing.T) {
 		"expired":     {403, "ExpiredToken", "The security token included in the request is expired", 0, auth.CauseIAM, "are current", false},
 		"clock":       {403, "SignatureDoesNotMatch", "Signature not yet current\nThe Canonical String was x-amz-security-token:" + session, time.Hour, auth.CauseTokenClock, "clock", false},
 		"other key":   {403, "SignatureDoesNotMatch", "The Canonical String was x-amz-security-token:" + session, 0, auth.CauseIAM, "credentials", false},
-		"throttled":   {400, "ThrottlingException", "Rate exceeded", 0, auth.CauseTokenEndpoint, "asked again", true},
-		"unavailable": {503, "ServiceUnavailable", "", 0, auth.CauseTokenEndpoint, "asked again", true},
+		"throttled":   {400, "ThrottlingException", "Rate exceeded", 0, auth.CauseTokenEndpoint, "request is repeated", true},
+		"unavailable": {503, "ServiceUnavailable", "", 0, auth.CauseTokenEndpoint, "request is repeated", true},
 	} {
 		url := stsStub(t, idp, func(w http.ResponseWriter) bool {
 			w.Header().Set("Date", time.Now().Add(c.skew).UTC().Format(http.TimeFormat))

@@ -37,7 +37,7 @@ func (s *Signer) WebIdentityToken(ctx context.Context, audience string) (*auth.T
 		token.Expires = *answer.Expiration
 	}
 	if !token.Expires.IsZero() && !token.Expires.After(time.Now()) {
-		return nil, &auth.TokenError{Endpoint: "AWS STS in " + region, Clock: true, Description: "the token had ended when it came"}
+		return nil, &auth.TokenError{Endpoint: "AWS STS in " + region, Clock: true, Description: "the token had already expired when it arrived"}
 	}
 	return token, nil
 }

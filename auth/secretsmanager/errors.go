@@ -37,8 +37,8 @@ func explain(uri, region string, err error) error {
 	case "DecryptionFailure", "KMSAccessDeniedException", "KMSDisabledException", "KMSInvalidStateException", "KMSNotFoundException", "EncryptionFailure":
 		return kms(e)
 	case "ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded", "LimitExceededException":
-		e.Kind, e.Problem = auth.ErrSecretThrottled, "was asked for too often"
-		e.Hint = "wait, ask less often, or ask for a higher quota"
+		e.Kind, e.Problem = auth.ErrSecretThrottled, "was requested too often"
+		e.Hint = "wait, read it less often, or request a higher quota"
 	case "InvalidRequestException":
 		if mentionsKMS(message) {
 			return kms(e)
@@ -49,14 +49,14 @@ func explain(uri, region string, err error) error {
 		if strings.Contains(strings.ToLower(message), "region") {
 			return wrongRegion(e, region)
 		}
-		e.Kind, e.Problem = auth.ErrSecretInvalid, "is not a name that Secrets Manager takes"
+		e.Kind, e.Problem = auth.ErrSecretInvalid, "is not a name that Secrets Manager accepts"
 		e.Hint = "give the secret's ARN"
 	case "UnrecognizedClientException", "InvalidClientTokenId", "ExpiredTokenException", "ExpiredToken",
 		"InvalidSignatureException", "SignatureDoesNotMatch", "IncompleteSignature", "MissingAuthenticationToken":
 		e.Kind, e.Problem = auth.ErrSecretAccessDenied, "cannot be read with these AWS credentials"
 		e.Hint = "check this process's AWS credentials, that they are current, and the machine's clock"
 	case "InternalServiceError", "ServiceUnavailable", "ServiceUnavailableException", "InternalFailure":
-		e.Kind, e.Problem = auth.ErrSecretUnavailable, "cannot be read: Secrets Manager has a problem of its own"
+		e.Kind, e.Problem = auth.ErrSecretUnavailable, "cannot be read: Secrets Manager has an internal error"
 		e.Hint = "try again"
 	default:
 		return other(e, code, err)
@@ -83,7 +83,7 @@ func kms(e *auth.SecretError) error {
 
 func wrongRegion(e *auth.SecretError, region string) error {
 	e.Kind, e.Problem = auth.ErrSecretWrongRegion, "is not a secret of region "+region
-	e.Hint = "give the ARN as the secret's own region has it"
+	e.Hint = "give the ARN that the secret has in its own region"
 	return e
 }
 
@@ -95,7 +95,7 @@ func other(e *auth.SecretError, code string, err error) error {
 	}
 	switch {
 	case status == 429:
-		e.Kind, e.Problem, e.Hint = auth.ErrSecretThrottled, "was asked for too often", "wait, or ask less often"
+		e.Kind, e.Problem, e.Hint = auth.ErrSecretThrottled, "was requested too often", "wait, or read it less often"
 	case status == 403:
 		e.Kind, e.Problem, e.Hint = auth.ErrSecretAccessDenied, "may not be read by this process", "allow secretsmanager:GetSecretValue on it"
 	case status >= 400 && status < 500:

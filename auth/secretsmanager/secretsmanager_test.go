@@ -157,7 +157,7 @@ func TestErrors(t *testing.T) {
 		"signature region": {fail(400, "InvalidSignatureException", "Credential should be scoped to a valid region, not 'eu-west-1'."), auth.ErrSecretWrongRegion, "not a secret of region eu-west-1", 1},
 		"token":            {fail(400, "UnrecognizedClientException", "The security token included in the request is invalid."), auth.ErrSecretAccessDenied, "AWS credentials", 1},
 		"expired":          {fail(400, "ExpiredTokenException", "The security token included in the request is expired"), auth.ErrSecretAccessDenied, "they are current", 1},
-		"service":          {fail(500, "InternalServiceError", "An error occurred on the server side."), auth.ErrSecretUnavailable, "problem of its own", 3},
+		"service":          {fail(500, "InternalServiceError", "An error occurred on the server side."), auth.ErrSecretUnavailable, "internal error", 3},
 		"unknown, 503":     {fail(503, "Strange", "strange"), auth.ErrSecretUnavailable, "cannot be read now", 3},
 		"unknown, 403":     {fail(403, "Strange", "strange"), auth.ErrSecretAccessDenied, "may not be read", 1},
 		"unknown, 400":     {fail(400, "Strange", "strange"), auth.ErrSecretInvalid, "is refused (Strange)", 1},

@@ -179,7 +179,7 @@ func readServiceConfig(file string) (*serviceConfig, error) {
 			r.list(n, path, func(n *yaml.Node, path string) {
 				f := r.function(n, path, filepath.Dir(file))
 				if first, twice := names[f.name]; twice && f.name != "" {
-					r.refusef(n, path+".name", "%q is the function of line %d already", f.name, first)
+					r.refusef(n, path+".name", "%q is already the function in line %d", f.name, first)
 				}
 				names[f.name] = n.Line
 				c.functions = append(c.functions, f)

@@ -79,7 +79,7 @@ const redriveUsage = `Usage: esm redrive -from SOURCE -to TARGET [flags]
 
 Reads the failures of an on-failure destination and hands their records over again, with their topics, partitions,
 offsets, keys, headers and timestamps. A failure leaves its source when its records were taken; one that fails again
-goes back with its count. It can be stopped at any time; the same command goes on from there.
+goes back with its count. It can be stopped at any time; the same command continues from there.
 
 SOURCE is kafka://TOPIC, the ARN or URL of an SQS queue, or s3://BUCKET/PREFIX.
 TARGET is kafka://TOPIC, source (the topic that each record is from), function:NAME of -functions, the ARN of a
@@ -163,7 +163,7 @@ func runRedrive(ctx context.Context, args []string, s streams) int {
 	if err := f.redrive(ctx, s); err != nil {
 		_, _ = fmt.Fprintf(s.err, "esm redrive: %v\n", err)
 		if ctx.Err() != nil {
-			_, _ = fmt.Fprintln(s.err, "Stopped. The same command goes on from there.")
+			_, _ = fmt.Fprintln(s.err, "Stopped. The same command continues from there.")
 		}
 		return exitFailed
 	}

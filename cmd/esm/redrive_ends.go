@@ -74,7 +74,7 @@ func (f *redriveFlags) openSource(ctx context.Context, connection *driver.Produc
 			return nil, fmt.Errorf("-from %q %w", f.from, err)
 		}
 		if connection == nil {
-			return nil, errors.New("-from names a topic, and nothing its cluster: give -mapping or -bootstrap-servers")
+			return nil, errors.New("-from names a topic, but nothing names its cluster: give -mapping or -bootstrap-servers")
 		}
 		return redrive.FromTopic(ctx, redrive.TopicConfig{Connection: *connection, Topic: topic, Group: f.group, Filter: f.filter()})
 	case isBucket, strings.HasPrefix(f.from, "arn:") && strings.Contains(f.from, ":s3:"):
@@ -98,7 +98,7 @@ func (f *redriveFlags) openSource(ctx context.Context, connection *driver.Produc
 		}
 		return redrive.FromQueue(ctx, redrive.QueueConfig{AWS: cfg, Queue: f.from, Visibility: f.visibility})
 	}
-	return nil, fmt.Errorf("-from %q is none of kafka://TOPIC, the ARN or URL of a queue, and s3://BUCKET/PREFIX", f.from)
+	return nil, fmt.Errorf("-from %q is not kafka://TOPIC, the ARN or URL of a queue, or s3://BUCKET/PREFIX", f.from)
 }
 
 func (f *redriveFlags) openTarget(ctx context.Context, e *redriveEnds, connection *driver.ProducerConfig, logger *slog.Logger) error {
@@ -119,7 +119,7 @@ func (f *redriveFlags) openTarget(ctx context.Context, e *redriveEnds, connectio
 	case strings.HasPrefix(f.to, "arn:") && strings.Contains(f.to, ":lambda:"):
 		return e.openFunction(ctx, &serviceConfig{file: "-to", functions: []functionConfig{{name: f.to, lambda: f.to, line: 1}}}, f.to, logger)
 	case f.to != "source" && !isTopic:
-		return fmt.Errorf("-to %q is none of kafka://TOPIC, source, function:NAME, the ARN of a function and a URL", f.to)
+		return fmt.Errorf("-to %q is not kafka://TOPIC, source, function:NAME, the ARN of a function or a URL", f.to)
 	}
 	if isTopic {
 		if _, err := destination.ParseName(f.to); err != nil {
@@ -130,7 +130,7 @@ func (f *redriveFlags) openTarget(ctx context.Context, e *redriveEnds, connectio
 		}
 	}
 	if connection == nil {
-		return errors.New("-to names a topic, and nothing its cluster: give -mapping or -bootstrap-servers")
+		return errors.New("-to names a topic, but nothing names its cluster: give -mapping or -bootstrap-servers")
 	}
 	open, ok := franz.Driver().(driver.ProducerDriver)
 	if !ok {

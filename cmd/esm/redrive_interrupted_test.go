@@ -50,7 +50,7 @@ func interrupted(t *testing.T, f *mended, n int, env []string, args ...string) {
 		_ = cmd.Wait()
 		return cmd.ProcessState.ExitCode(), text.String()
 	}
-	if code, out := run(n/3, syscall.SIGINT); code != 1 || !strings.Contains(out, "The same command goes on") {
+	if code, out := run(n/3, syscall.SIGINT); code != 1 || !strings.Contains(out, "The same command continues") {
 		t.Errorf("interrupted: %d\n%s", code, out)
 	}
 	if first := f.taken(); first < n/3 || first > n/2 {

@@ -103,7 +103,7 @@ func TestServeRefuses(t *testing.T) {
 			want: []string{":3: functions[0].uri: is not known here; there are lambda, name, runtime, timeout, url", ":2: functions[0]: want one of", ":4: secret: is not known"}},
 		{name: "wrong kinds", functions: "functions:\n  - {name: [a], url: http://x, timeout: soon}\n  - 7\nsecrets: {env: maybe}\nallowed: {servers: x}\n",
 			want: []string{":2: functions[0].name: want a text", ":2: functions[0].timeout: want a duration", ":3: functions[1]: want names", ":4: secrets.env: want true or false", ":5: allowed.servers: want a list"}},
-		{name: "twice", functions: "functions:\n  - {name: a, url: \"http://x\"}\n  - {name: a, url: \"http://y\"}\n", want: []string{`:3: functions[1].name: "a" is the function of line 2`}},
+		{name: "twice", functions: "functions:\n  - {name: a, url: \"http://x\"}\n  - {name: a, url: \"http://y\"}\n", want: []string{`:3: functions[1].name: "a" is already the function in line 2`}},
 		{name: "two targets", functions: "functions:\n  - {name: a, url: \"http://x\", lambda: b}\n", want: []string{"want one of runtime, url and lambda"}},
 		{name: "bad targets", functions: "functions:\n  - {name: a, url: \"ftp://x\"}\n  - {name: b, runtime: {command: [no-such-program-anywhere]}}\n  - {name: c, runtime: {}}\n",
 			want: []string{":4: functions[2].runtime.command: is missing"}},

@@ -27,7 +27,7 @@ var reasons = map[driver.Kind]destination.Reason{
 
 var hints = map[destination.Reason]string{
 	destination.ReasonAccessDenied: "the mapping's own user writes: allow it Write and Describe on the topic, and IdempotentWrite on a cluster before 3.0",
-	destination.ReasonNotFound:     "create the topic: it is not made for you",
+	destination.ReasonNotFound:     "create the topic: it is not created automatically",
 	destination.ReasonTooLarge:     "raise the topic's max.message.bytes: a value is a third longer in a failure's document",
 }
 

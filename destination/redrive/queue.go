@@ -276,7 +276,7 @@ func (s *queueSource) Close(ctx context.Context) error {
 		n := min(len(entries), 10)
 		// A message whose visibility timeout has passed is visible already.
 		if _, err := s.client.ChangeMessageVisibilityBatch(ctx, &awssqs.ChangeMessageVisibilityBatchInput{QueueUrl: &s.url, Entries: entries[:n]}); err != nil {
-			return fmt.Errorf("show %d messages again, which the queue else does after their visibility timeout: %w", len(entries), err)
+			return fmt.Errorf("show %d messages again, which the queue otherwise does after their visibility timeout: %w", len(entries), err)
 		}
 		entries = entries[n:]
 	}

@@ -208,7 +208,7 @@ func (r *run) fetch(ctx context.Context, items []*Item) error {
 	case r.options.DryRun && !r.filter.needsRecords():
 		return nil
 	default:
-		return errors.New("redrive: these failures only name their records, and nothing was given to read them from their topic with")
+		return errors.New("redrive: these failures only name their records, and no way to read them from their topic was given")
 	}
 	records, err := r.options.Records.Fetch(ctx, all)
 	if err != nil {
@@ -309,7 +309,7 @@ func (r *run) handOver(ctx context.Context, items []*Item) error {
 func (r *run) settle(ctx context.Context, ok, failed []*Item, why error) error {
 	if len(ok) > 0 {
 		if err := r.source.Done(ctx, ok); err != nil {
-			return fmt.Errorf("redrive: take %d failures out that were brought back: %w", len(ok), err)
+			return fmt.Errorf("redrive: remove %d failures that were brought back: %w", len(ok), err)
 		}
 		for _, i := range ok {
 			r.report.Records += len(i.Records)

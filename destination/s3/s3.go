@@ -115,7 +115,7 @@ func (d *Destination) String() string { return d.arn }
 
 var hints = map[destination.Reason]string{
 	destination.ReasonAccessDenied: "allow s3:PutObject on the bucket's objects, and kms:GenerateDataKey on its key",
-	destination.ReasonNotFound:     "create the bucket, or mend the ARN",
+	destination.ReasonNotFound:     "create the bucket, or fix the ARN",
 	destination.ReasonInvalid:      "the configuration's region must be the bucket's",
 }
 

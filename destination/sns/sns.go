@@ -79,7 +79,7 @@ func (d *Destination) String() string { return d.arn }
 
 var hints = map[destination.Reason]string{
 	destination.ReasonAccessDenied: "allow sns:Publish on the topic, and kms:GenerateDataKey and kms:Decrypt on its key",
-	destination.ReasonNotFound:     "create the topic, or mend the ARN",
+	destination.ReasonNotFound:     "create the topic, or fix the ARN",
 }
 
 // Send publishes the failure as one message, or as several if one would be too long, and returns when all are

@@ -101,7 +101,7 @@ func (d *Destination) String() string { return d.name.String() }
 
 var hints = map[destination.Reason]string{
 	destination.ReasonAccessDenied: "allow sqs:SendMessage on the queue, and kms:GenerateDataKey and kms:Decrypt on its key",
-	destination.ReasonNotFound:     "create the queue, or mend the ARN",
+	destination.ReasonNotFound:     "create the queue, or fix the ARN",
 }
 
 // Send sends the failure as one message, or as several if one would be too long, and returns when all are acknowledged.

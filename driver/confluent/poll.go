@@ -121,7 +121,7 @@ func (c *consumer) handle(ev kafka.Event) {
 		c.failure(ev)
 	case nil:
 	default:
-		c.logger.Debug("an event of librdkafka's that has no meaning here", "event", ev.String())
+		c.logger.Debug("an event of librdkafka that has no meaning here", "event", ev.String())
 	}
 }
 

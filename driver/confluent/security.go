@@ -44,7 +44,7 @@ func secure(m kafka.ConfigMap, c *auth.Credentials) error {
 	switch {
 	case bearer(c):
 		if c.Tokens == nil {
-			return invalidConfig("bad credentials", errors.New("librdkafka has no AWS_MSK_IAM: Credentials.Tokens are wanted for OAUTHBEARER in its place, or driver/franz"))
+			return invalidConfig("bad credentials", errors.New("librdkafka does not support AWS_MSK_IAM: set Credentials.Tokens for OAUTHBEARER instead, or use driver/franz"))
 		}
 		m["sasl.mechanisms"] = string(auth.MechanismOAuthBearer)
 	case c.Mechanism != "":

@@ -95,7 +95,7 @@ func (c *consumer) stalled(answers []driver.OffsetAnswer) {
 		}
 		p.unreadable = p.next
 		c.into.Errors = append(c.into.Errors, &driver.Error{Kind: driver.KindCorrupt, TopicPartition: p.tp, Offset: p.next,
-			Err: fmt.Errorf("no record has come for %v although the log goes on to %d: the batch there does not parse, or the broker"+
+			Err: fmt.Errorf("no record has arrived for %v although the log continues to %d: the batch there does not parse, or the broker"+
 				" holds its fetches back", c.stalls.every, a.Offset)})
 	}
 }

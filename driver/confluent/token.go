@@ -51,7 +51,7 @@ func setToken(client *kafka.Consumer, token *auth.Token, extensions map[string]s
 		return nil
 	}
 	// librdkafka's error about a token may quote it.
-	return &auth.TokenError{Endpoint: "the identity provider", Description: "librdkafka does not take the token: it has characters that no bearer token has, or has ended"}
+	return &auth.TokenError{Endpoint: "the identity provider", Description: "librdkafka refuses the token: it has characters that a bearer token cannot have, or has expired"}
 }
 
 // tokenFailure classifies why there is no token.

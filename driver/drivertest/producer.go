@@ -15,7 +15,7 @@ func (k *kit) producer(change func(*driver.ProducerConfig)) driver.Producer {
 	k.Helper()
 	d, ok := k.target.Driver(k.env).(driver.ProducerDriver)
 	if !ok {
-		k.Fatalf("the driver %q is no ProducerDriver", k.target.Driver(k.env).Name())
+		k.Fatalf("the driver %q is not a ProducerDriver", k.target.Driver(k.env).Name())
 	}
 	cfg := driver.ProducerConfig{BootstrapServers: k.env.Bootstrap, ClientID: "producer", Linger: time.Millisecond,
 		Timeout: k.target.Patience, Logger: slog.New(slog.DiscardHandler)}

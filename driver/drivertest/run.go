@@ -50,7 +50,7 @@ func run(t *testing.T, target Target, cases []testCase) {
 	}
 	for name, why := range target.Skip {
 		if !slices.ContainsFunc(cases, func(c testCase) bool { return c.name == name }) {
-			t.Errorf("Target.Skip names %q, which is no case of this run", name)
+			t.Errorf("Target.Skip names %q, which is not a case of this run", name)
 		}
 		if why == "" {
 			t.Errorf("Target.Skip names %q and no reason", name)

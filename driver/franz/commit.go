@@ -14,7 +14,7 @@ import (
 
 var (
 	errNotOwned  = errors.New("this member does not own the partition")
-	errRecreated = errors.New("the topic was deleted and made again, and the partition has not been started since")
+	errRecreated = errors.New("the topic was deleted and recreated, and the partition has not been started since")
 )
 
 // Commit commits positions for the group, with the member ID and generation of the assignment that they belong to. A

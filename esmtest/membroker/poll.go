@@ -230,7 +230,7 @@ func (c *consumer) checkTopics(into *driver.Fetch) {
 			if !slices.Contains(made, h.Topic) {
 				made = append(made, h.Topic)
 				delete(c.unknown, h.Topic)
-				report(driver.KindTopicRecreated, h.Topic, "the topic was deleted and made again")
+				report(driver.KindTopicRecreated, h.Topic, "the topic was deleted and recreated")
 			}
 		}
 	}

@@ -104,7 +104,7 @@ func ship(ctx context.Context, mapping esm.Mapping, out io.Writer) error {
 			for _, r := range records {
 				var o order
 				if err := json.Unmarshal(r.Value, &o); err != nil {
-					return fmt.Errorf("offset %d of %s is no order: %w", r.Offset, esm.TopicPartition{Topic: r.Topic, Partition: r.Partition}, err)
+					return fmt.Errorf("offset %d of %s is not an order: %w", r.Offset, esm.TopicPartition{Topic: r.Topic, Partition: r.Partition}, err)
 				}
 				if o.ID == poison {
 					return fmt.Errorf("order %d has no address", o.ID)

@@ -116,7 +116,7 @@ func install(ctx context.Context, out io.Writer) (string, error) {
 		_, err = os.Stat(compiled)
 	}
 	if err != nil {
-		return "", fmt.Errorf("%v: %w\n%s\nmissing: %s, with its C++ compiled; mend what npm says (its install scripts have to be allowed), %s", cmd.Args, err, text, requirement, otherwise)
+		return "", fmt.Errorf("%v: %w\n%s\nmissing: %s, with its C++ compiled; fix what npm reports (its install scripts have to be allowed), %s", cmd.Args, err, text, requirement, otherwise)
 	}
 	return index, nil
 }

@@ -46,7 +46,7 @@ const (
 )
 
 func main() {
-	serve := flag.String("serve", "127.0.0.1:0", "host:port of /metrics and /debug/esm/; with a port it goes on until interrupted")
+	serve := flag.String("serve", "127.0.0.1:0", "host:port of /metrics and /debug/esm/; with a port it runs until interrupted")
 	flag.Parse()
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer cancel()

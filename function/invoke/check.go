@@ -64,7 +64,7 @@ func (f *Function) look(ctx context.Context) error {
 	case err == nil:
 		condition = f.valid(out)
 	case code(err) == "ResourceNotFoundException":
-		condition = f.invalid("it does not exist (ResourceNotFoundException): create it, or mend FunctionName, qualifier, account and region", err)
+		condition = f.invalid("it does not exist (ResourceNotFoundException): create it, or fix FunctionName, qualifier, account and region", err)
 	case ctx.Err() != nil:
 		return fmt.Errorf("invoke: function %s: %w", f.full, context.Cause(ctx))
 	default:
@@ -73,7 +73,7 @@ func (f *Function) look(ctx context.Context) error {
 		f.checked = time.Now()
 		if !f.unchecked {
 			f.unchecked = true
-			f.log.Warn("the function's configuration cannot be looked at, it is invoked all the same; is lambda:GetFunctionConfiguration allowed?",
+			f.log.Warn("the function's configuration cannot be read, but it is invoked anyway: is lambda:GetFunctionConfiguration allowed?",
 				"function", f.full, "code", code(err), "err", err)
 		}
 		return f.condition

@@ -91,7 +91,7 @@ func lambdaNames(err error) bool {
 func reason(api smithy.APIError) string {
 	switch c := api.ErrorCode(); c {
 	case "ResourceNotFoundException":
-		return "it does not exist (ResourceNotFoundException): create it, or mend FunctionName, qualifier, account and region"
+		return "it does not exist (ResourceNotFoundException): create it, or fix FunctionName, qualifier, account and region"
 	case "AccessDeniedException", "AccessDenied":
 		return "it may not be invoked (" + c + "): the identity of the client needs lambda:InvokeFunction on it, in its policy or in the function's"
 	case "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException", "ExpiredToken", "InvalidClientTokenId",

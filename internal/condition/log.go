@@ -102,7 +102,7 @@ func (l *lines) everyMinute(now time.Time, all []observe.Condition) time.Time {
 		}
 		more = append(more, slog.Any("others", others))
 	}
-	l.add(slog.LevelWarn, "event source: conditions stand", more...)
+	l.add(slog.LevelWarn, "event source: conditions persist", more...)
 	return l.minute
 }
 

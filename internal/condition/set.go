@@ -68,9 +68,9 @@ func (c *Set) lock() (unlock func()) {
 
 // tell logs that a condition began or that its result changed. The caller holds mu.
 func (c *Set) tell(now time.Time, s *standing) {
-	what := "event source: a condition begins"
+	what := "event source: a condition has begun"
 	if s.told {
-		what = "event source: a condition is another one now"
+		what = "event source: a condition has changed"
 	}
 	if s.told && s.toldResult == s.LastProcessingResult || !c.log.write(now, what, s.Condition) {
 		return // nothing new, or the next line of the minute has it

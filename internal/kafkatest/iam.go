@@ -33,7 +33,7 @@ type IAM struct {
 func (i IAM) Challenge(payload []byte) error {
 	var fields map[string]string
 	if err := json.Unmarshal(payload, &fields); err != nil {
-		return errors.New("the challenge is no JSON object of strings")
+		return errors.New("the challenge is not a JSON object of strings")
 	}
 	if fields["version"] != "2020_10_22" || fields["user-agent"] == "" {
 		return fmt.Errorf("version %q, user agent %q", fields["version"], fields["user-agent"])
@@ -56,7 +56,7 @@ func (i IAM) Token(token string) error {
 	}
 	u, err := url.Parse(string(text))
 	if err != nil || u.Scheme != "https" || u.Host != "kafka."+i.Region+".amazonaws.com" {
-		return errors.New("the token is no signed URL of Amazon MSK")
+		return errors.New("the token is not a signed URL of Amazon MSK")
 	}
 	query := u.Query()
 	query.Del("User-Agent")

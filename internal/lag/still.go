@@ -51,7 +51,7 @@ func (s *Still) Look(now time.Time, held Held, expected func(*partition.Partitio
 	if n > 1 {
 		what = fmt.Sprintf("%d partitions", n)
 	}
-	return true, fmt.Errorf("the brokers have more records of %s and send none, and the client names no reason: %v stands at offset %d of %d since %s",
+	return true, fmt.Errorf("the brokers have more records of %s but send none, and the client gives no reason: %v has been at offset %d of %d since %s",
 		what, first.TopicPartition, first.Next, first.End, first.StillSince.Format(time.RFC3339))
 }
 

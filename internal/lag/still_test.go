@@ -29,7 +29,7 @@ func TestStill(t *testing.T) {
 				}
 			}
 			changed, err := look(time.Minute)
-			if !changed || err == nil || !strings.Contains(err.Error(), "1 partition and") || !strings.Contains(err.Error(), "t-0 stands at offset 40 of 90 since "+now.Format(time.RFC3339)) {
+			if !changed || err == nil || !strings.Contains(err.Error(), "1 partition but") || !strings.Contains(err.Error(), "t-0 has been at offset 40 of 90 since "+now.Format(time.RFC3339)) {
 				t.Fatalf("after a minute: %t, %v", changed, err)
 			}
 			if changed, err := look(2 * time.Minute); changed || err != nil {
@@ -78,16 +78,16 @@ func TestSeveralStandStill(t *testing.T) {
 			}
 		}
 	}
-	wants(look(time.Minute, a, b, c), "2 partitions", "t-1 stands at offset 2 of 9")
-	wants(look(time.Minute+time.Second, a, b, c), "3 partitions", "t-1 stands")
+	wants(look(time.Minute, a, b, c), "2 partitions", "t-1 has been at offset 2 of 9")
+	wants(look(time.Minute+time.Second, a, b, c), "3 partitions", "t-1 has been")
 	if got := look(2*time.Minute, a, b, c); got != "" {
 		t.Errorf("told again: %q", got)
 	}
 	b.Next++
-	wants(look(3*time.Minute, a, b, c), "2 partitions", "t-2 stands at offset 3 of 9")
-	wants(look(4*time.Minute, a, b, c), "3 partitions", "t-2 stands")
+	wants(look(3*time.Minute, a, b, c), "2 partitions", "t-2 has been at offset 3 of 9")
+	wants(look(4*time.Minute, a, b, c), "3 partitions", "t-2 has been")
 	c.Next++
-	wants(look(5*time.Minute, a, b, c), "2 partitions", "t-0 stands at offset 1 of 9")
+	wants(look(5*time.Minute, a, b, c), "2 partitions", "t-0 has been at offset 1 of 9")
 	a.Next++ // as c begins to stand still again
-	wants(look(6*time.Minute, a, b, c), "2 partitions", "t-1 stands at offset 3 of 9")
+	wants(look(6*time.Minute, a, b, c), "2 partitions", "t-1 has been at offset 3 of 9")
 }

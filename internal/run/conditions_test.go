@@ -65,10 +65,10 @@ func TestConditions(t *testing.T) {
 		b.Rebalance("")
 		pass(10 * time.Second)
 		wantKinds(t, "after a rebalance", r.runner.Status(), "poll unknown topic missing")
-		if n := len(log.with("a condition begins")); n != 1 {
+		if n := len(log.with("a condition has begun")); n != 1 {
 			t.Errorf("%d lines of its beginning", n)
 		}
-		if n := len(log.with("conditions stand")); n < 4 || n > 6 {
+		if n := len(log.with("conditions persist")); n < 4 || n > 6 {
 			t.Errorf("%d lines in five minutes between", n)
 		}
 		b.CreateTopic("missing", 1)

@@ -26,7 +26,7 @@ func (o *Options) checkDestination(m mapping.Mapping) error {
 	}
 	const field = "DestinationConfig.OnFailure.Destination"
 	if !strings.HasPrefix(name, "kafka://") {
-		return &mapping.FieldError{Field: field, Value: name, Reason: "is an ARN: say with esm.WithDestinations what makes destinations of ARNs, such as resolve.New() of destination/resolve"}
+		return &mapping.FieldError{Field: field, Value: name, Reason: "is an ARN: set esm.WithDestinations to what opens destinations by ARN, such as resolve.New() of destination/resolve"}
 	}
 	if o.Driver == nil {
 		return nil // reported by another error

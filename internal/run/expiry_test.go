@@ -74,13 +74,13 @@ func TestWhatIsSaidOfRotations(t *testing.T) {
 		{auth.ErrSecretThrottled, "the secret cannot be read"},
 		{auth.ErrSecretAccessDenied, "the secret cannot be read"},
 		{auth.ErrSecretKMS, "the secret cannot be read"},
-		{auth.ErrSecretInvalid, "the secret is not what it has to be"},
+		{auth.ErrSecretInvalid, "the secret is not valid"},
 		{auth.ErrKeyMismatch, "what the secret now holds cannot be used"},
 	} {
 		var log bytes.Buffer
 		r := newRig(t, membroker.NewBroker(t), defaults(), nil, WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 		r.runner.keep(&auth.SecretError{URI: "s", Kind: c.kind, Problem: "p"})
-		if !strings.Contains(log.String(), "the credentials stay: "+c.want) {
+		if !strings.Contains(log.String(), "the current credentials stay in use: "+c.want) {
 			t.Errorf("%v: %s", c.kind, log.String())
 		}
 	}

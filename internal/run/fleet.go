@@ -225,7 +225,7 @@ func (f *fleet) pollerEnded(p *poller) (failed bool) {
 		f.missing++
 		f.replaced = time.Now().Add(wait)
 		f.replace.Reset(wait)
-		f.r.shared.Log.Warn("another client takes the place of a poller's", "after", wait, "err", p.err)
+		f.r.shared.Log.Warn("a poller's client is replaced", "after", wait, "err", p.err)
 		return false
 	}
 	if p.leaving {

@@ -59,7 +59,7 @@ func TestIgnoredItemsAreTold(t *testing.T) {
 			t.Errorf("once it names none: %v", c)
 		}
 		r.mustStop()
-		if n := strings.Count(log.String(), "a condition begins"); n != 1 {
+		if n := strings.Count(log.String(), "a condition has begun"); n != 1 {
 			t.Errorf("the log says %d times that it begins:\n%s", n, &log)
 		}
 	})
@@ -146,7 +146,7 @@ func TestFunctionProblem(t *testing.T) {
 			t.Errorf("once it is mended: %q, %v, %d committed", st.LastProcessingResult, st.Conditions, b.Committed("g", "t", 0).Offset)
 		}
 		r.mustStop()
-		if n := strings.Count(log.String(), "a condition begins"); n != 2 {
+		if n := strings.Count(log.String(), "a condition has begun"); n != 2 {
 			t.Errorf("the log says %d times that one begins, want once of each problem:\n%s", n, &log)
 		}
 	})

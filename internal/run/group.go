@@ -27,8 +27,8 @@ func (g *groups) enter(r *Process) error {
 	defer g.mu.Unlock()
 	for _, other := range g.runners[r.client.GroupID] {
 		if what := r.differs(other); what != "" && r.sameCluster(other) {
-			return fmt.Errorf("%w: %q is that of mapping %s, which runs in this process with another %s: each would commit the records that go to the other; "+
-				"give this mapping a ConsumerGroupId or a UUID of its own", observe.ErrGroupInUse, r.client.GroupID, other.shared.UUID, what)
+			return fmt.Errorf("%w: %q is used by mapping %s, which runs in this process with another %s: each would commit the other's records; "+
+				"give this mapping its own ConsumerGroupId or UUID", observe.ErrGroupInUse, r.client.GroupID, other.shared.UUID, what)
 		}
 	}
 	if g.runners == nil {

@@ -311,7 +311,7 @@ func TestSlowInvocation(t *testing.T) {
 		if i.Partitions["t-0"] != (observe.OffsetRange{First: 24, Last: 24}) || !i.Since.Equal(began) || i.Records != 1 || i.Usual != 100*time.Millisecond {
 			t.Errorf("%+v", i)
 		}
-		if text := s.String(); !strings.Contains(text, "slow: invocation 25 of t-0[24..24] runs since ") {
+		if text := s.String(); !strings.Contains(text, "slow: invocation 25 of t-0[24..24] has been running since ") {
 			t.Errorf("it is not named:\n%s", text)
 		}
 		pass(time.Minute)

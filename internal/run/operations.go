@@ -40,7 +40,7 @@ func (r *Process) ResumePartition(ctx context.Context, tp event.TopicPartition) 
 // Seek is esm.Runner.Seek.
 func (r *Process) Seek(ctx context.Context, tp event.TopicPartition, to event.LogPosition) (offset int64, err error) {
 	if n, ok := to.Offset(); to == (event.LogPosition{}) || ok && n < 0 {
-		return -1, fmt.Errorf("esm: Seek(%s, %v): the position names no place: use ToEarliest, ToLatest, ToTime, or ToOffset of 0 or more", tp, to)
+		return -1, fmt.Errorf("esm: Seek(%s, %v): the position is not set: use ToEarliest, ToLatest, ToTime, or ToOffset of 0 or more", tp, to)
 	}
 	err = r.ask(ctx, observe.OperationSeek, tp, func(ctx context.Context, m *stream.Member) (err error) {
 		offset, err = m.Seek(ctx, tp, to)

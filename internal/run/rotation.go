@@ -116,11 +116,11 @@ func (r *Process) keep(err error) {
 	case auth.CauseSecret, auth.CauseSecretUnavailable:
 		why = "the secret cannot be read"
 		if errors.Is(err, auth.ErrSecretInvalid) || errors.Is(err, auth.ErrSecretTooLarge) {
-			why = "the secret is not what it has to be"
+			why = "the secret is not valid"
 		}
 	}
 	// The last processing result is not changed: the credentials in use work, or another condition says that they do not.
-	info := observe.ErrorInfo{Op: observe.OpRotation, Err: fmt.Errorf("the credentials stay: %s: %w", why, err), LastProcessingResult: r.shared.Conditions.LastWord(), Diagnosis: d}
+	info := observe.ErrorInfo{Op: observe.OpRotation, Err: fmt.Errorf("the current credentials stay in use: %s: %w", why, err), LastProcessingResult: r.shared.Conditions.LastWord(), Diagnosis: d}
 	r.shared.Conditions.Hold(info)
 	info.Err = err
 	r.shared.Hooks.ErrorLater(info)

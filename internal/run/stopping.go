@@ -92,7 +92,7 @@ func (r *Process) blocked() []observe.StuckCall {
 	}
 	if len(list) == 0 {
 		_, by := r.shared.Stopping.Times()
-		list = append(list, observe.StuckCall{Op: observe.OpClose, Since: by, Err: errors.New("the stop was not over in time")})
+		list = append(list, observe.StuckCall{Op: observe.OpClose, Since: by, Err: errors.New("the stop was not completed in time")})
 	}
 	return list
 }

@@ -43,7 +43,7 @@ func TestPartitionsThatAreNotFetched(t *testing.T) {
 		pass(75 * time.Second) // the log's end is known after a lag interval, and the condition begins a minute later
 		s := r.runner.Status()
 		all := unfetched(s)
-		if len(all) != 1 || all[0].Kind != "not fetched" || !strings.Contains(all[0].Err.Error(), "2 partitions") || !strings.Contains(all[0].Err.Error(), "t-1 stands at offset 2 of 4") {
+		if len(all) != 1 || all[0].Kind != "not fetched" || !strings.Contains(all[0].Err.Error(), "2 partitions") || !strings.Contains(all[0].Err.Error(), "t-1 has been at offset 2 of 4") {
 			t.Errorf("after a minute: %v", s.Conditions)
 		}
 		if s.LastProcessingResult != "OK" {

@@ -44,10 +44,10 @@ func unsupported(m mapping.Mapping) error {
 	}
 	if c := m.SelfManagedKafkaEventSourceConfig; c != nil {
 		if c.SchemaRegistryConfig != nil {
-			refuse("SelfManagedKafkaEventSourceConfig.SchemaRegistryConfig", "schema registries are not built yet; records are delivered as they are")
+			refuse("SelfManagedKafkaEventSourceConfig.SchemaRegistryConfig", "schema registries are not supported yet; records are delivered as they are")
 		}
 		if c.ConsumptionMode == "Queue" {
-			refuse("SelfManagedKafkaEventSourceConfig.ConsumptionMode", "Queue (share groups) is not built yet; use Stream")
+			refuse("SelfManagedKafkaEventSourceConfig.ConsumptionMode", "Queue (share groups) is not supported yet; use Stream")
 		}
 	}
 	return errors.Join(errs...)
@@ -72,7 +72,7 @@ func (r *Process) Update(m mapping.Mapping) error {
 	}
 	if r.opts.Destination == nil && destinationName(old) != destinationName(m) {
 		unlock()
-		return &mapping.FieldError{Field: "DestinationConfig.OnFailure", Reason: "cannot be changed while the mapping runs; make a new Runner", Err: mapping.ErrImmutable}
+		return &mapping.FieldError{Field: "DestinationConfig.OnFailure", Reason: "cannot be changed while the mapping runs; create a new Runner", Err: mapping.ErrImmutable}
 	}
 	r.mapping = m
 	// enlist holds this lock too, so that a member that starts now gets these settings or is nudged below.

@@ -210,7 +210,7 @@ func (m *Member) sourceError(err *driver.Error) {
 		m.shared.Log.Warn("the log was cut below the position, and has grown again", "partition", err.TopicPartition.String(), "offset", err.Offset, "to", err.To)
 		m.relocate(time.Now(), err.TopicPartition, err.Offset, max(err.To, 0))
 	case driver.KindTopicRecreated:
-		m.shared.Log.Warn("topic was deleted and made again", "topic", err.TopicPartition.Topic)
+		m.shared.Log.Warn("topic was deleted and recreated", "topic", err.TopicPartition.Topic)
 		m.reportedAnew(err.TopicPartition.Topic)
 	default:
 		if !stands {

@@ -15,8 +15,8 @@ func (m *Member) foundOthers(others []string) {
 		}
 		m.others[other] = true
 		err := &driver.Error{Kind: driver.KindInvalidConfig, Offset: -1, Err: fmt.Errorf("another mapping commits in consumer group %q: "+
-			"its FunctionName or FilterCriteria differ from this one's, and each commits the records that go to the other; "+
-			"give each a ConsumerGroupId or UUID of its own", m.shared.Group)}
+			"its FunctionName or FilterCriteria differ from this one's, and each commits the other's records; "+
+			"give each its own ConsumerGroupId or UUID", m.shared.Group)}
 		m.shared.Log.Error("two mappings share a consumer group", "err", err)
 		m.shared.Hooks.Error(m.shared.Conditions.Problem(observe.OpGroup, err))
 	}

@@ -39,7 +39,7 @@ func (m *Member) fail(err error) {
 	if m.stop.fatal == nil {
 		m.stop.fatal = &observe.SourceError{Op: string(observe.OpPoll), Err: err}
 	}
-	m.shared.Log.Error("the client failed for good", "err", err)
+	m.shared.Log.Error("the client failed permanently", "err", err)
 	m.shared.Conditions.Hold(m.shared.Conditions.Problem(observe.OpPoll, err)) // held by the Runner: it outlives the member
 	m.beginStop(time.Now(), false)
 }
@@ -171,7 +171,7 @@ func (m *Member) uncommitted(now time.Time) {
 		return c.Op == observe.OpCommit
 	})
 	m.shared.Left.Call(nil, call)
-	m.shared.Log.Error("the stop goes on without a commit", "since", call.Since, "err", call.Err)
+	m.shared.Log.Error("the stop continues without a commit", "since", call.Since, "err", call.Err)
 }
 
 // clientStuck records that a client's call on the poll goroutine does not return.

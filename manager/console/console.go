@@ -148,7 +148,7 @@ func (c *console) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return // the browser is gone
 	default:
 		c.o.logger.Error("the console could not answer", "path", r.URL.Path, "err", err)
-		e = &pageError{http.StatusInternalServerError, "This did not work. The service's log says why."}
+		e = &pageError{http.StatusInternalServerError, "This failed; see the service's log."}
 	}
 	c.render(w, e.status, "error", "Error", e)
 }

@@ -53,7 +53,7 @@ func TestWithoutScripts(t *testing.T) {
 		t.Errorf("it became %+v", d.Mapping)
 	}
 	form.Set("batch", "27") // with the old revision
-	if code, page := r.post("mappings/"+id+"/edit", form); code != http.StatusUnprocessableEntity || !strings.Contains(page, "Somebody has changed the mapping") {
+	if code, page := r.post("mappings/"+id+"/edit", form); code != http.StatusUnprocessableEntity || !strings.Contains(page, "The mapping has changed since") {
 		t.Error(code, page)
 	}
 	if code, _ := r.post("mappings/"+id+"/disable", url.Values{}); code != http.StatusOK {

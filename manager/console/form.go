@@ -166,7 +166,7 @@ func refusal(err error) (complaints, error) {
 	case conflict, field, errors.Is(err, esm.ErrNotSupported), errors.Is(err, manager.ErrFunctionNotFound):
 		return complaintsOf(err), nil
 	case errors.Is(err, manager.ErrStale):
-		return complaints{"": {"Somebody has changed the mapping since this page was made. Go back, look at what it is now, and edit again."}}, nil
+		return complaints{"": {"The mapping has changed since this page was opened. Go back, reload it, and edit again."}}, nil
 	}
 	return nil, err
 }

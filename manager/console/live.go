@@ -24,7 +24,7 @@ func (c *console) live(w http.ResponseWriter, r *http.Request) error {
 	case c.streams <- struct{}{}:
 		defer func() { <-c.streams }()
 	default:
-		return &pageError{http.StatusServiceUnavailable, "Too many browsers are being told what changes."}
+		return &pageError{http.StatusServiceUnavailable, "Too many browsers are following the changes."}
 	}
 	id := r.URL.Query().Get("mapping")
 	w.Header().Set("Content-Type", "text/event-stream")

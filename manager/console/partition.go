@@ -99,7 +99,7 @@ func (v partitionPage) place() (to resetTo, problem string) {
 	if v.Kind == "offset" {
 		n, err := strconv.ParseInt(v.Offset, 10, 64)
 		if err != nil || n < 0 {
-			return to, fmt.Sprintf("%q is no offset: want a number of 0 or more.", v.Offset)
+			return to, fmt.Sprintf("%q is not an offset: want a number of 0 or more.", v.Offset)
 		}
 		return resetTo{kind: "offset", offset: n}, ""
 	}
@@ -163,17 +163,17 @@ func (c *console) onPartition(name string, do func(ctx context.Context, r *esm.R
 }
 
 // errUnsure is the reason why a skip was not performed.
-var errUnsure = errors.New("tick the box that says that the record is to be given up")
+var errUnsure = errors.New("tick the box to confirm that the record is given up")
 
 func operationProblem(err error) string {
 	text := strings.TrimPrefix(err.Error(), "esm: ")
 	switch {
 	case errors.Is(err, esm.ErrOperationPending):
-		return "It was begun, but is not completed yet; this page shows how far it has come. (" + text + ")"
+		return "It has begun but is not completed yet; this page shows its progress. (" + text + ")"
 	case errors.Is(err, esm.ErrNotAssigned):
 		return "This process does not hold the partition now, so nothing was done. Where the group has other members, one of those may. (" + text + ")"
 	case errors.Is(err, context.DeadlineExceeded):
-		return "The member that holds the partition did not come to it in time: a handler has the record still, or the broker does not answer. (" + text + ")"
+		return "The member that holds the partition did not get to it in time: a handler still has the record, or the broker does not answer. (" + text + ")"
 	}
 	return "Nothing was done: " + text + "."
 }

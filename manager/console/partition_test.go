@@ -54,7 +54,7 @@ func TestPartition(t *testing.T) {
 	if code, page := r.post(at+"/skip", named("offset", "0")); code != http.StatusConflict || !strings.Contains(page, "tick the box") {
 		t.Error("without confirmation:", code, page)
 	}
-	if code, page := r.post(at+"/skip", named("offset", "2", "to", "skip")); code != http.StatusConflict || !strings.Contains(page, "does not stand at offset 2, but at 0") {
+	if code, page := r.post(at+"/skip", named("offset", "2", "to", "skip")); code != http.StatusConflict || !strings.Contains(page, "is not at offset 2 but at 0") {
 		t.Error("another record:", code, page)
 	}
 	if code, page := r.post(at+"/skip", named("offset", "0", "to", "skip")); code != http.StatusOK {

@@ -56,8 +56,8 @@ func (c *console) part(w http.ResponseWriter, page, part string, data any) {
 func (c *console) write(w http.ResponseWriter, status int, page, part string, data any) {
 	var body bytes.Buffer
 	if err := pages[page].ExecuteTemplate(&body, part, data); err != nil {
-		c.o.logger.Error("the console could not make a page", "page", page, "err", err)
-		http.Error(w, "This page cannot be made; the service's log says why.", http.StatusInternalServerError)
+		c.o.logger.Error("the console could not render a page", "page", page, "err", err)
+		http.Error(w, "This page cannot be shown; see the service's log.", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

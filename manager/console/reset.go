@@ -75,7 +75,7 @@ func parsePlace(kind, at string) (to resetTo, problem string) {
 	case "time":
 		var err error
 		if to.at, err = time.Parse(time.RFC3339, at); err != nil {
-			problem = fmt.Sprintf("%q is no time such as 2026-11-28T15:04:05Z.", at)
+			problem = fmt.Sprintf("%q is not a time such as 2026-11-28T15:04:05Z.", at)
 		}
 	default:
 		problem = "Positions go to the earliest record, to the latest or to a time."
@@ -104,7 +104,7 @@ func (c *console) reset(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if v.Problem == "" && to.kind == "" {
-		v.Problem = "Say where the positions are to go."
+		v.Problem = "Choose where to move the positions."
 	}
 	if v.Problem == "" {
 		if _, err = c.positions(r.Context(), m, to, true); err == nil {

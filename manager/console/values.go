@@ -140,7 +140,7 @@ func (r *reader) whole(name string) *int {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil {
-		r.refusef(name, "%q is no whole number", text)
+		r.refusef(name, "%q is not a whole number", text)
 		return nil
 	}
 	return &n
@@ -257,7 +257,7 @@ func (r *reader) fillNew(m *esm.Mapping) {
 	if text := r.text("timestamp"); text != "" {
 		t, err := time.Parse(time.RFC3339Nano, text)
 		if err != nil {
-			r.refusef("timestamp", "%q is no time such as 2026-11-28T15:04:05Z", text)
+			r.refusef("timestamp", "%q is not a time such as 2026-11-28T15:04:05Z", text)
 		}
 		m.StartingPositionTimestamp = t
 	}

@@ -74,7 +74,7 @@ func FromTemplate(data []byte, values Values) ([]Resource, error) {
 	}
 	resources := get(root, "Resources")
 	if resources == nil || resources.Kind != yaml.MappingNode {
-		return nil, &Error{Line: root.Line, Reason: "this is no template: it has no Resources"}
+		return nil, &Error{Line: root.Line, Reason: "this is not a template: it has no Resources"}
 	}
 	r := newResolver(root, resources, values)
 	var found []Resource

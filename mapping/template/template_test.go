@@ -136,7 +136,7 @@ func TestCheck(t *testing.T) {
 		"template": {string(read(t, "cloudformation.yaml")), 2, []string{
 			`32: differs on Lambda: OrdersMapping: SelfManagedKafkaEventSourceConfig.ConsumerGroupId = "orders-${literal}-prod": AWS allows letters, digits, spaces and - / * : _ + = . @`,
 			`56: differs on Lambda: Plain: Topics = 2: AWS allows exactly one topic; make a mapping for each`,
-			`51: differs on Lambda: Plain: SourceAccessConfigurations: Required 'sourceAccessConfigurations' parameter is missing. AWS wants at least the VPC_SUBNET and VPC_SECURITY_GROUP entries where brokers need no authentication`,
+			`51: differs on Lambda: Plain: SourceAccessConfigurations: Required 'sourceAccessConfigurations' parameter is missing. AWS requires at least the VPC_SUBNET and VPC_SECURITY_GROUP entries where brokers need no authentication`,
 		}},
 		"mapping": {"{\n\"FunctionName\": \"f\",\n\"BatchSize\": 20000,\n\"Topics\": [\"tt\",\n \"tt\"],\n\"SourceAccessConfigurations\":[{\"Type\":\"BASIC_AUTH\",\"URI\":\"arn:aws:secretsmanager:eu-west-1:123456789012:secret:s\"}],\n\"SelfManagedEventSource\":{\"Endpoints\":{\"KAFKA_BOOTSTRAP_SERVERS\":[\"b:1\"]}}}", 1, []string{
 			`5: error: Topics[1] = "tt": is Topics[0] again; leave one of them out`,

@@ -53,7 +53,7 @@ var groups = []string{"EventCount", "ErrorCount", "KafkaMetrics"}
 func New(out io.Writer, s Source, c Config) (*Writer, error) {
 	for _, g := range c.Metrics {
 		if !slices.Contains(groups, g) {
-			return nil, fmt.Errorf("emf: Metrics: %q is no group; the groups are EventCount, ErrorCount and KafkaMetrics", g)
+			return nil, fmt.Errorf("emf: Metrics: %q is not a group; the groups are EventCount, ErrorCount and KafkaMetrics", g)
 		}
 	}
 	if c.Namespace == "" {
@@ -63,7 +63,7 @@ func New(out io.Writer, s Source, c Config) (*Writer, error) {
 		return nil, fmt.Errorf("emf: Namespace: %d bytes, at most 255 are allowed", n)
 	}
 	if len(c.Namespace) >= 4 && c.Namespace[:4] == "AWS/" {
-		return nil, errors.New("emf: Namespace: begins with AWS/, which CloudWatch keeps to AWS's services; choose another")
+		return nil, errors.New("emf: Namespace: begins with AWS/, which CloudWatch reserves for AWS's services; choose another")
 	}
 	return &Writer{out: out, source: s, config: c}, nil
 }

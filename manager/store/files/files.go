@@ -222,7 +222,7 @@ func (s *Store) writable(ctx context.Context, uuid string, since store.Revision)
 	}
 	for _, name := range []string{s.names[uuid], uuid + suffix} {
 		if p := s.problems[name]; p != nil && p.err != nil {
-			return fmt.Errorf("files: %s is left as it is: mend or remove it first: %w", name, p.err)
+			return fmt.Errorf("files: %s is left as it is: fix or remove it first: %w", name, p.err)
 		}
 	}
 	return nil

@@ -117,7 +117,7 @@ func (s *Store) take(name string, f *file, document []byte) {
 	}
 	id := d.Mapping.UUID
 	if s.table.Row(id).Document != nil && s.names[id] != name {
-		s.refuse(name, fmt.Errorf("has the UUID %s of %s: remove one of them, or give it a UUID of its own", id, s.names[id]))
+		s.refuse(name, fmt.Errorf("has the UUID %s of %s: remove one of them, or give it another UUID", id, s.names[id]))
 		return
 	}
 	s.mended(name)
