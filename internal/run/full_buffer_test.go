@@ -84,7 +84,7 @@ func TestRecreatedWhileMemoryIsFull(t *testing.T) {
 	inBubble(t, "", func(t *testing.T) {
 		b := membroker.NewBroker(t, membroker.FetchRecords(100))
 		b.CreateTopic("t", 1)
-		b.CreateTopic("u", 3) // these go on holding memory
+		b.CreateTopic("u", 3) // these continue to hold memory
 		for i := range 4000 {
 			b.Produce("t", membroker.Record{Value: make([]byte, 1000)})
 			b.Produce("u", membroker.Record{Partition: int32(i % 3), Value: make([]byte, 1000)})
@@ -104,7 +104,8 @@ func TestRecreatedWhileMemoryIsFull(t *testing.T) {
 			return nil
 		}, WithBufferBytes(1<<20)).start()
 		pass(time.Minute)
-		if s := r.runner.Status(); s.BufferedBytes < 1<<20 || s.Partitions[0].Paused != "buffer full" {
+		// Partitions are paused from half of the budget on. Which of them holds how much depends on the order of the fetches.
+		if s := r.runner.Status(); s.BufferedBytes < 1<<19 || s.Partitions[0].Paused != "buffer full" {
 			t.Fatalf("memory is not full: %d bytes, %+v", s.BufferedBytes, s.Partitions[0])
 		}
 		b.RecreateTopic("t")
