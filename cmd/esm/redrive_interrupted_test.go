@@ -28,7 +28,7 @@ const programEnv = "ESM_TEST_PROGRAM"
 
 // interrupted runs the program, interrupts it, then kills it, and brings n records back to f. Further runs bring back
 // what the kill left hidden.
-func interrupted(t *testing.T, f *mended, n int, env []string, args ...string) {
+func interrupted(t *testing.T, f *repaired, n int, env []string, args ...string) {
 	t.Helper()
 	run := func(at int, signal syscall.Signal) (code int, output string) {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], append(args, "-to", f.URL)...)
@@ -77,7 +77,7 @@ func interrupted(t *testing.T, f *mended, n int, env []string, args ...string) {
 	}
 }
 
-func (f *mended) taken() int {
+func (f *repaired) taken() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.got)
@@ -87,7 +87,7 @@ func TestKafkaRedriveInterrupted(t *testing.T) {
 	const n = 10_000
 	c := brokers.Cluster(t).Client
 	topic := fillTopic(t, c, 4, n)
-	interrupted(t, newMended(t), n, nil, "redrive", "-from", "kafka://"+topic, "-bootstrap-servers", strings.Join(c.Bootstrap(), ","))
+	interrupted(t, newRepaired(t), n, nil, "redrive", "-from", "kafka://"+topic, "-bootstrap-servers", strings.Join(c.Bootstrap(), ","))
 }
 
 // batches writes n records to a topic with two partitions and sends them in failures of a hundred.
@@ -140,7 +140,7 @@ func TestRedriveQueueInterrupted(t *testing.T) {
 			t.Fatal(err)
 		}
 		batches(t, c, to, n)
-		interrupted(t, newMended(t), n, awsEnv(cfg), "redrive", "-from", arn, "-bootstrap-servers", strings.Join(c.Bootstrap(), ","), "-visibility", "3s")
+		interrupted(t, newRepaired(t), n, awsEnv(cfg), "redrive", "-from", arn, "-bootstrap-servers", strings.Join(c.Bootstrap(), ","), "-visibility", "3s")
 	})
 }
 
@@ -156,6 +156,6 @@ func TestRedriveBucketInterrupted(t *testing.T) {
 			t.Fatal(err)
 		}
 		batches(t, c, to, n)
-		interrupted(t, newMended(t), n, awsEnv(cfg), "redrive", "-from", "s3://"+name, "-s3-path-style")
+		interrupted(t, newRepaired(t), n, awsEnv(cfg), "redrive", "-from", "s3://"+name, "-s3-path-style")
 	})
 }

@@ -90,8 +90,8 @@ func fillTopic(t *testing.T, c *kafkatest.Client, partitions, n int) string {
 	return topic
 }
 
-// mended is a working function behind a URL.
-type mended struct {
+// repaired is a working function behind a URL.
+type repaired struct {
 	*httptest.Server
 
 	mu    sync.Mutex
@@ -99,9 +99,9 @@ type mended struct {
 	after func(taken int)
 }
 
-func newMended(t *testing.T) *mended {
+func newRepaired(t *testing.T) *repaired {
 	t.Helper()
-	f := &mended{got: make(map[string]int)}
+	f := &repaired{got: make(map[string]int)}
 	f.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -129,7 +129,7 @@ func newMended(t *testing.T) *mended {
 func TestRedriveTopicToURL(t *testing.T) {
 	c := kafkatest.Fake(t).Client
 	topic := fillTopic(t, c, 2, 30)
-	f := newMended(t)
+	f := newRepaired(t)
 	servers := strings.Join(c.Bootstrap(), ",")
 	code, out, errs := program(t, "redrive", "-from", "kafka://"+topic, "-bootstrap-servers", servers, "-dry-run", "-key", "key-3")
 	if code != 0 || !strings.Contains(out, "30 failures read, 1 would be handed over, 29 passed over by the filter") || !strings.Contains(out, "2023-11-14T22:13:20Z RetryAttemptsExhausted orders-1@1") || errs != "" {
@@ -185,7 +185,7 @@ func TestRedriveBucket(t *testing.T) {
 		t.Fatal(err)
 	}
 	fill(t, to, 20)
-	f := newMended(t)
+	f := newRepaired(t)
 	code, out, errs := program(t, "redrive", "-from", "s3://"+bucket+"/aws/lambda/m/orders-1/", "-s3-path-style", "-to", f.URL, "-list")
 	if code != 0 || len(f.got) != 10 || strings.Count(out, "redriven aws/lambda/m/orders-1/2023/11/14/") != 10 {
 		t.Errorf("%d, %d records\n%s%s", code, len(f.got), out, errs)

@@ -154,20 +154,20 @@ Resources:
       SelfManagedEventSource: {Endpoints: {KafkaBootstrapServers: ["broker:9092"]}}
 `
 	broken := write(t, filepath.Join(directory, "template.yaml"), template)
-	mended := write(t, filepath.Join(directory, "mended.yaml"), strings.ReplaceAll(template, "20000", "20"))
+	fixed := write(t, filepath.Join(directory, "fixed.yaml"), strings.ReplaceAll(template, "20000", "20"))
 	for _, test := range []struct {
 		args []string
 		code int
 		want []string
 	}{
-		{[]string{"-parameter", "Topic=orders", mended}, exitOK, []string{"differs on Lambda: Orders: SourceAccessConfigurations"}},
-		{[]string{"-strict", "-parameter", "Topic=orders", mended}, exitFailed, []string{"differs on Lambda"}},
+		{[]string{"-parameter", "Topic=orders", fixed}, exitOK, []string{"differs on Lambda: Orders: SourceAccessConfigurations"}},
+		{[]string{"-strict", "-parameter", "Topic=orders", fixed}, exitFailed, []string{"differs on Lambda"}},
 		{[]string{"-parameter", "Topic=orders", broken}, exitFailed, []string{broken + ":8: error: Orders: BatchSize = 20000"}},
-		{[]string{mended}, exitFailed, []string{"Topic"}},
+		{[]string{fixed}, exitFailed, []string{"Topic"}},
 		{[]string{"-"}, exitFailed, []string{"-:2: error: BatchSize"}},
 		{nil, exitUsage, []string{"no file"}},
 		{[]string{filepath.Join(directory, "missing")}, exitFailed, []string{"missing"}},
-		{[]string{"-parameter", "x", mended}, exitUsage, []string{"NAME=VALUE"}},
+		{[]string{"-parameter", "x", fixed}, exitUsage, []string{"NAME=VALUE"}},
 	} {
 		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
 			var out bytes.Buffer

@@ -63,7 +63,7 @@ type Problem struct {
 // Error names the source and what is wrong with it.
 func (p *Problem) Error() string {
 	if p.Err == nil {
-		return p.Source + ": mended"
+		return p.Source + ": fixed"
 	}
 	return fmt.Sprintf("%s: %v", p.Source, p.Err)
 }

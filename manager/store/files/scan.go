@@ -65,7 +65,7 @@ func (s *Store) list() ([]string, error) {
 
 func (s *Store) gone(name string, f *file) {
 	delete(s.files, name)
-	s.mended(name)
+	s.repaired(name)
 	if f.uuid != "" && s.names[f.uuid] == name && s.table.Row(f.uuid).Document != nil {
 		s.set(f.uuid, name, nil)
 	}
@@ -120,7 +120,7 @@ func (s *Store) take(name string, f *file, document []byte) {
 		s.refuse(name, fmt.Errorf("has the UUID %s of %s: remove one of them, or give it another UUID", id, s.names[id]))
 		return
 	}
-	s.mended(name)
+	s.repaired(name)
 	if f.uuid != "" && f.uuid != id && s.names[f.uuid] == name { // the file now holds another mapping
 		s.set(f.uuid, name, nil)
 	}
@@ -145,7 +145,7 @@ func (s *Store) refuse(name string, err error) {
 	s.table.Tell()
 }
 
-func (s *Store) mended(name string) {
+func (s *Store) repaired(name string) {
 	if p := s.problems[name]; p != nil && p.err != nil {
 		s.events++
 		s.problems[name] = &problem{at: s.events}
