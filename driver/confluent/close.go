@@ -61,7 +61,7 @@ func (c *consumer) shutDown() {
 	defer close(c.closed)
 	c.queue.free()
 	gone := c.assignment()
-	c.tell(gone, c.fatal != nil || c.client.AssignmentLost())
+	c.tell(gone, c.fatal != nil || c.lost())
 	c.forget(gone)
 	close(c.told)
 	c.end()

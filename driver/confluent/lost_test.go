@@ -18,11 +18,12 @@ import (
 func TestALossThatWaitsIsNoRevocation(t *testing.T) {
 	const illegalGeneration, unknownMemberID = 22, 25
 	for _, strategy := range []string{"cooperative-sticky", "range"} {
-		for _, held := range []bool{true, false} {
-			name, code := strategy+"/a start", int16(illegalGeneration)
+		for _, then := range []string{"a hold", "a start", "a start and Close"} {
+			held, closed, code := then == "a hold", then == "a start and Close", int16(illegalGeneration)
 			if held {
-				name, code = strategy+"/a hold", unknownMemberID
+				code = unknownMemberID
 			}
+			name := strategy + "/" + then
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				fake := kafkatest.Fake(t)
@@ -65,10 +66,17 @@ func TestALossThatWaitsIsNoRevocation(t *testing.T) {
 						return
 					}
 					c.Start([]driver.Start{{TopicPartition: p.tp, LeaderEpoch: -1, Epoch: 1}})
+					if closed {
+						m.stop() // this Poll still makes the start, and handles no event
+					}
 				}
 				m := join(t, b.config("g", topic), setup, WithConfig(map[string]any{"partition.assignment.strategy": strategy}))
-				m.until("the loss", func() bool { return len(m.heard) > 1 })
-				m.until("the next life", func() bool { return len(m.heard) > 2 })
+				if closed {
+					<-m.done
+					m.leave()
+				} else {
+					m.until("the loss and the next life", func() bool { return len(m.heard) > 2 })
+				}
 				m.mu.Lock()
 				defer m.mu.Unlock()
 				if want := "lost " + tp(topic, 0).String(); m.heard[1] != want {
