@@ -22,18 +22,21 @@ func TestKafkaStore(t *testing.T) {
 	t.Run("LeaderMoves", func(t *testing.T) {
 		name := newName()
 		two := []*topic.Store{openReplicated(t, cluster, name), openReplicated(t, cluster, name)}
-		count(t, two, func() {
+		count(t, two, func(written func(int)) {
 			for range 6 {
 				cluster.MoveLeader(t, name, 0)
+				written(2)
 			}
 		})
 	})
 	t.Run("NodeDies", func(t *testing.T) {
 		name := newName()
 		two := []*topic.Store{openReplicated(t, cluster, name), openReplicated(t, cluster, name)}
-		count(t, two, func() {
+		count(t, two, func(written func(int)) {
 			cluster.Kill(t, 1)
+			written(5)
 			cluster.Restart(t, 1)
+			written(5)
 		})
 	})
 }
@@ -44,9 +47,11 @@ func openReplicated(t *testing.T, cluster *kafkatest.Cluster, name string) *topi
 }
 
 // count lets each store increment a number while something happens to the cluster, and compares the number with the
-// acknowledged increments. A write with an unknown outcome may or may not be included.
-func count(t *testing.T, stores []*topic.Store, happen func()) {
+// acknowledged increments. A write with an unknown outcome may or may not be included. What happens calls written to wait
+// until some more writes are acknowledged.
+func count(t *testing.T, stores []*topic.Store, happen func(written func(n int))) {
 	t.Helper()
+	wrote := make(chan struct{}, 1)
 	var acknowledged, unknown int
 	var mu sync.Mutex
 	var writers sync.WaitGroup
@@ -64,6 +69,10 @@ func count(t *testing.T, stores []*topic.Store, happen func()) {
 				switch {
 				case err == nil:
 					acknowledged++
+					select {
+					case wrote <- struct{}{}:
+					default: // nobody has received the one before
+					}
 				case errors.Is(err, store.ErrUnknownOutcome):
 					unknown++
 				}
@@ -74,7 +83,15 @@ func count(t *testing.T, stores []*topic.Store, happen func()) {
 			}
 		})
 	}
-	happen()
+	happen(func(n int) {
+		for range n {
+			select {
+			case <-wrote:
+			case <-time.After(2 * time.Minute):
+				t.Fatal("no write succeeds any more")
+			}
+		}
+	})
 	within := time.After(2 * time.Minute)
 	for _, s := range stores { // and continue afterwards
 		for {
