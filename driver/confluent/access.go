@@ -73,7 +73,7 @@ func (c *consumer) beginVetting() {
 	v.verdict = make(chan error, 1)
 	go func() {
 		defer c.gate.leave()
-		v.verdict <- vet(c.life, c.config.BootstrapServers, c.credentials)
+		v.verdict <- vet(c.life, c.config.BootstrapServers, c.config.Credentials)
 	}()
 }
 

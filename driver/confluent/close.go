@@ -61,7 +61,7 @@ func (c *consumer) shutDown() {
 	defer close(c.closed)
 	c.queue.free()
 	gone := c.assignment()
-	c.tell(gone, c.fatal != nil || c.lost())
+	c.tell(gone, c.fatal != nil || c.lost(c.Member().ID))
 	c.forget(gone)
 	close(c.told)
 	c.end()

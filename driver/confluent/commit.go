@@ -45,7 +45,7 @@ func (c *consumer) send(commits []driver.Commit) map[driver.TopicPartition]*driv
 	was, lives := c.Member().ID, *c.lives.Load()
 	// librdkafka would commit without a member ID, which a broker accepts as long as the group is empty, or with the ID of
 	// a membership that began after the assignment of these positions was lost.
-	gone := was == "" || c.client.AssignmentLost() || !c.stillMember(was)
+	gone := was == "" || c.lost(was)
 	offsets := make([]kafka.TopicPartition, 0, len(commits))
 	for i := range commits {
 		one := &commits[i]
@@ -85,12 +85,6 @@ func (c *consumer) send(commits []driver.Commit) map[driver.TopicPartition]*driv
 
 // errNotOwned is the reason why a position is not sent.
 var errNotOwned = kafka.NewError(kafka.ErrUnknownMemberID, "this member does not own the partition, or no longer as it did", false)
-
-// stillMember reports whether librdkafka still has the member ID that the assignment came with.
-func (c *consumer) stillMember(was string) bool {
-	now, _ := memberOf(c.client)
-	return now == was
-}
 
 // background runs a librdkafka call that may outlive ctx. The gate keeps the handle alive until it returns.
 func background[T any](ctx context.Context, g *gate, call func() T) (T, error) {

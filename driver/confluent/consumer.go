@@ -33,8 +33,7 @@ type consumer struct {
 	strategy      string
 	topics        topicSet
 	readCommitted bool
-	credentials   *auth.Credentials // as of Open; user name and password may have changed since
-	config        driver.Config
+	config        driver.Config   // as of Open; for the credentials in use, see login
 	properties    map[string]any  // of WithConfig
 	life          context.Context // ends with Close
 	end           context.CancelFunc
@@ -60,10 +59,9 @@ type consumer struct {
 	out         bool // the group moved on without this member, which has not rejoined yet
 	leaving     bool // librdkafka is being closed
 
-	login     atomic.Pointer[auth.Credentials] // those in use now
-	tokens    atomic.Pointer[auth.Tokens]
-	newTokens chan struct{}                // holds a value when tokens come from another source
-	noToken   atomic.Pointer[driver.Error] // why there is none, for the next Poll
+	login     atomic.Pointer[auth.Credentials] // the credentials in use: user name, password and tokens can be replaced
+	newTokens chan struct{}                    // holds a value when tokens come from another source
+	noToken   atomic.Pointer[driver.Error]     // why there is none, for the next Poll
 
 	wishes wishes
 	member atomic.Pointer[driver.Member]

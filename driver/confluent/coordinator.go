@@ -40,10 +40,10 @@ const (
 	coordinatorPause, coordinatorTimeout = 5 * time.Second, 10 * time.Second
 )
 
-// failed records a failure to connect.
+// failed records a failure to connect. An answer that was asked for before the first one says nothing about this series.
 func (o *coordinator) failed(now time.Time) {
 	if now.Sub(o.last) > coordinatorQuiet {
-		o.since, o.answered = now, time.Time{}
+		*o = coordinator{since: now}
 	}
 	o.last = now
 }

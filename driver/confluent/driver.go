@@ -96,7 +96,6 @@ func (c *client) Open(config driver.Config, listener driver.Listener) (driver.Co
 		group:         config.GroupID,
 		topics:        patterns,
 		readCommitted: !config.ReadUncommitted,
-		credentials:   config.Credentials,
 		config:        config,
 		properties:    c.properties,
 		partitions:    make(map[driver.TopicPartition]*partition),
@@ -119,7 +118,6 @@ func (c *client) Open(config driver.Config, listener driver.Listener) (driver.Co
 	consumer.noteLives()
 	logs.start()
 	if bearer(config.Credentials) {
-		consumer.tokens.Store(config.Credentials.Tokens)
 		consumer.gate.enter()
 		go func() {
 			defer consumer.gate.leave()

@@ -112,7 +112,7 @@ func (c *consumer) classify(err kafka.Error) *driver.Error {
 		}
 	case driver.KindGroupProtocol:
 		e.Err = fmt.Errorf("the members of group %q share no partition.assignment.strategy with this one's %q: give this"+
-			" one theirs with confluent.WithConfig, or stop the others; if it is a share group or another kind of group"+
+			" one theirs with confluent.WithConfig, or stop the others; if the group is a share group or of another kind"+
 			" (see kafka-groups.sh --list), choose another ConsumerGroupId: %w", c.group, c.strategy, err)
 	}
 	return e

@@ -86,7 +86,7 @@ func (c *client) OpenProducer(config driver.ProducerConfig) (driver.Producer, er
 	}
 	p := &producer{client: client, logs: logs, gate: newGate(), unsure: make(map[*outgoing]struct{}),
 		closed: make(chan struct{}), pumped: make(chan struct{}), size: int64(cmp.Or(max(config.BufferBytes, 0), defaultProducerBytes))}
-	p.topics = &consumer{admin: admin, gate: p.gate, credentials: config.Credentials}
+	p.topics = &consumer{admin: admin, gate: p.gate, config: driver.Config{Credentials: config.Credentials}}
 	p.bytes = semaphore.NewWeighted(p.size)
 	logs.start()
 	go p.pump()
@@ -286,7 +286,7 @@ func (p *producer) Topics(ctx context.Context, names ...string) ([]driver.Topic,
 
 // ReplaceCredentials makes the next authentication use another user name and password.
 func (p *producer) ReplaceCredentials(next *auth.Credentials) error {
-	if !sameButPassword(p.topics.credentials, next) {
+	if !sameButPassword(p.topics.config.Credentials, next) {
 		return &driver.Error{Kind: driver.KindInvalidConfig, Offset: -1, Err: driver.ErrNotInPlace}
 	}
 	if err := next.Validate(); err != nil {

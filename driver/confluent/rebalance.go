@@ -52,7 +52,7 @@ func (c *consumer) assigned(assigned []kafka.TopicPartition) error {
 		return err
 	}
 	c.rebalances++
-	c.coordinator = coordinator{answers: c.coordinator.answers}
+	c.coordinator = coordinator{}
 	news := make([]driver.TopicPartition, 0, len(assigned))
 	for _, a := range assigned {
 		tp := driver.TopicPartition{Topic: *a.Topic, Partition: a.Partition}
@@ -78,7 +78,7 @@ func (c *consumer) assigned(assigned []kafka.TopicPartition) error {
 }
 
 func (c *consumer) revoked(revoked []kafka.TopicPartition) error {
-	lost := c.lost()
+	lost := c.lost(c.Member().ID)
 	gone := make([]driver.TopicPartition, 0, len(revoked))
 	for _, r := range revoked {
 		tp := driver.TopicPartition{Topic: *r.Topic, Partition: r.Partition}
@@ -99,15 +99,15 @@ func (c *consumer) revoked(revoked []kafka.TopicPartition) error {
 	return c.client.IncrementalUnassign(c.fetching(revoked))
 }
 
-// lost reports whether the member lost its place in the group, rather than being asked to give partitions up. librdkafka
-// forgets a loss at the next call that changes what it fetches. Such a call can come between the loss and its callback.
-// But then the membership has no ID or another one, or no generation.
-func (c *consumer) lost() bool {
+// lost reports whether the membership with this ID has ended without a revocation. librdkafka forgets a loss at the next
+// call that changes what it fetches, and such a call can come between the loss and its callback. But then the member has
+// no ID or another one, or no generation. It is safe for concurrent use.
+func (c *consumer) lost(id string) bool {
 	if c.client.AssignmentLost() {
 		return true
 	}
-	id, generation := memberOf(c.client)
-	return generation < 0 || id != c.Member().ID
+	now, generation := memberOf(c.client)
+	return generation < 0 || now != id
 }
 
 // tell calls the listener for removed partitions.

@@ -107,3 +107,20 @@ func TestReplaceWhereTheCoordinatorMoved(t *testing.T) {
 	}
 	join(t, config, from(0)).untilCount(p, 7)
 }
+
+// An answer counts for the series of failures during which it was asked for, and for no later one.
+func TestAnAnswerBelongsToItsFailures(t *testing.T) {
+	begin := time.Now()
+	var o coordinator
+	o.failed(begin)
+	o.answers = make(chan bool, 1)
+	o.failed(begin.Add(30 * time.Second))
+	if o.since != begin || o.answers == nil {
+		t.Errorf("the same series: %+v", o)
+	}
+	later := begin.Add(30*time.Second + coordinatorQuiet + 1)
+	o.failed(later)
+	if o.since != later || o.last != later || o.answers != nil {
+		t.Errorf("another series: %+v", o)
+	}
+}

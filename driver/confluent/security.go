@@ -58,7 +58,7 @@ func secure(m kafka.ConfigMap, c *auth.Credentials) error {
 // ReplaceCredentials makes the next authentication use another user name and password, or tokens from another source.
 // librdkafka cannot change the certificates of a running client.
 func (c *consumer) ReplaceCredentials(next *auth.Credentials) error {
-	now := c.credentials
+	now := c.config.Credentials
 	if now == nil || next == nil || next.Mechanism == "" || next.Protocol != now.Protocol || next.Mechanism != now.Mechanism ||
 		!bytes.Equal(next.RootCAs, now.RootCAs) || !bytes.Equal(next.Certificate, now.Certificate) || !next.PrivateKey.Equal(now.PrivateKey) {
 		return &driver.Error{Kind: driver.KindInvalidConfig, Offset: -1, Err: driver.ErrNotInPlace}
@@ -74,8 +74,8 @@ func (c *consumer) ReplaceCredentials(next *auth.Credentials) error {
 		if !maps.Equal(next.Extensions, now.Extensions) {
 			return &driver.Error{Kind: driver.KindInvalidConfig, Offset: -1, Err: driver.ErrNotInPlace}
 		}
-		c.replaceTokens(next.Tokens)
 		c.login.Store(next)
+		c.renewToken()
 		return nil
 	}
 	if err := c.client.SetSaslCredentials(next.Username, next.Password.Reveal()); err != nil {

@@ -21,9 +21,9 @@ func bearer(c *auth.Credentials) bool {
 // keepTokens gives librdkafka a token before it connects, and replaces each one in time: the next authentication uses
 // it. librdkafka's own event that asks for a token adds nothing and is ignored.
 func (c *consumer) keepTokens() {
-	auth.KeepTokens(c.life, c.tokens.Load, c.newTokens, func(token *auth.Token, err error) {
+	auth.KeepTokens(c.life, func() *auth.Tokens { return c.login.Load().Tokens }, c.newTokens, func(token *auth.Token, err error) {
 		if err == nil {
-			err = setToken(c.client, token, c.credentials.Extensions)
+			err = setToken(c.client, token, c.config.Credentials.Extensions)
 		}
 		if err != nil {
 			c.noToken.Store(tokenFailure(err))
@@ -67,10 +67,10 @@ func tokenFailure(err error) *driver.Error {
 // librdkafka keeps using that token, and brokers answer with a wrong SASL state or an invalid token, which are only
 // consequences.
 func (c *consumer) behindToken(e *driver.Error) *driver.Error {
-	if e.Kind != driver.KindAuthentication || !bearer(c.credentials) {
+	if e.Kind != driver.KindAuthentication || !bearer(c.config.Credentials) {
 		return e
 	}
-	tokens := c.tokens.Load()
+	tokens := c.login.Load().Tokens
 	if tokens == nil {
 		return e
 	}
@@ -95,9 +95,8 @@ func probeToken(ctx context.Context, client *kafka.Consumer, c *auth.Credentials
 	return nil
 }
 
-// replaceTokens makes later authentications use the tokens of another source.
-func (c *consumer) replaceTokens(next *auth.Tokens) {
-	c.tokens.Store(next)
+// renewToken makes keepTokens use the tokens of another source.
+func (c *consumer) renewToken() {
 	select {
 	case c.newTokens <- struct{}{}:
 	default: // a value is already there

@@ -29,7 +29,7 @@ func (c *consumer) classify(err error) *driver.Error {
 	}
 	if kind == driver.KindGroupProtocol {
 		err = fmt.Errorf("the members of group %q share no group protocol with this one: give this one theirs with"+
-			" franz.WithOpts(kgo.Balancers(...)), or stop the others; if it is a share group or another kind of group"+
+			" franz.WithOpts(kgo.Balancers(...)), or stop the others; if the group is a share group or of another kind"+
 			" (see kafka-groups.sh --list), choose another ConsumerGroupId: %w", c.cfg.GroupID, err)
 	}
 	return &driver.Error{Kind: kind, Offset: -1, Err: err}

@@ -73,7 +73,7 @@ func (f *Function) look(ctx context.Context) error {
 		f.checked = time.Now()
 		if !f.unchecked {
 			f.unchecked = true
-			f.log.Warn("the function's configuration cannot be read, but it is invoked anyway: is lambda:GetFunctionConfiguration allowed?",
+			f.log.Warn("the function's configuration cannot be read, but the function is invoked anyway: is lambda:GetFunctionConfiguration allowed?",
 				"function", f.full, "code", code(err), "err", err)
 		}
 		return f.condition

@@ -84,8 +84,8 @@ func (c *Commits) Take(now time.Time, r Result) Outcome {
 	return o
 }
 
-// accepted records that the group has a partition's position. What its metadata
-// should say may have changed since the commit was sent; it is then sent again.
+// accepted records that the group has a partition's position. What its metadata should say may have changed since the
+// commit was sent; it is then sent again.
 func (c *Commits) accepted(p *partition.Partition, one *driver.Commit, o *Outcome) {
 	offset, noted := one.Offset, one.Metadata == c.words(p)
 	if f := p.Found; f != nil {

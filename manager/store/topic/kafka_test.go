@@ -83,6 +83,11 @@ func count(t *testing.T, stores []*topic.Store, happen func(written func(n int))
 			}
 		})
 	}
+	end := sync.OnceFunc(func() {
+		close(stop)
+		writers.Wait()
+	})
+	defer end() // after a Fatal too
 	happen(func(n int) {
 		for range n {
 			select {
@@ -111,8 +116,7 @@ func count(t *testing.T, stores []*topic.Store, happen func(written func(n int))
 			}
 		}
 	}
-	close(stop)
-	writers.Wait()
+	end()
 	for i, s := range stores {
 		got := -1
 		for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
